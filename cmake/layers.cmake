@@ -1,0 +1,41 @@
+# Layers with one-way arrows. minke_layer(model DEPENDS core spec) makes the static library minke::model from
+# src/model/ and stops the configure if a named layer does not exist yet: listed in order, a cycle cannot be written.
+# What a layer needs beyond that (system libraries, per-file flags) stands in src/<layer>/layer.cmake.
+
+set_property(GLOBAL PROPERTY MINKE_LAYERS "")
+
+function(minke_layer name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
+  file(GLOB isa_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/cpu/isa/*.cpp)
+  if(isa_sources)
+    list(REMOVE_ITEM sources ${isa_sources})  # compiled once per instruction set by layer.cmake
+  endif()
+  add_library(minke_${name} STATIC ${sources} ${PROJECT_SOURCE_DIR}/cmake/empty.cpp)
+  add_library(minke::${name} ALIAS minke_${name})
+  target_include_directories(minke_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+  foreach(dependency ${ARG_DEPENDS})
+    if(NOT TARGET minke::${dependency})
+      message(FATAL_ERROR "layer ${name} depends on ${dependency}, which is not declared before it")
+    endif()
+    target_link_libraries(minke_${name} PUBLIC minke::${dependency})
+  endforeach()
+  target_link_libraries(minke_${name} PUBLIC fmt::fmt Threads::Threads)
+  target_link_libraries(minke_${name} PRIVATE nlohmann_json::nlohmann_json)
+  if(EXISTS ${PROJECT_SOURCE_DIR}/src/${name}/layer.cmake)
+    include(${PROJECT_SOURCE_DIR}/src/${name}/layer.cmake)
+  endif()
+  set_property(GLOBAL APPEND PROPERTY MINKE_LAYERS "${name}:${ARG_DEPENDS}")
+endfunction()
+
+function(minke_program name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/app/*.cpp)
+  add_executable(${name} ${sources})
+  foreach(dependency ${ARG_DEPENDS})
+    target_link_libraries(${name} PRIVATE minke::${dependency})
+  endforeach()
+  target_link_libraries(${name} PRIVATE fmt::fmt nlohmann_json::nlohmann_json)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+  install(TARGETS ${name} RUNTIME DESTINATION bin)
+endfunction()

@@ -1,0 +1,18 @@
+// One function per verb, each in cmd_<verb>.cpp: flags → config struct → call. main.cpp lists them.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace minke {
+
+// Each adds its subcommand to the program and runs it from the subcommand's callback.
+void add_tokenizer_command(CLI::App& program);
+void add_corpus_command(CLI::App& program);
+void add_inspect_command(CLI::App& program);
+void add_score_command(CLI::App& program);
+void add_pretrain_command(CLI::App& program);
+void add_generate_command(CLI::App& program);
+
+}  // namespace minke

@@ -1,0 +1,27 @@
+#include "core/error.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace minke {
+
+void bug(std::string_view what, std::source_location where) {
+  throw BugError(fmt::format("{}:{} {}: {}", where.file_name(), where.line(), where.function_name(), what));
+}
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t up = row[j];
+      row[j] = std::min({up + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
+      diagonal = up;
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace minke

@@ -1,0 +1,56 @@
+// Two kinds of failure. UserError: something the user gave us is wrong; one message with what, where, the values
+// and the way out; exit code 2. BugError (from check): our own contract is broken; both values and the place; exit code 1.
+#pragma once
+#include <fmt/core.h>
+
+#include <source_location>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace minke {
+
+struct UserError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct BugError : std::logic_error {
+  using std::logic_error::logic_error;
+};
+
+template <class... Args>
+[[noreturn]] void user_error(fmt::format_string<Args...> format, Args&&... args) {
+  throw UserError(fmt::format(format, std::forward<Args>(args)...));
+}
+
+[[noreturn]] void bug(std::string_view what, std::source_location where);
+
+// Throws BugError "file:line function: what" unless ok. Stays on in release builds.
+inline void check(bool ok, std::string_view what, std::source_location where = std::source_location::current()) {
+  if (!ok) bug(what, where);
+}
+// The same with the two values that should agree.
+template <class A, class B>
+void check_equal(const A& a, const B& b, std::string_view what,
+                 std::source_location where = std::source_location::current()) {
+  if (!(a == b)) bug(fmt::format("{}: {} != {}", what, a, b), where);
+}
+
+// The candidate nearest to word by edit distance, or "" if none is near: "did you mean …?" in messages.
+template <class Strings>
+std::string nearest(std::string_view word, const Strings& candidates);
+size_t edit_distance(std::string_view a, std::string_view b);
+
+template <class Strings>
+std::string nearest(std::string_view word, const Strings& candidates) {
+  std::string best;
+  size_t best_distance = word.size() / 3 + 2;
+  for (const auto& c : candidates) {
+    const size_t d = edit_distance(word, c);
+    if (d < best_distance) best_distance = d, best = c;
+  }
+  return best;
+}
+
+}  // namespace minke

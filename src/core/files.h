@@ -1,0 +1,68 @@
+// Files: read whole, memory-map, write atomically (beside, then renamed). All failures are UserErrors that name the
+// path and the system's reason. Tested in tests/core/files_test.cpp.
+#pragma once
+#include <cstddef>
+#include <cstdio>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace minke {
+
+namespace fs = std::filesystem;
+
+// The whole file as bytes; refuses one larger than max_bytes before reading it.
+std::string read_file(const fs::path& path, size_t max_bytes = size_t(1) << 32);
+
+// A read-only memory map; an empty file gives an empty span.
+class MappedFile {
+ public:
+  MappedFile() = default;
+  explicit MappedFile(const fs::path& path);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+  std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(data_), size_}; }
+  std::string_view text() const { return {static_cast<const char*>(data_), size_}; }
+
+ private:
+  void* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+// Writes path + ".tmp.<pid>" and renames it onto path in commit(), after fsync; without commit nothing is left behind.
+class AtomicFile {
+ public:
+  explicit AtomicFile(fs::path path);
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  ~AtomicFile();
+  void write(const void* data, size_t bytes);
+  void write(std::string_view text) { write(text.data(), text.size()); }
+  void commit();
+
+ private:
+  fs::path path_, temporary_;
+  std::FILE* file_ = nullptr;
+};
+
+void write_file_atomic(const fs::path& path, std::string_view text);
+
+// A folder that appears complete or not at all: files go to `path() `, a sibling ".tmp" folder; commit() syncs it and
+// renames it onto the target (an existing target is replaced).
+class AtomicFolder {
+ public:
+  explicit AtomicFolder(fs::path target);
+  AtomicFolder(const AtomicFolder&) = delete;
+  AtomicFolder& operator=(const AtomicFolder&) = delete;
+  ~AtomicFolder();
+  const fs::path& path() const { return temporary_; }
+  void commit();
+
+ private:
+  fs::path target_, temporary_;
+  bool committed_ = false;
+};
+
+}  // namespace minke

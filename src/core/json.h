@@ -1,0 +1,13 @@
+// JSON for hostile input: parse_json limits nesting (a million "[" must not overflow the stack) and turns every failure
+// into a UserError that names `where` (a path, usually) and the position. Include <nlohmann/json.hpp> where values are used.
+#pragma once
+#include <nlohmann/json_fwd.hpp>
+#include <string_view>
+
+namespace minke {
+
+using Json = nlohmann::ordered_json;
+
+Json parse_json(std::string_view text, std::string_view where);
+
+}  // namespace minke
