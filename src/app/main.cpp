@@ -1,0 +1,27 @@
+// minke VERB: parses the verb and its flags, runs it, and turns failures into one message and an exit code:
+// 0 done, 1 a bug of ours, 2 a mistake in what we were given, 130 stopped by Ctrl-C.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "app/commands.h"
+#include "core/error.h"
+
+int main(int argc, char** argv) {
+  CLI::App program("minke: DeepSeek's whole recipe in one program", "minke");
+  program.require_subcommand(1);
+  program.set_version_flag("--version", "minke 0.1.0");
+  try {
+    program.parse(argc, argv);
+    return 0;
+  } catch (const CLI::ParseError& e) {
+    return program.exit(e) == 0 ? 0 : 2;
+  } catch (const minke::UserError& e) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "minke: %s\n", e.what());
+    return 2;
+  } catch (const std::exception& e) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "minke: internal error: %s\n", e.what());
+    return 1;
+  }
+}
