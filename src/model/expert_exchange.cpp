@@ -23,7 +23,7 @@ void LocalExchange::begin_combine(const Context& ctx, const ExchangePlan& plan, 
   ctx.kernels->combine(ctx, {.src = rows, .row_of_slot = plan.row_of_slot, .dst = tokens});
   if (row_scalar)
     ctx.kernels->gather(
-        ctx, {.src = row_scalar, .index = plan.row_of_slot, .dst = slot_scalar.merged(0), .num_rows = {}});
+        ctx, {.src = row_scalar, .index = plan.row_of_slot, .dst = slot_scalar.merged(0)});
 }
 
 }  // namespace minke

@@ -65,7 +65,7 @@ void Gqa::project(const Context& ctx, const Batch& batch, const Operand& x, cons
 }
 
 AttentionArgs Gqa::attention_args(const Batch& batch, const GqaSaved& s) const {
-  return {.q = s.q, .k = s.k, .k_rope = {}, .v = s.v, .out = s.o, .lse = s.lse, .scale = scale_,
+  return {.q = s.q, .k = s.k, .v = s.v, .out = s.o, .lse = s.lse, .scale = scale_,
           .sequence_offsets = batch.sequence_offsets.data(), .num_sequences = batch.num_sequences(),
           .first_visible = batch.first_visible, .compute = q_.weight->compute()};
 }

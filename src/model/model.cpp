@@ -61,7 +61,7 @@ ModelSaved Model::lay_out_saved(Arena& arena, std::span<const int64_t> num_token
 
 void Model::forward(const Context& ctx, const std::vector<Batch>& batches, const ModelSaved& s) const {
   const Batch& batch = batches[0];
-  ctx.kernels->gather(ctx, {.src = embedding_->master(), .index = batch.tokens, .dst = s.blocks[0].x, .num_rows = {}});
+  ctx.kernels->gather(ctx, {.src = embedding_->master(), .index = batch.tokens, .dst = s.blocks[0].x});
   for (size_t l = 0; l < blocks_.size(); ++l) {
     const ArenaScope scope(*ctx.scratch);
     const Operand& x_out = l + 1 < blocks_.size() ? s.blocks[l + 1].x : s.x_final;
@@ -104,7 +104,7 @@ void Model::forward_cached(const Context& ctx, const Batch& batch, std::span<Lay
   const ArenaScope scope(*ctx.scratch);
   const Operand x = ctx.scratch->take(precision_.residual, {n, d});
   const Operand rstd = ctx.scratch->take(precision_.high, {n});
-  ctx.kernels->gather(ctx, {.src = embedding_->master(), .index = batch.tokens, .dst = x, .num_rows = {}});
+  ctx.kernels->gather(ctx, {.src = embedding_->master(), .index = batch.tokens, .dst = x});
   for (size_t l = 0; l < blocks_.size(); ++l) {
     const ArenaScope block_scope(*ctx.scratch);
     BlockSaved saved = blocks_[l].lay_out_saved(*ctx.scratch, precision_, n);

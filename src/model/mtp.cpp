@@ -33,8 +33,8 @@ MtpSaved Mtp::lay_out_saved(Arena& arena, const Precision& p, int64_t n, bool gr
 void Mtp::forward(const Context& ctx, const Precision& p, const Batch& batch, const Operand& h_previous,
                   const MtpSaved& s) const {
   const int64_t n = batch.num_tokens, d = s.h.shape[1];
-  ctx.kernels->gather(ctx, {.src = embedding_->master(), .index = batch.tokens, .dst = s.embedding, .num_rows = {}});
-  ctx.kernels->gather(ctx, {.src = h_previous, .index = batch.previous_row, .dst = s.h_previous, .num_rows = {}});
+  ctx.kernels->gather(ctx, {.src = embedding_->master(), .index = batch.tokens, .dst = s.embedding});
+  ctx.kernels->gather(ctx, {.src = h_previous, .index = batch.previous_row, .dst = s.h_previous});
   enorm_.forward(ctx, s.embedding, s.joined.slice(1, 0, d), s.rstd_e);       // (21), embedding first
   hnorm_.forward(ctx, s.h_previous, s.joined.slice(1, d, 2 * d), s.rstd_h);
   eh_proj_.forward(ctx, s.joined, s.block.x);
