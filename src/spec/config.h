@@ -75,6 +75,12 @@ struct Config {
   bool operator==(const Config&) const = default;
 };
 
+// As they stand in config.json.
+const char* name_of(AttentionKind kind);
+const char* name_of(ScoringFunc func);
+const char* name_of(TopkMethod method);
+const char* name_of(RopeType type);
+
 // Reads config.json text; `where` is named in messages. Missing fields take the default of their model_type; a missing
 // field without default, an unknown model_type or a contradiction is a UserError with field, values and way out.
 Config parse_config(std::string_view json_text, std::string_view where);
