@@ -62,6 +62,22 @@ std::string joined(const std::set<std::string>& names) {
   return names.empty() ? "nothing" : fmt::format("{}", fmt::join(names, ", "));
 }
 
+// The inverse: "core, spec." → {core, spec}.
+std::set<std::string> names_in(const std::string& text) {
+  std::set<std::string> names;
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    while (!word.empty() && (word.back() == ',' || word.back() == '.')) word.pop_back();
+    if (word != "nothing") names.insert(word);
+  }
+  return names;
+}
+
+Layers with_app(Layers layers) {
+  layers[kApp] = {"anything"};
+  return layers;
+}
+
 }  // namespace
 
 Layers read_layers(const fs::path& file) {
@@ -103,9 +119,7 @@ std::vector<std::string> scan_includes(const fs::path& src, const Layers& layers
 
 std::vector<std::string> scan_readmes(const fs::path& src, const Layers& layers) {
   std::vector<std::string> faults;
-  Layers expected = layers;
-  expected[kApp] = {"anything"};
-  for (const auto& [layer, uses] : expected) {
+  for (const auto& [layer, uses] : with_app(layers)) {
     const fs::path readme = src / layer / "README.md";
     if (!fs::exists(readme)) {
       faults.push_back(fmt::format("{}/README.md is missing (purpose, depends on, order to read)", layer));
@@ -126,16 +140,29 @@ std::vector<std::string> scan_readmes(const fs::path& src, const Layers& layers)
         open = line.find('`', close + 1);
       }
     }
-    std::set<std::string> named;
-    std::istringstream words(found);
-    for (std::string word; words >> word;) {
-      while (!word.empty() && (word.back() == ',' || word.back() == '.')) word.pop_back();
-      if (word != "nothing") named.insert(word);
-    }
-    if (found.empty() || named != uses)
+    if (found.empty() || names_in(found) != uses)
       faults.push_back(fmt::format("{}/README.md needs the line \"{}{}\", as CMakeLists.txt has it; found \"{}\"",
                                    layer, prefix, joined(uses), found));
   }
+  return faults;
+}
+
+std::vector<std::string> scan_table(const fs::path& page, const Layers& layers) {
+  Layers missing = with_app(layers);
+  std::vector<std::string> faults;
+  for (const std::string& line : lines_of(page)) {
+    const size_t name_end = line.find("/` | "),
+                 uses_end = name_end == std::string::npos ? name_end : line.find(" |", name_end + 5);
+    if (!line.starts_with("| `") || uses_end == std::string::npos) continue;
+    const std::string layer = line.substr(3, name_end - 3);
+    const auto expected = missing.find(layer);
+    if (expected == missing.end() || names_in(line.substr(name_end + 5, uses_end - name_end - 5)) != expected->second)
+      faults.push_back(
+          fmt::format("{}: the row of {} is not what CMakeLists.txt says", page.filename().string(), layer));
+    if (expected != missing.end()) missing.erase(expected);
+  }
+  for (const auto& [layer, uses] : missing)
+    faults.push_back(fmt::format("{}: no row for {}, which may use {}", page.filename().string(), layer, joined(uses)));
   return faults;
 }
 

@@ -19,6 +19,8 @@ Layers read_layers(const std::filesystem::path& file);
 // One sentence per fault, "path:line: …", in path order. Empty: all is well.
 std::vector<std::string> scan_includes(const std::filesystem::path& src, const Layers& layers);
 std::vector<std::string> scan_readmes(const std::filesystem::path& src, const Layers& layers);
+// The rows "| `layer/` | uses | …" of a page.
+std::vector<std::string> scan_table(const std::filesystem::path& page, const Layers& layers);
 // Sources over max_lines, and files of any kind over max_bytes; build outputs and runs/out are passed over.
 std::vector<std::string> scan_sizes(const std::filesystem::path& root, int max_lines, std::uintmax_t max_bytes);
 

@@ -32,6 +32,10 @@ TEST(Readmes, EveryLayerHasOneThatAgrees) {
   EXPECT_EQ(listed(scan_readmes(kRoot / "src", read_layers(MINKE_LAYERS_FILE))), "");
 }
 
+TEST(Architecture, ItsTableAgrees) {
+  EXPECT_EQ(listed(scan_table(kRoot / "docs/architecture.md", read_layers(MINKE_LAYERS_FILE))), "");
+}
+
 TEST(Sizes, NoSourceOver600LinesNoFileOver1MB) { EXPECT_EQ(listed(scan_sizes(kRoot, 600, 1 << 20)), ""); }
 
 // A small tree of two layers, low ← high, with app on top, and faults planted in it.
@@ -98,6 +102,19 @@ TEST_F(Planted, ReadmeFaultsAreCaught) {
   EXPECT_EQ(readmes().size(), 1u);
   fs::remove(root_ / "src/high/README.md");
   EXPECT_EQ(readmes().size(), 1u);
+}
+
+TEST_F(Planted, TableFaultsAreCaught) {
+  const std::string low = "| `low/` | nothing | x |\n", high = "| `high/` | low | x |\n",
+                    app = "| `app/` | anything | x |\n";
+  const auto faults = [&](const std::string& table) {
+    write("page.md", "# page\n" + table);
+    return scan_table(root_ / "page.md", layers_).size();
+  };
+  EXPECT_EQ(faults(low + high + app), 0u);
+  EXPECT_EQ(faults(low + app), 1u);
+  EXPECT_EQ(faults(low + high + app + "| `stray/` | low | x |\n"), 1u);
+  EXPECT_EQ(faults(low + "| `high/` | low, app | x |\n" + app), 1u);
 }
 
 TEST_F(Planted, SizesAreCaught) {
