@@ -125,12 +125,14 @@ std::vector<std::string> scan_readmes(const fs::path& src, const Layers& layers)
       faults.push_back(fmt::format("{}/README.md is missing (purpose, depends on, order to read)", layer));
       continue;
     }
+    const std::vector<fs::path> files = files_below(src / layer);
+    const bool has_code = std::any_of(files.begin(), files.end(), is_source);
     const std::string prefix = "Depends on: ";
     std::string found;
     for (const std::string& line : lines_of(readme)) {
       if (line.starts_with(prefix)) found = line.substr(prefix.size());
       // A file named in backticks must be there, once the layer has any.
-      for (size_t open = line.find('`'); open != std::string::npos;) {
+      for (size_t open = has_code ? line.find('`') : line.npos; open != line.npos;) {
         const size_t close = line.find('`', open + 1);
         if (close == std::string::npos) break;
         const std::string name = line.substr(open + 1, close - open - 1);
