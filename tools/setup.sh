@@ -9,7 +9,7 @@ libpcre2-dev libicu-dev libzstd-dev zlib1g-dev"
 test_packages="libgtest-dev binutils"
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*"; }
-die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit "${2:-1}"; }
+die() { printf "%s: %s\n" "$(basename "$0")" "$1" >&2; exit "${2:-1}"; }  # MESSAGE [EXIT_CODE]
 
 # need_packages NAME…: installs those that are not there, and says which.
 need_packages() {
