@@ -2,6 +2,9 @@
 // another implementation.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstring>
+#include <deque>
+#include <memory>
 
 #include "app/commands.h"
 #include "app/runtime.h"
@@ -37,7 +40,7 @@ struct Output {
 
 std::vector<float> all_logits(const Context& ctx, const Model& model, const Operand& h) {
   const int64_t n = h.shape[0], vocab = model.config().vocab_size;
-  std::vector<float> logits(size_t(n * vocab));
+  std::vector<float> logits(static_cast<size_t>(n * vocab));
   for (int64_t begin = 0; begin < n; begin += 64) {
     const int64_t end = std::min<int64_t>(n, begin + 64);
     const ArenaScope scope(*ctx.scratch);
@@ -71,7 +74,7 @@ void score(const ScoreOptions& o) {
   if (tokens->dtype != DType::i32 || tokens->shape.size() != 2 || tokens->shape[0] < 1 || tokens->shape[1] < 2)
     user_error("{}: \"tokens\" must be int32 of shape [B,T] with T ≥ 2", o.tokens);
   const int64_t b = tokens->shape[0], t = tokens->shape[1], n = b * t;
-  std::vector<int32_t> ids(size_t(n)), targets(size_t(n), -1);
+  std::vector<int32_t> ids(static_cast<size_t>(n)), targets(ids.size(), -1);
   std::memcpy(ids.data(), tokens->bytes.data(), tokens->bytes.size());
 
   Config config = load_config(o.model);

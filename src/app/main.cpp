@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
   CLI::App program("minke: DeepSeek's whole recipe in one program", "minke");
   program.require_subcommand(1);
   program.set_version_flag("--version", "minke 0.1.0");
+  minke::add_score_command(program);
   try {
     program.parse(argc, argv);
     return 0;
