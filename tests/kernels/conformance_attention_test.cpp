@@ -78,7 +78,7 @@ struct Operands {
 // kernels.
 struct Envelope {
   Values out, out_exact, lse, dq, dk, dk_rope, dv;  // out: Σ P|v|
-  double score_size = 0;  // largest scale·Σ|q||k|
+  double score_size = 0;                            // largest scale·Σ|q||k|
 
   Envelope(const AttentionCase& c, const Inputs& in) {
     const int64_t N = c.N(), dq_width = c.dk + c.dr, per = c.H / c.Hkv;
