@@ -55,6 +55,7 @@ class Bed {
     Bound bound;
   };
   std::vector<Output> outputs() const;
+  Values values_of(const Operand& o) const { return held(o).buffer.get(); }
   bool surroundings_intact() const;
 
  private:
@@ -68,6 +69,7 @@ class Bed {
     Bound bound;
     Values scale;
   };
+  const Held& held(const Operand& o) const;
   Operand hold(DType dtype, const Indices& shape, const Values* values, Layout layout);
   std::deque<Held> held_;
   std::deque<Tensor> packed_;

@@ -46,13 +46,14 @@ Operand Bed::packed(const Operand& b, DType compute) {
   return o;
 }
 
-void Bed::expect_near(const std::string& name, const Operand& o, Bound bound, Values scale) {
+const Bed::Held& Bed::held(const Operand& o) const {
   for (const Held& held : held_)
-    if (held.buffer.operand().data == o.data && held.buffer.operand().shape == o.shape) {
-      expected_.push_back({name, &held, bound, std::move(scale)});
-      return;
-    }
-  check(false, "Bed::expect_near: not an operand made here");
+    if (held.buffer.operand().data == o.data && held.buffer.operand().shape == o.shape) return held;
+  bug("Bed: not an operand made here", std::source_location::current());
+}
+
+void Bed::expect_near(const std::string& name, const Operand& o, Bound bound, Values scale) {
+  expected_.push_back({name, &held(o), bound, std::move(scale)});
 }
 
 std::vector<Bed::Output> Bed::outputs() const {
