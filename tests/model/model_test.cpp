@@ -210,7 +210,9 @@ TEST(Model, PhasesOneByOneEqualPlainBitwise) {
     EXPECT_EQ(host_copy<double>(ctx, rig.saved.loss), plain_loss);
     size_t i = 0;
     for (const Weight& w : rig.model.weights().all())
-      if (w.grad()) EXPECT_EQ(host_copy<double>(ctx, w.grad()), plain[i++]) << w.storage().name;
+      if (w.grad()) {
+        EXPECT_EQ(host_copy<double>(ctx, w.grad()), plain[i++]) << w.storage().name;
+      }
   }
 }
 
@@ -227,7 +229,9 @@ TEST(Model, RunsOnThePoisonBackend) {
     EXPECT_EQ(host_copy<double>(ctx, rig.saved.loss), host_copy<double>(plain, expected.saved.loss));
     auto w = expected.model.weights().all().begin();
     for (const Weight& poisoned : rig.model.weights().all()) {
-      if (w->grad()) EXPECT_EQ(host_copy<double>(ctx, poisoned.grad()), host_copy<double>(plain, w->grad()));
+      if (w->grad()) {
+        EXPECT_EQ(host_copy<double>(ctx, poisoned.grad()), host_copy<double>(plain, w->grad()));
+      }
       ++w;
     }
   }
