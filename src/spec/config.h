@@ -22,8 +22,10 @@ struct RopeScaling {
   double factor = 1;
   int64_t original_max_position_embeddings = 0;
   double beta_fast = 32, beta_slow = 1;             // yarn
-  double mscale = 1, mscale_all_dim = 0;            // yarn
+  double mscale = 0, mscale_all_dim = 0;            // yarn; 0 = not given (spec/rope.h says what then)
+  double attention_factor = 0;                      // yarn; 0 = not given
   double low_freq_factor = 1, high_freq_factor = 4;  // llama3
+  bool operator==(const RopeScaling&) const = default;
 };
 
 struct Config {
@@ -64,12 +66,20 @@ struct Config {
   int64_t fp8_block = 0;
 
   bool is_moe_layer(int64_t layer) const {          // MTP modules (layer ≥ num_hidden_layers) are MoE if the model is
-    return n_routed_experts > 0 && layer >= first_k_dense_replace && layer % moe_layer_freq == 0;
+    return n_routed_experts > 0 &&
+           (layer >= num_hidden_layers || (layer >= first_k_dense_replace && layer % moe_layer_freq == 0));
   }
   int64_t qk_head_dim() const { return attention == AttentionKind::mla ? qk_nope_head_dim + qk_rope_head_dim : head_dim; }
   int64_t rope_dim() const { return attention == AttentionKind::mla ? qk_rope_head_dim : head_dim; }
   int64_t value_head_dim() const { return attention == AttentionKind::mla ? v_head_dim : head_dim; }
+  bool operator==(const Config&) const = default;
 };
+
+// As they stand in config.json.
+const char* name_of(AttentionKind kind);
+const char* name_of(ScoringFunc func);
+const char* name_of(TopkMethod method);
+const char* name_of(RopeType type);
 
 // Reads config.json text; `where` is named in messages. Missing fields take the default of their model_type; a missing
 // field without default, an unknown model_type or a contradiction is a UserError with field, values and way out.

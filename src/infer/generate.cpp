@@ -1,0 +1,56 @@
+#include "infer/generate.h"
+
+#include <algorithm>
+
+namespace minke {
+
+Generator::Generator(const Context& ctx, const Model& model, int64_t max_tokens, int64_t prefill_chunk)
+    : model_(&model),
+      cache_(ctx, model, max_tokens),
+      chunk_(std::min(prefill_chunk, max_tokens)),
+      ids_(*ctx.memory, DType::i32, {2, chunk_}),
+      h_(*ctx.memory, model.precision().activation, {chunk_, model.config().hidden_size}),
+      logits_(*ctx.memory, DType::f32, {1, model.config().vocab_size}),
+      host_logits_(size_t(model.config().vocab_size)) {
+  check(max_tokens >= 1 && max_tokens <= model.max_positions(), "Generator: max_tokens");
+}
+
+std::span<const float> Generator::feed(const Context& ctx, std::span<const int32_t> tokens) {
+  check(!tokens.empty(), "Generator::feed: no tokens");
+  if (cache_.length() + int64_t(tokens.size()) > cache_.capacity())
+    user_error("the context is full: {} tokens are there and {} more were given, but it holds {}; use a larger --ctx-size",
+               cache_.length(), tokens.size(), cache_.capacity());
+  for (size_t begin = 0; begin < tokens.size(); begin += size_t(chunk_)) {
+    const int64_t n = std::min<int64_t>(chunk_, int64_t(tokens.size() - begin));
+    std::vector<int32_t> positions(static_cast<size_t>(n));
+    for (int64_t i = 0; i < n; ++i) positions[i] = int32_t(cache_.length() + i);
+    Batch batch;
+    batch.num_tokens = n;
+    batch.sequence_offsets = {0, n};
+    batch.tokens = ids_.operand().at(0, 0).slice(0, 0, n);
+    batch.positions = ids_.operand().at(0, 1).slice(0, 0, n);
+    ctx.kernels->upload(ctx, {.host = tokens.data() + begin, .device = batch.tokens});
+    ctx.kernels->upload(ctx, {.host = positions.data(), .device = batch.positions});
+    const Operand h = h_.operand().slice(0, 0, n);
+    model_->forward_cached(ctx, batch, cache_.layers(), h);
+    if (begin + size_t(n) == tokens.size()) model_->head().logits(ctx, h.slice(0, n - 1, n), logits_);
+  }
+  ctx.kernels->download(ctx, {.device = logits_, .host = host_logits_.data()});
+  return host_logits_;
+}
+
+std::vector<int32_t> Generator::generate(const Context& ctx, std::span<const int32_t> prompt, int64_t max_new,
+                                         const SamplingSettings& settings,
+                                         const std::function<bool(int32_t)>& on_token) {
+  validate(settings);
+  std::vector<int32_t> made;
+  std::span<const float> logits = feed(ctx, prompt);
+  while (int64_t(made.size()) < max_new) {
+    made.push_back(sample(logits, settings, uint64_t(cache_.length())));
+    if (!on_token(made.back()) || int64_t(made.size()) == max_new || cache_.length() == cache_.capacity()) break;
+    logits = feed(ctx, {&made.back(), 1});
+  }
+  return made;
+}
+
+}  // namespace minke

@@ -1,0 +1,34 @@
+// Generation for one sequence: prefill of the prompt in chunks, then one token after the other against the latent cache.
+// Token ids only; text is the caller's. Test: tests/infer/generate_test.cpp (logits = training's within a stated bound).
+#pragma once
+#include <functional>
+
+#include "infer/latent_cache.h"
+#include "infer/sampler.h"
+
+namespace minke {
+
+class Generator {
+ public:
+  // max_tokens: prompt and answer together.
+  Generator(const Context& ctx, const Model& model, int64_t max_tokens, int64_t prefill_chunk = 512);
+
+  // Appends tokens to the sequence and returns the logits that follow the last one (f32 [V], valid until the next call).
+  std::span<const float> feed(const Context& ctx, std::span<const int32_t> tokens);
+
+  // Samples up to max_new tokens after `prompt`; on_token returns false to stop. Returns the new tokens.
+  std::vector<int32_t> generate(const Context& ctx, std::span<const int32_t> prompt, int64_t max_new,
+                                const SamplingSettings& settings, const std::function<bool(int32_t)>& on_token);
+
+  LatentCache& cache() { return cache_; }
+
+ private:
+  const Model* model_;
+  LatentCache cache_;
+  int64_t chunk_;
+  Tensor ids_;        // i32 [2, chunk]: tokens, positions
+  Tensor h_, logits_;
+  std::vector<float> host_logits_;
+};
+
+}  // namespace minke

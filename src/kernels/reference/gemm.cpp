@@ -1,0 +1,111 @@
+// c = a · b in plain loops, each c[m,n] summed over k from 0 upwards in the scalar. The packed form of a right-hand
+// side is a row-major copy in the compute dtype.
+#include <cstddef>
+
+#include "kernels/reference/access.h"
+
+namespace minke::reference {
+namespace {
+
+Operand packed_group(const Operand& b, int64_t group) {
+  const int64_t k = b.shape[b.rank - 2], n = b.shape[b.rank - 1];
+  auto* data = static_cast<std::byte*>(b.data) + group * int64_t(packed_bytes(k, n, b.dtype));
+  return Operand::of(data, b.dtype, {k, n});
+}
+
+// Group g of a right-hand side of rank 3, plain or packed.
+Operand right_group(const Operand& b, int64_t g) {
+  return b.packing == Packing::panels ? packed_group(b, g) : b.at(0, g);
+}
+
+template <class S>
+void product(const Operand& a, const Operand& b, const Operand& c, DType compute, bool accumulate) {
+  const int64_t M = c.shape[0], N = c.shape[1], K = a.shape[1];
+  expect_shape(a, {M, K}, "gemm: a");
+  expect_shape(b, {K, N}, "gemm: b");
+  std::vector<S> right(size_t(K) * size_t(N));
+  for (int64_t k = 0; k < K; ++k)
+    for (int64_t n = 0; n < N; ++n) right[size_t(k * N + n)] = rounded(load<S>(b, k, n), compute);
+  for (int64_t m = 0; m < M; ++m) {
+    const std::vector<S> left = rounded(load_row<S>(a, m), compute);
+    std::vector<S> sum(static_cast<size_t>(N));
+    for (int64_t k = 0; k < K; ++k)
+      for (int64_t n = 0; n < N; ++n) sum[size_t(n)] += left[size_t(k)] * right[size_t(k * N + n)];
+    if (accumulate)
+      for (int64_t n = 0; n < N; ++n) sum[size_t(n)] += load<S>(c, m, n);
+    store_row(c, m, sum);
+  }
+}
+
+std::vector<int64_t> load_offsets(const Operand& offsets, int64_t groups, int64_t limit) {
+  expect_shape(offsets, {groups + 1}, "gemm: offsets");
+  std::vector<int64_t> result;
+  for (int64_t g = 0; g <= groups; ++g) {
+    result.push_back(bounded(load_index(offsets, g), limit + 1, "gemm: offsets"));
+    check(result[size_t(g)] >= result[size_t(g ? g - 1 : 0)], "gemm: offsets ascend");
+  }
+  check(result[0] == 0, "gemm: offsets start at 0");
+  return result;
+}
+
+template <class S>
+void grouped(const GemmArgs& g) {
+  const auto one = [&](const Operand& a, const Operand& b, const Operand& c) {
+    product<S>(a, b, c, g.compute, g.accumulate);
+  };
+  switch (g.grouping) {
+    case Grouping::none:
+      check(g.c.rank == 2 && g.a.rank == 2 && g.b.rank == 2, "gemm: ranks without groups");
+      one(g.a, g.b.packing == Packing::panels ? packed_group(g.b, 0) : g.b, g.c);
+      break;
+    case Grouping::batch:
+      check(g.c.rank == 3 && g.a.rank == 3 && g.b.rank == 3, "gemm: ranks of a batch");
+      check(g.a.shape[0] == g.c.shape[0] && g.b.shape[0] == g.c.shape[0], "gemm: groups of a batch");
+      for (int64_t i = 0; i < g.c.shape[0]; ++i) one(g.a.at(0, i), right_group(g.b, i), g.c.at(0, i));
+      break;
+    case Grouping::rows: {
+      check(g.c.rank == 2 && g.a.rank == 2 && g.b.rank == 3 && g.a.shape[0] == g.c.shape[0],
+            "gemm: ranks of row groups");
+      const auto offsets = load_offsets(g.offsets, g.b.shape[0], g.c.shape[0]);
+      for (int64_t i = 0; i < g.b.shape[0]; ++i) {
+        const int64_t begin = offsets[size_t(i)], end = offsets[size_t(i) + 1];
+        one(g.a.slice(0, begin, end), right_group(g.b, i), g.c.slice(0, begin, end));
+      }
+      break;
+    }
+    case Grouping::inner: {
+      check(g.c.rank == 3 && g.a.rank == 2 && g.b.rank == 2 && g.a.shape[1] == g.b.shape[0],
+            "gemm: ranks of inner groups");
+      const auto offsets = load_offsets(g.offsets, g.c.shape[0], g.b.shape[0]);
+      for (int64_t i = 0; i < g.c.shape[0]; ++i) {
+        const int64_t begin = offsets[size_t(i)], end = offsets[size_t(i) + 1];
+        one(g.a.slice(1, begin, end), g.b.slice(0, begin, end), g.c.at(0, i));
+      }
+      break;
+    }
+  }
+}
+
+}  // namespace
+
+void gemm(const Context&, const GemmArgs& args) {
+  check(args.b.packing == Packing::none || args.b.dtype == args.compute, "gemm: packed for another compute dtype");
+  with_scalar(args.c.dtype, [&](auto scalar) { grouped<decltype(scalar)>(args); });
+}
+
+size_t packed_bytes(int64_t k, int64_t n, DType compute) {
+  return size_t(k) * size_t(n) * size_of(compute);
+}
+
+void pack_weight(const Context&, const PackWeightArgs& args) {
+  const Operand& b = args.b;
+  check(args.packed.packing == Packing::panels && args.packed.dtype == args.compute, "pack_weight: packed operand");
+  check(b.rank == args.packed.rank && b.shape == args.packed.shape && (b.rank == 2 || b.rank == 3),
+        "pack_weight: shapes");
+  for (int64_t g = 0; g < (b.rank == 3 ? b.shape[0] : 1); ++g) {
+    const Operand plain = b.rank == 3 ? b.at(0, g) : b, packed = packed_group(args.packed, g);
+    for (int64_t i = 0; i < plain.size(); ++i) store_flat(packed, i, load_flat<double>(plain, i));
+  }
+}
+
+}  // namespace minke::reference

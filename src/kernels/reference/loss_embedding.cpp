@@ -1,0 +1,52 @@
+// Cross-entropy and the gradient of the embedding.
+#include <cmath>
+
+#include "kernels/reference/access.h"
+
+namespace minke::reference {
+
+void scatter_add(const Context&, const ScatterAddArgs& args) {
+  const int64_t N = args.src.shape[0], D = args.dst.shape[1];
+  check(args.src.rank == 2 && args.dst.rank == 2 && args.src.shape[1] == D, "scatter_add: shapes");
+  expect_shape(args.index, {N}, "scatter_add: index is [N]");
+  with_scalar(args.dst.dtype, [&](auto scalar) {
+    using S = decltype(scalar);
+    for (int64_t n = 0; n < N; ++n) {
+      const int64_t row = load_index(args.index, n);
+      if (row < 0) continue;
+      bounded(row, args.dst.shape[0], "scatter_add: index");
+      for (int64_t d = 0; d < D; ++d) store(args.dst, load<S>(args.dst, row, d) + load<S>(args.src, n, d), row, d);
+    }
+  });
+}
+
+void cross_entropy(const Context&, const CrossEntropyArgs& args) {
+  check(args.logits.rank == 2, "cross_entropy: logits is [n,V]");
+  const int64_t N = args.logits.shape[0], V = args.logits.shape[1];
+  expect_shape(args.target, {N}, "cross_entropy: target is [n]");
+  expect_shape(args.loss, {N}, "cross_entropy: loss is [n]");
+  with_scalar(args.logits.dtype, [&](auto scalar) {
+    using S = decltype(scalar);
+    for (int64_t n = 0; n < N; ++n) {
+      const int64_t target = load_index(args.target, n);
+      auto x = load_row<S>(args.logits, n);
+      if (target < 0) {
+        store(args.loss, S(0), n);
+        if (args.gradient) store_row(args.logits, n, std::vector<S>(x.size()));
+        continue;
+      }
+      bounded(target, V, "cross_entropy: target");
+      S max = x[0], sum = 0;
+      for (S v : x) max = std::max(max, v);
+      for (S v : x) sum += std::exp(v - max);
+      store(args.loss, std::log(sum) + (max - x[size_t(target)]), n);
+      if (!args.gradient) continue;
+      for (S& v : x) v = std::exp(v - max) / sum;
+      x[size_t(target)] -= 1;
+      for (S& v : x) v *= S(args.grad_scale);
+      store_row(args.logits, n, x);
+    }
+  });
+}
+
+}  // namespace minke::reference

@@ -1,0 +1,278 @@
+// Mixture of experts: gate (recipe/architecture.md §3.2–3.3), balance losses (V2 §2.2.3, V3 eq. 17–20;
+// recipe/training.md §4), the sort of assignments by expert, gather and combine, V3's bias update (eq. 16).
+#include <cmath>
+#include <limits>
+
+#include "kernels/reference/access.h"
+
+namespace minke::reference {
+namespace {
+
+constexpr double kSumEpsilon = 1e-20;  // of the normalisation, as the published implementations have it
+
+// Indices of the k largest by falling value, ties to the lower index. NaN ranks as −inf, so that a diverged gate still
+// yields experts that exist.
+template <class S>
+std::vector<int64_t> largest(std::vector<S> values, int64_t k) {
+  check(k <= int64_t(values.size()), "more experts to choose than there are");
+  std::vector<int64_t> chosen;
+  std::vector<bool> taken(values.size());
+  for (S& v : values)
+    if (std::isnan(v)) v = -std::numeric_limits<S>::infinity();
+  for (int64_t n = 0; n < k; ++n) {
+    int64_t best = -1;
+    for (int64_t i = 0; i < int64_t(values.size()); ++i)
+      if (!taken[size_t(i)] && (best < 0 || values[size_t(i)] > values[size_t(best)])) best = i;
+    taken[size_t(best)] = true;
+    chosen.push_back(best);
+  }
+  return chosen;
+}
+
+template <class S>
+std::vector<S> scores_of(std::vector<S> logits, Scoring scoring) {
+  if (scoring == Scoring::sigmoid) {
+    for (S& x : logits) x = 1 / (1 + std::exp(-x));
+    return logits;
+  }
+  S max = logits[0], sum = 0;
+  for (S x : logits) max = std::max(max, x);
+  for (S& x : logits) sum += x = std::exp(x - max);
+  for (S& x : logits) x /= sum;
+  return logits;
+}
+
+// Masks with −inf the candidates outside the best top_groups groups.
+template <class S>
+void limit_groups(std::vector<S>& candidates, const RouteArgs& args) {
+  const int64_t per_group = int64_t(candidates.size()) / args.num_groups;
+  std::vector<S> group_scores;
+  for (int64_t g = 0; g < args.num_groups; ++g) {
+    const std::vector<S> members(candidates.begin() + g * per_group, candidates.begin() + (g + 1) * per_group);
+    const auto best = largest(members, std::min<int64_t>(2, per_group));
+    S score = members[size_t(best[0])];
+    if (args.group_score == GroupScore::top2_sum && per_group > 1) score += members[size_t(best[1])];
+    group_scores.push_back(score);
+  }
+  std::vector<bool> allowed(group_scores.size());
+  for (int64_t g : largest(group_scores, args.top_groups)) allowed[size_t(g)] = true;
+  for (size_t e = 0; e < candidates.size(); ++e)
+    if (!allowed[e / size_t(per_group)]) candidates[e] = -std::numeric_limits<S>::infinity();
+}
+
+void check_route(const RouteArgs& args) {
+  check(args.scores.rank == 2 && args.expert.rank == 2, "route: ranks");
+  const int64_t N = args.scores.shape[0], E = args.scores.shape[1], K = args.expert.shape[1];
+  expect_shape(args.expert, {N, K}, "route: expert is [N,K]");
+  check(0 < K && K <= E, "route: 0 < K ≤ E");
+  check(args.num_groups > 0 && E % args.num_groups == 0 && 0 < args.top_groups && args.top_groups <= args.num_groups,
+        "route: groups");
+}
+
+}  // namespace
+
+// An expert of −1 (a dropped assignment, on replay) has weight 0 and no part in the normalisation.
+void route(const Context&, const RouteArgs& args) {
+  check_route(args);
+  const int64_t N = args.logits.shape[0], E = args.logits.shape[1], K = args.expert.shape[1];
+  expect_shape(args.scores, {N, E}, "route: scores is [N,E]");
+  expect_shape(args.weight, {N, K}, "route: weight is [N,K]");
+  with_scalar(args.logits.dtype, [&](auto scalar) {
+    using S = decltype(scalar);
+    for (int64_t n = 0; n < N; ++n) {
+      const auto scores = scores_of(load_row<S>(args.logits, n), args.scoring);
+      store_row(args.scores, n, scores);
+      if (!args.replay) {
+        auto candidates = scores;
+        for (int64_t e = 0; args.bias && e < E; ++e) candidates[size_t(e)] += load<S>(args.bias, e);
+        if (args.group_score != GroupScore::none) limit_groups(candidates, args);
+        const auto chosen = largest(candidates, K);
+        for (int64_t k = 0; k < K; ++k) store(args.expert, double(chosen[size_t(k)]), n, k);
+      }
+      std::vector<S> weight(static_cast<size_t>(K));
+      S sum = 0;
+      for (int64_t k = 0; k < K; ++k) {
+        const int64_t e = int64_t(load<double>(args.expert, n, k));
+        if (e >= 0) sum += weight[size_t(k)] = scores[size_t(bounded(e, E, "route: expert"))];
+      }
+      for (S& w : weight) w = (args.normalise ? w / (sum + S(kSumEpsilon)) : w) * S(args.scale);
+      store_row(args.weight, n, weight);
+    }
+  });
+}
+
+// w_k = scale·s_k/σ, σ = Σs + 1e-20: ds_k = scale·(dw_k − Σ_j dw_j s_j/σ)/σ, then through sigmoid s(1−s) or softmax.
+void route_backward(const Context&, const RouteBackwardArgs& args) {
+  const RouteArgs& f = args.forward;
+  check_route(f);
+  const int64_t N = f.scores.shape[0], E = f.scores.shape[1], K = f.expert.shape[1];
+  expect_shape(args.d_weight, {N, K}, "route_backward: d_weight is [N,K]");
+  expect_shape(args.d_logits, {N, E}, "route_backward: d_logits is [N,E]");
+  with_scalar(f.scores.dtype, [&](auto scalar) {
+    using S = decltype(scalar);
+    for (int64_t n = 0; n < N; ++n) {
+      const auto s = load_row<S>(f.scores, n);
+      auto ds = args.d_scores ? load_row<S>(args.d_scores, n) : std::vector<S>(size_t(E));
+      S sum = 0, weighted = 0;
+      for (int64_t k = 0; k < K; ++k) {
+        const int64_t e = int64_t(load<double>(f.expert, n, k));
+        if (e < 0) continue;
+        sum += s[size_t(bounded(e, E, "route_backward: expert"))];
+        weighted += load<S>(args.d_weight, n, k) * s[size_t(e)];
+      }
+      sum += S(kSumEpsilon);
+      for (int64_t k = 0; k < K; ++k) {
+        const int64_t e = int64_t(load<double>(f.expert, n, k));
+        if (e < 0) continue;
+        const S dw = load<S>(args.d_weight, n, k);
+        ds[size_t(e)] += S(f.scale) * (f.normalise ? (dw - weighted / sum) / sum : dw);
+      }
+      const S mean = dot(ds.data(), s.data(), E);
+      for (size_t e = 0; e < ds.size(); ++e)
+        ds[e] = f.scoring == Scoring::sigmoid ? ds[e] * s[e] * (1 - s[e]) : s[e] * (ds[e] - mean);
+      store_row(args.d_logits, n, ds);
+    }
+  });
+}
+
+namespace {
+
+// w of one sequence: α_expert f + α_device f' + α_comm f'' (recipe/training.md §4.1).
+template <class S>
+std::vector<S> balance_weights(const BalanceArgs& args, int64_t begin, int64_t end) {
+  const int64_t E = args.scores.shape[1], K = args.expert.shape[1], D = args.num_devices, per_device = E / D,
+                T = end - begin;
+  std::vector<S> tokens_of_expert(static_cast<size_t>(E)), tokens_of_device(static_cast<size_t>(D)),
+      w(static_cast<size_t>(E));
+  for (int64_t t = begin; t < end; ++t) {
+    std::vector<int64_t> chosen;
+    if (args.count_unbiased)
+      chosen = largest(load_row<S>(args.scores, t), K);
+    else
+      for (int64_t k = 0; k < K; ++k) chosen.push_back(int64_t(load<double>(args.expert, t, k)));
+    std::vector<bool> sent(static_cast<size_t>(D));
+    for (int64_t e : chosen) {
+      if (e < 0) continue;
+      tokens_of_expert[size_t(bounded(e, E, "balance: expert"))] += 1;
+      sent[size_t(e / per_device)] = true;
+    }
+    for (int64_t d = 0; d < D; ++d) tokens_of_device[size_t(d)] += sent[size_t(d)];
+  }
+  const auto f = [&](int64_t e) { return S(E) / S(K * T) * tokens_of_expert[size_t(e)]; };
+  for (int64_t e = 0; e < E; ++e) {
+    const int64_t device = e / per_device;
+    S f_device = 0;
+    for (int64_t j = device * per_device; j < (device + 1) * per_device; ++j) f_device += f(j) / S(per_device);
+    const S f_comm = S(D) / S(args.top_devices * T) * tokens_of_device[size_t(device)];
+    w[size_t(e)] = S(args.alpha_expert) * f(e) + S(args.alpha_device) * f_device + S(args.alpha_comm) * f_comm;
+  }
+  return w;
+}
+
+}  // namespace
+
+// L = mean over sequences of Σ_i w_i P_i, P_i = (1/T) Σ_t s'_{i,t}; with s' = s/σ: ∂(w·s')/∂s_i = (w_i − w·s')/σ.
+void balance(const Context&, const BalanceArgs& args) {
+  check(args.scores.rank == 2 && args.expert.rank == 2 && args.scores.shape[0] == args.expert.shape[0],
+        "balance: shapes");
+  const int64_t N = args.scores.shape[0], E = args.scores.shape[1];
+  check(args.num_devices > 0 && E % args.num_devices == 0 && args.top_devices > 0, "balance: devices");
+  with_scalar(args.scores.dtype, [&](auto scalar) {
+    using S = decltype(scalar);
+    S loss = 0;
+    for (int64_t i = 0; i < args.num_sequences; ++i) {
+      const int64_t begin = args.sequence_offsets[i], end = args.sequence_offsets[i + 1], T = end - begin;
+      check(0 <= begin && begin <= end && end <= N, "balance: sequence offsets");
+      if (T == 0) continue;
+      const auto w = balance_weights<S>(args, begin, end);
+      const S share = 1 / (S(T) * S(args.num_sequences));
+      for (int64_t t = begin; t < end; ++t) {
+        const auto s = load_row<S>(args.scores, t);
+        S sigma = 1;
+        if (args.normalise_scores) {
+          sigma = S(kSumEpsilon);
+          for (S x : s) sigma += x;
+        }
+        const S value = dot(w.data(), s.data(), E) / sigma;
+        loss += share * value;
+        if (!args.d_scores) continue;
+        for (int64_t e = 0; e < E; ++e) {
+          const S gradient = share * (w[size_t(e)] - (args.normalise_scores ? value : S(0))) / sigma;
+          store(args.d_scores, load<S>(args.d_scores, t, e) + S(args.grad_scale) * gradient, t, e);
+        }
+      }
+    }
+    store(args.loss, load<S>(args.loss, 0) + loss, 0);
+  });
+}
+
+void permute_plan(const Context&, const PermutePlanArgs& args) {
+  const int64_t E = args.offsets.shape[0] - 1, slots = args.expert.size();
+  expect_shape(args.row_of_slot, {slots}, "permute_plan: row_of_slot is [N·K]");
+  expect_shape(args.slot_of_row, {slots}, "permute_plan: slot_of_row is [N·K]");
+  const auto expert_of = [&](int64_t slot) { return int64_t(load_flat<double>(args.expert, slot)); };
+  int64_t row = 0;
+  for (int64_t e = 0; e < E; ++e) {
+    store(args.offsets, double(row), e);
+    for (int64_t slot = 0; slot < slots; ++slot) {
+      if (expert_of(slot) != e) continue;
+      store(args.row_of_slot, double(row), slot);
+      store(args.slot_of_row, double(slot), row);
+      ++row;
+    }
+    if (args.load) store(args.load, load<double>(args.load, e) + double(row) - load<double>(args.offsets, e), e);
+  }
+  store(args.offsets, double(row), E);
+  for (int64_t slot = 0; slot < slots; ++slot) {
+    if (expert_of(slot) < 0)
+      store(args.row_of_slot, -1.0, slot);
+    else
+      bounded(expert_of(slot), E, "permute_plan: expert");
+  }
+}
+
+// In double, which holds every value of f32, bf16 and i32 exactly: only the destination rounds.
+void gather(const Context&, const GatherArgs& args) {
+  const int64_t R = args.dst.shape[0], width = args.dst.rank == 2 ? args.dst.shape[1] : 1;
+  check(args.src.rank == args.dst.rank && (args.dst.rank == 1 || args.src.shape[1] == width), "gather: shapes");
+  check(args.divisor > 0, "gather: divisor");
+  for (int64_t r = 0; r < limited_rows(args.num_rows, R); ++r) {
+    const int64_t index = load_index(args.index, r);
+    if (index >= 0) bounded(index / args.divisor, args.src.shape[0], "gather: index");
+    for (int64_t d = 0; d < width; ++d) {
+      const double value = index < 0 ? 0 : load_flat<double>(args.src, index / args.divisor * width + d);
+      store_flat(args.dst, r * width + d, value);
+    }
+  }
+}
+
+void combine(const Context&, const CombineArgs& args) {
+  const int64_t N = args.dst.shape[0], D = args.dst.shape[1], K = N ? args.row_of_slot.size() / N : 0;
+  check(args.src.rank == 2 && args.src.shape[1] == D && K * N == args.row_of_slot.size(), "combine: shapes");
+  with_scalar(args.dst.dtype, [&](auto scalar) {
+    using S = decltype(scalar);
+    for (int64_t t = 0; t < N; ++t)
+      for (int64_t d = 0; d < D; ++d) {
+        S sum = 0;
+        for (int64_t k = 0; k < K; ++k) {
+          const int64_t row = load_index(args.row_of_slot, t * K + k);
+          if (row >= 0) sum += load<S>(args.src, bounded(row, args.src.shape[0], "combine: row"), d);
+        }
+        store(args.dst, args.accumulate ? load<S>(args.dst, t, d) + sum : sum, t, d);
+      }
+  });
+}
+
+void bias_update(const Context&, const BiasUpdateArgs& args) {
+  const int64_t E = args.bias.shape[0];
+  expect_shape(args.load, {E}, "bias_update: load is [E]");
+  int64_t total = 0;
+  for (int64_t e = 0; e < E; ++e) total += load_index(args.load, e);
+  for (int64_t e = 0; e < E; ++e) {
+    // sign(total/E − load) in whole numbers: a mean that is hit exactly must give 0.
+    const int64_t excess = total - load_index(args.load, e) * E;
+    store(args.bias, load<double>(args.bias, e) + args.speed * double((excess > 0) - (excess < 0)), e);
+  }
+}
+
+}  // namespace minke::reference

@@ -1,0 +1,57 @@
+// Batch: the tokens of one micro-batch as the layers see them, on the device: ids, targets, positions, sequence bounds
+// and, for each MTP depth k, the same shortened by k tokens a sequence. BatchBuffers owns the memory and is filled again
+// for every micro-batch. Test: tests/model/batch_test.cpp.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kernels/ops.h"
+
+namespace minke {
+
+// The balance loss a training step adds (recipe/training.md §4); all zero = none.
+struct BalanceTerms {
+  double alpha_expert = 0, alpha_device = 0, alpha_comm = 0;
+  int64_t num_devices = 1, top_devices = 1;
+  bool normalise_scores = true, count_unbiased = true;  // V3's sequence-wise form; V1/V2: both false
+  bool whole_batch = false;                             // batch-wise instead of per sequence
+};
+
+struct Batch {
+  int64_t num_tokens = 0;
+  std::vector<int64_t> sequence_offsets;  // [sequences+1]
+  Operand tokens, targets, positions;     // i32 [N]; target −1 = none
+  Operand first_visible;                  // i32 [N], optional: cross-document mask
+  Operand previous_row;                   // MTP only: i32 [N], the row of the same position one depth up
+
+  bool count_load = false;                // add the routed tokens to the experts' load counters (training)
+  BalanceTerms balance;
+  double balance_grad_scale = 0;          // of ∂loss/∂scores in the backward
+  Operand balance_loss;                   // high [1], added to; null = no balance loss
+
+  // Expert choices to replay instead of choosing (RL): per MoE layer i32 [N,K]; empty = choose.
+  std::vector<Operand> replay_experts;
+
+  int64_t num_sequences() const { return int64_t(sequence_offsets.size()) - 1; }
+};
+
+class BatchBuffers {
+ public:
+  // For up to B sequences of up to T tokens and `depths` MTP modules.
+  BatchBuffers(const Context& ctx, int64_t max_tokens, int64_t depths);
+
+  // tokens, targets [B,T] row-major (target −1 = none); document_start [B,T] or empty: the index in its sequence of the
+  // first token each token may see. Returns B batches: [0] the main model's, [k] MTP depth k's (T−k tokens a sequence).
+  const std::vector<Batch>& fill(const Context& ctx, std::span<const int32_t> tokens, std::span<const int32_t> targets,
+                                 int64_t num_sequences, int64_t sequence_length,
+                                 std::span<const int32_t> document_start = {});
+  std::vector<Batch>& batches() { return batches_; }
+
+ private:
+  std::vector<Tensor> memory_;  // one [5, max_tokens] i32 per depth
+  std::vector<Batch> batches_;
+  int64_t max_tokens_;
+};
+
+}  // namespace minke

@@ -1,0 +1,164 @@
+#include "model/block.h"
+
+#include "spec/rope.h"
+
+namespace minke {
+namespace {
+
+std::variant<Mla, Gqa> make_attention(const Context& ctx, const Config& c, WeightStore& weights,
+                                      const std::string& prefix, const Rope* rope) {
+  const double scale = softmax_scale(c);
+  if (c.attention == AttentionKind::mla) return Mla(ctx, c, weights, prefix, rope, scale);
+  return Gqa(ctx, c, weights, prefix, rope, scale);
+}
+
+}  // namespace
+
+Block::Block(const Context& ctx, const Config& c, WeightStore& weights, int64_t layer, const std::string& prefix,
+             const Rope* rope, ExpertExchange* exchange)
+    : config_(&c),
+      layer_(layer),
+      attention_norm_{weights.get(prefix + "input_layernorm"), c.rms_norm_eps},
+      ffn_norm_{weights.get(prefix + "post_attention_layernorm"), c.rms_norm_eps},
+      attention_(make_attention(ctx, c, weights, prefix, rope)),
+      exchange_(exchange) {
+  if (c.is_moe_layer(layer)) moe_.emplace(ctx, c, weights, prefix, exchange);
+  else ffn_.emplace(weights, prefix);
+}
+
+BlockSaved Block::lay_out_saved(Arena& arena, const Precision& p, int64_t n) const {
+  const Config& c = *config_;
+  BlockSaved s;
+  s.x = arena.take(p.residual, {n, c.hidden_size});
+  s.x_mid = arena.take(p.residual, {n, c.hidden_size});
+  s.rstd_attention = arena.take(p.high, {n});
+  s.rstd_ffn = arena.take(p.high, {n});
+  s.a = arena.take(p.activation, {n, c.hidden_size});
+  s.u = arena.take(p.activation, {n, c.hidden_size});
+  if (c.attention == AttentionKind::mla) s.mla = Mla::lay_out_saved(arena, c, p, n);
+  else s.gqa = Gqa::lay_out_saved(arena, c, p, n);
+  if (moe_) s.moe = Moe::lay_out_saved(arena, c, p, n, *exchange_);
+  else s.ffn = Ffn::lay_out_saved(arena, c.intermediate_size, p, n);
+  return s;
+}
+
+BlockWork Block::lay_out_work(Arena& arena, const Precision& p, int64_t n) const {
+  const Config& c = *config_;
+  BlockWork w;
+  for (Operand* o : {&w.attention_out, &w.ffn_out, &w.dy, &w.du, &w.da}) *o = arena.take(p.activation, {n, c.hidden_size});
+  if (moe_)
+    for (Operand* o : {&w.routed_out, &w.du_routed}) *o = arena.take(p.activation, {n, c.hidden_size});
+  if (c.attention == AttentionKind::mla) w.mla = Mla::lay_out_work(arena, c, p, n);
+  else w.gqa = Gqa::lay_out_work(arena, c, p, n);
+  if (moe_) w.moe = Moe::lay_out_work(arena, c, p, n, *exchange_);
+  else w.ffn = Ffn::lay_out_work(arena, c.intermediate_size, p, n);
+  return w;
+}
+
+// ---- F --------------------------------------------------------------------------------------------------------------
+
+void Block::attention_forward(const Context& ctx, const Batch& batch, const BlockSaved& s, const BlockWork& w,
+                              const LayerCache* cache) const {
+  attention_norm_.forward(ctx, s.x, s.a, s.rstd_attention);
+  if (const Mla* mla = std::get_if<Mla>(&attention_)) {
+    if (cache) mla->forward_cached(ctx, batch, s.a, w.attention_out, s.mla, *cache);
+    else mla->forward(ctx, batch, s.a, w.attention_out, s.mla);
+  } else {
+    const Gqa& gqa = std::get<Gqa>(attention_);
+    if (cache) gqa.forward_cached(ctx, batch, s.a, w.attention_out, s.gqa, *cache);
+    else gqa.forward(ctx, batch, s.a, w.attention_out, s.gqa);
+  }
+  ctx.kernels->copy(ctx, {.src = s.x, .dst = s.x_mid});
+  ctx.kernels->add(ctx, {.x = w.attention_out, .y = s.x_mid});
+  ffn_norm_.forward(ctx, s.x_mid, s.u, s.rstd_ffn);
+  if (moe_) {
+    const bool replay = size_t(layer_) < batch.replay_experts.size();
+    moe_->route(ctx, batch, s.u, s.moe, replay ? batch.replay_experts[layer_] : Operand{});
+  }
+}
+
+void Block::dispatch_forward(const Context& ctx, const BlockSaved& s) const {
+  if (moe_) moe_->begin_dispatch(ctx, s.u, s.moe);
+}
+
+void Block::experts_forward(const Context& ctx, const BlockSaved& s, const BlockWork& w) const {
+  if (moe_) moe_->experts(ctx, s.u, w.ffn_out, s.moe, w.moe);
+  else ffn_->forward(ctx, s.u, w.ffn_out, s.ffn);
+}
+
+void Block::combine_forward(const Context& ctx, const BlockSaved& s, const BlockWork& w) const {
+  if (moe_) moe_->begin_combine(ctx, w.routed_out, s.moe, w.moe);
+}
+
+void Block::finish_forward(const Context& ctx, const Operand& x_out, const BlockSaved& s, const BlockWork& w) const {
+  ctx.kernels->copy(ctx, {.src = s.x_mid, .dst = x_out});
+  if (!moe_ || config_->n_shared_experts > 0) ctx.kernels->add(ctx, {.x = w.ffn_out, .y = x_out});
+  if (!moe_) return;
+  moe_->finish_combine(ctx, s.moe);
+  ctx.kernels->add(ctx, {.x = w.routed_out, .y = x_out});
+}
+
+void Block::forward(const Context& ctx, const Batch& batch, const Operand& x_out, const BlockSaved& s,
+                    const BlockWork& w, const LayerCache* cache) const {
+  attention_forward(ctx, batch, s, w, cache);
+  dispatch_forward(ctx, s);
+  experts_forward(ctx, s, w);
+  combine_forward(ctx, s, w);
+  finish_forward(ctx, x_out, s, w);
+}
+
+// ---- B --------------------------------------------------------------------------------------------------------------
+
+void Block::combine_backward(const Context& ctx, const Operand& dx, const BlockSaved& s, const BlockWork& w) const {
+  ctx.kernels->copy(ctx, {.src = dx, .dst = w.dy});
+  if (moe_) moe_->begin_combine_backward(ctx, w.dy, s.moe, w.moe);
+}
+
+void Block::experts_backward_input(const Context& ctx, const BlockSaved& s, const BlockWork& w) const {
+  if (moe_) moe_->experts_backward_input(ctx, w.dy, w.du, s.moe, w.moe);
+  else ffn_->backward_input(ctx, w.dy, w.du, s.ffn, w.ffn);
+}
+
+void Block::dispatch_backward(const Context& ctx, const BlockSaved& s, const BlockWork& w) const {
+  if (moe_) moe_->begin_dispatch_backward(ctx, w.du_routed, s.moe, w.moe);
+}
+
+void Block::attention_backward_input(const Context& ctx, const Batch& batch, const Operand& dx, const BlockSaved& s,
+                                     const BlockWork& w) const {
+  if (moe_) moe_->route_backward_input(ctx, batch, w.du_routed, w.du, s.moe, w.moe);
+  ffn_norm_.backward_input(ctx, s.x_mid, s.rstd_ffn, w.du, dx, true);
+  ctx.kernels->copy(ctx, {.src = dx, .dst = attention_dy(w)});
+  if (const Mla* mla = std::get_if<Mla>(&attention_)) mla->backward_input(ctx, batch, w.da, s.mla, w.mla);
+  else std::get<Gqa>(attention_).backward_input(ctx, batch, w.da, s.gqa, w.gqa);
+  attention_norm_.backward_input(ctx, s.x, s.rstd_attention, w.da, dx, true);
+}
+
+void Block::backward_input(const Context& ctx, const Batch& batch, const Operand& dx, const BlockSaved& s,
+                           const BlockWork& w) const {
+  combine_backward(ctx, dx, s, w);
+  experts_backward_input(ctx, s, w);
+  dispatch_backward(ctx, s, w);
+  attention_backward_input(ctx, batch, dx, s, w);
+}
+
+// ---- W --------------------------------------------------------------------------------------------------------------
+
+void Block::experts_backward_weight(const Context& ctx, const BlockSaved& s, const BlockWork& w) const {
+  if (moe_) moe_->experts_backward_weight(ctx, s.u, w.dy, s.moe, w.moe);
+  else ffn_->backward_weight(ctx, s.u, w.dy, s.ffn, w.ffn);
+}
+
+void Block::attention_backward_weight(const Context& ctx, const BlockSaved& s, const BlockWork& w) const {
+  if (moe_) moe_->route_backward_weight(ctx, s.u, w.moe);
+  ffn_norm_.backward_weight(ctx, s.x_mid, s.rstd_ffn, w.du);
+  if (const Mla* mla = std::get_if<Mla>(&attention_)) mla->backward_weight(ctx, s.a, s.mla, w.mla);
+  else std::get<Gqa>(attention_).backward_weight(ctx, s.a, s.gqa, w.gqa);
+  attention_norm_.backward_weight(ctx, s.x, s.rstd_attention, w.da);
+}
+
+void Block::backward_weight(const Context& ctx, const BlockSaved& s, const BlockWork& w) const {
+  experts_backward_weight(ctx, s, w);
+  attention_backward_weight(ctx, s, w);
+}
+
+}  // namespace minke

@@ -1,0 +1,88 @@
+// One transformer block: x ← x + Attn(RMSNorm(x)); x ← x + FFN or MoE(RMSNorm(x)) (recipe/architecture.md §1).
+// It exposes its phases {attention, dispatch, experts, combine} × {F, B, W}, the pieces that DualPipe interleaves between
+// two micro-batches (V3 §3.2.1, recipe/parallelism.md §2.1): all communication of a phase is begun in dispatch or
+// combine and waited for where its result is first needed. forward, backward_input and backward_weight run them in order.
+// State belongs to the caller: BlockSaved lives F → B → W, one per micro-batch; BlockWork lives through one F, or through
+// one B and its W. Test: tests/model/block_test.cpp (gradients; phases = plain, bitwise).
+#pragma once
+#include <optional>
+#include <variant>
+
+#include "model/gqa.h"
+#include "model/mla.h"
+#include "model/moe.h"
+
+namespace minke {
+
+struct BlockSaved {
+  Operand x, x_mid;                    // residual stream before and after attention: residual [N,d]
+  Operand rstd_attention, rstd_ffn;    // high [N]
+  Operand a, u;                        // normalised inputs of attention and FFN: [N,d]
+  MlaSaved mla;
+  GqaSaved gqa;
+  FfnSaved ffn;
+  MoeSaved moe;
+};
+
+struct BlockWork {
+  Operand attention_out;               // F: [N,d]
+  Operand ffn_out, routed_out;         // F: dense or shared experts; sum of the routed: [N,d]
+  Operand dy, du, du_routed, da;       // B → W: [N,d]
+  MlaWork mla;
+  GqaWork gqa;
+  FfnWork ffn;
+  MoeWork moe;
+};
+
+class Block {
+ public:
+  // layer selects dense or MoE as the config says; prefix names the weights ("layers.3.").
+  Block(const Context& ctx, const Config& config, WeightStore& weights, int64_t layer, const std::string& prefix,
+        const Rope* rope, ExpertExchange* exchange);
+
+  // Takes the state of N tokens from the arena; with a measuring arena this declares its bytes.
+  BlockSaved lay_out_saved(Arena& arena, const Precision& precision, int64_t num_tokens) const;
+  BlockWork lay_out_work(Arena& arena, const Precision& precision, int64_t num_tokens) const;
+
+  // F. saved.x holds the input. With a cache the tokens continue the sequence in it (inference).
+  void attention_forward(const Context& ctx, const Batch& batch, const BlockSaved& saved, const BlockWork& work,
+                         const LayerCache* cache = nullptr) const;
+  void dispatch_forward(const Context& ctx, const BlockSaved& saved) const;
+  void experts_forward(const Context& ctx, const BlockSaved& saved, const BlockWork& work) const;
+  void combine_forward(const Context& ctx, const BlockSaved& saved, const BlockWork& work) const;
+  // Waits for the combine and writes x_out [N,d] (residual); the next block's attention phase begins with it.
+  void finish_forward(const Context& ctx, const Operand& x_out, const BlockSaved& saved, const BlockWork& work) const;
+
+  // B, in the reverse order. dx [N,d] (residual) holds the gradient of the output and is turned into that of the input.
+  void combine_backward(const Context& ctx, const Operand& dx, const BlockSaved& saved, const BlockWork& work) const;
+  void experts_backward_input(const Context& ctx, const BlockSaved& saved, const BlockWork& work) const;
+  void dispatch_backward(const Context& ctx, const BlockSaved& saved, const BlockWork& work) const;
+  void attention_backward_input(const Context& ctx, const Batch& batch, const Operand& dx, const BlockSaved& saved,
+                                const BlockWork& work) const;
+
+  // W: adds into the gradients.
+  void experts_backward_weight(const Context& ctx, const BlockSaved& saved, const BlockWork& work) const;
+  void attention_backward_weight(const Context& ctx, const BlockSaved& saved, const BlockWork& work) const;
+
+  void forward(const Context& ctx, const Batch& batch, const Operand& x_out, const BlockSaved& saved,
+               const BlockWork& work, const LayerCache* cache = nullptr) const;
+  void backward_input(const Context& ctx, const Batch& batch, const Operand& dx, const BlockSaved& saved,
+                      const BlockWork& work) const;
+  void backward_weight(const Context& ctx, const BlockSaved& saved, const BlockWork& work) const;
+
+  const Moe* moe() const { return moe_ ? &*moe_ : nullptr; }
+  int64_t layer() const { return layer_; }
+
+ private:
+  const Operand& attention_dy(const BlockWork& w) const { return config_->attention == AttentionKind::mla ? w.mla.dy : w.gqa.dy; }
+
+  const Config* config_;
+  int64_t layer_;
+  RmsNorm attention_norm_, ffn_norm_;
+  std::variant<Mla, Gqa> attention_;
+  std::optional<Ffn> ffn_;
+  std::optional<Moe> moe_;
+  ExpertExchange* exchange_;
+};
+
+}  // namespace minke

@@ -1,0 +1,55 @@
+// The expert exchange: tokens go to their experts (dispatch) and the results come back and are summed (combine); V3
+// §3.2.2, recipe/parallelism.md §3. Split-phase, so that an executor can compute between begin and wait. Gate weights are
+// applied on the expert's side, so combine is a plain sum, dispatch and combine are each other's backward, and the
+// gradient of the gate weights rides on the backward combine. `moe.cpp` knows only this interface; here is also the
+// single-process version. Ranks as threads and MPI come with their own. Test: tests/model/moe_test.cpp.
+#pragma once
+#include <memory>
+
+#include "core/memory.h"
+#include "kernels/ops.h"
+
+namespace minke {
+
+// Which row of the experts' side each assignment (token t, choice k; slot = t·K + k) has. On the device.
+struct ExchangePlan {
+  Operand offsets;                    // i32 [local experts + 1]: rows of expert e
+  Operand row_of_slot, slot_of_row;   // i32 [N·K]; rows beyond offsets[last] are unused
+};
+
+class ExpertExchange {
+ public:
+  virtual ~ExpertExchange() = default;
+
+  // Rows that N tokens with K choices each can bring here at worst: ranks · N · min(K, local experts).
+  virtual int64_t max_rows(int64_t num_tokens, int64_t num_choices) const = 0;
+
+  // expert i32 [N,K] (−1 = dropped) → plan; load i32 [E] += tokens per expert, if given.
+  virtual void make_plan(const Context& ctx, const Operand& expert, const ExchangePlan& plan, const Operand& load) = 0;
+
+  // tokens [N,d] → rows [R,d]; with weight high [N,K] also row_weight high [R]. Readable after wait_dispatch.
+  virtual void begin_dispatch(const Context& ctx, const ExchangePlan& plan, int64_t num_choices, const Operand& tokens,
+                              const Operand& rows, const Operand& weight, const Operand& row_weight) = 0;
+  virtual void wait_dispatch(const Context& ctx, const ExchangePlan& plan) = 0;
+
+  // rows [R,d] → tokens [N,d]: the sum over a token's choices; with row_scalar high [R] also slot_scalar high [N,K].
+  // Readable after wait_combine; until then rows must stay.
+  virtual void begin_combine(const Context& ctx, const ExchangePlan& plan, const Operand& rows, const Operand& tokens,
+                             const Operand& row_scalar, const Operand& slot_scalar) = 0;
+  virtual void wait_combine(const Context& ctx, const ExchangePlan& plan) = 0;
+};
+
+// All experts are here: dispatch is a permutation of rows, and begin does all the work.
+class LocalExchange final : public ExpertExchange {
+ public:
+  int64_t max_rows(int64_t num_tokens, int64_t num_choices) const override { return num_tokens * num_choices; }
+  void make_plan(const Context& ctx, const Operand& expert, const ExchangePlan& plan, const Operand& load) override;
+  void begin_dispatch(const Context& ctx, const ExchangePlan& plan, int64_t num_choices, const Operand& tokens,
+                      const Operand& rows, const Operand& weight, const Operand& row_weight) override;
+  void wait_dispatch(const Context&, const ExchangePlan&) override {}
+  void begin_combine(const Context& ctx, const ExchangePlan& plan, const Operand& rows, const Operand& tokens,
+                     const Operand& row_scalar, const Operand& slot_scalar) override;
+  void wait_combine(const Context&, const ExchangePlan&) override {}
+};
+
+}  // namespace minke

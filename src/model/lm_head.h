@@ -1,0 +1,31 @@
+// The output head and its loss: logits = W_head h; mean next-token cross-entropy in nats. Logits of all tokens are never
+// held: the loss runs over chunks of rows, whose logits become their own gradient in place and are spent at once on both
+// dh and the head's weight gradient (so B and W are one here). Test: tests/model/lm_head_test.cpp.
+#pragma once
+#include "core/memory.h"
+#include "model/layers.h"
+#include "model/precision.h"
+
+namespace minke {
+
+class LmHead {
+ public:
+  LmHead(Weight* weight, const Precision& precision) : head_{weight}, high_(precision.high) {}
+
+  // h [n,d] → out [n,V] (high or f32).
+  void logits(const Context& ctx, const Operand& h, const Operand& out) const { head_.forward(ctx, h, out); }
+
+  // loss high [N]: per token, 0 where target (i32 [N]) is −1. With dh [N,d]: dh = grad_scale · ∂Σloss/∂h, and the head's
+  // gradient gets its share.
+  void loss(const Context& ctx, const Operand& h, const Operand& target, const Operand& loss, double grad_scale = 0,
+            const Operand& dh = {}) const;
+
+  // Rows per chunk: a function of the vocabulary alone, so that the order of additions is, too.
+  int64_t chunk_rows() const;
+
+ private:
+  Linear head_;
+  DType high_;
+};
+
+}  // namespace minke

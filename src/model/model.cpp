@@ -1,0 +1,118 @@
+#include "model/model.h"
+
+namespace minke {
+namespace {
+
+Config checked(const Context& ctx, Config config) {
+  if (const std::string missing = missing_ops(*ctx.kernels); !missing.empty())
+    bug(fmt::format("backend {} lacks: {}", ctx.kernels->name, missing), std::source_location::current());
+  validate(config, "model");
+  return config;
+}
+
+}  // namespace
+
+Model::Model(const Context& ctx, Config config, const Precision& precision, int64_t max_positions,
+             std::unique_ptr<ExpertExchange> exchange)
+    : config_(checked(ctx, std::move(config))),
+      precision_(precision),
+      weights_(ctx, config_, precision),
+      rope_(ctx, config_, max_positions, precision.high),
+      exchange_(exchange ? std::move(exchange) : std::make_unique<LocalExchange>()),
+      embedding_(weights_.get("embed_tokens")),
+      final_norm_{weights_.get("norm"), config_.rms_norm_eps},
+      head_(weights_.get(config_.tie_word_embeddings ? "embed_tokens" : "lm_head"), precision) {
+  for (int64_t l = 0; l < config_.num_hidden_layers; ++l)
+    blocks_.emplace_back(ctx, config_, weights_, l, layer_prefix(l), &rope_, exchange_.get());
+  for (int64_t k = 1; k <= config_.num_nextn_predict_layers; ++k)
+    mtp_.emplace_back(ctx, config_, weights_, k, &rope_, exchange_.get());
+}
+
+std::vector<std::pair<int64_t, const Moe*>> Model::moe_layers() const {
+  std::vector<std::pair<int64_t, const Moe*>> layers;
+  for (const Block& b : blocks_)
+    if (b.moe()) layers.emplace_back(b.layer(), b.moe());
+  for (const Mtp& m : mtp_)
+    if (m.block().moe()) layers.emplace_back(m.block().layer(), m.block().moe());
+  return layers;
+}
+
+std::vector<int64_t> Model::tokens_per_batch(const Config& config, int64_t num_sequences, int64_t sequence_length,
+                                             bool with_mtp) {
+  std::vector<int64_t> n{num_sequences * sequence_length};
+  for (int64_t k = 1; with_mtp && k <= config.num_nextn_predict_layers; ++k)
+    n.push_back(num_sequences * (sequence_length - k));
+  return n;
+}
+
+ModelSaved Model::lay_out_saved(Arena& arena, std::span<const int64_t> num_tokens, bool gradient) const {
+  const int64_t n = num_tokens[0], d = config_.hidden_size;
+  ModelSaved s;
+  for (const Block& b : blocks_) s.blocks.push_back(b.lay_out_saved(arena, precision_, n));
+  s.x_final = arena.take(precision_.residual, {n, d});
+  s.rstd_final = arena.take(precision_.high, {n});
+  s.h = arena.take(precision_.activation, {n, d});
+  s.loss = arena.take(precision_.high, {n});
+  if (gradient) s.dh = arena.take(precision_.residual, {n, d});
+  for (size_t k = 1; k < num_tokens.size(); ++k)
+    s.mtp.push_back(mtp_[k - 1].lay_out_saved(arena, precision_, num_tokens[k], gradient));
+  return s;
+}
+
+void Model::forward(const Context& ctx, const std::vector<Batch>& batches, const ModelSaved& s) const {
+  const Batch& batch = batches[0];
+  ctx.kernels->gather(ctx, {.src = embedding_->master(), .index = batch.tokens, .dst = s.blocks[0].x});
+  for (size_t l = 0; l < blocks_.size(); ++l) {
+    const ArenaScope scope(*ctx.scratch);
+    const Operand& x_out = l + 1 < blocks_.size() ? s.blocks[l + 1].x : s.x_final;
+    blocks_[l].forward(ctx, batch, x_out, s.blocks[l], blocks_[l].lay_out_work(*ctx.scratch, precision_, batch.num_tokens));
+  }
+  final_norm_.forward(ctx, s.x_final, s.h, s.rstd_final);
+  for (size_t k = 0; k < s.mtp.size(); ++k)
+    mtp_[k].forward(ctx, precision_, batches[k + 1], k == 0 ? s.h : s.mtp[k - 1].h, s.mtp[k]);
+}
+
+void Model::loss(const Context& ctx, const std::vector<Batch>& batches, const ModelSaved& s) const {
+  head_.loss(ctx, s.h, batches[0].targets, s.loss);
+  for (size_t k = 0; k < s.mtp.size(); ++k) head_.loss(ctx, s.mtp[k].h, batches[k + 1].targets, s.mtp[k].loss);
+}
+
+void Model::loss_and_backward(const Context& ctx, const std::vector<Batch>& batches, const ModelSaved& s,
+                              const LossScales& scales) const {
+  const Batch& batch = batches[0];
+  head_.loss(ctx, s.h, batch.targets, s.loss, scales.main, s.dh);
+  for (size_t k = 0; k < s.mtp.size(); ++k)
+    head_.loss(ctx, s.mtp[k].h, batches[k + 1].targets, s.mtp[k].loss, scales.mtp[k], s.mtp[k].dh);
+  for (size_t k = s.mtp.size(); k-- > 0;)
+    mtp_[k].backward(ctx, precision_, batches[k + 1], k == 0 ? s.dh : s.mtp[k - 1].dh, s.mtp[k]);
+
+  const ArenaScope scope(*ctx.scratch);
+  const Operand dx = ctx.scratch->take(precision_.residual, {batch.num_tokens, config_.hidden_size});
+  final_norm_.backward_input(ctx, s.x_final, s.rstd_final, s.dh, dx);
+  final_norm_.backward_weight(ctx, s.x_final, s.rstd_final, s.dh);
+  for (size_t l = blocks_.size(); l-- > 0;) {
+    const ArenaScope block_scope(*ctx.scratch);
+    const BlockWork work = blocks_[l].lay_out_work(*ctx.scratch, precision_, batch.num_tokens);
+    blocks_[l].backward_input(ctx, batch, dx, s.blocks[l], work);
+    blocks_[l].backward_weight(ctx, s.blocks[l], work);
+  }
+  ctx.kernels->scatter_add(ctx, {.src = dx, .index = batch.tokens, .dst = embedding_->grad()});
+}
+
+void Model::forward_cached(const Context& ctx, const Batch& batch, std::span<LayerCache> caches, const Operand& h) const {
+  const int64_t n = batch.num_tokens, d = config_.hidden_size;
+  const ArenaScope scope(*ctx.scratch);
+  const Operand x = ctx.scratch->take(precision_.residual, {n, d});
+  const Operand rstd = ctx.scratch->take(precision_.high, {n});
+  ctx.kernels->gather(ctx, {.src = embedding_->master(), .index = batch.tokens, .dst = x});
+  for (size_t l = 0; l < blocks_.size(); ++l) {
+    const ArenaScope block_scope(*ctx.scratch);
+    BlockSaved saved = blocks_[l].lay_out_saved(*ctx.scratch, precision_, n);
+    saved.x = x;
+    blocks_[l].forward(ctx, batch, x, saved, blocks_[l].lay_out_work(*ctx.scratch, precision_, n), &caches[l]);
+    caches[l].length += n;
+  }
+  final_norm_.forward(ctx, x, h, rstd);
+}
+
+}  // namespace minke

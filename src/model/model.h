@@ -1,0 +1,82 @@
+// The whole model: embedding → blocks → final norm → head, and the MTP modules beside it (V3 §2; recipe/architecture.md
+// §1, §4). DeepSeek V1–V3, Llama and Qwen are configurations of it. There is no autograd graph: forward and backward call
+// the blocks in order, and a pipeline may call the same pieces in another order (train/executor.h).
+// Tests: tests/model/model_test.cpp (whole-model gradients in f64), tests/goldens (published layouts, outside reference).
+#pragma once
+#include <deque>
+#include <memory>
+#include <span>
+
+#include "model/lm_head.h"
+#include "model/mtp.h"
+
+namespace minke {
+
+// All state of one micro-batch between forward and backward.
+struct ModelSaved {
+  std::deque<BlockSaved> blocks;
+  Operand x_final;       // residual [N,d]
+  Operand rstd_final;    // high [N]
+  Operand h;             // [N,d] after the final norm
+  Operand loss;          // high [N], per token
+  Operand dh;            // residual [N,d]; only laid out with gradients
+  std::deque<MtpSaved> mtp;
+};
+
+// What the gradient of the micro-batch is of: main · Σ loss + mtp[k] · Σ loss_k.
+struct LossScales {
+  double main = 0;
+  std::vector<double> mtp;
+};
+
+class Model {
+ public:
+  // Weights are zero: initialise() or a checkpoint fills them. exchange null = all experts are here. Reports holes of the
+  // backend's table now, not mid-step.
+  Model(const Context& ctx, Config config, const Precision& precision, int64_t max_positions,
+        std::unique_ptr<ExpertExchange> exchange = nullptr);
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+
+  const Config& config() const { return config_; }
+  const Precision& precision() const { return precision_; }
+  WeightStore& weights() { return weights_; }
+  const WeightStore& weights() const { return weights_; }
+  const std::deque<Block>& blocks() const { return blocks_; }
+  const std::deque<Mtp>& mtp() const { return mtp_; }
+  const LmHead& head() const { return head_; }
+  int64_t max_positions() const { return rope_.max_positions(); }
+  // Every MoE layer, MTP's included, with its layer index.
+  std::vector<std::pair<int64_t, const Moe*>> moe_layers() const;
+
+  // Takes the state for the given batches (batch[0] main, [k] MTP depth k) from the arena; with a measuring arena this
+  // declares its bytes. num_tokens[k]: tokens of batch k.
+  ModelSaved lay_out_saved(Arena& arena, std::span<const int64_t> num_tokens, bool gradient) const;
+  static std::vector<int64_t> tokens_per_batch(const Config& config, int64_t num_sequences, int64_t sequence_length,
+                                               bool with_mtp);
+
+  // Hidden states and per-token losses. saved.mtp may be empty: then the modules are left out.
+  void forward(const Context& ctx, const std::vector<Batch>& batches, const ModelSaved& saved) const;
+  // Per-token losses; with scales also the gradients of everything, added to the weights' grad.
+  void loss(const Context& ctx, const std::vector<Batch>& batches, const ModelSaved& saved) const;
+  void loss_and_backward(const Context& ctx, const std::vector<Batch>& batches, const ModelSaved& saved,
+                         const LossScales& scales) const;
+
+  // Inference: the next batch.num_tokens tokens of one sequence, whose layers' caches are advanced; h [n,d] after the
+  // final norm.
+  void forward_cached(const Context& ctx, const Batch& batch, std::span<LayerCache> caches, const Operand& h) const;
+
+ private:
+  Config config_;
+  Precision precision_;
+  WeightStore weights_;
+  Rope rope_;
+  std::unique_ptr<ExpertExchange> exchange_;
+  std::deque<Block> blocks_;
+  std::deque<Mtp> mtp_;
+  Weight* embedding_;
+  RmsNorm final_norm_;
+  LmHead head_;
+};
+
+}  // namespace minke

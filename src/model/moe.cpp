@@ -1,0 +1,110 @@
+#include "model/moe.h"
+
+namespace minke {
+
+Moe::Moe(const Context& ctx, const Config& c, WeightStore& weights, const std::string& prefix, ExpertExchange* exchange)
+    : router_(c, weights, prefix),
+      gate_up_{weights.get(prefix + "experts.gate_up")},
+      down_{weights.get(prefix + "experts.down")},
+      exchange_(exchange),
+      load_(*ctx.memory, DType::i32, {c.n_routed_experts}),
+      choices_(c.num_experts_per_tok) {
+  if (c.n_shared_experts > 0) shared_.emplace(weights, prefix + "shared_experts.");
+}
+
+MoeSaved Moe::lay_out_saved(Arena& arena, const Config& c, const Precision& p, int64_t n, const ExpertExchange& exchange) {
+  const int64_t k = c.num_experts_per_tok, rows = exchange.max_rows(n, k), width = c.moe_intermediate_size;
+  MoeSaved s;
+  s.router = Router::lay_out_saved(arena, c, p, n);
+  s.plan.offsets = arena.take(DType::i32, {c.n_routed_experts + 1});
+  s.plan.row_of_slot = arena.take(DType::i32, {n * k});
+  s.plan.slot_of_row = arena.take(DType::i32, {rows});
+  s.rows = arena.take(p.activation, {rows, c.hidden_size});
+  s.row_weight = arena.take(p.high, {rows});
+  s.gate_up = arena.take(p.activation, {rows, 2 * width});
+  s.h = arena.take(p.activation, {rows, width});
+  if (c.n_shared_experts > 0) s.shared = Ffn::lay_out_saved(arena, c.n_shared_experts * width, p, n);
+  return s;
+}
+
+MoeWork Moe::lay_out_work(Arena& arena, const Config& c, const Precision& p, int64_t n, const ExpertExchange& exchange) {
+  const int64_t k = c.num_experts_per_tok, rows = exchange.max_rows(n, k), width = c.moe_intermediate_size;
+  MoeWork w;
+  w.rows_out = arena.take(p.activation, {rows, c.hidden_size});
+  w.d_gate_up = arena.take(p.activation, {rows, 2 * width});
+  w.d_rows = arena.take(p.activation, {rows, c.hidden_size});
+  w.d_row_weight = arena.take(p.high, {rows});
+  w.d_weight = arena.take(p.high, {n, k});
+  w.router = Router::lay_out_work(arena, c, p, n);
+  if (c.n_shared_experts > 0) w.shared = Ffn::lay_out_work(arena, c.n_shared_experts * width, p, n);
+  return w;
+}
+
+void Moe::route(const Context& ctx, const Batch& batch, const Operand& u, const MoeSaved& s, const Operand& replay) const {
+  router_.forward(ctx, u, s.router, replay);
+  exchange_->make_plan(ctx, s.router.expert, s.plan, batch.count_load ? load_.operand() : Operand{});
+}
+
+void Moe::begin_dispatch(const Context& ctx, const Operand& u, const MoeSaved& s) const {
+  exchange_->begin_dispatch(ctx, s.plan, choices_, u, s.rows, s.router.weight, s.row_weight);
+}
+
+void Moe::experts(const Context& ctx, const Operand& u, const Operand& shared_out, const MoeSaved& s,
+                  const MoeWork& w) const {
+  if (shared_) shared_->forward(ctx, u, shared_out, s.shared);  // needs no token from elsewhere: under the dispatch
+  exchange_->wait_dispatch(ctx, s.plan);
+  const int64_t last = s.plan.offsets.shape[0] - 1;
+  gate_up_.forward(ctx, s.rows, s.gate_up, s.plan.offsets);
+  ctx.kernels->swiglu(ctx, {.gate_up = s.gate_up, .y = s.h, .row_weight = s.row_weight,
+                            .num_rows = s.plan.offsets.slice(0, last, last + 1)});
+  down_.forward(ctx, s.h, w.rows_out, s.plan.offsets);
+}
+
+void Moe::begin_combine(const Context& ctx, const Operand& routed_out, const MoeSaved& s, const MoeWork& w) const {
+  exchange_->begin_combine(ctx, s.plan, w.rows_out, routed_out, {}, {});
+}
+
+void Moe::finish_combine(const Context& ctx, const MoeSaved& s) const { exchange_->wait_combine(ctx, s.plan); }
+
+void Moe::begin_combine_backward(const Context& ctx, const Operand& dy, const MoeSaved& s, const MoeWork& w) const {
+  exchange_->begin_dispatch(ctx, s.plan, choices_, dy, w.rows_out, {}, {});
+}
+
+void Moe::experts_backward_input(const Context& ctx, const Operand& dy, const Operand& du, const MoeSaved& s,
+                                 const MoeWork& w) const {
+  if (shared_) shared_->backward_input(ctx, dy, du, s.shared, w.shared);
+  else ctx.kernels->fill(ctx, {.dst = du, .value = 0});
+  exchange_->wait_dispatch(ctx, s.plan);
+  const ArenaScope scope(*ctx.scratch);
+  const int64_t last = s.plan.offsets.shape[0] - 1;
+  const Operand dh = ctx.scratch->take(s.h.dtype, {s.h.shape[0], s.h.shape[1]});
+  down_.backward_input(ctx, w.rows_out, dh, false, s.plan.offsets);
+  ctx.kernels->swiglu_backward(ctx, {.gate_up = s.gate_up, .row_weight = s.row_weight, .dy = dh,
+                                     .d_gate_up = w.d_gate_up, .d_row_weight = w.d_row_weight,
+                                     .num_rows = s.plan.offsets.slice(0, last, last + 1)});
+  gate_up_.backward_input(ctx, w.d_gate_up, w.d_rows, false, s.plan.offsets);
+}
+
+void Moe::begin_dispatch_backward(const Context& ctx, const Operand& du_routed, const MoeSaved& s, const MoeWork& w) const {
+  exchange_->begin_combine(ctx, s.plan, w.d_rows, du_routed, w.d_row_weight, w.d_weight);
+}
+
+void Moe::route_backward_input(const Context& ctx, const Batch& batch, const Operand& du_routed, const Operand& du,
+                               const MoeSaved& s, const MoeWork& w) const {
+  exchange_->wait_combine(ctx, s.plan);
+  ctx.kernels->add(ctx, {.x = du_routed, .y = du});
+  router_.backward_input(ctx, batch, w.d_weight, du, s.router, w.router);
+}
+
+void Moe::experts_backward_weight(const Context& ctx, const Operand& u, const Operand& dy, const MoeSaved& s,
+                                  const MoeWork& w) const {
+  down_.backward_weight(ctx, s.h, w.rows_out, s.plan.offsets);
+  gate_up_.backward_weight(ctx, s.rows, w.d_gate_up, s.plan.offsets);
+  if (shared_) shared_->backward_weight(ctx, u, dy, s.shared, w.shared);
+}
+
+void Moe::route_backward_weight(const Context& ctx, const Operand& u, const MoeWork& w) const {
+  router_.backward_weight(ctx, u, w.router);
+}
+
+}  // namespace minke

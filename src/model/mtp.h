@@ -1,0 +1,46 @@
+// Multi-token prediction: V3 §2.2, equations 21–25 (recipe/architecture.md §4). Module k takes, at position i, the hidden
+// state one depth up and the embedding of token i+k, and predicts token i+k+1:
+//   h'_i = M_k [enorm(Emb(t_{i+k})) ; hnorm(h_i^{k−1})];  h^k = Block(h');  logits = Head(norm(h^k)).
+// Where the paper and the released weights differ we follow the weights: the embedding comes first, h^0 is taken after
+// the final norm, and likewise h^k after shared_head.norm. Embedding and head are the main model's own.
+// Test: tests/model/mtp_test.cpp, goldens/v3-mtp.
+#pragma once
+#include "model/block.h"
+
+namespace minke {
+
+struct MtpSaved {
+  Operand embedding, h_previous;      // gathered rows: residual [n,d], [n,d]
+  Operand rstd_e, rstd_h, rstd_out;   // high [n]
+  Operand joined;                     // [n,2d]
+  BlockSaved block;
+  Operand x_out;                      // residual [n,d]
+  Operand h;                          // [n,d] after shared_head.norm
+  Operand loss;                       // high [n]
+  Operand dh;                         // residual [n,d]; only laid out with gradients
+};
+
+class Mtp {
+ public:
+  Mtp(const Context& ctx, const Config& config, WeightStore& weights, int64_t depth, const Rope* rope,
+      ExpertExchange* exchange);
+
+  MtpSaved lay_out_saved(Arena& arena, const Precision& precision, int64_t num_tokens, bool gradient) const;
+
+  // h_previous [N,d]: the depth above. batch is that of this depth.
+  void forward(const Context& ctx, const Precision& precision, const Batch& batch, const Operand& h_previous,
+               const MtpSaved& saved) const;
+  // saved.dh holds the gradient of h; adds into dh_previous [N,d] (residual) and all weight gradients.
+  void backward(const Context& ctx, const Precision& precision, const Batch& batch, const Operand& dh_previous,
+                const MtpSaved& saved) const;
+
+  const Block& block() const { return block_; }
+
+ private:
+  Weight* embedding_;
+  RmsNorm enorm_, hnorm_, out_norm_;
+  Linear eh_proj_;
+  Block block_;
+};
+
+}  // namespace minke

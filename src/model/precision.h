@@ -1,0 +1,24 @@
+// Precision is a policy and stands here, in one place (design.md §4.9): which number format each kind of tensor has.
+// f64 exists for gradient checks of the whole model on the reference backend.
+#pragma once
+#include "core/types.h"
+
+namespace minke {
+
+struct Precision {
+  DType master = DType::f32;      // parameters, their gradients
+  DType residual = DType::f32;    // residual stream and its gradient: small models lose digits in a bf16 sum
+  DType activation = DType::f32;  // what linear layers read and write, and what is saved for the backward
+  DType compute = DType::f32;     // format in which matrix products multiply (sums are f32)
+  DType high = DType::f32;        // router, norm statistics, softmax sums, losses
+
+  static constexpr Precision f32() { return {}; }
+  static constexpr Precision bf16() {
+    return {.activation = DType::bf16, .compute = DType::bf16};
+  }
+  static constexpr Precision f64() {
+    return {DType::f64, DType::f64, DType::f64, DType::f64, DType::f64};
+  }
+};
+
+}  // namespace minke

@@ -1,0 +1,42 @@
+#include "model/weight_store.h"
+
+namespace minke {
+
+WeightStore::WeightStore(const Context& ctx, const Config& config, const Precision& precision) {
+  for (const Storage& s : storages(config)) {
+    const bool router = s.part == Part::router;
+    weights_.emplace_back(ctx, s, precision.master, router ? precision.high : precision.compute);
+    by_name_.emplace(s.name, &weights_.back());
+  }
+}
+
+Weight* WeightStore::find(std::string_view storage_name) {
+  const auto it = by_name_.find(std::string(storage_name));
+  return it == by_name_.end() ? nullptr : it->second;
+}
+
+Weight* WeightStore::get(std::string_view storage_name) {
+  Weight* w = find(storage_name);
+  check(w != nullptr, std::string("no such weight: ").append(storage_name));
+  return w;
+}
+
+void WeightStore::initialise(const Context& ctx, double stddev) {
+  for (Weight& w : weights_) {
+    switch (w.storage().init) {
+      case Init::normal:
+        ctx.kernels->fill_normal(ctx, {.dst = w.master(), .key = ctx.rng.at("init").at(w.storage().name), .stddev = stddev});
+        break;
+      case Init::ones: ctx.kernels->fill(ctx, {.dst = w.master(), .value = 1}); break;
+      case Init::zeros: ctx.kernels->fill(ctx, {.dst = w.master(), .value = 0}); break;
+    }
+    w.changed();
+  }
+}
+
+void WeightStore::with_gradients(const Context& ctx) {
+  for (Weight& w : weights_)
+    if (w.storage().trainable) w.with_gradient(ctx);
+}
+
+}  // namespace minke

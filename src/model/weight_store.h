@@ -1,0 +1,36 @@
+// WeightStore: every weight of a model by the name of its storage (spec/parameters.h). Layers borrow from it by name;
+// the checkpoint, the optimizer and the initialiser walk it. Test: tests/model/weight_test.cpp.
+#pragma once
+#include <deque>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "model/precision.h"
+#include "model/weight.h"
+
+namespace minke {
+
+// "layers.3.": where the weights of layer 3 begin.
+inline std::string layer_prefix(int64_t layer) { return "layers." + std::to_string(layer) + "."; }
+
+class WeightStore {
+ public:
+  // All storages of the config, zero-filled. The router multiplies in `high`, everything else in `compute`.
+  WeightStore(const Context& ctx, const Config& config, const Precision& precision);
+
+  Weight* find(std::string_view storage_name);  // null if the config has none such
+  Weight* get(std::string_view storage_name);   // BugError if there is none
+  std::deque<Weight>& all() { return weights_; }
+  const std::deque<Weight>& all() const { return weights_; }
+
+  // Normal(0, stddev) by (seed, storage name, element), ones and zeros as the table says.
+  void initialise(const Context& ctx, double stddev);
+  void with_gradients(const Context& ctx);
+
+ private:
+  std::deque<Weight> weights_;  // a deque: layers keep pointers
+  std::unordered_map<std::string, Weight*> by_name_;
+};
+
+}  // namespace minke

@@ -1,0 +1,61 @@
+#include "train/adamw.h"
+
+#include <cmath>
+
+namespace minke {
+
+AdamW::AdamW(const Context& ctx, WeightStore& weights, const AdamWSettings& settings) : settings_(settings) {
+  for (Weight& w : weights.all()) {
+    if (!w.storage().trainable) continue;
+    w.with_gradient(ctx);
+    const DType dtype = w.master().dtype == DType::f64 ? DType::f64 : settings.moments;
+    const int64_t n = w.master().size();
+    const auto flat = [n](Operand o) { return Operand::of(o.data, o.dtype, {n}); };
+    moments_.emplace_back(*ctx.memory, dtype, std::initializer_list<int64_t>{n});
+    moments_.emplace_back(*ctx.memory, dtype, std::initializer_list<int64_t>{n});
+    weights_.push_back(&w);
+    tensors_.push_back({.param = flat(w.master()), .grad = flat(w.grad()), .m = moments_[moments_.size() - 2],
+                        .v = moments_.back(), .weight_decay = w.storage().weight_decay ? settings.weight_decay : 0});
+    grads_.push_back(tensors_.back().grad);
+  }
+  squares_ = Tensor(*ctx.memory, DType::f64, {int64_t(grads_.size())});
+}
+
+double AdamW::gradient_norm(const Context& ctx) const {
+  ctx.kernels->sum_squares(ctx, {.tensors = grads_.data(), .num_tensors = int64_t(grads_.size()), .out = squares_});
+  std::vector<double> squares(grads_.size());
+  ctx.kernels->download(ctx, {.device = squares_, .host = squares.data()});
+  double sum = 0;
+  for (double s : squares) sum += s;
+  return std::sqrt(sum);
+}
+
+double AdamW::step(const Context& ctx, double lr, int64_t step) {
+  const double norm = gradient_norm(ctx);
+  if (std::isfinite(norm)) {
+    const double scale = settings_.clip > 0 && norm > settings_.clip ? settings_.clip / norm : 1;
+    ctx.kernels->adamw(ctx, {.tensors = tensors_.data(), .num_tensors = int64_t(tensors_.size()), .lr = lr,
+                             .beta1 = settings_.beta1, .beta2 = settings_.beta2, .eps = settings_.eps, .step = step,
+                             .grad_scale = scale});
+    for (Weight* w : weights_) w->changed();
+  }
+  for (const Operand& g : grads_) ctx.kernels->fill(ctx, {.dst = g, .value = 0});
+  return norm;
+}
+
+std::vector<std::pair<std::string, Operand>> AdamW::state() const {
+  std::vector<std::pair<std::string, Operand>> all;
+  for (size_t i = 0; i < weights_.size(); ++i) {
+    all.emplace_back("m." + weights_[i]->storage().name, tensors_[i].m);
+    all.emplace_back("v." + weights_[i]->storage().name, tensors_[i].v);
+  }
+  return all;
+}
+
+size_t AdamW::bytes() const {
+  size_t bytes = 0;
+  for (const Tensor& t : moments_) bytes += t.operand().bytes();
+  return bytes;
+}
+
+}  // namespace minke

@@ -1,0 +1,65 @@
+// How the forwards and backwards of one optimizer step are run. The trainer gets its executor handed in and knows nothing
+// of ranks; here is the plain one (one process, micro-batches one after the other). Pipelines bring their own.
+// Test: tests/train/executor_test.cpp.
+#pragma once
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "model/model.h"
+
+namespace minke {
+
+// Host tokens of B sequences of T inputs, row-major; target −1 = none.
+struct TokenBatch {
+  int64_t num_sequences = 0, sequence_length = 0;
+  std::vector<int32_t> tokens, targets;       // [B,T]
+  std::vector<int32_t> document_start;        // [B,T] or empty: no cross-document mask
+};
+
+struct StepSettings {
+  double mtp_weight = 0;                      // λ; shared evenly by the modules
+  BalanceTerms balance;                       // alphas 0 = none
+};
+
+// Sums over the tokens that have a target; [0] main, [k] MTP depth k.
+struct LossSums {
+  std::vector<double> nats;
+  std::vector<int64_t> targets;
+  double balance = 0;                         // balance loss, mean over micro-batches, summed over layers
+  double mean(size_t depth = 0) const { return targets[depth] ? nats[depth] / double(targets[depth]) : 0; }
+};
+
+class StepExecutor {
+ public:
+  virtual ~StepExecutor() = default;
+  // Gradient of mean main loss + λ·mean MTP loss + balance loss over all micro-batches, added to the weights' grad.
+  virtual LossSums gradients(const Context& ctx, std::span<const TokenBatch> micro_batches, const StepSettings& settings) = 0;
+  // Losses only; MTP modules left out unless asked.
+  virtual LossSums losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) = 0;
+  // Bytes of state between forward and backward.
+  virtual size_t activation_bytes() const = 0;
+};
+
+class PlainExecutor final : public StepExecutor {
+ public:
+  // Memory for micro-batches of up to num_sequences × sequence_length tokens is taken now.
+  PlainExecutor(const Context& ctx, Model& model, int64_t num_sequences, int64_t sequence_length);
+
+  LossSums gradients(const Context& ctx, std::span<const TokenBatch> micro_batches, const StepSettings& settings) override;
+  LossSums losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) override;
+  size_t activation_bytes() const override { return arena_.capacity(); }
+
+  // What the constructor will take for such micro-batches.
+  static size_t activation_bytes(const Model& model, int64_t num_sequences, int64_t sequence_length);
+
+ private:
+  void add_losses(const Context& ctx, const ModelSaved& saved, const TokenBatch& host, LossSums& sums) const;
+
+  Model* model_;
+  Arena arena_;
+  BatchBuffers buffers_;
+  Tensor balance_loss_;
+};
+
+}  // namespace minke

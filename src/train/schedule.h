@@ -1,0 +1,41 @@
+// What changes with the progress of training: learning rate, MTP weight, speed of the gate bias. V3 §4.2 (warm-up,
+// constant, cosine, constant, constant) and the step schedule of V1/V2 (recipe/training.md §1). Pure functions of
+// (step, x), where x is the progress in the units of the schedule's points (tokens, steps or a fraction).
+// Test: tests/train/schedule_test.cpp and the lr.* figures of expected.json.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+namespace minke {
+
+struct LrSchedule {
+  double peak = 0;
+  int64_t warmup_steps = 2000;      // linear 0 → peak over these steps
+  // Cosine from peak to `low` between these two; equal = a jump; +inf = never.
+  double decay_begin = 0, decay_end = 0;
+  double low = 0;
+  // From here on `last`.
+  double last_begin = 0, last = 0;
+  // The step schedule: at each point the rate is multiplied; used instead of the cosine when not empty.
+  struct Drop {
+    double at, factor;
+  };
+  std::vector<Drop> drops;
+};
+
+// Learning rate of the update that follows `step` finished ones, at progress x.
+double learning_rate(const LrSchedule& schedule, int64_t step, double x);
+
+// V3's own schedule, x in tokens.
+LrSchedule v3_schedule();
+
+// V3: 0.3 until the decay begins, then 0.1 (recipe/training.md §1).
+struct MtpWeight {
+  double early = 0.3, late = 0.1;
+};
+inline double mtp_weight(const MtpWeight& w, const LrSchedule& s, double x) { return x < s.decay_begin ? w.early : w.late; }
+
+// V3: γ until the cosine has ended, then 0: the bias is frozen.
+inline double bias_speed(double gamma, const LrSchedule& s, double x) { return x < s.decay_end ? gamma : 0; }
+
+}  // namespace minke

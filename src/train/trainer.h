@@ -1,0 +1,60 @@
+// One optimizer step after the other: gradients from the executor, clip, AdamW, bias update, report. Everything that a
+// resumed run needs is in its state: step, x, moments, masters, load counters; randomness is counter-based and the data's
+// position is a value of the loader. Test: tests/train/trainer_test.cpp (stop and resume: same bits).
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "train/adamw.h"
+#include "train/balance.h"
+#include "train/executor.h"
+#include "train/schedule.h"
+
+namespace minke {
+
+struct TrainSettings {
+  LrSchedule lr;                       // points in steps
+  AdamWSettings adamw;
+  MtpWeight mtp;
+  double bias_speed = 0.001;           // γ
+  BalanceTerms balance{.alpha_expert = 1e-4};
+};
+
+struct StepReport {
+  int64_t step = 0;                    // finished, this one included
+  int64_t tokens = 0;                  // of this step
+  double loss = 0, balance_loss = 0;   // nats per token
+  std::vector<double> mtp_loss;
+  double lr = 0, grad_norm = 0;
+  bool skipped = false;                // the gradient was not finite: nothing was updated
+  std::vector<LayerLoad> load;
+  double load_max_over_mean() const;   // mean over layers; 1 without experts
+};
+
+class Trainer {
+ public:
+  // Takes gradients and moments now. The model's weights are as they should be at step 0, or load_state follows.
+  Trainer(const Context& ctx, Model& model, TrainSettings settings, std::unique_ptr<StepExecutor> executor);
+
+  StepReport step(const Context& ctx, std::span<const TokenBatch> micro_batches);
+  LossSums losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) { return executor_->losses(ctx, batch, with_mtp); }
+
+  int64_t steps_done() const { return steps_; }
+  Model& model() { return *model_; }
+  StepExecutor& executor() { return *executor_; }
+  size_t optimizer_bytes() const { return optimizer_.bytes(); }
+
+  // Named tensors of the resumable state: masters ("w.…"), moments ("m.…", "v.…").
+  std::vector<std::pair<std::string, Operand>> state() const;
+  // After the tensors of state() have been filled from a checkpoint of the given step.
+  void resumed_at(int64_t step);
+
+ private:
+  Model* model_;
+  TrainSettings settings_;
+  std::unique_ptr<StepExecutor> executor_;
+  AdamW optimizer_;
+  int64_t steps_ = 0;
+};
+
+}  // namespace minke

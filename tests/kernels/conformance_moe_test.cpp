@@ -1,0 +1,306 @@
+// Gate, balance losses, sort by expert, gather, combine, bias update. Which experts are chosen is compared exactly:
+// logits without bias come from few levels, so that ties are exact and test the rule of the lower index; with a bias
+// they are continuous and the chance of two candidates within rounding is about 1e-4 for these seeds.
+#include <fmt/core.h>
+
+#include <cmath>
+#include <limits>
+
+#include "kernels/conformance.h"
+
+namespace minke::test {
+namespace {
+
+constexpr double kFunction = 24;  // units of 2^-24 for exp, division and an argument below 8
+
+struct RouteCase {
+  int64_t N, E, K, num_groups, top_groups;
+  Scoring scoring;
+  GroupScore group_score;
+  bool biased, normalise;
+  Layout layout;
+
+  std::string label() const {
+    return fmt::format("N {} E {} K {} groups {} of {} scoring {} group score {}{}{} layout {}", N, E, K, top_groups,
+                       num_groups, int(scoring), int(group_score), biased ? " biased" : "",
+                       normalise ? " normalised" : "", int(layout));
+  }
+};
+
+std::vector<RouteCase> route_cases() {
+  struct Shape {
+    int64_t N, E, K, num_groups, top_groups;
+  };
+  std::vector<RouteCase> result;
+  for (const Shape s :
+       {Shape{0, 4, 2, 2, 1}, Shape{1, 1, 1, 1, 1}, Shape{7, 8, 3, 4, 2}, Shape{9, 8, 8, 8, 8}, Shape{33, 16, 4, 4, 2},
+        Shape{17, 33, 6, 3, 2}, Shape{20, 64, 6, 8, 3}, Shape{5, 256, 8, 8, 4}, Shape{6, 63, 7, 7, 3}})
+    for (Scoring scoring : {Scoring::softmax, Scoring::sigmoid})
+      for (GroupScore group_score : {GroupScore::none, GroupScore::max, GroupScore::top2_sum})
+        for (bool biased : {false, true})
+          for (bool normalise : {false, true})
+            result.push_back({s.N, s.E, s.K, s.num_groups, s.top_groups, scoring, group_score, biased, normalise,
+                              result.size() % 3 ? Layout::contiguous : Layout::padded});
+  return result;
+}
+
+RouteArgs route_args(Bed& bed, const RouteCase& c) {
+  Values logits = bed.random({c.N, c.E}, 1.5);
+  if (!c.biased)
+    for (double& x : logits) x = std::round(x * 2) / 2;
+  RouteArgs args{.scoring = c.scoring,
+                 .group_score = c.group_score,
+                 .num_groups = c.num_groups,
+                 .top_groups = c.top_groups,
+                 .normalise = c.normalise,
+                 .scale = 2.5};
+  args.logits = bed.floats(DType::f32, {c.N, c.E}, logits, c.layout);
+  if (c.biased) args.bias = bed.floats(DType::f32, {c.E}, bed.random({c.E}, 0.1));
+  args.scores = bed.unset(DType::f32, {c.N, c.E}, c.layout);
+  args.expert = bed.unset(DType::i32, {c.N, c.K});
+  args.weight = bed.unset(DType::f32, {c.N, c.K});
+  return args;
+}
+
+TEST_P(KernelConformance, Route) {
+  for (const RouteCase& c : route_cases())
+    compare(c.label(), [&](Bed& bed) {
+      const RouteArgs args = route_args(bed, c);
+      bed.kernels.route(bed.ctx, args);
+      bed.expect_near("scores", args.scores, {0, (double(c.E) + kFunction) * kU32});
+      bed.expect_equal("expert", args.expert);
+      bed.expect_near("weight", args.weight, {0, (double(2 * c.E) + 2 * kFunction) * kU32});
+    });
+}
+
+TEST_P(KernelConformance, RouteReplaysRecordedExperts) {
+  for (const RouteCase& c : route_cases())
+    compare(c.label(), [&](Bed& bed) {
+      RouteArgs args = route_args(bed, c);
+      Indices experts;  // none that top-k would choose, in no order
+      for (int64_t n = 0; n < c.N; ++n)
+        for (int64_t k = 0; k < c.K; ++k) experts.push_back((n + k * 5 + (c.E % 5 == 0 ? k : 0)) % c.E);
+      args.expert = bed.ints({c.N, c.K}, experts);
+      args.replay = true;
+      bed.kernels.route(bed.ctx, args);
+      bed.expect_equal("expert", args.expert);
+      bed.expect_near("weight", args.weight, {0, (double(2 * c.E) + 2 * kFunction) * kU32});
+    });
+}
+
+// A diverged gate must still give experts that exist: the loss shows the NaN, memory does not.
+TEST_P(KernelConformance, RouteOfNaNStaysInBounds) {
+  const double nan = std::nan(""), inf = std::numeric_limits<double>::infinity();
+  for (Scoring scoring : {Scoring::softmax, Scoring::sigmoid})
+    for (GroupScore group_score : {GroupScore::none, GroupScore::max, GroupScore::top2_sum})
+      for (bool biased : {false, true}) {
+        const Values experts = run_tested([&](Bed& bed) {
+          constexpr int64_t N = 6, E = 40, K = 5;
+          Values logits = bed.random({N, E});
+          for (int64_t e = 0; e < E; ++e) {
+            logits[size_t(e)] = nan;
+            if (e % 3) logits[size_t(E + e)] = nan;
+            logits[size_t(2 * E + e)] = e % 2 ? inf : -inf;
+            logits[size_t(3 * E + e)] = -inf;
+            logits[size_t(4 * E + e)] = inf;
+          }
+          RouteArgs args{.scoring = scoring, .group_score = group_score, .num_groups = 8, .top_groups = 3};
+          args.logits = bed.floats(DType::f32, {N, E}, logits);
+          if (biased) args.bias = bed.floats(DType::f32, {E}, Values(size_t(E), nan));
+          args.scores = bed.unset(DType::f32, {N, E});
+          args.expert = bed.unset(DType::i32, {N, K});
+          args.weight = bed.unset(DType::f32, {N, K});
+          bed.kernels.route(bed.ctx, args);
+          bed.expect_equal("expert", args.expert);
+        });
+        for (size_t n = 0; n < 6; ++n)
+          for (size_t k = 0; k < 5; ++k) {
+            const double e = experts[n * 5 + k];
+            EXPECT_TRUE(e >= 0 && e < 40) << n;
+            for (size_t j = 0; j < k; ++j) EXPECT_NE(e, experts[n * 5 + j]) << n;
+          }
+      }
+}
+
+TEST_P(KernelConformance, RouteBackward) {
+  for (const RouteCase& c : route_cases())
+    for (bool with_scores : {false, true})
+      compare(c.label(), [&](Bed& bed) {
+        Values scores = bed.random({c.N, c.E});
+        for (int64_t n = 0; n < c.N; ++n) {  // a distribution for softmax, numbers in (0,1) for sigmoid
+          double sum = 0;
+          for (int64_t e = 0; e < c.E; ++e) {
+            double& s = scores[size_t(n * c.E + e)];
+            s = c.scoring == Scoring::sigmoid ? 1 / (1 + std::exp(-s)) : std::exp(s);
+            sum += s;
+          }
+          for (int64_t e = 0; e < c.E && c.scoring == Scoring::softmax; ++e) scores[size_t(n * c.E + e)] /= sum;
+        }
+        Indices experts;
+        for (int64_t n = 0; n < c.N; ++n)
+          for (int64_t k = 0; k < c.K; ++k) experts.push_back((n + k) % c.E);
+        const Values d_weight = bed.random({c.N, c.K}), d_scores = bed.random({c.N, c.E});
+        RouteBackwardArgs b;
+        b.forward = {.scoring = c.scoring, .normalise = c.normalise, .scale = 2.5};
+        b.forward.scores = bed.floats(DType::f32, {c.N, c.E}, scores, c.layout);
+        b.forward.expert = bed.ints({c.N, c.K}, experts);
+        b.d_weight = bed.floats(DType::f32, {c.N, c.K}, d_weight);
+        if (with_scores) b.d_scores = bed.floats(DType::f32, {c.N, c.E}, d_scores, c.layout);
+        b.d_logits = bed.unset(DType::f32, {c.N, c.E}, c.layout);
+        bed.kernels.route_backward(bed.ctx, b);
+        // ds and its sum with every term made positive
+        Values scale(scores.size());
+        for (size_t n = 0; n < size_t(c.N); ++n) {
+          const size_t row = n * size_t(c.E), slot = n * size_t(c.K);
+          double sum = 0, weighted = 0, total = 0;
+          for (size_t k = 0; k < size_t(c.K); ++k) {
+            sum += scores[row + size_t(experts[slot + k])];
+            weighted += std::abs(d_weight[slot + k]) * scores[row + size_t(experts[slot + k])];
+          }
+          Values ds(size_t(c.E), 0.0);
+          for (size_t e = 0; e < ds.size(); ++e) ds[e] = with_scores ? std::abs(d_scores[row + e]) : 0;
+          for (size_t k = 0; k < size_t(c.K); ++k)
+            ds[size_t(experts[slot + k])] += 2.5 * (c.normalise ? (std::abs(d_weight[slot + k]) + weighted / sum) / sum
+                                                                : std::abs(d_weight[slot + k]));
+          for (size_t e = 0; e < ds.size(); ++e) total += ds[e] * scores[row + e];
+          for (size_t e = 0; e < ds.size(); ++e)
+            scale[row + e] = scores[row + e] * (ds[e] + (c.scoring == Scoring::softmax ? total : 0));
+        }
+        bed.expect_near("d_logits", b.d_logits, {0, (double(c.E + 2 * c.K) + kFunction) * kU32}, scale);
+      });
+}
+
+TEST_P(KernelConformance, Balance) {
+  struct Shape {
+    Indices offsets;
+    int64_t E, K, devices, top_devices;
+  };
+  const Shape shapes[] = {{{0, 1}, 1, 1, 1, 1},
+                          {{0, 7}, 8, 3, 4, 2},
+                          {{0, 16, 33}, 16, 4, 2, 1},
+                          {{0, 5, 5, 64}, 33, 6, 3, 2},
+                          {{0, 65, 66}, 64, 6, 8, 3}};
+  for (const Shape& s : shapes)
+    for (int which = 0; which < 8; ++which)
+      for (bool normalise : {false, true})
+        for (bool unbiased : {false, true})
+          compare(fmt::format("N {} E {} K {} which {} normalise {} unbiased {}", s.offsets.back(), s.E, s.K, which,
+                              normalise, unbiased),
+                  [&](Bed& bed) {
+                    const int64_t N = s.offsets.back();
+                    Values scores = bed.random({N, s.E}), old = bed.random({N, s.E}, 0.01);
+                    for (double& x : scores) x = 1 / (1 + std::exp(-x));
+                    Indices experts;
+                    for (int64_t n = 0; n < N; ++n)
+                      for (int64_t k = 0; k < s.K; ++k)
+                        experts.push_back(n % 5 == 1 && k == 0 ? -1 : (n * n + k) % s.E);  // −1: dropped
+                    BalanceArgs args{.sequence_offsets = s.offsets.data(),
+                                     .num_sequences = int64_t(s.offsets.size()) - 1,
+                                     .num_devices = s.devices,
+                                     .top_devices = s.top_devices,
+                                     .normalise_scores = normalise,
+                                     .count_unbiased = unbiased,
+                                     .grad_scale = 3};
+                    args.alpha_expert = which & 1 ? 0.3 : 0, args.alpha_device = which & 2 ? 0.5 : 0,
+                    args.alpha_comm = which & 4 ? 0.2 : 0;
+                    args.scores = bed.floats(DType::f32, {N, s.E}, scores, Layout::padded);
+                    args.expert = bed.ints({N, s.K}, experts);
+                    args.d_scores = bed.floats(DType::f32, {N, s.E}, old);
+                    args.loss = bed.floats(DType::f32, {1}, {0.25});
+                    bed.kernels.balance(bed.ctx, args);
+                    // Everything in the loss is positive: relative to it, N terms of sums over E. In the gradient w −
+                    // value cancels: w ≤ E/K·(α's), value ≤ w·Σs, so 3·share·2·w/σ bounds the terms.
+                    const double terms = double(N + 3 * s.E + 40) * kU32;
+                    bed.expect_near("loss", args.loss, {0, terms});
+                    Values scale = absolute(old);
+                    const double w =
+                        double(s.E) / double(s.K) * double(s.K) + double(s.devices);  // f ≤ E/K·K with repeated experts
+                    for (size_t i = 0; i < scale.size(); ++i) {
+                      int64_t sequence = 0;
+                      while (int64_t(i) / s.E >= s.offsets[size_t(sequence) + 1]) ++sequence;
+                      const double T = double(s.offsets[size_t(sequence) + 1] - s.offsets[size_t(sequence)]);
+                      double sigma = normalise ? 0 : 1;
+                      for (int64_t e = 0; e < s.E && normalise; ++e)
+                        sigma += scores[i / size_t(s.E) * size_t(s.E) + size_t(e)];
+                      scale[i] += which ? 3 / T / double(args.num_sequences) * 2 * w / sigma : 0;
+                    }
+                    bed.expect_near("d_scores", args.d_scores, {0, terms}, scale);
+                  });
+}
+
+TEST_P(KernelConformance, PermutePlanGatherCombine) {
+  for (int64_t N : {0, 1, 7, 33, 130})
+    for (auto [E, K] : {std::pair<int64_t, int64_t>{1, 1}, {8, 3}, {33, 6}, {256, 8}})
+      for (bool dropping : {false, true})
+        for (DType dtype : {DType::f32, DType::bf16})
+          for (int64_t D : {1, 7, 16, 33})
+            compare(fmt::format("N {} E {} K {} D {} {}{}", N, E, K, D, name_of(dtype), dropping ? " dropping" : ""),
+                    [&](Bed& bed) {
+                      Indices experts;
+                      int64_t kept = 0;
+                      for (int64_t slot = 0; slot < N * K;
+                           ++slot) {  // the first token's experts get most, many get none
+                        const int64_t e = slot % 3 ? slot % K : (slot * slot * 7 + 3) % E;
+                        experts.push_back(dropping && slot % 4 == 1 ? -1 : e % E);
+                        kept += experts.back() >= 0;
+                      }
+                      PermutePlanArgs plan{.expert = bed.ints({N, K}, experts)};
+                      plan.offsets = bed.unset(DType::i32, {E + 1});
+                      plan.row_of_slot = bed.unset(DType::i32, {N * K});
+                      plan.slot_of_row =
+                          bed.ints({N * K}, Indices(size_t(N * K), -7));  // beyond the kept rows nothing is written
+                      plan.load = bed.ints({E}, Indices(size_t(E), 10));
+                      bed.kernels.permute_plan(bed.ctx, plan);
+                      bed.expect_equal("offsets", plan.offsets);
+                      bed.expect_equal("row_of_slot", plan.row_of_slot);
+                      if (kept == N * K) bed.expect_equal("slot_of_row", plan.slot_of_row);
+                      bed.expect_equal("load", plan.load);
+
+                      const Values x = bed.random({N, D}), y = bed.random({N * K, D}), w = bed.random({N * K});
+                      const Operand rows = bed.floats(dtype, {N * K, D}, y, Layout::padded);
+                      Operand count = plan.offsets.slice(0, E, E + 1);
+                      bed.kernels.gather(bed.ctx, {.src = bed.floats(dtype, {N, D}, x, Layout::padded),
+                                                   .index = plan.slot_of_row,
+                                                   .dst = rows,
+                                                   .divisor = K,
+                                                   .num_rows = count});
+                      bed.expect_equal("rows", rows);
+                      const Operand back = bed.unset(DType::f32, {N * K});
+                      bed.kernels.gather(
+                          bed.ctx, {.src = bed.floats(DType::f32, {N * K}, w), .index = plan.row_of_slot, .dst = back});
+                      bed.expect_equal("scalars", back);
+                      for (bool accumulate : {false, true}) {
+                        const Values old = bed.random({N, D});
+                        const Operand dst =
+                            accumulate ? bed.floats(dtype, {N, D}, old, Layout::padded) : bed.unset(dtype, {N, D});
+                        bed.kernels.combine(bed.ctx, {.src = bed.floats(dtype, {N * K, D}, y),
+                                                      .row_of_slot = plan.row_of_slot,
+                                                      .dst = dst,
+                                                      .accumulate = accumulate});
+                        Values scale(x.size(), accumulate ? 4 : 0);  // old values are below 5
+                        const Values row_of_slot = bed.values_of(plan.row_of_slot);
+                        for (size_t slot = 0; slot < row_of_slot.size(); ++slot)
+                          for (size_t d = 0; d < size_t(D) && row_of_slot[slot] >= 0; ++d)
+                            scale[slot / size_t(K) * size_t(D) + d] +=
+                                std::abs(y[size_t(row_of_slot[slot]) * size_t(D) + d]);
+                        bed.expect_near("combined", dst, {0, double(K + 3) * kU32}, scale);
+                      }
+                    });
+}
+
+TEST_P(KernelConformance, BiasUpdate) {
+  compare("bias", [&](Bed& bed) {
+    const Operand bias = bed.floats(DType::f32, {9}, bed.random({9}, 0.1));
+    // Mean 7.0 is met exactly by two experts, which stay.
+    bed.kernels.bias_update(bed.ctx,
+                            {.bias = bias, .load = bed.ints({9}, {7, 0, 14, 7, 6, 8, 1, 20, 0}), .speed = 0.01});
+    bed.expect_near("bias", bias, {0.011 * kU32, kU32});
+    const Operand large = bed.floats(DType::f32, {3}, {0, 0, 0});  // sums beyond 32 bits
+    bed.kernels.bias_update(bed.ctx,
+                            {.bias = large, .load = bed.ints({3}, {2147483647, 2147483647, 2147483646}), .speed = 0.5});
+    bed.expect_near("large", large, {0, kU32});
+  });
+}
+
+}  // namespace
+}  // namespace minke::test

@@ -1,0 +1,251 @@
+// Loss, embedding, elementwise ops, optimizer, copies. Bounds stand beside each test.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "kernels/conformance.h"
+
+namespace minke::test {
+namespace {
+
+constexpr int64_t kSizes[] = {0, 1, 7, 15, 16, 17, 31, 32, 33, 63, 64, 65, 1000};
+
+// loss = log Σ exp(x − max) + (max − x_t): V + 32 units of 2^-24 (the sum, exp with an argument below 32, log), and the
+// rounding of the difference. softmax is off by the same factor; the gradient of the target cancels against 1.
+TEST_P(KernelConformance, CrossEntropy) {
+  for (DType dtype : {DType::f32, DType::bf16})
+    for (Layout layout : {Layout::contiguous, Layout::padded})
+      for (int64_t n : {0, 1, 7})
+        for (int64_t V : {1, 2, 7, 16, 33, 65, 1000, 4099})
+          for (bool gradient : {false, true})
+            compare(fmt::format("n {} V {} {} layout {} gradient {}", n, V, name_of(dtype), int(layout), gradient),
+                    [&](Bed& bed) {
+                      Values x = bed.random({n, V}, 3);
+                      Indices target;
+                      for (int64_t i = 0; i < n; ++i) {
+                        target.push_back(i % 3 == 2 ? -1 : (i * 37 + V - 1) % V);
+                        for (int64_t v = 0; v < V && i % 2; ++v)
+                          x[size_t(i * V + v)] += 500;  // only differences matter
+                      }
+                      const Operand logits = bed.floats(dtype, {n, V}, x, layout), loss = bed.unset(DType::f32, {n});
+                      bed.kernels.cross_entropy(bed.ctx, {.logits = logits,
+                                                          .target = bed.ints({n}, target),
+                                                          .loss = loss,
+                                                          .gradient = gradient,
+                                                          .grad_scale = 0.125});
+                      bed.expect_near("loss", loss, {double(V + 32) * kU32, 4 * kU32});
+                      if (!gradient) return bed.expect_equal("logits", logits);
+                      Values scale;
+                      if (bed.oracle) {
+                        scale = absolute(bed.values_of(logits));
+                        for (int64_t i = 0; i < n; ++i)
+                          if (target[size_t(i)] >= 0) scale[size_t(i * V + target[size_t(i)])] = 0.125;
+                      }
+                      bed.expect_near("logits", logits, {1e-30, double(V + 64) * kU32}, scale);
+                    });
+}
+
+TEST_P(KernelConformance, ReductionRuleOfCrossEntropy) {
+  constexpr int64_t N = 11, V = 301;
+  for (DType dtype : {DType::f32, DType::bf16}) {
+    const Values x = normals(RngKey{31, 0}, N * V, 2);
+    const auto rows = [&](int64_t begin, int64_t end, int threads, bool want_loss) {
+      return run_tested(
+          [&](Bed& bed) {
+            const Operand whole = bed.floats(dtype, {N, V}, x), loss = bed.unset(DType::f32, {end - begin});
+            Indices target;
+            for (int64_t i = begin; i < end; ++i) target.push_back(i * 20);
+            bed.kernels.cross_entropy(bed.ctx, {.logits = whole.slice(0, begin, end),
+                                                .target = bed.ints({end - begin}, target),
+                                                .loss = loss,
+                                                .gradient = true});
+            bed.expect_equal("result", want_loss ? loss : whole);
+          },
+          threads);
+    };
+    const Values loss = rows(0, N, 1, true), gradient = rows(0, N, 1, false);
+    for (int threads : {1, 3})
+      for (auto [begin, end] : {std::pair<int64_t, int64_t>{0, N}, {0, 1}, {5, 6}, {3, 10}}) {
+        EXPECT_TRUE(all_identical(rows(begin, end, threads, true), Values(loss.begin() + begin, loss.begin() + end)))
+            << begin << " threads " << threads;
+        const Values part = rows(begin, end, threads, false);
+        EXPECT_TRUE(all_identical(Values(part.begin() + begin * V, part.begin() + end * V),
+                                  Values(gradient.begin() + begin * V, gradient.begin() + end * V)));
+      }
+  }
+}
+
+TEST_P(KernelConformance, ScatterAdd) {  // each element: a running sum of at most N terms
+  for (DType dtype : {DType::f32, DType::bf16})
+    for (int64_t N : {0, 1, 33, 130})
+      for (int64_t D : {1, 7, 16, 33, 65})
+        compare(fmt::format("N {} D {} {}", N, D, name_of(dtype)), [&](Bed& bed) {
+          constexpr int64_t V = 40;
+          const Values src = bed.random({N, D}), old = bed.random({V, D});
+          Indices index;
+          for (int64_t n = 0; n < N; ++n) index.push_back(n % 5 == 3 ? -1 : n % 2 ? 17 : (n * 7) % V);
+          const Operand dst = bed.floats(DType::f32, {V, D}, old, Layout::padded);
+          bed.kernels.scatter_add(
+              bed.ctx,
+              {.src = bed.floats(dtype, {N, D}, src, Layout::padded), .index = bed.ints({N}, index), .dst = dst});
+          Values scale = absolute(old);
+          for (int64_t n = 0; n < N; ++n)
+            for (int64_t d = 0; d < D && index[size_t(n)] >= 0; ++d)
+              scale[size_t(index[size_t(n)] * D + d)] += std::abs(src[size_t(n * D + d)]);
+          bed.expect_near("dst", dst, {0, double(N + 1) * kU32}, scale);
+        });
+}
+
+TEST_P(KernelConformance, AddAndBias) {
+  for (DType x_type : {DType::f32, DType::bf16})
+    for (DType y_type : {DType::f32, DType::bf16})
+      for (Layout layout : {Layout::contiguous, Layout::padded})
+        for (int64_t N : {0, 1, 7, 33})
+          for (int64_t D : {1, 7, 16, 33, 65})
+            compare(
+                fmt::format("N {} D {} {} {} layout {}", N, D, name_of(x_type), name_of(y_type), int(layout)),
+                [&](Bed& bed) {
+                  const Values x = bed.random({N, D}), y = bed.random({N, D}), b = bed.random({D}),
+                               z = bed.random({2, N, D});
+                  const Operand sum = bed.floats(y_type, {N, D}, y, layout),
+                                biased = bed.floats(y_type, {N, D}, y, layout);
+                  const Operand deep = bed.floats(y_type, {2, N, D}, z, layout), dbias = bed.floats(DType::f32, {D}, b);
+                  const Operand x_in = bed.floats(x_type, {N, D}, x, layout);
+                  bed.kernels.add(bed.ctx, {.x = x_in, .y = sum});
+                  bed.kernels.add(bed.ctx, {.x = bed.floats(x_type, {2, N, D}, z, layout), .y = deep});
+                  bed.kernels.add_bias(bed.ctx, {.y = biased, .bias = bed.floats(x_type, {D}, b)});
+                  bed.kernels.bias_grad(bed.ctx, {.dy = x_in, .dbias = dbias});
+                  Values sum_scale(x.size()), biased_scale(x.size()), dbias_scale = absolute(b);
+                  for (size_t i = 0; i < x.size(); ++i) {
+                    sum_scale[i] = std::abs(x[i]) + std::abs(y[i]);
+                    biased_scale[i] = std::abs(y[i]) + std::abs(b[i % size_t(D)]);
+                    dbias_scale[i % size_t(D)] += std::abs(x[i]);
+                  }
+                  bed.expect_near("add", sum, {0, 2 * kU32}, sum_scale);
+                  bed.expect_near("add rank 3", deep, {0, 2 * kU32});
+                  bed.expect_near("add_bias", biased, {0, 2 * kU32}, biased_scale);
+                  bed.expect_near("bias_grad", dbias, {0, double(N + 2) * kU32}, dbias_scale);
+                });
+}
+
+TEST_P(KernelConformance,
+       CopyAndFill) {  // exact but for the rounding to the destination, which is to nearest, ties to even
+  for (DType src : {DType::f32, DType::bf16})
+    for (DType dst : {DType::f32, DType::bf16})
+      for (Layout from : {Layout::contiguous, Layout::padded, Layout::transposed})
+        for (Layout to : {Layout::contiguous, Layout::padded, Layout::transposed})
+          for (const Indices& shape :
+               {Indices{0, 5}, Indices{1, 1}, Indices{17, 33}, Indices{3, 16, 31}, Indices{2, 3, 5, 7}}) {
+            Values values = normals(RngKey{41, 0}, product_of(shape));
+            for (size_t i = 0; i < values.size(); i += 3)
+              values[i] = 1 + double(i % 64) * 0x1p-8;  // half of them ties in bf16
+            const Values copied = run_tested([&](Bed& bed) {
+              const Operand out = bed.unset(dst, shape, to);
+              bed.kernels.copy(bed.ctx, {.src = bed.floats(src, shape, values, from), .dst = out});
+              bed.expect_equal("out", out);
+            });
+            EXPECT_TRUE(all_identical(copied, rounded_to(dst, rounded_to(src, values))))
+                << name_of(src) << " → " << name_of(dst);
+            const Values filled = run_tested([&](Bed& bed) {
+              const Operand out = bed.unset(dst, shape, to);
+              bed.kernels.fill(bed.ctx, {out, 1.2345});
+              bed.expect_equal("out", out);
+            });
+            EXPECT_TRUE(all_identical(filled, Values(filled.size(), rounded_to(dst, 1.2345))));
+          }
+}
+
+TEST_P(KernelConformance, CopyAndFillWholeNumbers) {
+  compare("i32", [&](Bed& bed) {
+    const Operand out = bed.unset(DType::i32, {5}), filled = bed.unset(DType::i32, {5});
+    bed.kernels.copy(bed.ctx, {.src = bed.ints({5}, {-1, 0, 16777217, 2147483647, -2147483648}), .dst = out});
+    bed.kernels.fill(bed.ctx, {filled, -1});
+    bed.expect_equal("copy", out);
+    bed.expect_equal("fill", filled);
+  });
+}
+
+TEST_P(KernelConformance,
+       FillNormal) {  // the definition is in double; another log or cos may differ in its last digits
+  for (DType dtype : {DType::f32, DType::bf16})
+    for (int64_t n : kSizes)
+      compare(fmt::format("n {} {}", n, name_of(dtype)), [&](Bed& bed) {
+        const Operand out = bed.unset(dtype, {n});
+        bed.kernels.fill_normal(bed.ctx, {.dst = out, .key = RngKey{5, 6}.at("x"), .stddev = 0.02});
+        bed.expect_near("out", out, {1e-9, 2 * kU32});
+      });
+}
+
+// m = β1 m + (1−β1) g may cancel: its error is 4u of the terms made positive; v is a sum of squares; so the step is off
+// by 12u of its positive form, and p adds a rounding.
+TEST_P(KernelConformance, AdamW) {
+  for (DType moments : {DType::f32, DType::bf16})
+    for (int64_t step : {1, 2, 1000})
+      compare(fmt::format("moments {} step {}", name_of(moments), step), [&](Bed& bed) {
+        std::vector<AdamTensor> tensors;
+        std::vector<Values> p_scale, m_scale;
+        const double decays[] = {0.1, 0};
+        const AdamWArgs settings{.lr = 0.01, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .step = step, .grad_scale = 0.5};
+        for (int64_t n : kSizes) {
+          const Values p = bed.random({n}), g = bed.random({n}), m = bed.random({n}, 0.1),
+                       v = absolute(bed.random({n}, 0.1));
+          AdamTensor t{.weight_decay = decays[tensors.size() % 2]};
+          t.param = bed.floats(DType::f32, {n}, p), t.grad = bed.floats(DType::f32, {n}, g);
+          t.m = bed.floats(moments, {n}, m), t.v = bed.floats(moments, {n}, v);
+          tensors.push_back(t);
+          p_scale.push_back(absolute(p)), m_scale.push_back({});
+          for (size_t i = 0; i < p.size(); ++i) {
+            const double positive = 0.9 * std::abs(m[i]) + 0.1 * std::abs(0.5 * g[i]),
+                         second = 0.95 * v[i] + 0.05 * 0.25 * g[i] * g[i];
+            m_scale.back().push_back(positive);
+            p_scale.back()[i] += 6 * 0.01 * positive / (1 - std::pow(0.9, double(step))) /
+                                 (std::sqrt(second / (1 - std::pow(0.95, double(step)))) + 1e-8);
+          }
+        }
+        AdamWArgs args = settings;
+        args.tensors = tensors.data(), args.num_tensors = int64_t(tensors.size());
+        bed.kernels.adamw(bed.ctx, args);
+        for (size_t t = 0; t < tensors.size(); ++t) {
+          bed.expect_near("param", tensors[t].param, {0, 3 * kU32}, p_scale[t]);
+          bed.expect_near("m", tensors[t].m, {0, 4 * kU32}, m_scale[t]);
+          bed.expect_near("v", tensors[t].v, {0, 6 * kU32});
+          bed.expect_equal("grad", tensors[t].grad);
+        }
+      });
+}
+
+TEST_P(KernelConformance, SumSquares) {  // in f64: n·2^-53 of a sum of squares
+  for (DType dtype : {DType::f32, DType::bf16}) {
+    const auto run = [&](Bed& bed) {
+      std::vector<Operand> tensors;
+      for (int64_t n : kSizes) tensors.push_back(bed.floats(dtype, {n}, bed.random({n})));
+      tensors.push_back(bed.floats(dtype, {300, 301}, bed.random({300, 301})));
+      const Operand out = bed.unset(DType::f64, {int64_t(tensors.size())});
+      bed.kernels.sum_squares(bed.ctx, {.tensors = tensors.data(), .num_tensors = int64_t(tensors.size()), .out = out});
+      bed.expect_near("out", out, {0, 100000 * 0x1p-53});
+    };
+    compare(name_of(dtype), run);
+    EXPECT_TRUE(all_identical(run_tested(run, 3), run_tested(run, 1)));
+  }
+}
+
+TEST_P(KernelConformance, UploadDownloadEvents) {
+  compare("bytes", [&](Bed& bed) {
+    const Operand device = bed.unset(DType::i32, {3});
+    const int32_t sent[] = {1, -2, 3};
+    int32_t received[3] = {};
+    bed.kernels.upload(bed.ctx, {sent, device});
+    Event event;
+    bed.kernels.record(bed.ctx, event);
+    bed.kernels.wait(bed.ctx, event);
+    bed.kernels.synchronize(bed.ctx);
+    bed.kernels.download(bed.ctx, {device, received});
+    EXPECT_EQ(std::memcmp(sent, received, sizeof sent), 0);
+    bed.expect_equal("device", device);
+  });
+}
+
+}  // namespace
+}  // namespace minke::test

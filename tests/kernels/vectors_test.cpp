@@ -1,0 +1,263 @@
+// Values known from elsewhere: worked vectors of recipe/architecture.md §3.3 and training.md §4, and small hand
+// calculations.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "support/compare.h"
+#include "support/random.h"
+
+namespace minke::test {
+namespace {
+
+class Vectors : public ::testing::Test {
+ protected:
+  const TestContext ctx;
+  const Kernels& kernels = ctx.kernels();
+  Buffer floats(const Indices& shape, const Values& values, DType dtype = DType::f64) const {
+    Buffer buffer(ctx, dtype, shape);
+    buffer.set(values);
+    return buffer;
+  }
+  Buffer ints(const Indices& shape, const Indices& values) const {
+    Buffer buffer(ctx, DType::i32, shape);
+    buffer.set(values);
+    return buffer;
+  }
+};
+
+const Values kScores{.90, .10, .60, .55, .30, .80, .70, .05};
+
+class RouteVectors : public Vectors {
+ protected:
+  struct Result {
+    Values expert, weight;
+  };
+  // Logits whose sigmoid is kScores; 4 groups of 2, M = 2, K = 3.
+  Result route(GroupScore group_score, bool normalise, double scale, const Values& bias,
+               DType dtype = DType::f64) const {
+    Values logits;
+    for (double s : kScores) logits.push_back(std::log(s / (1 - s)));
+    const Buffer in = floats({1, 8}, logits, dtype), scores(ctx, dtype, {1, 8}), expert(ctx, DType::i32, {1, 3}),
+                 weight(ctx, dtype, {1, 3}), b = floats({8}, bias.empty() ? Values(8, 0.0) : bias, dtype);
+    kernels.route(ctx, {.logits = in,
+                        .bias = bias.empty() ? Operand{} : b,
+                        .scores = scores,
+                        .expert = expert,
+                        .weight = weight,
+                        .scoring = Scoring::sigmoid,
+                        .group_score = group_score,
+                        .num_groups = 4,
+                        .top_groups = 2,
+                        .normalise = normalise,
+                        .scale = scale});
+    EXPECT_TRUE(all_near(scores.get(), kScores, {dtype == DType::f64 ? 1e-15 : 1e-6, 0}));
+    return {expert.get(), weight.get()};
+  }
+};
+
+TEST_F(RouteVectors, MaxRule) {
+  const Result r = route(GroupScore::max, false, 1, {});
+  EXPECT_EQ(r.expert, (Values{0, 5, 4}));
+  EXPECT_TRUE(all_near(r.weight, Values{.90, .80, .30}, {1e-12, 0}));
+}
+
+TEST_F(RouteVectors, SumOfTheTopTwo) {
+  for (DType dtype : {DType::f64, DType::f32}) {
+    const Result r = route(GroupScore::top2_sum, true, 2.5, {}, dtype);
+    EXPECT_EQ(r.expert, (Values{5, 2, 3}));
+    EXPECT_TRUE(all_near(r.weight, Values{1.025641, .769231, .705128}, {1e-6, 0}));
+    EXPECT_NEAR(r.weight[0] + r.weight[1] + r.weight[2], 2.5, 1e-6);
+  }
+}
+
+TEST_F(RouteVectors, BiasSelectsButDoesNotWeigh) {
+  const Result r = route(GroupScore::top2_sum, true, 2.5, {0, 0, 0, 0, .2, 0, 0, .5});
+  EXPECT_EQ(r.expert, (Values{5, 6, 7}));
+  EXPECT_TRUE(all_near(r.weight, Values{1.290323, 1.129032, .080645}, {1e-6, 0}));
+}
+
+TEST_F(RouteVectors, TheSameBiasForAllChangesNothing) {
+  const Result plain = route(GroupScore::top2_sum, true, 2.5, {}),
+               shifted = route(GroupScore::top2_sum, true, 2.5, Values(8, -3.0));
+  EXPECT_EQ(plain.expert,
+            shifted.expert);  // with all candidates negative, a mask of 0 in place of −inf would show here
+  EXPECT_TRUE(all_identical(plain.weight, shifted.weight));
+}
+
+TEST_F(RouteVectors, GreedyIgnoresGroups) {
+  EXPECT_EQ(route(GroupScore::none, false, 1, {}).expert, (Values{0, 5, 6}));
+}
+
+TEST_F(Vectors, TiesGoToTheLowerIndex) {
+  for (Scoring scoring : {Scoring::softmax, Scoring::sigmoid}) {
+    const Buffer in = floats({1, 6}, {1, 2, 2, 1, 2, 1}), scores(ctx, DType::f64, {1, 6}),
+                 expert(ctx, DType::i32, {1, 4}), weight(ctx, DType::f64, {1, 4});
+    kernels.route(ctx, {.logits = in, .scores = scores, .expert = expert, .weight = weight, .scoring = scoring});
+    EXPECT_EQ(expert.get(), (Values{1, 2, 4, 0}));
+  }
+}
+
+TEST_F(Vectors, DroppedAssignmentHasNoWeight) {
+  const Buffer in = floats({1, 4}, {0, 0, 0, 0}), scores(ctx, DType::f64, {1, 4}), expert = ints({1, 3}, {2, -1, 0}),
+               weight(ctx, DType::f64, {1, 3});
+  kernels.route(
+      ctx, {.logits = in, .scores = scores, .expert = expert, .weight = weight, .normalise = true, .replay = true});
+  EXPECT_TRUE(all_near(weight.get(), Values{.5, 0, .5}, {1e-12, 0}));
+}
+
+// At perfect balance Σ f P = 1, so each loss is its α (training.md §4.1): every expert once, equal scores.
+TEST_F(Vectors, BalanceLossAtPerfectBalanceIsAlpha) {
+  constexpr int64_t E = 8, K = 2, N = 4;
+  const Buffer expert = ints({N, K}, {0, 4, 1, 5, 2, 6, 3, 7});
+  const Indices offsets{0, N};
+  // 4 devices of 2 experts, each token sent to M = 2 of them.
+  for (auto [expert_alpha, device_alpha, comm_alpha] :
+       {std::array{.003, .0, .0}, {.0, .05, .0}, {.0, .0, .02}, {.003, .05, .02}})
+    for (bool normalise : {false, true}) {
+      const Buffer scores = floats({N, E}, Values(N * E, normalise ? 0.6 : 1.0 / E)), loss = floats({1}, {0.0});
+      kernels.balance(ctx, {.scores = scores,
+                            .expert = expert,
+                            .loss = loss,
+                            .sequence_offsets = offsets.data(),
+                            .num_sequences = 1,
+                            .alpha_expert = expert_alpha,
+                            .alpha_device = device_alpha,
+                            .alpha_comm = comm_alpha,
+                            .num_devices = 4,
+                            .top_devices = 2,
+                            .normalise_scores = normalise});
+      EXPECT_NEAR(loss.get()[0], expert_alpha + device_alpha + comm_alpha, 1e-12);
+    }
+}
+
+TEST_F(Vectors, BalanceLossOfASmallCase) {
+  // One sequence of 2 tokens, E = 2, K = 1, both choose expert 0: f = (2, 0), P = (.7, .3): L = α·1.4.
+  const Buffer scores = floats({2, 2}, {.8, .2, .6, .4}), expert = ints({2, 1}, {0, 0}), loss = floats({1}, {1.0}),
+               d_scores = floats({2, 2}, Values(4, 10.0));
+  const Indices offsets{0, 2};
+  kernels.balance(ctx, {.scores = scores,
+                        .expert = expert,
+                        .d_scores = d_scores,
+                        .loss = loss,
+                        .sequence_offsets = offsets.data(),
+                        .num_sequences = 1,
+                        .alpha_expert = .1,
+                        .grad_scale = 5});
+  EXPECT_NEAR(loss.get()[0], 1 + .14, 1e-12);                                     // added to
+  EXPECT_TRUE(all_near(d_scores.get(), Values{10.5, 10, 10.5, 10}, {1e-12, 0}));  // 5 · α f_0 / T = 0.5
+}
+
+TEST_F(Vectors, BiasUpdateFollowsTheSign) {  // mean 4: over, under, exactly
+  const Buffer bias = floats({3}, {.5, .5, .5});
+  kernels.bias_update(ctx, {.bias = bias, .load = ints({3}, {7, 1, 4}), .speed = .001});
+  EXPECT_TRUE(all_near(bias.get(), Values{.499, .501, .5}, {1e-15, 0}));
+}
+
+TEST_F(Vectors, PermutePlanIsStableAndSkipsDropped) {
+  const Buffer expert = ints({3, 2}, {2, 0, -1, 2, 0, 2}), offsets(ctx, DType::i32, {4}),
+               row_of_slot(ctx, DType::i32, {6}), slot_of_row = ints({6}, Indices(6, -9)), load = ints({3}, {1, 1, 1});
+  kernels.permute_plan(
+      ctx,
+      {.expert = expert, .offsets = offsets, .row_of_slot = row_of_slot, .slot_of_row = slot_of_row, .load = load});
+  EXPECT_EQ(offsets.get(), (Values{0, 2, 2, 5}));
+  EXPECT_EQ(row_of_slot.get(), (Values{2, 0, -1, 3, 1, 4}));
+  EXPECT_EQ(slot_of_row.get(), (Values{1, 4, 0, 3, 5, -9}));
+  EXPECT_EQ(load.get(), (Values{3, 1, 4}));
+}
+
+TEST_F(Vectors, RotaryPairsOfBothLayouts) {  // a quarter turn of the first pair, none of the second
+  const Buffer table = floats({1, 4}, {0, 1, 1, 0}), positions = ints({1}, {0});
+  const auto turned = [&](bool interleaved) {
+    const Buffer x = floats({1, 1, 4}, {1, 2, 3, 4});
+    kernels.rope(ctx, {.x = x, .positions = positions, .table = table, .interleaved = interleaved});
+    return x.get();
+  };
+  EXPECT_EQ(turned(true), (Values{-2, 1, 3, 4}));
+  EXPECT_EQ(turned(false), (Values{-3, 2, 1, 4}));
+}
+
+TEST_F(Vectors, AttentionOfEqualScoresIsTheMean) {
+  const Buffer q = floats({3, 1, 2}, Values(6, 0.0)), k = floats({3, 1, 2}, {1, 2, 3, 4, 5, 6}),
+               v = floats({3, 1, 1}, {3, 6, 12}), out(ctx, DType::f64, {3, 1, 1}), lse(ctx, DType::f64, {3, 1});
+  const Indices offsets{0, 3};
+  kernels.attention(ctx, {.q = q,
+                          .k = k,
+                          .v = v,
+                          .out = out,
+                          .lse = lse,
+                          .sequence_offsets = offsets.data(),
+                          .num_sequences = 1,
+                          .compute = DType::f64});
+  EXPECT_TRUE(all_near(out.get(), Values{3, 4.5, 7}, {1e-14, 0}));
+  EXPECT_TRUE(all_near(lse.get(), Values{0, std::log(2), std::log(3)}, {1e-14, 0}));
+}
+
+// Decode over the cache agrees with training over the whole sequence (in exact arithmetic they are the same).
+TEST_F(Vectors, CachedAttentionAgreesWithAttention) {
+  constexpr int64_t T = 9, H = 4, Hkv = 2, dk = 5, dv = 3;
+  const RngKey key{9, 9};
+  const Buffer q = floats({T, H, dk}, normals(key.at(1), T * H * dk)),
+               k = floats({T, Hkv, dk}, normals(key.at(2), T * Hkv * dk)),
+               v = floats({T, Hkv, dv}, normals(key.at(3), T * Hkv * dv));
+  const Buffer out(ctx, DType::f64, {T, H, dv}), cached(ctx, DType::f64, {4, H, dv});
+  const Indices offsets{0, T};
+  kernels.attention(ctx, {.q = q,
+                          .k = k,
+                          .v = v,
+                          .out = out,
+                          .scale = .6,
+                          .sequence_offsets = offsets.data(),
+                          .num_sequences = 1,
+                          .compute = DType::f64});
+  kernels.cached_attention(ctx, {.q = q.operand().slice(0, 4, 8),
+                                 .k = k,
+                                 .v = v,
+                                 .out = cached,
+                                 .cached = 8,
+                                 .scale = .6,
+                                 .compute = DType::f64});
+  const Values whole = out.get();
+  EXPECT_TRUE(all_near(cached.get(), Values(whole.begin() + 4 * H * dv, whole.begin() + 8 * H * dv), {1e-14, 0}));
+}
+
+TEST_F(Vectors, CrossEntropyOfUniformAndOfLargeLogits) {
+  const Buffer logits = floats({3, 4}, {7, 7, 7, 7, 1e4, 0, 0, 0, -1e4, 0, 0, 0}, DType::f32),
+               loss(ctx, DType::f32, {3});
+  kernels.cross_entropy(
+      ctx, {.logits = logits, .target = ints({3}, {2, 0, 0}), .loss = loss, .gradient = true, .grad_scale = 1});
+  EXPECT_TRUE(all_near(loss.get(), Values{std::log(4), 0, 1e4 + std::log(3)}, {0, 1e-7}));
+  EXPECT_TRUE(all_near(logits.get(), Values{.25, .25, -.75, .25, 0, 0, 0, 0, -1, 1. / 3, 1. / 3, 1. / 3}, {1e-7, 0}));
+}
+
+TEST_F(Vectors, AdamWFirstStep) {
+  // m̂ = g and √v̂ = |g| on the first step: p moves by lr·sign(g), and by lr·wd·p.
+  const Buffer p = floats({2}, {1, -2}), g = floats({2}, {3, -.5}), m = floats({2}, {0, 0}), v = floats({2}, {0, 0});
+  const AdamTensor tensor{.param = p, .grad = g, .m = m, .v = v, .weight_decay = .1};
+  kernels.adamw(ctx, {.tensors = &tensor, .num_tensors = 1, .lr = .01, .step = 1, .grad_scale = .5});
+  EXPECT_TRUE(all_near(p.get(), Values{1 - .01 - .001, -2 + .01 + .002}, {1e-9, 0}));
+  EXPECT_TRUE(all_near(m.get(), Values{.15, -.025}, {1e-15, 0}));
+  EXPECT_TRUE(all_near(v.get(), Values{.05 * 2.25, .05 * .0625}, {1e-15, 0}));
+}
+
+TEST_F(Vectors, BadIndicesAreNamedNotFollowed) {
+  const Buffer src = floats({3, 2}, Values(6, 1.0)), dst(ctx, DType::f64, {1, 2}), logits = floats({1, 3}, {1, 2, 3}),
+               loss(ctx, DType::f64, {1});
+  EXPECT_THROW(kernels.gather(ctx, {.src = src, .index = ints({1}, {3}), .dst = dst}), BugError);
+  EXPECT_THROW(kernels.scatter_add(ctx, {.src = dst, .index = ints({1}, {3}), .dst = src}), BugError);
+  EXPECT_THROW(kernels.cross_entropy(ctx, {.logits = logits, .target = ints({1}, {3}), .loss = loss}), BugError);
+  EXPECT_THROW(
+      kernels.rope(ctx,
+                   {.x = floats({1, 1, 2}, {1, 2}), .positions = ints({1}, {-1}), .table = floats({1, 2}, {1, 0})}),
+      BugError);
+}
+
+TEST_F(Vectors, ReferenceTableIsFullAndHolesAreNamed) {
+  EXPECT_EQ(missing_ops(reference_kernels()), "");
+  Kernels holes = reference_kernels();
+  holes.rope = nullptr, holes.adamw = nullptr;
+  EXPECT_EQ(missing_ops(holes), "rope, adamw");
+}
+
+}  // namespace
+}  // namespace minke::test
