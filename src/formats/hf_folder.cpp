@@ -40,7 +40,7 @@ class IndexReader {
                        file.ends_with(".safetensors");
     if (!plain)
       user_error("{}: weight_map.{} names the file \"{}\"; a .safetensors file in the same folder is needed", where_,
-                 tensor_, file.substr(0, 100));
+                 tensor_, printable(file));
     files.insert(std::move(file));
     if (files.size() > kMaxShards) user_error("{}: more than {} files are named", where_, kMaxShards);
     return true;
@@ -52,7 +52,7 @@ class IndexReader {
   bool key(string_t& name) {
     if (depth_ == 1) top_ = name;
     if (!in_map()) return true;
-    tensor_ = name.substr(0, 200);
+    tensor_ = printable(name);
     if (!tensors.insert(std::move(name)).second) user_error("{}: weight_map has {} twice", where_, tensor_);
     return true;
   }
@@ -105,8 +105,8 @@ void convert(const std::byte* from, int64_t n, float* out) {
 
 void apply_scales(const TensorInfo& t, float* out, const TensorInfo& scale, int64_t block) {
   const auto misfit = [&](std::string_view needed) {
-    user_error("{}: {} is {} {}, but {} of shape {} in blocks of {} needs {}", *scale.file, scale.name,
-               name_of(scale.dtype), shape_text(scale.shape), t.name, shape_text(t.shape), block, needed);
+    user_error("{}: {} is {} {}, but {} of shape {} in blocks of {} needs {}", *scale.file, printable(scale.name),
+               name_of(scale.dtype), shape_text(scale.shape), printable(t.name), shape_text(t.shape), block, needed);
   };
   if (t.shape.size() != 2) misfit("a matrix");
   const int64_t rows = t.shape[0], columns = t.shape[1];
@@ -148,7 +148,7 @@ HfFolder HfFolder::open(const fs::path& folder) {
     for (const SafetensorsFile& file : result.files_)
       for (const TensorInfo& t : file.tensors()) reader.tensors.erase(t.name);
     if (!reader.tensors.empty())
-      user_error("{}: {} is in none of the files that weight_map names", where, *reader.tensors.begin());
+      user_error("{}: {} is in none of the files that weight_map names", where, printable(*reader.tensors.begin()));
   } else if (fs::exists(single)) {
     result.files_.push_back(SafetensorsFile::open(single));
   } else {
@@ -157,7 +157,7 @@ HfFolder HfFolder::open(const fs::path& folder) {
   for (const SafetensorsFile& file : result.files_)
     for (const TensorInfo& t : file.tensors())
       if (const auto [at, is_new] = result.index_.emplace(t.name, &t); !is_new)
-        user_error("{}: tensor {} is also in {}", file.path(), t.name, *at->second->file);
+        user_error("{}: tensor {} is also in {}", file.path(), printable(t.name), *at->second->file);
   return result;
 }
 
@@ -193,7 +193,8 @@ void read_as_f32(const TensorInfo& t, float* out, const TensorInfo* weight_scale
       return convert<f16>(from, n, out);
     case DType::f8_e4m3:
       if (!weight_scale_inv)
-        user_error("{}: {} is FP8 but {}_scale_inv, which holds its scales, is missing", *t.file, t.name, t.name);
+        user_error("{}: {} is FP8 but {}_scale_inv, which holds its scales, is missing", *t.file, printable(t.name),
+                   printable(t.name));
       convert<f8_e4m3>(from, n, out);
       return apply_scales(t, out, *weight_scale_inv, block);
     case DType::i64:
@@ -201,7 +202,8 @@ void read_as_f32(const TensorInfo& t, float* out, const TensorInfo* weight_scale
     case DType::u8:
       break;
   }
-  user_error("{}: {} holds {}; a weight must be F32, BF16, F16, F64 or F8_E4M3", *t.file, t.name, name_of(t.dtype));
+  user_error("{}: {} holds {}; a weight must be F32, BF16, F16, F64 or F8_E4M3", *t.file, printable(t.name),
+             name_of(t.dtype));
 }
 
 void write_hf_folder(const fs::path& folder, const FolderToWrite& content) {

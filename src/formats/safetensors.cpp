@@ -62,11 +62,11 @@ class HeaderReader {
     return true;
   }
   bool string(string_t& text) {
-    if (depth_ != 2) unexpected(fmt::format("\"{}\"", text.substr(0, 60)));
+    if (depth_ != 2) unexpected(fmt::format("\"{}\"", printable(text)));
     if (in_metadata_) {
       metadata.emplace_back(field_, std::move(text));
     } else {
-      if (field_ != "dtype") unexpected(fmt::format("\"{}\"", text.substr(0, 60)));
+      if (field_ != "dtype") unexpected(fmt::format("\"{}\"", printable(text)));
       entry().dtype = std::move(text);
     }
     return true;
@@ -80,7 +80,7 @@ class HeaderReader {
       in_metadata_ = text == "__metadata__";
       if (text.size() > kMaxName)
         user_error("{}: a tensor's name has {} bytes; at most {} are read", where_, text.size(), kMaxName);
-      if (!names_.insert(text).second) user_error("{}: the header has \"{}\" twice", where_, text);
+      if (!names_.insert(text).second) user_error("{}: the header has \"{}\" twice", where_, printable(text));
       if (!in_metadata_) entries.emplace_back().name = std::move(text);
       return true;
     }
@@ -90,8 +90,8 @@ class HeaderReader {
                  : field_ == "shape"        ? &entry().has_shape
                  : field_ == "data_offsets" ? &entry().has_offsets
                                             : nullptr;
-    if (!seen) fail("has the unknown field \"{}\"", field_.substr(0, 60));
-    if (*seen) fail("has the field {} twice", field_);
+    if (!seen) fail("has the unknown field \"{}\"", printable(field_));
+    if (*seen) fail("has the field {} twice", printable(field_));
     *seen = true;
     return true;
   }
@@ -119,7 +119,7 @@ class HeaderReader {
   Entry& entry() { return entries.back(); }
   template <class... Args>
   [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
-    user_error("{}: tensor {} {}", where_, entries.empty() ? "" : entry().name,
+    user_error("{}: tensor {} {}", where_, entries.empty() ? "" : printable(entry().name),
                fmt::format(format, std::forward<Args>(args)...));
   }
   [[noreturn]] void unexpected(std::string_view what) {
@@ -128,7 +128,7 @@ class HeaderReader {
                in_metadata_      ? "__metadata__"
                : entries.empty() ? ""
                                  : entry().name,
-               field_.empty() ? "" : ", ", field_.substr(0, 60));
+               field_.empty() ? "" : ", ", printable(field_));
   }
 
   std::string_view where_;
@@ -163,18 +163,18 @@ TensorInfo checked(Entry& e, std::string_view where, std::span<const std::byte> 
   if (!type) {
     std::string known;
     for (const NamedType& t : kTypes) known += (known.empty() ? "" : ", ") + std::string(t.name);
-    user_error("{}: tensor {} has dtype \"{}\"; readable are {}", where, e.name, e.dtype.substr(0, 60), known);
+    user_error("{}: tensor {} has dtype \"{}\"; readable are {}", where, printable(e.name), printable(e.dtype), known);
   }
   const uint64_t begin = e.offsets[0], end = e.offsets[1];
   if (begin > end || end > data.size())
     user_error("{}: tensor {} lies at bytes {} to {} of the data, which has {} bytes: the file is cut off or damaged",
-               where, e.name, begin, end, data.size());
+               where, printable(e.name), begin, end, data.size());
   uint64_t bytes = 0;
   if (!bytes_of(e.shape, size_of(type->dtype), bytes))
-    user_error("{}: tensor {} has the impossible shape {}", where, e.name, shape_text(e.shape));
+    user_error("{}: tensor {} has the impossible shape {}", where, printable(e.name), shape_text(e.shape));
   if (bytes != end - begin)
-    user_error("{}: tensor {} of shape {} and dtype {} needs {} bytes but has {}", where, e.name, shape_text(e.shape),
-               e.dtype, bytes, end - begin);
+    user_error("{}: tensor {} of shape {} and dtype {} needs {} bytes but has {}", where, printable(e.name),
+               shape_text(e.shape), e.dtype, bytes, end - begin);
   TensorInfo t;
   t.name = std::move(e.name);
   t.dtype = type->dtype;
@@ -185,6 +185,13 @@ TensorInfo checked(Entry& e, std::string_view where, std::span<const std::byte> 
 }
 
 }  // namespace
+
+std::string printable(std::string_view text) {
+  const bool cut = text.size() > 200;
+  const auto replace = nlohmann::json::error_handler_t::replace;  // the cut may split a character
+  std::string quoted = nlohmann::json(text.substr(0, 200)).dump(-1, ' ', false, replace);
+  return quoted.substr(1, quoted.size() - 2) + (cut ? "…" : "");
+}
 
 std::string shape_text(std::span<const int64_t> shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
@@ -224,7 +231,7 @@ SafetensorsFile SafetensorsFile::parse(std::span<const std::byte> bytes, std::st
   const std::byte* expected = data.data();
   for (const TensorInfo& t : file.tensors_) {
     if (t.bytes.data() != expected)
-      user_error("{}: tensor {} {}", where, t.name,
+      user_error("{}: tensor {} {}", where, printable(t.name),
                  t.bytes.data() < expected ? "overlaps the one before it" : "has a hole of unnamed bytes before it");
     expected = t.bytes.data() + t.bytes.size();
   }

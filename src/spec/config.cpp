@@ -88,13 +88,14 @@ const ModelType& type_of(const Fields& f, std::string_view where) {
   if (const ModelType* type = find_type(name)) return *type;
   std::string known;
   for (const ModelType& t : kModelTypes) known += (known.empty() ? "" : ", ") + std::string(t.name);
-  user_error("{}: model_type \"{}\" is not known; minke reads {}", where, name.substr(0, 60), known);
+  user_error("{}: model_type {} is not known; minke reads {}", where, Fields::shown(name), known);
 }
 
 // Settings that change the mathematics in a way minke does not compute: refused rather than ignored.
 void refuse_unsupported(const Fields& f, std::string_view where) {
   const std::string activation = f.text("hidden_act", "silu");
-  if (activation != "silu") user_error("{}: hidden_act is \"{}\"; only \"silu\" is computed", where, activation);
+  if (activation != "silu")
+    user_error("{}: hidden_act is {}; only \"silu\" is computed", where, Fields::shown(activation));
   for (const char* key : {"attention_bias", "mlp_bias", "use_sliding_window"})
     if (f.flag(key, false)) user_error("{}: {} is true; models with it are not supported", where, key);
   if (const double share = f.real("partial_rotary_factor", 1.0); share != 1)
@@ -191,9 +192,9 @@ void read_quantization(const Fields& f, std::string_view where, Config& c) {
   const std::string method = q.text("quant_method"), format = q.text("fmt", "e4m3");
   if (method != "fp8" || format != "e4m3")
     user_error(
-        "{}: quantization_config is \"{}\" \"{}\"; minke reads fp8 e4m3 with block scales, BF16, F16 and F32 "
+        "{}: quantization_config is {} {}; minke reads fp8 e4m3 with block scales, BF16, F16 and F32 "
         "checkpoints",
-        where, method.substr(0, 60), format.substr(0, 60));
+        where, Fields::shown(method), Fields::shown(format));
   const Json* block = q.find("weight_block_size");
   if (!block || !block->is_array() || block->size() != 2 || !(*block)[0].is_number_integer() ||
       (*block)[0] != (*block)[1])
@@ -260,7 +261,7 @@ Config parse_config(std::string_view json_text, std::string_view where) {
     for (const auto& [key, value] : overrides->items()) {
       if (std::find(std::begin(kMinkeKeys), std::end(kMinkeKeys), key) != std::end(kMinkeKeys)) continue;
       const std::string near = nearest(key, kMinkeKeys);
-      user_error("{}: minke.{} is not a known choice{}", where, key.substr(0, 60),
+      user_error("{}: minke has {}, which is not one of its choices{}", where, Fields::shown(key),
                  near.empty() ? "" : "; did you mean " + near + "?");
     }
   const Fields f(json, where, "", overrides);

@@ -211,7 +211,7 @@ TEST(Config, NamesContradictionsWithFieldAndValues) {
        {"num_key_value_heads", "0", "between"}},
       {R"({"minke": {"attention": "gqa"}, "head_dim": 15})", {"head_dim", "15", "even"}},
       {R"({"minke": {"attention": "mamba"}})", {"attention", "mamba", "gqa"}},
-      {R"({"minke": {"atention": "gqa"}})", {"minke.atention", "did you mean", "attention"}},
+      {R"({"minke": {"atention": "gqa"}})", {"minke has \"atention\"", "did you mean", "attention"}},
       {R"({"minke": {"qkv_bias": true}, "qk_rope_head_dim": 15})", {"qk_rope_head_dim", "15", "even"}},
       {R"({"kv_lora_rank": 0})", {"kv_lora_rank", "0", "between"}},
       {R"({"n_group": 3})", {"n_group", "3", "16"}},

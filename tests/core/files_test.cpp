@@ -1,0 +1,157 @@
+#include "core/files.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "core/error.h"
+
+namespace minke {
+namespace {
+
+class FilesTest : public ::testing::Test {
+ protected:
+  fs::path path_ = fs::temp_directory_path() / ("minke-files-" + std::to_string(::getpid()));
+  void SetUp() override { fs::create_directories(path_); }
+  void TearDown() override { fs::remove_all(path_); }
+  size_t entries() const { return size_t(std::distance(fs::directory_iterator(path_), fs::directory_iterator())); }
+
+  // Runs f in a child process that is killed (SIGKILL) when f returns.
+  template <class F>
+  static void in_killed_child(F f) {
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      f();
+      ::kill(::getpid(), SIGKILL);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status));
+  }
+};
+
+TEST_F(FilesTest, WritesAndReadsBack) {
+  const std::string text("a\0b\n", 4);
+  write_file_atomic(path_ / "f", text);
+  EXPECT_EQ(read_file(path_ / "f"), text);
+  EXPECT_EQ(MappedFile(path_ / "f").text(), text);
+  write_file_atomic(path_ / "f", "");
+  EXPECT_EQ(read_file(path_ / "f"), "");
+  EXPECT_TRUE(MappedFile(path_ / "f").bytes().empty());
+  EXPECT_EQ(entries(), 1u);
+}
+
+TEST_F(FilesTest, MessagesNameThePath) {
+  const auto message = [](auto f) -> std::string {
+    try {
+      f();
+    } catch (const UserError& e) {
+      return e.what();
+    }
+    return "no error";
+  };
+  EXPECT_NE(message([&] { read_file(path_ / "absent"); }).find("absent: No such file"), std::string::npos);
+  EXPECT_NE(message([&] { MappedFile map(path_ / "absent"); }).find("absent: No such file"), std::string::npos);
+  EXPECT_NE(message([&] { read_file(path_); }).find("is a folder"), std::string::npos);
+  EXPECT_NE(message([&] { MappedFile map(path_); }).find("is a folder"), std::string::npos);
+  EXPECT_NE(message([&] { write_file_atomic(path_ / "no" / "f", "x"); }).find("no/f"), std::string::npos);
+  write_file_atomic(path_ / "f", "12345");
+  EXPECT_NE(message([&] { read_file(path_ / "f", 4); }).find("5 bytes; at most 4"), std::string::npos);
+  ASSERT_EQ(::mkfifo((path_ / "pipe").c_str(), 0600), 0);
+  EXPECT_NE(message([&] { read_file(path_ / "pipe"); }).find("not a regular file"),
+            std::string::npos);  // and does not wait
+}
+
+TEST_F(FilesTest, AnUncommittedFileLeavesTheOldOne) {
+  write_file_atomic(path_ / "f", "old");
+  {
+    AtomicFile file(path_ / "f");
+    file.write("new");
+  }
+  EXPECT_EQ(read_file(path_ / "f"), "old");
+  EXPECT_EQ(entries(), 1u);
+}
+
+TEST_F(FilesTest, AKillBeforeCommitLeavesTheOldFile) {
+  write_file_atomic(path_ / "f", "old");
+  in_killed_child([&] {
+    AtomicFile file(path_ / "f");
+    file.write(std::string(1 << 20, 'x'));
+    ::kill(::getpid(), SIGKILL);
+  });
+  EXPECT_EQ(read_file(path_ / "f"), "old");
+  write_file_atomic(path_ / "f", "new");
+  EXPECT_EQ(read_file(path_ / "f"), "new");
+}
+
+TEST_F(FilesTest, AKillAfterCommitLeavesTheNewFile) {
+  write_file_atomic(path_ / "f", "old");
+  in_killed_child([&] { write_file_atomic(path_ / "f", "new"); });
+  EXPECT_EQ(read_file(path_ / "f"), "new");
+  EXPECT_EQ(entries(), 1u);
+}
+
+TEST_F(FilesTest, FoldersAppearCompleteOrNotAtAll) {
+  const fs::path target = path_ / "out";
+  {
+    AtomicFolder folder(target);
+    write_file_atomic(folder.path() / "f", "1");
+    EXPECT_FALSE(fs::exists(target));
+  }
+  EXPECT_EQ(entries(), 0u);
+  {
+    AtomicFolder folder(target / "");  // "out/" names out
+    write_file_atomic(folder.path() / "f", "1");
+    folder.commit();
+  }
+  EXPECT_EQ(read_file(target / "f"), "1");
+  {
+    AtomicFolder folder(target);
+    write_file_atomic(folder.path() / "g", "2");
+    folder.commit();
+  }
+  EXPECT_EQ(read_file(target / "g"), "2");
+  EXPECT_FALSE(fs::exists(target / "f"));  // replaced, not merged
+  EXPECT_EQ(entries(), 1u);
+}
+
+TEST_F(FilesTest, AKillBetweenFilesLeavesTheOldFolderAndIsClearedAway) {
+  const fs::path target = path_ / "out";
+  {
+    AtomicFolder folder(target);
+    write_file_atomic(folder.path() / "f", "old");
+    folder.commit();
+  }
+  in_killed_child([&] {
+    AtomicFolder folder(target);
+    write_file_atomic(folder.path() / "f", "new");
+    write_file_atomic(folder.path() / "stale", "x");
+    ::kill(::getpid(), SIGKILL);
+  });
+  EXPECT_EQ(read_file(target / "f"), "old");
+  {
+    AtomicFolder folder(target);
+    EXPECT_TRUE(fs::is_empty(folder.path()));  // nothing of the killed one is left in it
+    write_file_atomic(folder.path() / "f", "newer");
+    folder.commit();
+  }
+  EXPECT_EQ(read_file(target / "f"), "newer");
+  EXPECT_FALSE(fs::exists(target / "stale"));
+}
+
+TEST_F(FilesTest, MapsMove) {
+  write_file_atomic(path_ / "f", "abc");
+  MappedFile a(path_ / "f");
+  MappedFile b = std::move(a);
+  EXPECT_EQ(b.text(), "abc");
+  MappedFile c;
+  c = std::move(b);
+  EXPECT_EQ(c.text(), "abc");
+}
+
+}  // namespace
+}  // namespace minke

@@ -1,0 +1,47 @@
+#include "core/json.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "core/error.h"
+
+namespace minke {
+namespace {
+
+std::string message_of(const std::string& text) {
+  try {
+    parse_json(text, "x.json");
+  } catch (const UserError& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+TEST(Json, KeepsTheOrderOfFields) {
+  EXPECT_EQ(parse_json(R"({"b": 1, "a": [2, "x"]})", "x").dump(), R"({"b":1,"a":[2,"x"]})");
+}
+
+TEST(Json, NestingIsBounded) {
+  EXPECT_EQ(message_of(std::string(256, '[') + std::string(256, ']')), "no error");
+  EXPECT_NE(message_of(std::string(257, '[') + std::string(257, ']')).find("nested deeper than 256"),
+            std::string::npos);
+  EXPECT_NE(message_of(std::string(1'000'000, '[')).find("nested"), std::string::npos);
+  std::string objects;
+  for (int i = 0; i < 300; ++i) objects += "{\"a\":";
+  EXPECT_NE(message_of(objects).find("nested"), std::string::npos);
+  // Brackets inside strings are text, after escaped quotes too.
+  EXPECT_EQ(message_of("\"" + std::string(1000, '[') + "\\\"" + std::string(1000, '{') + "\""), "no error");
+}
+
+TEST(Json, EveryFailureNamesTheFile) {
+  for (const char* text : {"", "{", "{\"a\"", "[1,]", "nul", "1e999", "\"\xff\"", "{\"a\":1}x", "]"}) {
+    const std::string message = message_of(text);
+    EXPECT_EQ(message.find("x.json: "), 0u) << text << ": " << message;
+    EXPECT_EQ(message.find("json.exception"), message.npos) << message;
+  }
+}
+
+}  // namespace
+}  // namespace minke

@@ -1,0 +1,74 @@
+#include "core/threads.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "core/error.h"
+
+namespace minke {
+namespace {
+
+TEST(Threads, RunsEveryTaskOnce) {
+  for (int count : {1, 2, 3, 8}) {
+    Threads threads(count);
+    EXPECT_EQ(threads.count(), count);
+    for (int64_t n : {0, 1, 2, 7, 1000}) {
+      std::vector<std::atomic<int>> done(size_t(n) + 1);
+      std::atomic<bool> in_range{true};
+      threads.for_each(n, [&](int64_t task, int thread) {
+        ++done[size_t(task)];
+        if (thread < 0 || thread >= count) in_range = false;
+      });
+      for (int64_t i = 0; i < n; ++i) EXPECT_EQ(done[size_t(i)], 1) << count << " " << n << " " << i;
+      EXPECT_EQ(done[size_t(n)], 0);
+      EXPECT_TRUE(in_range);
+    }
+  }
+}
+
+TEST(Threads, ManyShortJobsAndSleepsBetween) {
+  Threads threads(4);
+  int64_t sum = 0;
+  for (int job = 0; job < 5000; ++job) {
+    std::atomic<int64_t> total{0};
+    threads.for_each(5, [&](int64_t task, int) { total += task; });
+    sum += total;
+    if (job % 500 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));  // workers fall asleep
+  }
+  EXPECT_EQ(sum, 5000 * 10);
+}
+
+TEST(Threads, TheFirstExceptionComesBackAndThePoolLives) {
+  for (int count : {1, 4}) {
+    Threads threads(count);
+    for (int round = 0; round < 100; ++round) {
+      std::atomic<int64_t> started{0};
+      try {
+        threads.for_each(100000, [&](int64_t task, int) {
+          ++started;
+          if (task == 5) throw std::runtime_error("task 5");
+        });
+        FAIL();
+      } catch (const std::runtime_error& e) {
+        EXPECT_STREQ(e.what(), "task 5");
+      }
+      EXPECT_LT(started, 100000);  // the job ended early
+    }
+    std::atomic<int> after{0};
+    threads.for_each(10, [&](int64_t, int) { ++after; });
+    EXPECT_EQ(after, 10);
+  }
+}
+
+TEST(Threads, NeedsAtLeastOne) {
+  EXPECT_THROW(Threads(0), BugError);
+  EXPECT_GE(hardware_threads(), 1);
+}
+
+}  // namespace
+}  // namespace minke
