@@ -23,6 +23,9 @@ struct Document {
   Language language;
 };
 
+// Counts up whenever the text of a document changes: prepared data sets made of the older text are made again.
+inline constexpr int kCorpusVersion = 1;
+
 // Shares of the documents, relative to each other; a zero leaves a genre out.
 struct CorpusMix {
   // [kind][language]; arithmetic and code have no Chinese form.

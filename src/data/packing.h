@@ -1,0 +1,88 @@
+// How the documents of one epoch become sequences of T+1 tokens (recipe/training.md §2; best fit after Ding et al.
+// 2024). A plan is a pure function of (documents, options, epoch); it holds an index and no tokens. Tested in
+// tests/data/packing_test.cpp.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/rng.h"
+#include "data/shards.h"
+
+namespace minke {
+
+// A bijection of [0, n): a Feistel network over the next power of four, walked until inside. No memory.
+class Permutation {
+ public:
+  Permutation(RngKey key, uint64_t n);
+  uint64_t operator()(uint64_t i) const;  // i < n
+  uint64_t size() const { return n_; }
+
+ private:
+  uint64_t n_;
+  int half_bits_ = 1;
+  uint64_t round_keys_[6];
+};
+
+// concatenate: all documents joined, cut every T tokens (the last token of a sequence is the first of the next, so that
+//   every token is a target once); the joined run is rotated by a random offset each epoch, its end wraps around to its
+//   beginning, so that no token is lost and none is padding.
+// best_fit: every document is kept whole unless longer than T+1 (then it is cut like above), and placed into the
+// fullest
+//   sequence with room; what stays free at the end of a sequence is padding (Batch::num_valid).
+enum class Packing : uint8_t { concatenate, best_fit };
+
+struct FimTokens {
+  int32_t begin = -1, hole = -1, end = -1;
+};
+
+struct PackingOptions {
+  int64_t sequence_length = 0;  // T
+  Packing packing = Packing::concatenate;
+  bool shuffle = true;  // documents, rotation and sequences, anew in each epoch
+  uint64_t seed = 0;
+  double fim_rate = 0;  // share of the documents rewritten as <begin> prefix <hole> suffix <end> middle (PSM)
+  FimTokens fim;
+  bool ends_with_eos = true;  // the last token of a document is eos and stays last under FIM
+};
+
+class EpochPlan {
+ public:
+  // `tokens` must outlive the plan and hold at least one token. UserError for T < 1, a bad rate or missing FIM ids.
+  EpochPlan(const TokenSet& tokens, const PackingOptions& options, uint64_t epoch);
+
+  uint64_t num_sequences() const { return num_sequences_; }
+  // Tokens of sequence i, T+1; where the document of each of the first T begins in this sequence (0 if before it).
+  // Returns how many tokens are real: T+1, or less with best_fit, where `padding` fills the rest (each its own
+  // document).
+  int64_t read(uint64_t sequence, int32_t padding, std::span<int32_t> tokens, std::span<int32_t> document_start) const;
+
+  // Documents that best_fit had to cut, and its padding: figures for a report.
+  uint64_t documents_cut() const { return documents_cut_; }
+  uint64_t padding_tokens() const { return padding_tokens_; }
+
+ private:
+  struct Piece {
+    uint64_t document, begin;
+    uint32_t count;
+  };
+  void plan_concatenation();
+  void plan_best_fit();
+  bool is_fim(uint64_t document) const;
+  uint64_t length(uint64_t document) const;  // tokens with FIM applied
+  void copy(uint64_t document, uint64_t begin, uint64_t count, int32_t* out) const;
+
+  const TokenSet& tokens_;
+  PackingOptions options_;
+  RngKey key_;
+  uint64_t num_sequences_ = 0, documents_cut_ = 0, padding_tokens_ = 0;
+  Permutation document_order_, sequence_order_;
+  // concatenate: where the k-th document in order begins in the joined run [documents + 1].
+  std::vector<uint64_t> joined_begin_;
+  uint64_t rotation_ = 0;
+  // best_fit: pieces of sequence i are pieces_[first_piece_[i]] … [sequences + 1].
+  std::vector<uint64_t> first_piece_;
+  std::vector<Piece> pieces_;
+};
+
+}  // namespace minke

@@ -1,0 +1,208 @@
+#include "data/tokenize_data.h"
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "core/error.h"
+#include "core/json.h"
+#include "data/corpus/corpus.h"
+#include "data/hash.h"
+
+namespace minke {
+namespace {
+
+constexpr int kDatasetVersion = 1;
+constexpr size_t kBatchBytes = size_t(8) << 20;  // texts that are encoded between two reads
+
+std::string shard_name(std::string_view split, int number) {
+  return fmt::format("{}-{:05}.bin", split, number);
+}
+
+// One split's shards: full ones are written at once, so that memory is bounded by one shard.
+class SplitWriter {
+ public:
+  SplitWriter(const DatasetOptions& options, fs::path folder, std::string split)
+      : options_(options),
+        folder_(std::move(folder)),
+        split_(std::move(split)),
+        writer_(options.tokenizer_hash, options.vocab_size) {}
+
+  void add(const std::vector<int32_t>& tokens, uint64_t bytes) {
+    if (writer_.num_tokens() > 0 && writer_.num_tokens() + tokens.size() > options_.max_shard_tokens) flush();
+    writer_.add(tokens, bytes);
+    tokens_ += tokens.size();
+  }
+  void flush() {
+    if (writer_.num_documents() == 0) return;
+    writer_.write(folder_ / shard_name(split_, shards_++));
+    writer_.clear();
+  }
+  int shards() const { return shards_; }
+  uint64_t tokens() const { return tokens_; }
+
+ private:
+  const DatasetOptions& options_;
+  fs::path folder_;
+  std::string split_;
+  ShardWriter writer_;
+  int shards_ = 0;
+  uint64_t tokens_ = 0;
+};
+
+struct Piece {
+  std::string text;
+  bool held_out;
+  std::vector<int32_t> tokens;
+};
+
+void encode_all(std::vector<Piece>& pieces, const DatasetOptions& options, size_t workers) {
+  std::atomic<size_t> next{0};
+  std::exception_ptr failure;
+  std::mutex mutex;
+  const auto work = [&] {
+    try {
+      for (size_t i; (i = next++) < pieces.size();) {
+        Piece& piece = pieces[i];
+        piece.tokens = options.encode(piece.text);
+        if (options.eos >= 0) piece.tokens.push_back(options.eos);
+      }
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!failure) failure = std::current_exception();
+      next = pieces.size();
+    }
+  };
+  std::vector<std::thread> pool;
+  for (size_t t = 1; t < std::min(workers, pieces.size()); ++t) pool.emplace_back(work);
+  work();
+  for (std::thread& thread : pool) thread.join();
+  if (failure) std::rethrow_exception(failure);
+}
+
+Json read_description(const fs::path& folder) {
+  const fs::path path = folder / "dataset.json";
+  Json json = parse_json(read_file(path, 1 << 20), path.string());
+  const auto integer = [&](const char* key) {
+    if (!json.is_object() || !json.contains(key) || !json[key].is_number_integer())
+      user_error("{}: \"{}\" must be an integer. Delete the folder and tokenise again", path.string(), key);
+    return json[key].get<int64_t>();
+  };
+  if (integer("version") != kDatasetVersion)
+    user_error("{}: version {}, this program reads {}. Delete the folder and tokenise again", path.string(),
+               integer("version"), kDatasetVersion);
+  for (const char* key : {"train_shards", "heldout_shards"})
+    if (integer(key) < 0 || integer(key) > 99999)
+      user_error("{}: \"{}\" is {}, expected 0 to 99999", path.string(), key, integer(key));
+  if (integer("eos") < -1 || integer("eos") > INT32_MAX) user_error("{}: \"eos\" is {}", path.string(), integer("eos"));
+  return json;
+}
+
+}  // namespace
+
+uint64_t dataset_fingerprint(const DatasetOptions& options) {
+  std::string key = fmt::format(
+      "{} {} {} {} {} {} {} {} {} {}", kDatasetVersion, options.vocab_size, options.tokenizer_hash, options.eos,
+      options.held_out.hash_fraction, options.held_out.tail_fraction, options.documents.split_blank_lines,
+      options.documents.builtin_bytes, options.documents.builtin_seed, options.max_shard_tokens);
+  for (const std::string& text_key : options.documents.text_keys) key += '\n' + text_key;
+  for (const std::string& source : options.sources) {
+    key += '\n' + source;
+    if (source.starts_with("builtin:")) key += fmt::format(" {}", kCorpusVersion);
+    for (const fs::path& path : document_files(source)) {
+      std::error_code error;
+      key += fmt::format("\n{} {} {}", path.string(), fs::file_size(path, error),
+                         fs::last_write_time(path, error).time_since_epoch().count());
+    }
+  }
+  return hash64(key);
+}
+
+void tokenize_dataset(const DatasetOptions& options, const fs::path& folder,
+                      const std::function<void(const DatasetProgress&)>& progress) {
+  check(bool(options.encode) && options.vocab_size > 0, "a tokenizer is given");
+  check(options.eos < options.vocab_size, "eos is in the vocabulary");
+  check_held_out(options.held_out);
+  const uint64_t fingerprint = dataset_fingerprint(options);  // before reading: a file that changes meanwhile differs
+  const size_t workers =
+      options.threads > 0 ? size_t(options.threads) : std::max(1u, std::thread::hardware_concurrency());
+  AtomicFolder target(folder);
+  SplitWriter train(options, target.path(), "train"), held_out(options, target.path(), "heldout");
+  DatasetProgress done;
+  std::vector<Piece> pieces;
+  size_t pending = 0;
+  const auto flush = [&] {
+    encode_all(pieces, options, workers);
+    for (Piece& piece : pieces) {
+      (piece.held_out ? held_out : train).add(piece.tokens, piece.text.size());
+      done.bytes += piece.text.size();
+      done.tokens += piece.tokens.size();
+    }
+    pieces.clear();
+    pending = 0;
+    if (progress) progress(done);
+  };
+  read_documents(options.sources, options.documents, [&](std::string_view text) {
+    ++done.documents;
+    const DocumentSplit split = split_document(text, options.held_out);
+    if (!split.train.empty()) pieces.push_back({std::string(split.train), false, {}});
+    if (!split.held_out.empty()) pieces.push_back({std::string(split.held_out), true, {}});
+    pending += text.size();
+    if (pending >= kBatchBytes) flush();
+  });
+  flush();
+  train.flush();
+  held_out.flush();
+  if (train.tokens() == 0) {
+    std::string names;
+    for (const std::string& source : options.sources) names += (names.empty() ? "" : ", ") + source;
+    user_error("no text to train on in {} ({} documents, {} tokens held out)", names.empty() ? "no source" : names,
+               done.documents, held_out.tokens());
+  }
+  const Json description = {{"version", kDatasetVersion},
+                            {"fingerprint", fmt::format("{:016x}", fingerprint)},
+                            {"sources", options.sources},
+                            {"documents", done.documents},
+                            {"bytes", done.bytes},
+                            {"train_tokens", train.tokens()},
+                            {"heldout_tokens", held_out.tokens()},
+                            {"train_shards", train.shards()},
+                            {"heldout_shards", held_out.shards()},
+                            {"eos", options.eos}};
+  write_file_atomic(target.path() / "dataset.json", description.dump(2) + "\n");
+  target.commit();
+}
+
+Dataset open_dataset(const fs::path& folder) {
+  const Json description = read_description(folder);
+  const auto paths = [&](const char* split, const char* key) {
+    std::vector<fs::path> list;
+    for (int i = 0; i < description[key].get<int>(); ++i) list.push_back(folder / shard_name(split, i));
+    return list;
+  };
+  Dataset dataset{TokenSet(paths("train", "train_shards")), TokenSet(paths("heldout", "heldout_shards")),
+                  description["eos"].get<int32_t>()};
+  if (dataset.train.num_tokens() == 0) user_error("{} holds no training tokens", folder.string());
+  if (dataset.held_out.num_tokens() > 0 && dataset.held_out.tokenizer_hash() != dataset.train.tokenizer_hash())
+    user_error("{}: the two splits come from different tokenizers. Delete the folder and tokenise again",
+               folder.string());
+  return dataset;
+}
+
+Dataset prepare_dataset(const DatasetOptions& options, const fs::path& folder,
+                        const std::function<void(const DatasetProgress&)>& progress) {
+  std::error_code error;
+  if (fs::exists(folder / "dataset.json", error)) {
+    const Json description = read_description(folder);
+    const auto found = description.find("fingerprint");
+    if (found != description.end() && *found == fmt::format("{:016x}", dataset_fingerprint(options)))
+      return open_dataset(folder);
+  }
+  tokenize_dataset(options, folder, progress);
+  return open_dataset(folder);
+}
+
+}  // namespace minke

@@ -1,0 +1,219 @@
+#include "data/documents.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include <cmath>
+
+#include "core/error.h"
+#include "core/rng.h"
+#include "data/corpus/corpus.h"
+
+namespace minke {
+namespace {
+
+struct Folder {
+  fs::path path = fs::temp_directory_path() / fmt::format("minke_documents_{}", ::getpid());
+  Folder() { fs::create_directories(path); }
+  ~Folder() { fs::remove_all(path); }
+  std::string file(const std::string& name, std::string_view text) const {
+    fs::create_directories((path / name).parent_path());
+    write_file_atomic(path / name, text);
+    return (path / name).string();
+  }
+};
+
+std::vector<std::string> read(const std::vector<std::string>& sources, const DocumentOptions& options = {}) {
+  std::vector<std::string> documents;
+  read_documents(sources, options, [&](std::string_view text) { documents.emplace_back(text); });
+  return documents;
+}
+
+std::string message(const std::string& source, const DocumentOptions& options = {}) {
+  try {
+    read({source}, options);
+  } catch (const UserError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+std::string gzip(std::string_view text) {
+  z_stream z{};
+  EXPECT_EQ(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+  std::string out(deflateBound(&z, text.size()), '\0');
+  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  z.avail_in = uInt(text.size());
+  z.next_out = reinterpret_cast<Bytef*>(out.data());
+  z.avail_out = uInt(out.size());
+  EXPECT_EQ(deflate(&z, Z_FINISH), Z_STREAM_END);
+  out.resize(z.total_out);
+  deflateEnd(&z);
+  return out;
+}
+
+std::string zstd(std::string_view text) {
+  std::string out(ZSTD_compressBound(text.size()), '\0');
+  out.resize(ZSTD_compress(out.data(), out.size(), text.data(), text.size(), 3));
+  return out;
+}
+
+using Strings = std::vector<std::string>;
+
+TEST(Documents, TextIsOneDocumentOrSplitAtBlankLines) {
+  const Folder f;
+  const std::string bytes = std::string("one\ntwo\n\n \t\r\nthree\xff\xfe\0four\n\n", 27);
+  const std::string path = f.file("a.txt", bytes);
+  EXPECT_EQ(read({path}), Strings{bytes});
+  DocumentOptions split;
+  split.split_blank_lines = true;
+  EXPECT_EQ(read({path}, split), (Strings{"one\ntwo", std::string("three\xff\xfe\0four", 12)}));
+  EXPECT_EQ(read({f.file("empty.txt", "")}), Strings{});
+}
+
+TEST(Documents, JsonlTakesKeysAndNamesTheLineOfAnError) {
+  const Folder f;
+  DocumentOptions gsm8k;
+  gsm8k.text_keys = {"question", "answer"};
+  EXPECT_EQ(
+      read({f.file(
+               "a.jsonl",
+               "{\"question\":\"q\\u00e9\",\"answer\":\"#### 2\",\"n\":1}\n\r\n{\"question\":\"x\",\"answer\":\"y\"}")},
+           gsm8k),
+      (Strings{"q\xc3\xa9\n#### 2", "x\ny"}));
+  const auto expect = [&](const char* text, const char* part) {
+    const std::string got = message(f.file("bad.jsonl", text));
+    EXPECT_NE(got.find("line 2"), std::string::npos) << got;
+    EXPECT_NE(got.find("bad.jsonl"), std::string::npos) << got;
+    EXPECT_NE(got.find(part), std::string::npos) << got;
+  };
+  expect("{\"text\":\"a\"}\n{\"text\":", "");
+  expect("{\"text\":\"a\"}\n{\"txt\":\"b\"}", "txt");
+  expect("{\"text\":\"a\"}\n{\"text\":3}", "string");
+  expect("{\"text\":\"a\"}\n[1]", "object");
+  expect("{\"text\":\"a\"}\n{\"text\":\"\xff\"}", "");
+  expect(("{\"text\":\"a\"}\n" + std::string(100000, '[')).c_str(), "");
+}
+
+TEST(Documents, MemoryPerDocumentIsBounded) {
+  const Folder f;
+  DocumentOptions small;
+  small.max_document_bytes = 1000;
+  EXPECT_NE(message(f.file("a.txt", std::string(1001, 'x')), small).find("1000 bytes"), std::string::npos);
+  EXPECT_NE(message(f.file("a.jsonl", "\n" + std::string(1001, 'x')), small).find("line 2"), std::string::npos);
+  // A few kilobytes of .gz that would become 50 MB.
+  EXPECT_NE(message(f.file("bomb.txt.gz", gzip(std::string(50000000, 'x'))), small).find("1000 bytes"),
+            std::string::npos);
+  small.split_blank_lines = true;
+  EXPECT_NE(
+      message(f.file("b.txt", "abc\n" + std::string(600, 'x') + "\n" + std::string(600, 'x')), small).find("line 3"),
+      std::string::npos);
+}
+
+TEST(Documents, CompressedFilesReadLikePlainOnes) {
+  const Folder f;
+  std::string text, lines;
+  for (int i = 0; i < 30000; ++i)
+    text += fmt::format("line {} of a text that needs several buffers\n", i * 7919 % 30000);
+  for (int i = 0; i < 3000; ++i) lines += fmt::format("{{\"text\": \"document {}\"}}\n", i);
+  EXPECT_EQ(read({f.file("a.txt.gz", gzip(text))}), Strings{text});
+  EXPECT_EQ(read({f.file("a.txt.zst", zstd(text))}), Strings{text});
+  EXPECT_EQ(read({f.file("two.txt.gz", gzip(text) + gzip("end"))}), Strings{text + "end"});
+  EXPECT_EQ(read({f.file("two.txt.zst", zstd(text) + zstd("end"))}), Strings{text + "end"});
+  EXPECT_EQ(read({f.file("a.jsonl.gz", gzip(lines))}), read({f.file("a.jsonl", lines)}));
+  EXPECT_EQ(read({f.file("a.jsonl.zst", zstd(lines))}).size(), 3000u);
+  // Ends that fall together with the end of a read buffer.
+  for (size_t n : {0u, 1u, 65535u, 65536u, 65537u, 131072u, 262144u})
+    for (bool random : {false, true}) {
+      std::string exact(n, 'x');
+      for (size_t i = 0; random && i < n; ++i) exact[i] = char(RngKey{1}.bits(i)[0]);
+      EXPECT_EQ(read({f.file("exact.txt.gz", gzip(exact))}), n ? Strings{exact} : Strings{}) << n;
+      EXPECT_EQ(read({f.file("exact.txt.zst", zstd(exact))}), n ? Strings{exact} : Strings{}) << n;
+    }
+  for (const char* name : {"cut.txt.gz", "cut.txt.zst"}) {
+    const std::string whole = std::string(name).ends_with("gz") ? gzip(text) : zstd(text);
+    EXPECT_NE(message(f.file(name, whole.substr(0, whole.size() / 2))).find("cut off"), std::string::npos) << name;
+    std::string bad = whole;
+    for (size_t i = bad.size() / 2; i < bad.size() / 2 + 40; ++i) bad[i] = char(bad[i] ^ 0x5a);
+    EXPECT_NE(message(f.file(name, bad)).find(name), std::string::npos) << name;
+    EXPECT_NE(message(f.file(name, "no compressed data")).find("damaged"), std::string::npos) << name;
+  }
+}
+
+TEST(Documents, FoldersAndGlobsHaveOneOrder) {
+  const Folder f;
+  f.file("d/b.txt", "B");
+  f.file("d/a.jsonl", "{\"text\":\"A\"}");
+  f.file("d/sub/c.txt.gz", gzip("C"));
+  f.file("d/picture.png", "no text");
+  EXPECT_EQ(read({(f.path / "d").string()}), (Strings{"A", "B", "C"}));
+  EXPECT_EQ(read({(f.path / "d/*.txt").string()}), Strings{"B"});
+  EXPECT_EQ(read({(f.path / "d/b.txt").string(), (f.path / "d/a.jsonl").string()}), (Strings{"B", "A"}));
+  EXPECT_NE(message((f.path / "none.txt").string()).find("does not exist"), std::string::npos);
+  EXPECT_NE(message((f.path / "*.zip").string()).find("no file matches"), std::string::npos);
+  f.file("e/x.bin", "x");
+  EXPECT_NE(message((f.path / "e").string()).find("has no file"), std::string::npos);
+  EXPECT_THROW(read({"/dev/zero"}), UserError);
+}
+
+TEST(Documents, BuiltinIsTheCorpus) {
+  DocumentOptions options;
+  options.builtin_bytes = 20000;
+  options.builtin_seed = 4;
+  EXPECT_EQ(read({"builtin:"}, options), make_corpus(4, 20000));
+  EXPECT_EQ(read({"builtin:math"}, options), make_corpus(4, 20000, corpus_mix("math", "")));
+  EXPECT_THROW(read({"builtin:poems"}, options), UserError);
+}
+
+TEST(HeldOut, HashSplitIsStableAndOfTheRightSize) {
+  HeldOutOptions options;
+  options.hash_fraction = 0.1;
+  int held = 0;
+  for (int i = 0; i < 10000; ++i) {
+    const std::string text = fmt::format("document {}", i);
+    const DocumentSplit split = split_document(text, options);
+    EXPECT_EQ(split.train.size() + split.held_out.size(), text.size());
+    EXPECT_TRUE(split.train.empty() || split.held_out.empty());
+    held += split.train.empty();
+  }
+  // Binomial(10000, 0.1): mean 1000, deviation 30; five deviations.
+  EXPECT_NEAR(held, 1000, 150);
+  options.hash_fraction = 0;
+  EXPECT_EQ(split_document("x", options).train, "x");
+}
+
+TEST(HeldOut, TailCutsOnceBetweenCharacters) {
+  HeldOutOptions options;
+  options.tail_fraction = 0.1;
+  const std::string text(1115394, 'x');  // Tiny Shakespeare: 1,003,854 for training, as others cut it
+  EXPECT_EQ(split_document(text, options).train.size(), 1003854u);
+  EXPECT_EQ(split_document(text, options).held_out.size(), 111540u);
+  options.tail_fraction = 0.5;
+  for (const char* s : {"\xe9\xb2\xb8\xe9\xb1\xbc", "a\xe9\xb2\xb8", "\xe9\xb2\xb8", ""}) {
+    const DocumentSplit split = split_document(s, options);
+    EXPECT_EQ(std::string(split.train) + std::string(split.held_out), s);
+    EXPECT_TRUE(split.held_out.empty() || (uint8_t(split.held_out[0]) & 0xC0) != 0x80);
+  }
+  for (double bad : {-0.1, 1.0, 2.0, double(NAN)}) {
+    HeldOutOptions wrong;
+    wrong.tail_fraction = bad;
+    EXPECT_THROW(check_held_out(wrong), UserError);
+  }
+  options.hash_fraction = 0.1;
+  EXPECT_THROW(check_held_out(options), UserError);
+}
+
+TEST(Documents, SharedDataReadsWhereItExists) {
+  const fs::path gsm8k = fs::path(MINKE_SOURCE_DIR) / "../shared/data/gsm8k/train.jsonl";
+  if (!fs::exists(gsm8k)) GTEST_SKIP() << "no shared data here";
+  DocumentOptions options;
+  options.text_keys = {"question", "answer"};
+  const Strings documents = read({gsm8k.string()}, options);
+  EXPECT_EQ(documents.size(), 7473u);
+  EXPECT_TRUE(documents[0].starts_with("Natalia sold clips to 48") && documents[0].ends_with("#### 72"));
+}
+
+}  // namespace
+}  // namespace minke
