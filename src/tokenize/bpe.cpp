@@ -14,6 +14,8 @@ void MergeTable::reserve(size_t merges) {
   std::swap(old, entries_);
   mask_ = slots - 1;
   shift_ = 64 - std::countr_zero(slots);
+  present_.assign(slots / 8, 0);
+  present_shift_ = shift_ - 3;
   size_ = 0;
   for (const Entry& e : old)
     if (e.left >= 0) set(e.left, e.right, e.merge);
@@ -21,7 +23,9 @@ void MergeTable::reserve(size_t merges) {
 
 void MergeTable::set(int32_t left, int32_t right, Merge merge) {
   if ((size_ + 1) * 2 > entries_.size()) reserve(size_ + 1 + size_);
-  for (size_t slot = hash(left, right) >> shift_;; slot = (slot + 1) & mask_) {
+  const uint64_t h = hash(left, right);
+  present_[h >> present_shift_ >> 6] |= uint64_t(1) << (h >> present_shift_ & 63);
+  for (size_t slot = h >> shift_;; slot = (slot + 1) & mask_) {
     Entry& e = entries_[slot];
     if (e.left < 0) ++size_;
     else if (e.left != left || e.right != right) continue;

@@ -169,7 +169,8 @@ void Tokenizer::Model::read_model(const json& model, TokenizerFile& file, std::s
   }
   if (get("unk_token").is_string()) {
     const auto found = ids.find(get("unk_token").get_ref<const std::string&>());
-    if (found != ids.end()) bpe.unknown_id = found->second;
+    if (found == ids.end()) refuse("unk_token", "it is not in model.vocab");
+    bpe.unknown_id = found->second;
   }
   bpe.fuse_unknown = get("fuse_unk") == true;
   bpe.index_byte_pairs();
