@@ -14,8 +14,8 @@ namespace minke {
 constexpr uint32_t kNoRank = 0xFFFFFFFF;
 
 // (left id, right id) → (rank, id of the merged token), for 0 ≤ ids < 2^31. Open addressing, at most half full. Most
-// pairs that are asked for have no merge; a bitmap of 16 bits a merge, which fits the L2 cache where the table (4 MB for
-// DeepSeek-V3) does not, turns 94 % of them away.
+// pairs that are asked for have no merge; a bitmap of 16 bits a merge, which fits the L2 cache where the table (4 MB
+// for DeepSeek-V3) does not, turns 94 % of them away.
 class MergeTable {
  public:
   struct Merge {
@@ -51,10 +51,11 @@ class MergeTable {
 };
 
 struct Bpe {
-  std::array<int32_t, 256> id_of_byte;  // −1: the vocabulary lacks this byte
+  std::array<int32_t, 256> id_of_byte;        // −1: the vocabulary lacks this byte
   std::vector<MergeTable::Merge> byte_pairs;  // [256 × 256]: the first look-ups of every piece, in one small table
   MergeTable merges;
-  std::unordered_map<std::string_view, int32_t> whole;  // with ignore_merges: pieces that are tokens; views into the vocabulary
+  std::unordered_map<std::string_view, int32_t>
+      whole;                // with ignore_merges: pieces that are tokens; views into the vocabulary
   int32_t unknown_id = -1;  // stands for each byte that is missing; −1: such a byte is an error
   bool fuse_unknown = false;
 
@@ -65,7 +66,8 @@ struct Bpe {
     std::vector<uint32_t> ranks, merged;
     std::vector<uint64_t> heap;
   };
-  // Appends the ids of `piece`; npos, or the offset of the first byte that the vocabulary lacks (then nothing is appended).
+  // Appends the ids of `piece`; npos, or the offset of the first byte that the vocabulary lacks (then nothing is
+  // appended).
   size_t encode(std::string_view piece, std::vector<int32_t>& out, Scratch& scratch) const;
 
  private:
@@ -92,7 +94,7 @@ class WordCache {
  private:
   static constexpr size_t kMaxEntries = 1 << 17;
   struct Entry {
-    Key key{0, 0};  // of no word: a word's length stands in the last byte, and is not 0
+    Key key{0, 0};   // of no word: a word's length stands in the last byte, and is not 0
     int32_t ids[3];  // or ids[0]: where they start in more_
     uint32_t count;
   };

@@ -22,7 +22,8 @@ std::string split(const std::vector<AddedToken>& tokens, std::string_view text, 
 }
 
 TEST(AddedTokens, LeftmostLongest) {
-  const std::vector<AddedToken> tokens = {{.id = 1, .content = "<a>"}, {.id = 2, .content = "<a>>"}, {.id = 3, .content = "a"}};
+  const std::vector<AddedToken> tokens = {
+      {.id = 1, .content = "<a>"}, {.id = 2, .content = "<a>>"}, {.id = 3, .content = "a"}};
   EXPECT_EQ(split(tokens, "x<a>>y<a>z"), "x|[<a>>=2]|y|[<a>=1]|z");
   EXPECT_EQ(split(tokens, "<<a"), "<<|[a=3]");
   EXPECT_EQ(split(tokens, ""), "");
@@ -68,7 +69,8 @@ TEST(AddedTokens, AgreeWithASearchByHand) {
     for (size_t at = 0; at < text.size();) {
       const AddedToken* best = nullptr;
       for (const AddedToken& t : tokens)
-        if (text.compare(at, t.content.size(), t.content) == 0 && (!best || t.content.size() > best->content.size())) best = &t;
+        if (text.compare(at, t.content.size(), t.content) == 0 && (!best || t.content.size() > best->content.size()))
+          best = &t;
       if (!best) {
         plain += text[at++];
         continue;

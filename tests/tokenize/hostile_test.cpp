@@ -35,7 +35,9 @@ void expect_refused_after(Edit edit, std::string_view field) {
   expect_refused(file.dump(), field);
 }
 
-TEST(HostileTokenizer, TheGoodOneIsAccepted) { Tokenizer::from_json_text(good().dump(), "file.json"); }
+TEST(HostileTokenizer, TheGoodOneIsAccepted) {
+  Tokenizer::from_json_text(good().dump(), "file.json");
+}
 
 TEST(HostileTokenizer, NotEvenJson) {
   expect_refused("", "not valid JSON");
@@ -68,16 +70,32 @@ TEST(HostileTokenizer, Vocabulary) {
 }
 
 TEST(HostileTokenizer, Merges) {
-  expect_refused_after([](json& f) { f["model"]["merges"].push_back({"nowhere", "!"}); }, "\"nowhere\" is not in model.vocab");
-  expect_refused_after([](json& f) { f["model"]["merges"].push_back({"!", "nowhere"}); }, "\"nowhere\" is not in model.vocab");
-  expect_refused_after([](json& f) { f["model"]["merges"].push_back({"!", "\""}); }, "is not in model.vocab");  // the result
+  expect_refused_after(
+      [](json& f) {
+        f["model"]["merges"].push_back({"nowhere", "!"});
+      },
+      "\"nowhere\" is not in model.vocab");
+  expect_refused_after(
+      [](json& f) {
+        f["model"]["merges"].push_back({"!", "nowhere"});
+      },
+      "\"nowhere\" is not in model.vocab");
+  expect_refused_after(
+      [](json& f) {
+        f["model"]["merges"].push_back({"!", "\""});
+      },
+      "is not in model.vocab");  // the result
   expect_refused_after([](json& f) { f["model"]["merges"].push_back({"!", "!", "!"}); }, "model.merges[");
   expect_refused_after([](json& f) { f["model"]["merges"].push_back(json::array()); }, "model.merges[");
   expect_refused_after([](json& f) { f["model"]["merges"].push_back("one"); }, "model.merges[");
   expect_refused_after([](json& f) { f["model"]["merges"].push_back("one two three"); }, "model.merges[");
   expect_refused_after([](json& f) { f["model"]["merges"].push_back(7); }, "model.merges[");
   expect_refused_after([](json& f) { f["model"]["merges"].push_back(json::object()); }, "model.merges[");
-  expect_refused_after([](json& f) { f["model"]["merges"].push_back({json::array({json::array()}), "!"}); }, "model.merges[");
+  expect_refused_after(
+      [](json& f) {
+        f["model"]["merges"].push_back({json::array({json::array()}), "!"});
+      },
+      "model.merges[");
 }
 
 TEST(HostileTokenizer, AddedTokens) {
@@ -121,8 +139,12 @@ TEST(HostileTokenizer, Regexes) {
   expect_refused_after(regex(std::string(10'000, '(') + std::string(10'000, ')')), field);
   expect_refused_after(regex("(?:a{1,60000}){1,60000}"), field);
   expect_refused_after(regex(""), field);
+  std::string words;  // 0.5 GB if every one were spelled out
+  for (int i = 0; i < 30'000; ++i) words += "\\w";
+  expect_refused_after(regex(words), field);
   json many = good();
-  for (int i = 0; i < 100; ++i) many["pre_tokenizer"]["pretokenizers"].push_back(many["pre_tokenizer"]["pretokenizers"][0]);
+  json& parts = many["pre_tokenizer"]["pretokenizers"];
+  for (int i = 0; i < 100; ++i) parts.insert(parts.begin(), parts[0]);
   expect_refused(many.dump(), "pre_tokenizer.pretokenizers");
 }
 

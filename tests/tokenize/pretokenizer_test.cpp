@@ -27,7 +27,9 @@ Strings split(const Pretokenizer& p, std::string_view text) {
   return out;
 }
 
-Strings split(std::string_view name, std::string_view text) { return split(Pretokenizer(pretokenizer_json(name), "test"), text); }
+Strings split(std::string_view name, std::string_view text) {
+  return split(Pretokenizer(pretokenizer_json(name), "test"), text);
+}
 
 class FastSplitter : public testing::TestWithParam<std::string_view> {};
 
@@ -41,7 +43,8 @@ TEST_P(FastSplitter, AgreesWithTheRegexes) {
   Rng rng{RngKey{17, 0}.at(GetParam())};
   for (int i = 0; i < 6000; ++i) {
     const std::string text = i % 10 ? test::random_text(rng, 24, i % 3 == 0) : test::random_bytes(rng, 60);
-    ASSERT_EQ(split(fast, text), split(oracle, text)) << "text " << i << ": " << nlohmann::json(text).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+    ASSERT_EQ(split(fast, text), split(oracle, text))
+        << "text " << i << ": " << nlohmann::json(text).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
   }
 }
 INSTANTIATE_TEST_SUITE_P(All, FastSplitter, testing::ValuesIn(pretokenizer_names()),
@@ -50,7 +53,8 @@ INSTANTIATE_TEST_SUITE_P(All, FastSplitter, testing::ValuesIn(pretokenizer_names
 TEST(Pretokenizer, DeepSeekV3) {
   EXPECT_EQ(split("deepseek_v3", "Hello  world, it's 12345!\n\nx"),
             (Strings{"Hello", " ", " world", ",", " it", "'s", " ", "123", "45", "!\n\n", "x"}));
-  EXPECT_EQ(split("deepseek_v3", "中文和English混排・テスト。"), (Strings{"中文和", "English", "混排", "・", "テスト", "。"}));
+  EXPECT_EQ(split("deepseek_v3", "中文和English混排・テスト。"),
+            (Strings{"中文和", "English", "混排", "・", "テスト", "。"}));
   EXPECT_EQ(split("deepseek_v3", "<think>\n"), (Strings{"<think", ">\n"}));
   EXPECT_EQ(split("deepseek_v3", "a  1"), (Strings{"a", "  ", "1"}));  // an earlier split ends the look-ahead's text
 }
@@ -74,15 +78,18 @@ TEST(Pretokenizer, GeneralSequence) {
   const Pretokenizer p(description, "test");
   EXPECT_FALSE(p.fast());
   EXPECT_EQ(p.name(), "Split, Split, Split, Split, Digits, ByteLevel");
-  EXPECT_EQ(split(p, "the year 2024,\nok 中文"), (Strings{"the", " year", " ", "2", "0", "2", "4", ",", "\n", "ok", " ", "中文"}));
+  EXPECT_EQ(split(p, "the year 2024,\nok 中文"),
+            (Strings{"the", " year", " ", "2", "0", "2", "4", ",", "\n", "ok", " ", "中文"}));
   EXPECT_TRUE(split(p, "").empty());
 }
 
 TEST(Pretokenizer, Behaviors) {
   const auto with = [](const char* behavior, bool invert) {
-    const nlohmann::json split_part = {{"type", "Split"}, {"pattern", {{"String", "-"}}}, {"behavior", behavior}, {"invert", invert}};
+    const nlohmann::json split_part = {
+        {"type", "Split"}, {"pattern", {{"String", "-"}}}, {"behavior", behavior}, {"invert", invert}};
     const nlohmann::json byte_level = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}};
-    return split(Pretokenizer({{"type", "Sequence"}, {"pretokenizers", {split_part, byte_level}}}, "t"), "the-final--countdown");
+    return split(Pretokenizer({{"type", "Sequence"}, {"pretokenizers", {split_part, byte_level}}}, "t"),
+                 "the-final--countdown");
   };
   EXPECT_EQ(with("Removed", false), (Strings{"the", "final", "countdown"}));
   EXPECT_EQ(with("Removed", true), (Strings{"-", "-", "-"}));
@@ -111,7 +118,8 @@ TEST(Pretokenizer, RefusesWhatItDoesNotKnow) {
   EXPECT_NE(refused(R"({"type": "Digits"})").find("ByteLevel"), std::string::npos);
   EXPECT_NE(refused(R"({"type": "Sequence", "pretokenizers": 3})").find("here.pretokenizers"), std::string::npos);
   EXPECT_NE(refused(R"({"type": "Split", "behavior": "Odd"})").find("here.behavior"), std::string::npos);
-  EXPECT_NE(refused(R"({"type": "Split", "behavior": "Isolated", "pattern": {}})").find("here.pattern"), std::string::npos);
+  EXPECT_NE(refused(R"({"type": "Split", "behavior": "Isolated", "pattern": {}})").find("here.pattern"),
+            std::string::npos);
   EXPECT_NE(refused(R"({"type": "ByteLevel", "use_regex": 1})").find("here.use_regex"), std::string::npos);
   EXPECT_THROW(pretokenizer_json("gpt9"), UserError);
 }

@@ -45,6 +45,10 @@ TEST(Regex, RubyMeaningsAreTranslated) {
   EXPECT_EQ(matches("a++b", "aab"), (Strings{"aab"}));
   EXPECT_EQ(matches(R"(\h+)", "xa0F "), (Strings{"a0F"}));
   EXPECT_EQ(matches(R"(\w+)", "a\u0301_1-b"), (Strings{"a\u0301_1", "b"}));
+  EXPECT_EQ(matches(R"(\w+\b)", "ab\u0301 \u24B6\u00BD\u2075"), (Strings{"ab\u0301", "\u24B6\u00BD"}));
+  EXPECT_EQ(matches(R"(\w+\b)", "a\u1C89 b"), (Strings{"a\u1C89", "b"}));
+  EXPECT_EQ(matches(R"(\d+)", "1\U00010D42"), (Strings{"1\U00010D42"}));  // Garay digit, Unicode 16
+  EXPECT_EQ(matches(R"(a\B.)", "a\u0301 a"), (Strings{"a\u0301"}));
   EXPECT_EQ(translate_oniguruma(R"([\]\p{L}]\{2)", false), R"([\]\p{L}]\{2)");
   EXPECT_EQ(translate_oniguruma(R"(\x{41}+)", false), R"(\x{41}+)");
 }

@@ -120,7 +120,9 @@ TEST(Tokenizer, ErrorsInThreadsAreReported) {
   EXPECT_THROW(t.encode_all(texts, 3), UserError);
 }
 
-json as_json(const Tokenizer& t) { return json::parse(t.json_text()); }
+json as_json(const Tokenizer& t) {
+  return json::parse(t.json_text());
+}
 
 TEST(Tokenizer, NormalizerNfc) {
   json file = as_json(test::small_tokenizer());
@@ -128,7 +130,9 @@ TEST(Tokenizer, NormalizerNfc) {
   file["added_tokens"].push_back({{"id", 400}, {"content", "<caf\u00E9>"}, {"normalized", true}, {"special", false}});
   const Tokenizer t = Tokenizer::from_json_text(file.dump(), "nfc");
   EXPECT_EQ(t.decode(t.encode("cafe\u0301 \u212B")), "caf\u00E9 \u00C5");
-  EXPECT_EQ(t.decode(t.encode("e\u0301\xFF" "e\u0301")), "\u00E9\xFF\u00E9");  // invalid bytes pass through
+  EXPECT_EQ(t.decode(t.encode("e\u0301\xFF"
+                              "e\u0301")),
+            "\u00E9\xFF\u00E9");                                     // invalid bytes pass through
   EXPECT_EQ(t.encode("<cafe\u0301>"), (std::vector<int32_t>{400}));  // looked for in the normalised text
   file["normalizer"] = {{"type", "Sequence"}, {"normalizers", json::array()}};
   const Tokenizer none = Tokenizer::from_json_text(file.dump(), "none");
@@ -153,7 +157,8 @@ TEST(Tokenizer, MergesAsStringsOrPairs) {
 
 TEST(Tokenizer, ConfigNamesBosAndEos) {
   const std::string file = test::small_tokenizer().json_text();
-  const Tokenizer t = Tokenizer::from_json_text(file, "f", R"({"bos_token": null, "eos_token": {"content": "<｜User｜>"}})");
+  const Tokenizer t =
+      Tokenizer::from_json_text(file, "f", R"({"bos_token": null, "eos_token": {"content": "<｜User｜>"}})");
   EXPECT_EQ(t.bos_id(), -1);
   EXPECT_EQ(t.eos_id(), 6);
   EXPECT_EQ(t.encode("x", {.add_bos = true}), t.encode("x"));
@@ -200,7 +205,8 @@ TEST(StreamDecoder, PassesInvalidBytesOnAndHoldsBackLittle) {
 
 // 300 texts with the ids of the Hugging Face library and DeepSeek-V3's published file.
 TEST(Tokenizer, DeepSeekV3Goldens) {
-  const fs::path golden = kShared / "goldens" / "tokenizer-deepseek-v3.jsonl", folder = kShared / "data" / "tokenizer-deepseek-v3";
+  const fs::path golden = kShared / "goldens" / "tokenizer-deepseek-v3.jsonl",
+                 folder = kShared / "data" / "tokenizer-deepseek-v3";
   if (!fs::exists(golden) || !fs::exists(folder)) GTEST_SKIP() << "needs ../shared";
   const Tokenizer t = Tokenizer::load(folder);
   EXPECT_EQ(t.pretokenizer_name(), "deepseek_v3");

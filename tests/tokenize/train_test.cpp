@@ -149,7 +149,8 @@ TEST(Train, CharactersAreTokens) {
   } catch (const UserError& e) {
     EXPECT_NE(std::string(e.what()).find("(U+4E2E) at byte 2"), std::string::npos) << e.what();
   }
-  const Tokenizer with = train_bpe(views, {.vocab_size = 12, .pretokenizer = "characters", .special_tokens = {"<b>", "<e>"}});
+  const Tokenizer with =
+      train_bpe(views, {.vocab_size = 12, .pretokenizer = "characters", .special_tokens = {"<b>", "<e>"}});
   EXPECT_EQ(with.vocab_size(), 12);
   EXPECT_EQ(with.eos_id(), 1);
 }

@@ -25,8 +25,9 @@ TEST(Unicode, DecodesEveryCodePointAndNoOther) {
 }
 
 TEST(Unicode, RefusesOverlongAndOutOfRange) {
-  for (std::string_view bad : {"\xC0\x80", "\xC1\xBF", "\xE0\x80\x80", "\xE0\x9F\xBF", "\xF0\x80\x80\x80", "\xF0\x8F\xBF\xBF",
-                               "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\x80", "\xBF", "\xFF", "\xE4\xB8", "\xE4\x41\x41"}) {
+  for (std::string_view bad :
+       {"\xC0\x80", "\xC1\xBF", "\xE0\x80\x80", "\xE0\x9F\xBF", "\xF0\x80\x80\x80", "\xF0\x8F\xBF\xBF",
+        "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\x80", "\xBF", "\xFF", "\xE4\xB8", "\xE4\x41\x41"}) {
     const CodePoint c = decode_at(bad, 0);
     EXPECT_FALSE(c.valid);
     EXPECT_EQ(c.length, 1u);
@@ -50,9 +51,9 @@ TEST(Unicode, ClassesOfKnownCharacters) {
   EXPECT_EQ(t.class_of(0x301), kMark);
   EXPECT_EQ(t.class_of(0xBD), kNumber);
   EXPECT_EQ(t.class_of(0x4E2D), kLetter | kCjk);
-  EXPECT_EQ(t.class_of(0x9FA6), kLetter);           // one past 龥
+  EXPECT_EQ(t.class_of(0x9FA6), kLetter);  // one past 龥
   EXPECT_EQ(t.class_of(0x30FB), kPunctuation | kCjk);
-  EXPECT_EQ(t.class_of(0x3040), kCjk);              // unassigned
+  EXPECT_EQ(t.class_of(0x3040), kCjk);  // unassigned
   EXPECT_EQ(t.class_of(0x1F642), kSymbol);
   EXPECT_EQ(t.class_of(0x10FFFF), 0);
 }
@@ -92,8 +93,8 @@ TEST(Unicode, ComplementAndNewer) {
   EXPECT_EQ(rest[1].last, 29u);
   EXPECT_EQ(complement({}).at(0).last, 0x10FFFFu);
   EXPECT_FALSE(has_newer("abc \u4E2D \xFF"));
-  EXPECT_TRUE(has_newer("abc \u1C89"));      // Unicode 16
-  EXPECT_TRUE(has_newer("\U0002EBF0"));      // Unicode 15.1
+  EXPECT_TRUE(has_newer("abc \u1C89"));  // Unicode 16
+  EXPECT_TRUE(has_newer("\U0002EBF0"));  // Unicode 15.1
 }
 
 }  // namespace
