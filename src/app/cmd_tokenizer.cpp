@@ -32,7 +32,9 @@ std::string read_stdin() {
   return text;
 }
 
-void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void print(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
 
 // The lines of a text, without their ends; a last line without an end counts.
 template <class Each>
@@ -111,11 +113,14 @@ void train(const Flags& f, bool vocab_size_given) {
   const Tokenizer tokenizer = train_bpe(corpus.texts, options);
   const double seconds = seconds_since(start);
   tokenizer.save(f.out);
-  fmt::print(stderr, "{}: {} tokens ({} special, {} merges) from {:.2f} MB in {:.2f} s\n", f.out, tokenizer.vocab_size(),
-             tokenizer.added_tokens().size(), tokenizer.num_merges(), corpus.bytes / 1e6, seconds);
+  fmt::print(stderr, "{}: {} tokens ({} special, {} merges) from {:.2f} MB in {:.2f} s\n", f.out,
+             tokenizer.vocab_size(), tokenizer.added_tokens().size(), tokenizer.num_merges(), corpus.bytes / 1e6,
+             seconds);
 }
 
-std::string ids_as_json(const std::vector<int32_t>& ids) { return fmt::format("[{}]", fmt::join(ids, ",")); }
+std::string ids_as_json(const std::vector<int32_t>& ids) {
+  return fmt::format("[{}]", fmt::join(ids, ","));
+}
 
 void encode_jsonl(const Flags& f, const Tokenizer& tokenizer, EncodeOptions options) {
   const MappedFile input{fs::path(f.jsonl)};
@@ -146,8 +151,8 @@ void encode_jsonl(const Flags& f, const Tokenizer& tokenizer, EncodeOptions opti
   });
   flush();
   output.commit();
-  fmt::print(stderr, "{}: {} documents, {:.2f} MB, {} tokens, {:.2f} bytes per token, {:.1f} MB/s on {} thread{}\n", f.out,
-             documents, bytes / 1e6, tokens, tokens ? double(bytes) / double(tokens) : 0.0,
+  fmt::print(stderr, "{}: {} documents, {:.2f} MB, {} tokens, {:.2f} bytes per token, {:.1f} MB/s on {} thread{}\n",
+             f.out, documents, bytes / 1e6, tokens, tokens ? double(bytes) / double(tokens) : 0.0,
              encoding_seconds > 0 ? bytes / 1e6 / encoding_seconds : 0.0, f.threads, f.threads == 1 ? "" : "s");
 }
 
@@ -162,8 +167,10 @@ void encode(const Flags& f, bool text_given) {
   }
   const std::vector<int32_t> ids = tokenizer.encode(text_given ? f.text : read_stdin(), options);
   const std::string line = fmt::format("{}\n", fmt::join(ids, " "));
-  if (f.out.empty()) print(line);
-  else write_file_atomic(f.out, line);
+  if (f.out.empty())
+    print(line);
+  else
+    write_file_atomic(f.out, line);
 }
 
 void decode(const Flags& f) {
@@ -187,12 +194,14 @@ void decode(const Flags& f) {
   }
   for (size_t i = 0; i < ids.size(); ++i)
     if (!tokenizer.has_token(ids[i]))
-      user_error("Id {} (number {} in the list) is no token: the ids of this tokenizer lie between 0 and {}.", ids[i], i,
-                 tokenizer.vocab_size() - 1);
+      user_error("Id {} (number {} in the list) is no token: the ids of this tokenizer lie between 0 and {}.", ids[i],
+                 i, tokenizer.vocab_size() - 1);
   print(tokenizer.decode(ids, f.skip_special));
 }
 
-std::string as_shown(std::string_view bytes) { return Json(bytes).dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string as_shown(std::string_view bytes) {
+  return Json(bytes).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 void inspect(const Flags& f) {
   const Tokenizer t = Tokenizer::load(f.tokenizer);
@@ -201,10 +210,11 @@ void inspect(const Flags& f) {
   };
   size_t special = 0;
   for (const AddedToken& token : t.added_tokens()) special += token.special;
-  print(fmt::format("ids             {}\nmerges          {}\npre-tokenizer   {}\nbos             {}\neos             {}\n"
-                    "added tokens    {}, {} of them special\n",
-                    t.vocab_size(), t.num_merges(), t.pretokenizer_name(), named(t.bos_id()), named(t.eos_id()),
-                    t.added_tokens().size(), special));
+  print(
+      fmt::format("ids             {}\nmerges          {}\npre-tokenizer   {}\nbos             {}\neos             {}\n"
+                  "added tokens    {}, {} of them special\n",
+                  t.vocab_size(), t.num_merges(), t.pretokenizer_name(), named(t.bos_id()), named(t.eos_id()),
+                  t.added_tokens().size(), special));
   constexpr size_t kShown = 12;
   for (size_t i = 0; i < std::min(kShown, t.added_tokens().size()); ++i)
     print(fmt::format("  {}\n", named(t.added_tokens()[i].id)));
@@ -246,7 +256,8 @@ void add_tokenizer_command(CLI::App& program) {
     verb->add_option("-t,--tokenizer", f.tokenizer, "tokenizer.json, or the folder it lies in")->required();
   };
   const auto key_flag = [&](CLI::App* verb) {
-    verb->add_option("--text-key", f.text_key, "The member of a .jsonl line that holds the text")->capture_default_str();
+    verb->add_option("--text-key", f.text_key, "The member of a .jsonl line that holds the text")
+        ->capture_default_str();
   };
   const auto threads_flag = [&](CLI::App* verb) {
     verb->add_option("--threads", f.threads, "Threads")->capture_default_str()->check(CLI::Range(1, 1024));
@@ -254,21 +265,27 @@ void add_tokenizer_command(CLI::App& program) {
 
   CLI::App* verb = command->add_subcommand("train", "Train a vocabulary on text or .jsonl files");
   CLI::Option* size = verb->add_option("--vocab-size", f.vocab_size, "Ids in all: special tokens, bytes, merges")
-                          ->capture_default_str()->check(CLI::Range(1, 1 << 24));
+                          ->capture_default_str()
+                          ->check(CLI::Range(1, 1 << 24));
   verb->add_option("--out", f.out, "Folder for tokenizer.json and tokenizer_config.json")->required();
   verb->add_option("--kind", f.kind, "bpe, or characters: one token per distinct character")
-      ->capture_default_str()->check(CLI::IsMember({"bpe", "characters"}));
+      ->capture_default_str()
+      ->check(CLI::IsMember({"bpe", "characters"}));
   verb->add_option("--pretokenizer", f.pretokenizer, "deepseek_v3, llama3, qwen2, gpt2 or smollm")
-      ->capture_default_str()->check(CLI::IsMember({"deepseek_v3", "llama3", "qwen2", "gpt2", "smollm"}));
-  verb->add_option("--special", f.special, "Special tokens; the first two are bos and eos (default: DeepSeek-V3's; none for characters)");
+      ->capture_default_str()
+      ->check(CLI::IsMember({"deepseek_v3", "llama3", "qwen2", "gpt2", "smollm"}));
+  verb->add_option("--special", f.special,
+                   "Special tokens; the first two are bos and eos (default: DeepSeek-V3's; none for characters)");
   verb->add_flag("--no-special", f.no_special, "No special tokens");
-  verb->add_option("--min-frequency", f.min_frequency, "Pairs that occur less often are not merged")->capture_default_str();
+  verb->add_option("--min-frequency", f.min_frequency, "Pairs that occur less often are not merged")
+      ->capture_default_str();
   key_flag(verb);
   threads_flag(verb);
   verb->add_option("files", f.files, "Text files; of .jsonl files the text of each line")->required();
   verb->callback([flags, size] { train(*flags, size->count() > 0); });
 
-  verb = command->add_subcommand("encode", "Text to ids: of the argument, of standard input, or of each line of a .jsonl file");
+  verb = command->add_subcommand("encode",
+                                 "Text to ids: of the argument, of standard input, or of each line of a .jsonl file");
   tokenizer_flag(verb);
   CLI::Option* text = verb->add_option("text", f.text, "The text (default: standard input)");
   verb->add_option("--jsonl", f.jsonl, "File of {\"text\": …} lines; writes {\"ids\": […]} lines to --out");

@@ -16,7 +16,7 @@ struct AddedToken {
   bool single_word = false;  // only where no word character touches it
   bool lstrip = false;       // takes the whitespace on its left along
   bool rstrip = false;
-  bool normalized = false;   // is looked for in the normalised text
+  bool normalized = false;  // is looked for in the normalised text
 };
 
 struct Segment {

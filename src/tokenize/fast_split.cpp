@@ -62,10 +62,13 @@ struct Reader {
   }
 };
 
-bool is_ascii_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_ascii_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 
 // The third regex of DeepSeek-V3 at `at`, within a piece whose code points have (bits & fence) == kind; 0: no match.
-//   [ASCII punctuation][A-Za-z]+ | [^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+ | ?[\p{P}\p{S}]+[\r\n]* | \s*[\r\n]+ | \s+(?!\S) | \s+
+//   [ASCII punctuation][A-Za-z]+ | [^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+ | ?[\p{P}\p{S}]+[\r\n]* | \s*[\r\n]+ |
+//   \s+(?!\S) | \s+
 size_t match_deepseek_v3(const Reader& r, size_t at, uint8_t bits, size_t length, uint8_t fence, uint8_t kind) {
   constexpr uint8_t kWord = kLetter | kMark, kSign = kPunctuation | kSymbol;
   const auto in_piece = [&](size_t i, uint8_t wanted) {
@@ -105,7 +108,8 @@ size_t contraction(std::string_view text, size_t at, bool any_case) {
   return (a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l') ? at + 3 : 0;
 }
 
-// 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ ; with a fence, numbers are cut out before.
+// 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ ; with a fence, numbers are cut out
+// before.
 size_t match_gpt2(const Reader& r, size_t at, uint8_t fence) {
   if (r.text[at] == '\'')
     if (const size_t end = contraction(r.text, at, false)) return end;
@@ -157,7 +161,9 @@ size_t next_deepseek_v3(const Tables& tables, std::string_view text, size_t at) 
   }
 }
 
-size_t next_gpt2(const Tables& tables, std::string_view text, size_t at) { return match_gpt2({tables, text}, at, 0); }
+size_t next_gpt2(const Tables& tables, std::string_view text, size_t at) {
+  return match_gpt2({tables, text}, at, 0);
+}
 
 size_t next_smollm(const Tables& tables, std::string_view text, size_t at) {
   const Reader r{tables, text};
@@ -165,9 +171,15 @@ size_t next_smollm(const Tables& tables, std::string_view text, size_t at) {
   return r.look(at, length) & kNumber ? at + length : match_gpt2(r, at, kNumber);
 }
 
-size_t next_llama3(const Tables& tables, std::string_view text, size_t at) { return match_llama3({tables, text}, at, 3); }
-size_t next_qwen2(const Tables& tables, std::string_view text, size_t at) { return match_llama3({tables, text}, at, 1); }
+size_t next_llama3(const Tables& tables, std::string_view text, size_t at) {
+  return match_llama3({tables, text}, at, 3);
+}
+size_t next_qwen2(const Tables& tables, std::string_view text, size_t at) {
+  return match_llama3({tables, text}, at, 1);
+}
 
-size_t next_character(const Tables&, std::string_view text, size_t at) { return at + decode_at(text, at).length; }
+size_t next_character(const Tables&, std::string_view text, size_t at) {
+  return at + decode_at(text, at).length;
+}
 
 }  // namespace minke

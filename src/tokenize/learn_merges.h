@@ -20,13 +20,14 @@ struct CountedPiece {
 std::vector<CountedPiece> count_pieces(std::span<const std::string_view> texts, NextPiece next_piece, int threads);
 
 struct LearnOptions {
-  std::vector<uint8_t> alphabet_order;  // [256] bytes; symbol i is byte alphabet_order[i], and ties go to smaller symbols
-  int32_t max_tokens;                   // bytes and merged tokens together
+  std::vector<uint8_t>
+      alphabet_order;  // [256] bytes; symbol i is byte alphabet_order[i], and ties go to smaller symbols
+  int32_t max_tokens;  // bytes and merged tokens together
   int64_t min_frequency;
   std::function<bool(std::string_view)> forbidden;  // token contents that must not come out
 };
 struct Learned {
-  std::vector<std::string> tokens;                   // [0, 256) the bytes, then what merges make
+  std::vector<std::string> tokens;                    // [0, 256) the bytes, then what merges make
   std::vector<std::pair<uint32_t, uint32_t>> merges;  // pairs of symbols, in order; their result is left + right
 };
 Learned learn_merges(std::span<const CountedPiece> pieces, const LearnOptions& options);

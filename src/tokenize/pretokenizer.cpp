@@ -20,10 +20,13 @@ json regex_split(std::string_view regex) {
 json byte_level(bool use_regex) {
   return {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", use_regex}};
 }
-json sequence(json parts) { return {{"type", "Sequence"}, {"pretokenizers", std::move(parts)}}; }
+json sequence(json parts) {
+  return {{"type", "Sequence"}, {"pretokenizers", std::move(parts)}};
+}
 std::string llama3_regex(std::string_view digits) {
   return fmt::format(R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|{}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|)"
-                     R"(\s*[\r\n]+|\s+(?!\S)|\s+)", digits);
+                     R"(\s*[\r\n]+|\s+(?!\S)|\s+)",
+                     digits);
 }
 
 struct Known {
@@ -39,12 +42,23 @@ const Known kKnown[] = {
                                     "[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"),
                         byte_level(false)});
      }},
-    {"llama3", next_llama3, [] { return sequence({regex_split(llama3_regex(R"(\p{N}{1,3})")), byte_level(false)}); }},
-    {"qwen2", next_qwen2, [] { return sequence({regex_split(llama3_regex(R"(\p{N})")), byte_level(false)}); }},
+    {"llama3", next_llama3,
+     [] {
+       return sequence({regex_split(llama3_regex(R"(\p{N}{1,3})")), byte_level(false)});
+     }},
+    {"qwen2", next_qwen2,
+     [] {
+       return sequence({regex_split(llama3_regex(R"(\p{N})")), byte_level(false)});
+     }},
     {"gpt2", next_gpt2, [] { return byte_level(true); }},
     {"smollm", next_smollm,
-     [] { return sequence({{{"type", "Digits"}, {"individual_digits", true}}, byte_level(true)}); }},
-    {"characters", next_character, [] { return sequence({regex_split(kAnyCharacter), byte_level(false)}); }},
+     [] {
+       return sequence({{{"type", "Digits"}, {"individual_digits", true}}, byte_level(true)});
+     }},
+    {"characters", next_character,
+     [] {
+       return sequence({regex_split(kAnyCharacter), byte_level(false)});
+     }},
 };
 
 // The field of a JSON object with a default, or a UserError that names the field and the type it should have.
@@ -81,12 +95,15 @@ std::vector<std::string_view> pretokenizer_names() {
 Pretokenizer::Pretokenizer(const json& description, std::string_view where, bool allow_fast) {
   add(description, std::string(where), 0);
   if (!byte_level_)
-    user_error("{}: has no \"ByteLevel\" component. Only byte-level BPE is supported (DeepSeek, Llama-3, Qwen, GPT-2, "
-               "SmolLM …).", where);
+    user_error(
+        "{}: has no \"ByteLevel\" component. Only byte-level BPE is supported (DeepSeek, Llama-3, Qwen, GPT-2, "
+        "SmolLM …).",
+        where);
   if (!allow_fast) return;
   static const std::vector<std::pair<std::string, const Known*>> signatures = [] {
     std::vector<std::pair<std::string, const Known*>> out;
-    for (const Known& known : kKnown) out.emplace_back(Pretokenizer(known.make(), known.name, false).signature_, &known);
+    for (const Known& known : kKnown)
+      out.emplace_back(Pretokenizer(known.make(), known.name, false).signature_, &known);
     return out;
   }();
   for (const auto& [signature, known] : signatures) {
@@ -103,10 +120,11 @@ void Pretokenizer::add(const json& description, const std::string& where, int de
   if (type == "Sequence") {
     const auto parts = description.find("pretokenizers");
     if (parts == description.end() || !parts->is_array()) user_error("{}.pretokenizers: must be a list", where);
-    if (parts->size() > 64) user_error("{}.pretokenizers: {} components; at most 64 are accepted", where, parts->size());
-    for (size_t i = 0; i < parts->size(); ++i) add((*parts)[i], fmt::format("{}.pretokenizers[{}]", where, i), depth + 1);
+    for (size_t i = 0; i < parts->size(); ++i)
+      add((*parts)[i], fmt::format("{}.pretokenizers[{}]", where, i), depth + 1);
     return;
   }
+  if (stages_.size() >= 64) user_error("{}: is one of more than 64 components", where);
   if (byte_level_) user_error("{}: \"{}\" comes after ByteLevel, which must be the last component", where, type);
   name_ += (name_.empty() ? "" : ", ") + type;
   if (type == "Split") {
@@ -134,22 +152,31 @@ void Pretokenizer::add_split(const json& description, const std::string& where) 
   const std::string name = field<std::string>(description, "behavior", "", where);
   const bool invert = field(description, "invert", false, where);
   Behavior behavior;
-  if (name == "Removed") behavior = Behavior::kRemoved;
-  else if (name == "Isolated") behavior = Behavior::kIsolated;
-  else if (name == "MergedWithPrevious") behavior = Behavior::kMergedWithPrevious;
-  else if (name == "MergedWithNext") behavior = Behavior::kMergedWithNext;
-  else if (name == "Contiguous") behavior = Behavior::kContiguous;
+  if (name == "Removed")
+    behavior = Behavior::kRemoved;
+  else if (name == "Isolated")
+    behavior = Behavior::kIsolated;
+  else if (name == "MergedWithPrevious")
+    behavior = Behavior::kMergedWithPrevious;
+  else if (name == "MergedWithNext")
+    behavior = Behavior::kMergedWithNext;
+  else if (name == "Contiguous")
+    behavior = Behavior::kContiguous;
   else
-    user_error("{}.behavior: \"{}\" is unknown; use Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous",
-               where, name);
+    user_error(
+        "{}.behavior: \"{}\" is unknown; use Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous",
+        where, name);
   const auto pattern = description.find("pattern");
   if (pattern == description.end() || !pattern->is_object())
     user_error("{}.pattern: must be an object with \"Regex\" or \"String\"", where);
   const std::string regex = field<std::string>(*pattern, "Regex", "", where + ".pattern");
   const std::string literal = field<std::string>(*pattern, "String", "", where + ".pattern");
-  if (!regex.empty()) stages_.push_back(Split{Regex(regex, where + ".pattern.Regex"), behavior, invert});
-  else if (!literal.empty()) stages_.push_back(Split{literal, behavior, invert});
-  else user_error("{}.pattern: has neither a \"Regex\" nor a \"String\"", where);
+  if (!regex.empty())
+    stages_.push_back(Split{Regex(regex, where + ".pattern.Regex"), behavior, invert});
+  else if (!literal.empty())
+    stages_.push_back(Split{literal, behavior, invert});
+  else
+    user_error("{}.pattern: has neither a \"Regex\" nor a \"String\"", where);
   signature_ += describe(regex.empty() ? "String" : "Regex", regex.empty() ? literal : regex, name, invert);
 }
 
@@ -216,7 +243,9 @@ void Pretokenizer::apply(const Split& stage, Pieces& pieces) {
         case Behavior::kRemoved:
           if (!parts[i].match) emit(parts[i]);
           break;
-        case Behavior::kIsolated: emit(parts[i]); break;
+        case Behavior::kIsolated:
+          emit(parts[i]);
+          break;
         case Behavior::kContiguous:
           i > 0 && parts[i].match == parts[i - 1].match ? extend(parts[i]) : emit(parts[i]);
           break;

@@ -1,6 +1,6 @@
-// Pre-tokenization: cuts text into the pieces that BPE works on, as the "pre_tokenizer" of a tokenizer.json says (Split,
-// Digits, ByteLevel, Sequence; byte-level vocabularies only). The sequences of DeepSeek-V3, Llama-3, Qwen2/3, GPT-2 and
-// SmolLM are recognised and run by hand-written splitters. Tested in tests/tokenize/pretokenizer_test.cpp.
+// Pre-tokenization: cuts text into the pieces that BPE works on, as the "pre_tokenizer" of a tokenizer.json says
+// (Split, Digits, ByteLevel, Sequence; byte-level vocabularies only). The sequences of DeepSeek-V3, Llama-3, Qwen2/3,
+// GPT-2 and SmolLM are recognised and run by hand-written splitters. Tested in tests/tokenize/pretokenizer_test.cpp.
 #pragma once
 #include <nlohmann/json_fwd.hpp>
 #include <string>

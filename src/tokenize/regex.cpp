@@ -13,6 +13,7 @@ namespace minke {
 namespace {
 
 constexpr size_t kMaxPattern = 1 << 16;
+constexpr size_t kMaxTranslated = 1 << 20;  // a spelled-out \\w takes 14 kB
 
 std::string spelled(const std::vector<unicode::Range>& ranges) {
   std::string out;
@@ -48,17 +49,40 @@ struct Translator {
     return true;
   }
 
+  // PCRE2's \w and \b lack marks, connectors, and the superscripts, fractions and circled letters that Oniguruma counts
+  // as word characters.
+  std::string word() const {
+    std::string out;
+    for (const char* category : {"L", "M", "Nd", "Nl", "Pc"})
+      out += spell_out ? spelled(unicode::ranges_of(category)) : fmt::format("\\p{{{}}}", category);
+    return out +
+           "\\xb2\\xb3\\xb9\\x{bc}-\\x{be}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{"
+           "1f189}";
+  }
+
   void escape(bool in_class) {
     const char c = at + 1 < in.size() ? in[at + 1] : 0;
-    // PCRE2's \s has U+180E, which Unicode took out of White_Space; its \w lacks marks and connectors.
-    static constexpr std::string_view kSpace = "\\t-\\r\\x{85}\\p{Z}", kWord = "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}";
+    // PCRE2's \s has U+180E, which Unicode took out of White_Space.
+    static constexpr std::string_view kSpace = "\\t-\\r\\x{85}\\p{Z}";
     if ((c == 'p' || c == 'P') && property(in_class)) return;
-    if (c == 's') out += in_class ? std::string(kSpace) : fmt::format("[{}]", kSpace);
-    else if (c == 'S') out += in_class ? "\\S\\x{180e}" : fmt::format("[^{}]", kSpace);
-    else if (c == 'w') out += in_class ? std::string(kWord) : fmt::format("[{}]", kWord);
-    else if (c == 'W' && !in_class) out += fmt::format("[^{}]", kWord);
-    else if (c == 'h') out += in_class ? "0-9A-Fa-f" : "[0-9A-Fa-f]";  // a hex digit in Ruby, a blank in PCRE2
-    else out += in.substr(at, 2);
+    if (c == 's')
+      out += in_class ? std::string(kSpace) : fmt::format("[{}]", kSpace);
+    else if (c == 'S')
+      out += in_class ? "\\S\\x{180e}" : fmt::format("[^{}]", kSpace);
+    else if (c == 'w')
+      out += in_class ? word() : fmt::format("[{}]", word());
+    else if (c == 'W' && !in_class)
+      out += fmt::format("[^{}]", word());
+    else if (c == 'b' && !in_class)
+      out += fmt::format("(?:(?<=[{0}])(?![{0}])|(?<![{0}])(?=[{0}]))", word());
+    else if (c == 'B' && !in_class)
+      out += fmt::format("(?:(?<=[{0}])(?=[{0}])|(?<![{0}])(?![{0}]))", word());
+    else if (c == 'd' && spell_out)
+      out += fmt::format(fmt::runtime(in_class ? "{}" : "[{}]"), spelled(unicode::ranges_of("Nd")));
+    else if (c == 'h')
+      out += in_class ? "0-9A-Fa-f" : "[0-9A-Fa-f]";  // a hex digit in Ruby, a blank in PCRE2
+    else
+      out += in.substr(at, 2);
     at += 2;
     if (c == 'x' || c == 'p' || c == 'P') {  // the braces belong to the escape, and are no quantifier
       if (at < in.size() && in[at] == '{') {
@@ -73,9 +97,11 @@ struct Translator {
     out += in[at++];
     if (at < in.size() && in[at] == '^') out += in[at++];
     if (at < in.size() && in[at] == ']') out += in[at++];
-    while (at < in.size() && in[at] != ']') {
-      if (in[at] == '\\') escape(true);
-      else out += in[at++];
+    while (at < in.size() && in[at] != ']' && out.size() <= kMaxTranslated) {
+      if (in[at] == '\\')
+        escape(true);
+      else
+        out += in[at++];
     }
     if (at < in.size()) out += in[at++];
   }
@@ -95,7 +121,7 @@ struct Translator {
   }
 
   std::string translate() {
-    while (at < in.size()) {
+    while (at < in.size() && out.size() <= kMaxTranslated) {
       const char c = in[at];
       if (c == '{') {
         quantifier_braces();
@@ -116,9 +142,12 @@ struct Translator {
         continue;
       }
       atom = out.size();
-      if (c == '\\') escape(false);
-      else if (c == '[') char_class();
-      else out += c, ++at;
+      if (c == '\\')
+        escape(false);
+      else if (c == '[')
+        char_class();
+      else
+        out += c, ++at;
     }
     return out;
   }
@@ -143,8 +172,9 @@ struct Regex::Code {
     auto made = std::make_unique<Code>();
     pcre2_compile_context* limits = pcre2_compile_context_create(nullptr);
     pcre2_set_parens_nest_limit(limits, 100);
-    made->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                               PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &offset, limits);
+    made->code =
+        pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &offset, limits);
     pcre2_compile_context_free(limits);
     if (!made->code) {
       PCRE2_UCHAR reason[256];
@@ -168,7 +198,7 @@ Regex::Regex(std::string_view pattern, std::string_view where) : where_(where) {
   if (!unicode::is_valid_utf8(pattern)) user_error("{}: the regex is not valid UTF-8", where);
   native_ = Code::compile(translate_oniguruma(pattern, false), pattern, where);
   const std::string exact = translate_oniguruma(pattern, true);
-  if (exact.size() > (4u << 20)) user_error("{}: the regex names too many Unicode categories", where);
+  if (exact.size() > kMaxTranslated) user_error("{}: the regex names too many Unicode categories", where);
   exact_ = Code::compile(exact, pattern, where);
 }
 Regex::~Regex() = default;
@@ -183,9 +213,12 @@ void Regex::find_all(std::string_view text, std::vector<Match>& out) const {
   if (!unicode::is_valid_utf8(text)) {
     for (size_t at = 0; at < text.size();) {
       const unicode::CodePoint c = unicode::decode_at(text, at);
-      if (c.valid) repaired += text.substr(at, c.length);
-      else unicode::append_utf8(repaired, c.value);
-      while (origin.size() < repaired.size()) origin.push_back(at + (c.valid ? c.length - (repaired.size() - origin.size()) : 0));
+      if (c.valid)
+        repaired += text.substr(at, c.length);
+      else
+        unicode::append_utf8(repaired, c.value);
+      while (origin.size() < repaired.size())
+        origin.push_back(at + (c.valid ? c.length - (repaired.size() - origin.size()) : 0));
       at += c.length;
     }
     origin.push_back(text.size());
@@ -204,7 +237,8 @@ void Regex::find_all(std::string_view text, std::vector<Match>& out) const {
       user_error("{}: the regex takes too long on this text (PCRE2 error {}): it backtracks without end", where_, rc);
     }
     const size_t first = span[0], end = std::max(span[0], span[1]);
-    if (!(first == end && first == last_end)) out.push_back(origin.empty() ? Match{first, end} : Match{origin[first], origin[end]});
+    if (!(first == end && first == last_end))
+      out.push_back(origin.empty() ? Match{first, end} : Match{origin[first], origin[end]});
     last_end = end;
     at = end > first ? end : end < subject.size() ? end + unicode::decode_at(subject, end).length : end + 1;
   }

@@ -1,6 +1,6 @@
 // Splitting by any regex of a tokenizer.json, through PCRE2 with its JIT. The files are written for Oniguruma (Ruby
-// syntax, Unicode 16), so a pattern is translated first: \s \w \d, \p{…} of categories, {n,m}+ and line anchors mean there
-// what they mean in the Hugging Face library. Tested in tests/tokenize/regex_test.cpp.
+// syntax, Unicode 16), so a pattern is translated first: \s \w \d, \p{…} of categories, {n,m}+ and line anchors mean
+// there what they mean in the Hugging Face library. Tested in tests/tokenize/regex_test.cpp.
 #pragma once
 #include <cstdint>
 #include <memory>

@@ -80,7 +80,8 @@ struct Tokenizer::Model {
 
   void read(std::string_view text, std::string_view where, std::string_view config);
   void read_model(const json& model, TokenizerFile& file, std::string_view where);
-  void read_added(const TokenizerFile& file, std::unordered_map<std::string_view, int32_t>& ids, std::string_view where);
+  void read_added(const TokenizerFile& file, std::unordered_map<std::string_view, int32_t>& ids,
+                  std::string_view where);
   void read_config(std::string_view where);
   int32_t known_id(std::initializer_list<std::string_view> names) const;
 
@@ -95,7 +96,8 @@ struct Tokenizer::Model {
     const std::lock_guard lock(mutex);
     idle.push_back(std::move(workspace));
   }
-  void encode_piece(std::string_view piece, size_t readable, size_t offset, Workspace& w, std::vector<int32_t>& out) const;
+  void encode_piece(std::string_view piece, size_t readable, size_t offset, Workspace& w,
+                    std::vector<int32_t>& out) const;
   void encode_text(std::string_view text, size_t offset, Workspace& w, std::vector<int32_t>& out) const;
   void encode(std::string_view text, EncodeOptions options, Workspace& w, std::vector<int32_t>& out) const;
 };
@@ -114,7 +116,8 @@ void Tokenizer::Model::read(std::string_view text, std::string_view where, std::
   const json& model = part("model");
   if (!model.is_object()) user_error("{}: model: must be an object, is {}", where, model.type_name());
   if (part("pre_tokenizer").is_null())
-    user_error("{}: pre_tokenizer: is missing. Only byte-level BPE is supported (DeepSeek, Llama-3, Qwen, GPT-2 …).", where);
+    user_error("{}: pre_tokenizer: is missing. Only byte-level BPE is supported (DeepSeek, Llama-3, Qwen, GPT-2 …).",
+               where);
   normalizer = Normalizer(part("normalizer"), fmt::format("{}: normalizer", where));
   pretokenizer = std::make_unique<Pretokenizer>(part("pre_tokenizer"), fmt::format("{}: pre_tokenizer", where));
   read_model(model, file, where);
@@ -154,7 +157,8 @@ void Tokenizer::Model::read_model(const json& model, TokenizerFile& file, std::s
     const auto need = [&](const std::string& token) {
       const auto found = ids.find(token);
       if (found == ids.end())
-        user_error("{}: model.merges[{}]: \"{}\" is not in model.vocab (merge \"{}\" + \"{}\")", where, i, token, left, right);
+        user_error("{}: model.merges[{}]: \"{}\" is not in model.vocab (merge \"{}\" + \"{}\")", where, i, token, left,
+                   right);
       return found->second;
     };
     joined = left + right;
@@ -169,7 +173,8 @@ void Tokenizer::Model::read_model(const json& model, TokenizerFile& file, std::s
   }
   if (get("unk_token").is_string()) {
     const auto found = ids.find(get("unk_token").get_ref<const std::string&>());
-    if (found != ids.end()) bpe.unknown_id = found->second;
+    if (found == ids.end()) refuse("unk_token", "it is not in model.vocab");
+    bpe.unknown_id = found->second;
   }
   bpe.fuse_unknown = get("fuse_unk") == true;
   bpe.index_byte_pairs();
@@ -193,7 +198,8 @@ void Tokenizer::Model::read_model(const json& model, TokenizerFile& file, std::s
   // An added token decodes to its content, even where that looks like characters of the byte alphabet.
   for (const AddedToken& token : added) by_id.emplace_back(token.id, token.content);
   std::stable_sort(by_id.begin(), by_id.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  const auto last = std::unique(by_id.rbegin(), by_id.rend(), [](const auto& a, const auto& b) { return a.first == b.first; });
+  const auto last =
+      std::unique(by_id.rbegin(), by_id.rend(), [](const auto& a, const auto& b) { return a.first == b.first; });
   by_id.erase(by_id.begin(), last.base());
   bytes.build(by_id);
   special.assign(bytes.size(), false);
@@ -220,8 +226,10 @@ void Tokenizer::Model::read_added(const TokenizerFile& file, std::unordered_map<
     total += token.content.size();
     if (total > (16u << 20)) user_error("{}: added_tokens: more than 16 MB of text", where);
     std::string storage;
-    if (token.normalized) normalized_matcher.add(&token, normalizer.apply(token.content, storage));
-    else raw_matcher.add(&token, token.content);
+    if (token.normalized)
+      normalized_matcher.add(&token, normalizer.apply(token.content, storage));
+    else
+      raw_matcher.add(&token, token.content);
   }
 }
 
@@ -249,7 +257,8 @@ void Tokenizer::Model::read_config(std::string_view where) {
     if (!name->is_string()) user_error("{}: {}: must be a string or an object with \"content\"", file, key);
     const int32_t id = known_id({name->get_ref<const std::string&>()});
     if (id < 0)
-      user_error("{}: {}: \"{}\" is none of the added tokens of the tokenizer.json", file, key, name->get<std::string>());
+      user_error("{}: {}: \"{}\" is none of the added tokens of the tokenizer.json", file, key,
+                 name->get<std::string>());
     return id;
   };
   bos = id_of("bos_token");
@@ -270,16 +279,18 @@ void Tokenizer::Model::encode_piece(std::string_view piece, size_t readable, siz
     // The piece may be one character of several bytes: the message names the character.
     const unicode::CodePoint c = unicode::decode_at(piece, 0);
     const bool whole = c.valid && c.length == piece.size();
-    user_error("Cannot encode {} at byte {} of the text: the tokenizer's vocabulary of {} tokens has no symbol for it. "
-               "Train the tokenizer on text that has it, or take it out.",
-               whole ? fmt::format("\"{}\" (U+{:04X})", piece, uint32_t(c.value))
-                     : fmt::format("byte 0x{:02X}", uint8_t(piece[missing])),
-               offset + (whole ? 0 : missing), bytes.size());
+    user_error(
+        "Cannot encode {} at byte {} of the text: the tokenizer's vocabulary of {} tokens has no symbol for it. "
+        "Train the tokenizer on text that has it, or take it out.",
+        whole ? fmt::format("\"{}\" (U+{:04X})", piece, uint32_t(c.value))
+              : fmt::format("byte 0x{:02X}", uint8_t(piece[missing])),
+        offset + (whole ? 0 : missing), bytes.size());
   }
   if (cached) w.cache.insert(key, out.data() + before, out.size() - before);
 }
 
-void Tokenizer::Model::encode_text(std::string_view text, size_t offset, Workspace& w, std::vector<int32_t>& out) const {
+void Tokenizer::Model::encode_text(std::string_view text, size_t offset, Workspace& w,
+                                   std::vector<int32_t>& out) const {
   if (const NextPiece next = pretokenizer->fast()) {
     const unicode::Tables& tables = unicode::tables();
     for (size_t at = 0; at < text.size();) {
@@ -295,7 +306,8 @@ void Tokenizer::Model::encode_text(std::string_view text, size_t offset, Workspa
     encode_piece(all.substr(span.first, span.end - span.first), all.size() - span.first, offset + span.first, w, out);
 }
 
-void Tokenizer::Model::encode(std::string_view text, EncodeOptions options, Workspace& w, std::vector<int32_t>& out) const {
+void Tokenizer::Model::encode(std::string_view text, EncodeOptions options, Workspace& w,
+                              std::vector<int32_t>& out) const {
   if (options.add_bos && bos >= 0) out.push_back(bos);
   w.segments.clear();
   raw_matcher.split(text, options.parse_special, w.segments);
@@ -304,7 +316,8 @@ void Tokenizer::Model::encode(std::string_view text, EncodeOptions options, Work
       out.push_back(segment.token->id);
       continue;
     }
-    const std::string_view part = normalizer.apply(text.substr(segment.first, segment.end - segment.first), w.normalized);
+    const std::string_view part =
+        normalizer.apply(text.substr(segment.first, segment.end - segment.first), w.normalized);
     if (normalized_matcher.empty()) {
       encode_text(part, segment.first, w, out);
       continue;
@@ -312,8 +325,10 @@ void Tokenizer::Model::encode(std::string_view text, EncodeOptions options, Work
     w.inner.clear();
     normalized_matcher.split(part, options.parse_special, w.inner);
     for (const Segment& inner : w.inner) {
-      if (inner.token) out.push_back(inner.token->id);
-      else encode_text(part.substr(inner.first, inner.end - inner.first), segment.first + inner.first, w, out);
+      if (inner.token)
+        out.push_back(inner.token->id);
+      else
+        encode_text(part.substr(inner.first, inner.end - inner.first), segment.first + inner.first, w, out);
     }
   }
   if (options.add_eos && eos >= 0) out.push_back(eos);
@@ -380,9 +395,15 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) c
   return text;
 }
 
-int32_t Tokenizer::vocab_size() const { return int32_t(model_->bytes.size()); }
-std::string_view Tokenizer::token_bytes(int32_t id) const { return model_->bytes[id]; }
-bool Tokenizer::has_token(int32_t id) const { return !model_->bytes[id].empty(); }
+int32_t Tokenizer::vocab_size() const {
+  return int32_t(model_->bytes.size());
+}
+std::string_view Tokenizer::token_bytes(int32_t id) const {
+  return model_->bytes[id];
+}
+bool Tokenizer::has_token(int32_t id) const {
+  return !model_->bytes[id].empty();
+}
 bool Tokenizer::is_special(int32_t id) const {
   return id >= 0 && size_t(id) < model_->special.size() && model_->special[id];
 }
@@ -390,12 +411,24 @@ std::optional<int32_t> Tokenizer::id_of(std::string_view token) const {
   const int32_t id = model_->known_id({token});
   return id < 0 ? std::nullopt : std::optional(id);
 }
-int32_t Tokenizer::bos_id() const { return model_->bos; }
-int32_t Tokenizer::eos_id() const { return model_->eos; }
-const std::vector<AddedToken>& Tokenizer::added_tokens() const { return model_->added; }
-std::string_view Tokenizer::pretokenizer_name() const { return model_->pretokenizer->name(); }
-size_t Tokenizer::num_merges() const { return model_->bpe.merges.size(); }
-const std::string& Tokenizer::json_text() const { return model_->json_text; }
+int32_t Tokenizer::bos_id() const {
+  return model_->bos;
+}
+int32_t Tokenizer::eos_id() const {
+  return model_->eos;
+}
+const std::vector<AddedToken>& Tokenizer::added_tokens() const {
+  return model_->added;
+}
+std::string_view Tokenizer::pretokenizer_name() const {
+  return model_->pretokenizer->name();
+}
+size_t Tokenizer::num_merges() const {
+  return model_->bpe.merges.size();
+}
+const std::string& Tokenizer::json_text() const {
+  return model_->json_text;
+}
 
 void Tokenizer::save(const fs::path& folder) const {
   std::error_code error;
@@ -440,6 +473,8 @@ std::string StreamDecoder::push(int32_t id) {
   return ready;
 }
 
-std::string StreamDecoder::finish() { return std::exchange(held_, {}); }
+std::string StreamDecoder::finish() {
+  return std::exchange(held_, {});
+}
 
 }  // namespace minke

@@ -2,7 +2,8 @@
 // GPT-2, SmolLM, and what train_bpe makes), with the ids that library gives (recipe/training.md §3). Where they differ:
 //  - Text may be any bytes. A byte that is no valid UTF-8 is split as if it were U+FFFD, but encoded as itself, so that
 //    decode(encode(x)) == x (unless the file asks for a normaliser, which changes text on purpose).
-//  - A byte or character that the vocabulary lacks is a UserError (unless the file has an unk_token); there it vanishes.
+//  - A byte or character that the vocabulary lacks is a UserError (unless the file has an unk_token); there it
+//  vanishes.
 //  - decode() gives bytes, not text with U+FFFD, and an added token always decodes to its own content.
 // Tested in tests/tokenize/tokenizer_test.cpp.
 #pragma once
@@ -46,18 +47,19 @@ class Tokenizer {
   // table, say) give nothing.
   std::string decode(std::span<const int32_t> ids, bool skip_special = false) const;
 
-  int32_t vocab_size() const;                       // largest id + 1, added tokens included
-  std::string_view token_bytes(int32_t id) const;   // empty for an id without a token
+  int32_t vocab_size() const;                      // largest id + 1, added tokens included
+  std::string_view token_bytes(int32_t id) const;  // empty for an id without a token
   bool has_token(int32_t id) const;
   bool is_special(int32_t id) const;
   std::optional<int32_t> id_of(std::string_view token) const;  // of an added token, by its content
-  int32_t bos_id() const;  // −1 if there is none
+  int32_t bos_id() const;                                      // −1 if there is none
   int32_t eos_id() const;
   const std::vector<AddedToken>& added_tokens() const;  // in the order of the file
-  std::string_view pretokenizer_name() const;  // "deepseek_v3", … or the names of its components
+  std::string_view pretokenizer_name() const;           // "deepseek_v3", … or the names of its components
   size_t num_merges() const;
 
-  // tokenizer.json and tokenizer_config.json, as they were read (or made by train_bpe); each appears whole or not at all.
+  // tokenizer.json and tokenizer_config.json, as they were read (or made by train_bpe); each appears whole or not at
+  // all.
   void save(const fs::path& folder) const;
   const std::string& json_text() const;
 

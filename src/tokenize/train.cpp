@@ -26,23 +26,32 @@ struct Vocabulary {
 std::string write_json(const Vocabulary& vocabulary, const TrainOptions& options, bool ignore_merges) {
   Json added = Json::array();
   for (size_t i = 0; i < options.special_tokens.size(); ++i)
-    added.push_back({{"id", i}, {"content", options.special_tokens[i]}, {"single_word", false}, {"lstrip", false},
-                     {"rstrip", false}, {"normalized", false}, {"special", true}});
-  const Json byte_level = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
+    added.push_back({{"id", i},
+                     {"content", options.special_tokens[i]},
+                     {"single_word", false},
+                     {"lstrip", false},
+                     {"rstrip", false},
+                     {"normalized", false},
+                     {"special", true}});
+  const Json byte_level = {
+      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
   // Written by hand around the two long lists: an ordered_json object of 100,000 keys takes quadratic time.
   std::string out = "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n";
   out += fmt::format("  \"added_tokens\": {},\n  \"normalizer\": null,\n  \"pre_tokenizer\": {},\n", added.dump(),
                      pretokenizer_json(options.pretokenizer).dump());
   out += fmt::format("  \"post_processor\": null,\n  \"decoder\": {},\n", byte_level.dump());
-  out += fmt::format("  \"model\": {{\n    \"type\": \"BPE\", \"dropout\": null, \"unk_token\": null,\n"
-                     "    \"continuing_subword_prefix\": null, \"end_of_word_suffix\": null, \"fuse_unk\": false,\n"
-                     "    \"byte_fallback\": false, \"ignore_merges\": {},\n    \"vocab\": {{", ignore_merges);
+  out += fmt::format(
+      "  \"model\": {{\n    \"type\": \"BPE\", \"dropout\": null, \"unk_token\": null,\n"
+      "    \"continuing_subword_prefix\": null, \"end_of_word_suffix\": null, \"fuse_unk\": false,\n"
+      "    \"byte_fallback\": false, \"ignore_merges\": {},\n    \"vocab\": {{",
+      ignore_merges);
   const auto quoted = [](const std::string& text) { return Json(text).dump(); };
   for (size_t i = 0; i < vocabulary.tokens.size(); ++i)
     out += fmt::format("{}\n      {}: {}", i ? "," : "", quoted(vocabulary.tokens[i]), i);
   out += "\n    },\n    \"merges\": [";
   for (size_t i = 0; i < vocabulary.merges.size(); ++i)
-    out += fmt::format("{}\n      [{}, {}]", i ? "," : "", quoted(vocabulary.merges[i].first), quoted(vocabulary.merges[i].second));
+    out += fmt::format("{}\n      [{}, {}]", i ? "," : "", quoted(vocabulary.merges[i].first),
+                       quoted(vocabulary.merges[i].second));
   return out + "\n    ]\n  }\n}\n";
 }
 
@@ -52,8 +61,10 @@ Vocabulary character_vocabulary(std::span<const std::string_view> texts, const T
     for (size_t at = 0; at < texts[i].size();) {
       const unicode::CodePoint c = unicode::decode_at(texts[i], at);
       if (!c.valid)
-        user_error("Text {} has no valid UTF-8 at byte {} (0x{:02X}): a vocabulary of characters cannot be made from it. "
-                   "Repair the text, or train a BPE vocabulary, which takes any bytes.", i, at, uint8_t(texts[i][at]));
+        user_error(
+            "Text {} has no valid UTF-8 at byte {} (0x{:02X}): a vocabulary of characters cannot be made from it. "
+            "Repair the text, or train a BPE vocabulary, which takes any bytes.",
+            i, at, uint8_t(texts[i][at]));
       seen[c.value] = true;
       at += c.length;
     }
@@ -66,9 +77,11 @@ Vocabulary character_vocabulary(std::span<const std::string_view> texts, const T
     out.tokens.push_back(text_of_bytes(bytes));
   }
   if (options.vocab_size > 0 && out.tokens.size() > size_t(options.vocab_size))
-    user_error("The text has {} distinct characters, which with {} special tokens do not fit a vocabulary of {}. Ask for "
-               "{} or more.", out.tokens.size() - options.special_tokens.size(), options.special_tokens.size(),
-               options.vocab_size, out.tokens.size());
+    user_error(
+        "The text has {} distinct characters, which with {} special tokens do not fit a vocabulary of {}. Ask for "
+        "{} or more.",
+        out.tokens.size() - options.special_tokens.size(), options.special_tokens.size(), options.vocab_size,
+        out.tokens.size());
   return out;
 }
 
@@ -108,8 +121,16 @@ void check_options(const TrainOptions& options) {
 }  // namespace
 
 std::vector<std::string> default_special_tokens() {
-  return {"<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>", "<｜fim▁hole｜>", "<｜fim▁begin｜>",
-          "<｜fim▁end｜>", "<｜User｜>", "<｜Assistant｜>", "<think>", "</think>"};
+  return {"<｜begin▁of▁sentence｜>",
+          "<｜end▁of▁sentence｜>",
+          "<｜▁pad▁｜>",
+          "<｜fim▁hole｜>",
+          "<｜fim▁begin｜>",
+          "<｜fim▁end｜>",
+          "<｜User｜>",
+          "<｜Assistant｜>",
+          "<think>",
+          "</think>"};
 }
 
 Tokenizer train_bpe(std::span<const std::string_view> texts, const TrainOptions& options) {
@@ -117,11 +138,18 @@ Tokenizer train_bpe(std::span<const std::string_view> texts, const TrainOptions&
   const bool characters = options.pretokenizer == "characters";
   const Vocabulary vocabulary = characters ? character_vocabulary(texts, options) : bpe_vocabulary(texts, options);
   if (vocabulary.tokens.empty()) user_error("The text is empty, and so would be its vocabulary.");
-  Json config = {{"add_bos_token", false}, {"add_eos_token", false}, {"bos_token", nullptr}, {"eos_token", nullptr},
-                 {"pad_token", nullptr}, {"clean_up_tokenization_spaces", false}, {"tokenizer_class", "PreTrainedTokenizerFast"}};
+  Json config = {{"add_bos_token", false},
+                 {"add_eos_token", false},
+                 {"bos_token", nullptr},
+                 {"eos_token", nullptr},
+                 {"pad_token", nullptr},
+                 {"clean_up_tokenization_spaces", false},
+                 {"tokenizer_class", "PreTrainedTokenizerFast"}};
   const char* const roles[] = {"bos_token", "eos_token", "pad_token"};
-  for (size_t i = 0; i < std::min<size_t>(3, options.special_tokens.size()); ++i) config[roles[i]] = options.special_tokens[i];
-  return Tokenizer::from_json_text(write_json(vocabulary, options, characters), "trained tokenizer", config.dump(2) + "\n");
+  for (size_t i = 0; i < std::min<size_t>(3, options.special_tokens.size()); ++i)
+    config[roles[i]] = options.special_tokens[i];
+  return Tokenizer::from_json_text(write_json(vocabulary, options, characters), "trained tokenizer",
+                                   config.dump(2) + "\n");
 }
 
 }  // namespace minke

@@ -1,5 +1,5 @@
-// Trains a byte-level BPE vocabulary (Sennrich et al. 2016): the most frequent adjacent pair is merged, again and again;
-// among equals the pair of smaller ids. The same merges as the Hugging Face trainer, for any number of threads.
+// Trains a byte-level BPE vocabulary (Sennrich et al. 2016): the most frequent adjacent pair is merged, again and
+// again; among equals the pair of smaller ids. The same merges as the Hugging Face trainer, for any number of threads.
 // Tested in tests/tokenize/train_test.cpp.
 #pragma once
 #include <cstdint>
