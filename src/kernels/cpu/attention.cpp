@@ -1,0 +1,144 @@
+// Attention: checks and the cut into tasks, one per sequence and key head. The arithmetic is in isa/attention*.cpp.
+#include "kernels/cpu/common.h"
+
+namespace minke::cpu {
+namespace {
+
+Rows head_rows(const Operand& o, const char* what) {
+  check(o.rank == 3, what);
+  return rows_of(o);
+}
+
+AttentionJob checked_job(const AttentionArgs& args) {
+  AttentionJob job;
+  job.q = head_rows(args.q, "attention: q is [N,H,dk+dr]");
+  job.k = head_rows(args.k, "attention: k is [N,Hkv,dk]");
+  job.v = head_rows(args.v, "attention: v is [N,Hkv,dv]");
+  job.out = head_rows(args.out, "attention: out is [N,H,dv]");
+  const int64_t n = args.q.shape[0];
+  job.heads = args.q.shape[1], job.kv_heads = args.k.shape[1];
+  job.dk = args.k.shape[2], job.dv = args.v.shape[2];
+  if (args.k_rope) {
+    job.k_rope = rows_of(args.k_rope);
+    job.dr = args.k_rope.shape[args.k_rope.rank - 1];
+    expect_shape(args.k_rope, {n, job.dr}, "attention: k_rope is [N,dr]");
+  }
+  check(job.kv_heads > 0 && job.heads % job.kv_heads == 0, "attention: heads");
+  expect_shape(args.q, {n, job.heads, job.dk + job.dr}, "attention: q is [N,H,dk+dr]");
+  expect_shape(args.k, {n, job.kv_heads, job.dk}, "attention: k is [N,Hkv,dk]");
+  expect_shape(args.v, {n, job.kv_heads, job.dv}, "attention: v is [N,Hkv,dv]");
+  expect_shape(args.out, {n, job.heads, job.dv}, "attention: out is [N,H,dv]");
+  if (args.lse) {
+    expect_shape(args.lse, {n, job.heads}, "attention: lse is [N,H]");
+    check(args.lse.dtype == DType::f32, "attention: lse is f32");
+    job.lse = static_cast<float*>(args.lse.data);
+    job.lse_stride = args.lse.stride[0], job.lse_head_stride = args.lse.stride[1];
+  }
+  job.scale = float(args.scale);
+  job.bf16 = is_bf16_compute(args.compute);
+  job.sequence_offsets = args.sequence_offsets;
+  check(args.num_sequences == 0 ? n == 0 : args.sequence_offsets[0] == 0 && args.sequence_offsets[args.num_sequences] == n,
+        "attention: the sequences cover all tokens");
+  if (args.first_visible) {
+    expect_shape(args.first_visible, {n}, "attention: first_visible is [N]");
+    job.first_visible = i32_data(args.first_visible);
+  }
+  for (int64_t i = 0; i < args.num_sequences; ++i) {
+    const int64_t begin = args.sequence_offsets[i], end = args.sequence_offsets[i + 1];
+    check(begin <= end, "attention: sequence offsets ascend");
+    for (int64_t t = begin; job.first_visible && t < end; ++t)
+      check(begin <= job.first_visible[t] && job.first_visible[t] <= t,
+            "attention: first_visible lies in the sequence, up to the token");
+  }
+  return job;
+}
+
+int64_t longest_sequence(const AttentionArgs& args) {
+  int64_t longest = 0;
+  for (int64_t i = 0; i < args.num_sequences; ++i)
+    longest = std::max(longest, args.sequence_offsets[i + 1] - args.sequence_offsets[i]);
+  return longest;
+}
+
+template <class Task>
+void for_each_head(const Context& ctx, const AttentionArgs& args, AttentionJob& job, int64_t thread_bytes, Task task) {
+  job.thread_bytes = thread_bytes;
+  job.scratch = static_cast<char*>(ctx.scratch->take_bytes(size_t(ctx.threads->count()) * size_t(thread_bytes)));
+  ctx.threads->for_each(args.num_sequences * job.kv_heads, [&](int64_t i, int thread) {
+    const int64_t sequence = i / job.kv_heads;
+    if (args.sequence_offsets[sequence] < args.sequence_offsets[sequence + 1]) task(job, sequence, i % job.kv_heads, thread);
+  });
+}
+
+}  // namespace
+
+void attention(const Table& isa, const Context& ctx, const AttentionArgs& args) {
+  AttentionJob job = checked_job(args);
+  ArenaScope scope(*ctx.scratch);
+  for_each_head(ctx, args, job, isa.attention_bytes(job, longest_sequence(args)), isa.attention);
+}
+
+void attention_backward(const Table& isa, const Context& ctx, const AttentionBackwardArgs& args) {
+  const AttentionArgs& forward = args.forward;
+  AttentionJob job = checked_job(forward);
+  const int64_t n = forward.q.shape[0];
+  check(bool(forward.lse), "attention_backward: lse of the forward pass");
+  expect_shape(args.dout, {n, job.heads, job.dv}, "attention_backward: dout is [N,H,dv]");
+  expect_shape(args.dq, {n, job.heads, job.dk + job.dr}, "attention_backward: dq is [N,H,dk+dr]");
+  expect_shape(args.dk, {n, job.kv_heads, job.dk}, "attention_backward: dk is [N,Hkv,dk]");
+  expect_shape(args.dv, {n, job.kv_heads, job.dv}, "attention_backward: dv is [N,Hkv,dv]");
+  job.dout = rows_of(args.dout), job.dq = rows_of(args.dq), job.d_k = rows_of(args.dk), job.dv_out = rows_of(args.dv);
+  ArenaScope scope(*ctx.scratch);
+  job.rope_parts = static_cast<float*>(ctx.scratch->take_bytes(size_t(n * job.kv_heads * job.dr) * sizeof(float)));
+  for_each_head(ctx, forward, job, isa.attention_backward_bytes(job, longest_sequence(forward)), isa.attention_backward);
+  if (!job.dr) return;
+  expect_shape(args.dk_rope, {n, job.dr}, "attention_backward: dk_rope is [N,dr]");
+  const Rows out = rows_of(args.dk_rope);
+  constexpr int64_t kMost = 256;
+  in_chunks(ctx, n, job.kv_heads * job.dr, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      char* row = row_data(out, t);
+      for (int64_t first = 0; first < job.kv_heads; first += kMost) {  // in the order of the heads
+        int32_t heads[kMost];
+        const int64_t count = std::min(kMost, job.kv_heads - first);
+        for (int64_t h = 0; h < count; ++h) heads[h] = int32_t(h);
+        const Rows group{job.rope_parts + (t * job.kv_heads + first) * job.dr, false, 1, job.dr, 0};
+        isa.sum_rows(row, out.half, first > 0, group, heads, count, job.dr);
+      }
+    }
+  });
+}
+
+void cached_attention(const Table& isa, const Context& ctx, const CachedAttentionArgs& args) {
+  CachedJob job;
+  job.q = head_rows(args.q, "cached_attention: q is [S,H,dk]");
+  job.k = head_rows(args.k, "cached_attention: k is [T,Hkv,dk]");
+  job.v = head_rows(args.v, "cached_attention: v is [T,Hkv,dv]");
+  job.out = head_rows(args.out, "cached_attention: out is [S,H,dv]");
+  job.queries = args.q.shape[0], job.heads = args.q.shape[1], job.dk = args.q.shape[2];
+  job.kv_heads = args.k.shape[1], job.dv = args.v.shape[2], job.cached = args.cached;
+  check(job.kv_heads > 0 && job.heads % job.kv_heads == 0 && args.v.shape[1] == job.kv_heads && args.k.shape[2] == job.dk,
+        "cached_attention: heads");
+  check(job.queries <= job.cached && job.cached <= args.k.shape[0] && job.cached <= args.v.shape[0], "cached_attention: keys");
+  expect_shape(args.out, {job.queries, job.heads, job.dv}, "cached_attention: out is [S,H,dv]");
+  if (job.queries == 0) return;
+  job.scale = float(args.scale);
+  job.bf16 = is_bf16_compute(args.compute);
+  job.row_blocks = divided_up(job.queries * (job.heads / job.kv_heads), isa.row_block);
+  job.segments = divided_up(job.cached, isa.segment);
+  job.thread_bytes = isa.cached_bytes(job);
+  const int64_t blocks = job.kv_heads * job.row_blocks;
+  // Segments go to several threads only while there are few blocks; the arithmetic is the same either way.
+  job.split = job.segments > 1 && blocks < 4 * ctx.threads->count() && ctx.threads->count() > 1;
+  ArenaScope scope(*ctx.scratch);
+  job.scratch = static_cast<char*>(ctx.scratch->take_bytes(size_t(ctx.threads->count()) * size_t(job.thread_bytes)));
+  if (!job.split) {
+    ctx.threads->for_each(blocks, [&](int64_t task, int thread) { isa.cached(job, task, thread); });
+    return;
+  }
+  job.parts = static_cast<float*>(ctx.scratch->take_bytes(size_t(blocks * job.segments * isa.row_block * (job.dv + 2)) * sizeof(float)));
+  ctx.threads->for_each(blocks * job.segments, [&](int64_t task, int thread) { isa.cached(job, task, thread); });
+  ctx.threads->for_each(blocks, [&](int64_t index, int) { isa.cached_merge(job, index); });
+}
+
+}  // namespace minke::cpu

@@ -1,0 +1,140 @@
+#include "kernels/cpu/backend.h"
+
+#include <array>
+
+#include "kernels/cpu/common.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace minke {
+namespace {
+
+enum Isa { kBaseline, kAvx2, kAvx512, kAvx512Bf16, kNumIsas };
+constexpr const char* kIsaNames[kNumIsas] = {"baseline", "avx2", "avx512", "avx512_bf16"};
+constexpr const char* kTableNames[kNumIsas] = {"cpu baseline", "cpu avx2", "cpu avx512", "cpu avx512_bf16"};
+
+#if defined(__x86_64__)
+constexpr bool bit(unsigned word, int at) { return word >> at & 1; }
+
+// Intel SDM vol. 1 §14–15: the CPUID flags of the instructions, and XCR0 for the registers the system saves.
+Isa best_isa() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!__get_cpuid(1, &a, &b, &c, &d)) return kBaseline;
+  const bool osxsave = bit(c, 27), avx = bit(c, 28), fma = bit(c, 12);
+  if (!osxsave || !avx || !fma) return kBaseline;
+  unsigned xcr0 = 0, high = 0;
+  __asm__("xgetbv" : "=a"(xcr0), "=d"(high) : "c"(0));
+  if ((xcr0 & 0x6) != 0x6 || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !bit(b, 5)) return kBaseline;
+  const bool f = bit(b, 16), dq = bit(b, 17), bw = bit(b, 30), vl = bit(b, 31);
+  if ((xcr0 & 0xe6) != 0xe6 || !f || !dq || !bw || !vl) return kAvx2;
+  const bool has_leaf1 = a >= 1;
+  if (!has_leaf1 || !__get_cpuid_count(7, 1, &a, &b, &c, &d) || !bit(a, 5)) return kAvx512;
+  return kAvx512Bf16;
+}
+#else
+Isa best_isa() { return kBaseline; }
+#endif
+
+template <int isa>
+const cpu::Table& table_of() {
+  static const cpu::Table table = [] {
+    cpu::Table t;
+    t.name = kIsaNames[isa];
+#define MINKE_FILL(name)                                                                                         \
+  cpu::name::fill_gemm(t), cpu::name::fill_attention(t), cpu::name::fill_attention_backward(t),                  \
+      cpu::name::fill_cached(t), cpu::name::fill_rows(t), cpu::name::fill_streams(t)
+    if constexpr (isa == kBaseline) MINKE_FILL(baseline);
+#if defined(__x86_64__)
+    if constexpr (isa == kAvx2) MINKE_FILL(avx2);
+    if constexpr (isa == kAvx512) MINKE_FILL(avx512);
+    if constexpr (isa == kAvx512Bf16) MINKE_FILL(avx512_bf16);
+#endif
+#undef MINKE_FILL
+    return t;
+  }();
+  return table;
+}
+
+// A kernels table holds plain functions, so the instruction set is a template argument of each.
+template <int isa>
+Kernels kernels_of() {
+  Kernels k;
+  k.name = kTableNames[isa];
+#define MINKE_SET_OP(op, Args) k.op = [](const Context& ctx, const Args& args) { cpu::op(table_of<isa>(), ctx, args); };
+  MINKE_OPS(MINKE_SET_OP)
+#undef MINKE_SET_OP
+  k.packed_bytes = [](int64_t rows, int64_t columns, DType compute) {
+    return cpu::packed_bytes(table_of<isa>(), rows, columns, compute);
+  };
+  k.record = [](const Context&, Event&) {};  // everything is done when an op returns
+  k.wait = [](const Context&, const Event&) {};
+  k.synchronize = [](const Context&) {};
+  return k;
+}
+
+const Kernels& kernels_at(int isa) {
+#if defined(__x86_64__)
+  static const std::array<Kernels, kNumIsas> tables = {kernels_of<kBaseline>(), kernels_of<kAvx2>(), kernels_of<kAvx512>(),
+                                                       kernels_of<kAvx512Bf16>()};
+#else
+  static const std::array<Kernels, 1> tables = {kernels_of<kBaseline>()};
+#endif
+  return tables[size_t(isa)];
+}
+
+const cpu::Table& best_table() {
+#if defined(__x86_64__)
+  switch (best_isa()) {
+    case kAvx512Bf16: return table_of<kAvx512Bf16>();
+    case kAvx512: return table_of<kAvx512>();
+    case kAvx2: return table_of<kAvx2>();
+    default: break;
+  }
+#endif
+  return table_of<kBaseline>();
+}
+
+}  // namespace
+
+std::vector<std::string> available_isas() {
+  std::vector<std::string> names;
+  for (int isa = 0; isa <= best_isa(); ++isa) names.push_back(kIsaNames[isa]);
+  return names;
+}
+
+const Kernels& cpu_kernels(std::string_view isa) {
+  const int best = best_isa();
+  if (isa.empty()) return kernels_at(best);
+  for (int i = 0; i <= best; ++i)
+    if (isa == kIsaNames[i]) return kernels_at(i);
+  std::string have;
+  for (const std::string& name : available_isas()) have += (have.empty() ? "" : ", ") + name;
+  user_error("instruction set \"{}\" is not available: this machine has {}. Name one of these, or none for the best.", isa, have);
+}
+
+size_t cpu_scratch_bytes(const CpuScratchNeeds& needs) {
+  // The larger of what any table wants: baseline keeps bf16 operands in f32, AVX-512 has the widest panels.
+  size_t most = 0;
+  for (const cpu::Table* isa : {&table_of<kBaseline>(), &best_table()}) {
+    for (const bool bf16 : {false, true}) {
+      cpu::AttentionJob job;
+      job.heads = needs.heads, job.kv_heads = needs.kv_heads;
+      job.dk = needs.dk, job.dr = needs.dr, job.dv = needs.dv, job.bf16 = bf16;
+      const size_t forward = size_t(isa->attention_bytes(job, needs.longest_sequence));
+      const size_t backward = size_t(isa->attention_backward_bytes(job, needs.longest_sequence));
+      cpu::CachedJob cached;
+      cached.dk = needs.dk + needs.dr, cached.dv = std::max(needs.dv, needs.dk), cached.bf16 = bf16;
+      const size_t parts = size_t(4 * needs.threads * isa->row_block * (cached.dv + 2)) * sizeof(float) *
+                           size_t(cpu::divided_up(std::max<int64_t>(needs.longest_sequence, 1), isa->segment));
+      const size_t threads = size_t(needs.threads);
+      const size_t rope = size_t(needs.tokens * needs.kv_heads * needs.dr) * sizeof(float);
+      most = std::max({most, threads * forward, threads * backward + rope, threads * size_t(isa->cached_bytes(cached)) + parts,
+                       threads * size_t(isa->gemm_scratch_bytes)});
+    }
+  }
+  return most + size_t(needs.groups + 8) * 64 + (size_t(1) << 20);  // task lists and the sums of the optimizer's chunks
+}
+
+}  // namespace minke

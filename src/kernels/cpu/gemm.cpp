@@ -1,0 +1,121 @@
+// Products: checks, the cut of c into tasks, packing of weights. The arithmetic is in isa/gemm.cpp.
+#include "kernels/cpu/common.h"
+
+namespace minke::cpu {
+namespace {
+
+int64_t panel_steps(int64_t k, DType compute) { return compute == DType::bf16 ? divided_up(k, 2) : k; }
+
+// Checked, because a wrong offset would reach memory outside the operands.
+const int32_t* checked_offsets(const Operand& offsets, int64_t groups, int64_t limit) {
+  expect_shape(offsets, {groups + 1}, "gemm: offsets are [G+1]");
+  const int32_t* o = i32_data(offsets);
+  check(o[0] == 0, "gemm: offsets start at 0");
+  for (int64_t g = 0; g < groups; ++g) check(o[g] <= o[g + 1] && o[g + 1] <= limit, "gemm: offsets ascend within the operands");
+  return o;
+}
+
+struct Shape {
+  int64_t groups, m, n, k;
+};
+
+Shape checked_shape(const GemmArgs& args) {
+  const Operand &a = args.a, &b = args.b, &c = args.c;
+  switch (args.grouping) {
+    case Grouping::none:
+      check(a.rank == 2 && b.rank == 2 && c.rank == 2, "gemm: ranks without groups");
+      check(a.shape[0] == c.shape[0] && a.shape[1] == b.shape[0] && b.shape[1] == c.shape[1], "gemm: shapes");
+      return {1, c.shape[0], c.shape[1], a.shape[1]};
+    case Grouping::batch:
+      check(a.rank == 3 && b.rank == 3 && c.rank == 3, "gemm: ranks of a batch");
+      check(a.shape[0] == c.shape[0] && b.shape[0] == c.shape[0], "gemm: groups of a batch");
+      check(a.shape[1] == c.shape[1] && a.shape[2] == b.shape[1] && b.shape[2] == c.shape[2], "gemm: shapes of a batch");
+      return {c.shape[0], c.shape[1], c.shape[2], a.shape[2]};
+    case Grouping::rows:
+      check(a.rank == 2 && b.rank == 3 && c.rank == 2, "gemm: ranks of row groups");
+      check(a.shape[0] == c.shape[0] && a.shape[1] == b.shape[1] && b.shape[2] == c.shape[1], "gemm: shapes of row groups");
+      return {b.shape[0], c.shape[0], c.shape[1], a.shape[1]};
+    case Grouping::inner:
+      check(a.rank == 2 && b.rank == 2 && c.rank == 3, "gemm: ranks of inner groups");
+      check(a.shape[0] == c.shape[1] && a.shape[1] == b.shape[0] && b.shape[1] == c.shape[2], "gemm: shapes of inner groups");
+      return {c.shape[0], c.shape[1], c.shape[2], a.shape[1]};
+  }
+  bug("gemm: grouping", std::source_location::current());
+}
+
+// The largest tiles that still give every thread several tasks: whole panels wide, whole register tiles high.
+void choose_tiles(const Table& isa, const Shape& s, int64_t threads, GemmJob& job) {
+  const int64_t average_rows = job.split == Split::rows ? divided_up(s.m, std::max<int64_t>(s.groups, 1)) : s.m;
+  const int64_t even_groups = std::max<int64_t>(s.groups, 1);
+  job.tile_m = std::min(isa.max_tile_m, std::max<int64_t>(divided_up(average_rows, isa.tile_rows), 1) * isa.tile_rows);
+  job.tile_n = std::min(isa.max_tile_n, std::max<int64_t>(divided_up(s.n, isa.panel_width), 1) * isa.panel_width);
+  const auto tasks = [&] { return even_groups * divided_up(average_rows, job.tile_m) * divided_up(s.n, job.tile_n); };
+  while (threads > 1 && tasks() < 4 * threads) {
+    // Rows are cheap to cut when b is packed already; a packed panel is made again for every tile of rows otherwise.
+    const bool rows = job.tile_m > (job.panels ? 8 : 16) * isa.tile_rows;
+    if (rows) job.tile_m = divided_up(job.tile_m / 2, isa.tile_rows) * isa.tile_rows;
+    else if (job.tile_n > isa.panel_width) job.tile_n = divided_up(job.tile_n / 2, isa.panel_width) * isa.panel_width;
+    else break;
+  }
+}
+
+}  // namespace
+
+size_t packed_bytes(const Table& isa, int64_t k, int64_t n, DType compute) {
+  return size_t(divided_up(n, isa.panel_width)) * size_t(panel_steps(k, compute)) * size_t(isa.panel_width) * 4;
+}
+
+void gemm(const Table& isa, const Context& ctx, const GemmArgs& args) {
+  const Shape s = checked_shape(args);
+  GemmJob job;
+  job.a = matrix_of(args.a), job.c = matrix_of(args.c);
+  job.bf16 = is_bf16_compute(args.compute), job.accumulate = args.accumulate;
+  if (args.b.packing == Packing::panels) {
+    check(args.b.dtype == args.compute, "gemm: b is packed for another compute dtype");
+    check(args.grouping != Grouping::inner, "gemm: inner groups take a plain b");
+    job.panels = static_cast<const char*>(args.b.data);
+    job.panels_group_bytes = int64_t(packed_bytes(isa, s.k, s.n, args.compute));
+  } else {
+    job.b = matrix_of(args.b);
+  }
+  job.m = s.m, job.n = s.n, job.k = s.k, job.groups = s.groups;
+  if (args.grouping == Grouping::rows || args.grouping == Grouping::inner) {
+    job.split = args.grouping == Grouping::rows ? Split::rows : Split::inner;
+    job.offsets = checked_offsets(args.offsets, s.groups, args.grouping == Grouping::rows ? s.m : s.k);
+    (job.split == Split::rows ? job.a : job.b).group_stride = 0;
+    if (job.split == Split::rows) job.c.group_stride = 0;
+  }
+  if (s.groups == 0 || s.m == 0 || s.n == 0) return;
+
+  choose_tiles(isa, s, ctx.threads->count(), job);
+  ArenaScope scope(*ctx.scratch);
+  auto* first_task = static_cast<int64_t*>(ctx.scratch->take_bytes(size_t(s.groups + 1) * sizeof(int64_t)));
+  job.scratch = static_cast<char*>(ctx.scratch->take_bytes(size_t(ctx.threads->count()) * size_t(isa.gemm_scratch_bytes)));
+  first_task[0] = 0;
+  for (int64_t g = 0; g < s.groups; ++g) {
+    const int64_t rows = job.split == Split::rows ? job.offsets[g + 1] - job.offsets[g] : s.m;
+    first_task[g + 1] = first_task[g] + divided_up(rows, job.tile_m) * divided_up(s.n, job.tile_n);
+  }
+  job.first_task = first_task;
+  ctx.threads->for_each(first_task[s.groups], [&](int64_t task, int thread) { isa.gemm(job, task, thread); });
+}
+
+void pack_weight(const Table& isa, const Context& ctx, const PackWeightArgs& args) {
+  const Operand& b = args.b;
+  check(b.rank == 2 || b.rank == 3, "pack_weight: b is [K,N] or [G,K,N]");
+  check(args.packed.packing == Packing::panels && args.packed.dtype == args.compute && args.packed.rank == b.rank &&
+            args.packed.shape == b.shape,
+        "pack_weight: the packed operand");
+  PackJob job;
+  job.b = matrix_of(b);
+  job.panels = static_cast<char*>(args.packed.data);
+  job.k = b.shape[b.rank - 2], job.n = b.shape[b.rank - 1];
+  job.bf16 = is_bf16_compute(args.compute);
+  job.group_bytes = int64_t(packed_bytes(isa, job.k, job.n, args.compute));
+  const int64_t groups = b.rank == 3 ? b.shape[0] : 1, panels = divided_up(job.n, isa.panel_width);
+  in_chunks(ctx, groups * panels, job.k * isa.panel_width, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) isa.pack(job, i / panels, i % panels);
+  });
+}
+
+}  // namespace minke::cpu

@@ -1,0 +1,138 @@
+// Forward attention in the tiled form (Dao et al. 2022, algorithm 1): a running maximum and sum per query, keys in chunks.
+#include "kernels/cpu/isa/attention_parts.h"
+
+namespace minke::cpu {
+namespace {
+
+struct Buffers {
+  char *keys, *key_panels, *value_panels, *queries, *probs;
+  float *scores, *sums;
+  int64_t key_panel_bytes, value_panel_bytes, value_chunk_bytes, bytes;
+};
+
+template <Mode mode>
+Buffers buffers_of(const AttentionJob& job, int64_t length, char* base) {
+  const int64_t width = job.dk + job.dr, chunks = (length + kChunk - 1) / kChunk;
+  Bump bump{base};
+  Buffers b;
+  b.key_panel_bytes = steps_of<mode>(width) * kPanel * 4;
+  b.value_panel_bytes = steps_of<mode>(kChunk) * kPanel * 4;
+  b.value_chunk_bytes = rounded(job.dv, kPanel) / kPanel * b.value_panel_bytes;
+  b.keys = bump.take(job.dr ? length * width * 4 : 0);
+  b.key_panels = bump.take(rounded(length, kPanel) / kPanel * b.key_panel_bytes);
+  b.value_panels = bump.take(chunks * b.value_chunk_bytes);
+  b.queries = bump.take(left_bytes<mode>(kQueries, width));
+  b.probs = bump.take(kQueries * kChunk * kProbSize<mode>);
+  b.scores = reinterpret_cast<float*>(bump.take(kQueries * kChunk * 4));
+  b.sums = reinterpret_cast<float*>(bump.take(kQueries * job.dv * 4));
+  b.bytes = bump.used;
+  return b;
+}
+
+struct Running {
+  float maximum, sum;
+};
+
+// One chunk of one query: scores[0, n) → probabilities relative to the new maximum, zeros outside [low, high).
+// Returns what the sums so far must be scaled by.
+template <Mode mode>
+float soften(const float* scores, int64_t n, int64_t low, int64_t high, float scale, Running& running, char* probs) {
+  if (high <= low) {
+    for (int64_t j = 0; j < n; j += kWidth) store_prob<mode>(probs, j, vf{});
+    return 1;
+  }
+  const int64_t begin = low / kWidth * kWidth;
+  vf top = splat(-kInfinity);
+  for (int64_t j = begin; j < high; j += kWidth) {
+    vf x = load_f32(scores + j) * scale;
+    if (j < low || j + kWidth > high) x = visible(j, low, high) ? x : splat(-kInfinity);
+    top = max(x, top);
+  }
+  const float maximum = larger(max_lane(top), running.maximum);
+  vf total = {};
+  for (int64_t j = 0; j < begin; j += kWidth) store_prob<mode>(probs, j, vf{});
+  for (int64_t j = begin; j < high; j += kWidth) {
+    vf p = exp(load_f32(scores + j) * scale - maximum);
+    if (j < low || j + kWidth > high) p = visible(j, low, high) ? p : vf{};
+    total += p;
+    store_prob<mode>(probs, j, p);
+  }
+  for (int64_t j = rounded(high, kWidth); j < n; j += kWidth) store_prob<mode>(probs, j, vf{});
+  const float keep = running.sum > 0 ? exp(splat(running.maximum - maximum))[0] : 0;
+  running = {maximum, running.sum * keep + sum(total)};
+  return keep;
+}
+
+void scale_row(float* row, int64_t n, float factor) {
+  if (factor == 1) return;
+  for (int64_t i = 0; i < n; i += kWidth) {
+    const int64_t count = smaller<int64_t>(kWidth, n - i);
+    store(row, false, i, count, load(row, false, i, count) * factor);
+  }
+}
+
+template <Mode mode>
+void forward(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thread) {
+  const int64_t t0 = job.sequence_offsets[sequence], length = job.sequence_offsets[sequence + 1] - t0;
+  const int64_t width = job.dk + job.dr, group = job.heads / job.kv_heads;
+  const Buffers b = buffers_of<mode>(job, length, job.scratch + thread * job.thread_bytes);
+  const Source keys = join_keys<mode>(job, t0, length, kv_head, b.keys);
+  pack_panels<mode>(swapped(keys), width, length, b.key_panels, b.key_panel_bytes);
+  for (int64_t c0 = 0; c0 < length; c0 += kChunk)
+    pack_panels<mode>(tokens_of(job.v, t0 + c0, kv_head), smaller(kChunk, length - c0), job.dv,
+                      b.value_panels + c0 / kChunk * b.value_chunk_bytes, b.value_panel_bytes);
+
+  for (int64_t h = kv_head * group; h < (kv_head + 1) * group; ++h)
+    for (int64_t q0 = 0; q0 < length; q0 += kQueries) {
+      const int64_t rows = smaller(kQueries, length - q0);
+      const Left queries = pack_left<mode>(tokens_of(job.q, t0 + q0, h), rows, width, b.queries);
+      Running running[kQueries];
+      int64_t first[kQueries], earliest = q0;
+      for (int64_t i = 0; i < rows; ++i) {
+        running[i] = {-kInfinity, 0};
+        first[i] = job.first_visible ? larger<int64_t>(job.first_visible[t0 + q0 + i] - t0, 0) : 0;
+        earliest = smaller(earliest, first[i]);
+      }
+      for (int64_t i = 0; i < rows * job.dv; ++i) b.sums[i] = 0;
+      for (int64_t c0 = earliest / kChunk * kChunk; c0 < q0 + rows; c0 += kChunk) {
+        const int64_t n = smaller(kChunk, q0 + rows - c0);
+        multiply<mode>(queries, rows, b.key_panels + c0 / kPanel * b.key_panel_bytes, b.key_panel_bytes, steps_of<mode>(width),
+                       n, {reinterpret_cast<char*>(b.scores), kChunk * 4, false, false});
+        for (int64_t i = 0; i < rows; ++i) {
+          const float keep = soften<mode>(b.scores + i * kChunk, n, larger<int64_t>(first[i] - c0, 0),
+                                          smaller(n, q0 + i - c0 + 1), job.scale, running[i],
+                                          b.probs + i * kChunk * kProbSize<mode>);
+          scale_row(b.sums + i * job.dv, job.dv, keep);
+        }
+        multiply<mode>(prob_left<mode>(b.probs), rows, b.value_panels + c0 / kChunk * b.value_chunk_bytes, b.value_panel_bytes,
+                       steps_of<mode>(n), job.dv, {reinterpret_cast<char*>(b.sums), job.dv * 4, false, true});
+      }
+      for (int64_t i = 0; i < rows; ++i) {
+        const int64_t t = t0 + q0 + i;
+        scale_row(b.sums + i * job.dv, job.dv, 1 / running[i].sum);
+        convert_row(row_of(job.out, t, h), job.out.half, b.sums + i * job.dv, false, job.dv);
+        if (job.lse)
+          job.lse[t * job.lse_stride + h * job.lse_head_stride] = running[i].maximum + __builtin_logf(running[i].sum);
+      }
+    }
+}
+
+void attention(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thread) {
+  if (job.bf16) forward<Mode::bf16>(job, sequence, kv_head, thread);
+  else forward<Mode::f32>(job, sequence, kv_head, thread);
+}
+
+int64_t attention_bytes(const AttentionJob& job, int64_t longest) {
+  return job.bf16 ? buffers_of<Mode::bf16>(job, longest, nullptr).bytes : buffers_of<Mode::f32>(job, longest, nullptr).bytes;
+}
+
+}  // namespace
+
+namespace MINKE_ISA {
+void fill_attention(Table& table) {
+  table.attention = attention;
+  table.attention_bytes = attention_bytes;
+}
+}  // namespace MINKE_ISA
+
+}  // namespace minke::cpu

@@ -1,0 +1,74 @@
+// What forward and backward attention share: chunk sizes, rows of heads, masks, probabilities as a left-hand side.
+#pragma once
+#include "kernels/cpu/isa/micro.h"
+
+namespace minke::cpu {
+namespace {
+
+constexpr int64_t kChunk = 128;  // keys, counted from the start of the sequence: part of the order of additions
+constexpr int64_t kQueries = 60;  // queries at a time: ten register tiles; even, so that pairs of bf16 fit
+static_assert(kChunk % kPanel == 0 && kQueries % 2 == 0);
+
+MINKE_INLINE int64_t rounded(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+
+// Hands out parts of a thread's scratch; with a null base it only counts.
+struct Bump {
+  char* base;
+  int64_t used = 0;
+  char* take(int64_t bytes) {
+    char* p = base + used;
+    used += rounded(bytes, 64);
+    return p;
+  }
+};
+
+MINKE_INLINE char* row_of(const Rows& r, int64_t t, int64_t h) {
+  return static_cast<char*>(r.data) + (t * r.outer_stride + h * r.stride) * (r.half ? 2 : 4);
+}
+// Tokens from t on of one head as a matrix [token, channel].
+MINKE_INLINE Source tokens_of(const Rows& r, int64_t t, int64_t h) { return {row_of(r, t, h), r.half, r.outer_stride, 1}; }
+
+// dst[i] = src[i] for one row, converting.
+inline void convert_row(char* dst, bool dst_half, const void* src, bool src_half, int64_t n) {
+  for (int64_t i = 0; i < n; i += kWidth) {
+    const int64_t count = smaller<int64_t>(kWidth, n - i);
+    store(dst, dst_half, i, count, load(src, src_half, i, count));
+  }
+}
+
+// The keys of a head [T, dk+dr]: as they are, or with the shared rotary part joined on in `buffer`.
+template <Mode mode>
+inline Source join_keys(const AttentionJob& job, int64_t t0, int64_t length, int64_t head, char* buffer) {
+  if (!job.dr) return tokens_of(job.k, t0, head);
+  constexpr bool half = mode == Mode::bf16;
+  const int64_t size = half ? 2 : 4, width = job.dk + job.dr;
+  for (int64_t t = 0; t < length; ++t) {
+    char* row = buffer + t * width * size;
+    convert_row(row, half, row_of(job.k, t0 + t, head), job.k.half, job.dk);
+    convert_row(row + job.dk * size, half, row_of(job.k_rope, t0 + t, 0), job.k_rope.half, job.dr);
+  }
+  return {buffer, half, width, 1};
+}
+
+// Lanes j … j+kWidth lie in [low, high)?
+MINKE_INLINE vi visible(int64_t j, int64_t low, int64_t high) {
+  const vi at = iota() + int32_t(j);
+  return (at >= splat_i(int32_t(low))) & (at < splat_i(int32_t(high)));
+}
+
+// Probabilities [query][kChunk] as what pack_left would make of them.
+template <Mode mode>
+constexpr int64_t kProbSize = kDot<mode> ? 2 : 4;
+template <Mode mode>
+MINKE_INLINE void store_prob(char* row, int64_t j, vf p) {
+  if constexpr (kDot<mode>) store_as(row + j * 2, narrow_operand(p));
+  else if constexpr (mode == Mode::bf16) store_as(row + j * 4, round_bf16(p));
+  else store_as(row + j * 4, p);
+}
+template <Mode mode>
+MINKE_INLINE Left prob_left(const char* p) {
+  return plain_left(p, kChunk * kProbSize<mode>, kProbSize<mode> * kPerStep<mode>);
+}
+
+}  // namespace
+}  // namespace minke::cpu

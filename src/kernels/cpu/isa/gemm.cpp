@@ -1,0 +1,127 @@
+#include "kernels/cpu/isa/micro.h"
+
+namespace minke::cpu {
+namespace {
+
+// Per thread: packed left side, one packed panel, a tile of sums.
+constexpr int64_t kLeftBuffer = (kMaxTileM + kTileRows) * (kBlockSteps + kWidth) * 8;
+constexpr int64_t kPanelBuffer = kBlockSteps * kPanel * 4;
+constexpr int64_t kTileBuffer = kMaxTileM * kMaxTileN * 4;
+constexpr int64_t kScratchBytes = (kLeftBuffer + kPanelBuffer + kTileBuffer + 63) / 64 * 64;
+
+struct Tile {
+  Source a, b, c;
+  const char* panels;  // first panel of the tile, k from 0; null when b is not packed
+  int64_t panel_bytes;
+  int64_t m, n, k;
+};
+
+// The part of c that does not take the kernel's own stores: sums are in `tile` f32 [m, kMaxTileN].
+void store_sums(const float* tile, const Tile& t, bool add) {
+  for (int64_t i = 0; i < t.m; ++i) {
+    const float* row = tile + i * kMaxTileN;
+    if (t.c.col_stride == 1) {
+      char* out = static_cast<char*>(const_cast<void*>(address(t.c, i, 0)));
+      for (int64_t j = 0; j < t.n; j += kWidth) {
+        const int64_t count = smaller<int64_t>(kWidth, t.n - j);
+        vf x = load(row, false, j, count);
+        if (add) x += load(out, t.c.half, j, count);
+        store(out, t.c.half, j, count, x);
+      }
+    } else {
+      for (int64_t j = 0; j < t.n; ++j) {
+        void* p = const_cast<void*>(address(t.c, i, j));
+        store_scalar(p, t.c.half, 0, add ? load_scalar(p, t.c.half, 0) + row[j] : row[j]);
+      }
+    }
+  }
+}
+
+template <Mode mode>
+void multiply_tile(const Tile& t, bool accumulate, char* scratch) {
+  char* left_buffer = scratch;
+  char* panel_buffer = left_buffer + kLeftBuffer;
+  float* tile = reinterpret_cast<float*>(panel_buffer + kPanelBuffer);
+  const bool one_block = t.k <= kBlock<mode>;
+  const bool direct = t.c.col_stride == 1 && (one_block || !t.c.half);
+  char* out_data = direct ? static_cast<char*>(const_cast<void*>(t.c.data)) : reinterpret_cast<char*>(tile);
+  const int64_t out_size = direct && t.c.half ? 2 : 4;
+  const int64_t out_row_bytes = direct ? t.c.row_stride * out_size : kMaxTileN * 4;
+  int64_t k0 = 0;
+  do {  // once even for k = 0: c becomes zeros
+    const int64_t k = smaller(kBlock<mode>, t.k - k0);
+    const int64_t steps = steps_of<mode>(k);
+    const Left left = k ? pack_left<mode>(moved(t.a, 0, k0), t.m, k, left_buffer) : Left{};
+    const bool add = k0 > 0 || (direct && accumulate);
+    for (int64_t j = 0, p = 0; j < t.n; j += kPanel, ++p) {
+      const int64_t n = smaller<int64_t>(kPanel, t.n - j);
+      const char* panel = panel_buffer;
+      if (t.panels) panel = t.panels + p * t.panel_bytes + k0 / kPerStep<mode> * kPanel * 4;
+      else if (k) pack_panel<mode>(moved(t.b, k0, j), k, n, panel_buffer);
+      multiply_panel<mode>(left, t.m, panel, steps, n, {out_data + j * out_size, out_row_bytes, direct && t.c.half, add});
+    }
+    k0 += k;
+  } while (k0 < t.k);
+  if (!direct) store_sums(tile, t, accumulate);
+}
+
+Source group_of(const Matrix& m, int64_t g) {
+  const Source s{m.data, m.half, m.row_stride, m.col_stride};
+  return {static_cast<const char*>(s.data) + g * m.group_stride * (m.half ? 2 : 4), s.half, s.row_stride, s.col_stride};
+}
+
+void gemm(const GemmJob& job, int64_t task, int thread) {
+  int64_t low = 0, high = job.groups;  // the group: first_task[g] <= task < first_task[g + 1]
+  while (high - low > 1) {
+    const int64_t middle = (low + high) / 2;
+    (job.first_task[middle] <= task ? low : high) = middle;
+  }
+  const int64_t g = low;
+  int64_t m = job.m, k = job.k;
+  Source a = group_of(job.a, g), b = group_of(job.b, g), c = group_of(job.c, g);
+  if (job.split == Split::rows) {
+    m = job.offsets[g + 1] - job.offsets[g];
+    a = moved(a, job.offsets[g], 0), c = moved(c, job.offsets[g], 0);
+  } else if (job.split == Split::inner) {
+    k = job.offsets[g + 1] - job.offsets[g];
+    a = moved(a, 0, job.offsets[g]), b = moved(b, job.offsets[g], 0);
+  }
+  // Even tiles of whole register tiles, rows first: neighbours in time share their part of b.
+  const int64_t tiles_m = (m + job.tile_m - 1) / job.tile_m;
+  const int64_t rows = ((m + tiles_m - 1) / tiles_m + kTileRows - 1) / kTileRows * kTileRows;
+  const int64_t at = task - job.first_task[g], i0 = at % tiles_m * rows, j0 = at / tiles_m * job.tile_n;
+  if (i0 >= m) return;
+  Tile t;
+  t.m = smaller(rows, m - i0), t.n = smaller(job.tile_n, job.n - j0), t.k = k;
+  t.a = moved(a, i0, 0), t.b = moved(b, 0, j0), t.c = moved(c, i0, j0);
+  t.panel_bytes = (job.bf16 ? (k + 1) / 2 : k) * kPanel * 4;
+  t.panels = job.panels ? job.panels + g * job.panels_group_bytes + j0 / kPanel * t.panel_bytes : nullptr;
+  char* scratch = job.scratch + thread * kScratchBytes;
+  if (job.bf16) multiply_tile<Mode::bf16>(t, job.accumulate, scratch);
+  else multiply_tile<Mode::f32>(t, job.accumulate, scratch);
+}
+
+void pack(const PackJob& job, int64_t group, int64_t panel) {
+  const Source b = moved(group_of(job.b, group), 0, panel * kPanel);
+  const int64_t n = smaller<int64_t>(kPanel, job.n - panel * kPanel);
+  const int64_t steps = job.bf16 ? (job.k + 1) / 2 : job.k;
+  char* dst = job.panels + group * job.group_bytes + panel * steps * kPanel * 4;
+  if (job.bf16) pack_panel<Mode::bf16>(b, job.k, n, dst);
+  else pack_panel<Mode::f32>(b, job.k, n, dst);
+}
+
+}  // namespace
+
+namespace MINKE_ISA {
+void fill_gemm(Table& table) {
+  table.panel_width = kPanel;
+  table.tile_rows = kTileRows;
+  table.max_tile_m = kMaxTileM;
+  table.max_tile_n = kMaxTileN;
+  table.gemm_scratch_bytes = kScratchBytes;
+  table.gemm = gemm;
+  table.pack = pack;
+}
+}  // namespace MINKE_ISA
+
+}  // namespace minke::cpu

@@ -1,0 +1,371 @@
+// The products of this instruction set: packing of both sides and the register-tile kernel (Goto & van de Geijn, BLIS).
+// A step of the kernel is one k in f32, one pair (k, k+1) in bf16. The right-hand side lies in panels of kPanel columns,
+// [steps][kPanel] of 4 bytes: an f32, or the bf16 pair of two k. The left-hand side is addressed by strides, so that
+// bf16 rows feed VDPBF16PS straight from memory. Every c[m,n] is one chain of additions over k in order, started at 0
+// for every block of kBlock k: tails, tiles and packing cannot change its bits.
+// Tests: tests/kernels/cpu_gemm_test.cpp.
+#pragma once
+#include "kernels/cpu/isa/simd.h"
+#include "kernels/cpu/isa/table.h"
+
+namespace minke::cpu {
+namespace {
+
+#if defined(__AVX512BF16__)
+constexpr bool kHasDot = true;
+#else
+constexpr bool kHasDot = false;
+#endif
+constexpr int kVectors = kWidth == 16 ? 4 : 2;       // vectors per panel row
+constexpr int kPanel = kVectors * kWidth;            // columns
+constexpr int kTileRows = 6;                         // rows of the register tile: 24 accumulators (12 in AVX2 and SSE)
+constexpr int64_t kMaxTileM = 384, kMaxTileN = 256;  // a task's part of c
+
+// Steps of a k block; the length of the k block depends on the mode only.
+constexpr int64_t kBlockSteps = 256;
+
+enum class Mode { f32, bf16 };
+template <Mode mode>
+constexpr int64_t kPerStep = mode == Mode::bf16 ? 2 : 1;
+template <Mode mode>
+constexpr int64_t kBlock = kBlockSteps * kPerStep<mode>;
+// bf16 without a dot product instruction: the left side is kept as rounded f32.
+template <Mode mode>
+constexpr bool kDot = mode == Mode::bf16 && kHasDot;
+// Bytes of a packed left-hand element of one step.
+template <Mode mode>
+constexpr int64_t kLeftBytes = mode == Mode::bf16 && !kHasDot ? 8 : 4;
+
+template <Mode mode>
+MINKE_INLINE int64_t steps_of(int64_t k) { return (k + kPerStep<mode> - 1) / kPerStep<mode>; }
+
+// Left-hand side: the element of (row, step) is at data + (row / 6)·block + (row % 6)·row_bytes + step·step_bytes.
+struct Left {
+  const char* data;
+  int64_t row_bytes, step_bytes, block_bytes;
+};
+MINKE_INLINE Left plain_left(const void* data, int64_t row_bytes, int64_t step_bytes) {
+  return {static_cast<const char*>(data), row_bytes, step_bytes, row_bytes * kTileRows};
+}
+
+struct Out {
+  char* data;
+  int64_t row_bytes;
+  bool half, add;
+};
+
+// A tile of sums to memory where a whole f32 store does not fit: bf16, or fewer columns.
+inline __attribute__((noinline)) void store_tile(const float* tile, int rows, int64_t n, const Out& out) {
+  for (int r = 0; r < rows; ++r) {
+    char* row = out.data + r * out.row_bytes;
+    for (int64_t i = 0; i < n; i += kWidth) {
+      const int64_t count = smaller<int64_t>(kWidth, n - i);
+      vf x = load_as<vf>(tile + r * kPanel + i);
+      if (out.add) x += load(row, out.half, i, count);
+      store(row, out.half, i, count, x);
+    }
+  }
+}
+
+MINKE_INLINE vu broadcast_pair(const char* p) {
+#if defined(__AVX512F__)
+  return vu(_mm512_set1_epi32(load_as<int32_t>(p)));
+#else
+  return splat_u(load_as<uint32_t>(p));
+#endif
+}
+
+template <Mode mode, int rows, int vectors>
+void micro(const Left& left, int64_t first_block, const char* panel, int64_t steps, int64_t n, const Out& out) {
+  vf acc[rows][vectors];
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) acc[r][v] = vf{};
+  const char* a = left.data + first_block * left.block_bytes;
+  const int64_t rb = left.row_bytes, sb = left.step_bytes;
+  const char* b = panel;
+  for (int64_t s = 0; s < steps; ++s, a += sb, b += kPanel * 4) {
+    if constexpr (mode == Mode::f32) {
+      vf bv[vectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) bv[v] = load_as<vf>(b + v * kWidth * 4);
+#pragma GCC unroll 8
+      for (int r = 0; r < rows; ++r) {
+        const vf x = vf(broadcast_pair(a + r * rb));
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) acc[r][v] = fma(x, bv[v], acc[r][v]);
+      }
+    } else if constexpr (kDot<mode>) {
+#if defined(__AVX512BF16__)
+      vu bv[vectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) bv[v] = load_as<vu>(b + v * kWidth * 4);
+#pragma GCC unroll 8
+      for (int r = 0; r < rows; ++r) {
+        const vu x = broadcast_pair(a + r * rb);
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v)
+          acc[r][v] = vf(_mm512_dpbf16_ps(__m512(acc[r][v]), (__m512bh)x, (__m512bh)bv[v]));
+      }
+#endif
+    } else {
+      vf bv[vectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) bv[v] = vf(load_as<vu>(b + v * kWidth * 4) << 16);
+#pragma GCC unroll 8
+      for (int r = 0; r < rows; ++r) {
+        const vf x = vf(broadcast_pair(a + r * rb));
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) acc[r][v] = fma(x, bv[v], acc[r][v]);
+      }
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) bv[v] = vf(load_as<vu>(b + v * kWidth * 4) & 0xffff0000u);
+#pragma GCC unroll 8
+      for (int r = 0; r < rows; ++r) {
+        const vf x = vf(broadcast_pair(a + r * rb + sb / 2));
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) acc[r][v] = fma(x, bv[v], acc[r][v]);
+      }
+    }
+  }
+  if (!out.half && n == vectors * kWidth) {
+    if (out.add) {
+#pragma GCC unroll 8
+      for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) {
+          char* p = out.data + r * out.row_bytes + v * kWidth * 4;
+          store_as(p, load_as<vf>(p) + acc[r][v]);
+        }
+    } else {
+#pragma GCC unroll 8
+      for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) store_as(out.data + r * out.row_bytes + v * kWidth * 4, acc[r][v]);
+    }
+    return;
+  }
+  alignas(64) float tile[kTileRows * kPanel];
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) store_as(tile + r * kPanel + v * kWidth, acc[r][v]);
+  store_tile(tile, rows, n, out);
+}
+
+using Micro = void (*)(const Left&, int64_t, const char*, int64_t, int64_t, const Out&);
+
+template <Mode mode, int vectors>
+inline Micro micro_of_rows(int64_t rows) {
+  switch (rows) {
+    case 1: return micro<mode, 1, vectors>;
+    case 2: return micro<mode, 2, vectors>;
+    case 3: return micro<mode, 3, vectors>;
+    case 4: return micro<mode, 4, vectors>;
+    case 5: return micro<mode, 5, vectors>;
+    default: return micro<mode, 6, vectors>;
+  }
+}
+template <Mode mode>
+inline Micro micro_for(int64_t rows, int64_t n) {
+  switch ((n + kWidth - 1) / kWidth) {
+    case 1: return micro_of_rows<mode, 1>(rows);
+    case 2: return micro_of_rows<mode, 2>(rows);
+#if defined(__AVX512F__)
+    case 3: return micro_of_rows<mode, 3>(rows);
+    default: return micro_of_rows<mode, 4>(rows);
+#else
+    default: return micro_of_rows<mode, 2>(rows);
+#endif
+  }
+}
+
+// out[m, n] (+)= left · panel for one panel (n <= kPanel).
+template <Mode mode>
+inline void multiply_panel(const Left& left, int64_t m, const char* panel, int64_t steps, int64_t n, Out out) {
+  const int64_t blocks = m / kTileRows, rest = m % kTileRows;
+  const Micro whole = micro_for<mode>(kTileRows, n);
+  for (int64_t i = 0; i < blocks; ++i, out.data += kTileRows * out.row_bytes) whole(left, i, panel, steps, n, out);
+  if (rest) micro_for<mode>(rest, n)(left, blocks, panel, steps, n, out);
+}
+
+// out[m, n] (+)= left · panels, the panels panel_bytes apart; f32 out.
+template <Mode mode>
+inline void multiply(const Left& left, int64_t m, const char* panels, int64_t panel_bytes, int64_t steps, int64_t n, Out out) {
+  for (int64_t j = 0; j < n; j += kPanel, panels += panel_bytes, out.data += kPanel * 4)
+    multiply_panel<mode>(left, m, panels, steps, smaller<int64_t>(kPanel, n - j), out);
+}
+
+// ---- packing --------------------------------------------------------------------------------------------------------
+struct Source {  // element (i, j) at data + i·row_stride + j·col_stride
+  const void* data;
+  bool half;
+  int64_t row_stride, col_stride;
+};
+MINKE_INLINE const void* address(const Source& s, int64_t i, int64_t j) {
+  return static_cast<const char*>(s.data) + (i * s.row_stride + j * s.col_stride) * (s.half ? 2 : 4);
+}
+MINKE_INLINE Source moved(const Source& s, int64_t i, int64_t j) {
+  return {address(s, i, j), s.half, s.row_stride, s.col_stride};
+}
+MINKE_INLINE Source swapped(const Source& s) { return {s.data, s.half, s.col_stride, s.row_stride}; }
+
+// Lanes: the kPerStep elements of k, k+1 in columns j …; both rows contiguous along the lanes. valid2: row k+1 exists.
+template <Mode mode>
+MINKE_INLINE vu interleave(const void* row0, const void* row1, bool half, int64_t j, int64_t n, bool valid2) {
+  if constexpr (mode == Mode::f32) {
+    return vu(load(row0, half, j, n));
+  } else if (half) {
+    const vu low = vu(load(row0, true, j, n)) >> 16;
+    return valid2 ? low | vu(load(row1, true, j, n)) : low;
+  } else {
+    return pair_bf16(load(row0, false, j, n), valid2 ? load(row1, false, j, n) : vf{});
+  }
+}
+
+// The n <= kWidth steps from k on of one line that is contiguous along k; left elements k … end exist.
+template <Mode mode>
+MINKE_INLINE vu along_k(const void* line, bool half, int64_t k, int64_t end) {
+  if constexpr (mode == Mode::f32) {
+    return vu(load(line, half, k, smaller<int64_t>(kWidth, end - k)));
+  } else {
+    const int64_t left = end - k;
+    if (half && left >= 2 * kWidth) return load_as<vu>(static_cast<const uint16_t*>(line) + k);
+    uint16_t t[2 * kWidth] = {};
+    if (half) {
+      for (int64_t i = 0; i < smaller<int64_t>(left, 2 * kWidth); ++i) t[i] = static_cast<const uint16_t*>(line)[k + i];
+    } else {
+      store_as(t, narrow_operand(load(line, false, k, smaller<int64_t>(kWidth, left))));
+      if (left > kWidth) store_as(t + kWidth, narrow_operand(load(line, false, k + kWidth, smaller<int64_t>(kWidth, left - kWidth))));
+    }
+    return load_as<vu>(t);
+  }
+}
+
+template <Mode mode>
+MINKE_INLINE uint32_t one_step(const Source& s, int64_t i, int64_t k, int64_t end) {  // element (i, k …) of any strides
+  const float x = load_scalar(address(s, i, k), s.half, 0);
+  if constexpr (mode == Mode::f32) return __builtin_bit_cast(uint32_t, x);
+  const float y = k + 1 < end ? load_scalar(address(s, i, k + 1), s.half, 0) : 0.0f;
+  return uint32_t(narrow_scalar(x)) | uint32_t(narrow_scalar(y)) << 16;
+}
+
+// One panel of b[k, n] (rows k): [steps][kPanel], missing columns and an odd last k are zeros.
+template <Mode mode>
+inline void pack_panel(const Source& b, int64_t k, int64_t n, char* panel) {
+  const int64_t steps = steps_of<mode>(k);
+  uint32_t* dst = reinterpret_cast<uint32_t*>(panel);
+  if (b.col_stride == 1) {
+    for (int64_t s = 0; s < steps; ++s, dst += kPanel) {
+      const int64_t k0 = s * kPerStep<mode>;
+      const void* row0 = address(b, k0, 0);
+      const bool valid2 = k0 + 1 < k;
+      const void* row1 = valid2 ? address(b, k0 + 1, 0) : row0;
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        const int64_t count = n - v * kWidth;
+        const vu x = count <= 0 ? vu{} : interleave<mode>(row0, row1, b.half, v * kWidth, smaller<int64_t>(kWidth, count), valid2);
+        store_as(dst + v * kWidth, x);
+      }
+    }
+    return;
+  }
+  if (b.row_stride == 1) {
+    for (int64_t s = 0; s < steps; s += kWidth) {
+      const int64_t count = smaller<int64_t>(kWidth, steps - s);
+      alignas(64) uint32_t line[kPanel][kWidth];
+      for (int64_t j = 0; j < kPanel; ++j)
+        store_as(line[j], j < n ? along_k<mode>(address(b, 0, j), b.half, s * kPerStep<mode>, k) : vu{});
+      for (int64_t i = 0; i < count; ++i)
+        for (int64_t j = 0; j < kPanel; ++j) dst[(s + i) * kPanel + j] = line[j][i];
+    }
+    return;
+  }
+  const Source t = swapped(b);
+  for (int64_t s = 0; s < steps; ++s)
+    for (int64_t j = 0; j < kPanel; ++j) dst[s * kPanel + j] = j < n ? one_step<mode>(t, j, s * kPerStep<mode>, k) : 0;
+}
+
+// All panels of b[k, n], panel_bytes apart.
+template <Mode mode>
+inline void pack_panels(const Source& b, int64_t k, int64_t n, char* panels, int64_t panel_bytes) {
+  for (int64_t j = 0; j < n; j += kPanel, panels += panel_bytes)
+    pack_panel<mode>(moved(b, 0, j), k, smaller<int64_t>(kPanel, n - j), panels);
+}
+
+MINKE_INLINE void expand_pairs(vu pairs, float* dst) {  // kWidth pairs to 2·kWidth floats, the low half of each first
+  uint32_t t[kWidth];
+  store_as(t, pairs);
+  for (int i = 0; i < kWidth; ++i) {
+    dst[2 * i] = __builtin_bit_cast(float, t[i] << 16);
+    dst[2 * i + 1] = __builtin_bit_cast(float, t[i] & 0xffff0000u);
+  }
+}
+
+// a[m, k] as a left-hand side: in place where its elements already are what the kernel reads, else packed into buffer
+// (left_bytes). Elements past an odd k are zeros.
+template <Mode mode>
+inline int64_t left_bytes(int64_t m, int64_t k) {
+  return (m + kTileRows - 1) / kTileRows * kTileRows * (steps_of<mode>(k) + kWidth) * kLeftBytes<mode>;
+}
+template <Mode mode>
+inline Left pack_left(const Source& a, int64_t m, int64_t k, char* buffer) {
+  if constexpr (mode == Mode::f32) {
+    if (!a.half && a.col_stride == 1) return plain_left(a.data, a.row_stride * 4, 4);
+  } else if constexpr (kDot<mode>) {
+    if (a.half && a.col_stride == 1 && k % 2 == 0) return plain_left(a.data, a.row_stride * 2, 4);
+  }
+  constexpr int64_t bytes = kLeftBytes<mode>;
+  const int64_t steps = steps_of<mode>(k);
+  if (a.row_stride == 1 && m > 1) {  // [block][step][6]
+    const int64_t block_bytes = steps * kTileRows * bytes;
+    const Left left{buffer, bytes == 8 ? 4 : bytes, kTileRows * bytes, block_bytes};
+    alignas(64) uint32_t line[kMaxTileM + 2 * kWidth];
+    for (int64_t s = 0; s < steps; ++s) {
+      const int64_t k0 = s * kPerStep<mode>;
+      const bool valid2 = k0 + 1 < k;
+      const void* row0 = address(a, 0, k0);
+      const void* row1 = valid2 ? address(a, 0, k0 + 1) : row0;
+      for (int64_t i = 0; i < m; i += kWidth)
+        store_as(line + i, interleave<mode>(row0, row1, a.half, i, smaller<int64_t>(kWidth, m - i), valid2));
+      char* dst = buffer + s * kTileRows * bytes;
+      for (int64_t i = 0; i < m; i += kTileRows, dst += block_bytes) {
+        if constexpr (bytes == 8) {  // six f32 of k, six of k+1
+          for (int r = 0; r < kTileRows; ++r) {
+            store_as(dst + r * 4, line[i + r] << 16);
+            store_as(dst + (kTileRows + r) * 4, line[i + r] & 0xffff0000u);
+          }
+        } else {
+          __builtin_memcpy(dst, line + i, kTileRows * 4);
+        }
+      }
+    }
+    return left;
+  }
+  const int64_t row_bytes = (steps + kWidth) * bytes;  // whole vectors may be stored past the end
+  for (int64_t i = 0; i < m; ++i) {
+    char* dst = buffer + i * row_bytes;
+    if (a.col_stride == 1) {
+      for (int64_t s = 0; s < steps; s += kWidth) {
+        const vu x = along_k<mode>(address(a, i, 0), a.half, s * kPerStep<mode>, k);
+        if constexpr (bytes == 8) expand_pairs(x, reinterpret_cast<float*>(dst + s * bytes));
+        else store_as(dst + s * bytes, x);
+      }
+    } else {
+      for (int64_t s = 0; s < steps; ++s) {
+        const uint32_t x = one_step<mode>(a, i, s * kPerStep<mode>, k);
+        if constexpr (bytes == 8) {
+          store_as(dst + s * 8, x << 16);
+          store_as(dst + s * 8 + 4, x & 0xffff0000u);
+        } else {
+          store_as(dst + s * 4, x);
+        }
+      }
+    }
+  }
+  return plain_left(buffer, row_bytes, bytes);
+}
+
+}  // namespace
+}  // namespace minke::cpu

@@ -1,0 +1,193 @@
+// Work row by row: norm, rotation, activation, loss. Equations in kernels/ops.h.
+#include "kernels/cpu/isa/simd.h"
+#include "kernels/cpu/isa/table.h"
+
+namespace minke::cpu {
+namespace {
+
+MINKE_INLINE char* row_at(const Rows& r, int64_t i) {
+  const int64_t offset = r.inner == 1 ? i * r.outer_stride : i / r.inner * r.outer_stride + i % r.inner * r.stride;
+  return static_cast<char*>(r.data) + offset * (r.half ? 2 : 4);
+}
+
+// f(i, n) for the vectors of a row of `width`; n < kWidth in the last one only.
+template <class F>
+MINKE_INLINE void each(int64_t begin, int64_t end, F&& f) {
+  int64_t i = begin;
+  for (; i + kWidth <= end; i += kWidth) f(i, int64_t(kWidth));
+  if (i < end) f(i, end - i);
+}
+
+float* rstd_at(const NormJob& job, int64_t r) {
+  return job.rstd + r / job.rstd_inner * job.rstd_outer_stride + r % job.rstd_inner * job.rstd_stride;
+}
+
+void rms_norm(const NormJob& job, int64_t begin, int64_t end) {
+  for (int64_t r = begin; r < end; ++r) {
+    const char* x = row_at(job.x, r);
+    char* y = row_at(job.y, r);
+    vf squares = {};
+    each(0, job.width, [&](int64_t i, int64_t n) {
+      const vf v = load(x, job.x.half, i, n);
+      squares = fma(v, v, squares);
+    });
+    const float rstd = 1 / __builtin_sqrtf(sum(squares) / float(job.width) + job.eps);
+    each(0, job.width, [&](int64_t i, int64_t n) {
+      store(y, job.y.half, i, n, load(x, job.x.half, i, n) * rstd * load(job.gain.data, job.gain.half, i, n));
+    });
+    if (job.rstd) *rstd_at(job, r) = rstd;
+  }
+}
+
+void rms_norm_backward(const NormJob& job, int64_t begin, int64_t end) {
+  for (int64_t r = begin; r < end; ++r) {
+    const char *x = row_at(job.x, r), *dy = row_at(job.dy, r);
+    char* dx = row_at(job.dx, r);
+    const float rstd = *rstd_at(job, r);
+    vf products = {};
+    each(0, job.width, [&](int64_t i, int64_t n) {
+      const vf slope = load(dy, job.dy.half, i, n) * load(job.gain.data, job.gain.half, i, n);
+      products = fma(slope, load(x, job.x.half, i, n), products);
+    });
+    const float along = rstd * rstd * (sum(products) / float(job.width));
+    each(0, job.width, [&](int64_t i, int64_t n) {
+      const vf slope = load(dy, job.dy.half, i, n) * load(job.gain.data, job.gain.half, i, n);
+      vf d = (slope - load(x, job.x.half, i, n) * along) * rstd;
+      if (job.accumulate) d += load(dx, job.dx.half, i, n);
+      store(dx, job.dx.half, i, n, d);
+    });
+  }
+}
+
+void rms_norm_gain(const NormJob& job, int64_t begin, int64_t end) {
+  each(begin, end, [&](int64_t i, int64_t n) {
+    vf total = {};
+    for (int64_t r = 0; r < job.num_rows; ++r)
+      total = fma(load(row_at(job.dy, r), job.dy.half, i, n) * *rstd_at(job, r), load(row_at(job.x, r), job.x.half, i, n), total);
+    store(job.dgain, false, i, n, load(job.dgain, false, i, n) + total);
+  });
+}
+
+MINKE_INLINE vf swap_pairs(vf x) {
+#if defined(__AVX512F__)
+  return vf(_mm512_maskz_permute_ps(0xffff, __m512(x), 0xb1));
+#elif defined(__AVX2__)
+  return vf(_mm256_permute_ps(__m256(x), 0xb1));
+#else
+  return vf{x[1], x[0], x[3], x[2]};
+#endif
+}
+
+constexpr int64_t kMaxRotary = 1024;
+
+void rope(const RopeJob& job, int64_t begin, int64_t end) {
+  const int64_t half = job.width / 2;
+  alignas(64) float cosine[kMaxRotary], sine[kMaxRotary];
+  for (int64_t t = begin; t < end; ++t) {
+    const float* angles = job.table + int64_t(job.positions[t]) * job.width;
+    const float sign = job.inverse ? -1.0f : 1.0f;
+    for (int64_t i = 0; i < half; ++i) {
+      const float c = angles[i], s = angles[half + i] * sign;
+      if (job.interleaved) cosine[2 * i] = cosine[2 * i + 1] = c, sine[2 * i] = -s, sine[2 * i + 1] = s;
+      else cosine[i] = c, sine[i] = s;
+    }
+    for (int64_t h = 0; h < job.heads; ++h) {
+      char* x = row_at(job.x, t * job.heads + h);
+      if (job.interleaved) {
+        each(0, job.width, [&](int64_t i, int64_t n) {
+          const vf v = load(x, job.x.half, i, n);
+          store(x, job.x.half, i, n, v * load(cosine, false, i, n) + swap_pairs(v) * load(sine, false, i, n));
+        });
+      } else {
+        each(0, half, [&](int64_t i, int64_t n) {
+          const vf c = load(cosine, false, i, n), s = load(sine, false, i, n);
+          const vf a = load(x, job.x.half, i, n), b = load(x, job.x.half, half + i, n);
+          store(x, job.x.half, i, n, a * c - b * s);
+          store(x, job.x.half, half + i, n, b * c + a * s);
+        });
+      }
+    }
+  }
+}
+
+void swiglu(const SwigluJob& job, int64_t begin, int64_t end) {
+  for (int64_t r = begin; r < end; ++r) {
+    const char* in = row_at(job.gate_up, r);
+    char* y = row_at(job.y, r);
+    const float weight = job.weight ? job.weight[r] : 1;
+    each(0, job.width, [&](int64_t i, int64_t n) {
+      const vf g = load(in, job.gate_up.half, i, n), u = load(in, job.gate_up.half, job.width + i, n);
+      store(y, job.y.half, i, n, g * sigmoid(g) * u * weight);
+    });
+  }
+}
+
+void swiglu_backward(const SwigluJob& job, int64_t begin, int64_t end) {
+  for (int64_t r = begin; r < end; ++r) {
+    const char *in = row_at(job.gate_up, r), *dy = row_at(job.y, r);
+    char* out = row_at(job.d_gate_up, r);
+    const float weight = job.weight ? job.weight[r] : 1;
+    vf d_weight = {};
+    each(0, job.width, [&](int64_t i, int64_t n) {
+      const vf g = load(in, job.gate_up.half, i, n), u = load(in, job.gate_up.half, job.width + i, n);
+      const vf d = load(dy, job.y.half, i, n), s = sigmoid(g), silu = g * s;
+      d_weight += d * silu * u;
+      const vf scaled = d * weight;
+      store(out, job.d_gate_up.half, i, n, scaled * u * (s + silu * (1.0f - s)));
+      store(out, job.d_gate_up.half, job.width + i, n, scaled * silu);
+    });
+    if (job.d_weight) job.d_weight[r] = sum(d_weight);
+  }
+}
+
+void cross_entropy(const CrossEntropyJob& job, int64_t begin, int64_t end) {
+  for (int64_t r = begin; r < end; ++r) {
+    char* x = row_at(job.logits, r);
+    const bool half = job.logits.half;
+    const int64_t target = job.target[r];
+    if (target < 0) {
+      job.loss[r] = 0;
+      if (job.gradient) each(0, job.width, [&](int64_t i, int64_t n) { store(x, half, i, n, vf{}); });
+      continue;
+    }
+    vf top = splat(-kInfinity);
+    each(0, job.width, [&](int64_t i, int64_t n) {
+      vf v = load(x, half, i, n);
+      if (n < kWidth) v = iota() < splat_i(int32_t(n)) ? v : splat(-kInfinity);
+      top = max(top, v);
+    });
+    const float maximum = max_lane(top);
+    vf total = {};
+    each(0, job.width, [&](int64_t i, int64_t n) {
+      vf p = exp(load(x, half, i, n) - maximum);
+      if (n < kWidth) p = iota() < splat_i(int32_t(n)) ? p : vf{};
+      total += p;
+    });
+    const float all = sum(total), at_target = load_scalar(x, half, target);
+    job.loss[r] = maximum - at_target + __builtin_logf(all);
+    if (!job.gradient) continue;
+    const float scale = job.grad_scale / all;
+    each(0, job.width, [&](int64_t i, int64_t n) {
+      store(x, half, i, n, exp(load(x, half, i, n) - maximum) * scale);
+    });
+    const float p = exp(splat(at_target - maximum))[0] / all;
+    store_scalar(x, half, target, (p - 1) * job.grad_scale);
+  }
+}
+
+}  // namespace
+
+namespace MINKE_ISA {
+void fill_rows(Table& table) {
+  table.max_rotary = kMaxRotary;
+  table.rms_norm = rms_norm;
+  table.rms_norm_backward = rms_norm_backward;
+  table.rms_norm_gain = rms_norm_gain;
+  table.rope = rope;
+  table.swiglu = swiglu;
+  table.swiglu_backward = swiglu_backward;
+  table.cross_entropy = cross_entropy;
+}
+}  // namespace MINKE_ISA
+
+}  // namespace minke::cpu

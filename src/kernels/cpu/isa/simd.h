@@ -1,0 +1,237 @@
+// Vectors of one instruction set's width: loads and stores of f32 and bf16, fma, exp, sums in a fixed order. The files of
+// this folder are compiled once per instruction set, so everything here has internal linkage and no header with
+// function bodies of its own (std:: templates, core/) may be included: the linker could keep their AVX-512 copy.
+// Tests: tests/kernels/cpu_isa_test.cpp (symbols), tests/kernels/cpu_math_test.cpp (accuracy).
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+#define MINKE_INLINE inline __attribute__((always_inline))
+
+namespace minke {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int kWidth = 16;
+#elif defined(__AVX2__)
+constexpr int kWidth = 8;
+#else
+constexpr int kWidth = 4;
+#endif
+
+typedef float vf __attribute__((vector_size(kWidth * 4)));
+typedef int32_t vi __attribute__((vector_size(kWidth * 4)));
+typedef uint32_t vu __attribute__((vector_size(kWidth * 4)));
+typedef uint16_t vh __attribute__((vector_size(kWidth * 2)));
+typedef double vd __attribute__((vector_size(kWidth * 4)));  // half as many lanes
+
+constexpr float kInfinity = __builtin_inff();
+
+template <class T>
+MINKE_INLINE T load_as(const void* p) {
+  T v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+template <class T>
+MINKE_INLINE void store_as(void* p, T v) { __builtin_memcpy(p, &v, sizeof v); }
+
+template <class T>
+MINKE_INLINE T smaller(T a, T b) { return a < b ? a : b; }
+template <class T>
+MINKE_INLINE T larger(T a, T b) { return a > b ? a : b; }
+
+MINKE_INLINE vf splat(float x) { return x - vf{}; }
+MINKE_INLINE vi splat_i(int32_t x) { return x - vi{}; }
+MINKE_INLINE vu splat_u(uint32_t x) { return x - vu{}; }
+
+MINKE_INLINE vi iota() {
+#if defined(__AVX512F__)
+  return vi{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+#elif defined(__AVX2__)
+  return vi{0, 1, 2, 3, 4, 5, 6, 7};
+#else
+  return vi{0, 1, 2, 3};
+#endif
+}
+
+// One rounding where the instruction set has FMA, two in baseline.
+MINKE_INLINE vf fma(vf a, vf b, vf c) {
+#if defined(__AVX512F__)
+  return vf(_mm512_fmadd_ps(__m512(a), __m512(b), __m512(c)));
+#elif defined(__AVX2__)
+  return vf(_mm256_fmadd_ps(__m256(a), __m256(b), __m256(c)));
+#else
+  return a * b + c;
+#endif
+}
+// NaN in b comes out.
+MINKE_INLINE vf max(vf a, vf b) {
+#if defined(__AVX512F__)
+  return vf(_mm512_maskz_max_ps(0xffff, __m512(a), __m512(b)));  // maskz: GCC 12 warns inside the plain one
+#elif defined(__AVX2__)
+  return vf(_mm256_max_ps(__m256(a), __m256(b)));
+#else
+  return a > b ? a : b;
+#endif
+}
+MINKE_INLINE vf sqrt(vf a) {
+#if defined(__AVX512F__)
+  return vf(_mm512_maskz_sqrt_ps(0xffff, __m512(a)));
+#elif defined(__AVX2__)
+  return vf(_mm256_sqrt_ps(__m256(a)));
+#elif defined(__SSE2__)
+  return vf(_mm_sqrt_ps(__m128(a)));
+#else
+  for (int i = 0; i < kWidth; ++i) a[i] = __builtin_sqrtf(a[i]);
+  return a;
+#endif
+}
+
+// Always the same tree: upper half onto lower half.
+MINKE_INLINE float sum(vf v) {
+  float t[kWidth];
+  store_as(t, v);
+  for (int n = kWidth / 2; n; n /= 2)
+    for (int i = 0; i < n; ++i) t[i] += t[i + n];
+  return t[0];
+}
+MINKE_INLINE float max_lane(vf v) {
+  float t[kWidth];
+  store_as(t, v);
+  for (int n = kWidth / 2; n; n /= 2)
+    for (int i = 0; i < n; ++i) t[i] = t[i] > t[i + n] ? t[i] : t[i + n];
+  return t[0];
+}
+
+// ---- bf16 -----------------------------------------------------------------------------------------------------------
+MINKE_INLINE vf widen(vh h) { return vf(__builtin_convertvector(h, vu) << 16); }
+// The bf16 of x in the upper half of each lane (nearest even; a NaN stays one); the lower half holds rubbish.
+MINKE_INLINE vu round_upper(vf x) {
+  const vu u = vu(x);
+  const vu rounded = u + 0x7fffu + ((u >> 16) & 1u);
+  const vi is_nan = x != x;
+  return is_nan ? (u | 0x400000u) : rounded;
+}
+MINKE_INLINE vh narrow(vf x) { return __builtin_convertvector(round_upper(x) >> 16, vh); }
+MINKE_INLINE vf round_bf16(vf x) { return vf(round_upper(x) & 0xffff0000u); }
+// For operands of the dot product instruction, which takes subnormals for zeros, as this conversion does.
+MINKE_INLINE vh narrow_operand(vf x) {
+#if defined(__AVX512BF16__)
+  return (vh)_mm512_cvtneps_pbh(__m512(x));
+#else
+  return narrow(x);
+#endif
+}
+// Lanes of pairs: `low` in bits 0–15, `high` in bits 16–31.
+MINKE_INLINE vu pair_bf16(vf low, vf high) {
+#if defined(__AVX512BF16__)
+  return __builtin_convertvector(narrow_operand(low), vu) | (__builtin_convertvector(narrow_operand(high), vu) << 16);
+#else
+  return (round_upper(low) >> 16) | (round_upper(high) & 0xffff0000u);
+#endif
+}
+
+// ---- loads and stores of n <= kWidth elements -----------------------------------------------------------------------
+MINKE_INLINE vf load_f32(const float* p) { return load_as<vf>(p); }
+inline vf load_f32(const float* p, int64_t n) {
+#if defined(__AVX512F__)
+  return vf(_mm512_maskz_loadu_ps(__mmask16((1u << n) - 1), p));
+#else
+  float t[kWidth] = {};
+  for (int64_t i = 0; i < n; ++i) t[i] = p[i];
+  return load_as<vf>(t);
+#endif
+}
+inline void store_f32(float* p, vf v, int64_t n) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, __mmask16((1u << n) - 1), __m512(v));
+#else
+  float t[kWidth];
+  store_as(t, v);
+  for (int64_t i = 0; i < n; ++i) p[i] = t[i];
+#endif
+}
+inline vh load_half(const uint16_t* p, int64_t n) {
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+  return vh(_mm256_maskz_loadu_epi16(__mmask16((1u << n) - 1), p));
+#else
+  uint16_t t[kWidth] = {};
+  for (int64_t i = 0; i < n; ++i) t[i] = p[i];
+  return load_as<vh>(t);
+#endif
+}
+inline void store_half(uint16_t* p, vh v, int64_t n) {
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+  _mm256_mask_storeu_epi16(p, __mmask16((1u << n) - 1), __m256i(v));
+#else
+  uint16_t t[kWidth];
+  store_as(t, v);
+  for (int64_t i = 0; i < n; ++i) p[i] = t[i];
+#endif
+}
+
+// Elements i … i+n of a row of f32 (half = false) or bf16.
+MINKE_INLINE vf load(const void* row, bool half, int64_t i, int64_t n) {
+  if (half) {
+    const uint16_t* p = static_cast<const uint16_t*>(row) + i;
+    return widen(n == kWidth ? load_as<vh>(p) : load_half(p, n));
+  }
+  const float* p = static_cast<const float*>(row) + i;
+  return n == kWidth ? load_as<vf>(p) : load_f32(p, n);
+}
+MINKE_INLINE void store(void* row, bool half, int64_t i, int64_t n, vf v) {
+  if (half) {
+    uint16_t* p = static_cast<uint16_t*>(row) + i;
+    if (n == kWidth) store_as(p, narrow(v));
+    else store_half(p, narrow(v), n);
+    return;
+  }
+  float* p = static_cast<float*>(row) + i;
+  if (n == kWidth) store_as(p, v);
+  else store_f32(p, v, n);
+}
+MINKE_INLINE float load_scalar(const void* p, bool half, int64_t i) {
+  if (half) return __builtin_bit_cast(float, uint32_t(static_cast<const uint16_t*>(p)[i]) << 16);
+  return static_cast<const float*>(p)[i];
+}
+MINKE_INLINE uint16_t narrow_scalar(float x) {
+  const uint32_t u = __builtin_bit_cast(uint32_t, x);
+  if ((u & 0x7fffffffu) > 0x7f800000u) return uint16_t((u >> 16) | 0x40);
+  return uint16_t((u + 0x7fffu + ((u >> 16) & 1)) >> 16);
+}
+MINKE_INLINE void store_scalar(void* p, bool half, int64_t i, float x) {
+  if (half) static_cast<uint16_t*>(p)[i] = narrow_scalar(x);
+  else static_cast<float*>(p)[i] = x;
+}
+
+// ---- exp ------------------------------------------------------------------------------------------------------------
+// e^x = 2^n · e^r, |r| <= ln2/2; the polynomial is Cephes' expf (relative error below 1e-7). Overflow gives inf,
+// underflow 0 or a subnormal, NaN stays NaN.
+MINKE_INLINE vf exp(vf x) {
+  x = x < -104.0f ? splat(-104.0f) : x;
+  x = x > 89.0f ? splat(89.0f) : x;
+  const vf shifted = fma(x, splat(1.44269504088896341f), splat(12582912.0f));  // 1.5·2^23: the integer lands in the low bits
+  const vf n = shifted - 12582912.0f;
+  vf r = fma(n, splat(-0.693359375f), x);
+  r = fma(n, splat(2.12194440e-4f), r);
+  vf p = splat(1.9875691500e-4f);
+  p = fma(p, r, splat(1.3981999507e-3f));
+  p = fma(p, r, splat(8.3334519073e-3f));
+  p = fma(p, r, splat(4.1665795894e-2f));
+  p = fma(p, r, splat(1.6666665459e-1f));
+  p = fma(p, r, splat(5.0000001201e-1f));
+  p = fma(p, r * r, r) + 1.0f;
+  const vi k = vi(shifted) - 0x4b400000;  // two factors: 2^n itself may not be representable
+  const vi k1 = k >> 1, k2 = k - k1;
+  return p * vf((k1 + 127) << 23) * vf((k2 + 127) << 23);
+}
+
+MINKE_INLINE vf sigmoid(vf z) { return 1.0f / (1.0f + exp(-z)); }
+
+}  // namespace
+}  // namespace minke

@@ -1,0 +1,170 @@
+// What the code of one instruction set offers to the wrappers in src/kernels/cpu: functions over raw pointers, each doing
+// one task of a job that the wrapper has validated, laid out and handed to the threads. Only plain structs here: this
+// header is compiled for every instruction set (see simd.h). Strides count elements unless they say bytes.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace minke::cpu {
+
+// f32 (half = false) or bf16 rows; row r starts at data + (r / inner)·outer_stride + (r % inner)·stride.
+struct Rows {
+  void* data = nullptr;
+  bool half = false;
+  int64_t inner = 1, outer_stride = 0, stride = 0;
+};
+
+struct Matrix {  // of a group g: data + g·group_stride
+  void* data = nullptr;
+  bool half = false;
+  int64_t row_stride = 0, col_stride = 0, group_stride = 0;
+};
+
+enum class Split : uint8_t { none, rows, inner };  // what the offsets cut: nothing (all groups alike), rows of a and c, or k
+
+struct GemmJob {
+  Matrix a, b, c;
+  const char* panels = nullptr;  // instead of b
+  int64_t panels_group_bytes = 0;
+  int64_t m = 0, n = 0, k = 0;   // m (Split::rows) and k (Split::inner) are those of each group
+  bool bf16 = false, accumulate = false;
+  Split split = Split::none;
+  const int32_t* offsets = nullptr;
+  int64_t groups = 1;
+  int64_t tile_m = 0, tile_n = 0;
+  const int64_t* first_task = nullptr;  // [groups + 1]
+  char* scratch = nullptr;              // gemm_scratch_bytes for every thread
+};
+
+struct PackJob {
+  Matrix b;
+  char* panels = nullptr;
+  int64_t group_bytes = 0;
+  int64_t k = 0, n = 0;
+  bool bf16 = false;
+};
+
+struct AttentionJob {
+  Rows q, k, k_rope, v, out;  // row (t, h) of q and out: inner = H; k, v: inner = Hkv
+  float* lse = nullptr;       // row t, head h at t·lse_stride + h·lse_head_stride
+  int64_t lse_stride = 0, lse_head_stride = 0;
+  int64_t heads = 0, kv_heads = 0, dk = 0, dr = 0, dv = 0;
+  float scale = 1;
+  bool bf16 = false;
+  const int64_t* sequence_offsets = nullptr;
+  const int32_t* first_visible = nullptr;
+  Rows dout, dq, d_k, dv_out;  // backward
+  float* rope_parts = nullptr; // [N, Hkv, dr]: the gradient of k_rope by head
+  char* scratch = nullptr;
+  int64_t thread_bytes = 0;
+};
+
+struct CachedJob {
+  Rows q, k, v, out;  // row (i, h) of q and out; row (j, h') of k and v
+  int64_t queries = 0, heads = 0, kv_heads = 0, dk = 0, dv = 0, cached = 0;
+  float scale = 1;
+  bool bf16 = false;
+  int64_t row_blocks = 0;                 // of Table::row_block rows; a row is (query, head of the group)
+  int64_t segments = 0;                   // of Table::segment keys
+  bool split = false;                     // a task is one segment; parts are merged afterwards
+  float* parts = nullptr;                 // [kv_heads, row_blocks, segments, row_block, dv + 2]
+  char* scratch = nullptr;
+  int64_t thread_bytes = 0;
+};
+
+struct NormJob {
+  Rows x, gain, y;  // gain is one row
+  float* rstd = nullptr;
+  int64_t rstd_inner = 1, rstd_outer_stride = 0, rstd_stride = 0;
+  int64_t width = 0, num_rows = 0;
+  float eps = 0;
+  Rows dy, dx;
+  bool accumulate = false;
+  float* dgain = nullptr;
+};
+
+struct RopeJob {
+  Rows x;
+  const int32_t* positions = nullptr;
+  const float* table = nullptr;
+  int64_t width = 0, heads = 0;
+  bool interleaved = true, inverse = false;
+};
+
+struct SwigluJob {
+  Rows gate_up, y;  // y is dy in the backward
+  const float* weight = nullptr;
+  int64_t width = 0;
+  Rows d_gate_up;
+  float* d_weight = nullptr;
+};
+
+struct CrossEntropyJob {
+  Rows logits;
+  const int32_t* target = nullptr;
+  float* loss = nullptr;
+  int64_t width = 0;
+  bool gradient = false;
+  float grad_scale = 1;
+};
+
+struct AdamJob {
+  float* param = nullptr;
+  const float* grad = nullptr;
+  void *m = nullptr, *v = nullptr;
+  bool m_half = false, v_half = false;
+  float beta1 = 0, beta2 = 0, rest1 = 1, rest2 = 1;  // rest = 1 − beta, rounded once
+  float step_size = 0, v_correction = 0, eps = 0, decay = 0, grad_scale = 1;
+};
+
+struct Table {
+  const char* name = "";
+  int64_t panel_width = 0, tile_rows = 0, max_tile_m = 0, max_tile_n = 0, gemm_scratch_bytes = 0;
+  void (*gemm)(const GemmJob&, int64_t task, int thread) = nullptr;
+  void (*pack)(const PackJob&, int64_t group, int64_t panel) = nullptr;
+
+  int64_t (*attention_bytes)(const AttentionJob&, int64_t longest) = nullptr;           // scratch per thread
+  int64_t (*attention_backward_bytes)(const AttentionJob&, int64_t longest) = nullptr;
+  void (*attention)(const AttentionJob&, int64_t sequence, int64_t kv_head, int thread) = nullptr;
+  void (*attention_backward)(const AttentionJob&, int64_t sequence, int64_t kv_head, int thread) = nullptr;
+  int64_t segment = 0, row_block = 0, max_rotary = 0;
+  int64_t (*cached_bytes)(const CachedJob&) = nullptr;  // per thread
+  void (*cached)(const CachedJob&, int64_t task, int thread) = nullptr;
+  void (*cached_merge)(const CachedJob&, int64_t task) = nullptr;
+
+  // Rows [begin, end).
+  void (*rms_norm)(const NormJob&, int64_t begin, int64_t end) = nullptr;
+  void (*rms_norm_backward)(const NormJob&, int64_t begin, int64_t end) = nullptr;
+  void (*rms_norm_gain)(const NormJob&, int64_t begin, int64_t end) = nullptr;  // columns
+  void (*rope)(const RopeJob&, int64_t begin, int64_t end) = nullptr;           // tokens
+  void (*swiglu)(const SwigluJob&, int64_t begin, int64_t end) = nullptr;
+  void (*swiglu_backward)(const SwigluJob&, int64_t begin, int64_t end) = nullptr;
+  void (*cross_entropy)(const CrossEntropyJob&, int64_t begin, int64_t end) = nullptr;
+  // One row of n elements.
+  void (*add_row)(void* y, bool y_half, const void* x, bool x_half, int64_t n) = nullptr;
+  void (*copy_row)(void* y, bool y_half, const void* x, bool x_half, int64_t n) = nullptr;
+  void (*fill_row)(void* y, bool y_half, float value, int64_t n) = nullptr;
+  // y[n] (+)= Σ of the given rows of x, in their order; a negative row adds nothing.
+  void (*sum_rows)(void* y, bool y_half, bool accumulate, const Rows& x, const int32_t* rows, int64_t count, int64_t n) = nullptr;
+  // y[begin, end) += Σ_r x[r, begin … end), r ascending.
+  void (*column_sums)(float* y, const Rows& x, int64_t num_rows, int64_t begin, int64_t end) = nullptr;
+  void (*adamw)(const AdamJob&, int64_t begin, int64_t end) = nullptr;
+  double (*sum_squares)(const void* x, bool half, int64_t n) = nullptr;
+};
+
+#define MINKE_DECLARE_FILL(isa)                                                                                    \
+  namespace isa {                                                                                                  \
+  void fill_gemm(Table&);                                                                                          \
+  void fill_attention(Table&);                                                                                     \
+  void fill_attention_backward(Table&);                                                                            \
+  void fill_cached(Table&);                                                                                        \
+  void fill_rows(Table&);                                                                                          \
+  void fill_streams(Table&);                                                                                       \
+  }
+MINKE_DECLARE_FILL(baseline)
+MINKE_DECLARE_FILL(avx2)
+MINKE_DECLARE_FILL(avx512)
+MINKE_DECLARE_FILL(avx512_bf16)
+#undef MINKE_DECLARE_FILL
+
+}  // namespace minke::cpu

@@ -1,0 +1,315 @@
+// Gate, balance losses, sort by expert, gather and combine. The choice of experts is scalar code on purpose: it must be
+// the same on every instruction set, because top-k is discontinuous. Mathematics: recipe/architecture.md §3.2–3.3,
+// recipe/training.md §4.
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "kernels/cpu/common.h"
+
+namespace minke::cpu {
+namespace {
+
+constexpr float kSumEpsilon = 1e-20f;  // of the normalisation, as the published implementations have it
+constexpr int64_t kMaxExperts = 1024;
+constexpr float kNever = -std::numeric_limits<float>::infinity();
+
+// Writes the indices of the k largest of values[n] by falling value, ties to the lower index. NaN ranks as −inf, so a
+// diverged gate still yields experts that exist.
+void largest(const float* values, int64_t n, int64_t k, int64_t* chosen) {
+  bool taken[kMaxExperts] = {};
+  for (int64_t i = 0; i < k; ++i) {
+    int64_t best = -1;
+    float best_value = kNever;
+    for (int64_t e = 0; e < n; ++e) {
+      if (taken[e]) continue;
+      if (best < 0 || values[e] > best_value) {
+        best = e;
+        best_value = std::isnan(values[e]) ? kNever : values[e];
+      }
+    }
+    taken[best] = true;
+    chosen[i] = best;
+  }
+}
+
+struct Gate {
+  int64_t n, experts, k;
+  float *scores, *weight;
+  int32_t* expert;
+  int64_t score_stride, weight_stride, expert_stride;
+};
+
+Gate checked_gate(const RouteArgs& args) {
+  check(args.scores.rank == 2 && args.expert.rank == 2, "route: ranks");
+  Gate g;
+  g.n = args.scores.shape[0], g.experts = args.scores.shape[1], g.k = args.expert.shape[1];
+  expect_shape(args.expert, {g.n, g.k}, "route: expert is [N,K]");
+  check(0 < g.k && g.k <= g.experts && g.experts <= kMaxExperts, "route: 0 < K <= E <= 1024");
+  check(args.num_groups > 0 && g.experts % args.num_groups == 0 && 0 < args.top_groups && args.top_groups <= args.num_groups,
+        "route: groups");
+  g.scores = f32_data(args.scores), g.score_stride = args.scores.stride[0];
+  check(args.expert.dtype == DType::i32 && (g.k <= 1 || args.expert.stride[1] == 1), "route: expert is i32, its last axis dense");
+  g.expert = static_cast<int32_t*>(args.expert.data), g.expert_stride = args.expert.stride[0];
+  g.weight = nullptr, g.weight_stride = 0;
+  if (args.weight) {
+    expect_shape(args.weight, {g.n, g.k}, "route: weight is [N,K]");
+    g.weight = f32_data(args.weight), g.weight_stride = args.weight.stride[0];
+  }
+  return g;
+}
+
+void score(const float* logits, int64_t n, Scoring scoring, float* scores) {
+  if (scoring == Scoring::sigmoid) {
+    for (int64_t e = 0; e < n; ++e) scores[e] = 1 / (1 + std::exp(-logits[e]));
+    return;
+  }
+  float top = logits[0], sum = 0;
+  for (int64_t e = 0; e < n; ++e) top = std::max(top, logits[e]);
+  for (int64_t e = 0; e < n; ++e) sum += scores[e] = std::exp(logits[e] - top);
+  for (int64_t e = 0; e < n; ++e) scores[e] /= sum;
+}
+
+// Masks with −inf the candidates outside the best top_groups groups.
+void limit_groups(const RouteArgs& args, float* candidates, int64_t experts) {
+  const int64_t per_group = experts / args.num_groups;
+  float group_scores[kMaxExperts];
+  for (int64_t g = 0; g < args.num_groups; ++g) {
+    const float* members = candidates + g * per_group;
+    int64_t best[2];
+    largest(members, per_group, std::min<int64_t>(2, per_group), best);
+    group_scores[g] = members[best[0]];
+    if (args.group_score == GroupScore::top2_sum && per_group > 1) group_scores[g] += members[best[1]];
+  }
+  int64_t groups[kMaxExperts];
+  largest(group_scores, args.num_groups, args.top_groups, groups);
+  bool allowed[kMaxExperts] = {};
+  for (int64_t i = 0; i < args.top_groups; ++i) allowed[groups[i]] = true;
+  for (int64_t e = 0; e < experts; ++e)
+    if (!allowed[e / per_group]) candidates[e] = kNever;
+}
+
+}  // namespace
+
+void route(const Table&, const Context& ctx, const RouteArgs& args) {
+  const Gate g = checked_gate(args);
+  expect_shape(args.logits, {g.n, g.experts}, "route: logits is [N,E]");
+  check(g.weight != nullptr || g.n == 0, "route: weight is missing");
+  const float* logits = f32_data(args.logits);
+  const float* bias = nullptr;
+  if (args.bias) expect_shape(args.bias, {g.experts}, "route: bias is [E]"), bias = f32_data(args.bias);
+  in_chunks(ctx, g.n, g.experts * 16, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      float* scores = g.scores + t * g.score_stride;
+      int32_t* expert = g.expert + t * g.expert_stride;
+      float* weight = g.weight + t * g.weight_stride;
+      score(logits + t * args.logits.stride[0], g.experts, args.scoring, scores);
+      if (!args.replay) {
+        float candidates[kMaxExperts];
+        int64_t chosen[kMaxExperts];
+        for (int64_t e = 0; e < g.experts; ++e) candidates[e] = bias ? scores[e] + bias[e] : scores[e];
+        if (args.group_score != GroupScore::none) limit_groups(args, candidates, g.experts);
+        largest(candidates, g.experts, g.k, chosen);
+        for (int64_t k = 0; k < g.k; ++k) expert[k] = int32_t(chosen[k]);
+      }
+      float sum = 0;
+      for (int64_t k = 0; k < g.k; ++k) {  // −1: dropped, on replay
+        weight[k] = expert[k] < 0 ? 0 : scores[bounded(expert[k], g.experts, "route: expert")];
+        sum += weight[k];
+      }
+      for (int64_t k = 0; k < g.k; ++k) weight[k] = (args.normalise ? weight[k] / (sum + kSumEpsilon) : weight[k]) * float(args.scale);
+    }
+  });
+}
+
+// w_k = scale·s_k/σ, σ = Σs + 1e-20: ds_k = scale·(dw_k − Σ_j dw_j s_j/σ)/σ, then through sigmoid s(1−s) or softmax.
+void route_backward(const Table&, const Context& ctx, const RouteBackwardArgs& args) {
+  const Gate g = checked_gate(args.forward);
+  expect_shape(args.d_weight, {g.n, g.k}, "route_backward: d_weight is [N,K]");
+  expect_shape(args.d_logits, {g.n, g.experts}, "route_backward: d_logits is [N,E]");
+  const float *d_weight = f32_data(args.d_weight), *d_scores = nullptr;
+  if (args.d_scores) expect_shape(args.d_scores, {g.n, g.experts}, "route_backward: d_scores is [N,E]"), d_scores = f32_data(args.d_scores);
+  float* d_logits = f32_data(args.d_logits);
+  const float scale = float(args.forward.scale);
+  in_chunks(ctx, g.n, g.experts * 4, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      const float *s = g.scores + t * g.score_stride, *dw = d_weight + t * args.d_weight.stride[0];
+      const int32_t* expert = g.expert + t * g.expert_stride;
+      float ds[kMaxExperts], sum = 0, weighted = 0;
+      for (int64_t e = 0; e < g.experts; ++e) ds[e] = d_scores ? d_scores[t * args.d_scores.stride[0] + e] : 0;
+      for (int64_t k = 0; k < g.k; ++k) {
+        if (expert[k] < 0) continue;
+        const float score = s[bounded(expert[k], g.experts, "route_backward: expert")];
+        sum += score;
+        weighted += dw[k] * score;
+      }
+      sum += kSumEpsilon;
+      for (int64_t k = 0; k < g.k; ++k)
+        if (expert[k] >= 0) ds[expert[k]] += scale * (args.forward.normalise ? (dw[k] - weighted / sum) / sum : dw[k]);
+      float mean = 0;
+      for (int64_t e = 0; e < g.experts; ++e) mean += ds[e] * s[e];
+      float* out = d_logits + t * args.d_logits.stride[0];
+      for (int64_t e = 0; e < g.experts; ++e)
+        out[e] = args.forward.scoring == Scoring::sigmoid ? ds[e] * s[e] * (1 - s[e]) : s[e] * (ds[e] - mean);
+    }
+  });
+}
+
+namespace {
+
+// w of one sequence: α_expert f + α_device f' + α_comm f'' (recipe/training.md §4.1).
+void balance_weights(const BalanceArgs& args, int64_t begin, int64_t end, float* w) {
+  const int64_t experts = args.scores.shape[1], k = args.expert.shape[1], per_device = experts / args.num_devices;
+  const float* scores = f32_data(args.scores);
+  const auto* expert = static_cast<const int32_t*>(args.expert.data);
+  int64_t tokens[kMaxExperts] = {}, device_tokens[kMaxExperts] = {}, seen_by[kMaxExperts] = {};
+  for (int64_t t = begin; t < end; ++t) {
+    int64_t chosen[kMaxExperts];
+    if (args.count_unbiased) largest(scores + t * args.scores.stride[0], experts, k, chosen);
+    else
+      for (int64_t i = 0; i < k; ++i) chosen[i] = expert[t * args.expert.stride[0] + i];
+    for (int64_t i = 0; i < k; ++i) {
+      if (chosen[i] < 0) continue;
+      tokens[bounded(chosen[i], experts, "balance: expert")]++;
+      const int64_t device = chosen[i] / per_device;
+      if (seen_by[device] != t + 1) device_tokens[device]++, seen_by[device] = t + 1;
+    }
+  }
+  const float length = float(end - begin);
+  const auto f = [&](int64_t e) { return float(experts) / (float(k) * length) * float(tokens[e]); };
+  for (int64_t e = 0; e < experts; ++e) {
+    const int64_t device = e / per_device;
+    float f_device = 0;
+    for (int64_t j = device * per_device; j < (device + 1) * per_device; ++j) f_device += f(j) / float(per_device);
+    const float f_comm = float(args.num_devices) / (float(args.top_devices) * length) * float(device_tokens[device]);
+    w[e] = float(args.alpha_expert) * f(e) + float(args.alpha_device) * f_device + float(args.alpha_comm) * f_comm;
+  }
+}
+
+}  // namespace
+
+// L = mean over sequences of Σ_i w_i P_i, P_i = (1/T) Σ_t s'_{i,t}; with s' = s/σ: ∂(w·s')/∂s_i = (w_i − w·s')/σ.
+void balance(const Table&, const Context& ctx, const BalanceArgs& args) {
+  check(args.scores.rank == 2 && args.expert.rank == 2 && args.scores.shape[0] == args.expert.shape[0], "balance: shapes");
+  const int64_t n = args.scores.shape[0], experts = args.scores.shape[1], sequences = args.num_sequences;
+  check(experts <= kMaxExperts && args.num_devices > 0 && experts % args.num_devices == 0 && args.top_devices > 0, "balance: devices");
+  check(args.expert.dtype == DType::i32 && (args.expert.shape[1] <= 1 || args.expert.stride[1] == 1), "balance: expert is i32 [N,K]");
+  for (int64_t i = 0; i < sequences; ++i)
+    check(0 <= args.sequence_offsets[i] && args.sequence_offsets[i] <= args.sequence_offsets[i + 1] && args.sequence_offsets[i + 1] <= n,
+          "balance: sequence offsets");
+  const float* scores = f32_data(args.scores);
+  float *d_scores = nullptr, *loss = f32_data(args.loss);
+  if (args.d_scores) expect_shape(args.d_scores, {n, experts}, "balance: d_scores is [N,E]"), d_scores = f32_data(args.d_scores);
+  if (sequences == 0) return;
+  ArenaScope scope(*ctx.scratch);
+  auto* sums = static_cast<double*>(ctx.scratch->take_bytes(size_t(sequences) * sizeof(double)));
+  ctx.threads->for_each(sequences, [&](int64_t i, int) {
+    const int64_t begin = args.sequence_offsets[i], end = args.sequence_offsets[i + 1];
+    sums[i] = 0;
+    if (begin == end) return;
+    float w[kMaxExperts];
+    balance_weights(args, begin, end, w);
+    const float share = 1 / (float(end - begin) * float(sequences));
+    for (int64_t t = begin; t < end; ++t) {
+      const float* s = scores + t * args.scores.stride[0];
+      float sigma = args.normalise_scores ? kSumEpsilon : 1, value = 0;
+      for (int64_t e = 0; e < experts; ++e) {
+        if (args.normalise_scores) sigma += s[e];
+        value += w[e] * s[e];
+      }
+      value /= sigma;
+      sums[i] += double(share * value);
+      if (!d_scores) continue;
+      float* d = d_scores + t * args.d_scores.stride[0];
+      for (int64_t e = 0; e < experts; ++e)
+        d[e] += float(args.grad_scale) * (share * (w[e] - (args.normalise_scores ? value : 0)) / sigma);
+    }
+  });
+  double total = 0;
+  for (int64_t i = 0; i < sequences; ++i) total += sums[i];
+  loss[0] += float(total);
+}
+
+void permute_plan(const Table&, const Context& ctx, const PermutePlanArgs& args) {
+  const int64_t experts = args.offsets.shape[0] - 1, slots = args.expert.size();
+  check(args.offsets.rank == 1 && experts >= 0, "permute_plan: offsets is [E+1]");
+  expect_shape(args.row_of_slot, {slots}, "permute_plan: row_of_slot is [N·K]");
+  expect_shape(args.slot_of_row, {slots}, "permute_plan: slot_of_row is [N·K]");
+  const int32_t* expert = i32_data(args.expert);
+  int32_t *offsets = i32_data(args.offsets), *row_of_slot = i32_data(args.row_of_slot), *slot_of_row = i32_data(args.slot_of_row);
+  check(slots <= std::numeric_limits<int32_t>::max(), "permute_plan: more slots than i32 counts");
+  ArenaScope scope(*ctx.scratch);
+  auto* next = static_cast<int32_t*>(ctx.scratch->take_bytes(size_t(experts + 1) * sizeof(int32_t)));
+  std::fill_n(offsets, experts + 1, 0);
+  for (int64_t s = 0; s < slots; ++s)
+    if (expert[s] >= 0) offsets[bounded(expert[s], experts, "permute_plan: expert") + 1]++;
+  if (args.load) {
+    expect_shape(args.load, {experts}, "permute_plan: load is [E]");
+    int32_t* load = i32_data(args.load);
+    for (int64_t e = 0; e < experts; ++e) load[e] += offsets[e + 1];
+  }
+  next[0] = 0;
+  for (int64_t e = 0; e < experts; ++e) next[e + 1] = offsets[e + 1] += offsets[e];
+  for (int64_t s = 0; s < slots; ++s) {
+    row_of_slot[s] = expert[s] < 0 ? -1 : next[expert[s]]++;
+    if (expert[s] >= 0) slot_of_row[row_of_slot[s]] = int32_t(s);
+  }
+}
+
+void gather(const Table& isa, const Context& ctx, const GatherArgs& args) {
+  const Operand &src = args.src, &dst = args.dst;
+  check(src.rank == dst.rank && (dst.rank == 1 || (dst.rank == 2 && src.shape[1] == dst.shape[1])), "gather: shapes");
+  check(args.divisor > 0, "gather: divisor");
+  expect_shape(args.index, {dst.shape[0]}, "gather: index is [R]");
+  const int64_t width = dst.rank == 2 ? dst.shape[1] : 1, rows = limited_rows(args.num_rows, dst.shape[0]);
+  check(width <= 1 || dst.rank == 1 || (src.stride[1] == 1 && dst.stride[1] == 1), "gather: the last axis is dense");
+  const int32_t* index = i32_data(args.index);
+  const bool same = src.dtype == dst.dtype;
+  const bool src_half = !same && is_half(src), dst_half = !same && is_half(dst);
+  const int64_t src_size = int64_t(size_of(src.dtype)), dst_size = int64_t(size_of(dst.dtype));
+  in_chunks(ctx, rows, width, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      char* out = static_cast<char*>(dst.data) + r * dst.stride[0] * dst_size;
+      if (index[r] < 0) {
+        std::memset(out, 0, size_t(width * dst_size));
+        continue;
+      }
+      const int64_t from = bounded(index[r] / args.divisor, src.shape[0], "gather: index");
+      const char* in = static_cast<const char*>(src.data) + from * src.stride[0] * src_size;
+      if (same) std::memcpy(out, in, size_t(width * dst_size));
+      else isa.copy_row(out, dst_half, in, src_half, width);
+    }
+  });
+}
+
+void combine(const Table& isa, const Context& ctx, const CombineArgs& args) {
+  check(args.src.rank == 2 && args.dst.rank == 2 && args.src.shape[1] == args.dst.shape[1], "combine: shapes");
+  const int64_t n = args.dst.shape[0], width = args.dst.shape[1], k = n ? args.row_of_slot.size() / n : 0;
+  check(k * n == args.row_of_slot.size(), "combine: row_of_slot is [N·K]");
+  const int32_t* rows = i32_data(args.row_of_slot);
+  const Rows src = rows_of(args.src), dst = rows_of(args.dst);
+  in_chunks(ctx, n, width * k, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      for (int64_t i = 0; i < k; ++i)
+        if (rows[t * k + i] >= 0) bounded(rows[t * k + i], args.src.shape[0], "combine: row");
+      isa.sum_rows(row_data(dst, t), dst.half, args.accumulate, src, rows + t * k, k, width);
+    }
+  });
+}
+
+void bias_update(const Table&, const Context&, const BiasUpdateArgs& args) {
+  const int64_t experts = args.bias.shape[0];
+  expect_shape(args.bias, {experts}, "bias_update: bias is [E]");
+  expect_shape(args.load, {experts}, "bias_update: load is [E]");
+  float* bias = f32_data(args.bias);
+  const int32_t* load = i32_data(args.load);
+  int64_t total = 0;
+  for (int64_t e = 0; e < experts; ++e) total += load[e];
+  for (int64_t e = 0; e < experts; ++e) {
+    // sign(total/E − load) in whole numbers: a mean that is hit exactly must give 0.
+    const int64_t excess = total - int64_t(load[e]) * experts;
+    bias[e] = float(double(bias[e]) + args.speed * double((excess > 0) - (excess < 0)));
+  }
+}
+
+}  // namespace minke::cpu
