@@ -37,7 +37,8 @@ AttentionJob checked_job(const AttentionArgs& args) {
   job.scale = float(args.scale);
   job.bf16 = is_bf16_compute(args.compute);
   job.sequence_offsets = args.sequence_offsets;
-  check(args.num_sequences == 0 ? n == 0 : args.sequence_offsets[0] == 0 && args.sequence_offsets[args.num_sequences] == n,
+  check(args.num_sequences == 0 ? n == 0
+                                : args.sequence_offsets[0] == 0 && args.sequence_offsets[args.num_sequences] == n,
         "attention: the sequences cover all tokens");
   if (args.first_visible) {
     expect_shape(args.first_visible, {n}, "attention: first_visible is [N]");
@@ -66,7 +67,8 @@ void for_each_head(const Context& ctx, const AttentionArgs& args, AttentionJob& 
   job.scratch = static_cast<char*>(ctx.scratch->take_bytes(size_t(ctx.threads->count()) * size_t(thread_bytes)));
   ctx.threads->for_each(args.num_sequences * job.kv_heads, [&](int64_t i, int thread) {
     const int64_t sequence = i / job.kv_heads;
-    if (args.sequence_offsets[sequence] < args.sequence_offsets[sequence + 1]) task(job, sequence, i % job.kv_heads, thread);
+    if (args.sequence_offsets[sequence] < args.sequence_offsets[sequence + 1])
+      task(job, sequence, i % job.kv_heads, thread);
   });
 }
 
@@ -90,7 +92,8 @@ void attention_backward(const Table& isa, const Context& ctx, const AttentionBac
   job.dout = rows_of(args.dout), job.dq = rows_of(args.dq), job.d_k = rows_of(args.dk), job.dv_out = rows_of(args.dv);
   ArenaScope scope(*ctx.scratch);
   job.rope_parts = static_cast<float*>(ctx.scratch->take_bytes(size_t(n * job.kv_heads * job.dr) * sizeof(float)));
-  for_each_head(ctx, forward, job, isa.attention_backward_bytes(job, longest_sequence(forward)), isa.attention_backward);
+  for_each_head(ctx, forward, job, isa.attention_backward_bytes(job, longest_sequence(forward)),
+                isa.attention_backward);
   if (!job.dr) return;
   expect_shape(args.dk_rope, {n, job.dr}, "attention_backward: dk_rope is [N,dr]");
   const Rows out = rows_of(args.dk_rope);
@@ -117,9 +120,11 @@ void cached_attention(const Table& isa, const Context& ctx, const CachedAttentio
   job.out = head_rows(args.out, "cached_attention: out is [S,H,dv]");
   job.queries = args.q.shape[0], job.heads = args.q.shape[1], job.dk = args.q.shape[2];
   job.kv_heads = args.k.shape[1], job.dv = args.v.shape[2], job.cached = args.cached;
-  check(job.kv_heads > 0 && job.heads % job.kv_heads == 0 && args.v.shape[1] == job.kv_heads && args.k.shape[2] == job.dk,
-        "cached_attention: heads");
-  check(job.queries <= job.cached && job.cached <= args.k.shape[0] && job.cached <= args.v.shape[0], "cached_attention: keys");
+  check(
+      job.kv_heads > 0 && job.heads % job.kv_heads == 0 && args.v.shape[1] == job.kv_heads && args.k.shape[2] == job.dk,
+      "cached_attention: heads");
+  check(job.queries <= job.cached && job.cached <= args.k.shape[0] && job.cached <= args.v.shape[0],
+        "cached_attention: keys");
   expect_shape(args.out, {job.queries, job.heads, job.dv}, "cached_attention: out is [S,H,dv]");
   if (job.queries == 0) return;
   job.scale = float(args.scale);
@@ -136,7 +141,8 @@ void cached_attention(const Table& isa, const Context& ctx, const CachedAttentio
     ctx.threads->for_each(blocks, [&](int64_t task, int thread) { isa.cached(job, task, thread); });
     return;
   }
-  job.parts = static_cast<float*>(ctx.scratch->take_bytes(size_t(blocks * job.segments * isa.row_block * (job.dv + 2)) * sizeof(float)));
+  job.parts = static_cast<float*>(
+      ctx.scratch->take_bytes(size_t(blocks * job.segments * isa.row_block * (job.dv + 2)) * sizeof(float)));
   ctx.threads->for_each(blocks * job.segments, [&](int64_t task, int thread) { isa.cached(job, task, thread); });
   ctx.threads->for_each(blocks, [&](int64_t index, int) { isa.cached_merge(job, index); });
 }

@@ -16,7 +16,9 @@ constexpr const char* kIsaNames[kNumIsas] = {"baseline", "avx2", "avx512", "avx5
 constexpr const char* kTableNames[kNumIsas] = {"cpu baseline", "cpu avx2", "cpu avx512", "cpu avx512_bf16"};
 
 #if defined(__x86_64__)
-constexpr bool bit(unsigned word, int at) { return word >> at & 1; }
+constexpr bool bit(unsigned word, int at) {
+  return word >> at & 1;
+}
 
 // Intel SDM vol. 1 §14–15: the CPUID flags of the instructions, and XCR0 for the registers the system saves.
 Isa best_isa() {
@@ -34,7 +36,9 @@ Isa best_isa() {
   return kAvx512Bf16;
 }
 #else
-Isa best_isa() { return kBaseline; }
+Isa best_isa() {
+  return kBaseline;
+}
 #endif
 
 template <int isa>
@@ -42,8 +46,8 @@ const cpu::Table& table_of() {
   static const cpu::Table table = [] {
     cpu::Table t;
     t.name = kIsaNames[isa];
-#define MINKE_FILL(name)                                                                                         \
-  cpu::name::fill_gemm(t), cpu::name::fill_attention(t), cpu::name::fill_attention_backward(t),                  \
+#define MINKE_FILL(name)                                                                        \
+  cpu::name::fill_gemm(t), cpu::name::fill_attention(t), cpu::name::fill_attention_backward(t), \
       cpu::name::fill_cached(t), cpu::name::fill_rows(t), cpu::name::fill_streams(t)
     if constexpr (isa == kBaseline) MINKE_FILL(baseline);
 #if defined(__x86_64__)
@@ -76,8 +80,8 @@ Kernels kernels_of() {
 
 const Kernels& kernels_at(int isa) {
 #if defined(__x86_64__)
-  static const std::array<Kernels, kNumIsas> tables = {kernels_of<kBaseline>(), kernels_of<kAvx2>(), kernels_of<kAvx512>(),
-                                                       kernels_of<kAvx512Bf16>()};
+  static const std::array<Kernels, kNumIsas> tables = {kernels_of<kBaseline>(), kernels_of<kAvx2>(),
+                                                       kernels_of<kAvx512>(), kernels_of<kAvx512Bf16>()};
 #else
   static const std::array<Kernels, 1> tables = {kernels_of<kBaseline>()};
 #endif
@@ -87,10 +91,14 @@ const Kernels& kernels_at(int isa) {
 const cpu::Table& best_table() {
 #if defined(__x86_64__)
   switch (best_isa()) {
-    case kAvx512Bf16: return table_of<kAvx512Bf16>();
-    case kAvx512: return table_of<kAvx512>();
-    case kAvx2: return table_of<kAvx2>();
-    default: break;
+    case kAvx512Bf16:
+      return table_of<kAvx512Bf16>();
+    case kAvx512:
+      return table_of<kAvx512>();
+    case kAvx2:
+      return table_of<kAvx2>();
+    default:
+      break;
   }
 #endif
   return table_of<kBaseline>();
@@ -111,7 +119,8 @@ const Kernels& cpu_kernels(std::string_view isa) {
     if (isa == kIsaNames[i]) return kernels_at(i);
   std::string have;
   for (const std::string& name : available_isas()) have += (have.empty() ? "" : ", ") + name;
-  user_error("instruction set \"{}\" is not available: this machine has {}. Name one of these, or none for the best.", isa, have);
+  user_error("instruction set \"{}\" is not available: this machine has {}. Name one of these, or none for the best.",
+             isa, have);
 }
 
 size_t cpu_scratch_bytes(const CpuScratchNeeds& needs) {
@@ -130,8 +139,8 @@ size_t cpu_scratch_bytes(const CpuScratchNeeds& needs) {
                            size_t(cpu::divided_up(std::max<int64_t>(needs.longest_sequence, 1), isa->segment));
       const size_t threads = size_t(needs.threads);
       const size_t rope = size_t(needs.tokens * needs.kv_heads * needs.dr) * sizeof(float);
-      most = std::max({most, threads * forward, threads * backward + rope, threads * size_t(isa->cached_bytes(cached)) + parts,
-                       threads * size_t(isa->gemm_scratch_bytes)});
+      most = std::max({most, threads * forward, threads * backward + rope,
+                       threads * size_t(isa->cached_bytes(cached)) + parts, threads * size_t(isa->gemm_scratch_bytes)});
     }
   }
   return most + size_t(needs.groups + 8) * 64 + (size_t(1) << 20);  // task lists and the sums of the optimizer's chunks

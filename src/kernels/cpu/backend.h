@@ -14,10 +14,10 @@ std::vector<std::string> available_isas();
 // The most that one op of the cpu backend takes from Context::scratch.
 struct CpuScratchNeeds {
   int threads = 1;
-  int64_t tokens = 0;            // of a batch (backward attention keeps k_rope's gradient by head)
+  int64_t tokens = 0;  // of a batch (backward attention keeps k_rope's gradient by head)
   int64_t longest_sequence = 0;
   int64_t heads = 0, kv_heads = 0, dk = 0, dr = 0, dv = 0;  // dk, dv: the larger of training and cached attention
-  int64_t groups = 1;            // experts, or the batch of a batched product
+  int64_t groups = 1;                                       // experts, or the batch of a batched product
 };
 size_t cpu_scratch_bytes(const CpuScratchNeeds& needs);
 

@@ -48,7 +48,8 @@ inline int32_t* i32_data(const Operand& o, std::source_location where = std::sou
 
 // [N,D] or [N,H,D], or [D] as one row, the last axis dense.
 inline Rows rows_of(const Operand& o, std::source_location where = std::source_location::current()) {
-  check(1 <= o.rank && o.rank <= 3 && o.packing == Packing::none && (o.shape[o.rank - 1] <= 1 || o.stride[o.rank - 1] == 1),
+  check(1 <= o.rank && o.rank <= 3 && o.packing == Packing::none &&
+            (o.shape[o.rank - 1] <= 1 || o.stride[o.rank - 1] == 1),
         "rows are [N,D] or [N,H,D] with a dense last axis", where);
   Rows r{o.data, is_half(o, where), 1, 0, 0};
   if (o.rank >= 2) r.outer_stride = o.stride[0];
@@ -60,7 +61,9 @@ inline int64_t num_rows(const Operand& o) {
   for (int d = 0; d + 1 < o.rank; ++d) n *= o.shape[d];
   return n;
 }
-inline int64_t row_length(const Operand& o) { return o.shape[o.rank - 1]; }
+inline int64_t row_length(const Operand& o) {
+  return o.shape[o.rank - 1];
+}
 inline char* row_data(const Rows& r, int64_t i) {
   return static_cast<char*>(r.data) + (i / r.inner * r.outer_stride + i % r.inner * r.stride) * (r.half ? 2 : 4);
 }
@@ -72,11 +75,14 @@ inline Matrix matrix_of(const Operand& o, std::source_location where = std::sour
 
 // An index in [0, n), checked: a wrong one must not reach memory.
 inline int64_t bounded(int64_t index, int64_t n, const char* what) {
-  if (!(0 <= index && index < n)) bug(fmt::format("{}: index {} outside [0, {})", what, index, n), std::source_location::current());
+  if (!(0 <= index && index < n))
+    bug(fmt::format("{}: index {} outside [0, {})", what, index, n), std::source_location::current());
   return index;
 }
 
-inline int64_t divided_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
+inline int64_t divided_up(int64_t n, int64_t unit) {
+  return (n + unit - 1) / unit;
+}
 
 // f(begin, end) over [0, n) in tasks of about 32 thousand element operations.
 template <class F>

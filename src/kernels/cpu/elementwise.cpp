@@ -9,25 +9,42 @@ namespace {
 
 constexpr int64_t kChunk = 32768;  // elements of a task; part of the order of additions of sum_squares
 
-bool is_float(DType t) { return t == DType::f32 || t == DType::bf16; }
+bool is_float(DType t) {
+  return t == DType::f32 || t == DType::bf16;
+}
 
 double load_any(const Operand& o, int64_t i) {
   switch (o.dtype) {
-    case DType::f64: return static_cast<const double*>(o.data)[i];
-    case DType::f32: return static_cast<const float*>(o.data)[i];
-    case DType::bf16: return static_cast<const bf16*>(o.data)[i];
-    case DType::f16: return static_cast<const f16*>(o.data)[i];
-    case DType::i32: return static_cast<const int32_t*>(o.data)[i];
-    default: bug("the cpu backend cannot read this dtype", std::source_location::current());
+    case DType::f64:
+      return static_cast<const double*>(o.data)[i];
+    case DType::f32:
+      return static_cast<const float*>(o.data)[i];
+    case DType::bf16:
+      return static_cast<const bf16*>(o.data)[i];
+    case DType::f16:
+      return static_cast<const f16*>(o.data)[i];
+    case DType::i32:
+      return static_cast<const int32_t*>(o.data)[i];
+    default:
+      bug("the cpu backend cannot read this dtype", std::source_location::current());
   }
 }
 void store_any(const Operand& o, int64_t i, double x) {
   switch (o.dtype) {
-    case DType::f64: static_cast<double*>(o.data)[i] = x; break;
-    case DType::f32: static_cast<float*>(o.data)[i] = float(x); break;
-    case DType::bf16: static_cast<bf16*>(o.data)[i] = bf16(float(x)); break;
-    case DType::i32: static_cast<int32_t*>(o.data)[i] = int32_t(x); break;
-    default: bug("the cpu backend cannot write this dtype", std::source_location::current());
+    case DType::f64:
+      static_cast<double*>(o.data)[i] = x;
+      break;
+    case DType::f32:
+      static_cast<float*>(o.data)[i] = float(x);
+      break;
+    case DType::bf16:
+      static_cast<bf16*>(o.data)[i] = bf16(float(x));
+      break;
+    case DType::i32:
+      static_cast<int32_t*>(o.data)[i] = int32_t(x);
+      break;
+    default:
+      bug("the cpu backend cannot write this dtype", std::source_location::current());
   }
 }
 
@@ -35,7 +52,8 @@ void store_any(const Operand& o, int64_t i, double x) {
 // Offsets and steps count elements. Two contiguous operands are cut into long pieces.
 template <class F>
 void for_runs(const Context& ctx, const Operand& x, const Operand& y, F&& f) {
-  check(x.rank == y.rank && x.shape == y.shape && x.packing == Packing::none && y.packing == Packing::none, "shapes differ");
+  check(x.rank == y.rank && x.shape == y.shape && x.packing == Packing::none && y.packing == Packing::none,
+        "shapes differ");
   const int64_t n = x.size();
   if (x.is_contiguous() && y.is_contiguous()) {
     in_chunks(ctx, divided_up(n, kChunk), kChunk, [&](int64_t begin, int64_t end) {
@@ -58,14 +76,17 @@ void for_runs(const Context& ctx, const Operand& x, const Operand& y, F&& f) {
   });
 }
 
-char* element(const Operand& o, int64_t i) { return static_cast<char*>(o.data) + i * int64_t(size_of(o.dtype)); }
+char* element(const Operand& o, int64_t i) {
+  return static_cast<char*>(o.data) + i * int64_t(size_of(o.dtype));
+}
 
 }  // namespace
 
 void add(const Table& isa, const Context& ctx, const AddArgs& args) {
   const bool x_half = is_half(args.x), y_half = is_half(args.y);
   for_runs(ctx, args.x, args.y, [&](int64_t x, int64_t y, int64_t n, int64_t x_step, int64_t y_step) {
-    if (n <= 1 || (x_step == 1 && y_step == 1)) return isa.add_row(element(args.y, y), y_half, element(args.x, x), x_half, n);
+    if (n <= 1 || (x_step == 1 && y_step == 1))
+      return isa.add_row(element(args.y, y), y_half, element(args.x, x), x_half, n);
     for (int64_t i = 0; i < n; ++i)
       isa.add_row(element(args.y, y + i * y_step), y_half, element(args.x, x + i * x_step), x_half, 1);
   });
@@ -75,7 +96,8 @@ void copy(const Table& isa, const Context& ctx, const CopyArgs& args) {
   const Operand &src = args.src, &dst = args.dst;
   for_runs(ctx, src, dst, [&](int64_t x, int64_t y, int64_t n, int64_t x_step, int64_t y_step) {
     const bool dense = n <= 1 || (x_step == 1 && y_step == 1);
-    if (dense && src.dtype == dst.dtype) std::memmove(element(dst, y), element(src, x), size_t(n) * size_of(src.dtype));
+    if (dense && src.dtype == dst.dtype)
+      std::memmove(element(dst, y), element(src, x), size_t(n) * size_of(src.dtype));
     else if (dense && is_float(src.dtype) && is_float(dst.dtype))
       isa.copy_row(element(dst, y), dst.dtype == DType::bf16, element(src, x), src.dtype == DType::bf16, n);
     else
@@ -86,7 +108,8 @@ void copy(const Table& isa, const Context& ctx, const CopyArgs& args) {
 void fill(const Table& isa, const Context& ctx, const FillArgs& args) {
   const Operand& dst = args.dst;
   for_runs(ctx, dst, dst, [&](int64_t at, int64_t, int64_t n, int64_t step, int64_t) {
-    if (is_float(dst.dtype) && (n <= 1 || step == 1)) isa.fill_row(element(dst, at), dst.dtype == DType::bf16, float(args.value), n);
+    if (is_float(dst.dtype) && (n <= 1 || step == 1))
+      isa.fill_row(element(dst, at), dst.dtype == DType::bf16, float(args.value), n);
     else
       for (int64_t i = 0; i < n; ++i) store_any(dst, at + i * step, args.value);
   });
@@ -140,15 +163,19 @@ int64_t* take_starts(const Context& ctx, int64_t num_tensors) {
 void adamw(const Table& isa, const Context& ctx, const AdamWArgs& args) {
   for (int64_t i = 0; i < args.num_tensors; ++i) {
     const AdamTensor& t = args.tensors[i];
-    check(t.grad.size() == t.param.size() && t.m.size() == t.param.size() && t.v.size() == t.param.size(), "adamw: shapes");
-    check(t.param.is_contiguous() && t.grad.is_contiguous() && t.m.is_contiguous() && t.v.is_contiguous(), "adamw: contiguous");
+    check(t.grad.size() == t.param.size() && t.m.size() == t.param.size() && t.v.size() == t.param.size(),
+          "adamw: shapes");
+    check(t.param.is_contiguous() && t.grad.is_contiguous() && t.m.is_contiguous() && t.v.is_contiguous(),
+          "adamw: contiguous");
     check(!is_half(t.param) && !is_half(t.grad), "adamw: param and grad are f32");
     is_half(t.m), is_half(t.v);
   }
-  const double correction1 = 1 - std::pow(args.beta1, double(args.step)), correction2 = 1 - std::pow(args.beta2, double(args.step));
+  const double correction1 = 1 - std::pow(args.beta1, double(args.step)),
+               correction2 = 1 - std::pow(args.beta2, double(args.step));
   ArenaScope scope(*ctx.scratch);
   over_tensors(
-      ctx, args.num_tensors, take_starts(ctx, args.num_tensors), [&](int64_t i) { return args.tensors[i].param.size(); },
+      ctx, args.num_tensors, take_starts(ctx, args.num_tensors),
+      [&](int64_t i) { return args.tensors[i].param.size(); },
       [&](int64_t i, int64_t, int64_t begin, int64_t end) {
         const AdamTensor& t = args.tensors[i];
         AdamJob job;

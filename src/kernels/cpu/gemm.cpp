@@ -4,14 +4,17 @@
 namespace minke::cpu {
 namespace {
 
-int64_t panel_steps(int64_t k, DType compute) { return compute == DType::bf16 ? divided_up(k, 2) : k; }
+int64_t panel_steps(int64_t k, DType compute) {
+  return compute == DType::bf16 ? divided_up(k, 2) : k;
+}
 
 // Checked, because a wrong offset would reach memory outside the operands.
 const int32_t* checked_offsets(const Operand& offsets, int64_t groups, int64_t limit) {
   expect_shape(offsets, {groups + 1}, "gemm: offsets are [G+1]");
   const int32_t* o = i32_data(offsets);
   check(o[0] == 0, "gemm: offsets start at 0");
-  for (int64_t g = 0; g < groups; ++g) check(o[g] <= o[g + 1] && o[g + 1] <= limit, "gemm: offsets ascend within the operands");
+  for (int64_t g = 0; g < groups; ++g)
+    check(o[g] <= o[g + 1] && o[g + 1] <= limit, "gemm: offsets ascend within the operands");
   return o;
 }
 
@@ -29,15 +32,18 @@ Shape checked_shape(const GemmArgs& args) {
     case Grouping::batch:
       check(a.rank == 3 && b.rank == 3 && c.rank == 3, "gemm: ranks of a batch");
       check(a.shape[0] == c.shape[0] && b.shape[0] == c.shape[0], "gemm: groups of a batch");
-      check(a.shape[1] == c.shape[1] && a.shape[2] == b.shape[1] && b.shape[2] == c.shape[2], "gemm: shapes of a batch");
+      check(a.shape[1] == c.shape[1] && a.shape[2] == b.shape[1] && b.shape[2] == c.shape[2],
+            "gemm: shapes of a batch");
       return {c.shape[0], c.shape[1], c.shape[2], a.shape[2]};
     case Grouping::rows:
       check(a.rank == 2 && b.rank == 3 && c.rank == 2, "gemm: ranks of row groups");
-      check(a.shape[0] == c.shape[0] && a.shape[1] == b.shape[1] && b.shape[2] == c.shape[1], "gemm: shapes of row groups");
+      check(a.shape[0] == c.shape[0] && a.shape[1] == b.shape[1] && b.shape[2] == c.shape[1],
+            "gemm: shapes of row groups");
       return {b.shape[0], c.shape[0], c.shape[1], a.shape[1]};
     case Grouping::inner:
       check(a.rank == 2 && b.rank == 2 && c.rank == 3, "gemm: ranks of inner groups");
-      check(a.shape[0] == c.shape[1] && a.shape[1] == b.shape[0] && b.shape[1] == c.shape[2], "gemm: shapes of inner groups");
+      check(a.shape[0] == c.shape[1] && a.shape[1] == b.shape[0] && b.shape[1] == c.shape[2],
+            "gemm: shapes of inner groups");
       return {c.shape[0], c.shape[1], c.shape[2], a.shape[1]};
   }
   bug("gemm: grouping", std::source_location::current());
@@ -53,9 +59,12 @@ void choose_tiles(const Table& isa, const Shape& s, int64_t threads, GemmJob& jo
   while (threads > 1 && tasks() < 4 * threads) {
     // Rows are cheap to cut when b is packed already; a packed panel is made again for every tile of rows otherwise.
     const bool rows = job.tile_m > (job.panels ? 8 : 16) * isa.tile_rows;
-    if (rows) job.tile_m = divided_up(job.tile_m / 2, isa.tile_rows) * isa.tile_rows;
-    else if (job.tile_n > isa.panel_width) job.tile_n = divided_up(job.tile_n / 2, isa.panel_width) * isa.panel_width;
-    else break;
+    if (rows)
+      job.tile_m = divided_up(job.tile_m / 2, isa.tile_rows) * isa.tile_rows;
+    else if (job.tile_n > isa.panel_width)
+      job.tile_n = divided_up(job.tile_n / 2, isa.panel_width) * isa.panel_width;
+    else
+      break;
   }
 }
 
@@ -90,7 +99,8 @@ void gemm(const Table& isa, const Context& ctx, const GemmArgs& args) {
   choose_tiles(isa, s, ctx.threads->count(), job);
   ArenaScope scope(*ctx.scratch);
   auto* first_task = static_cast<int64_t*>(ctx.scratch->take_bytes(size_t(s.groups + 1) * sizeof(int64_t)));
-  job.scratch = static_cast<char*>(ctx.scratch->take_bytes(size_t(ctx.threads->count()) * size_t(isa.gemm_scratch_bytes)));
+  job.scratch =
+      static_cast<char*>(ctx.scratch->take_bytes(size_t(ctx.threads->count()) * size_t(isa.gemm_scratch_bytes)));
   first_task[0] = 0;
   for (int64_t g = 0; g < s.groups; ++g) {
     const int64_t rows = job.split == Split::rows ? job.offsets[g + 1] - job.offsets[g] : s.m;

@@ -46,10 +46,12 @@ Gate checked_gate(const RouteArgs& args) {
   g.n = args.scores.shape[0], g.experts = args.scores.shape[1], g.k = args.expert.shape[1];
   expect_shape(args.expert, {g.n, g.k}, "route: expert is [N,K]");
   check(0 < g.k && g.k <= g.experts && g.experts <= kMaxExperts, "route: 0 < K <= E <= 1024");
-  check(args.num_groups > 0 && g.experts % args.num_groups == 0 && 0 < args.top_groups && args.top_groups <= args.num_groups,
+  check(args.num_groups > 0 && g.experts % args.num_groups == 0 && 0 < args.top_groups &&
+            args.top_groups <= args.num_groups,
         "route: groups");
   g.scores = f32_data(args.scores), g.score_stride = args.scores.stride[0];
-  check(args.expert.dtype == DType::i32 && (g.k <= 1 || args.expert.stride[1] == 1), "route: expert is i32, its last axis dense");
+  check(args.expert.dtype == DType::i32 && (g.k <= 1 || args.expert.stride[1] == 1),
+        "route: expert is i32, its last axis dense");
   g.expert = static_cast<int32_t*>(args.expert.data), g.expert_stride = args.expert.stride[0];
   g.weight = nullptr, g.weight_stride = 0;
   if (args.weight) {
@@ -117,7 +119,8 @@ void route(const Table&, const Context& ctx, const RouteArgs& args) {
         weight[k] = expert[k] < 0 ? 0 : scores[bounded(expert[k], g.experts, "route: expert")];
         sum += weight[k];
       }
-      for (int64_t k = 0; k < g.k; ++k) weight[k] = (args.normalise ? weight[k] / (sum + kSumEpsilon) : weight[k]) * float(args.scale);
+      for (int64_t k = 0; k < g.k; ++k)
+        weight[k] = (args.normalise ? weight[k] / (sum + kSumEpsilon) : weight[k]) * float(args.scale);
     }
   });
 }
@@ -128,7 +131,9 @@ void route_backward(const Table&, const Context& ctx, const RouteBackwardArgs& a
   expect_shape(args.d_weight, {g.n, g.k}, "route_backward: d_weight is [N,K]");
   expect_shape(args.d_logits, {g.n, g.experts}, "route_backward: d_logits is [N,E]");
   const float *d_weight = f32_data(args.d_weight), *d_scores = nullptr;
-  if (args.d_scores) expect_shape(args.d_scores, {g.n, g.experts}, "route_backward: d_scores is [N,E]"), d_scores = f32_data(args.d_scores);
+  if (args.d_scores)
+    expect_shape(args.d_scores, {g.n, g.experts}, "route_backward: d_scores is [N,E]"),
+        d_scores = f32_data(args.d_scores);
   float* d_logits = f32_data(args.d_logits);
   const float scale = float(args.forward.scale);
   in_chunks(ctx, g.n, g.experts * 4, [&](int64_t begin, int64_t end) {
@@ -165,7 +170,8 @@ void balance_weights(const BalanceArgs& args, int64_t begin, int64_t end, float*
   int64_t tokens[kMaxExperts] = {}, device_tokens[kMaxExperts] = {}, seen_by[kMaxExperts] = {};
   for (int64_t t = begin; t < end; ++t) {
     int64_t chosen[kMaxExperts];
-    if (args.count_unbiased) largest(scores + t * args.scores.stride[0], experts, k, chosen);
+    if (args.count_unbiased)
+      largest(scores + t * args.scores.stride[0], experts, k, chosen);
     else
       for (int64_t i = 0; i < k; ++i) chosen[i] = expert[t * args.expert.stride[0] + i];
     for (int64_t i = 0; i < k; ++i) {
@@ -190,16 +196,21 @@ void balance_weights(const BalanceArgs& args, int64_t begin, int64_t end, float*
 
 // L = mean over sequences of Σ_i w_i P_i, P_i = (1/T) Σ_t s'_{i,t}; with s' = s/σ: ∂(w·s')/∂s_i = (w_i − w·s')/σ.
 void balance(const Table&, const Context& ctx, const BalanceArgs& args) {
-  check(args.scores.rank == 2 && args.expert.rank == 2 && args.scores.shape[0] == args.expert.shape[0], "balance: shapes");
+  check(args.scores.rank == 2 && args.expert.rank == 2 && args.scores.shape[0] == args.expert.shape[0],
+        "balance: shapes");
   const int64_t n = args.scores.shape[0], experts = args.scores.shape[1], sequences = args.num_sequences;
-  check(experts <= kMaxExperts && args.num_devices > 0 && experts % args.num_devices == 0 && args.top_devices > 0, "balance: devices");
-  check(args.expert.dtype == DType::i32 && (args.expert.shape[1] <= 1 || args.expert.stride[1] == 1), "balance: expert is i32 [N,K]");
+  check(experts <= kMaxExperts && args.num_devices > 0 && experts % args.num_devices == 0 && args.top_devices > 0,
+        "balance: devices");
+  check(args.expert.dtype == DType::i32 && (args.expert.shape[1] <= 1 || args.expert.stride[1] == 1),
+        "balance: expert is i32 [N,K]");
   for (int64_t i = 0; i < sequences; ++i)
-    check(0 <= args.sequence_offsets[i] && args.sequence_offsets[i] <= args.sequence_offsets[i + 1] && args.sequence_offsets[i + 1] <= n,
+    check(0 <= args.sequence_offsets[i] && args.sequence_offsets[i] <= args.sequence_offsets[i + 1] &&
+              args.sequence_offsets[i + 1] <= n,
           "balance: sequence offsets");
   const float* scores = f32_data(args.scores);
   float *d_scores = nullptr, *loss = f32_data(args.loss);
-  if (args.d_scores) expect_shape(args.d_scores, {n, experts}, "balance: d_scores is [N,E]"), d_scores = f32_data(args.d_scores);
+  if (args.d_scores)
+    expect_shape(args.d_scores, {n, experts}, "balance: d_scores is [N,E]"), d_scores = f32_data(args.d_scores);
   if (sequences == 0) return;
   ArenaScope scope(*ctx.scratch);
   auto* sums = static_cast<double*>(ctx.scratch->take_bytes(size_t(sequences) * sizeof(double)));
@@ -236,7 +247,8 @@ void permute_plan(const Table&, const Context& ctx, const PermutePlanArgs& args)
   expect_shape(args.row_of_slot, {slots}, "permute_plan: row_of_slot is [N·K]");
   expect_shape(args.slot_of_row, {slots}, "permute_plan: slot_of_row is [N·K]");
   const int32_t* expert = i32_data(args.expert);
-  int32_t *offsets = i32_data(args.offsets), *row_of_slot = i32_data(args.row_of_slot), *slot_of_row = i32_data(args.slot_of_row);
+  int32_t *offsets = i32_data(args.offsets), *row_of_slot = i32_data(args.row_of_slot),
+          *slot_of_row = i32_data(args.slot_of_row);
   check(slots <= std::numeric_limits<int32_t>::max(), "permute_plan: more slots than i32 counts");
   ArenaScope scope(*ctx.scratch);
   auto* next = static_cast<int32_t*>(ctx.scratch->take_bytes(size_t(experts + 1) * sizeof(int32_t)));
@@ -276,8 +288,10 @@ void gather(const Table& isa, const Context& ctx, const GatherArgs& args) {
       }
       const int64_t from = bounded(index[r] / args.divisor, src.shape[0], "gather: index");
       const char* in = static_cast<const char*>(src.data) + from * src.stride[0] * src_size;
-      if (same) std::memcpy(out, in, size_t(width * dst_size));
-      else isa.copy_row(out, dst_half, in, src_half, width);
+      if (same)
+        std::memcpy(out, in, size_t(width * dst_size));
+      else
+        isa.copy_row(out, dst_half, in, src_half, width);
     }
   });
 }

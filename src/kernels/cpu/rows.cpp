@@ -13,7 +13,9 @@ void take_rstd(NormJob& job, const Operand& rstd, const Operand& x) {
   if (rstd.rank == 2) job.rstd_inner = std::max<int64_t>(rstd.shape[1], 1), job.rstd_stride = rstd.stride[1];
 }
 
-bool same_shape(const Operand& a, const Operand& b) { return a.rank == b.rank && a.shape == b.shape; }
+bool same_shape(const Operand& a, const Operand& b) {
+  return a.rank == b.rank && a.shape == b.shape;
+}
 
 }  // namespace
 
@@ -56,7 +58,8 @@ void rope(const Table& isa, const Context& ctx, const RopeArgs& args) {
   const int64_t n = args.x.shape[0];
   job.x = rows_of(args.x), job.heads = args.x.shape[1], job.width = args.x.shape[2];
   check(job.width <= isa.max_rotary, "rope: D is larger than the cpu backend's limit of 1024");
-  check(args.table.rank == 2 && args.table.shape[1] == job.width && args.table.is_contiguous(), "rope: table is [P,D], contiguous");
+  check(args.table.rank == 2 && args.table.shape[1] == job.width && args.table.is_contiguous(),
+        "rope: table is [P,D], contiguous");
   expect_shape(args.positions, {n}, "rope: positions are [N]");
   job.positions = i32_data(args.positions), job.table = f32_data(args.table);
   for (int64_t t = 0; t < n; ++t) bounded(job.positions[t], args.table.shape[0], "rope: position");
@@ -70,8 +73,10 @@ void swiglu(const Table& isa, const Context& ctx, const SwigluArgs& args) {
   expect_shape(args.gate_up, {r, 2 * f}, "swiglu: gate_up is [R,2F]");
   SwigluJob job;
   job.gate_up = rows_of(args.gate_up), job.y = rows_of(args.y), job.width = f;
-  if (args.row_weight) expect_shape(args.row_weight, {r}, "swiglu: row_weight is [R]"), job.weight = f32_data(args.row_weight);
-  in_chunks(ctx, limited_rows(args.num_rows, r), f * 4, [&](int64_t begin, int64_t end) { isa.swiglu(job, begin, end); });
+  if (args.row_weight)
+    expect_shape(args.row_weight, {r}, "swiglu: row_weight is [R]"), job.weight = f32_data(args.row_weight);
+  in_chunks(ctx, limited_rows(args.num_rows, r), f * 4,
+            [&](int64_t begin, int64_t end) { isa.swiglu(job, begin, end); });
 }
 
 void swiglu_backward(const Table& isa, const Context& ctx, const SwigluBackwardArgs& args) {
@@ -81,10 +86,13 @@ void swiglu_backward(const Table& isa, const Context& ctx, const SwigluBackwardA
   expect_shape(args.d_gate_up, {r, 2 * f}, "swiglu_backward: d_gate_up is [R,2F]");
   SwigluJob job;
   job.gate_up = rows_of(args.gate_up), job.y = rows_of(args.dy), job.d_gate_up = rows_of(args.d_gate_up), job.width = f;
-  if (args.row_weight) expect_shape(args.row_weight, {r}, "swiglu_backward: row_weight is [R]"), job.weight = f32_data(args.row_weight);
+  if (args.row_weight)
+    expect_shape(args.row_weight, {r}, "swiglu_backward: row_weight is [R]"), job.weight = f32_data(args.row_weight);
   if (args.d_row_weight)
-    expect_shape(args.d_row_weight, {r}, "swiglu_backward: d_row_weight is [R]"), job.d_weight = f32_data(args.d_row_weight);
-  in_chunks(ctx, limited_rows(args.num_rows, r), f * 8, [&](int64_t begin, int64_t end) { isa.swiglu_backward(job, begin, end); });
+    expect_shape(args.d_row_weight, {r}, "swiglu_backward: d_row_weight is [R]"),
+        job.d_weight = f32_data(args.d_row_weight);
+  in_chunks(ctx, limited_rows(args.num_rows, r), f * 8,
+            [&](int64_t begin, int64_t end) { isa.swiglu_backward(job, begin, end); });
 }
 
 void cross_entropy(const Table& isa, const Context& ctx, const CrossEntropyArgs& args) {
@@ -113,7 +121,8 @@ void scatter_add(const Table& isa, const Context& ctx, const ScatterAddArgs& arg
   in_columns(ctx, width, [&](int64_t begin, int64_t end) {  // every task sees all rows in order, for its columns
     for (int64_t i = 0; i < n; ++i)
       if (index[i] >= 0)
-        isa.add_row(row_data(dst, index[i]) + begin * 4, false, row_data(src, i) + begin * (src.half ? 2 : 4), src.half, end - begin);
+        isa.add_row(row_data(dst, index[i]) + begin * 4, false, row_data(src, i) + begin * (src.half ? 2 : 4), src.half,
+                    end - begin);
   });
 }
 

@@ -1,4 +1,5 @@
-// Forward attention in the tiled form (Dao et al. 2022, algorithm 1): a running maximum and sum per query, keys in chunks.
+// Forward attention in the tiled form (Dao et al. 2022, algorithm 1): a running maximum and sum per query, keys in
+// chunks.
 #include "kernels/cpu/isa/attention_parts.h"
 
 namespace minke::cpu {
@@ -96,16 +97,17 @@ void forward(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thr
       for (int64_t i = 0; i < rows * job.dv; ++i) b.sums[i] = 0;
       for (int64_t c0 = earliest / kChunk * kChunk; c0 < q0 + rows; c0 += kChunk) {
         const int64_t n = smaller(kChunk, q0 + rows - c0);
-        multiply<mode>(queries, rows, b.key_panels + c0 / kPanel * b.key_panel_bytes, b.key_panel_bytes, steps_of<mode>(width),
-                       n, {reinterpret_cast<char*>(b.scores), kChunk * 4, false, false});
+        multiply<mode>(queries, rows, b.key_panels + c0 / kPanel * b.key_panel_bytes, b.key_panel_bytes,
+                       steps_of<mode>(width), n, {reinterpret_cast<char*>(b.scores), kChunk * 4, false, false});
         for (int64_t i = 0; i < rows; ++i) {
-          const float keep = soften<mode>(b.scores + i * kChunk, n, larger<int64_t>(first[i] - c0, 0),
-                                          smaller(n, q0 + i - c0 + 1), job.scale, running[i],
-                                          b.probs + i * kChunk * kProbSize<mode>);
+          const float keep =
+              soften<mode>(b.scores + i * kChunk, n, larger<int64_t>(first[i] - c0, 0), smaller(n, q0 + i - c0 + 1),
+                           job.scale, running[i], b.probs + i * kChunk * kProbSize<mode>);
           scale_row(b.sums + i * job.dv, job.dv, keep);
         }
-        multiply<mode>(prob_left<mode>(b.probs), rows, b.value_panels + c0 / kChunk * b.value_chunk_bytes, b.value_panel_bytes,
-                       steps_of<mode>(n), job.dv, {reinterpret_cast<char*>(b.sums), job.dv * 4, false, true});
+        multiply<mode>(prob_left<mode>(b.probs), rows, b.value_panels + c0 / kChunk * b.value_chunk_bytes,
+                       b.value_panel_bytes, steps_of<mode>(n), job.dv,
+                       {reinterpret_cast<char*>(b.sums), job.dv * 4, false, true});
       }
       for (int64_t i = 0; i < rows; ++i) {
         const int64_t t = t0 + q0 + i;
@@ -118,12 +120,15 @@ void forward(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thr
 }
 
 void attention(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thread) {
-  if (job.bf16) forward<Mode::bf16>(job, sequence, kv_head, thread);
-  else forward<Mode::f32>(job, sequence, kv_head, thread);
+  if (job.bf16)
+    forward<Mode::bf16>(job, sequence, kv_head, thread);
+  else
+    forward<Mode::f32>(job, sequence, kv_head, thread);
 }
 
 int64_t attention_bytes(const AttentionJob& job, int64_t longest) {
-  return job.bf16 ? buffers_of<Mode::bf16>(job, longest, nullptr).bytes : buffers_of<Mode::f32>(job, longest, nullptr).bytes;
+  return job.bf16 ? buffers_of<Mode::bf16>(job, longest, nullptr).bytes
+                  : buffers_of<Mode::f32>(job, longest, nullptr).bytes;
 }
 
 }  // namespace

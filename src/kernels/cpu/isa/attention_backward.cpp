@@ -7,7 +7,8 @@ namespace minke::cpu {
 namespace {
 
 struct Buffers {
-  char *keys, *key_columns, *key_rows, *value_columns;  // columns: [channel, key] for s and dP; rows: [key, channel] for dq
+  char *keys, *key_columns, *key_rows,
+      *value_columns;  // columns: [channel, key] for s and dP; rows: [key, channel] for dq
   char *queries, *douts, *query_rows, *dout_rows, *probs, *slopes, *probs_t, *slopes_t;
   float *scores, *dprobs, *dq, *dk, *dv;
   int64_t key_panel_bytes, value_panel_bytes, key_row_panel_bytes, key_row_chunk_bytes, query_panel_bytes, bytes;
@@ -15,7 +16,8 @@ struct Buffers {
 
 template <Mode mode>
 Buffers buffers_of(const AttentionJob& job, int64_t length, char* base) {
-  const int64_t width = job.dk + job.dr, chunks = (length + kChunk - 1) / kChunk, panels = rounded(length, kPanel) / kPanel;
+  const int64_t width = job.dk + job.dr, chunks = (length + kChunk - 1) / kChunk,
+                panels = rounded(length, kPanel) / kPanel;
   Bump bump{base};
   Buffers b;
   b.key_panel_bytes = steps_of<mode>(width) * kPanel * 4;
@@ -81,8 +83,8 @@ MINKE_INLINE Slope slope_of(const Buffers& b, int64_t i, int64_t j, const Query&
   return {p, ds};
 }
 
-// Probabilities and slopes of rows × n: slopes by query for dq; both by key for dv and dk. With the dot product those are
-// pairs of queries [query/2][key]; in f32 the rows serve both ways.
+// Probabilities and slopes of rows × n: slopes by query for dq; both by key for dv and dk. With the dot product those
+// are pairs of queries [query/2][key]; in f32 the rows serve both ways.
 template <Mode mode>
 void make_slopes(const Buffers& b, int64_t rows, int64_t n, const Query* queries, float scale) {
   const int64_t row_bytes = kChunk * kProbSize<mode>;
@@ -110,7 +112,9 @@ Left by_key(const char* rows, const char* pairs) {
   return plain_left(rows, 4, kChunk * 4 * kPerStep<mode>);
 }
 
-Out f32_out(float* data, int64_t stride, bool add) { return {reinterpret_cast<char*>(data), stride * 4, false, add}; }
+Out f32_out(float* data, int64_t stride, bool add) {
+  return {reinterpret_cast<char*>(data), stride * 4, false, add};
+}
 
 template <Mode mode>
 void head_backward(const AttentionJob& job, const Buffers& b, int64_t t0, int64_t length, int64_t h) {
@@ -118,7 +122,8 @@ void head_backward(const AttentionJob& job, const Buffers& b, int64_t t0, int64_
   for (int64_t q0 = 0; q0 < length; q0 += kQueries) {
     const int64_t rows = smaller(kQueries, length - q0), query_steps = steps_of<mode>(rows);
     const Source q = tokens_of(job.q, t0 + q0, h), dout = tokens_of(job.dout, t0 + q0, h);
-    const Left queries = pack_left<mode>(q, rows, width, b.queries), douts = pack_left<mode>(dout, rows, job.dv, b.douts);
+    const Left queries = pack_left<mode>(q, rows, width, b.queries),
+               douts = pack_left<mode>(dout, rows, job.dv, b.douts);
     pack_panels<mode>(q, rows, width, b.query_rows, b.query_panel_bytes);
     pack_panels<mode>(dout, rows, job.dv, b.dout_rows, b.query_panel_bytes);
     Query query[kQueries];
@@ -135,17 +140,17 @@ void head_backward(const AttentionJob& job, const Buffers& b, int64_t t0, int64_
       const int64_t n = smaller(kChunk, q0 + rows - c0), panel = c0 / kPanel;
       for (int64_t i = 0; i < rows; ++i)
         query[i].low = larger<int64_t>(first[i] - c0, 0), query[i].high = smaller(n, q0 + i - c0 + 1);
-      multiply<mode>(queries, rows, b.key_columns + panel * b.key_panel_bytes, b.key_panel_bytes, steps_of<mode>(width), n,
-                     f32_out(b.scores, kChunk, false));
-      multiply<mode>(douts, rows, b.value_columns + panel * b.value_panel_bytes, b.value_panel_bytes, steps_of<mode>(job.dv), n,
-                     f32_out(b.dprobs, kChunk, false));
+      multiply<mode>(queries, rows, b.key_columns + panel * b.key_panel_bytes, b.key_panel_bytes, steps_of<mode>(width),
+                     n, f32_out(b.scores, kChunk, false));
+      multiply<mode>(douts, rows, b.value_columns + panel * b.value_panel_bytes, b.value_panel_bytes,
+                     steps_of<mode>(job.dv), n, f32_out(b.dprobs, kChunk, false));
       make_slopes<mode>(b, rows, n, query, job.scale);
       multiply<mode>(by_key<mode>(b.probs, b.probs_t), n, b.dout_rows, b.query_panel_bytes, query_steps, job.dv,
                      f32_out(b.dv + c0 * job.dv, job.dv, true));
       multiply<mode>(by_key<mode>(b.slopes, b.slopes_t), n, b.query_rows, b.query_panel_bytes, query_steps, width,
                      f32_out(b.dk + c0 * width, width, true));
-      multiply<mode>(prob_left<mode>(b.slopes), rows, b.key_rows + c0 / kChunk * b.key_row_chunk_bytes, b.key_row_panel_bytes,
-                     steps_of<mode>(n), width, f32_out(b.dq, width, true));
+      multiply<mode>(prob_left<mode>(b.slopes), rows, b.key_rows + c0 / kChunk * b.key_row_chunk_bytes,
+                     b.key_row_panel_bytes, steps_of<mode>(n), width, f32_out(b.dq, width, true));
     }
     for (int64_t i = 0; i < rows; ++i)
       scale_into(row_of(job.dq, t0 + q0 + i, h), job.dq.half, b.dq + i * width, width, job.scale);
@@ -175,12 +180,15 @@ void backward(const AttentionJob& job, int64_t sequence, int64_t kv_head, int th
 }
 
 void attention_backward(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thread) {
-  if (job.bf16) backward<Mode::bf16>(job, sequence, kv_head, thread);
-  else backward<Mode::f32>(job, sequence, kv_head, thread);
+  if (job.bf16)
+    backward<Mode::bf16>(job, sequence, kv_head, thread);
+  else
+    backward<Mode::f32>(job, sequence, kv_head, thread);
 }
 
 int64_t attention_backward_bytes(const AttentionJob& job, int64_t longest) {
-  return job.bf16 ? buffers_of<Mode::bf16>(job, longest, nullptr).bytes : buffers_of<Mode::f32>(job, longest, nullptr).bytes;
+  return job.bf16 ? buffers_of<Mode::bf16>(job, longest, nullptr).bytes
+                  : buffers_of<Mode::f32>(job, longest, nullptr).bytes;
 }
 
 }  // namespace

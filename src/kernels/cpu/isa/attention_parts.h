@@ -5,11 +5,13 @@
 namespace minke::cpu {
 namespace {
 
-constexpr int64_t kChunk = 128;  // keys, counted from the start of the sequence: part of the order of additions
+constexpr int64_t kChunk = 128;   // keys, counted from the start of the sequence: part of the order of additions
 constexpr int64_t kQueries = 60;  // queries at a time: ten register tiles; even, so that pairs of bf16 fit
 static_assert(kChunk % kPanel == 0 && kQueries % 2 == 0);
 
-MINKE_INLINE int64_t rounded(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+MINKE_INLINE int64_t rounded(int64_t n, int64_t unit) {
+  return (n + unit - 1) / unit * unit;
+}
 
 // Hands out parts of a thread's scratch; with a null base it only counts.
 struct Bump {
@@ -26,7 +28,9 @@ MINKE_INLINE char* row_of(const Rows& r, int64_t t, int64_t h) {
   return static_cast<char*>(r.data) + (t * r.outer_stride + h * r.stride) * (r.half ? 2 : 4);
 }
 // Tokens from t on of one head as a matrix [token, channel].
-MINKE_INLINE Source tokens_of(const Rows& r, int64_t t, int64_t h) { return {row_of(r, t, h), r.half, r.outer_stride, 1}; }
+MINKE_INLINE Source tokens_of(const Rows& r, int64_t t, int64_t h) {
+  return {row_of(r, t, h), r.half, r.outer_stride, 1};
+}
 
 // dst[i] = src[i] for one row, converting.
 inline void convert_row(char* dst, bool dst_half, const void* src, bool src_half, int64_t n) {
@@ -61,9 +65,12 @@ template <Mode mode>
 constexpr int64_t kProbSize = kDot<mode> ? 2 : 4;
 template <Mode mode>
 MINKE_INLINE void store_prob(char* row, int64_t j, vf p) {
-  if constexpr (kDot<mode>) store_as(row + j * 2, narrow_operand(p));
-  else if constexpr (mode == Mode::bf16) store_as(row + j * 4, round_bf16(p));
-  else store_as(row + j * 4, p);
+  if constexpr (kDot<mode>)
+    store_as(row + j * 2, narrow_operand(p));
+  else if constexpr (mode == Mode::bf16)
+    store_as(row + j * 4, round_bf16(p));
+  else
+    store_as(row + j * 4, p);
 }
 template <Mode mode>
 MINKE_INLINE Left prob_left(const char* p) {

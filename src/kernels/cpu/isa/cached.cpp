@@ -48,8 +48,8 @@ void pack_queries(const CachedJob& job, const Block& block, const Buffers& b) {
   const int64_t group = job.heads / job.kv_heads;
   for (int64_t r = 0; r < block.rows; ++r) {
     const int64_t row = block.first_row + r;
-    convert_row(b.query_rows + r * job.dk * (half ? 2 : 4), half, row_of(job.q, row / group, block.kv_head * group + row % group),
-                job.q.half, job.dk);
+    convert_row(b.query_rows + r * job.dk * (half ? 2 : 4), half,
+                row_of(job.q, row / group, block.kv_head * group + row % group), job.q.half, job.dk);
   }
   pack_panel<mode>({b.query_rows, half, 1, job.dk}, job.dk, block.rows, b.queries);
 }
@@ -115,7 +115,8 @@ void run_segment(const CachedJob& job, const Block& block, int64_t begin, int64_
     multiply<mode>(probs, block.rows, b.values, b.value_panel_bytes, steps_of<mode>(n), job.dv,
                    {reinterpret_cast<char*>(part), width * 4, false, true});
   }
-  for (int64_t r = 0; r < block.rows; ++r) part[r * width + job.dv] = maximum[r], part[r * width + job.dv + 1] = total[r];
+  for (int64_t r = 0; r < block.rows; ++r)
+    part[r * width + job.dv] = maximum[r], part[r * width + job.dv + 1] = total[r];
 }
 
 // total ← total joined with part, row by row. A row that saw no key has sum 0 and changes nothing.
@@ -154,7 +155,8 @@ void run(const CachedJob& job, int64_t task, int thread) {
   pack_queries<mode>(job, block, b);
   if (job.split) {
     const int64_t begin = task % job.segments * kSegment;
-    run_segment<mode>(job, block, begin, smaller(begin + kSegment, job.cached), b, job.parts + task * kPanel * (job.dv + 2));
+    run_segment<mode>(job, block, begin, smaller(begin + kSegment, job.cached), b,
+                      job.parts + task * kPanel * (job.dv + 2));
     return;
   }
   for (int64_t s = 0; s < job.segments; ++s) {
@@ -165,8 +167,10 @@ void run(const CachedJob& job, int64_t task, int thread) {
 }
 
 void cached(const CachedJob& job, int64_t task, int thread) {
-  if (job.bf16) run<Mode::bf16>(job, task, thread);
-  else run<Mode::f32>(job, task, thread);
+  if (job.bf16)
+    run<Mode::bf16>(job, task, thread);
+  else
+    run<Mode::f32>(job, task, thread);
 }
 
 void cached_merge(const CachedJob& job, int64_t index) {

@@ -56,9 +56,12 @@ void multiply_tile(const Tile& t, bool accumulate, char* scratch) {
     for (int64_t j = 0, p = 0; j < t.n; j += kPanel, ++p) {
       const int64_t n = smaller<int64_t>(kPanel, t.n - j);
       const char* panel = panel_buffer;
-      if (t.panels) panel = t.panels + p * t.panel_bytes + k0 / kPerStep<mode> * kPanel * 4;
-      else if (k) pack_panel<mode>(moved(t.b, k0, j), k, n, panel_buffer);
-      multiply_panel<mode>(left, t.m, panel, steps, n, {out_data + j * out_size, out_row_bytes, direct && t.c.half, add});
+      if (t.panels)
+        panel = t.panels + p * t.panel_bytes + k0 / kPerStep<mode> * kPanel * 4;
+      else if (k)
+        pack_panel<mode>(moved(t.b, k0, j), k, n, panel_buffer);
+      multiply_panel<mode>(left, t.m, panel, steps, n,
+                           {out_data + j * out_size, out_row_bytes, direct && t.c.half, add});
     }
     k0 += k;
   } while (k0 < t.k);
@@ -97,8 +100,10 @@ void gemm(const GemmJob& job, int64_t task, int thread) {
   t.panel_bytes = (job.bf16 ? (k + 1) / 2 : k) * kPanel * 4;
   t.panels = job.panels ? job.panels + g * job.panels_group_bytes + j0 / kPanel * t.panel_bytes : nullptr;
   char* scratch = job.scratch + thread * kScratchBytes;
-  if (job.bf16) multiply_tile<Mode::bf16>(t, job.accumulate, scratch);
-  else multiply_tile<Mode::f32>(t, job.accumulate, scratch);
+  if (job.bf16)
+    multiply_tile<Mode::bf16>(t, job.accumulate, scratch);
+  else
+    multiply_tile<Mode::f32>(t, job.accumulate, scratch);
 }
 
 void pack(const PackJob& job, int64_t group, int64_t panel) {
@@ -106,8 +111,10 @@ void pack(const PackJob& job, int64_t group, int64_t panel) {
   const int64_t n = smaller<int64_t>(kPanel, job.n - panel * kPanel);
   const int64_t steps = job.bf16 ? (job.k + 1) / 2 : job.k;
   char* dst = job.panels + group * job.group_bytes + panel * steps * kPanel * 4;
-  if (job.bf16) pack_panel<Mode::bf16>(b, job.k, n, dst);
-  else pack_panel<Mode::f32>(b, job.k, n, dst);
+  if (job.bf16)
+    pack_panel<Mode::bf16>(b, job.k, n, dst);
+  else
+    pack_panel<Mode::f32>(b, job.k, n, dst);
 }
 
 }  // namespace

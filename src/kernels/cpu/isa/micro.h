@@ -1,9 +1,9 @@
 // The products of this instruction set: packing of both sides and the register-tile kernel (Goto & van de Geijn, BLIS).
-// A step of the kernel is one k in f32, one pair (k, k+1) in bf16. The right-hand side lies in panels of kPanel columns,
-// [steps][kPanel] of 4 bytes: an f32, or the bf16 pair of two k. The left-hand side is addressed by strides, so that
-// bf16 rows feed VDPBF16PS straight from memory. Every c[m,n] is one chain of additions over k in order, started at 0
-// for every block of kBlock k: tails, tiles and packing cannot change its bits.
-// Tests: tests/kernels/cpu_gemm_test.cpp.
+// A step of the kernel is one k in f32, one pair (k, k+1) in bf16. The right-hand side lies in panels of kPanel
+// columns, [steps][kPanel] of 4 bytes: an f32, or the bf16 pair of two k. The left-hand side is addressed by strides,
+// so that bf16 rows feed VDPBF16PS straight from memory. Every c[m,n] is one chain of additions over k in order,
+// started at 0 for every block of kBlock k: tails, tiles and packing cannot change its bits. Tests:
+// tests/kernels/cpu_gemm_test.cpp.
 #pragma once
 #include "kernels/cpu/isa/simd.h"
 #include "kernels/cpu/isa/table.h"
@@ -28,16 +28,18 @@ enum class Mode { f32, bf16 };
 template <Mode mode>
 constexpr int64_t kPerStep = mode == Mode::bf16 ? 2 : 1;
 template <Mode mode>
-constexpr int64_t kBlock = kBlockSteps * kPerStep<mode>;
+constexpr int64_t kBlock = kBlockSteps* kPerStep<mode>;
 // bf16 without a dot product instruction: the left side is kept as rounded f32.
 template <Mode mode>
-constexpr bool kDot = mode == Mode::bf16 && kHasDot;
+constexpr bool kDot = mode == Mode::bf16&& kHasDot;
 // Bytes of a packed left-hand element of one step.
 template <Mode mode>
 constexpr int64_t kLeftBytes = mode == Mode::bf16 && !kHasDot ? 8 : 4;
 
 template <Mode mode>
-MINKE_INLINE int64_t steps_of(int64_t k) { return (k + kPerStep<mode> - 1) / kPerStep<mode>; }
+MINKE_INLINE int64_t steps_of(int64_t k) {
+  return (k + kPerStep<mode> - 1) / kPerStep<mode>;
+}
 
 // Left-hand side: the element of (row, step) is at data + (row / 6)·block + (row % 6)·row_bytes + step·step_bytes.
 struct Left {
@@ -159,24 +161,35 @@ using Micro = void (*)(const Left&, int64_t, const char*, int64_t, int64_t, cons
 template <Mode mode, int vectors>
 inline Micro micro_of_rows(int64_t rows) {
   switch (rows) {
-    case 1: return micro<mode, 1, vectors>;
-    case 2: return micro<mode, 2, vectors>;
-    case 3: return micro<mode, 3, vectors>;
-    case 4: return micro<mode, 4, vectors>;
-    case 5: return micro<mode, 5, vectors>;
-    default: return micro<mode, 6, vectors>;
+    case 1:
+      return micro<mode, 1, vectors>;
+    case 2:
+      return micro<mode, 2, vectors>;
+    case 3:
+      return micro<mode, 3, vectors>;
+    case 4:
+      return micro<mode, 4, vectors>;
+    case 5:
+      return micro<mode, 5, vectors>;
+    default:
+      return micro<mode, 6, vectors>;
   }
 }
 template <Mode mode>
 inline Micro micro_for(int64_t rows, int64_t n) {
   switch ((n + kWidth - 1) / kWidth) {
-    case 1: return micro_of_rows<mode, 1>(rows);
-    case 2: return micro_of_rows<mode, 2>(rows);
+    case 1:
+      return micro_of_rows<mode, 1>(rows);
+    case 2:
+      return micro_of_rows<mode, 2>(rows);
 #if defined(__AVX512F__)
-    case 3: return micro_of_rows<mode, 3>(rows);
-    default: return micro_of_rows<mode, 4>(rows);
+    case 3:
+      return micro_of_rows<mode, 3>(rows);
+    default:
+      return micro_of_rows<mode, 4>(rows);
 #else
-    default: return micro_of_rows<mode, 2>(rows);
+    default:
+      return micro_of_rows<mode, 2>(rows);
 #endif
   }
 }
@@ -192,7 +205,8 @@ inline void multiply_panel(const Left& left, int64_t m, const char* panel, int64
 
 // out[m, n] (+)= left · panels, the panels panel_bytes apart; f32 out.
 template <Mode mode>
-inline void multiply(const Left& left, int64_t m, const char* panels, int64_t panel_bytes, int64_t steps, int64_t n, Out out) {
+inline void multiply(const Left& left, int64_t m, const char* panels, int64_t panel_bytes, int64_t steps, int64_t n,
+                     Out out) {
   for (int64_t j = 0; j < n; j += kPanel, panels += panel_bytes, out.data += kPanel * 4)
     multiply_panel<mode>(left, m, panels, steps, smaller<int64_t>(kPanel, n - j), out);
 }
@@ -209,7 +223,9 @@ MINKE_INLINE const void* address(const Source& s, int64_t i, int64_t j) {
 MINKE_INLINE Source moved(const Source& s, int64_t i, int64_t j) {
   return {address(s, i, j), s.half, s.row_stride, s.col_stride};
 }
-MINKE_INLINE Source swapped(const Source& s) { return {s.data, s.half, s.col_stride, s.row_stride}; }
+MINKE_INLINE Source swapped(const Source& s) {
+  return {s.data, s.half, s.col_stride, s.row_stride};
+}
 
 // Lanes: the kPerStep elements of k, k+1 in columns j …; both rows contiguous along the lanes. valid2: row k+1 exists.
 template <Mode mode>
@@ -237,7 +253,8 @@ MINKE_INLINE vu along_k(const void* line, bool half, int64_t k, int64_t end) {
       for (int64_t i = 0; i < smaller<int64_t>(left, 2 * kWidth); ++i) t[i] = static_cast<const uint16_t*>(line)[k + i];
     } else {
       store_as(t, narrow_operand(load(line, false, k, smaller<int64_t>(kWidth, left))));
-      if (left > kWidth) store_as(t + kWidth, narrow_operand(load(line, false, k + kWidth, smaller<int64_t>(kWidth, left - kWidth))));
+      if (left > kWidth)
+        store_as(t + kWidth, narrow_operand(load(line, false, k + kWidth, smaller<int64_t>(kWidth, left - kWidth))));
     }
     return load_as<vu>(t);
   }
@@ -265,7 +282,9 @@ inline void pack_panel(const Source& b, int64_t k, int64_t n, char* panel) {
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
         const int64_t count = n - v * kWidth;
-        const vu x = count <= 0 ? vu{} : interleave<mode>(row0, row1, b.half, v * kWidth, smaller<int64_t>(kWidth, count), valid2);
+        const vu x = count <= 0
+                         ? vu{}
+                         : interleave<mode>(row0, row1, b.half, v * kWidth, smaller<int64_t>(kWidth, count), valid2);
         store_as(dst + v * kWidth, x);
       }
     }
@@ -349,8 +368,10 @@ inline Left pack_left(const Source& a, int64_t m, int64_t k, char* buffer) {
     if (a.col_stride == 1) {
       for (int64_t s = 0; s < steps; s += kWidth) {
         const vu x = along_k<mode>(address(a, i, 0), a.half, s * kPerStep<mode>, k);
-        if constexpr (bytes == 8) expand_pairs(x, reinterpret_cast<float*>(dst + s * bytes));
-        else store_as(dst + s * bytes, x);
+        if constexpr (bytes == 8)
+          expand_pairs(x, reinterpret_cast<float*>(dst + s * bytes));
+        else
+          store_as(dst + s * bytes, x);
       }
     } else {
       for (int64_t s = 0; s < steps; ++s) {

@@ -63,7 +63,8 @@ void rms_norm_gain(const NormJob& job, int64_t begin, int64_t end) {
   each(begin, end, [&](int64_t i, int64_t n) {
     vf total = {};
     for (int64_t r = 0; r < job.num_rows; ++r)
-      total = fma(load(row_at(job.dy, r), job.dy.half, i, n) * *rstd_at(job, r), load(row_at(job.x, r), job.x.half, i, n), total);
+      total = fma(load(row_at(job.dy, r), job.dy.half, i, n) * *rstd_at(job, r),
+                  load(row_at(job.x, r), job.x.half, i, n), total);
     store(job.dgain, false, i, n, load(job.dgain, false, i, n) + total);
   });
 }
@@ -88,8 +89,10 @@ void rope(const RopeJob& job, int64_t begin, int64_t end) {
     const float sign = job.inverse ? -1.0f : 1.0f;
     for (int64_t i = 0; i < half; ++i) {
       const float c = angles[i], s = angles[half + i] * sign;
-      if (job.interleaved) cosine[2 * i] = cosine[2 * i + 1] = c, sine[2 * i] = -s, sine[2 * i + 1] = s;
-      else cosine[i] = c, sine[i] = s;
+      if (job.interleaved)
+        cosine[2 * i] = cosine[2 * i + 1] = c, sine[2 * i] = -s, sine[2 * i + 1] = s;
+      else
+        cosine[i] = c, sine[i] = s;
     }
     for (int64_t h = 0; h < job.heads; ++h) {
       char* x = row_at(job.x, t * job.heads + h);
@@ -167,9 +170,7 @@ void cross_entropy(const CrossEntropyJob& job, int64_t begin, int64_t end) {
     job.loss[r] = maximum - at_target + __builtin_logf(all);
     if (!job.gradient) continue;
     const float scale = job.grad_scale / all;
-    each(0, job.width, [&](int64_t i, int64_t n) {
-      store(x, half, i, n, exp(load(x, half, i, n) - maximum) * scale);
-    });
+    each(0, job.width, [&](int64_t i, int64_t n) { store(x, half, i, n, exp(load(x, half, i, n) - maximum) * scale); });
     const float p = exp(splat(at_target - maximum))[0] / all;
     store_scalar(x, half, target, (p - 1) * job.grad_scale);
   }

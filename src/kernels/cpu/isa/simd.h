@@ -1,5 +1,5 @@
-// Vectors of one instruction set's width: loads and stores of f32 and bf16, fma, exp, sums in a fixed order. The files of
-// this folder are compiled once per instruction set, so everything here has internal linkage and no header with
+// Vectors of one instruction set's width: loads and stores of f32 and bf16, fma, exp, sums in a fixed order. The files
+// of this folder are compiled once per instruction set, so everything here has internal linkage and no header with
 // function bodies of its own (std:: templates, core/) may be included: the linker could keep their AVX-512 copy.
 // Tests: tests/kernels/cpu_isa_test.cpp (symbols), tests/kernels/cpu_math_test.cpp (accuracy).
 #pragma once
@@ -38,16 +38,28 @@ MINKE_INLINE T load_as(const void* p) {
   return v;
 }
 template <class T>
-MINKE_INLINE void store_as(void* p, T v) { __builtin_memcpy(p, &v, sizeof v); }
+MINKE_INLINE void store_as(void* p, T v) {
+  __builtin_memcpy(p, &v, sizeof v);
+}
 
 template <class T>
-MINKE_INLINE T smaller(T a, T b) { return a < b ? a : b; }
+MINKE_INLINE T smaller(T a, T b) {
+  return a < b ? a : b;
+}
 template <class T>
-MINKE_INLINE T larger(T a, T b) { return a > b ? a : b; }
+MINKE_INLINE T larger(T a, T b) {
+  return a > b ? a : b;
+}
 
-MINKE_INLINE vf splat(float x) { return x - vf{}; }
-MINKE_INLINE vi splat_i(int32_t x) { return x - vi{}; }
-MINKE_INLINE vu splat_u(uint32_t x) { return x - vu{}; }
+MINKE_INLINE vf splat(float x) {
+  return x - vf{};
+}
+MINKE_INLINE vi splat_i(int32_t x) {
+  return x - vi{};
+}
+MINKE_INLINE vu splat_u(uint32_t x) {
+  return x - vu{};
+}
 
 MINKE_INLINE vi iota() {
 #if defined(__AVX512F__)
@@ -109,7 +121,9 @@ MINKE_INLINE float max_lane(vf v) {
 }
 
 // ---- bf16 -----------------------------------------------------------------------------------------------------------
-MINKE_INLINE vf widen(vh h) { return vf(__builtin_convertvector(h, vu) << 16); }
+MINKE_INLINE vf widen(vh h) {
+  return vf(__builtin_convertvector(h, vu) << 16);
+}
 // The bf16 of x in the upper half of each lane (nearest even; a NaN stays one); the lower half holds rubbish.
 MINKE_INLINE vu round_upper(vf x) {
   const vu u = vu(x);
@@ -117,8 +131,12 @@ MINKE_INLINE vu round_upper(vf x) {
   const vi is_nan = x != x;
   return is_nan ? (u | 0x400000u) : rounded;
 }
-MINKE_INLINE vh narrow(vf x) { return __builtin_convertvector(round_upper(x) >> 16, vh); }
-MINKE_INLINE vf round_bf16(vf x) { return vf(round_upper(x) & 0xffff0000u); }
+MINKE_INLINE vh narrow(vf x) {
+  return __builtin_convertvector(round_upper(x) >> 16, vh);
+}
+MINKE_INLINE vf round_bf16(vf x) {
+  return vf(round_upper(x) & 0xffff0000u);
+}
 // For operands of the dot product instruction, which takes subnormals for zeros, as this conversion does.
 MINKE_INLINE vh narrow_operand(vf x) {
 #if defined(__AVX512BF16__)
@@ -137,7 +155,9 @@ MINKE_INLINE vu pair_bf16(vf low, vf high) {
 }
 
 // ---- loads and stores of n <= kWidth elements -----------------------------------------------------------------------
-MINKE_INLINE vf load_f32(const float* p) { return load_as<vf>(p); }
+MINKE_INLINE vf load_f32(const float* p) {
+  return load_as<vf>(p);
+}
 inline vf load_f32(const float* p, int64_t n) {
 #if defined(__AVX512F__)
   return vf(_mm512_maskz_loadu_ps(__mmask16((1u << n) - 1), p));
@@ -187,13 +207,17 @@ MINKE_INLINE vf load(const void* row, bool half, int64_t i, int64_t n) {
 MINKE_INLINE void store(void* row, bool half, int64_t i, int64_t n, vf v) {
   if (half) {
     uint16_t* p = static_cast<uint16_t*>(row) + i;
-    if (n == kWidth) store_as(p, narrow(v));
-    else store_half(p, narrow(v), n);
+    if (n == kWidth)
+      store_as(p, narrow(v));
+    else
+      store_half(p, narrow(v), n);
     return;
   }
   float* p = static_cast<float*>(row) + i;
-  if (n == kWidth) store_as(p, v);
-  else store_f32(p, v, n);
+  if (n == kWidth)
+    store_as(p, v);
+  else
+    store_f32(p, v, n);
 }
 MINKE_INLINE float load_scalar(const void* p, bool half, int64_t i) {
   if (half) return __builtin_bit_cast(float, uint32_t(static_cast<const uint16_t*>(p)[i]) << 16);
@@ -205,8 +229,10 @@ MINKE_INLINE uint16_t narrow_scalar(float x) {
   return uint16_t((u + 0x7fffu + ((u >> 16) & 1)) >> 16);
 }
 MINKE_INLINE void store_scalar(void* p, bool half, int64_t i, float x) {
-  if (half) static_cast<uint16_t*>(p)[i] = narrow_scalar(x);
-  else static_cast<float*>(p)[i] = x;
+  if (half)
+    static_cast<uint16_t*>(p)[i] = narrow_scalar(x);
+  else
+    static_cast<float*>(p)[i] = x;
 }
 
 // ---- exp ------------------------------------------------------------------------------------------------------------
@@ -215,7 +241,8 @@ MINKE_INLINE void store_scalar(void* p, bool half, int64_t i, float x) {
 MINKE_INLINE vf exp(vf x) {
   x = x < -104.0f ? splat(-104.0f) : x;
   x = x > 89.0f ? splat(89.0f) : x;
-  const vf shifted = fma(x, splat(1.44269504088896341f), splat(12582912.0f));  // 1.5·2^23: the integer lands in the low bits
+  const vf shifted =
+      fma(x, splat(1.44269504088896341f), splat(12582912.0f));  // 1.5·2^23: the integer lands in the low bits
   const vf n = shifted - 12582912.0f;
   vf r = fma(n, splat(-0.693359375f), x);
   r = fma(n, splat(2.12194440e-4f), r);
@@ -231,7 +258,9 @@ MINKE_INLINE vf exp(vf x) {
   return p * vf((k1 + 127) << 23) * vf((k2 + 127) << 23);
 }
 
-MINKE_INLINE vf sigmoid(vf z) { return 1.0f / (1.0f + exp(-z)); }
+MINKE_INLINE vf sigmoid(vf z) {
+  return 1.0f / (1.0f + exp(-z));
+}
 
 }  // namespace
 }  // namespace minke

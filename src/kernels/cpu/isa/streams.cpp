@@ -21,8 +21,10 @@ void add_row(void* y, bool y_half, const void* x, bool x_half, int64_t width) {
 }
 
 void copy_row(void* y, bool y_half, const void* x, bool x_half, int64_t width) {
-  if (y_half == x_half) __builtin_memmove(y, x, size_t(width) * (x_half ? 2 : 4));
-  else each(0, width, [&](int64_t i, int64_t n) { store(y, y_half, i, n, load(x, x_half, i, n)); });
+  if (y_half == x_half)
+    __builtin_memmove(y, x, size_t(width) * (x_half ? 2 : 4));
+  else
+    each(0, width, [&](int64_t i, int64_t n) { store(y, y_half, i, n, load(x, x_half, i, n)); });
 }
 
 void fill_row(void* y, bool y_half, float value, int64_t width) {

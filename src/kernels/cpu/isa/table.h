@@ -1,6 +1,6 @@
-// What the code of one instruction set offers to the wrappers in src/kernels/cpu: functions over raw pointers, each doing
-// one task of a job that the wrapper has validated, laid out and handed to the threads. Only plain structs here: this
-// header is compiled for every instruction set (see simd.h). Strides count elements unless they say bytes.
+// What the code of one instruction set offers to the wrappers in src/kernels/cpu: functions over raw pointers, each
+// doing one task of a job that the wrapper has validated, laid out and handed to the threads. Only plain structs here:
+// this header is compiled for every instruction set (see simd.h). Strides count elements unless they say bytes.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -20,13 +20,17 @@ struct Matrix {  // of a group g: data + g·group_stride
   int64_t row_stride = 0, col_stride = 0, group_stride = 0;
 };
 
-enum class Split : uint8_t { none, rows, inner };  // what the offsets cut: nothing (all groups alike), rows of a and c, or k
+enum class Split : uint8_t {
+  none,
+  rows,
+  inner
+};  // what the offsets cut: nothing (all groups alike), rows of a and c, or k
 
 struct GemmJob {
   Matrix a, b, c;
   const char* panels = nullptr;  // instead of b
   int64_t panels_group_bytes = 0;
-  int64_t m = 0, n = 0, k = 0;   // m (Split::rows) and k (Split::inner) are those of each group
+  int64_t m = 0, n = 0, k = 0;  // m (Split::rows) and k (Split::inner) are those of each group
   bool bf16 = false, accumulate = false;
   Split split = Split::none;
   const int32_t* offsets = nullptr;
@@ -53,8 +57,8 @@ struct AttentionJob {
   bool bf16 = false;
   const int64_t* sequence_offsets = nullptr;
   const int32_t* first_visible = nullptr;
-  Rows dout, dq, d_k, dv_out;  // backward
-  float* rope_parts = nullptr; // [N, Hkv, dr]: the gradient of k_rope by head
+  Rows dout, dq, d_k, dv_out;   // backward
+  float* rope_parts = nullptr;  // [N, Hkv, dr]: the gradient of k_rope by head
   char* scratch = nullptr;
   int64_t thread_bytes = 0;
 };
@@ -64,10 +68,10 @@ struct CachedJob {
   int64_t queries = 0, heads = 0, kv_heads = 0, dk = 0, dv = 0, cached = 0;
   float scale = 1;
   bool bf16 = false;
-  int64_t row_blocks = 0;                 // of Table::row_block rows; a row is (query, head of the group)
-  int64_t segments = 0;                   // of Table::segment keys
-  bool split = false;                     // a task is one segment; parts are merged afterwards
-  float* parts = nullptr;                 // [kv_heads, row_blocks, segments, row_block, dv + 2]
+  int64_t row_blocks = 0;  // of Table::row_block rows; a row is (query, head of the group)
+  int64_t segments = 0;    // of Table::segment keys
+  bool split = false;      // a task is one segment; parts are merged afterwards
+  float* parts = nullptr;  // [kv_heads, row_blocks, segments, row_block, dv + 2]
   char* scratch = nullptr;
   int64_t thread_bytes = 0;
 };
@@ -123,7 +127,7 @@ struct Table {
   void (*gemm)(const GemmJob&, int64_t task, int thread) = nullptr;
   void (*pack)(const PackJob&, int64_t group, int64_t panel) = nullptr;
 
-  int64_t (*attention_bytes)(const AttentionJob&, int64_t longest) = nullptr;           // scratch per thread
+  int64_t (*attention_bytes)(const AttentionJob&, int64_t longest) = nullptr;  // scratch per thread
   int64_t (*attention_backward_bytes)(const AttentionJob&, int64_t longest) = nullptr;
   void (*attention)(const AttentionJob&, int64_t sequence, int64_t kv_head, int thread) = nullptr;
   void (*attention_backward)(const AttentionJob&, int64_t sequence, int64_t kv_head, int thread) = nullptr;
@@ -145,21 +149,22 @@ struct Table {
   void (*copy_row)(void* y, bool y_half, const void* x, bool x_half, int64_t n) = nullptr;
   void (*fill_row)(void* y, bool y_half, float value, int64_t n) = nullptr;
   // y[n] (+)= Σ of the given rows of x, in their order; a negative row adds nothing.
-  void (*sum_rows)(void* y, bool y_half, bool accumulate, const Rows& x, const int32_t* rows, int64_t count, int64_t n) = nullptr;
+  void (*sum_rows)(void* y, bool y_half, bool accumulate, const Rows& x, const int32_t* rows, int64_t count,
+                   int64_t n) = nullptr;
   // y[begin, end) += Σ_r x[r, begin … end), r ascending.
   void (*column_sums)(float* y, const Rows& x, int64_t num_rows, int64_t begin, int64_t end) = nullptr;
   void (*adamw)(const AdamJob&, int64_t begin, int64_t end) = nullptr;
   double (*sum_squares)(const void* x, bool half, int64_t n) = nullptr;
 };
 
-#define MINKE_DECLARE_FILL(isa)                                                                                    \
-  namespace isa {                                                                                                  \
-  void fill_gemm(Table&);                                                                                          \
-  void fill_attention(Table&);                                                                                     \
-  void fill_attention_backward(Table&);                                                                            \
-  void fill_cached(Table&);                                                                                        \
-  void fill_rows(Table&);                                                                                          \
-  void fill_streams(Table&);                                                                                       \
+#define MINKE_DECLARE_FILL(isa)         \
+  namespace isa {                       \
+  void fill_gemm(Table&);               \
+  void fill_attention(Table&);          \
+  void fill_attention_backward(Table&); \
+  void fill_cached(Table&);             \
+  void fill_rows(Table&);               \
+  void fill_streams(Table&);            \
   }
 MINKE_DECLARE_FILL(baseline)
 MINKE_DECLARE_FILL(avx2)

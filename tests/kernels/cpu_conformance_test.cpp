@@ -1,0 +1,18 @@
+// The conformance suite on every instruction set of the cpu backend; those this machine lacks are skipped.
+#include "kernels/conformance.h"
+#include "kernels/cpu/backend.h"
+
+namespace minke::test {
+namespace {
+
+std::vector<BackendCase> cases() {
+  std::vector<BackendCase> result;
+  for (const char* isa : {"baseline", "avx2", "avx512", "avx512_bf16"})
+    result.push_back({isa, [isa]() -> const Kernels& { return cpu_kernels(isa); }, true, 2});
+  return result;
+}
+
+INSTANTIATE_TEST_SUITE_P(Cpu, KernelConformance, ::testing::ValuesIn(cases()), case_name);
+
+}  // namespace
+}  // namespace minke::test
