@@ -18,7 +18,7 @@ double load_any(const Operand& o, int64_t i) {
     case DType::bf16: return static_cast<const bf16*>(o.data)[i];
     case DType::f16: return static_cast<const f16*>(o.data)[i];
     case DType::i32: return static_cast<const int32_t*>(o.data)[i];
-    default: bug("the cpu backend cannot read this dtype", std::source_location::current());
+    default: bug("the cpu backend cannot read this dtype", SourceLocation::current());
   }
 }
 void store_any(const Operand& o, int64_t i, double x) {
@@ -27,7 +27,7 @@ void store_any(const Operand& o, int64_t i, double x) {
     case DType::f32: static_cast<float*>(o.data)[i] = float(x); break;
     case DType::bf16: static_cast<bf16*>(o.data)[i] = bf16(float(x)); break;
     case DType::i32: static_cast<int32_t*>(o.data)[i] = int32_t(x); break;
-    default: bug("the cpu backend cannot write this dtype", std::source_location::current());
+    default: bug("the cpu backend cannot write this dtype", SourceLocation::current());
   }
 }
 

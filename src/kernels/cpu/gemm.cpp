@@ -40,7 +40,7 @@ Shape checked_shape(const GemmArgs& args) {
       check(a.shape[0] == c.shape[1] && a.shape[1] == b.shape[0] && b.shape[1] == c.shape[2], "gemm: shapes of inner groups");
       return {c.shape[0], c.shape[1], c.shape[2], a.shape[1]};
   }
-  bug("gemm: grouping", std::source_location::current());
+  bug("gemm: grouping", SourceLocation::current());
 }
 
 // The largest tiles that still give every thread several tasks: whole panels wide, whole register tiles high.
