@@ -4,7 +4,8 @@
 #   ./test.sh --unit          only the unit tests (under a minute once built)
 #   ./test.sh --preset asan   another build: release dev asan ubsan tsan
 #   ./test.sh -- -R mla       what follows -- goes to ctest
-# With CI=true: warnings are errors, the formatting is checked, and the unit tests run under AddressSanitizer first.
+# With CI=true: warnings are errors, the formatting is checked, and clang 14 builds everything with AddressSanitizer and
+# UBSan and runs the unit tests first.
 . "$(dirname "$0")/tools/setup.sh"
 
 preset=release labels=()
@@ -12,7 +13,7 @@ while [ $# -gt 0 ]; do
   case $1 in
     --preset) preset=${2:?"--preset needs a name: release dev asan ubsan tsan"}; shift 2 ;;
     --unit) labels=(-L '^unit$'); shift ;;
-    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
     --) shift; break ;;
     *) die "unknown option $1 (./test.sh --help lists them)" 2 ;;
   esac
@@ -38,9 +39,10 @@ build_and_test() {
 
 failed=()
 if [ "${CI:-}" = true ]; then
-  need_packages clang-format-14
+  # shellcheck disable=SC2086
+  need_packages $ci_packages
   tools/format.sh --check || failed+=(formatting)
-  [ "$preset" != release ] || build_and_test asan -L '^unit$' || failed+=("unit tests under asan")
+  [ "$preset" != release ] || CXX=clang++-14 build_and_test asan -L '^unit$' || failed+=("unit tests with clang and asan")
 fi
 build_and_test "$preset" "${labels[@]}" "$@" || failed+=("$preset")
 [ ${#failed[@]} = 0 ] || die "FAILED: $(printf '%s; ' "${failed[@]}")see above"

@@ -7,6 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 build_packages="g++ cmake ninja-build ccache pkg-config libcli11-dev nlohmann-json3-dev libtomlplusplus-dev libfmt-dev \
 libpcre2-dev libicu-dev libzstd-dev zlib1g-dev"
 test_packages="libgtest-dev binutils"
+ci_packages="clang-14 libclang-rt-14-dev clang-format-14"
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*"; }
 die() { printf "%s: %s\n" "$(basename "$0")" "$1" >&2; exit "${2:-1}"; }  # MESSAGE [EXIT_CODE]

@@ -1,6 +1,7 @@
 // minke pretrain RECIPE.toml: trains a model from nothing.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 
 #include "app/commands.h"
 #include "app/pretrain_run.h"

@@ -5,7 +5,7 @@
 
 namespace minke {
 
-void bug(std::string_view what, std::source_location where) {
+void bug(std::string_view what, SourceLocation where) {
   throw BugError(fmt::format("{}:{} {}: {}", where.file_name(), where.line(), where.function_name(), what));
 }
 

@@ -24,16 +24,34 @@ template <class... Args>
   throw UserError(fmt::format(format, std::forward<Args>(args)...));
 }
 
-[[noreturn]] void bug(std::string_view what, std::source_location where);
+#ifdef __cpp_lib_source_location
+using SourceLocation = std::source_location;
+#else  // clang 14 has the builtins, but not the one that libstdc++ asks for
+struct SourceLocation {
+  const char* file;
+  const char* function;
+  unsigned line_number;
+  static constexpr SourceLocation current(const char* file = __builtin_FILE(),
+                                          const char* function = __builtin_FUNCTION(),
+                                          unsigned line = __builtin_LINE()) {
+    return {file, function, line};
+  }
+  constexpr const char* file_name() const { return file; }
+  constexpr const char* function_name() const { return function; }
+  constexpr unsigned line() const { return line_number; }
+};
+#endif
+
+[[noreturn]] void bug(std::string_view what, SourceLocation where);
 
 // Throws BugError "file:line function: what" unless ok. Stays on in release builds.
-inline void check(bool ok, std::string_view what, std::source_location where = std::source_location::current()) {
+inline void check(bool ok, std::string_view what, SourceLocation where = SourceLocation::current()) {
   if (!ok) bug(what, where);
 }
 // The same with the two values that should agree.
 template <class A, class B>
 void check_equal(const A& a, const B& b, std::string_view what,
-                 std::source_location where = std::source_location::current()) {
+                 SourceLocation where = SourceLocation::current()) {
   if (!(a == b)) bug(fmt::format("{}: {} != {}", what, a, b), where);
 }
 

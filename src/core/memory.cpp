@@ -63,7 +63,7 @@ void* Arena::take_bytes(size_t bytes) {
   if (measuring()) return reinterpret_cast<void*>(kAlignment);
   if (used_ > capacity_) {
     used_ = at;
-    bug(fmt::format("arena of {} bytes is too small: {} used, {} asked for", capacity_, at, bytes), std::source_location::current());
+    bug(fmt::format("arena of {} bytes is too small: {} used, {} asked for", capacity_, at, bytes), SourceLocation::current());
   }
   return base_ + at;
 }

@@ -76,10 +76,10 @@ Loader::Place Loader::place(LoaderPosition position) const {
   return {source, epoch, index};
 }
 
-Batch Loader::batch(LoaderPosition position, int64_t batch_size) const {
+SequenceBatch Loader::batch(LoaderPosition position, int64_t batch_size) const {
   check(batch_size >= 0, "batch size");
   const int64_t T = options_.sequence_length;
-  Batch batch{batch_size, T, {}, {}, {}, {}};
+  SequenceBatch batch{batch_size, T, {}, {}, {}, {}};
   batch.tokens.resize(size_t(batch_size * (T + 1)));
   batch.document_start.resize(size_t(batch_size * T));
   batch.num_valid.resize(size_t(batch_size));

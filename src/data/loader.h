@@ -19,7 +19,7 @@ struct LoaderPosition {
   bool operator==(const LoaderPosition&) const = default;
 };
 
-struct Batch {
+struct SequenceBatch {
   int64_t batch_size = 0, sequence_length = 0;  // B, T
   std::vector<int32_t> tokens;                  // [B, T+1]: inputs are [:, :T], targets [:, 1:]
   std::vector<int32_t> document_start;          // [B, T] index in the sequence where the token's document starts
@@ -39,7 +39,7 @@ class Loader {
   Loader(std::vector<LoaderSource> sources, PackingOptions options, int32_t padding);
 
   // Sequences position, position+1, …; runs on into the next epoch. Safe to call from several threads.
-  Batch batch(LoaderPosition position, int64_t batch_size) const;
+  SequenceBatch batch(LoaderPosition position, int64_t batch_size) const;
   LoaderPosition advance(LoaderPosition position, uint64_t sequences) const;
   uint64_t sequences_in_epoch(uint64_t epoch, size_t source = 0) const;
   size_t num_sources() const { return sources_.size(); }

@@ -44,7 +44,7 @@ EpochPlan::EpochPlan(const TokenSet& tokens, const PackingOptions& options, uint
     user_error("FIM rate {} needs a tokenizer with the three FIM tokens (begin {}, hole {}, end {})", options.fim_rate,
                fim.begin, fim.hole, fim.end);
   if (tokens.num_tokens() == 0) user_error("there are no tokens to train on");
-  if (options.packing == Packing::concatenate)
+  if (options.packing == PackingMode::concatenate)
     plan_concatenation();
   else
     plan_best_fit();
@@ -154,7 +154,7 @@ int64_t EpochPlan::read(uint64_t sequence, int32_t padding, std::span<int32_t> t
     for (uint64_t j = at; j < std::min(at + count, T); ++j) document_start[j] = int32_t(at);
     at += count;
   };
-  if (options_.packing == Packing::best_fit) {
+  if (options_.packing == PackingMode::best_fit) {
     for (uint64_t p = first_piece_[s]; p < first_piece_[s + 1]; ++p)
       place(pieces_[p].document, pieces_[p].begin, pieces_[p].count);
   } else {

@@ -29,8 +29,8 @@ class Permutation {
 //   beginning, so that no token is lost and none is padding.
 // best_fit: every document is kept whole unless longer than T+1 (then it is cut like above), and placed into the
 // fullest
-//   sequence with room; what stays free at the end of a sequence is padding (Batch::num_valid).
-enum class Packing : uint8_t { concatenate, best_fit };
+//   sequence with room; what stays free at the end of a sequence is padding (SequenceBatch::num_valid).
+enum class PackingMode : uint8_t { concatenate, best_fit };
 
 struct FimTokens {
   int32_t begin = -1, hole = -1, end = -1;
@@ -38,7 +38,7 @@ struct FimTokens {
 
 struct PackingOptions {
   int64_t sequence_length = 0;  // T
-  Packing packing = Packing::concatenate;
+  PackingMode packing = PackingMode::concatenate;
   bool shuffle = true;  // documents, rotation and sequences, anew in each epoch
   uint64_t seed = 0;
   double fim_rate = 0;  // share of the documents rewritten as <begin> prefix <hole> suffix <end> middle (PSM)

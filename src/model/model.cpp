@@ -5,7 +5,7 @@ namespace {
 
 Config checked(const Context& ctx, Config config) {
   if (const std::string missing = missing_ops(*ctx.kernels); !missing.empty())
-    bug(fmt::format("backend {} lacks: {}", ctx.kernels->name, missing), std::source_location::current());
+    bug(fmt::format("backend {} lacks: {}", ctx.kernels->name, missing), SourceLocation::current());
   validate(config, "model");
   return config;
 }

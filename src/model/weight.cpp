@@ -9,7 +9,7 @@ Tensor make(const Context& ctx, const std::vector<int64_t>& shape, DType dtype) 
     case 2: return Tensor(*ctx.memory, dtype, {shape[0], shape[1]});
     case 3: return Tensor(*ctx.memory, dtype, {shape[0], shape[1], shape[2]});
   }
-  bug("Weight: rank must be 1, 2 or 3", std::source_location::current());
+  bug("Weight: rank must be 1, 2 or 3", SourceLocation::current());
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ TEST(Loader, BatchIsAPureFunctionOfThePosition) {
   const Loader other({{&data.set, 1}}, options_for(16), 0);
   std::vector<std::vector<int32_t>> rows;
   for (uint64_t i = 0; i < per_epoch; ++i) {
-    const Batch batch = loader.batch(position, 3);
+    const SequenceBatch batch = loader.batch(position, 3);
     ASSERT_EQ(batch.tokens.size(), 3u * 17);
     for (size_t b = 0; b < 3; ++b) {
       rows.emplace_back(batch.tokens.begin() + long(b * 17), batch.tokens.begin() + long(b * 17 + 17));
@@ -99,7 +99,7 @@ TEST(Loader, MixtureKeepsItsWeightsAndLosesNothing) {
     std::vector<std::map<int32_t, int>> seen(3);
     LoaderPosition position;
     for (int i = 0; i < 256; ++i) {
-      const Batch batch = loader.batch(position, 8);
+      const SequenceBatch batch = loader.batch(position, 8);
       for (size_t r = 0; r < 8; ++r) {
         const size_t source = size_t(batch.source[r]);
         ++count[source];
@@ -141,9 +141,9 @@ TEST(Loader, MixtureKeepsItsWeightsAndLosesNothing) {
 TEST(Loader, BestFitReportsItsPadding) {
   const Tokens data(0, 5, 10);
   PackingOptions options = options_for(14);
-  options.packing = Packing::best_fit;
+  options.packing = PackingMode::best_fit;
   const Loader loader({{&data.set, 1}}, options, 77);
-  const Batch batch = loader.batch({}, 5);
+  const SequenceBatch batch = loader.batch({}, 5);
   for (size_t r = 0; r < 5; ++r) {
     EXPECT_EQ(batch.num_valid[r], 10);
     for (size_t j = 10; j < 15; ++j) EXPECT_EQ(batch.tokens[r * 15 + j], 77);

@@ -153,7 +153,7 @@ TEST(BestFit, KeepsDocumentsWholeAndLosesNone) {
     const Tokens tokens(some_lengths(uint64_t(T), 400, 150));
     PackingOptions options;
     options.sequence_length = T;
-    options.packing = Packing::best_fit;
+    options.packing = PackingMode::best_fit;
     const EpochPlan plan(tokens.set, options, 0);
     const auto sequences = all_sequences(plan, T);
     std::map<int32_t, std::pair<size_t, size_t>> place;  // token → first sequence and index
@@ -190,7 +190,7 @@ TEST(BestFit, LongDocumentsOverlapByOneToken) {
   const Tokens tokens({25});
   PackingOptions options;
   options.sequence_length = 9;
-  options.packing = Packing::best_fit;
+  options.packing = PackingMode::best_fit;
   std::map<int32_t, int> targets;
   for (const Sequence& s : all_sequences(EpochPlan(tokens.set, options, 0), 9))
     for (int64_t j = 1; j < s.valid; ++j) ++targets[s.tokens[size_t(j)]];
@@ -200,7 +200,7 @@ TEST(BestFit, LongDocumentsOverlapByOneToken) {
 
 TEST(FillInTheMiddle, RearrangesTheRightShareAndLosesNothing) {
   const Tokens tokens(some_lengths(8, 2000, 30));
-  for (Packing packing : {Packing::concatenate, Packing::best_fit}) {
+  for (PackingMode packing : {PackingMode::concatenate, PackingMode::best_fit}) {
     PackingOptions options;
     options.sequence_length = 40;
     options.packing = packing;
@@ -215,7 +215,7 @@ TEST(FillInTheMiddle, RearrangesTheRightShareAndLosesNothing) {
     // Documents of 4 tokens and more are eligible: 90 %. Binomial(1800, 0.1): 180 ± 13; five deviations.
     EXPECT_NEAR(seen[options.fim.begin], 180, 70);
     // In best_fit a document of up to 33 tokens is never cut: read them back and check the PSM form.
-    if (packing != Packing::best_fit) continue;
+    if (packing != PackingMode::best_fit) continue;
     int fims = 0, cuts_differ = 0;
     for (const Sequence& s : all_sequences(plan, 40))
       for (int64_t j = 0; j < s.valid; ++j) {

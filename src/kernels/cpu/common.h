@@ -19,35 +19,35 @@ MINKE_OPS(MINKE_DECLARE_CPU)
 size_t packed_bytes(const Table& isa, int64_t k, int64_t n, DType compute);
 
 inline void expect_shape(const Operand& o, std::initializer_list<int64_t> shape, const char* what,
-                         std::source_location where = std::source_location::current()) {
+                         SourceLocation where = SourceLocation::current()) {
   check(o.rank == int8_t(shape.size()) && std::equal(shape.begin(), shape.end(), o.shape.begin()) &&
             o.packing == Packing::none,
         what, where);
 }
 
 // bf16 (true) or f32 (false); the cpu backend computes with no other floating type.
-inline bool is_half(const Operand& o, std::source_location where = std::source_location::current()) {
+inline bool is_half(const Operand& o, SourceLocation where = SourceLocation::current()) {
   check(o.dtype == DType::f32 || o.dtype == DType::bf16, "the cpu backend takes f32 and bf16 only", where);
   return o.dtype == DType::bf16;
 }
-inline bool is_bf16_compute(DType compute, std::source_location where = std::source_location::current()) {
+inline bool is_bf16_compute(DType compute, SourceLocation where = SourceLocation::current()) {
   check(compute == DType::f32 || compute == DType::bf16, "the cpu backend computes in f32 and bf16 only", where);
   return compute == DType::bf16;
 }
 
 // f32 with the elements of the last axis next to each other.
-inline float* f32_data(const Operand& o, std::source_location where = std::source_location::current()) {
+inline float* f32_data(const Operand& o, SourceLocation where = SourceLocation::current()) {
   check(o.dtype == DType::f32 && (o.rank == 0 || o.shape[o.rank - 1] <= 1 || o.stride[o.rank - 1] == 1),
         "the cpu backend takes this operand in f32, its last axis dense", where);
   return static_cast<float*>(o.data);
 }
-inline int32_t* i32_data(const Operand& o, std::source_location where = std::source_location::current()) {
+inline int32_t* i32_data(const Operand& o, SourceLocation where = SourceLocation::current()) {
   check(o.dtype == DType::i32 && o.is_contiguous(), "an index operand is contiguous i32", where);
   return static_cast<int32_t*>(o.data);
 }
 
 // [N,D] or [N,H,D], or [D] as one row, the last axis dense.
-inline Rows rows_of(const Operand& o, std::source_location where = std::source_location::current()) {
+inline Rows rows_of(const Operand& o, SourceLocation where = SourceLocation::current()) {
   check(1 <= o.rank && o.rank <= 3 && o.packing == Packing::none &&
             (o.shape[o.rank - 1] <= 1 || o.stride[o.rank - 1] == 1),
         "rows are [N,D] or [N,H,D] with a dense last axis", where);
@@ -67,7 +67,7 @@ inline int64_t row_length(const Operand& o) {
 inline char* row_data(const Rows& r, int64_t i) {
   return static_cast<char*>(r.data) + (i / r.inner * r.outer_stride + i % r.inner * r.stride) * (r.half ? 2 : 4);
 }
-inline Matrix matrix_of(const Operand& o, std::source_location where = std::source_location::current()) {
+inline Matrix matrix_of(const Operand& o, SourceLocation where = SourceLocation::current()) {
   check((o.rank == 2 || o.rank == 3) && o.packing == Packing::none, "a matrix has rank 2, or 3 with groups", where);
   const int r = o.rank - 2;
   return {o.data, is_half(o, where), o.stride[r], o.stride[r + 1], r ? o.stride[0] : 0};
@@ -76,7 +76,7 @@ inline Matrix matrix_of(const Operand& o, std::source_location where = std::sour
 // An index in [0, n), checked: a wrong one must not reach memory.
 inline int64_t bounded(int64_t index, int64_t n, const char* what) {
   if (!(0 <= index && index < n))
-    bug(fmt::format("{}: index {} outside [0, {})", what, index, n), std::source_location::current());
+    bug(fmt::format("{}: index {} outside [0, {})", what, index, n), SourceLocation::current());
   return index;
 }
 

@@ -26,7 +26,7 @@ double load_any(const Operand& o, int64_t i) {
     case DType::i32:
       return static_cast<const int32_t*>(o.data)[i];
     default:
-      bug("the cpu backend cannot read this dtype", std::source_location::current());
+      bug("the cpu backend cannot read this dtype", SourceLocation::current());
   }
 }
 void store_any(const Operand& o, int64_t i, double x) {
@@ -44,7 +44,7 @@ void store_any(const Operand& o, int64_t i, double x) {
       static_cast<int32_t*>(o.data)[i] = int32_t(x);
       break;
     default:
-      bug("the cpu backend cannot write this dtype", std::source_location::current());
+      bug("the cpu backend cannot write this dtype", SourceLocation::current());
   }
 }
 

@@ -46,7 +46,7 @@ Shape checked_shape(const GemmArgs& args) {
             "gemm: shapes of inner groups");
       return {c.shape[0], c.shape[1], c.shape[2], a.shape[1]};
   }
-  bug("gemm: grouping", std::source_location::current());
+  bug("gemm: grouping", SourceLocation::current());
 }
 
 // The largest tiles that still give every thread several tasks: whole panels wide, whole register tiles high.
