@@ -13,10 +13,14 @@ int main(int argc, char** argv) {
   minke::add_tokenizer_command(program);
   minke::add_corpus_command(program);
   minke::add_score_command(program);
+  minke::add_pretrain_command(program);
   minke::add_generate_command(program);
+  minke::add_inspect_command(program);
   try {
     program.parse(argc, argv);
     return 0;
+  } catch (const CLI::RuntimeError& e) {
+    return e.get_exit_code();  // a command that ended early on purpose (130: Ctrl-C)
   } catch (const CLI::ParseError& e) {
     return program.exit(e) == 0 ? 0 : 2;
   } catch (const minke::UserError& e) {

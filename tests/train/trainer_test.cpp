@@ -1,0 +1,161 @@
+// Training steps of a tiny model: the loss falls, the bias balances, stop and resume give the same bits, and the result
+// does not depend on the number of threads or on how the batch is cut (to rounding).
+#include "train/trainer.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "support/random.h"
+#include "support/tiny.h"
+
+namespace minke {
+namespace {
+
+using namespace test;
+
+// A learnable rule: the next token is a function of the last two.
+TokenBatch rule_batch(uint64_t seed, int64_t b, int64_t t, int64_t vocab) {
+  TokenBatch batch{.num_sequences = b, .sequence_length = t};
+  const auto start = random_tokens(seed, 2 * b, vocab);
+  for (int64_t s = 0; s < b; ++s) {
+    std::vector<int32_t> row{start[2 * s], start[2 * s + 1]};
+    while (int64_t(row.size()) <= t) row.push_back(int32_t((row[row.size() - 1] + 2 * row[row.size() - 2] + 1) % vocab));
+    batch.tokens.insert(batch.tokens.end(), row.begin(), row.begin() + t);
+    batch.targets.insert(batch.targets.end(), row.begin() + 1, row.begin() + t + 1);
+  }
+  return batch;
+}
+
+TrainSettings settings() {
+  TrainSettings s;
+  s.lr = {.peak = 2e-2, .warmup_steps = 5, .decay_begin = 1e9, .decay_end = 1e9, .low = 1e-3, .last_begin = 1e9};
+  s.adamw.weight_decay = 0.01;
+  s.bias_speed = 0.01;
+  return s;
+}
+
+struct Run {
+  TestContext ctx;
+  Model model;
+  Trainer trainer;
+  Run(const Kernels& kernels, int threads, const Precision& precision, const Config& config = tiny_v3(1))
+      : ctx(kernels, host_memory(), threads), model(ctx, config, precision, 64),
+        trainer((model.weights().initialise(ctx, 0.1), ctx.context()), model, settings(), std::make_unique<PlainExecutor>(ctx.context(), model, 4, 12)) {}
+  StepReport step(int64_t i) {
+    const TokenBatch batch = rule_batch(uint64_t(i) % 8, 4, 12, 23);
+    return trainer.step(ctx, {&batch, 1});
+  }
+  std::vector<float> all_weights() {
+    std::vector<float> all;
+    for (const auto& [name, o] : trainer.state()) {
+      std::vector<float> host(size_t(o.size()));
+      ctx.kernels().download(ctx, {.device = o, .host = host.data()});
+      all.insert(all.end(), host.begin(), host.end());
+    }
+    return all;
+  }
+};
+
+TEST(Trainer, LossFallsAndExpertsBalance) {
+  Run run(cpu_kernels(), 1, Precision::f32());
+  const double first = run.step(0).loss;
+  StepReport last;
+  for (int i = 1; i < 150; ++i) last = run.step(i);
+  EXPECT_GT(first, 3.0);  // about ln 23 = 3.14
+  EXPECT_LT(last.loss, 1.0);
+  ASSERT_EQ(last.mtp_loss.size(), 1u);
+  EXPECT_LT(last.mtp_loss[0], 2.0);
+  EXPECT_EQ(last.load.size(), 3u);  // two MoE layers and the module's
+  for (const LayerLoad& l : last.load) {
+    int64_t sum = 0;
+    for (int32_t t : l.tokens) sum += t;
+    EXPECT_EQ(sum, (l.layer == 3 ? 44 : 48) * 2);
+    EXPECT_LT(l.max_over_mean(), 2.5);
+  }
+  EXPECT_EQ(last.step, 150);
+  EXPECT_GT(last.grad_norm, 0);
+}
+
+TEST(Trainer, StopAndResumeGiveTheSameBits) {
+  Run whole(cpu_kernels(), 1, Precision::bf16());
+  for (int i = 0; i < 6; ++i) whole.step(i);
+
+  Run first(cpu_kernels(), 1, Precision::bf16());
+  for (int i = 0; i < 3; ++i) first.step(i);
+  Run second(cpu_kernels(), 1, Precision::bf16());
+  second.step(5);  // leaves traces that loading must remove
+  auto from = first.trainer.state(), to = second.trainer.state();
+  ASSERT_EQ(from.size(), to.size());
+  for (size_t i = 0; i < from.size(); ++i) first.ctx.kernels().copy(first.ctx, {.src = from[i].second, .dst = to[i].second});
+  second.trainer.resumed_at(first.trainer.steps_done());
+  for (int i = 3; i < 6; ++i) second.step(i);
+  EXPECT_EQ(second.all_weights(), whole.all_weights());
+}
+
+TEST(Trainer, SameBitsForAnyNumberOfThreads) {
+  Run one(cpu_kernels(), 1, Precision::bf16()), three(cpu_kernels(), 3, Precision::bf16());
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(one.step(i).loss, three.step(i).loss);
+  EXPECT_EQ(one.all_weights(), three.all_weights());
+}
+
+// Two micro-batches of two sequences weigh every token as one of four does.
+TEST(Trainer, MicroBatchesAddUp) {
+  Run whole(reference_kernels(), 1, Precision::f32()), cut(reference_kernels(), 1, Precision::f32());
+  const TokenBatch all = rule_batch(3, 4, 12, 23);
+  std::vector<TokenBatch> halves(2, {.num_sequences = 2, .sequence_length = 12});
+  for (size_t h = 0; h < 2; ++h) {
+    halves[h].tokens.assign(all.tokens.begin() + long(h) * 24, all.tokens.begin() + long(h + 1) * 24);
+    halves[h].targets.assign(all.targets.begin() + long(h) * 24, all.targets.begin() + long(h + 1) * 24);
+  }
+  const StepReport a = whole.trainer.step(whole.ctx, {&all, 1}), b = cut.trainer.step(cut.ctx, halves);
+  // f32 sums in another order: a few ulps of values of order 1.
+  EXPECT_NEAR(a.loss, b.loss, 1e-6);
+  EXPECT_NEAR(a.grad_norm, b.grad_norm, 1e-5 * a.grad_norm);
+  EXPECT_NEAR(a.balance_loss, b.balance_loss, 1e-9);
+  for (size_t l = 0; l < a.load.size(); ++l) EXPECT_EQ(a.load[l].tokens, b.load[l].tokens);
+}
+
+// A gradient that is not finite changes nothing but the step counter.
+TEST(Trainer, SkipsAStepWithoutAFiniteGradient) {
+  Run run(reference_kernels(), 1, Precision::f32());
+  run.step(0);
+  Weight* head = run.model.weights().get("lm_head");
+  run.ctx.kernels().fill(run.ctx, {.dst = head->master(), .value = std::nan("")});
+  head->changed();
+  const auto embedding = run.model.weights().get("embed_tokens")->master();
+  std::vector<float> before(size_t(embedding.size())), after = before;
+  run.ctx.kernels().download(run.ctx, {.device = embedding, .host = before.data()});
+  const StepReport report = run.step(1);
+  EXPECT_TRUE(report.skipped);
+  run.ctx.kernels().download(run.ctx, {.device = embedding, .host = after.data()});
+  EXPECT_EQ(before, after);
+}
+
+// Only matrices decay: with zero gradients they shrink by lr·wd, norms stay (recipe/training.md §1, our choice).
+TEST(AdamW, DecaysMatricesOnly) {
+  const TestContext ctx;
+  Model model(ctx, tiny_v3(), Precision::f32(), 16);
+  model.weights().initialise(ctx, 0.1);
+  AdamW adamw(ctx, model.weights(), {.weight_decay = 0.5});
+  const auto value = [&](const char* name) {
+    std::vector<float> host(size_t(model.weights().get(name)->master().size()));
+    ctx.kernels().download(ctx, {.device = model.weights().get(name)->master(), .host = host.data()});
+    return host;
+  };
+  const auto matrix = value("layers.0.gate_up"), norm = value("norm");
+  EXPECT_EQ(adamw.step(ctx, 0.1, 1), 0);
+  const auto matrix_after = value("layers.0.gate_up");
+  for (size_t i = 0; i < matrix.size(); ++i) EXPECT_FLOAT_EQ(matrix_after[i], matrix[i] * 0.95f);
+  EXPECT_EQ(value("norm"), norm);
+}
+
+// recipe/training.md §4.5.
+TEST(Balance, MaxViolation) {
+  EXPECT_DOUBLE_EQ((LayerLoad{0, {10, 10, 10, 10}}).max_violation(), 0);
+  EXPECT_DOUBLE_EQ((LayerLoad{0, {40, 0, 0, 0}}).max_violation(), 3);
+  EXPECT_DOUBLE_EQ((LayerLoad{0, {12, 8}}).max_over_mean(), 1.2);
+}
+
+}  // namespace
+}  // namespace minke
