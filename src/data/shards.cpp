@@ -43,6 +43,17 @@ uint64_t payload_hash(std::string_view tokens, std::string_view offsets, std::st
   return hash64(text_bytes, hash64(offsets, hash64(tokens)));
 }
 
+template <class T>
+uint32_t largest_of(const std::byte* tokens, uint64_t count) {
+  T largest = 0;
+  for (uint64_t i = 0; i < count; ++i) {
+    T id;
+    std::memcpy(&id, tokens + i * sizeof(T), sizeof(T));
+    largest = std::max(largest, id);
+  }
+  return largest;
+}
+
 }  // namespace
 
 ShardWriter::ShardWriter(uint64_t tokenizer_hash, int32_t vocab_size)
@@ -132,12 +143,8 @@ Shard::Shard(const fs::path& path) : file_(path) {
     if (offsets_[d] > offsets_[d + 1]) damaged(fmt::format("document {} ends before it begins", d));
     if (text_bytes_[d] > uint64_t(1) << 48) damaged(fmt::format("document {} claims {} bytes", d, text_bytes_[d]));
   }
-  uint32_t largest = 0;
-  for (uint64_t i = 0; i < num_tokens_; ++i) {
-    uint32_t id = 0;
-    std::memcpy(&id, tokens_ + i * width_, width_);
-    largest = std::max(largest, id);
-  }
+  const uint32_t largest =
+      width_ == 2 ? largest_of<uint16_t>(tokens_, num_tokens_) : largest_of<uint32_t>(tokens_, num_tokens_);
   if (largest >= header.vocab_size && num_tokens_ > 0)
     damaged(fmt::format("token id {} in a vocabulary of {}", largest, header.vocab_size));
 }

@@ -6,10 +6,9 @@ namespace {
 
 constexpr Plot kPlots[] = {
     {Cast::any, "the lost $toy",
-     "{toy={#colour|little|soft|woolly} {ball|kite|scarf|toy boat|wooden horse|drum|hat|whistle|lantern|ribbon}}"
-     "{hide=under {a bush|the bench|a pile of leaves|the bridge}|behind {a big rock|the shed|the old oak|the fence}|in "
-     "{a basket|the tall grass|a hollow log}}"
-     "{spot=#place}",
+     "{toy={#colour|little|soft|woolly} {ball|kite|scarf|toy boat|wooden "
+     "horse|drum|hat|whistle|lantern|ribbon}}{hide=under {a bush|the bench|a pile of leaves|the bridge}|behind {a big "
+     "rock|the shed|the old oak|the fence}|in {a basket|the tall grass|a hollow log}}{spot=#place}",
      "$a had @ $toy. It was $a_his favourite thing in the whole world. {#time $a took it to $spot and played until "
      "{lunch|noon|the bells rang}.|$a took it everywhere, even to {bed|the table|$spot}.} ",
      "But {then|when it was time to go home|a little later} the $toy was gone! $a #looked {left and right|high and "
@@ -37,7 +36,7 @@ constexpr Plot kPlots[] = {
      "and turned off the $light. This time $a was not afraid. ",
      "the dark hides nothing that was not there before"},
     {Cast::any, "one $cake for two",
-     "{cake=apple pie|honey cake|round loaf of bread|piece of cheese|berry pie|bowl of soup|plum cake}",
+     "{cake=apple pie|honey cake|round loaf of bread|cheese cake|berry pie|nut cake|plum cake|pancake}",
      "#time $a {baked|made|was given} @ {big|warm|fresh} $cake. It smelled {so good|wonderful|sweet and warm}. \"I "
      "will eat it all by myself,\" {said|thought} $a, and #ran to {a quiet place|the shade of a tree|$a_his favourite "
      "spot}. ",
@@ -135,8 +134,8 @@ constexpr Plot kPlots[] = {
      "you wash everything|First we cut the $veg small}, then we put them in the water, and then we wait,\" said $b. "
      "They worked together, {stirred|tasted} and laughed. ",
      "In the evening they carried the {hot|warm} soup to the $old. $o_he ate one spoon, then {two, then three|the "
-     "whole bowl}. \"{This is the best soup of my life|I feel better already|Who made this wonderful soup},\" $o_he "
-     "said. \"{We did, together|We made it for you},\" said $a, and was #happy. ",
+     "whole bowl}. \"{This is the best soup of my life. Who made it|I feel better already. Did you make this|Who made "
+     "this wonderful soup}?\" $o_he asked. \"{We did, together|We made it for you},\" said $a, and was #happy. ",
      "a warm soup made by a friend is good medicine"},
     {Cast::child, "the {noise|noise at night}",
      "{{noise=tap, tap, tap}{cause=a branch that knocked at the window}|{noise=scratch, scratch}{cause=a small kitten "
@@ -145,7 +144,7 @@ constexpr Plot kPlots[] = {
      "$a wanted to sleep. It was late, and {the moon was bright|the house was quiet|everyone was asleep}. ",
      "Then $a_he heard a noise. ^$noise. $a sat up. ^$noise. There it was again! {$a_he was #scared.|\"Is it a "
      "ghost?\" $a_he whispered.} ",
-     "$a woke $a_his cousin $c. \"{Do you hear that|Listen}!\" said $a. $c listened. \"I hear it,\" $c_he said. \"We "
+     "$a woke $a_his cousin $c. \"{Do you hear that?|Listen!}\" said $a. $c listened. \"I hear it,\" $c_he said. \"We "
      "can {be afraid all night|hide under the bed}, or we can go and look.\" They took a {lamp|torch} and went {down "
      "the stairs|step by step through the house}, hand in hand. ^$noise. ",
      "They came nearer and nearer, and $c held up the light. It was only $cause! The children {looked at each other "
@@ -162,8 +161,9 @@ constexpr Plot kPlots[] = {
      "On the way $a_he met $b_intro, who needed $x1. \"I will give you $x2 for it,\" said $b. So they swapped. A "
      "little later $a met a {farmer|woman} who was looking for $x2, and who gave $a_him $x3. \"{That is better and "
      "better|What a day},\" thought $a. ",
-     "With $x3 $a_he went back to the market. \"{That is just what I need|My wife has wanted this all winter|Now we "
-     "can talk},\" said the seller, and gave $a $x4. $a was #happy and #ran home to show it to $b. ",
+     "{Full of hope|With quick steps|At once} $a_he carried it back to the market. \"{That is just what I need|My wife "
+     "has wanted this all winter|Now we can talk},\" said the seller, and gave $a $x4. $a was #happy and #ran home to "
+     "show it to $b. ",
      "what you do not need may be just what another one is looking for"},
     {Cast::child, "the {library book|book}",
      "{book=whales|pirates|the moon|dragons|trains|dinosaurs}{place2=on the bus|in the park|under a bed|in the rain}",

@@ -129,9 +129,9 @@ constexpr Plot kPlots[] = {
     {Cast::animal, "the {egg|strange egg}", "{bird=duckling|little swan|chick|gosling|baby stork}",
      "#time $a found {a white|a big|a spotted} egg in the grass. It was still warm. \"Whose egg is this?\" $a_he "
      "asked. $a wanted to bring it home to its mother. ",
-     "$a asked the hen. \"It is not mine,\" said the hen. $a asked the {goose|crow}. \"Mine are smaller,\" was the "
-     "answer. {The clouds grew dark and the wind was cold.|It was getting late and cold.} \"If it gets cold, {the "
-     "little one will freeze|it will never hatch},\" thought $a. ",
+     "$a asked the hen. \"It is not mine,\" said the hen. $a asked the {sparrow|crow|blackbird}. \"Mine are smaller,\" "
+     "was the answer. {The clouds grew dark and the wind was cold.|It was getting late and cold.} \"If it gets cold, "
+     "{the little one will freeze|it will never hatch},\" thought $a. ",
      "\"Keep it warm,\" said $b the $b_kind, \"and I will {run and ask everyone|look for the nest}.\" So $a curled "
      "around the egg and {did not move|sat very still} while $b searched {the reeds|the whole shore}. ",
      "Then there was a small crack. Tick, tick! The shell opened, and out came a wet $bird. At the same moment $b came "
@@ -175,9 +175,9 @@ constexpr Plot kPlots[] = {
      "\"How would you feel if you had lost it?\" asked $elder. $a #thought. \"I would be {sad|looking for it all "
      "night},\" $a_he said. So they went to $street together. {$a carried the $pet in $a_his arms.|The $pet knew the "
      "way and ran ahead.} ",
-     "At the house a {girl|boy} opened the door with red eyes. \"You found my $pet!\" {cried the child|said the "
-     "child}, and the $pet $sound with joy. \"Would you like to come and play with it? {Every day|Whenever you "
-     "want}?\" $a was #happy. Now $a had half @ $pet and a whole friend, and the friend's name was $b. ",
+     "At the house @ $b_kind opened the door with red eyes. \"You found my $pet!\" {cried the child|said the child}, "
+     "and the $pet $sound with joy. \"Would you like to come and play with it? {Every day|Whenever you want}?\" $a was "
+     "#happy. Now $a had half @ $pet and a whole friend, and the friend's name was $b. ",
      "doing right feels better than keeping what is not yours"},
 };
 

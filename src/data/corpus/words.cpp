@@ -42,9 +42,9 @@ constexpr Animal kAnimals[] = {
     {"badger", "in a set of tunnels in the wood", "roots", "grunted"},
     {"lamb", "on a green meadow", "clover", "bleated"},
     {"owlet", "in a tall pine tree", "seeds and beetles", "hooted"},
-    {"penguin", "on an island of ice", "fish", "honked"},
-    {"turtle", "in a quiet bay", "seaweed", "mumbled"},
-    {"seal", "on a rocky beach", "herring", "barked"},
+    {"hare", "in a field of tall grass", "cabbage", "squeaked"},
+    {"pony", "in a stable by the road", "hay", "neighed"},
+    {"deer", "at the edge of the forest", "fresh leaves", "snorted"},
     {"goat", "in a shed on the mountain", "fresh grass", "bleated"},
 };
 
@@ -83,8 +83,8 @@ constexpr Rule kRules[] = {
      "morning|on {Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday}}"},
     {"thought", "{thought for a {moment|while}|thought hard|scratched $a_his head|closed $a_his eyes and thought}"},
     {"place",
-     "{the park|the forest|the beach|the meadow|the river|the old bridge|the village square|the hill|the garden|the "
-     "lake}"},
+     "{the park|the edge of the forest|the beach|the pond|the river|the old bridge|the village square|the old "
+     "mill|the castle wall|the lake}"},
 };
 
 }  // namespace
