@@ -153,7 +153,7 @@ void Tokenizer::Model::read_model(const json& model, TokenizerFile& file, std::s
   bpe.merges.reserve(file.merges.size());
   std::string joined;
   for (size_t i = 0; i < file.merges.size(); ++i) {
-    const auto& [left, right] = file.merges[i];
+    const std::string &left = file.merges[i].first, &right = file.merges[i].second;
     const auto need = [&](const std::string& token) {
       const auto found = ids.find(token);
       if (found == ids.end())
@@ -340,10 +340,11 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
 Tokenizer Tokenizer::load(const fs::path& path) {
-  const fs::path file = fs::is_directory(path) ? path / "tokenizer.json" : path;
+  std::error_code ignored;  // what cannot be looked at is reported by read_file
+  const fs::path file = fs::is_directory(path, ignored) ? path / "tokenizer.json" : path;
   const fs::path config = file.parent_path() / "tokenizer_config.json";
   const std::string text = read_file(file, kMaxFileBytes);
-  const std::string config_text = fs::exists(config) ? read_file(config, kMaxFileBytes) : std::string();
+  const std::string config_text = fs::exists(config, ignored) ? read_file(config, kMaxFileBytes) : std::string();
   return from_json_text(text, file.string(), config_text);
 }
 
