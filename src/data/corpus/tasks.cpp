@@ -20,7 +20,8 @@ Task make_task(uint64_t seed, uint64_t index, TaskKind kind, int level) {
     case TaskKind::word_problem_zh:
       return corpus::word_problem_zh(rng, level);
   }
-  bug("unknown task kind", SourceLocation::current());
+  check(false, "known task kind");
+  return {};
 }
 
 std::string task_document(const Task& task) {
