@@ -17,65 +17,42 @@ while [ $# -gt 0 ]; do
 done
 [[ $minutes =~ ^[0-9]+(\.[0-9]+)?$ && $minutes =~ [1-9] ]] || die "--minutes $minutes: expected a number above 0, such as 8 or 0.5" 2
 
-out=runs/out/quickstart
-text=$out/corpus.jsonl tokenizer=$out/tokenizer model=$out/model
+run=runs/out/quickstart-$minutes
 minke=build/release/bin/minke
-[ $fresh = 0 ] || rm -rf "$out"
-mkdir -p "$out"
-
-# stage TITLE MARK COMMAND…: runs the command unless an earlier run completed it; MARK is written when it is complete.
-stages=4 stage_idx=0
-stage() {
-  local title=$1 mark=$2
-  shift 2
-  stage_idx=$((stage_idx + 1))
-  if [ -e "$mark" ]; then
-    printf '\n[%d/%d] %s: done before\n' $stage_idx $stages "$title"
-    return
-  fi
-  printf '\n[%d/%d] %s\n      %s\n' $stage_idx $stages "$title" "$*"
-  local begin=$SECONDS outcome=0
-  "$@" || outcome=$?
-  [ $outcome = 0 ] || die "stopped (exit code $outcome). ./quickstart.sh goes on from here, ./quickstart.sh --fresh starts over." $outcome
-  : >"$mark"
-  printf '      %d s\n' $((SECONDS - begin))
-}
+[ $fresh = 0 ] || rm -rf "$run"
 
 # shellcheck disable=SC2086  # a list of names, split on purpose
 need_packages $build_packages
-build() {
-  # The tests' build is the same one: whoever runs ./test.sh next, or ran it before, compiles nothing twice.
-  local tests=(-DMINKE_TESTS=OFF)
-  [ ! -e build/release/CMakeCache.txt ] || tests=()
-  configure release "${tests[@]}"
-  cmake --build --preset release --target minke -j "$(nproc)"
-}
 [ -x $minke ] || say "building minke with $(nproc) cores: the first time takes some minutes"
-build
+# The tests' build is the same one: whoever runs ./test.sh next, or ran it before, compiles nothing twice.
+tests=(-DMINKE_TESTS=OFF)
+[ ! -e build/release/CMakeCache.txt ] || tests=()
+configure release "${tests[@]}"
+cmake --build --preset release --target minke -j "$(nproc)"
 
-stage "Text: 8 MB of stories, dialogues, word problems, arithmetic and code in English and Chinese (seconds)" \
-  "$out/.text" \
-  $minke corpus --bytes 8000000 --seed 1 --out "$text"
-stage "Tokenizer: a byte-level BPE of 4096 tokens, learned from that text (seconds)" \
-  "$out/.tokenizer" \
-  $minke tokenizer train --vocab-size 4096 --out "$tokenizer" "$text"
-stage "Model: MLA, mixture of experts and multi-token prediction, trained for $minutes minutes" \
-  "$out/.model-$minutes" \
-  $minke pretrain runs/quickstart.toml --out "$model" --minutes "$minutes"
-
-printf '\n[%d/%d] Samples\n' $stages $stages
+printf '\n[1/3] Text: what the model will read (minke corpus makes as much as you like)\n\n'
+$minke corpus --bytes 1500 --seed 1
+printf '\n[2/3] Tokenizer and model: MLA, mixture of experts, multi-token prediction; about %s minutes of training\n\n' "$minutes"
+if [ -e "$run/.done" ]; then
+  printf 'trained before: %s (./quickstart.sh --fresh starts over)\n' "$run"
+else
+  outcome=0
+  $minke pretrain runs/quickstart.toml --out "$run" --minutes "$minutes" --resume || outcome=$?
+  [ $outcome = 0 ] || die "stopped (exit code $outcome). ./quickstart.sh goes on from here, ./quickstart.sh --fresh starts over." $outcome
+  : >"$run/.done"
+fi
+printf '\n[3/3] Samples\n'
 for prompt in "Once upon a time" "从前" "Question: "; do
-  printf '\n--- %s\n' "$prompt"
-  $minke generate -m "$model" -p "$prompt" -n 80 --temp 0.7 --seed 1
-  echo
+  printf '\n--- '
+  $minke generate -m "$run/latest" -p "$prompt" -n 100 --temp 0.7 --top-p 0.95 --seed 1
 done
 
 cat <<END
 
 Done. What to try next:
-  $minke generate -m $model -p "The little whale" --temp 0.8    your own prompt
-  $minke inspect -m $model                                      what it is made of
-  ./quickstart.sh --minutes 30                                  longer training, better text
-  less runs/quickstart.toml                                     the recipe: change a line, train again
-  ./test.sh                                                     the tests
+  $minke generate -m $run/latest -p "The little whale" --temp 0.8    your own prompt
+  $minke inspect -m $run/latest                                      what it is made of
+  ./quickstart.sh --minutes 30                                       longer training, better text
+  less runs/quickstart.toml                                          the recipe: change a line, train again
+  ./test.sh                                                          the tests
 END

@@ -262,14 +262,15 @@ bool PretrainRun::run() {
     log_step(report, seconds);
     const bool last = report.step == recipe_.train.steps;
     // Saved before evaluated: a crash in an evaluation must not cost the run.
-    if (last || due(log.save_every) || stop_requested) save();
-    if (stop_requested) {
-      console_.print(fmt::format("stopped     at step {}: saved in {}; continue with --resume", report.step, folder_.string()));
-      return false;
-    }
-    if (!last && due(log.eval_every)) {
+    const bool stop = stop_requested && !last;
+    if (last || due(log.save_every) || stop) save();
+    if (!last && due(log.eval_every)) {  // also when stopping: the resumed run begins after this step
       log_evaluation(false);
       show_samples();
+    }
+    if (stop) {
+      console_.print(fmt::format("stopped     at step {}: saved in {}; continue with --resume", report.step, folder_.string()));
+      return false;
     }
   }
   log_evaluation(true);

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# A run that is stopped by a signal and resumed ends with the bits of one that was not; its checkpoint is used by every
+# other verb; mistakes are answered with one message.
+. "$(dirname "$0")/lib.sh"
+
+cat >small.toml <<'END'
+[tokenizer]
+vocab_size = 300
+[data]
+train = ["builtin:"]
+builtin_bytes = 200_000
+held_out_fraction = 0.05
+[train]
+steps = 40
+sequence_length = 32
+batch_size = 8
+micro_batch_size = 4
+[log]
+eval_every = 0.5
+eval_tokens = 500
+save_every = 0.25
+sample_tokens = 5
+sample_prompts = ["Once"]
+[model]
+hidden_size = 32
+num_hidden_layers = 2
+num_attention_heads = 2
+q_lora_rank = 16
+kv_lora_rank = 16
+qk_nope_head_dim = 8
+qk_rope_head_dim = 8
+v_head_dim = 8
+intermediate_size = 64
+first_k_dense_replace = 1
+n_routed_experts = 4
+n_shared_experts = 1
+num_experts_per_tok = 2
+moe_intermediate_size = 16
+n_group = 2
+topk_group = 1
+norm_topk_prob = true
+routed_scaling_factor = 1.0
+num_nextn_predict_layers = 1
+END
+
+$minke pretrain small.toml --out whole >whole.txt
+grep -q 'bits per byte' whole.txt || fail "no held-out bits per byte: $(cat whole.txt)"
+grep -q 'step 40/40' whole.txt || fail "no console line of the last step"
+[ "$(grep -c '"lr"' whole/log.jsonl)" = 40 ] || fail "log.jsonl has not one line per step"
+[ -e whole/latest/model.safetensors ] && [ -e whole/latest/tokenizer.json ] && [ -e whole/latest/train/state.json ] || fail "checkpoint incomplete"
+[ "$(find whole/checkpoints -maxdepth 1 -name 'step-*' | wc -l)" = 2 ] || fail "log.keep = 2 checkpoints"
+
+# Stopped by SIGTERM somewhere, then killed hard somewhere, then resumed.
+$minke pretrain small.toml --out cut >cut.txt & pid=$!
+while ! grep -qs '"step":8,' cut/log.jsonl; do kill -0 $pid 2>/dev/null || break; sleep 0.01; done
+kill -TERM $pid 2>/dev/null || true
+code=0; wait $pid || code=$?
+[ $code = 130 ] || [ $code = 0 ] || fail "a stopped run exits with 130, not $code"
+[ -e cut/latest/train/state.json ] || fail "a stopped run leaves a checkpoint"
+$minke pretrain small.toml --out cut --resume >>cut.txt & pid=$!
+while ! grep -qs '"step":25,' cut/log.jsonl; do kill -0 $pid 2>/dev/null || break; sleep 0.01; done
+kill -KILL $pid 2>/dev/null || true
+wait $pid || true
+$minke pretrain small.toml --out cut --resume >>cut.txt
+cmp whole/latest/model.safetensors cut/latest/model.safetensors || fail "the resumed run's weights differ"
+cmp whole/latest/train/state.safetensors cut/latest/train/state.safetensors || fail "the resumed run's optimizer state differs"
+# The losses as well, timings aside.
+strip() { sed -E 's/"(seconds|train_seconds)":[^,}]*,?//g' "$1"; }
+diff <(strip whole/log.jsonl) <(strip cut/log.jsonl) >/dev/null || fail "the resumed run's log differs"
+
+$minke generate -m whole/latest -p "Once" -n 8 --seed 3 -q >a.txt
+$minke generate -m whole/latest -p "Once" -n 8 --seed 3 -q >b.txt
+cmp a.txt b.txt || fail "the same seed gives the same text"
+$minke inspect -m whole/latest >/dev/null
+
+mistake "already holds a run" $minke pretrain small.toml --out whole
+mistake "did you mean train.lr?" $minke pretrain small.toml --out new --set train.lrr=1
+[ ! -e new ] || fail "a mistake in the recipe leaves a folder behind"
+mistake "no.txt" $minke pretrain small.toml no.txt --out new
+mistake "hidden_size" $minke pretrain small.toml --out new2 --set model.hidden_size=-4
+mistake "--ctx-size" $minke generate -m whole/latest -p x -c 100000
+mistake "--top-p" $minke generate -m whole/latest -p x --top-p 3
+mistake "nowhere" $minke generate -m nowhere -p x
+printf 'not json' >whole/latest/config.json
+mistake "config.json" $minke generate -m whole/latest -p x
+MINKE_ISA=avx9 mistake "avx9" $minke score -m x --tokens y --out z
+echo "ok"
