@@ -3,9 +3,9 @@
 namespace minke::cpu {
 namespace {
 
-// Per thread: packed left side, one packed panel, a tile of sums.
+// Per thread: packed left side, the tile's packed panels, a tile of sums.
 constexpr int64_t kLeftBuffer = (kMaxTileM + kTileRows) * (kBlockSteps + kWidth) * 8;
-constexpr int64_t kPanelBuffer = kBlockSteps * kPanel * 4;
+constexpr int64_t kPanelBuffer = kBlockSteps * kMaxTileN * 4;
 constexpr int64_t kTileBuffer = kMaxTileM * kMaxTileN * 4;
 constexpr int64_t kScratchBytes = (kLeftBuffer + kPanelBuffer + kTileBuffer + 63) / 64 * 64;
 
@@ -53,16 +53,12 @@ void multiply_tile(const Tile& t, bool accumulate, char* scratch) {
     const int64_t steps = steps_of<mode>(k);
     const Left left = k ? pack_left<mode>(moved(t.a, 0, k0), t.m, k, left_buffer) : Left{};
     const bool add = k0 > 0 || (direct && accumulate);
-    for (int64_t j = 0, p = 0; j < t.n; j += kPanel, ++p) {
-      const int64_t n = smaller<int64_t>(kPanel, t.n - j);
-      const char* panel = panel_buffer;
-      if (t.panels)
-        panel = t.panels + p * t.panel_bytes + k0 / kPerStep<mode> * kPanel * 4;
-      else if (k)
-        pack_panel<mode>(moved(t.b, k0, j), k, n, panel_buffer);
-      multiply_panel<mode>(left, t.m, panel, steps, n,
+    const int64_t panel_bytes = t.panels ? t.panel_bytes : kBlockSteps * kPanel * 4;
+    const char* panels = t.panels ? t.panels + k0 / kPerStep<mode> * kPanel * 4 : panel_buffer;
+    if (!t.panels && k) pack_panels<mode>(moved(t.b, k0, 0), k, t.n, panel_buffer, panel_bytes);
+    for (int64_t j = 0; j < t.n; j += kPanel, panels += panel_bytes)
+      multiply_panel<mode>(left, t.m, panels, steps, smaller<int64_t>(kPanel, t.n - j),
                            {out_data + j * out_size, out_row_bytes, direct && t.c.half, add});
-    }
     k0 += k;
   } while (k0 < t.k);
   if (!direct) store_sums(tile, t, accumulate);

@@ -227,14 +227,22 @@ MINKE_INLINE Source swapped(const Source& s) {
   return {s.data, s.half, s.col_stride, s.row_stride};
 }
 
+MINKE_INLINE vh halves(const void* row, int64_t j, int64_t n) {
+  const uint16_t* p = static_cast<const uint16_t*>(row) + j;
+  return n == kWidth ? load_as<vh>(p) : load_half(p, n);
+}
+
+// Steps that packing asks for ahead of time: every row is a new stream, which the hardware sees too late.
+constexpr int64_t kAhead = 12;
+
 // Lanes: the kPerStep elements of k, k+1 in columns j …; both rows contiguous along the lanes. valid2: row k+1 exists.
 template <Mode mode>
 MINKE_INLINE vu interleave(const void* row0, const void* row1, bool half, int64_t j, int64_t n, bool valid2) {
   if constexpr (mode == Mode::f32) {
     return vu(load(row0, half, j, n));
   } else if (half) {
-    const vu low = vu(load(row0, true, j, n)) >> 16;
-    return valid2 ? low | vu(load(row1, true, j, n)) : low;
+    const vu low = extend(halves(row0, j, n));
+    return valid2 ? low | extend(halves(row1, j, n)) << 16 : low;
   } else {
     return pair_bf16(load(row0, false, j, n), valid2 ? load(row1, false, j, n) : vf{});
   }
@@ -268,28 +276,47 @@ MINKE_INLINE uint32_t one_step(const Source& s, int64_t i, int64_t k, int64_t en
   return uint32_t(narrow_scalar(x)) | uint32_t(narrow_scalar(y)) << 16;
 }
 
+// The row at p and, in bf16, the one after it.
+template <Mode mode>
+MINKE_INLINE void prefetch_rows(const void* p, const Source& rows, int64_t n) {
+  const int64_t size = rows.half ? 2 : 4, next = rows.row_stride * size;
+  const char* line = static_cast<const char*>(p);
+  for (int64_t i = 0; i < n * size; i += 64) {
+    __builtin_prefetch(line + i);
+    if (mode == Mode::bf16) __builtin_prefetch(line + i + next);
+  }
+}
+
+// b[k, n] with rows that are contiguous along n: row by row over all panels, so that memory is read in order.
+template <Mode mode>
+inline void pack_rows(const Source& b, int64_t k, int64_t n, char* panels, int64_t panel_bytes) {
+  const int64_t steps = steps_of<mode>(k);
+  for (int64_t s = 0; s < steps; ++s) {
+    const int64_t k0 = s * kPerStep<mode>;
+    const bool valid2 = k0 + 1 < k;
+    const void* row0 = address(b, k0, 0);
+    const void* row1 = valid2 ? address(b, k0 + 1, 0) : row0;
+    char* dst = panels + s * kPanel * 4;
+    if (k0 + kAhead * kPerStep<mode> < k) prefetch_rows<mode>(address(b, k0 + kAhead * kPerStep<mode>, 0), b, n);
+    int64_t j = 0;
+    for (; j + kPanel <= n; j += kPanel, dst += panel_bytes)
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v)
+        store_as(dst + v * kWidth * 4, interleave<mode>(row0, row1, b.half, j + v * kWidth, kWidth, valid2));
+    for (int v = 0; j < n && v < kVectors; ++v) {
+      const int64_t count = smaller<int64_t>(kWidth, n - j - v * kWidth);
+      const vu x = count <= 0 ? vu{} : interleave<mode>(row0, row1, b.half, j + v * kWidth, count, valid2);
+      store_as(dst + v * kWidth * 4, x);
+    }
+  }
+}
+
 // One panel of b[k, n] (rows k): [steps][kPanel], missing columns and an odd last k are zeros.
 template <Mode mode>
 inline void pack_panel(const Source& b, int64_t k, int64_t n, char* panel) {
+  if (b.col_stride == 1) return pack_rows<mode>(b, k, n, panel, 0);
   const int64_t steps = steps_of<mode>(k);
   uint32_t* dst = reinterpret_cast<uint32_t*>(panel);
-  if (b.col_stride == 1) {
-    for (int64_t s = 0; s < steps; ++s, dst += kPanel) {
-      const int64_t k0 = s * kPerStep<mode>;
-      const void* row0 = address(b, k0, 0);
-      const bool valid2 = k0 + 1 < k;
-      const void* row1 = valid2 ? address(b, k0 + 1, 0) : row0;
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) {
-        const int64_t count = n - v * kWidth;
-        const vu x = count <= 0
-                         ? vu{}
-                         : interleave<mode>(row0, row1, b.half, v * kWidth, smaller<int64_t>(kWidth, count), valid2);
-        store_as(dst + v * kWidth, x);
-      }
-    }
-    return;
-  }
   if (b.row_stride == 1) {
     for (int64_t s = 0; s < steps; s += kWidth) {
       const int64_t count = smaller<int64_t>(kWidth, steps - s);
@@ -309,6 +336,7 @@ inline void pack_panel(const Source& b, int64_t k, int64_t n, char* panel) {
 // All panels of b[k, n], panel_bytes apart.
 template <Mode mode>
 inline void pack_panels(const Source& b, int64_t k, int64_t n, char* panels, int64_t panel_bytes) {
+  if (b.col_stride == 1) return pack_rows<mode>(b, k, n, panels, panel_bytes);
   for (int64_t j = 0; j < n; j += kPanel, panels += panel_bytes)
     pack_panel<mode>(moved(b, 0, j), k, smaller<int64_t>(kPanel, n - j), panels);
 }
@@ -338,7 +366,7 @@ inline Left pack_left(const Source& a, int64_t m, int64_t k, char* buffer) {
   constexpr int64_t bytes = kLeftBytes<mode>;
   const int64_t steps = steps_of<mode>(k);
   if (a.row_stride == 1 && m > 1) {  // [block][step][6]
-    const int64_t block_bytes = steps * kTileRows * bytes;
+    const int64_t block_bytes = steps * kTileRows * bytes + 64;  // no power of two: the blocks' lines share no cache set
     const Left left{buffer, bytes == 8 ? 4 : bytes, kTileRows * bytes, block_bytes};
     alignas(64) uint32_t line[kMaxTileM + 2 * kWidth];
     for (int64_t s = 0; s < steps; ++s) {
@@ -346,6 +374,7 @@ inline Left pack_left(const Source& a, int64_t m, int64_t k, char* buffer) {
       const bool valid2 = k0 + 1 < k;
       const void* row0 = address(a, 0, k0);
       const void* row1 = valid2 ? address(a, 0, k0 + 1) : row0;
+      if (k0 + kAhead * kPerStep<mode> < k) prefetch_rows<mode>(address(a, 0, k0 + kAhead * kPerStep<mode>), swapped(a), m);
       for (int64_t i = 0; i < m; i += kWidth)
         store_as(line + i, interleave<mode>(row0, row1, a.half, i, smaller<int64_t>(kWidth, m - i), valid2));
       char* dst = buffer + s * kTileRows * bytes;

@@ -91,6 +91,15 @@ MINKE_INLINE vf max(vf a, vf b) {
   return a > b ? a : b;
 #endif
 }
+MINKE_INLINE vf min(vf a, vf b) {
+#if defined(__AVX512F__)
+  return vf(_mm512_maskz_min_ps(0xffff, __m512(a), __m512(b)));
+#elif defined(__AVX2__)
+  return vf(_mm256_min_ps(__m256(a), __m256(b)));
+#else
+  return a < b ? a : b;
+#endif
+}
 MINKE_INLINE vf sqrt(vf a) {
 #if defined(__AVX512F__)
   return vf(_mm512_maskz_sqrt_ps(0xffff, __m512(a)));
@@ -105,24 +114,53 @@ MINKE_INLINE vf sqrt(vf a) {
 }
 
 // Always the same tree: upper half onto lower half.
+template <class F>
+MINKE_INLINE float reduce(vf v, F&& f) {
+#if defined(__AVX512F__)
+  v = f(v, vf(_mm512_maskz_shuffle_f32x4(0xffff, __m512(v), __m512(v), 0x4e)));
+  v = f(v, vf(_mm512_maskz_shuffle_f32x4(0xffff, __m512(v), __m512(v), 0xb1)));
+  v = f(v, vf(_mm512_maskz_permute_ps(0xffff, __m512(v), 0x4e)));
+  v = f(v, vf(_mm512_maskz_permute_ps(0xffff, __m512(v), 0xb1)));
+#elif defined(__AVX2__)
+  v = f(v, vf(_mm256_permute2f128_ps(__m256(v), __m256(v), 1)));
+  v = f(v, vf(_mm256_permute_ps(__m256(v), 0x4e)));
+  v = f(v, vf(_mm256_permute_ps(__m256(v), 0xb1)));
+#else
+  v = f(v, vf{v[2], v[3], v[0], v[1]});
+  v = f(v, vf{v[1], v[0], v[3], v[2]});
+#endif
+  return v[0];
+}
 MINKE_INLINE float sum(vf v) {
-  float t[kWidth];
-  store_as(t, v);
-  for (int n = kWidth / 2; n; n /= 2)
-    for (int i = 0; i < n; ++i) t[i] += t[i + n];
-  return t[0];
+  return reduce(v, [](vf a, vf b) __attribute__((always_inline)) { return a + b; });
 }
 MINKE_INLINE float max_lane(vf v) {
-  float t[kWidth];
-  store_as(t, v);
-  for (int n = kWidth / 2; n; n /= 2)
-    for (int i = 0; i < n; ++i) t[i] = t[i] > t[i + n] ? t[i] : t[i + n];
-  return t[0];
+  return reduce(v, [](vf a, vf b) __attribute__((always_inline)) { return max(a, b); });
 }
 
 // ---- bf16 -----------------------------------------------------------------------------------------------------------
+// Lanes of 16 bits to 32 and back. By intrinsics: GCC 12 makes two halves and joins them out of __builtin_convertvector.
+MINKE_INLINE vu extend(vh h) {
+#if defined(__AVX512F__)
+  return vu(_mm512_maskz_cvtepu16_epi32(0xffff, __m256i(h)));
+#elif defined(__AVX2__)
+  return vu(_mm256_cvtepu16_epi32(__m128i(h)));
+#else
+  return __builtin_convertvector(h, vu);
+#endif
+}
+MINKE_INLINE vh truncate(vu u) {
+#if defined(__AVX512F__)
+  return vh(_mm512_maskz_cvtepi32_epi16(0xffff, __m512i(u)));
+#elif defined(__AVX2__)
+  const __m256i packed = _mm256_packus_epi32(__m256i(u & 0xffffu), __m256i{});  // within halves of the register
+  return vh(_mm256_castsi256_si128(_mm256_permute4x64_epi64(packed, 0x08)));
+#else
+  return __builtin_convertvector(u, vh);
+#endif
+}
 MINKE_INLINE vf widen(vh h) {
-  return vf(__builtin_convertvector(h, vu) << 16);
+  return vf(extend(h) << 16);
 }
 // The bf16 of x in the upper half of each lane (nearest even; a NaN stays one); the lower half holds rubbish.
 MINKE_INLINE vu round_upper(vf x) {
@@ -132,7 +170,7 @@ MINKE_INLINE vu round_upper(vf x) {
   return is_nan ? (u | 0x400000u) : rounded;
 }
 MINKE_INLINE vh narrow(vf x) {
-  return __builtin_convertvector(round_upper(x) >> 16, vh);
+  return truncate(round_upper(x) >> 16);
 }
 MINKE_INLINE vf round_bf16(vf x) {
   return vf(round_upper(x) & 0xffff0000u);
@@ -148,7 +186,7 @@ MINKE_INLINE vh narrow_operand(vf x) {
 // Lanes of pairs: `low` in bits 0–15, `high` in bits 16–31.
 MINKE_INLINE vu pair_bf16(vf low, vf high) {
 #if defined(__AVX512BF16__)
-  return __builtin_convertvector(narrow_operand(low), vu) | (__builtin_convertvector(narrow_operand(high), vu) << 16);
+  return extend(narrow_operand(low)) | (extend(narrow_operand(high)) << 16);
 #else
   return (round_upper(low) >> 16) | (round_upper(high) & 0xffff0000u);
 #endif
@@ -239,11 +277,13 @@ MINKE_INLINE void store_scalar(void* p, bool half, int64_t i, float x) {
 // e^x = 2^n · e^r, |r| <= ln2/2; the polynomial is Cephes' expf (relative error below 1e-7). Overflow gives inf,
 // underflow 0 or a subnormal, NaN stays NaN.
 MINKE_INLINE vf exp(vf x) {
-  x = x < -104.0f ? splat(-104.0f) : x;
-  x = x > 89.0f ? splat(89.0f) : x;
-  const vf shifted =
-      fma(x, splat(1.44269504088896341f), splat(12582912.0f));  // 1.5·2^23: the integer lands in the low bits
+  x = min(splat(89.0f), max(splat(-104.0f), x));
+#if defined(__AVX512F__)
+  const vf n = vf(_mm512_maskz_roundscale_ps(0xffff, __m512(x * 1.44269504088896341f), _MM_FROUND_TO_NEAREST_INT));
+#else
+  const vf shifted = fma(x, splat(1.44269504088896341f), splat(12582912.0f));  // 1.5·2^23: the integer in the low bits
   const vf n = shifted - 12582912.0f;
+#endif
   vf r = fma(n, splat(-0.693359375f), x);
   r = fma(n, splat(2.12194440e-4f), r);
   vf p = splat(1.9875691500e-4f);
@@ -253,9 +293,13 @@ MINKE_INLINE vf exp(vf x) {
   p = fma(p, r, splat(1.6666665459e-1f));
   p = fma(p, r, splat(5.0000001201e-1f));
   p = fma(p, r * r, r) + 1.0f;
+#if defined(__AVX512F__)
+  return vf(_mm512_maskz_scalef_ps(0xffff, __m512(p), __m512(n)));
+#else
   const vi k = vi(shifted) - 0x4b400000;  // two factors: 2^n itself may not be representable
   const vi k1 = k >> 1, k2 = k - k1;
   return p * vf((k1 + 127) << 23) * vf((k2 + 127) << 23);
+#endif
 }
 
 MINKE_INLINE vf sigmoid(vf z) {
