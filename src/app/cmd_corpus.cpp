@@ -51,7 +51,10 @@ void run(const CorpusOptions& options) {
         "between)",
         options.out);
   std::optional<AtomicFile> file;
-  if (!options.out.empty()) file.emplace(options.out);
+  if (!options.out.empty()) {
+    if (const fs::path folder = fs::path(options.out).parent_path(); !folder.empty()) fs::create_directories(folder);
+    file.emplace(options.out);
+  }
   uint64_t written = 0, documents = 0;
   corpus_stream(options.seed, mix, [&](const Document& document) {
     std::string record;

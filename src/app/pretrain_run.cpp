@@ -56,10 +56,12 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOpt
   micro_batch_ = t.micro_batch_size > 0 ? t.micro_batch_size : t.batch_size;
   PackingOptions packing{.sequence_length = t.sequence_length, .seed = t.seed, .fim_rate = recipe_.data.fim_rate,
                          .ends_with_eos = data_.eos >= 0};
+  if (recipe_.data.fim_rate > 0)
+    packing.fim = {tokenizer_.id_of("<｜fim▁begin｜>").value_or(-1), tokenizer_.id_of("<｜fim▁hole｜>").value_or(-1),
+                   tokenizer_.id_of("<｜fim▁end｜>").value_or(-1)};
   loader_.emplace(std::vector<LoaderSource>{{&data_.train}}, packing, std::max<int32_t>(data_.eos, 0));
-  Config config = model_config(recipe_, tokenizer_);
+  model_.emplace(ctx(), model_config(recipe_, tokenizer_), t.precision == "bf16" ? Precision::bf16() : Precision::f32(), t.sequence_length);
   announce();
-  model_.emplace(ctx(), std::move(config), t.precision == "bf16" ? Precision::bf16() : Precision::f32(), t.sequence_length);
   model_->weights().initialise(ctx(), model_->config().initializer_range);
   trainer_.emplace(ctx(), *model_, train_settings(recipe_, 1),
                    std::make_unique<PlainExecutor>(ctx(), *model_, micro_batch_, t.sequence_length));
@@ -69,21 +71,32 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOpt
   log_.emplace(folder_ / "log.jsonl", trainer_->steps_done());
 }
 
-// What the run will need, in words, before it is taken.
+// What the run will need, in words, before it is touched: the weights are only address space until they are filled.
 void PretrainRun::announce() {
-  const Config config = model_config(recipe_, tokenizer_);
-  const Counts counts = count_parameters(config);
-  double forms = 0, bytes = 0;
-  for (const Storage& s : storages(config)) {
-    bytes += double(s.size()) * (s.trainable ? 16 : 4);  // master, gradient, two moments
-    if (s.shape.size() > 1) forms += double(s.size()) * (recipe_.train.precision == "bf16" ? 2 : 4);
+  const auto& t = recipe_.train;
+  const Counts counts = count_parameters(model_->config());
+  double weights = 0;
+  for (const Storage& s : storages(model_->config())) {
+    const double form = s.shape.size() < 2 ? 0 : t.precision == "bf16" ? 2 : 4;
+    weights += double(s.size()) * ((s.trainable ? 16 : 4) + form);  // master, gradient, two moments; packed form
   }
-  // The model is not built yet: its layers' state is measured on one that has no memory behind it.
-  console_.print(fmt::format("model       {} parameters ({} active), {} layers, {}; about {} for weights, gradients and optimizer",
-                             human_count(double(counts.total)), human_count(double(counts.active_head_only)), config.num_hidden_layers,
-                             config.model_type, human_bytes(bytes + forms)));
-  if (bytes + forms > double(machine_memory()))
-    user_error("this model needs {} before any activation but the machine has {}: make it smaller", human_bytes(bytes + forms), human_bytes(double(machine_memory())));
+  const auto activations = [&](int64_t sequences) {
+    return double(PlainExecutor::activation_bytes(*model_, sequences, t.sequence_length));
+  };
+  console_.print(fmt::format("model       {} with {} layers: {} parameters, {} active a token", model_->config().model_type,
+                             model_->config().num_hidden_layers, human_count(double(counts.total)),
+                             human_count(double(counts.active_head_only))));
+  console_.print(fmt::format("memory      {} weights, gradients and moments + {} activations of {} × {} tokens",
+                             human_bytes(weights), human_bytes(activations(micro_batch_)), micro_batch_, t.sequence_length));
+  const double available = 0.9 * double(machine_memory());
+  if (weights + activations(micro_batch_) <= available) return;
+  int64_t fits = micro_batch_;
+  while (fits > 0 && (t.batch_size % fits != 0 || weights + activations(fits) > available)) --fits;
+  if (fits == 0)
+    user_error("this run needs {} even with one sequence at a time, but {} are there: make the model or the sequences smaller",
+               human_bytes(weights + activations(1)), human_bytes(available));
+  user_error("this run needs {} but {} are there: set train.micro_batch_size = {}", human_bytes(weights + activations(micro_batch_)),
+             human_bytes(available), fits);
 }
 
 // minutes → steps: a few gradients are timed, weights are left alone. The number goes into the stored recipe, so a
@@ -93,13 +106,11 @@ void PretrainRun::decide_steps() {
   if (t.steps == 0) {
     const SequenceBatch batch = loader_->batch({}, t.batch_size);
     const TokenBatch one = token_batch(batch, 0, micro_batch_);
-    double best = 1e9;
-    for (int i = 0; i < 4; ++i) {
-      const auto begin = Clock::now();
-      trainer_->time_step(ctx(), {&one, 1});
-      best = std::min(best, seconds_since(begin));
-    }
-    const double step = best * double(t.batch_size / micro_batch_);
+    trainer_->time_step(ctx(), {&one, 1});  // touches all memory
+    constexpr int kTimed = 4;
+    const auto begin = Clock::now();
+    for (int i = 0; i < kTimed; ++i) trainer_->time_step(ctx(), {&one, 1});
+    const double step = seconds_since(begin) / kTimed * double(t.batch_size / micro_batch_);
     constexpr double kReserve = 0.92;  // evaluations, samples, checkpoints
     t.steps = std::max<int64_t>(10, int64_t(t.minutes * 60 * kReserve / step));
     t.minutes = 0;

@@ -14,3 +14,7 @@ minke_docs_test(run_blocks_selftest ${CMAKE_CURRENT_LIST_DIR}/run_blocks_selftes
 minke_docs_test(help ${CMAKE_CURRENT_LIST_DIR}/help.sh $<TARGET_FILE:minke> ${PROJECT_SOURCE_DIR})
 minke_docs_test(help_selftest ${CMAKE_CURRENT_LIST_DIR}/help_selftest.sh ${PROJECT_SOURCE_DIR})
 minke_docs_test(links ${CMAKE_CURRENT_LIST_DIR}/links.sh ${PROJECT_SOURCE_DIR})
+minke_docs_test(papers ${CMAKE_CURRENT_LIST_DIR}/papers.sh ${PROJECT_SOURCE_DIR})
+file(WRITE ${PROJECT_BINARY_DIR}/planted_papers.md "`src/core/error.h:check` `src/core/error.h:there_is_no_such_name`\n")
+minke_docs_test(papers_selftest ${CMAKE_CURRENT_LIST_DIR}/papers.sh ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/planted_papers.md)
+set_tests_properties(docs.papers_selftest PROPERTIES WILL_FAIL TRUE)

@@ -35,11 +35,11 @@ TrainSettings settings() {
   return s;
 }
 
-struct Run {
+struct TinyRun {
   TestContext ctx;
   Model model;
   Trainer trainer;
-  Run(const Kernels& kernels, int threads, const Precision& precision, const Config& config = tiny_v3(1))
+  TinyRun(const Kernels& kernels, int threads, const Precision& precision, const Config& config = tiny_v3(1))
       : ctx(kernels, host_memory(), threads), model(ctx, config, precision, 64),
         trainer((model.weights().initialise(ctx, 0.1), ctx.context()), model, settings(), std::make_unique<PlainExecutor>(ctx.context(), model, 4, 12)) {}
   StepReport step(int64_t i) {
@@ -58,7 +58,7 @@ struct Run {
 };
 
 TEST(Trainer, LossFallsAndExpertsBalance) {
-  Run run(cpu_kernels(), 1, Precision::f32());
+  TinyRun run(cpu_kernels(), 1, Precision::f32());
   const double first = run.step(0).loss;
   StepReport last;
   for (int i = 1; i < 150; ++i) last = run.step(i);
@@ -78,12 +78,12 @@ TEST(Trainer, LossFallsAndExpertsBalance) {
 }
 
 TEST(Trainer, StopAndResumeGiveTheSameBits) {
-  Run whole(cpu_kernels(), 1, Precision::bf16());
+  TinyRun whole(cpu_kernels(), 1, Precision::bf16());
   for (int i = 0; i < 6; ++i) whole.step(i);
 
-  Run first(cpu_kernels(), 1, Precision::bf16());
+  TinyRun first(cpu_kernels(), 1, Precision::bf16());
   for (int i = 0; i < 3; ++i) first.step(i);
-  Run second(cpu_kernels(), 1, Precision::bf16());
+  TinyRun second(cpu_kernels(), 1, Precision::bf16());
   second.step(5);  // leaves traces that loading must remove
   auto from = first.trainer.state(), to = second.trainer.state();
   ASSERT_EQ(from.size(), to.size());
@@ -94,14 +94,14 @@ TEST(Trainer, StopAndResumeGiveTheSameBits) {
 }
 
 TEST(Trainer, SameBitsForAnyNumberOfThreads) {
-  Run one(cpu_kernels(), 1, Precision::bf16()), three(cpu_kernels(), 3, Precision::bf16());
+  TinyRun one(cpu_kernels(), 1, Precision::bf16()), three(cpu_kernels(), 3, Precision::bf16());
   for (int i = 0; i < 4; ++i) EXPECT_EQ(one.step(i).loss, three.step(i).loss);
   EXPECT_EQ(one.all_weights(), three.all_weights());
 }
 
 // Two micro-batches of two sequences weigh every token as one of four does.
 TEST(Trainer, MicroBatchesAddUp) {
-  Run whole(reference_kernels(), 1, Precision::f32()), cut(reference_kernels(), 1, Precision::f32());
+  TinyRun whole(reference_kernels(), 1, Precision::f32()), cut(reference_kernels(), 1, Precision::f32());
   const TokenBatch all = rule_batch(3, 4, 12, 23);
   std::vector<TokenBatch> halves(2, {.num_sequences = 2, .sequence_length = 12});
   for (size_t h = 0; h < 2; ++h) {
@@ -118,7 +118,7 @@ TEST(Trainer, MicroBatchesAddUp) {
 
 // A gradient that is not finite changes nothing but the step counter.
 TEST(Trainer, SkipsAStepWithoutAFiniteGradient) {
-  Run run(reference_kernels(), 1, Precision::f32());
+  TinyRun run(reference_kernels(), 1, Precision::f32());
   run.step(0);
   Weight* head = run.model.weights().get("lm_head");
   run.ctx.kernels().fill(run.ctx, {.dst = head->master(), .value = std::nan("")});
