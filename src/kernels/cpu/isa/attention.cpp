@@ -30,6 +30,7 @@ Buffers buffers_of(const AttentionJob& job, int64_t length, char* base) {
   return b;
 }
 
+// Of one query so far: the largest score, and the sum of 2^(score − maximum). Scores are taken times scale·log2(e).
 struct Running {
   float maximum, sum;
 };
@@ -53,13 +54,13 @@ float soften(const float* scores, int64_t n, int64_t low, int64_t high, float sc
   vf total = {};
   for (int64_t j = 0; j < begin; j += kWidth) store_prob<mode>(probs, j, vf{});
   for (int64_t j = begin; j < high; j += kWidth) {
-    vf p = exp(load_f32(scores + j) * scale - maximum);
+    vf p = exp2(fma(load_f32(scores + j), splat(scale), splat(-maximum)));
     if (j < low || j + kWidth > high) p = visible(j, low, high) ? p : vf{};
     total += p;
     store_prob<mode>(probs, j, p);
   }
   for (int64_t j = rounded(high, kWidth); j < n; j += kWidth) store_prob<mode>(probs, j, vf{});
-  const float keep = running.sum > 0 ? exp(splat(running.maximum - maximum))[0] : 0;
+  const float keep = running.sum > 0 ? exp2(splat(running.maximum - maximum))[0] : 0;
   running = {maximum, running.sum * keep + sum(total)};
   return keep;
 }
@@ -76,6 +77,7 @@ template <Mode mode>
 void forward(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thread) {
   const int64_t t0 = job.sequence_offsets[sequence], length = job.sequence_offsets[sequence + 1] - t0;
   const int64_t width = job.dk + job.dr, group = job.heads / job.kv_heads;
+  const float scale = job.scale * kLog2E;
   const Buffers b = buffers_of<mode>(job, length, job.scratch + thread * job.thread_bytes);
   const Source keys = join_keys<mode>(job, t0, length, kv_head, b.keys);
   pack_panels<mode>(swapped(keys), width, length, b.key_panels, b.key_panel_bytes);
@@ -87,6 +89,7 @@ void forward(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thr
     for (int64_t q0 = 0; q0 < length; q0 += kQueries) {
       const int64_t rows = smaller(kQueries, length - q0);
       const Left queries = pack_left<mode>(tokens_of(job.q, t0 + q0, h), rows, width, b.queries);
+      prefetch_block(job.q, t0 + q0 + kQueries, t0 + length, h, width);
       Running running[kQueries];
       int64_t first[kQueries], earliest = q0;
       for (int64_t i = 0; i < rows; ++i) {
@@ -102,7 +105,7 @@ void forward(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thr
         for (int64_t i = 0; i < rows; ++i) {
           const float keep =
               soften<mode>(b.scores + i * kChunk, n, larger<int64_t>(first[i] - c0, 0), smaller(n, q0 + i - c0 + 1),
-                           job.scale, running[i], b.probs + i * kChunk * kProbSize<mode>);
+                           scale, running[i], b.probs + i * kChunk * kProbSize<mode>);
           scale_row(b.sums + i * job.dv, job.dv, keep);
         }
         multiply<mode>(prob_left<mode>(b.probs), rows, b.value_panels + c0 / kChunk * b.value_chunk_bytes,
@@ -114,7 +117,8 @@ void forward(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thr
         scale_row(b.sums + i * job.dv, job.dv, 1 / running[i].sum);
         convert_row(row_of(job.out, t, h), job.out.half, b.sums + i * job.dv, false, job.dv);
         if (job.lse)
-          job.lse[t * job.lse_stride + h * job.lse_head_stride] = running[i].maximum + __builtin_logf(running[i].sum);
+          job.lse[t * job.lse_stride + h * job.lse_head_stride] =
+              running[i].maximum * kLn2 + __builtin_logf(running[i].sum);
       }
     }
 }

@@ -48,7 +48,7 @@ Buffers buffers_of(const AttentionJob& job, int64_t length, char* base) {
 
 struct Query {
   int64_t low, high;  // visible keys of the chunk
-  float lse, delta;
+  float lse, delta;   // lse to the base 2, as exp2 wants it
 };
 
 float dot_rows(const void* x, bool x_half, const void* y, bool y_half, int64_t n) {
@@ -73,7 +73,7 @@ struct Slope {
 // ds without the factor scale, which dq and dk get at the end.
 MINKE_INLINE Slope slope_of(const Buffers& b, int64_t i, int64_t j, const Query& q, float scale) {
   if (j >= q.high || j + kWidth <= q.low) return {vf{}, vf{}};
-  vf p = exp(load_f32(b.scores + i * kChunk + j) * scale - q.lse);
+  vf p = exp2(fma(load_f32(b.scores + i * kChunk + j), splat(scale), splat(-q.lse)));
   vf ds = p * (load_f32(b.dprobs + i * kChunk + j) - q.delta);
   if (j < q.low || j + kWidth > q.high) {
     const vi seen = visible(j, q.low, q.high);
@@ -126,13 +126,16 @@ void head_backward(const AttentionJob& job, const Buffers& b, int64_t t0, int64_
                douts = pack_left<mode>(dout, rows, job.dv, b.douts);
     pack_panels<mode>(q, rows, width, b.query_rows, b.query_panel_bytes);
     pack_panels<mode>(dout, rows, job.dv, b.dout_rows, b.query_panel_bytes);
+    prefetch_block(job.q, t0 + q0 + kQueries, t0 + length, h, width);
+    prefetch_block(job.dout, t0 + q0 + kQueries, t0 + length, h, job.dv);
+    prefetch_block(job.out, t0 + q0 + kQueries, t0 + length, h, job.dv);
     Query query[kQueries];
     int64_t first[kQueries], earliest = q0;
     for (int64_t i = 0; i < rows; ++i) {
       const int64_t t = t0 + q0 + i;
       first[i] = job.first_visible ? larger<int64_t>(job.first_visible[t] - t0, 0) : 0;
       earliest = smaller(earliest, first[i]);
-      query[i].lse = job.lse[t * job.lse_stride + h * job.lse_head_stride];
+      query[i].lse = job.lse[t * job.lse_stride + h * job.lse_head_stride] * kLog2E;
       query[i].delta = dot_rows(row_of(job.dout, t, h), job.dout.half, row_of(job.out, t, h), job.out.half, job.dv);
     }
     for (int64_t i = 0; i < rows * width; ++i) b.dq[i] = 0;
@@ -144,7 +147,7 @@ void head_backward(const AttentionJob& job, const Buffers& b, int64_t t0, int64_
                      n, f32_out(b.scores, kChunk, false));
       multiply<mode>(douts, rows, b.value_columns + panel * b.value_panel_bytes, b.value_panel_bytes,
                      steps_of<mode>(job.dv), n, f32_out(b.dprobs, kChunk, false));
-      make_slopes<mode>(b, rows, n, query, job.scale);
+      make_slopes<mode>(b, rows, n, query, job.scale * kLog2E);
       multiply<mode>(by_key<mode>(b.probs, b.probs_t), n, b.dout_rows, b.query_panel_bytes, query_steps, job.dv,
                      f32_out(b.dv + c0 * job.dv, job.dv, true));
       multiply<mode>(by_key<mode>(b.slopes, b.slopes_t), n, b.query_rows, b.query_panel_bytes, query_steps, width,

@@ -40,6 +40,16 @@ inline void convert_row(char* dst, bool dst_half, const void* src, bool src_half
   }
 }
 
+// Rows of one head lie far apart, so the hardware does not see the next one coming.
+MINKE_INLINE void prefetch_head(const Rows& r, int64_t t, int64_t head, int64_t width) {
+  const char* row = row_of(r, t, head);
+  for (int64_t i = 0; i < width * (r.half ? 2 : 4); i += 64) __builtin_prefetch(row + i);
+}
+// The queries after this block, up to `end`.
+MINKE_INLINE void prefetch_block(const Rows& r, int64_t t, int64_t end, int64_t head, int64_t width) {
+  for (int64_t i = t; i < smaller(t + kQueries, end); ++i) prefetch_head(r, i, head, width);
+}
+
 // The keys of a head [T, dk+dr]: as they are, or with the shared rotary part joined on in `buffer`.
 template <Mode mode>
 inline Source join_keys(const AttentionJob& job, int64_t t0, int64_t length, int64_t head, char* buffer) {
@@ -48,6 +58,10 @@ inline Source join_keys(const AttentionJob& job, int64_t t0, int64_t length, int
   const int64_t size = half ? 2 : 4, width = job.dk + job.dr;
   for (int64_t t = 0; t < length; ++t) {
     char* row = buffer + t * width * size;
+    if (t + kAhead < length) {
+      prefetch_head(job.k, t0 + t + kAhead, head, job.dk);
+      prefetch_head(job.k_rope, t0 + t + kAhead, 0, job.dr);
+    }
     convert_row(row, half, row_of(job.k, t0 + t, head), job.k.half, job.dk);
     convert_row(row + job.dk * size, half, row_of(job.k_rope, t0 + t, 0), job.k_rope.half, job.dr);
   }

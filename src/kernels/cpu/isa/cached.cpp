@@ -59,7 +59,8 @@ template <Mode mode>
 void run_segment(const CachedJob& job, const Block& block, int64_t begin, int64_t end, const Buffers& b, float* part) {
   const int64_t width = job.dv + 2, group = job.heads / job.kv_heads;
   const int64_t lanes = rounded(block.rows, kWidth);
-  alignas(64) int32_t last[kPanel];  // the last key a row may see
+  const float scale = job.scale * kLog2E;  // maxima are to the base 2
+  alignas(64) int32_t last[kPanel];        // the last key a row may see
   alignas(64) float maximum[kPanel], total[kPanel], keep[kPanel];
   for (int64_t r = 0; r < lanes; ++r) {
     const int64_t row = smaller(r, block.rows - 1) + block.first_row;
@@ -79,13 +80,13 @@ void run_segment(const CachedJob& job, const Block& block, int64_t begin, int64_
       const vf old = load_as<vf>(maximum + l);
       vf top = old;
       for (int64_t j = 0; j < n; ++j) {
-        const vf x = load_f32(b.scores + j * kPanel + l) * job.scale;
+        const vf x = load_f32(b.scores + j * kPanel + l) * scale;
         top = splat_i(int32_t(c0 + j)) <= limit ? max(x, top) : top;
       }
-      const vf factor = old == -kInfinity ? vf{} : exp(old - top);
+      const vf factor = old == -kInfinity ? vf{} : exp2(old - top);
       vf added = {};
       const auto prob = [&](int64_t j) {
-        const vf p = exp(load_f32(b.scores + j * kPanel + l) * job.scale - top);
+        const vf p = exp2(fma(load_f32(b.scores + j * kPanel + l), splat(scale), -top));
         return splat_i(int32_t(c0 + j)) <= limit ? p : vf{};
       };
       for (int64_t j = 0; j < n; j += 2) {
@@ -124,7 +125,8 @@ void merge(float* total, const float* part, int64_t rows, int64_t dv) {
   for (int64_t r = 0; r < rows; ++r, total += dv + 2, part += dv + 2) {
     if (part[dv + 1] == 0) continue;
     const float maximum = larger(total[dv], part[dv]);
-    const float a = total[dv + 1] == 0 ? 0 : exp(splat(total[dv] - maximum))[0], b = exp(splat(part[dv] - maximum))[0];
+    const float a = total[dv + 1] == 0 ? 0 : exp2(splat(total[dv] - maximum))[0],
+                b = exp2(splat(part[dv] - maximum))[0];
     for (int64_t i = 0; i < dv; i += kWidth) {
       const int64_t count = smaller<int64_t>(kWidth, dv - i);
       store(total, false, i, count, load(total, false, i, count) * a + load(part, false, i, count) * b);

@@ -366,7 +366,8 @@ inline Left pack_left(const Source& a, int64_t m, int64_t k, char* buffer) {
   constexpr int64_t bytes = kLeftBytes<mode>;
   const int64_t steps = steps_of<mode>(k);
   if (a.row_stride == 1 && m > 1) {  // [block][step][6]
-    const int64_t block_bytes = steps * kTileRows * bytes + 64;  // no power of two: the blocks' lines share no cache set
+    const int64_t block_bytes =
+        steps * kTileRows * bytes + 64;  // no power of two: the blocks' lines share no cache set
     const Left left{buffer, bytes == 8 ? 4 : bytes, kTileRows * bytes, block_bytes};
     alignas(64) uint32_t line[kMaxTileM + 2 * kWidth];
     for (int64_t s = 0; s < steps; ++s) {
@@ -374,7 +375,8 @@ inline Left pack_left(const Source& a, int64_t m, int64_t k, char* buffer) {
       const bool valid2 = k0 + 1 < k;
       const void* row0 = address(a, 0, k0);
       const void* row1 = valid2 ? address(a, 0, k0 + 1) : row0;
-      if (k0 + kAhead * kPerStep<mode> < k) prefetch_rows<mode>(address(a, 0, k0 + kAhead * kPerStep<mode>), swapped(a), m);
+      if (k0 + kAhead * kPerStep<mode> < k)
+        prefetch_rows<mode>(address(a, 0, k0 + kAhead * kPerStep<mode>), swapped(a), m);
       for (int64_t i = 0; i < m; i += kWidth)
         store_as(line + i, interleave<mode>(row0, row1, a.half, i, smaller<int64_t>(kWidth, m - i), valid2));
       char* dst = buffer + s * kTileRows * bytes;

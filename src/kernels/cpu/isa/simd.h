@@ -132,14 +132,17 @@ MINKE_INLINE float reduce(vf v, F&& f) {
   return v[0];
 }
 MINKE_INLINE float sum(vf v) {
-  return reduce(v, [](vf a, vf b) __attribute__((always_inline)) { return a + b; });
+  return reduce(
+      v, [](vf a, vf b) __attribute__((always_inline)) { return a + b; });
 }
 MINKE_INLINE float max_lane(vf v) {
-  return reduce(v, [](vf a, vf b) __attribute__((always_inline)) { return max(a, b); });
+  return reduce(
+      v, [](vf a, vf b) __attribute__((always_inline)) { return max(a, b); });
 }
 
 // ---- bf16 -----------------------------------------------------------------------------------------------------------
-// Lanes of 16 bits to 32 and back. By intrinsics: GCC 12 makes two halves and joins them out of __builtin_convertvector.
+// Lanes of 16 bits to 32 and back. By intrinsics: GCC 12 makes two halves and joins them out of
+// __builtin_convertvector.
 MINKE_INLINE vu extend(vh h) {
 #if defined(__AVX512F__)
   return vu(_mm512_maskz_cvtepu16_epi32(0xffff, __m256i(h)));
@@ -301,6 +304,32 @@ MINKE_INLINE vf exp(vf x) {
   return p * vf((k1 + 127) << 23) * vf((k2 + 127) << 23);
 #endif
 }
+
+// 2^y for y up to 127, the polynomial of Cephes' exp2f (relative error below 2e-7): softmax with the factor log2(e)
+// folded into its scale, two thirds of the work of exp. Below -126 it stays at 2^-126.
+MINKE_INLINE vf exp2(vf y) {
+  y = max(splat(-126.0f), y);
+#if defined(__AVX512F__)
+  const vf n = vf(_mm512_maskz_roundscale_ps(0xffff, __m512(y), _MM_FROUND_TO_NEAREST_INT));
+#else
+  const vf shifted = y + 12582912.0f;
+  const vf n = shifted - 12582912.0f;
+#endif
+  const vf r = y - n;
+  vf p = splat(1.535336188319500e-4f);
+  p = fma(p, r, splat(1.339887440266574e-3f));
+  p = fma(p, r, splat(9.618437357674640e-3f));
+  p = fma(p, r, splat(5.550332471162809e-2f));
+  p = fma(p, r, splat(2.402264791363012e-1f));
+  p = fma(p, r, splat(6.931472028550421e-1f));
+  p = fma(p, r, splat(1.0f));
+#if defined(__AVX512F__)
+  return vf(_mm512_maskz_scalef_ps(0xffff, __m512(p), __m512(n)));
+#else
+  return p * vf((vi(shifted) - 0x4b400000 + 127) << 23);
+#endif
+}
+constexpr float kLog2E = 1.44269504088896341f, kLn2 = 0.693147180559945309f;
 
 MINKE_INLINE vf sigmoid(vf z) {
   return 1.0f / (1.0f + exp(-z));
