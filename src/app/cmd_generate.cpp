@@ -127,7 +127,7 @@ void add_generate_command(CLI::App& program) {
   c->add_option("--top-k", o->sampling.top_k, "Only the k most likely tokens; 0 = all")->capture_default_str();
   c->add_option("--top-p", o->sampling.top_p, "Only the most likely tokens that together have this probability")->capture_default_str();
   c->add_option("--min-p", o->sampling.min_p, "Only tokens with this share of the largest probability")->capture_default_str();
-  c->add_option("--stop", o->stop, "Stop before this text (may be given again)");
+  c->add_option("--stop", o->stop, "Stop before this text (may be given again)")->allow_extra_args(false);
   c->add_option("--dtype", o->dtype, "Number format of the computation")->check(CLI::IsMember({"bf16", "f32"}))->capture_default_str();
   c->add_flag("-q,--quiet", o->quiet, "Only the new text");
   add_runtime_flags(*c, o->runtime);

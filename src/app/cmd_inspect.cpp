@@ -76,8 +76,9 @@ void add_inspect_command(CLI::App& program) {
   const auto options = std::make_shared<Options>();
   CLI::Option* model = command->add_option("-m,--model", options->model, "folder of a checkpoint");
   command->add_option("--config", options->config, "config.json alone; no weights needed")->excludes(model);
-  command->add_option("-c,--ctx-size", options->context, "tokens for the cache size (default: max_position_embeddings)")
-      ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
+  command->add_option("-c,--ctx-size", options->context, "Tokens for the cache size; 0 = max_position_embeddings")
+      ->check(CLI::Range(int64_t(0), int64_t(1) << 40))
+      ->capture_default_str();
   command->add_flag("--tensors", options->tensors, "list every tensor: name, paper symbol, shape");
   command->add_flag("--json", options->json, "print JSON");
   command->callback([options] {

@@ -45,8 +45,8 @@ void add_pretrain_command(CLI::App& program) {
   c->add_option("recipe", o->recipe, "Recipe file (TOML)");
   c->add_option("data", o->data, "Files, folders or globs to train on instead of the recipe's data.train");
   c->add_option("--out", o->out, "Folder of the run; default: runs/out/<recipe>");
-  c->add_option("--set", o->set, "Override a key of the recipe: --set train.lr=3e-4 (may be given again)")->expected(1);
-  c->add_option("--minutes", o->minutes, "Length of the run instead of the recipe's train.steps")->check(CLI::Range(0.01, 1e6));
+  c->add_option("--set", o->set, "Override a key of the recipe: --set train.lr=3e-4 (may be given again)")->allow_extra_args(false);
+  c->add_option("--minutes", o->minutes, "Length of the run instead of the recipe's train.steps; 0 = as the recipe says")->check(CLI::Range(0.0, 1e6))->capture_default_str();
   c->add_flag("--resume", o->resume, "Continue the run in --out, if there is one");
   c->add_flag("--help-recipe", o->help_recipe, "List every key of a recipe with default and meaning");
   c->add_option("-t,--threads", o->runtime.threads, "Threads; 0 = all cores this process may use")->check(CLI::Range(0, 1024))->capture_default_str();

@@ -1,6 +1,6 @@
 // A pre-training run in a folder: recipe.toml (resolved), tokenizer/, data/ (token shards), log.jsonl, checkpoints/step-N
 // (Hugging Face folders that also hold train/, the resumable state) and latest, a link to the newest. Puts together
-// what the layers offer; the order of things is in PretrainRun::run. Test: tests/app/pretrain_test.cpp.
+// what the layers offer; the order of things is in PretrainRun::run. Test: tests/app/pretrain_test.sh.
 #pragma once
 #include <filesystem>
 #include <optional>

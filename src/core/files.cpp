@@ -133,8 +133,8 @@ AtomicFolder::~AtomicFolder() {
 
 void AtomicFolder::commit() {
   sync_folder(temporary_);
-  // rename cannot replace a non-empty folder: the old one steps aside first and is restored by nobody, so a crash
-  // between the two renames leaves target.old and target.tmp, both complete.
+  // rename cannot replace a folder that holds files, so the old one steps aside first. A crash between the two renames
+  // leaves target.old and target.tmp, both complete.
   fs::path old = target_;
   old += ".old";
   std::error_code error;

@@ -1,5 +1,6 @@
 #include "core/json.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -8,7 +9,10 @@ namespace minke {
 
 Json parse_json(std::string_view text, std::string_view where) {
   constexpr int kMaxDepth = 256;
+  // Json keeps keys in order and looks each new one up among all before it: quadratic, so their number is bounded.
+  constexpr int kMaxKeys = 20000;
   int depth = 0;
+  int keys[kMaxDepth + 1] = {};  // of the object open at each depth
   bool in_string = false, escaped = false;
   for (char c : text) {
     if (in_string) {
@@ -19,6 +23,9 @@ Json parse_json(std::string_view text, std::string_view where) {
       in_string = true;
     } else if (c == '[' || c == '{') {
       if (++depth > kMaxDepth) user_error("{}: JSON is nested deeper than {} levels", where, kMaxDepth);
+      keys[std::max(depth, 0)] = 0;
+    } else if (c == ':') {
+      if (++keys[std::max(depth, 0)] > kMaxKeys) user_error("{}: a JSON object has more than {} keys", where, kMaxKeys);
     } else if (c == ']' || c == '}') {
       --depth;
     }

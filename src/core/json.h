@@ -1,4 +1,4 @@
-// JSON for hostile input: parse_json limits nesting (a million "[" must not overflow the stack) and turns every failure
+// JSON for hostile input: parse_json limits nesting (a million "[" must not overflow the stack) and keys, and turns every failure
 // into a UserError that names `where` (a path, usually) and the position. Include <nlohmann/json.hpp> where values are used.
 #pragma once
 #include <nlohmann/json_fwd.hpp>

@@ -1,5 +1,5 @@
 // View<T, Rank>: a borrowed strided array with bounds known. Used by host code, the reference kernels and tests; kernels
-// get it from an Operand (core/operand.h). Strides count elements. Tested in tests/core/view_test.cpp.
+// get it from an Operand (core/operand.h). Strides count elements. Tested in tests/core/operand_test.cpp.
 #pragma once
 #include <array>
 #include <cstdint>

@@ -1,6 +1,6 @@
 // Batch: the tokens of one micro-batch as the layers see them, on the device: ids, targets, positions, sequence bounds
 // and, for each MTP depth k, the same shortened by k tokens a sequence. BatchBuffers owns the memory and is filled again
-// for every micro-batch. Test: tests/model/batch_test.cpp.
+// for every micro-batch. Test: tests/model/model_test.cpp.
 #pragma once
 #include <cstdint>
 #include <span>

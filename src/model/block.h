@@ -3,7 +3,7 @@
 // two micro-batches (V3 §3.2.1, recipe/parallelism.md §2.1): all communication of a phase is begun in dispatch or
 // combine and waited for where its result is first needed. forward, backward_input and backward_weight run them in order.
 // State belongs to the caller: BlockSaved lives F → B → W, one per micro-batch; BlockWork lives through one F, or through
-// one B and its W. Test: tests/model/block_test.cpp (gradients; phases = plain, bitwise).
+// one B and its W. Test: tests/model/layers_test.cpp (gradients; phases = plain, bitwise).
 #pragma once
 #include <optional>
 #include <variant>

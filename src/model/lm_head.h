@@ -1,6 +1,6 @@
 // The output head and its loss: logits = W_head h; mean next-token cross-entropy in nats. Logits of all tokens are never
 // held: the loss runs over chunks of rows, whose logits become their own gradient in place and are spent at once on both
-// dh and the head's weight gradient (so B and W are one here). Test: tests/model/lm_head_test.cpp.
+// dh and the head's weight gradient (so B and W are one here). Test: tests/model/layers_test.cpp.
 #pragma once
 #include "core/memory.h"
 #include "model/layers.h"

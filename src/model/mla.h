@@ -10,7 +10,7 @@
 // Beyond the equations, as the released weights have it: RMSNorm (eps 1e-6 whatever rms_norm_eps says) on c_q and c_kv;
 // YaRN's factor in the softmax scale. Training and prefill use the naive form (keys and values expanded), decoding the
 // absorbed one (mla_decode.cpp): W_UK moves to the query, W_UV behind the sum, and only latents are read.
-// Tests: tests/model/mla_test.cpp (gradients in f64; naive = absorbed), goldens.
+// Tests: tests/model/layers_test.cpp (gradients in f64; naive = absorbed), goldens.
 #pragma once
 #include "core/memory.h"
 #include "model/batch.h"

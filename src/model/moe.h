@@ -2,7 +2,7 @@
 // tokens their gate sends them:  y = Σ_s FFN_s(u) + Σ_{i∈Top} g_i FFN_i(u).
 // Cut into the steps that a pipeline interleaves: route · begin dispatch · experts · begin combine · finish, each also
 // backward. The routed experts are two tensors [E,2F,d] and [E,d,F]; rows sorted by expert go through grouped products.
-// Test: tests/model/moe_test.cpp.
+// Test: tests/model/layers_test.cpp.
 #pragma once
 #include <optional>
 

@@ -1,6 +1,6 @@
 // Rotary position embedding: the table of angles of a config (recipe/architecture.md §5) on the device, and its
 // application in place. Pairs are adjacent (MLA) or split halves (Llama, Qwen folders): Config::rope_interleave.
-// Test: tests/model/rope_test.cpp.
+// Test: tests/spec/rope_test.cpp.
 #pragma once
 #include "kernels/ops.h"
 #include "spec/config.h"

@@ -1,5 +1,5 @@
 // WeightStore: every weight of a model by the name of its storage (spec/parameters.h). Layers borrow from it by name;
-// the checkpoint, the optimizer and the initialiser walk it. Test: tests/model/weight_test.cpp.
+// the checkpoint, the optimizer and the initialiser walk it. Test: tests/model/checkpoint_test.cpp.
 #pragma once
 #include <deque>
 #include <string>

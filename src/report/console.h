@@ -1,6 +1,6 @@
 // What a person sees of a run: one line a step with progress bar and ETA. On a terminal the line is rewritten in place;
 // into a file or pipe it is printed when the progress has moved on by a fiftieth, so that logs stay readable.
-// Test: tests/report/console_test.cpp.
+// Test: tests/report/report_test.cpp.
 #pragma once
 #include <cstdint>
 #include <cstdio>

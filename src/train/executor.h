@@ -1,6 +1,6 @@
 // How the forwards and backwards of one optimizer step are run. The trainer gets its executor handed in and knows nothing
 // of ranks; here is the plain one (one process, micro-batches one after the other). Pipelines bring their own.
-// Test: tests/train/executor_test.cpp.
+// Test: tests/train/trainer_test.cpp.
 #pragma once
 #include <memory>
 #include <span>

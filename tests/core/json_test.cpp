@@ -35,6 +35,16 @@ TEST(Json, NestingIsBounded) {
   EXPECT_EQ(message_of("\"" + std::string(1000, '[') + "\\\"" + std::string(1000, '{') + "\""), "no error");
 }
 
+// Ordered objects are quadratic in their keys: a megabyte of them must not cost a minute.
+TEST(Json, KeysOfAnObjectAreBounded) {
+  std::string text = "{";
+  for (int i = 0; i < 30000; ++i) text += fmt::format("{}\"k{}\":0", i ? "," : "", i);
+  EXPECT_THROW(parse_json(text + "}", "keys.json"), UserError);
+  std::string list = "[";  // many small objects are no such thing, nor are colons in strings
+  for (int i = 0; i < 30000; ++i) list += fmt::format("{}{{\"k\":\":::\"}}", i ? "," : "");
+  EXPECT_EQ(parse_json(list + "]", "list.json").size(), 30000u);
+}
+
 TEST(Json, EveryFailureNamesTheFile) {
   for (const char* text : {"", "{", "{\"a\"", "[1,]", "nul", "1e999", "\"\xff\"", "{\"a\":1}x", "]"}) {
     const std::string message = message_of(text);

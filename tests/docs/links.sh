@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # links.sh SOURCE_DIR: in README.md, docs/*.md and src/*/README.md, every relative link leads to a file, and every file
-# named in backticks by its path from the root (`src/core/error.h`) exists.
+# named in backticks by its path from the root (`src/core/error.h`) exists; and so does every test that src/ names.
 set -euo pipefail
 cd "$1"
 missing=0
@@ -17,4 +17,6 @@ for page in README.md docs/*.md src/*/README.md; do
     look "$page" "$target"
   done < <(grep -oE '`(src|tests|docs|runs|tools|cmake)/[A-Za-z0-9_./-]+[a-z0-9]`' "$page" | tr -d '`' | grep -v '^runs/out' || true)
 done
+# A header names the test that holds it.
+while IFS=: read -r file test; do look "$file" "$test"; done < <(grep -roE 'tests/[A-Za-z0-9_/]+\.(cpp|sh)' src --include='*.h' --include='*.cpp' || true)
 [ $missing = 0 ]

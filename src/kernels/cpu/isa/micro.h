@@ -3,7 +3,7 @@
 // columns, [steps][kPanel] of 4 bytes: an f32, or the bf16 pair of two k. The left-hand side is addressed by strides,
 // so that bf16 rows feed VDPBF16PS straight from memory. Every c[m,n] is one chain of additions over k in order,
 // started at 0 for every block of kBlock k: tails, tiles and packing cannot change its bits. Tests:
-// tests/kernels/cpu_gemm_test.cpp.
+// tests/kernels/cpu_blocks_test.cpp.
 #pragma once
 #include "kernels/cpu/isa/simd.h"
 #include "kernels/cpu/isa/table.h"

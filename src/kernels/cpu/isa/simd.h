@@ -1,7 +1,7 @@
 // Vectors of one instruction set's width: loads and stores of f32 and bf16, fma, exp, sums in a fixed order. The files
 // of this folder are compiled once per instruction set, so everything here has internal linkage and no header with
 // function bodies of its own (std:: templates, core/) may be included: the linker could keep their AVX-512 copy.
-// Tests: tests/kernels/cpu_isa_test.cpp (symbols), tests/kernels/cpu_math_test.cpp (accuracy).
+// Tests: tests/kernels/cpu_isa_test.cpp (symbols), tests/kernels/cpu_conformance_test.cpp (accuracy).
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -1,0 +1,106 @@
+// Saved and loaded again the weights are the same; a folder that does not fit is refused before anything changes.
+#include "model/checkpoint.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "formats/hf_folder.h"
+#include "support/random.h"
+#include "support/tiny.h"
+
+namespace minke {
+namespace {
+
+using namespace test;
+
+class Checkpoint : public ::testing::Test {
+ protected:
+  const TestContext test_context;
+  const Context& ctx = test_context;
+  fs::path folder = fs::temp_directory_path() / fmt::format("minke-checkpoint-{}", ::getpid());
+  Checkpoint() { fs::create_directories(folder); }
+  ~Checkpoint() override { fs::remove_all(folder); }
+
+  std::vector<float> all_weights(const Model& model) {
+    std::vector<float> all;
+    for (const Weight& w : model.weights().all()) {
+      std::vector<float> host(size_t(w.master().size()));
+      ctx.kernels->download(ctx, {.device = w.master(), .host = host.data()});
+      all.insert(all.end(), host.begin(), host.end());
+    }
+    return all;
+  }
+  std::string refusal(Model& model) {
+    const auto before = all_weights(model);
+    try {
+      load_weights(ctx, model, folder);
+    } catch (const UserError& e) {
+      EXPECT_EQ(all_weights(model), before) << "nothing may change";
+      return e.what();
+    }
+    return "";
+  }
+};
+
+TEST_F(Checkpoint, RoundTripOfEveryArchitecture) {
+  for (const Config& config : {tiny_v3(1), tiny_v2(), tiny_llama(), tiny_llama(true), tiny_llama(false, true)}) {
+    Model model(ctx, config, Precision::f32(), 16), again(ctx, config, Precision::f32(), 16);
+    model.weights().initialise(ctx, 0.5);
+    save_weights(ctx, model, folder, DType::f32);
+    EXPECT_EQ(load_config(folder), model.config());
+    load_weights(ctx, again, folder);
+    EXPECT_EQ(all_weights(again), all_weights(model));
+  }
+}
+
+TEST_F(Checkpoint, Bf16KeepsTheCorrectionBiasInF32) {
+  Model model(ctx, tiny_v3(), Precision::f32(), 16);
+  model.weights().initialise(ctx, 0.5);
+  save_weights(ctx, model, folder, DType::bf16);
+  const HfFolder files = HfFolder::open(folder);
+  EXPECT_EQ(files.at("model.embed_tokens.weight").dtype, DType::bf16);
+  EXPECT_EQ(files.at("model.layers.1.mlp.gate.e_score_correction_bias").dtype, DType::f32);
+  EXPECT_EQ(files.at("model.layers.1.mlp.experts.5.up_proj.weight").shape, (std::vector<int64_t>{6, 10}));
+}
+
+TEST_F(Checkpoint, RefusesWhatDoesNotFitAndSaysWhy) {
+  Model model(ctx, tiny_v3(), Precision::f32(), 16);
+  model.weights().initialise(ctx, 0.5);
+  save_weights(ctx, model, folder, DType::f32);
+
+  Config wider = tiny_v3();
+  wider.intermediate_size = 13;
+  Model other(ctx, wider, Precision::f32(), 16);
+  const std::string shape = refusal(other);
+  EXPECT_NE(shape.find("model.layers.0.mlp.gate_proj.weight has shape [11, 10]"), shape.npos) << shape;
+
+  Config deeper = tiny_v3();
+  deeper.num_hidden_layers = 4;
+  Model more(ctx, deeper, Precision::f32(), 16);
+  const std::string missing = refusal(more);
+  EXPECT_NE(missing.find("model.layers.3."), missing.npos) << missing;
+
+  Config shallower = tiny_v3();
+  shallower.num_hidden_layers = 2;
+  shallower.num_nextn_predict_layers = 1;  // so that layer 2 is not taken for a module that is left out
+  Model fewer(ctx, shallower, Precision::f32(), 16);
+  EXPECT_NE(refusal(fewer), "");
+
+  std::ofstream(folder / "model.safetensors") << "damaged";
+  EXPECT_NE(refusal(model).find("model.safetensors"), std::string::npos);
+}
+
+TEST_F(Checkpoint, NamedTensorsAreBitExactAndChecked) {
+  const Tensor a(host_memory(), DType::f32, {5}), b(host_memory(), DType::bf16, {3}), c(host_memory(), DType::f32, {5});
+  ctx.kernels->fill_normal(ctx, {.dst = a, .key = RngKey{1}});
+  ctx.kernels->fill_normal(ctx, {.dst = b, .key = RngKey{2}});
+  save_tensors(ctx, {{"a", a}, {"b", b}}, folder / "state.safetensors");
+  load_tensors(ctx, {{"a", c}}, folder / "state.safetensors");
+  EXPECT_EQ(std::memcmp(a.operand().data, c.operand().data, 20), 0);
+  EXPECT_THROW(load_tensors(ctx, {{"b", c}}, folder / "state.safetensors"), UserError);
+  EXPECT_THROW(load_tensors(ctx, {{"z", c}}, folder / "state.safetensors"), UserError);
+}
+
+}  // namespace
+}  // namespace minke

@@ -1,0 +1,72 @@
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/files.h"
+#include "report/console.h"
+#include "report/jsonl.h"
+
+namespace minke {
+namespace {
+
+TEST(Console, StepLineHasEverything) {
+  const std::string line = step_line({.step = 120, .steps = 2000, .loss = 3.214, .lr = 9.8e-4, .grad_norm = 0.83, .tokens_per_second = 12900,
+                                      .eta_seconds = 840, .mtp_loss = {3.5}, .load_max_over_mean = 1.18});
+  for (const char* part : {"step 120/2000", "loss 3.214", "lr 0.00098", "|g| 0.83", "12.9k tok/s", "mtp 3.500", "load max/mean 1.18", "ETA 14 min"})
+    EXPECT_NE(line.find(part), line.npos) << part << " in " << line;
+}
+
+TEST(Console, HumanNumbers) {
+  EXPECT_EQ(human_time(45), "45 s");
+  EXPECT_EQ(human_time(840), "14 min");
+  EXPECT_EQ(human_time(11520), "3.2 h");
+  EXPECT_EQ(human_time(-1), "?");
+  EXPECT_EQ(human_count(950), "950");
+  EXPECT_EQ(human_count(4.2e6), "4.2M");
+  EXPECT_EQ(human_bytes(3 * 1024.0 * 1024 * 1024), "3.0 GiB");
+  EXPECT_EQ(human_bytes(12), "12 B");
+}
+
+TEST(Console, ProgressBar) {
+  EXPECT_EQ(progress_bar(0.5, 4), "▕██  ▏");
+  EXPECT_EQ(progress_bar(7, 2), "▕██▏");
+  EXPECT_EQ(progress_bar(-1, 2), "▕  ▏");
+}
+
+// Into a pipe: every fiftieth of the run, not every step.
+TEST(Console, LogsStayReadable) {
+  const fs::path file = fs::temp_directory_path() / fmt::format("minke-console-{}", ::getpid());
+  std::FILE* out = std::fopen(file.c_str(), "w");
+  {
+    Console console(out);
+    for (int i = 1; i <= 1000; ++i) console.progress(fmt::format("line {}", i), i, 1000);
+    console.print("end");
+  }
+  std::fclose(out);
+  const std::string text = read_file(file);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 52);  // 1, 20, 40 … 1000, end
+  EXPECT_NE(text.find("line 1000\nend\n"), text.npos);
+  fs::remove(file);
+}
+
+TEST(Jsonl, ResumingDropsWhatWillBeWrittenAgainAndCutLines) {
+  const fs::path file = fs::temp_directory_path() / fmt::format("minke-jsonl-{}", ::getpid());
+  fs::remove(file);
+  {
+    JsonlLog log(file, 0);
+    for (int i = 1; i <= 4; ++i) log.write({{"step", i}, {"text", "é\xff"}});  // invalid UTF-8 must not end a run
+  }
+  write_file_atomic(file, read_file(file) + "{\"step\": 2, \"lo");
+  {
+    JsonlLog log(file, 2);
+    log.write({{"step", 3}});
+  }
+  const std::string text = read_file(file);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3);
+  EXPECT_TRUE(text.ends_with("{\"step\":3}\n"));
+  fs::remove(file);
+}
+
+}  // namespace
+}  // namespace minke
