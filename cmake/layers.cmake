@@ -25,7 +25,8 @@ function(minke_layer name)
   if(EXISTS ${PROJECT_SOURCE_DIR}/src/${name}/layer.cmake)
     include(${PROJECT_SOURCE_DIR}/src/${name}/layer.cmake)
   endif()
-  set_property(GLOBAL APPEND PROPERTY MINKE_LAYERS "${name}:${ARG_DEPENDS}")
+  list(JOIN ARG_DEPENDS " " depends)
+  set_property(GLOBAL APPEND PROPERTY MINKE_LAYERS "${name}: ${depends}")  # tests/layering holds the sources to these
 endfunction()
 
 function(minke_program name)

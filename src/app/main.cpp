@@ -10,6 +10,10 @@ int main(int argc, char** argv) {
   CLI::App program("minke: DeepSeek's whole recipe in one program", "minke");
   program.require_subcommand(1);
   program.set_version_flag("--version", "minke 0.1.0");
+  minke::add_tokenizer_command(program);
+  minke::add_corpus_command(program);
+  minke::add_score_command(program);
+  minke::add_generate_command(program);
   try {
     program.parse(argc, argv);
     return 0;

@@ -9,8 +9,8 @@ namespace minke {
 
 Rope::Rope(const Context& ctx, const Config& config, int64_t max_positions, DType dtype)
     : table_(*ctx.memory, dtype, {max_positions, config.rope_dim()}), interleaved_(config.rope_interleave) {
-  const std::vector<double> frequency = rope_inverse_frequencies(config);
-  const double scale = rope_table_scale(config);
+  const std::vector<double> frequency = rope_frequencies(config);
+  const double scale = rope_table_factor(config);
   const int64_t dim = config.rope_dim(), half = dim / 2;
   const auto fill = [&]<class T>(std::vector<T> host) {
     host.resize(size_t(max_positions * dim));

@@ -39,8 +39,12 @@ double AdamW::step(const Context& ctx, double lr, int64_t step) {
                              .grad_scale = scale});
     for (Weight* w : weights_) w->changed();
   }
-  for (const Operand& g : grads_) ctx.kernels->fill(ctx, {.dst = g, .value = 0});
+  clear_gradients(ctx);
   return norm;
+}
+
+void AdamW::clear_gradients(const Context& ctx) const {
+  for (const Operand& g : grads_) ctx.kernels->fill(ctx, {.dst = g, .value = 0});
 }
 
 std::vector<std::pair<std::string, Operand>> AdamW::state() const {

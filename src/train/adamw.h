@@ -26,6 +26,7 @@ class AdamW {
   // clipping. A norm that is not finite leaves weights and moments as they are (gradients are cleared).
   double step(const Context& ctx, double lr, int64_t step);
 
+  void clear_gradients(const Context& ctx) const;
   // Everything to save, by name: "m.<storage>", "v.<storage>".
   std::vector<std::pair<std::string, Operand>> state() const;
   size_t bytes() const;

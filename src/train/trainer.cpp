@@ -34,6 +34,13 @@ StepReport Trainer::step(const Context& ctx, std::span<const TokenBatch> micro_b
   return report;
 }
 
+void Trainer::time_step(const Context& ctx, std::span<const TokenBatch> micro_batches) {
+  executor_->gradients(ctx, micro_batches, {.mtp_weight = settings_.mtp.early, .balance = settings_.balance});
+  optimizer_.gradient_norm(ctx);
+  optimizer_.clear_gradients(ctx);
+  clear_load(ctx, *model_);
+}
+
 std::vector<std::pair<std::string, Operand>> Trainer::state() const {
   std::vector<std::pair<std::string, Operand>> all;
   for (const Weight& w : model_->weights().all()) all.emplace_back("w." + w.storage().name, w.master());

@@ -37,6 +37,9 @@ class Trainer {
   Trainer(const Context& ctx, Model& model, TrainSettings settings, std::unique_ptr<StepExecutor> executor);
 
   StepReport step(const Context& ctx, std::span<const TokenBatch> micro_batches);
+  // The work of a step without its effect: gradients, their norm, and everything cleared. For timing.
+  void time_step(const Context& ctx, std::span<const TokenBatch> micro_batches);
+  void set_settings(TrainSettings settings) { settings_ = std::move(settings); }
   LossSums losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) { return executor_->losses(ctx, batch, with_mtp); }
 
   int64_t steps_done() const { return steps_; }

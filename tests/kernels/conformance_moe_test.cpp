@@ -230,12 +230,14 @@ TEST_P(KernelConformance, Balance) {
 
 TEST_P(KernelConformance, PermutePlanGatherCombine) {
   for (int64_t N : {0, 1, 7, 33, 130})
-    for (auto [E, K] : {std::pair<int64_t, int64_t>{1, 1}, {8, 3}, {33, 6}, {256, 8}})
+    for (const std::pair<int64_t, int64_t>& shape : {std::pair<int64_t, int64_t>{1, 1}, {8, 3}, {33, 6}, {256, 8}})
       for (bool dropping : {false, true})
         for (DType dtype : {DType::f32, DType::bf16})
           for (int64_t D : {1, 7, 16, 33})
-            compare(fmt::format("N {} E {} K {} D {} {}{}", N, E, K, D, name_of(dtype), dropping ? " dropping" : ""),
+            compare(fmt::format("N {} E {} K {} D {} {}{}", N, shape.first, shape.second, D, name_of(dtype),
+                                dropping ? " dropping" : ""),
                     [&](Bed& bed) {
+                      const int64_t E = shape.first, K = shape.second;
                       Indices experts;
                       int64_t kept = 0;
                       for (int64_t slot = 0; slot < N * K;

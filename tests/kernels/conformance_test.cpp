@@ -49,7 +49,7 @@ Operand Bed::packed(const Operand& b, DType compute) {
 const Bed::Held& Bed::held(const Operand& o) const {
   for (const Held& held : held_)
     if (held.buffer.operand().data == o.data && held.buffer.operand().shape == o.shape) return held;
-  bug("Bed: not an operand made here", std::source_location::current());
+  throw BugError("Bed: not an operand made here");
 }
 
 void Bed::expect_near(const std::string& name, const Operand& o, Bound bound, Values scale) {

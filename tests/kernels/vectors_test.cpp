@@ -222,12 +222,14 @@ TEST_F(Vectors, CachedAttentionAgreesWithAttention) {
 }
 
 TEST_F(Vectors, CrossEntropyOfUniformAndOfLargeLogits) {
-  const Buffer logits = floats({3, 4}, {7, 7, 7, 7, 1e4, 0, 0, 0, -1e4, 0, 0, 0}, DType::f32),
-               loss(ctx, DType::f32, {3});
+  const Buffer logits = floats({4, 4}, {7, 7, 7, 7, 1e4, 0, 0, 0, -1e4, 0, 0, 0, -1e4, -1e4, -1e4, -1e4}, DType::f32),
+               loss(ctx, DType::f32, {4});
   kernels.cross_entropy(
-      ctx, {.logits = logits, .target = ints({3}, {2, 0, 0}), .loss = loss, .gradient = true, .grad_scale = 1});
-  EXPECT_TRUE(all_near(loss.get(), Values{std::log(4), 0, 1e4 + std::log(3)}, {0, 1e-7}));
-  EXPECT_TRUE(all_near(logits.get(), Values{.25, .25, -.75, .25, 0, 0, 0, 0, -1, 1. / 3, 1. / 3, 1. / 3}, {1e-7, 0}));
+      ctx, {.logits = logits, .target = ints({4}, {2, 0, 0, 1}), .loss = loss, .gradient = true, .grad_scale = 1});
+  EXPECT_TRUE(all_near(loss.get(), Values{std::log(4), 0, 1e4 + std::log(3), std::log(4)}, {0, 1e-7}));
+  EXPECT_TRUE(all_near(logits.get(),
+                       Values{.25, .25, -.75, .25, 0, 0, 0, 0, -1, 1. / 3, 1. / 3, 1. / 3, .25, -.75, .25, .25},
+                       {1e-7, 0}));
 }
 
 TEST_F(Vectors, AdamWFirstStep) {

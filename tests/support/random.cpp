@@ -130,7 +130,7 @@ double rounded_to(DType dtype, double value) {
     case DType::bf16:
       return float(bf16(float(value)));
     default:
-      bug("rounded_to: dtype", std::source_location::current());
+      throw BugError("rounded_to: dtype");
   }
 }
 

@@ -23,14 +23,12 @@ void with_scalar(DType dtype, F&& f) {
 
 // An index in [0, n), checked: a wrong index in a table of experts or tokens must not reach memory.
 inline int64_t bounded(int64_t index, int64_t n, const char* what) {
-  if (!(0 <= index && index < n))
-    bug(fmt::format("{}: index {} outside [0, {})", what, index, n), std::source_location::current());
+  if (!(0 <= index && index < n)) throw BugError(fmt::format("{}: index {} outside [0, {})", what, index, n));
   return index;
 }
 
-inline void expect_shape(const Operand& o, std::initializer_list<int64_t> shape, const char* what,
-                         std::source_location where = std::source_location::current()) {
-  check(o.rank == int8_t(shape.size()) && std::equal(shape.begin(), shape.end(), o.shape.begin()), what, where);
+inline void expect_shape(const Operand& o, std::initializer_list<int64_t> shape, const char* what) {
+  check(o.rank == int8_t(shape.size()) && std::equal(shape.begin(), shape.end(), o.shape.begin()), what);
 }
 
 template <class S>
@@ -47,7 +45,7 @@ S load_at(const Operand& o, int64_t offset) {
     case DType::i32:
       return S(static_cast<const int32_t*>(o.data)[offset]);
     default:
-      bug("reference: unreadable dtype", std::source_location::current());
+      throw BugError("reference: unreadable dtype");
   }
 }
 
@@ -67,7 +65,7 @@ void store_at(const Operand& o, int64_t offset, S value) {
       static_cast<int32_t*>(o.data)[offset] = int32_t(value);
       break;
     default:
-      bug("reference: unwritable dtype", std::source_location::current());
+      throw BugError("reference: unwritable dtype");
   }
 }
 
@@ -145,7 +143,7 @@ S rounded(S x, DType compute) {
     case DType::bf16:
       return S(float(bf16(float(x))));
     default:
-      bug("reference: compute must be f64, f32 or bf16", std::source_location::current());
+      throw BugError("reference: compute must be f64, f32 or bf16");
   }
 }
 template <class S>

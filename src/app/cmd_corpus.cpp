@@ -1,0 +1,94 @@
+// minke corpus: prints the built-in corpus, or writes it as JSONL or text.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "app/commands.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "data/corpus/corpus.h"
+
+namespace minke {
+namespace {
+
+struct CorpusOptions {
+  std::string bytes = "100k", out, kinds, languages;
+  uint64_t seed = 1;
+};
+
+// "5M", "300k", "1G" or a plain number; k = 1,000.
+uint64_t parse_bytes(const std::string& text) {
+  uint64_t value = 0;
+  size_t i = 0;
+  for (; i < text.size() && text[i] >= '0' && text[i] <= '9' && value < uint64_t(1) << 40; ++i)
+    value = value * 10 + uint64_t(text[i] - '0');
+  const std::string unit = text.substr(i);
+  uint64_t factor = 0;
+  if (unit.empty())
+    factor = 1;
+  else if (unit == "k" || unit == "K" || unit == "kB")
+    factor = 1000;
+  else if (unit == "M" || unit == "MB")
+    factor = 1000000;
+  else if (unit == "G" || unit == "GB")
+    factor = 1000000000;
+  if (i == 0 || factor == 0 || value == 0 || value > uint64_t(1000000000000) / factor)
+    user_error("--bytes {}: give a number of bytes up to 1000G, such as 300k, 5M or 1G", text);
+  return value * factor;
+}
+
+void run(const CorpusOptions& options) {
+  const uint64_t bytes = parse_bytes(options.bytes);
+  const CorpusMix mix = corpus_mix(options.kinds, options.languages);
+  const bool jsonl = options.out.ends_with(".jsonl");
+  if (!options.out.empty() && !jsonl && !options.out.ends_with(".txt"))
+    user_error(
+        "--out {}: the name must end with .jsonl (one {{\"text\": …}} a line) or .txt (documents with blank lines "
+        "between)",
+        options.out);
+  std::optional<AtomicFile> file;
+  if (!options.out.empty()) file.emplace(options.out);
+  uint64_t written = 0, documents = 0;
+  corpus_stream(options.seed, mix, [&](const Document& document) {
+    std::string record;
+    if (jsonl)
+      record =
+          nlohmann::ordered_json{
+              {"text", document.text}, {"kind", name_of(document.kind)}, {"language", name_of(document.language)}}
+              .dump() +
+          "\n";
+    else
+      record = (documents ? "\n" : "") + document.text + "\n";
+    if (file)
+      file->write(record);
+    else if (std::fwrite(record.data(), 1, record.size(), stdout) != record.size())
+      return false;  // a closed pipe ends it
+    ++documents;
+    written += document.text.size();
+    return written < bytes;
+  });
+  if (file) {
+    file->commit();
+    fmt::print("{}: {} documents, {} bytes of text (seed {})\n", options.out, documents, written, options.seed);
+  }
+}
+
+}  // namespace
+
+void add_corpus_command(CLI::App& program) {
+  auto options = std::make_shared<CorpusOptions>();
+  CLI::App* command =
+      program.add_subcommand("corpus", "print or write the built-in corpus (stories, dialogues, problems, code)");
+  command->add_option("--bytes", options->bytes, "bytes of text, such as 300k, 5M, 1G")->capture_default_str();
+  command->add_option("--seed", options->seed, "another seed, another corpus")->capture_default_str();
+  command->add_option("--out", options->out, "FILE.jsonl or FILE.txt; without it the text is printed");
+  command->add_option("--kind", options->kinds, "only these: story,dialogue,math,word_problem,arithmetic,code");
+  command->add_option("--language", options->languages, "only these: en,zh");
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace minke

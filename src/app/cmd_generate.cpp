@@ -1,0 +1,137 @@
+// minke generate: continues a prompt with a checkpoint, streaming.
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+
+#include "app/commands.h"
+#include "app/runtime.h"
+#include "infer/generate.h"
+#include "model/checkpoint.h"
+#include "tokenize/tokenizer.h"
+
+namespace minke {
+namespace {
+
+struct GenerateOptions {
+  RuntimeOptions runtime;
+  std::string model, prompt, dtype = "bf16";
+  int64_t max_new = 256, ctx_size = 0, count = 1;
+  SamplingSettings sampling{.temperature = 0.8};
+  std::vector<std::string> stop;
+  bool quiet = false;
+};
+
+double seconds_since(std::chrono::steady_clock::time_point t) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - t).count();
+}
+
+// Prints text as it comes, but holds back what may be the beginning of a stop string.
+class Printer {
+ public:
+  Printer(const std::vector<std::string>& stop) : stop_(stop) {}
+  // False once a stop string has come.
+  bool add(std::string_view text) {
+    held_ += text;
+    size_t safe = held_.size();
+    for (const std::string& s : stop_) {
+      if (const size_t at = held_.find(s); at != held_.npos) {
+        print(at);
+        return false;
+      }
+      for (size_t n = std::min(s.size() - 1, held_.size()); n > 0; --n)
+        if (std::string_view(held_).ends_with(std::string_view(s).substr(0, n))) {
+          safe = std::min(safe, held_.size() - n);
+          break;
+        }
+    }
+    print(safe);
+    return true;
+  }
+  void flush() { print(held_.size()); }
+
+ private:
+  void print(size_t n) {
+    std::fwrite(held_.data(), 1, n, stdout);
+    std::fflush(stdout);
+    held_.erase(0, n);
+  }
+  const std::vector<std::string>& stop_;
+  std::string held_;
+};
+
+void generate_one(const GenerateOptions& o, const Context& ctx, const Model& model, const Tokenizer& tokenizer, uint64_t seed) {
+  std::vector<int32_t> prompt = tokenizer.encode(o.prompt);
+  if (tokenizer.bos_id() >= 0) prompt.insert(prompt.begin(), tokenizer.bos_id());
+  if (prompt.empty()) user_error("-p: the prompt is empty and this tokenizer has no token to begin with; give some text");
+  for (int32_t id : prompt)
+    if (id >= model.config().vocab_size) user_error("the tokenizer of {} gives token {} but the model has {}; they do not belong together", o.model, id, model.config().vocab_size);
+  const int64_t ctx_size = model.max_positions();
+  if (int64_t(prompt.size()) >= ctx_size)
+    user_error("the prompt has {} tokens but the context holds {}: shorten it or raise --ctx-size", prompt.size(), ctx_size);
+
+  Generator generator(ctx, model, ctx_size);
+  SamplingSettings sampling = o.sampling;
+  sampling.seed = seed;
+  StreamDecoder decoder(tokenizer);
+  Printer printer(o.stop);
+  if (!o.quiet) std::fwrite(o.prompt.data(), 1, o.prompt.size(), stdout);
+  const std::vector<int64_t>& eos = model.config().eos_token_ids;
+  const auto begin = std::chrono::steady_clock::now();
+  double first = 0;
+  bool stopped = false;
+  const auto made = generator.generate(ctx, prompt, o.max_new, sampling, [&](int32_t token) {
+    if (first == 0) first = seconds_since(begin);
+    if (token == tokenizer.eos_id() || std::find(eos.begin(), eos.end(), token) != eos.end()) return false;
+    stopped = !printer.add(decoder.push(token));
+    return !stopped;
+  });
+  if (!stopped) {
+    printer.add(decoder.finish());
+    printer.flush();
+  }
+  std::printf("\n");
+  std::fflush(stdout);
+  if (!o.quiet)
+    std::fprintf(stderr, "%zu prompt tokens in %.2f s (%.0f tok/s), %zu new in %.2f s (%.1f tok/s), cache %.2f MiB\n", prompt.size(), first,
+                 double(prompt.size()) / std::max(first, 1e-9), made.size(), seconds_since(begin) - first,
+                 double(made.size() > 1 ? made.size() - 1 : 0) / std::max(seconds_since(begin) - first, 1e-9), double(generator.cache().bytes()) / (1 << 20));
+}
+
+void generate(GenerateOptions& o) {
+  validate(o.sampling);
+  std::erase(o.stop, "");
+  const Runtime runtime(o.runtime);
+  if (!o.quiet) std::fprintf(stderr, "%s\n", runtime.description().c_str());
+  Config config = load_config(o.model);
+  const int64_t limit = config.max_position_embeddings;
+  if (o.ctx_size > limit) user_error("--ctx-size {}: the model was made for {} positions at most", o.ctx_size, limit);
+  config.num_nextn_predict_layers = 0;  // the modules predict further ahead; plain generation does without
+  const Tokenizer tokenizer = Tokenizer::load(o.model);
+  Model model(runtime.ctx(), std::move(config), o.dtype == "bf16" ? Precision::bf16() : Precision::f32(),
+              o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(limit, 4096));
+  load_weights(runtime.ctx(), model, o.model);
+  for (int64_t i = 0; i < o.count; ++i) generate_one(o, runtime.ctx(), model, tokenizer, o.runtime.seed + uint64_t(i));
+}
+
+}  // namespace
+
+void add_generate_command(CLI::App& program) {
+  auto o = std::make_shared<GenerateOptions>();
+  CLI::App* c = program.add_subcommand("generate", "Continue a prompt with a checkpoint");
+  c->add_option("-m,--model", o->model, "Checkpoint folder")->required();
+  c->add_option("-p,--prompt", o->prompt, "Text to continue");
+  c->add_option("-n,--n-predict", o->max_new, "New tokens at most")->check(CLI::Range(1, 1 << 30))->capture_default_str();
+  c->add_option("-c,--ctx-size", o->ctx_size, "Tokens of context; 0 = what the model was made for, at most 4096")->check(CLI::NonNegativeNumber)->capture_default_str();
+  c->add_option("--count", o->count, "Answers, with seeds seed, seed+1, …")->check(CLI::Range(1, 1000000))->capture_default_str();
+  c->add_option("--temp", o->sampling.temperature, "Temperature; 0 = always the most likely token")->capture_default_str();
+  c->add_option("--top-k", o->sampling.top_k, "Only the k most likely tokens; 0 = all")->capture_default_str();
+  c->add_option("--top-p", o->sampling.top_p, "Only the most likely tokens that together have this probability")->capture_default_str();
+  c->add_option("--min-p", o->sampling.min_p, "Only tokens with this share of the largest probability")->capture_default_str();
+  c->add_option("--stop", o->stop, "Stop before this text (may be given again)");
+  c->add_option("--dtype", o->dtype, "Number format of the computation")->check(CLI::IsMember({"bf16", "f32"}))->capture_default_str();
+  c->add_flag("-q,--quiet", o->quiet, "Only the new text");
+  add_runtime_flags(*c, o->runtime);
+  c->callback([o] { generate(*o); });
+}
+
+}  // namespace minke

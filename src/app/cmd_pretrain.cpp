@@ -1,0 +1,55 @@
+// minke pretrain RECIPE.toml: trains a model from nothing.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "app/commands.h"
+#include "app/pretrain_run.h"
+
+namespace minke {
+namespace {
+
+struct PretrainOptions {
+  RuntimeOptions runtime;
+  std::string recipe, out;
+  std::vector<std::string> set, data;
+  double minutes = 0;
+  bool resume = false, help_recipe = false;
+};
+
+void pretrain(PretrainOptions& o) {
+  if (o.help_recipe) {
+    std::printf("Keys of a recipe: section.key, default, meaning\n%s", recipe_help().c_str());
+    return;
+  }
+  if (o.recipe.empty()) user_error("pretrain: name a recipe, for example runs/quickstart.toml (--help-recipe lists its keys)");
+  if (!o.data.empty()) {
+    std::string list;
+    for (const std::string& d : o.data) list += (list.empty() ? "" : ", ") + Json(d).dump();
+    o.set.push_back("data.train=[" + list + "]");
+  }
+  if (o.minutes > 0) {
+    o.set.push_back("train.steps=0");
+    o.set.push_back(fmt::format("train.minutes={}", o.minutes));
+  }
+  const std::string stem = fs::path(o.recipe).stem().string();
+  PretrainRun run(load_recipe(o.recipe, o.set), o.out.empty() ? fs::path("runs") / "out" / stem : fs::path(o.out), o.resume, o.runtime);
+  if (!run.run()) throw CLI::RuntimeError(130);
+}
+
+}  // namespace
+
+void add_pretrain_command(CLI::App& program) {
+  auto o = std::make_shared<PretrainOptions>();
+  CLI::App* c = program.add_subcommand("pretrain", "Train a model from nothing, as a recipe says");
+  c->add_option("recipe", o->recipe, "Recipe file (TOML)");
+  c->add_option("data", o->data, "Files, folders or globs to train on instead of the recipe's data.train");
+  c->add_option("--out", o->out, "Folder of the run; default: runs/out/<recipe>");
+  c->add_option("--set", o->set, "Override a key of the recipe: --set train.lr=3e-4 (may be given again)")->expected(1);
+  c->add_option("--minutes", o->minutes, "Length of the run instead of the recipe's train.steps")->check(CLI::Range(0.01, 1e6));
+  c->add_flag("--resume", o->resume, "Continue the run in --out, if there is one");
+  c->add_flag("--help-recipe", o->help_recipe, "List every key of a recipe with default and meaning");
+  c->add_option("-t,--threads", o->runtime.threads, "Threads; 0 = all cores this process may use")->check(CLI::Range(0, 1024))->capture_default_str();
+  c->callback([o] { pretrain(*o); });
+}
+
+}  // namespace minke

@@ -1,0 +1,296 @@
+// minke tokenizer train | encode | decode | inspect: flags → options → src/tokenize. Results go to standard output,
+// what is said about them to standard error, so that both can be piped.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "app/commands.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "tokenize/tokenizer.h"
+#include "tokenize/train.h"
+
+namespace minke {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::string read_stdin() {
+  std::string text;
+  char buffer[1 << 16];
+  while (const size_t n = std::fread(buffer, 1, sizeof buffer, stdin)) text.append(buffer, n);
+  return text;
+}
+
+void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+// The lines of a text, without their ends; a last line without an end counts.
+template <class Each>
+void for_each_line(std::string_view text, Each each) {
+  for (size_t line = 1; !text.empty(); ++line) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    each(line, text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
+// The member of a {"text": …} line; UserError with file and line where it is missing.
+std::string text_of_line(std::string_view line, const std::string& key, const fs::path& file, size_t number) {
+  const std::string where = fmt::format("{}, line {}", file.string(), number);
+  const Json object = parse_json(line, where);
+  if (!object.is_object() || !object.contains(key) || !object[key].is_string())
+    user_error("{}: has no string \"{}\". Each line must be an object such as {{\"{}\": \"…\"}}.", where, key, key);
+  return object[key].get<std::string>();
+}
+
+// Documents: of .jsonl files the "text" of each line; of any other file its lines (with their ends), because pieces do
+// not reach over a line break except in runs of white space, and threads need parts to share.
+struct Corpus {
+  std::vector<MappedFile> files;
+  std::vector<std::string> owned;
+  std::vector<std::string_view> texts;
+  size_t bytes = 0;
+
+  void add(const fs::path& path, const std::string& key) {
+    files.emplace_back(path);
+    const std::string_view all = files.back().text();
+    if (path.extension() == ".jsonl") {
+      for_each_line(all, [&](size_t number, std::string_view line) {
+        if (!line.empty()) owned.push_back(text_of_line(line, key, path, number));
+      });
+      return;
+    }
+    constexpr size_t kPart = 1 << 20;
+    for (size_t at = 0; at < all.size();) {
+      size_t end = all.find('\n', std::min(at + kPart, all.size()));
+      end = end == all.npos ? all.size() : end + 1;
+      texts.push_back(all.substr(at, end - at));
+      at = end;
+    }
+  }
+  void finish() {
+    for (const std::string& text : owned) texts.push_back(text);
+    for (std::string_view text : texts) bytes += text.size();
+    if (bytes == 0) user_error("The given files hold no text.");
+  }
+};
+
+struct Flags {
+  std::string tokenizer, kind = "bpe", pretokenizer = "deepseek_v3", text_key = "text";
+  std::vector<std::string> files, special;
+  std::string out, jsonl, text;
+  std::vector<int32_t> ids;
+  int vocab_size = 4096;
+  int64_t min_frequency = 2;
+  int threads = int(std::max(1u, std::thread::hardware_concurrency()));
+  bool no_special = false, plain = false, bos = false, eos = false, skip_special = false;
+};
+
+void train(const Flags& f, bool vocab_size_given) {
+  Corpus corpus;
+  for (const std::string& file : f.files) corpus.add(file, f.text_key);
+  corpus.finish();
+  TrainOptions options;
+  options.pretokenizer = f.kind == "characters" ? "characters" : f.pretokenizer;
+  options.vocab_size = f.kind == "characters" && !vocab_size_given ? 0 : f.vocab_size;
+  options.min_frequency = f.min_frequency;
+  options.threads = f.threads;
+  if (f.no_special || (f.kind == "characters" && f.special.empty())) options.special_tokens.clear();
+  if (!f.special.empty()) options.special_tokens = f.special;
+  const auto start = std::chrono::steady_clock::now();
+  const Tokenizer tokenizer = train_bpe(corpus.texts, options);
+  const double seconds = seconds_since(start);
+  tokenizer.save(f.out);
+  fmt::print(stderr, "{}: {} tokens ({} special, {} merges) from {:.2f} MB in {:.2f} s\n", f.out, tokenizer.vocab_size(),
+             tokenizer.added_tokens().size(), tokenizer.num_merges(), corpus.bytes / 1e6, seconds);
+}
+
+std::string ids_as_json(const std::vector<int32_t>& ids) { return fmt::format("[{}]", fmt::join(ids, ",")); }
+
+void encode_jsonl(const Flags& f, const Tokenizer& tokenizer, EncodeOptions options) {
+  const MappedFile input{fs::path(f.jsonl)};
+  AtomicFile output{fs::path(f.out)};
+  size_t bytes = 0, tokens = 0, documents = 0;
+  double encoding_seconds = 0;
+  std::vector<std::string> texts;
+  size_t waiting = 0;
+  const auto flush = [&] {
+    const std::vector<std::string_view> views(texts.begin(), texts.end());
+    const auto start = std::chrono::steady_clock::now();
+    const auto all = tokenizer.encode_all(views, f.threads, options);
+    encoding_seconds += seconds_since(start);
+    for (const auto& ids : all) {
+      output.write(fmt::format("{{\"ids\": {}}}\n", ids_as_json(ids)));
+      tokens += ids.size();
+    }
+    documents += texts.size();
+    bytes += waiting;
+    waiting = 0;
+    texts.clear();
+  };
+  for_each_line(input.text(), [&](size_t number, std::string_view line) {
+    if (line.empty() || line == "\r") return;
+    texts.push_back(text_of_line(line, f.text_key, f.jsonl, number));
+    waiting += texts.back().size();
+    if (waiting > (16u << 20)) flush();
+  });
+  flush();
+  output.commit();
+  fmt::print(stderr, "{}: {} documents, {:.2f} MB, {} tokens, {:.2f} bytes per token, {:.1f} MB/s on {} thread{}\n", f.out,
+             documents, bytes / 1e6, tokens, tokens ? double(bytes) / double(tokens) : 0.0,
+             encoding_seconds > 0 ? bytes / 1e6 / encoding_seconds : 0.0, f.threads, f.threads == 1 ? "" : "s");
+}
+
+void encode(const Flags& f, bool text_given) {
+  const Tokenizer tokenizer = Tokenizer::load(f.tokenizer);
+  const EncodeOptions options{.parse_special = !f.plain, .add_bos = f.bos, .add_eos = f.eos};
+  if (!f.jsonl.empty()) {
+    if (f.out.empty()) user_error("--jsonl needs --out FILE for the ids.");
+    if (text_given) user_error("Give either a text or --jsonl, not both.");
+    encode_jsonl(f, tokenizer, options);
+    return;
+  }
+  const std::vector<int32_t> ids = tokenizer.encode(text_given ? f.text : read_stdin(), options);
+  const std::string line = fmt::format("{}\n", fmt::join(ids, " "));
+  if (f.out.empty()) print(line);
+  else write_file_atomic(f.out, line);
+}
+
+void decode(const Flags& f) {
+  const Tokenizer tokenizer = Tokenizer::load(f.tokenizer);
+  std::vector<int32_t> ids = f.ids;
+  if (ids.empty()) {
+    const std::string text = read_stdin();
+    for (size_t at = 0; at < text.size();) {
+      if (std::string_view(" \t\r\n,[]").find(text[at]) != std::string_view::npos) {
+        ++at;
+        continue;
+      }
+      const size_t end = std::min(text.find_first_of(" \t\r\n,[]", at), text.size());
+      const std::string word = text.substr(at, end - at);
+      if (word.size() > 9 || !std::all_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; }))
+        user_error("\"{}\" at byte {} of the input is no token id. Give ids between 0 and {}, separated by blanks.",
+                   word.substr(0, 40), at, tokenizer.vocab_size() - 1);
+      ids.push_back(std::stoi(word));
+      at = end;
+    }
+  }
+  for (size_t i = 0; i < ids.size(); ++i)
+    if (!tokenizer.has_token(ids[i]))
+      user_error("Id {} (number {} in the list) is no token: the ids of this tokenizer lie between 0 and {}.", ids[i], i,
+                 tokenizer.vocab_size() - 1);
+  print(tokenizer.decode(ids, f.skip_special));
+}
+
+std::string as_shown(std::string_view bytes) { return Json(bytes).dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+void inspect(const Flags& f) {
+  const Tokenizer t = Tokenizer::load(f.tokenizer);
+  const auto named = [&](int32_t id) {
+    return id < 0 ? std::string("none") : fmt::format("{} {}", id, as_shown(t.token_bytes(id)));
+  };
+  size_t special = 0;
+  for (const AddedToken& token : t.added_tokens()) special += token.special;
+  print(fmt::format("ids             {}\nmerges          {}\npre-tokenizer   {}\nbos             {}\neos             {}\n"
+                    "added tokens    {}, {} of them special\n",
+                    t.vocab_size(), t.num_merges(), t.pretokenizer_name(), named(t.bos_id()), named(t.eos_id()),
+                    t.added_tokens().size(), special));
+  constexpr size_t kShown = 12;
+  for (size_t i = 0; i < std::min(kShown, t.added_tokens().size()); ++i)
+    print(fmt::format("  {}\n", named(t.added_tokens()[i].id)));
+  if (t.added_tokens().size() > kShown) print(fmt::format("  … and {} more\n", t.added_tokens().size() - kShown));
+
+  std::vector<int32_t> longest;
+  for (int32_t id = 0; id < t.vocab_size(); ++id)
+    if (t.has_token(id) && !t.id_of(t.token_bytes(id))) longest.push_back(id);
+  const size_t count = std::min<size_t>(10, longest.size());
+  std::partial_sort(longest.begin(), longest.begin() + ptrdiff_t(count), longest.end(), [&](int32_t a, int32_t b) {
+    const size_t la = t.token_bytes(a).size(), lb = t.token_bytes(b).size();
+    return la != lb ? la > lb : a < b;
+  });
+  print("longest tokens\n");
+  for (size_t i = 0; i < count; ++i)
+    print(fmt::format("  {} ({} bytes)\n", named(longest[i]), t.token_bytes(longest[i]).size()));
+
+  for (const std::string& file : f.files) {
+    Corpus corpus;
+    corpus.add(file, f.text_key);
+    corpus.finish();
+    size_t tokens = 0;
+    const auto start = std::chrono::steady_clock::now();
+    for (std::string_view text : corpus.texts) tokens += t.encode(text).size();
+    print(fmt::format("{}: {:.2f} MB, {} tokens, {:.3f} bytes per token, {:.1f} MB/s on 1 thread\n", file,
+                      corpus.bytes / 1e6, tokens, double(corpus.bytes) / double(tokens),
+                      corpus.bytes / 1e6 / seconds_since(start)));
+  }
+}
+
+}  // namespace
+
+void add_tokenizer_command(CLI::App& program) {
+  CLI::App* command = program.add_subcommand("tokenizer", "Train a tokenizer, encode and decode text, look into one");
+  command->require_subcommand(1);
+  auto flags = std::make_shared<Flags>();
+  Flags& f = *flags;
+  const auto tokenizer_flag = [&](CLI::App* verb) {
+    verb->add_option("-t,--tokenizer", f.tokenizer, "tokenizer.json, or the folder it lies in")->required();
+  };
+  const auto key_flag = [&](CLI::App* verb) {
+    verb->add_option("--text-key", f.text_key, "The member of a .jsonl line that holds the text")->capture_default_str();
+  };
+  const auto threads_flag = [&](CLI::App* verb) {
+    verb->add_option("--threads", f.threads, "Threads")->capture_default_str()->check(CLI::Range(1, 1024));
+  };
+
+  CLI::App* verb = command->add_subcommand("train", "Train a vocabulary on text or .jsonl files");
+  CLI::Option* size = verb->add_option("--vocab-size", f.vocab_size, "Ids in all: special tokens, bytes, merges")
+                          ->capture_default_str()->check(CLI::Range(1, 1 << 24));
+  verb->add_option("--out", f.out, "Folder for tokenizer.json and tokenizer_config.json")->required();
+  verb->add_option("--kind", f.kind, "bpe, or characters: one token per distinct character")
+      ->capture_default_str()->check(CLI::IsMember({"bpe", "characters"}));
+  verb->add_option("--pretokenizer", f.pretokenizer, "deepseek_v3, llama3, qwen2, gpt2 or smollm")
+      ->capture_default_str()->check(CLI::IsMember({"deepseek_v3", "llama3", "qwen2", "gpt2", "smollm"}));
+  verb->add_option("--special", f.special, "Special tokens; the first two are bos and eos (default: DeepSeek-V3's; none for characters)");
+  verb->add_flag("--no-special", f.no_special, "No special tokens");
+  verb->add_option("--min-frequency", f.min_frequency, "Pairs that occur less often are not merged")->capture_default_str();
+  key_flag(verb);
+  threads_flag(verb);
+  verb->add_option("files", f.files, "Text files; of .jsonl files the text of each line")->required();
+  verb->callback([flags, size] { train(*flags, size->count() > 0); });
+
+  verb = command->add_subcommand("encode", "Text to ids: of the argument, of standard input, or of each line of a .jsonl file");
+  tokenizer_flag(verb);
+  CLI::Option* text = verb->add_option("text", f.text, "The text (default: standard input)");
+  verb->add_option("--jsonl", f.jsonl, "File of {\"text\": …} lines; writes {\"ids\": […]} lines to --out");
+  verb->add_option("--out", f.out, "File for the ids (default: standard output)");
+  verb->add_flag("--plain", f.plain, "Special tokens in the text are text (for text from strangers)");
+  verb->add_flag("--bos", f.bos, "Put the beginning-of-sentence token in front");
+  verb->add_flag("--eos", f.eos, "Put the end-of-sentence token behind");
+  key_flag(verb);
+  threads_flag(verb);
+  verb->callback([flags, text] { encode(*flags, text->count() > 0); });
+
+  verb = command->add_subcommand("decode", "Ids to text: of the arguments or of standard input");
+  tokenizer_flag(verb);
+  verb->add_option("ids", f.ids, "Token ids (default: from standard input)");
+  verb->add_flag("--skip-special", f.skip_special, "Leave special tokens out");
+  verb->callback([flags] { decode(*flags); });
+
+  verb = command->add_subcommand("inspect", "Sizes, special tokens, longest tokens, bytes per token of files");
+  tokenizer_flag(verb);
+  verb->add_option("files", f.files, "Files to measure");
+  key_flag(verb);
+  verb->callback([flags] { inspect(*flags); });
+}
+
+}  // namespace minke

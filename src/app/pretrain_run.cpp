@@ -1,0 +1,281 @@
+#include "app/pretrain_run.h"
+
+#include <csignal>
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <numbers>
+
+#include "infer/generate.h"
+#include "model/checkpoint.h"
+#include "spec/counts.h"
+
+namespace minke {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
+
+volatile std::sig_atomic_t stop_requested = 0;
+
+// The first signal asks the run to save and end, the second one ends it at once.
+extern "C" void on_stop(int signal) {
+  if (stop_requested) std::_Exit(128 + signal);
+  stop_requested = 1;
+}
+
+fs::path checked_folder(const fs::path& folder, bool resume) {
+  if (!resume && fs::exists(folder / "recipe.toml"))
+    user_error("{} already holds a run: continue it with --resume, or choose another --out", folder.string());
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) user_error("cannot make the folder {}: {}", folder.string(), error.message());
+  return folder;
+}
+
+// A resumed run keeps the recipe it was started with.
+Recipe stored_or(Recipe recipe, const fs::path& folder) {
+  const fs::path stored = folder / "recipe.toml";
+  return fs::exists(stored) ? load_recipe(stored) : recipe;
+}
+
+RuntimeOptions seeded(RuntimeOptions o, uint64_t seed) {
+  o.seed = seed;
+  return o;
+}
+
+}  // namespace
+
+PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOptions runtime)
+    : recipe_(stored_or(std::move(recipe), checked_folder(folder, resume))),
+      folder_(std::move(folder)),
+      runtime_(seeded(runtime, recipe_.train.seed)),
+      tokenizer_((console_.print(runtime_.description()), prepare_tokenizer(recipe_, folder_, ctx().threads->count(), console_))),
+      data_(prepare_data(recipe_, tokenizer_, folder_, ctx().threads->count(), console_)) {
+  const auto& t = recipe_.train;
+  micro_batch_ = t.micro_batch_size > 0 ? t.micro_batch_size : t.batch_size;
+  PackingOptions packing{.sequence_length = t.sequence_length, .seed = t.seed, .fim_rate = recipe_.data.fim_rate,
+                         .ends_with_eos = data_.eos >= 0};
+  loader_.emplace(std::vector<LoaderSource>{{&data_.train}}, packing, std::max<int32_t>(data_.eos, 0));
+  Config config = model_config(recipe_, tokenizer_);
+  announce();
+  model_.emplace(ctx(), std::move(config), t.precision == "bf16" ? Precision::bf16() : Precision::f32(), t.sequence_length);
+  model_->weights().initialise(ctx(), model_->config().initializer_range);
+  trainer_.emplace(ctx(), *model_, train_settings(recipe_, 1),
+                   std::make_unique<PlainExecutor>(ctx(), *model_, micro_batch_, t.sequence_length));
+  decide_steps();
+  trainer_->set_settings(train_settings(recipe_, recipe_.train.steps));
+  load_latest();
+  log_.emplace(folder_ / "log.jsonl", trainer_->steps_done());
+}
+
+// What the run will need, in words, before it is taken.
+void PretrainRun::announce() {
+  const Config config = model_config(recipe_, tokenizer_);
+  const Counts counts = count_parameters(config);
+  double forms = 0, bytes = 0;
+  for (const Storage& s : storages(config)) {
+    bytes += double(s.size()) * (s.trainable ? 16 : 4);  // master, gradient, two moments
+    if (s.shape.size() > 1) forms += double(s.size()) * (recipe_.train.precision == "bf16" ? 2 : 4);
+  }
+  // The model is not built yet: its layers' state is measured on one that has no memory behind it.
+  console_.print(fmt::format("model       {} parameters ({} active), {} layers, {}; about {} for weights, gradients and optimizer",
+                             human_count(double(counts.total)), human_count(double(counts.active_head_only)), config.num_hidden_layers,
+                             config.model_type, human_bytes(bytes + forms)));
+  if (bytes + forms > double(machine_memory()))
+    user_error("this model needs {} before any activation but the machine has {}: make it smaller", human_bytes(bytes + forms), human_bytes(double(machine_memory())));
+}
+
+// minutes → steps: a few gradients are timed, weights are left alone. The number goes into the stored recipe, so a
+// resumed run has the same schedule.
+void PretrainRun::decide_steps() {
+  auto& t = recipe_.train;
+  if (t.steps == 0) {
+    const SequenceBatch batch = loader_->batch({}, t.batch_size);
+    const TokenBatch one = token_batch(batch, 0, micro_batch_);
+    double best = 1e9;
+    for (int i = 0; i < 4; ++i) {
+      const auto begin = Clock::now();
+      trainer_->time_step(ctx(), {&one, 1});
+      best = std::min(best, seconds_since(begin));
+    }
+    const double step = best * double(t.batch_size / micro_batch_);
+    constexpr double kReserve = 0.92;  // evaluations, samples, checkpoints
+    t.steps = std::max<int64_t>(10, int64_t(t.minutes * 60 * kReserve / step));
+    t.minutes = 0;
+    console_.print(fmt::format("schedule    {:.0f} ms a step: {} steps", step * 1e3, t.steps));
+  }
+  write_file_atomic(folder_ / "recipe.toml", recipe_to_toml(recipe_));
+}
+
+void PretrainRun::load_latest() {
+  const fs::path latest = folder_ / "latest";
+  if (!fs::exists(latest)) return;
+  const fs::path state = latest / "train" / "state.json";
+  const Json j = parse_json(read_file(state), state.string());
+  try {
+    position_ = {j.at("epoch").get<uint64_t>(), j.at("sequence").get<uint64_t>()};
+    train_seconds_ = j.at("train_seconds").get<double>();
+    load_tensors(ctx(), trainer_->state(), latest / "train" / "state.safetensors");
+    trainer_->resumed_at(j.at("step").get<int64_t>());
+  } catch (const nlohmann::json::exception&) {
+    user_error("{}: a field is missing or of the wrong type; delete this checkpoint and point `latest` to an older one", state.string());
+  }
+  console_.print(fmt::format("resumed     at step {} of {} from {}", trainer_->steps_done(), recipe_.train.steps, fs::read_symlink(latest).string()));
+}
+
+TokenBatch PretrainRun::token_batch(const SequenceBatch& b, int64_t begin, int64_t count) const {
+  const int64_t t = b.sequence_length;
+  TokenBatch out{.num_sequences = count, .sequence_length = t};
+  for (int64_t s = begin; s < begin + count; ++s) {
+    const int32_t* row = b.tokens.data() + s * (t + 1);
+    out.tokens.insert(out.tokens.end(), row, row + t);
+    for (int64_t i = 1; i <= t; ++i) out.targets.push_back(i < b.num_valid[s] ? row[i] : -1);
+    if (recipe_.data.mask_documents)
+      out.document_start.insert(out.document_start.end(), b.document_start.begin() + s * t, b.document_start.begin() + (s + 1) * t);
+  }
+  return out;
+}
+
+StepReport PretrainRun::train_step() {
+  const int64_t size = recipe_.train.batch_size;
+  const SequenceBatch batch = loader_->batch(position_, size);
+  std::vector<TokenBatch> micro;
+  for (int64_t begin = 0; begin < size; begin += micro_batch_) micro.push_back(token_batch(batch, begin, micro_batch_));
+  StepReport report = trainer_->step(ctx(), micro);
+  position_ = loader_->advance(position_, uint64_t(size));
+  return report;
+}
+
+Evaluation PretrainRun::evaluate(int64_t max_tokens) {
+  Evaluation e;
+  if (data_.held_out.num_tokens() == 0) return e;
+  const int64_t t = recipe_.train.sequence_length;
+  const EvalWindows windows(data_.held_out, t, std::max<int32_t>(data_.eos, 0));
+  double nats = 0;
+  uint64_t bytes = 0;
+  for (uint64_t w = 0; w < windows.num_windows() && e.tokens < max_tokens;) {
+    TokenBatch batch{.sequence_length = t};
+    for (; w < windows.num_windows() && batch.num_sequences < micro_batch_; ++w, ++batch.num_sequences) {
+      const EvalWindows::Window window = windows.window(w);
+      batch.tokens.insert(batch.tokens.end(), window.tokens.begin(), window.tokens.begin() + t);
+      for (int64_t i = 1; i <= t; ++i) batch.targets.push_back(i <= window.num_targets ? window.tokens[i] : -1);
+      if (recipe_.data.mask_documents) batch.document_start.insert(batch.document_start.end(), window.document_start.begin(), window.document_start.end());
+      bytes += window.text_bytes;
+    }
+    const LossSums sums = trainer_->losses(ctx(), batch, false);
+    nats += sums.nats[0];
+    e.tokens += sums.targets[0];
+  }
+  e.nats_per_token = nats / double(e.tokens);
+  e.bits_per_byte = nats / std::numbers::ln2 / double(std::max<uint64_t>(bytes, 1));
+  return e;
+}
+
+bool PretrainRun::due(double every) const {
+  const double n = double(recipe_.train.steps), done = double(trainer_->steps_done());
+  return std::floor(done / n / every + 1e-9) > std::floor((done - 1) / n / every + 1e-9);
+}
+
+void PretrainRun::log_step(const StepReport& r, double seconds) {
+  const double rate = double(r.tokens) / seconds;
+  recent_rate_ = recent_rate_ == 0 ? rate : 0.9 * recent_rate_ + 0.1 * rate;
+  const double left = double(recipe_.train.steps - r.step) * double(r.tokens) / recent_rate_;
+  console_.progress(step_line({.step = r.step, .steps = recipe_.train.steps, .loss = r.loss, .lr = r.lr, .grad_norm = r.grad_norm,
+                               .tokens_per_second = recent_rate_, .eta_seconds = left, .mtp_loss = r.mtp_loss,
+                               .load_max_over_mean = r.load.empty() ? 0 : r.load_max_over_mean()}),
+                    r.step, recipe_.train.steps);
+  Json j{{"step", r.step}, {"loss", r.loss}, {"lr", r.lr}, {"grad_norm", r.grad_norm}, {"tokens", r.tokens}, {"seconds", seconds},
+         {"train_seconds", train_seconds_}, {"epochs", loader_->epochs(position_)}};
+  if (!r.mtp_loss.empty()) j["mtp_loss"] = r.mtp_loss;
+  if (r.balance_loss != 0) j["balance_loss"] = r.balance_loss;
+  for (const LayerLoad& l : r.load) j["max_vio"][std::to_string(l.layer)] = l.max_violation();
+  if (r.skipped) j["skipped"] = true;
+  log_->write(j);
+  if (r.skipped) console_.print(fmt::format("step {}: the gradient is not finite; this step was skipped", r.step));
+}
+
+void PretrainRun::log_evaluation(bool last) {
+  const Evaluation e = evaluate(last ? std::numeric_limits<int64_t>::max() : recipe_.log.eval_tokens);
+  if (e.tokens == 0) return;
+  console_.print(fmt::format("{} step {}: held-out {:.4f} nats per token, {:.4f} bits per byte ({} tokens, {} of training)",
+                             last ? "final      " : "evaluation ", trainer_->steps_done(), e.nats_per_token, e.bits_per_byte,
+                             human_count(double(e.tokens)), human_time(train_seconds_)));
+  log_->write({{"step", trainer_->steps_done()}, {"eval_nats_per_token", e.nats_per_token}, {"eval_bits_per_byte", e.bits_per_byte},
+               {"eval_tokens", e.tokens}, {"train_seconds", train_seconds_}, {"final", last}});
+}
+
+void PretrainRun::show_samples() {
+  const auto& log = recipe_.log;
+  if (log.sample_tokens == 0) return;
+  std::vector<std::string> prompts = log.sample_prompts;
+  if (prompts.empty()) prompts.push_back(tokenizer_.bos_id() >= 0 ? "" : "\n");
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    std::vector<int32_t> ids = tokenizer_.encode(prompts[i]);
+    if (tokenizer_.bos_id() >= 0) ids.insert(ids.begin(), tokenizer_.eos_id());  // training saw documents begin after eos
+    if (ids.empty() || int64_t(ids.size()) >= model_->max_positions()) continue;
+    Generator generator(ctx(), *model_, model_->max_positions());
+    const auto made = generator.generate(ctx(), ids, log.sample_tokens, {.temperature = 0.7, .top_p = 0.95, .seed = recipe_.train.seed + i},
+                                         [&](int32_t token) { return token != tokenizer_.eos_id(); });
+    const std::string text = tokenizer_.decode(made, true);
+    console_.print(fmt::format("sample      {}▶{}", prompts[i], text));
+    log_->write({{"step", trainer_->steps_done()}, {"prompt", prompts[i]}, {"sample", text}});
+  }
+}
+
+void PretrainRun::save() {
+  const fs::path checkpoints = folder_ / "checkpoints";
+  fs::create_directories(checkpoints);
+  const std::string name = fmt::format("step-{:06}", trainer_->steps_done());
+  {
+    AtomicFolder folder(checkpoints / name);
+    save_weights(ctx(), *model_, folder.path(), recipe_.train.precision == "bf16" ? DType::bf16 : DType::f32);
+    tokenizer_.save(folder.path());
+    const fs::path state = folder.path() / "train";
+    fs::create_directories(state);
+    save_tensors(ctx(), trainer_->state(), state / "state.safetensors");
+    write_file_atomic(state / "state.json", Json{{"step", trainer_->steps_done()}, {"epoch", position_.epoch},
+                                                 {"sequence", position_.sequence_index}, {"train_seconds", train_seconds_}}.dump(2));
+    folder.commit();
+  }
+  const fs::path link = folder_ / "latest.tmp";
+  fs::remove(link);
+  fs::create_directory_symlink(fs::path("checkpoints") / name, link);
+  fs::rename(link, folder_ / "latest");
+  std::vector<fs::path> all;
+  for (const auto& entry : fs::directory_iterator(checkpoints))
+    if (entry.path().filename().string().starts_with("step-") && entry.path().extension().empty()) all.push_back(entry.path());
+  std::sort(all.begin(), all.end());
+  for (size_t i = 0; i + size_t(recipe_.log.keep) < all.size(); ++i) fs::remove_all(all[i]);
+}
+
+bool PretrainRun::run() {
+  stop_requested = 0;
+  std::signal(SIGINT, on_stop);
+  std::signal(SIGTERM, on_stop);
+  const auto& log = recipe_.log;
+  while (trainer_->steps_done() < recipe_.train.steps) {
+    const auto begin = Clock::now();
+    const StepReport report = train_step();
+    const double seconds = seconds_since(begin);
+    train_seconds_ += seconds;
+    log_step(report, seconds);
+    const bool last = report.step == recipe_.train.steps;
+    // Saved before evaluated: a crash in an evaluation must not cost the run.
+    if (last || due(log.save_every) || stop_requested) save();
+    if (stop_requested) {
+      console_.print(fmt::format("stopped     at step {}: saved in {}; continue with --resume", report.step, folder_.string()));
+      return false;
+    }
+    if (!last && due(log.eval_every)) {
+      log_evaluation(false);
+      show_samples();
+    }
+  }
+  log_evaluation(true);
+  show_samples();
+  console_.print(fmt::format("done        {} steps in {}; the model is {}", recipe_.train.steps, human_time(train_seconds_), (folder_ / "latest").string()));
+  return true;
+}
+
+}  // namespace minke

@@ -1,0 +1,68 @@
+// A pre-training run in a folder: recipe.toml (resolved), tokenizer/, data/ (token shards), log.jsonl, checkpoints/step-N
+// (Hugging Face folders that also hold train/, the resumable state) and latest, a link to the newest. Puts together
+// what the layers offer; the order of things is in PretrainRun::run. Test: tests/app/pretrain_test.cpp.
+#pragma once
+#include <filesystem>
+#include <optional>
+
+#include "app/runtime.h"
+#include "data/loader.h"
+#include "data/tokenize_data.h"
+#include "report/console.h"
+#include "report/jsonl.h"
+#include "tokenize/tokenizer.h"
+#include "train/recipe.h"
+#include "train/trainer.h"
+
+namespace minke {
+
+// Tokenizer of the run: the one named, the one trained before, or a new one from the data.
+Tokenizer prepare_tokenizer(const Recipe& recipe, const fs::path& run_folder, int threads, Console& console);
+// Token shards of the run, made once.
+Dataset prepare_data(const Recipe& recipe, const Tokenizer& tokenizer, const fs::path& run_folder, int threads, Console& console);
+// config.json of the run: [model] with what the tokenizer and the recipe know.
+Config model_config(const Recipe& recipe, const Tokenizer& tokenizer);
+
+struct Evaluation {
+  double nats_per_token = 0, bits_per_byte = 0;
+  int64_t tokens = 0;
+};
+
+class PretrainRun {
+ public:
+  // resume: continue the run in `folder` if there is one; otherwise an existing run there is a UserError.
+  PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOptions runtime);
+
+  // Trains to the end, or until a signal: then it saves. False if it was stopped.
+  bool run();
+
+ private:
+  void announce();
+  void decide_steps();
+  void load_latest();
+  StepReport train_step();
+  Evaluation evaluate(int64_t max_tokens);
+  void log_step(const StepReport& report, double seconds);
+  void log_evaluation(bool last);
+  void show_samples();
+  void save();
+  TokenBatch token_batch(const SequenceBatch& batch, int64_t begin, int64_t count) const;
+  bool due(double every) const;  // the step just done completes another `every` share of the run
+  const Context& ctx() const { return runtime_.ctx(); }
+
+  Recipe recipe_;
+  fs::path folder_;
+  Runtime runtime_;
+  Console console_;
+  Tokenizer tokenizer_;
+  Dataset data_;
+  std::optional<Loader> loader_;
+  LoaderPosition position_;
+  std::optional<Model> model_;
+  std::optional<Trainer> trainer_;
+  std::optional<JsonlLog> log_;
+  int64_t micro_batch_ = 1;
+  double train_seconds_ = 0, recent_rate_ = 0;
+};
+
+}  // namespace minke

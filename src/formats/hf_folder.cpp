@@ -1,0 +1,236 @@
+#include "formats/hf_folder.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <unordered_set>
+
+#include "core/error.h"
+
+namespace minke {
+namespace {
+
+constexpr size_t kMaxIndexBytes = 100'000'000;
+constexpr size_t kMaxShards = 4096;  // each is a memory map, and the system allows 65,530
+
+// model.safetensors.index.json, event by event for the reasons given in safetensors.cpp: {"weight_map": {tensor:
+// file}}.
+class IndexReader {
+ public:
+  using number_integer_t = nlohmann::json::number_integer_t;
+  using number_unsigned_t = nlohmann::json::number_unsigned_t;
+  using number_float_t = nlohmann::json::number_float_t;
+  using string_t = nlohmann::json::string_t;
+  using binary_t = nlohmann::json::binary_t;
+
+  explicit IndexReader(const std::string& where) : where_(where) {}
+
+  bool null() { return value(); }
+  bool boolean(bool) { return value(); }
+  bool number_float(number_float_t, const string_t&) { return value(); }
+  bool number_integer(number_integer_t) { return value(); }
+  bool number_unsigned(number_unsigned_t) { return value(); }
+  bool binary(binary_t&) { return value(); }
+  bool string(string_t& file) {
+    if (!in_map()) return true;
+    const bool plain = !file.empty() && file.find('/') == file.npos && file.find('\0') == file.npos && file != ".." &&
+                       file.ends_with(".safetensors");
+    if (!plain)
+      user_error("{}: weight_map.{} names the file \"{}\"; a .safetensors file in the same folder is needed", where_,
+                 tensor_, file.substr(0, 100));
+    files.insert(std::move(file));
+    if (files.size() > kMaxShards) user_error("{}: more than {} files are named", where_, kMaxShards);
+    return true;
+  }
+  bool start_object(size_t) { return open(); }
+  bool start_array(size_t) { return open(); }
+  bool end_object() { return --depth_, true; }
+  bool end_array() { return --depth_, true; }
+  bool key(string_t& name) {
+    if (depth_ == 1) top_ = name;
+    if (!in_map()) return true;
+    tensor_ = name.substr(0, 200);
+    if (!tensors.insert(std::move(name)).second) user_error("{}: weight_map has {} twice", where_, tensor_);
+    return true;
+  }
+  bool parse_error(size_t position, const std::string&, const nlohmann::json::exception&) {
+    user_error("{}: not valid JSON at byte {}", where_, position);
+  }
+
+  std::set<std::string> files;
+  std::unordered_set<std::string> tensors;
+
+ private:
+  bool in_map() const { return depth_ == 2 && top_ == "weight_map"; }
+  bool value() const {
+    if (in_map()) user_error("{}: weight_map.{} is not the name of a file", where_, tensor_);
+    return true;
+  }
+  bool open() {
+    if (depth_ >= 2) value();
+    if (++depth_ > 64) user_error("{}: nested deeper than 64 levels", where_);
+    return true;
+  }
+
+  const std::string& where_;
+  int depth_ = 0;
+  std::string top_, tensor_;
+};
+
+[[noreturn]] void no_weights(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::is_directory(folder, error))
+    user_error("{} is not a folder; a Hugging Face checkpoint folder is needed", folder.string());
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string other = entry.path().extension().string();
+    if (other == ".bin" || other == ".pth" || other == ".gguf")
+      user_error("{} has no model.safetensors, only {}; fetch the safetensors files of this model", folder.string(),
+                 entry.path().filename().string());
+  }
+  user_error("{} has neither model.safetensors nor model.safetensors.index.json", folder.string());
+}
+
+// out[i] = value of element i of type T at any alignment.
+template <class T>
+void convert(const std::byte* from, int64_t n, float* out) {
+  for (int64_t i = 0; i < n; ++i) {
+    T value;
+    std::memcpy(&value, from + size_t(i) * sizeof(T), sizeof(T));
+    out[i] = float(value);
+  }
+}
+
+void apply_scales(const TensorInfo& t, float* out, const TensorInfo& scale, int64_t block) {
+  const auto misfit = [&](std::string_view needed) {
+    user_error("{}: {} is {} {}, but {} of shape {} in blocks of {} needs {}", *scale.file, scale.name,
+               name_of(scale.dtype), shape_text(scale.shape), t.name, shape_text(t.shape), block, needed);
+  };
+  if (t.shape.size() != 2) misfit("a matrix");
+  const int64_t rows = t.shape[0], columns = t.shape[1];
+  const int64_t grid_rows = (rows + block - 1) / block, grid_columns = (columns + block - 1) / block;
+  if (scale.shape != std::vector<int64_t>{grid_rows, grid_columns})
+    misfit(fmt::format("[{}, {}]", grid_rows, grid_columns));
+  if (scale.dtype != DType::f32 && !scale.power_of_two) misfit("F32 or F8_E8M0");
+
+  std::vector<float> row_scales(static_cast<size_t>(grid_columns));
+  for (int64_t r = 0; r < rows; ++r) {
+    if (r % block == 0) {
+      const size_t first = size_t(r / block * grid_columns);
+      if (scale.power_of_two)
+        for (size_t c = 0; c < row_scales.size(); ++c)
+          row_scales[c] = std::ldexp(1.0f, int(scale.bytes[first + c]) - 127);
+      else
+        convert<float>(scale.bytes.data() + first * sizeof(float), grid_columns, row_scales.data());
+    }
+    float* row = out + r * columns;
+    for (int64_t c = 0; c < columns; ++c) row[c] *= row_scales[size_t(c / block)];
+  }
+}
+
+}  // namespace
+
+HfFolder HfFolder::open(const fs::path& folder) {
+  HfFolder result;
+  result.path_ = folder;
+  const fs::path single = folder / "model.safetensors", index = folder / "model.safetensors.index.json";
+  if (fs::exists(index)) {
+    const std::string where = index.string();
+    IndexReader reader(where);
+    nlohmann::json::sax_parse(read_file(index, kMaxIndexBytes), &reader);
+    if (reader.files.empty()) user_error("{}: weight_map names no file", where);
+    for (const std::string& file : reader.files) {
+      if (!fs::exists(folder / file)) user_error("{}: the shard {} is missing; fetch it", where, file);
+      result.files_.push_back(SafetensorsFile::open(folder / file));
+    }
+    for (const SafetensorsFile& file : result.files_)
+      for (const TensorInfo& t : file.tensors()) reader.tensors.erase(t.name);
+    if (!reader.tensors.empty())
+      user_error("{}: {} is in none of the files that weight_map names", where, *reader.tensors.begin());
+  } else if (fs::exists(single)) {
+    result.files_.push_back(SafetensorsFile::open(single));
+  } else {
+    no_weights(folder);
+  }
+  for (const SafetensorsFile& file : result.files_)
+    for (const TensorInfo& t : file.tensors())
+      if (const auto [at, is_new] = result.index_.emplace(t.name, &t); !is_new)
+        user_error("{}: tensor {} is also in {}", file.path(), t.name, *at->second->file);
+  return result;
+}
+
+const TensorInfo* HfFolder::find(std::string_view name) const {
+  const auto at = index_.find(name);
+  return at == index_.end() ? nullptr : at->second;
+}
+
+const TensorInfo& HfFolder::at(std::string_view name) const {
+  if (const TensorInfo* t = find(name)) return *t;
+  user_error(
+      "{}: there is no tensor {} among its {}; config.json and weights do not belong together, or a file is missing",
+      path_.string(), name, index_.size());
+}
+
+void HfFolder::read_as_f32(std::string_view name, float* out, int64_t block) const {
+  const TensorInfo& t = at(name);
+  minke::read_as_f32(t, out, t.dtype == DType::f8_e4m3 ? find(std::string(name) + "_scale_inv") : nullptr, block);
+}
+
+void read_as_f32(const TensorInfo& t, float* out, const TensorInfo* weight_scale_inv, int64_t block) {
+  check(block > 0, "read_as_f32: block");
+  const int64_t n = t.size();
+  const std::byte* from = t.bytes.data();
+  switch (t.dtype) {
+    case DType::f64:
+      return convert<double>(from, n, out);
+    case DType::f32:
+      return convert<float>(from, n, out);
+    case DType::bf16:
+      return convert<bf16>(from, n, out);
+    case DType::f16:
+      return convert<f16>(from, n, out);
+    case DType::f8_e4m3:
+      if (!weight_scale_inv)
+        user_error("{}: {} is FP8 but {}_scale_inv, which holds its scales, is missing", *t.file, t.name, t.name);
+      convert<f8_e4m3>(from, n, out);
+      return apply_scales(t, out, *weight_scale_inv, block);
+    case DType::i64:
+    case DType::i32:
+    case DType::u8:
+      break;
+  }
+  user_error("{}: {} holds {}; a weight must be F32, BF16, F16, F64 or F8_E4M3", *t.file, t.name, name_of(t.dtype));
+}
+
+void write_hf_folder(const fs::path& folder, const FolderToWrite& content) {
+  write_file_atomic(folder / "config.json", content.config_json);
+  if (!content.generation_config_json.empty())
+    write_file_atomic(folder / "generation_config.json", content.generation_config_json);
+
+  std::vector<size_t> begins = {0};  // first tensor of each shard
+  size_t total = 0, in_shard = 0;
+  for (size_t i = 0; i < content.tensors.size(); ++i) {
+    const size_t bytes = byte_size(content.tensors[i]);
+    if (in_shard > 0 && in_shard + bytes > content.max_shard_bytes) begins.push_back(i), in_shard = 0;
+    in_shard += bytes;
+    total += bytes;
+  }
+  const std::span<const TensorToWrite> all(content.tensors);
+  if (begins.size() == 1) return write_safetensors(folder / "model.safetensors", all);
+
+  std::string map;
+  for (size_t s = 0; s < begins.size(); ++s) {
+    const size_t end = s + 1 < begins.size() ? begins[s + 1] : all.size();
+    const std::string file = fmt::format("model-{:05}-of-{:05}.safetensors", s + 1, begins.size());
+    write_safetensors(folder / file, all.subspan(begins[s], end - begins[s]));
+    for (size_t i = begins[s]; i < end; ++i)
+      map += fmt::format("{}    {}: \"{}\"", map.empty() ? "" : ",\n", nlohmann::json(all[i].name).dump(), file);
+  }
+  write_file_atomic(
+      folder / "model.safetensors.index.json",
+      fmt::format("{{\n  \"metadata\": {{\"total_size\": {}}},\n  \"weight_map\": {{\n{}\n  }}\n}}\n", total, map));
+}
+
+}  // namespace minke

@@ -1,0 +1,52 @@
+// A checkpoint as a Hugging Face folder: config.json, model.safetensors or shards with model.safetensors.index.json.
+// Reading finds a tensor in whichever file has it; conversion to FP32 includes FP8 with block scales
+// (recipe/architecture.md §6: the value is W · weight_scale_inv of its block). Test: tests/formats/hf_folder_test.cpp.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "formats/safetensors.h"
+
+namespace minke {
+
+class HfFolder {
+ public:
+  // Throws UserError when there are no weights, a shard is missing or damaged, or the index names a file outside the
+  // folder.
+  static HfFolder open(const fs::path& folder);
+
+  const TensorInfo* find(std::string_view name) const;  // nullptr if absent
+  const TensorInfo& at(std::string_view name) const;    // UserError if absent
+  // at(name) as FP32, row-major into out[size]; F8_E4M3 uses "<name>_scale_inv", blocks of `block` × `block`.
+  void read_as_f32(std::string_view name, float* out, int64_t block = 128) const;
+  std::span<const SafetensorsFile> files() const { return files_; }
+  size_t tensor_count() const { return index_.size(); }
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+  std::vector<SafetensorsFile> files_;
+  std::unordered_map<std::string_view, const TensorInfo*> index_;  // views and pointers into files_
+};
+
+// The tensor as FP32, row-major. weight_scale_inv (F32 or F8_E8M0, [ceil(rows/block), ceil(columns/block)]) is needed
+// for F8_E4M3 and only there; edge blocks may be partial. UserError for integers and for scales that do not fit.
+void read_as_f32(const TensorInfo& tensor, float* out, const TensorInfo* weight_scale_inv = nullptr,
+                 int64_t block = 128);
+
+struct FolderToWrite {
+  std::string config_json;
+  std::string generation_config_json;      // empty: not written
+  std::vector<TensorToWrite> tensors;      // kept in this order when they are split into shards
+  size_t max_shard_bytes = 5'000'000'000;  // as the usual libraries split
+};
+// Writes config.json, generation_config.json and the weights (sharded with an index beyond max_shard_bytes) into an
+// existing folder: normally AtomicFolder::path(), which makes the whole appear at once.
+void write_hf_folder(const fs::path& folder, const FolderToWrite& content);
+
+}  // namespace minke

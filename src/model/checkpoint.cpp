@@ -1,0 +1,133 @@
+#include "model/checkpoint.h"
+
+#include <algorithm>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <unordered_set>
+
+#include "formats/hf_folder.h"
+
+namespace minke {
+namespace {
+
+// The contiguous run of elements that a published tensor is inside its storage.
+Operand part_of(const Operand& storage, int64_t begin, int64_t size) {
+  Operand o = Operand::of(static_cast<std::byte*>(storage.data) + begin * int64_t(size_of(storage.dtype)), storage.dtype, {size});
+  return o;
+}
+
+void upload_f32(const Context& ctx, const std::vector<float>& host, const Operand& to) {
+  if (to.dtype == DType::f32) {
+    ctx.kernels->upload(ctx, {.host = host.data(), .device = to});
+  } else {
+    check(to.dtype == DType::f64, "upload_f32: masters are f32 or f64");
+    const std::vector<double> wide(host.begin(), host.end());
+    ctx.kernels->upload(ctx, {.host = wide.data(), .device = to});
+  }
+}
+
+bool may_be_left_out(const std::string& name) { return name.ends_with("rotary_emb.inv_freq") || name.ends_with("_scale_inv"); }
+
+}  // namespace
+
+std::vector<PublishedTensor> published_tensors(const Model& model) {
+  std::vector<PublishedTensor> all;
+  WeightStore& weights = const_cast<Model&>(model).weights();
+  for (const Parameter& p : parameters(model.config())) {
+    const Weight* w = weights.get(p.storage);
+    const int64_t begin = element_offset(p, w->storage());
+    PublishedTensor t{p.name, p.shape, part_of(w->master(), begin, p.size()), {}, p.optional_duplicate};
+    if (w->grad() && !p.optional_duplicate) t.grad = part_of(w->grad(), begin, p.size());
+    all.push_back(std::move(t));
+  }
+  return all;
+}
+
+void load_weights(const Context& ctx, Model& model, const std::filesystem::path& folder) {
+  const HfFolder files = HfFolder::open(folder);
+  const int64_t block = model.config().fp8_block > 0 ? model.config().fp8_block : 128;
+  std::unordered_set<std::string> known;
+  std::vector<float> host;
+  const std::vector<PublishedTensor> published = published_tensors(model);
+  // Everything is checked before the first weight changes.
+  for (const PublishedTensor& t : published) {
+    known.insert(t.name);
+    const TensorInfo* found = t.duplicate ? files.find(t.name) : &files.at(t.name);
+    if (found && found->shape != t.shape)
+      user_error("{}: tensor {} has shape {} but config.json of that folder makes it {}; the two belong to different models",
+                 *found->file, t.name, shape_text(found->shape), shape_text(t.shape));
+  }
+  const std::string beyond = "model." + layer_prefix(model.config().num_hidden_layers);
+  for (const SafetensorsFile& file : files.files()) {
+    for (const TensorInfo& t : file.tensors()) {
+      const bool left_out_mtp = model.config().num_nextn_predict_layers == 0 && t.name.starts_with(beyond);
+      const bool tied_head = model.config().tie_word_embeddings && t.name == "lm_head.weight";
+      if (!known.contains(t.name) && !may_be_left_out(t.name) && !left_out_mtp && !tied_head)
+        user_error("{}: tensor {} is none of this model's; config.json and weights belong to different models", file.path(), t.name);
+    }
+  }
+  for (const PublishedTensor& t : published) {
+    if (t.duplicate) continue;
+    host.resize(size_t(t.master.size()));
+    files.read_as_f32(t.name, host.data(), block);
+    upload_f32(ctx, host, t.master);
+  }
+  for (Weight& w : model.weights().all()) w.changed();
+}
+
+void save_weights(const Context& ctx, const Model& model, const std::filesystem::path& folder, DType dtype) {
+  check(dtype == DType::f32 || dtype == DType::bf16, "save_weights: dtype");
+  FolderToWrite content;
+  content.config_json = config_to_json(model.config(), dtype == DType::bf16 ? "bfloat16" : "float32").dump(2) + "\n";
+  Json generation;
+  const Config& c = model.config();
+  if (c.bos_token_id >= 0) generation["bos_token_id"] = c.bos_token_id;
+  if (c.eos_token_ids.size() == 1) generation["eos_token_id"] = c.eos_token_ids[0];
+  else if (!c.eos_token_ids.empty()) generation["eos_token_id"] = c.eos_token_ids;
+  if (!generation.is_null()) content.generation_config_json = generation.dump(2) + "\n";
+
+  std::vector<float> host;
+  std::vector<bf16> narrow;
+  for (const PublishedTensor& t : published_tensors(model)) {
+    const bool bias = t.name.ends_with("e_score_correction_bias");  // FP32 in the published files, too
+    const DType as = bias ? DType::f32 : dtype;
+    content.tensors.push_back({.name = t.name, .dtype = as, .shape = t.shape, .produce = [&, from = t.master, as]() -> const void* {
+      host.resize(size_t(from.size()));
+      ctx.kernels->download(ctx, {.device = from, .host = host.data()});
+      if (as == DType::f32) return host.data();
+      narrow.resize(host.size());
+      std::transform(host.begin(), host.end(), narrow.begin(), [](float v) { return bf16(v); });
+      return narrow.data();
+    }});
+  }
+  write_hf_folder(folder, content);
+}
+
+void save_tensors(const Context& ctx, const NamedOperands& tensors, const std::filesystem::path& file) {
+  std::vector<std::byte> host;
+  std::vector<TensorToWrite> all;
+  for (const auto& [name, operand] : tensors) {
+    all.push_back({.name = name, .dtype = operand.dtype, .shape = {operand.size()}, .produce = [&, o = operand]() -> const void* {
+      host.resize(o.bytes());
+      ctx.kernels->download(ctx, {.device = o, .host = host.data()});
+      return host.data();
+    }});
+  }
+  write_safetensors(file, all);
+}
+
+void load_tensors(const Context& ctx, const NamedOperands& tensors, const std::filesystem::path& file) {
+  const SafetensorsFile saved = SafetensorsFile::open(file);
+  for (const auto& [name, operand] : tensors) {
+    const TensorInfo& t = saved.at(name);
+    if (t.dtype != operand.dtype || t.size() != operand.size())
+      user_error("{}: {} is {} {}, but this run needs {} elements of {}; it was saved with another recipe", file.string(), name,
+                 name_of(t.dtype), shape_text(t.shape), operand.size(), name_of(operand.dtype));
+  }
+  for (const auto& [name, operand] : tensors) {
+    const TensorInfo& t = saved.at(name);
+    ctx.kernels->upload(ctx, {.host = t.bytes.data(), .device = operand});
+  }
+}
+
+}  // namespace minke

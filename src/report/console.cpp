@@ -1,0 +1,71 @@
+#include "report/console.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace minke {
+
+std::string human_time(double s) {
+  if (!(s >= 0) || s > 1e9) return "?";
+  if (s < 90) return fmt::format("{:.0f} s", s);
+  if (s < 5400) return fmt::format("{:.0f} min", s / 60);
+  return fmt::format("{:.1f} h", s / 3600);
+}
+
+std::string human_count(double n) {
+  if (n < 1000) return fmt::format("{:.0f}", n);
+  if (n < 1e6) return fmt::format("{:.1f}k", n / 1e3);
+  if (n < 1e9) return fmt::format("{:.1f}M", n / 1e6);
+  return fmt::format("{:.2f}B", n / 1e9);
+}
+
+std::string human_bytes(double bytes) {
+  const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  int u = 0;
+  while (bytes >= 1024 && u < 4) bytes /= 1024, ++u;
+  return u == 0 ? fmt::format("{:.0f} B", bytes) : fmt::format("{:.1f} {}", bytes, units[u]);
+}
+
+std::string progress_bar(double share, int width) {
+  const int full = int(std::floor(std::clamp(share, 0.0, 1.0) * width + 1e-9));
+  std::string bar = "▕";
+  for (int i = 0; i < width; ++i) bar += i < full ? "█" : " ";
+  return bar + "▏";
+}
+
+std::string step_line(const StepLine& l) {
+  std::string text = fmt::format("step {}/{} {} loss {:.3f}  lr {:.2g}  |g| {:.2f}  {} tok/s", l.step, l.steps,
+                                 progress_bar(l.steps ? double(l.step) / double(l.steps) : 0, 16), l.loss, l.lr, l.grad_norm,
+                                 human_count(l.tokens_per_second));
+  for (double m : l.mtp_loss) text += fmt::format("  mtp {:.3f}", m);
+  if (l.load_max_over_mean > 0) text += fmt::format("  load max/mean {:.2f}", l.load_max_over_mean);
+  return text + fmt::format("  ETA {}", human_time(l.eta_seconds));
+}
+
+Console::Console(std::FILE* out) : out_(out), terminal_(::isatty(::fileno(out)) == 1) {}
+
+void Console::progress(const std::string& line, int64_t step, int64_t steps) {
+  if (terminal_) {
+    std::fprintf(out_, "\r%s\033[K", line.c_str());
+    std::fflush(out_);
+    open_line_ = true;
+    if (step >= steps) print("");
+    return;
+  }
+  const int64_t mark = steps > 0 ? step * 50 / steps : step;
+  if (mark == last_mark_ && step != 1) return;
+  last_mark_ = mark;
+  print(line);
+}
+
+void Console::print(const std::string& line) {
+  if (open_line_) std::fputs("\n", out_);
+  open_line_ = false;
+  if (!line.empty()) std::fprintf(out_, "%s\n", line.c_str());
+  std::fflush(out_);
+}
+
+}  // namespace minke

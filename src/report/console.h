@@ -1,0 +1,41 @@
+// What a person sees of a run: one line a step with progress bar and ETA. On a terminal the line is rewritten in place;
+// into a file or pipe it is printed when the progress has moved on by a fiftieth, so that logs stay readable.
+// Test: tests/report/console_test.cpp.
+#pragma once
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+namespace minke {
+
+struct StepLine {
+  int64_t step = 0, steps = 0;
+  double loss = 0, lr = 0, grad_norm = 0, tokens_per_second = 0, eta_seconds = 0;
+  std::vector<double> mtp_loss;
+  double load_max_over_mean = 0;   // 0 = no experts
+};
+// "step 120/2000 ▕██▏ loss 3.214  lr 9.8e-04  |g| 0.83  12.9k tok/s  mtp 3.51  load max/mean 1.18  ETA 14 min"
+std::string step_line(const StepLine& line);
+
+std::string human_time(double seconds);      // "45 s", "14 min", "3.2 h"
+std::string human_count(double count);       // "950", "12.9k", "4.2M"
+std::string human_bytes(double bytes);       // "950 B", "12.9 KiB", "4.2 GiB"
+std::string progress_bar(double share, int width);
+
+class Console {
+ public:
+  explicit Console(std::FILE* out = stdout);
+  // The running line of step `step` of `steps`.
+  void progress(const std::string& line, int64_t step, int64_t steps);
+  // A line that stays.
+  void print(const std::string& line);
+
+ private:
+  std::FILE* out_;
+  bool terminal_;
+  bool open_line_ = false;
+  int64_t last_mark_ = -1;
+};
+
+}  // namespace minke

@@ -1,0 +1,221 @@
+#include "tokenize/bpe.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <functional>
+
+namespace minke {
+
+void MergeTable::reserve(size_t merges) {
+  const size_t slots = std::bit_ceil(std::max<size_t>(merges * 2, 2));
+  if (slots <= entries_.size()) return;
+  std::vector<Entry> old(slots);
+  std::swap(old, entries_);
+  mask_ = slots - 1;
+  shift_ = 64 - std::countr_zero(slots);
+  size_ = 0;
+  for (const Entry& e : old)
+    if (e.left >= 0) set(e.left, e.right, e.merge);
+}
+
+void MergeTable::set(int32_t left, int32_t right, Merge merge) {
+  if ((size_ + 1) * 2 > entries_.size()) reserve(size_ + 1 + size_);
+  for (size_t slot = hash(left, right) >> shift_;; slot = (slot + 1) & mask_) {
+    Entry& e = entries_[slot];
+    if (e.left < 0) ++size_;
+    else if (e.left != left || e.right != right) continue;
+    e = {left, right, merge};
+    return;
+  }
+}
+
+void Bpe::index_byte_pairs() {
+  byte_pairs.assign(256 * 256, {kNoRank, 0});
+  for (int a = 0; a < 256; ++a)
+    for (int b = 0; b < 256; ++b)
+      if (id_of_byte[a] >= 0 && id_of_byte[b] >= 0) byte_pairs[a << 8 | b] = merges.find(id_of_byte[a], id_of_byte[b]);
+}
+
+size_t Bpe::initial_ids(std::string_view piece, std::vector<int32_t>& ids) const {
+  ids.clear();
+  bool previous_unknown = false;
+  for (size_t i = 0; i < piece.size(); ++i) {
+    int32_t id = id_of_byte[uint8_t(piece[i])];
+    const bool unknown = id < 0;
+    if (unknown) {
+      if (unknown_id < 0) return i;
+      id = unknown_id;
+    }
+    if (!(unknown && previous_unknown && fuse_unknown)) ids.push_back(id);
+    previous_unknown = unknown;
+  }
+  return std::string_view::npos;
+}
+
+size_t Bpe::encode(std::string_view piece, std::vector<int32_t>& out, Scratch& s) const {
+  if (!whole.empty()) {
+    if (const auto found = whole.find(piece); found != whole.end()) {
+      out.push_back(found->second);
+      return std::string_view::npos;
+    }
+  }
+  if (const size_t missing = initial_ids(piece, s.ids); missing != std::string_view::npos) return missing;
+  const size_t n = s.ids.size();
+  s.ranks.resize(n);
+  s.merged.resize(n);
+  for (size_t i = 0; i + 1 < n; ++i) {
+    const MergeTable::Merge m = n == piece.size() && unknown_id < 0
+                                    ? byte_pairs[uint8_t(piece[i]) << 8 | uint8_t(piece[i + 1])]
+                                    : merges.find(s.ids[i], s.ids[i + 1]);
+    s.ranks[i] = m.rank;
+    s.merged[i] = m.id;
+  }
+  constexpr size_t kScanLimit = 128;  // above it the quadratic scans cost more than the heap
+  if (n <= kScanLimit) merge_by_scan(s);
+  else merge_by_heap(s);
+  out.insert(out.end(), s.ids.begin(), s.ids.end());
+  return std::string_view::npos;
+}
+
+void Bpe::merge_by_scan(Scratch& s) const {
+  int32_t* ids = s.ids.data();
+  uint32_t *ranks = s.ranks.data(), *merged = s.merged.data();
+  size_t n = s.ids.size();
+  while (n > 1) {
+    uint32_t best = kNoRank;
+    for (size_t i = 0; i + 1 < n; ++i) best = std::min(best, ranks[i]);
+    if (best == kNoRank) break;
+    size_t at = 0;
+    while (ranks[at] != best) ++at;
+    ids[at] = int32_t(merged[at]);
+    const size_t tail = n - at - 2;
+    std::memmove(ids + at + 1, ids + at + 2, tail * sizeof *ids);
+    if (tail > 0) {
+      std::memmove(ranks + at + 1, ranks + at + 2, (tail - 1) * sizeof *ranks);
+      std::memmove(merged + at + 1, merged + at + 2, (tail - 1) * sizeof *merged);
+    }
+    --n;
+    const auto refresh = [&](size_t i) {
+      const MergeTable::Merge m = merges.find(ids[i], ids[i + 1]);
+      ranks[i] = m.rank;
+      merged[i] = m.id;
+    };
+    if (at > 0) refresh(at - 1);
+    if (at + 1 < n) refresh(at);
+  }
+  s.ids.resize(n);
+}
+
+void Bpe::merge_by_heap(Scratch& s) const {
+  const int32_t n = int32_t(s.ids.size());
+  s.next.resize(n);
+  s.previous.resize(n);
+  s.heap.clear();
+  // Key: rank, then position: equal ranks go left to right. A key is stale once its place has another rank.
+  const auto key = [&](int32_t i) { return uint64_t(s.ranks[i]) << 32 | uint32_t(i); };
+  for (int32_t i = 0; i < n; ++i) {
+    s.next[i] = i + 1;
+    s.previous[i] = i - 1;
+    if (i + 1 == n) s.ranks[i] = kNoRank;
+    if (s.ranks[i] != kNoRank) s.heap.push_back(key(i));
+  }
+  std::make_heap(s.heap.begin(), s.heap.end(), std::greater<>());
+  while (!s.heap.empty()) {
+    std::pop_heap(s.heap.begin(), s.heap.end(), std::greater<>());
+    const uint64_t top = s.heap.back();
+    s.heap.pop_back();
+    const int32_t at = int32_t(uint32_t(top));
+    if (s.ranks[at] != top >> 32) continue;
+    const int32_t gone = s.next[at], after = s.next[gone];
+    s.ids[at] = int32_t(s.merged[at]);
+    s.ids[gone] = -1;
+    s.ranks[gone] = kNoRank;
+    s.next[at] = after;
+    if (after < n) s.previous[after] = at;
+    const auto refresh = [&](int32_t i, int32_t right) {
+      const MergeTable::Merge m = right < n ? merges.find(s.ids[i], s.ids[right]) : MergeTable::Merge{kNoRank, 0};
+      s.ranks[i] = m.rank;
+      s.merged[i] = m.id;
+      if (m.rank == kNoRank) return;
+      s.heap.push_back(key(i));
+      std::push_heap(s.heap.begin(), s.heap.end(), std::greater<>());
+    };
+    refresh(at, after);
+    if (s.previous[at] >= 0) refresh(s.previous[at], at);
+  }
+  std::erase(s.ids, -1);
+}
+
+WordCache::Key WordCache::key_of(std::string_view word, size_t readable) {
+  Key key{0, 0};
+  if (std::endian::native == std::endian::little && readable >= 16) {
+    std::memcpy(&key, word.data(), 16);
+    const size_t n = word.size();
+    if (n < 8) {
+      key.low &= (uint64_t(1) << (8 * n)) - 1;
+      key.high = 0;
+    } else {
+      key.high &= (uint64_t(1) << (8 * (n - 8))) - 1;  // n ≤ 15
+    }
+  } else {
+    std::memcpy(&key, word.data(), word.size());
+  }
+  key.high |= uint64_t(word.size()) << 56;
+  return key;
+}
+
+size_t WordCache::slot_of(Key key) const {
+  const uint64_t h = (key.low ^ std::rotl(key.high * 0xD6E8FEB86659FD93ull, 29)) * 0x9E3779B97F4A7C15ull;
+  return h >> 32 & (entries_.size() - 1);
+}
+
+bool WordCache::find(Key key, std::vector<int32_t>& out) const {
+  for (size_t slot = slot_of(key);; slot = (slot + 1) & (entries_.size() - 1)) {
+    const Entry& e = entries_[slot];
+    if (e.key == key) {
+      const int32_t* ids = e.count <= 3 ? e.ids : &more_[e.ids[0]];
+      if (e.count == 1) out.push_back(ids[0]);
+      else out.insert(out.end(), ids, ids + e.count);
+      return true;
+    }
+    if (e.key == Key{0, 0}) return false;
+  }
+}
+
+void WordCache::grow() {
+  std::vector<Entry> old;
+  if (entries_.size() == kMaxEntries) {  // full: forget everything, and learn the present text
+    entries_.assign(kMaxEntries, Entry{});
+    more_.clear();
+    used_ = 0;
+    return;
+  }
+  old.resize(entries_.size() * 2);
+  std::swap(old, entries_);
+  for (const Entry& e : old) {
+    if (e.key == Key{0, 0}) continue;
+    size_t slot = slot_of(e.key);
+    while (entries_[slot].key != Key{0, 0}) slot = (slot + 1) & (entries_.size() - 1);
+    entries_[slot] = e;
+  }
+}
+
+void WordCache::insert(Key key, const int32_t* ids, size_t count) {
+  if (count == 0) return;
+  if ((used_ + 1) * 2 > entries_.size()) grow();
+  size_t slot = slot_of(key);
+  while (entries_[slot].key != Key{0, 0}) slot = (slot + 1) & (entries_.size() - 1);
+  Entry& e = entries_[slot];
+  e.key = key;
+  e.count = uint32_t(count);
+  if (count <= 3) {
+    std::copy_n(ids, count, e.ids);
+  } else {
+    e.ids[0] = int32_t(more_.size());
+    more_.insert(more_.end(), ids, ids + count);
+  }
+  ++used_;
+}
+
+}  // namespace minke

@@ -1,0 +1,100 @@
+// Byte-pair encoding (Sennrich et al. 2016) of one piece of text: starting from bytes, the adjacent pair of lowest rank
+// (leftmost among equals) is merged until no pair has a rank. Short pieces by repeated linear scans, long ones with a
+// heap: O(n log n) whatever the text. Tested in tests/tokenize/bpe_test.cpp.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace minke {
+
+constexpr uint32_t kNoRank = 0xFFFFFFFF;
+
+// (left id, right id) → (rank, id of the merged token), for 0 ≤ ids < 2^31. Open addressing, at most half full.
+class MergeTable {
+ public:
+  struct Merge {
+    uint32_t rank, id;
+  };
+  void reserve(size_t merges);
+  void set(int32_t left, int32_t right, Merge merge);  // the last of several counts, as in the Hugging Face library
+  Merge find(int32_t left, int32_t right) const {
+    for (size_t slot = hash(left, right) >> shift_;; slot = (slot + 1) & mask_) {
+      const Entry& e = entries_[slot];
+      if (e.left == left && e.right == right) return e.merge;
+      if (e.left < 0) return {kNoRank, 0};
+    }
+  }
+  size_t size() const { return size_; }
+
+ private:
+  struct Entry {
+    int32_t left = -1, right = -1;
+    Merge merge{kNoRank, 0};
+  };
+  static uint64_t hash(int32_t left, int32_t right) {
+    const uint64_t key = uint64_t(uint32_t(left)) << 32 | uint32_t(right);
+    return (key ^ key >> 29) * 0x9E3779B97F4A7C15ull;
+  }
+  std::vector<Entry> entries_ = std::vector<Entry>(2);
+  size_t mask_ = 1, size_ = 0;
+  int shift_ = 63;
+};
+
+struct Bpe {
+  std::array<int32_t, 256> id_of_byte;  // −1: the vocabulary lacks this byte
+  std::vector<MergeTable::Merge> byte_pairs;  // [256 × 256]: the first look-ups of every piece, in one small table
+  MergeTable merges;
+  std::unordered_map<std::string_view, int32_t> whole;  // with ignore_merges: pieces that are tokens; views into the vocabulary
+  int32_t unknown_id = -1;  // stands for each byte that is missing; −1: such a byte is an error
+  bool fuse_unknown = false;
+
+  void index_byte_pairs();  // after id_of_byte and merges are filled
+
+  struct Scratch {
+    std::vector<int32_t> ids, next, previous;
+    std::vector<uint32_t> ranks, merged;
+    std::vector<uint64_t> heap;
+  };
+  // Appends the ids of `piece`; npos, or the offset of the first byte that the vocabulary lacks (then nothing is appended).
+  size_t encode(std::string_view piece, std::vector<int32_t>& out, Scratch& scratch) const;
+
+ private:
+  void merge_by_scan(Scratch& s) const;
+  void merge_by_heap(Scratch& s) const;
+  size_t initial_ids(std::string_view piece, std::vector<int32_t>& ids) const;
+};
+
+// Pieces of up to 15 bytes and their ids: text repeats its words. Starts small, grows to 2^17 entries (4 MB), then
+// starts again. One per thread.
+class WordCache {
+ public:
+  WordCache() : entries_(1 << 10) {}
+  static constexpr size_t kMaxBytes = 15;
+  struct Key {
+    uint64_t low, high;
+    bool operator==(const Key&) const = default;
+  };
+  // `readable`: how many bytes may be read from word.data() on (≥ word.size()).
+  static Key key_of(std::string_view word, size_t readable);
+  bool find(Key key, std::vector<int32_t>& out) const;
+  void insert(Key key, const int32_t* ids, size_t count);
+
+ private:
+  static constexpr size_t kMaxEntries = 1 << 17;
+  struct Entry {
+    Key key{0, 0};  // of no word: a word's length stands in the last byte, and is not 0
+    int32_t ids[3];  // or ids[0]: where they start in more_
+    uint32_t count;
+  };
+  size_t slot_of(Key key) const;
+  void grow();
+  std::vector<Entry> entries_;
+  std::vector<int32_t> more_;
+  size_t used_ = 0;
+};
+
+}  // namespace minke

@@ -1,0 +1,62 @@
+// Pre-tokenization: cuts text into the pieces that BPE works on, as the "pre_tokenizer" of a tokenizer.json says (Split,
+// Digits, ByteLevel, Sequence; byte-level vocabularies only). The sequences of DeepSeek-V3, Llama-3, Qwen2/3, GPT-2 and
+// SmolLM are recognised and run by hand-written splitters. Tested in tests/tokenize/pretokenizer_test.cpp.
+#pragma once
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "tokenize/fast_split.h"
+#include "tokenize/regex.h"
+
+namespace minke {
+
+// Pieces of `text`, which is the caller's, or `rewritten` where a prefix space had to be put in.
+struct Pieces {
+  std::string_view text;
+  std::string rewritten;
+  std::vector<Match> spans;
+  std::vector<Match> next, matches;  // working space of split()
+};
+
+class Pretokenizer {
+ public:
+  // allow_fast = false runs the regexes themselves: the oracle of the hand-written splitters.
+  Pretokenizer(const nlohmann::json& description, std::string_view where, bool allow_fast = true);
+
+  // The hand-written splitter that does all of the work, or nullptr: then split() must be called.
+  NextPiece fast() const { return fast_; }
+  std::string_view name() const { return name_; }  // "deepseek_v3", …, or the components: "Split, Digits, ByteLevel"
+  void split(std::string_view text, Pieces& out) const;
+
+ private:
+  enum class Behavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
+  struct Digits {};
+  struct Split {
+    std::variant<Regex, std::string, Digits> pattern;
+    Behavior behavior;
+    bool invert;
+  };
+  struct PrefixSpace {};
+  using Stage = std::variant<Split, PrefixSpace>;
+
+  void add(const nlohmann::json& description, const std::string& where, int depth);
+  void add_split(const nlohmann::json& description, const std::string& where);
+  static void apply(const Split& stage, Pieces& pieces);
+  static void apply(PrefixSpace stage, Pieces& pieces);
+
+  std::vector<Stage> stages_;
+  std::string signature_;  // what the fast splitters are recognised by
+  std::string name_;
+  NextPiece fast_ = nullptr;
+  bool byte_level_ = false;
+};
+
+// The "pre_tokenizer" object of a known kind: deepseek_v3, llama3, qwen2, gpt2, smollm, characters.
+// UserError for any other name.
+nlohmann::json pretokenizer_json(std::string_view name);
+std::vector<std::string_view> pretokenizer_names();
+
+}  // namespace minke

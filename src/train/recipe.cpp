@@ -1,0 +1,290 @@
+#include "train/recipe.h"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "core/files.h"
+
+namespace minke {
+namespace {
+
+// The one list. f(key, member, meaning, check) for every field; check: the smallest and largest allowed number.
+struct Range {
+  double low = -1e300, high = 1e300;
+};
+template <class R, class F>
+void recipe_fields(R& r, F&& f) {
+  constexpr Range any{}, positive{1e-300}, not_negative{0}, share{0, 1}, count{1, 1e12}, count0{0, 1e12};
+  f("tokenizer.path", r.tokenizer.path, "folder of an existing tokenizer; empty: train one on the data", any);
+  f("tokenizer.kind", r.tokenizer.kind, "\"bpe\" or \"characters\" (one token per distinct character)", any);
+  f("tokenizer.vocab_size", r.tokenizer.vocab_size, "tokens of a trained BPE", Range{258, 1e7});
+  f("data.train", r.data.train, "files, folders, globs (.txt, .jsonl, .gz, .zst) or \"builtin:\"", any);
+  f("data.text_keys", r.data.text_keys, "JSONL keys whose values, joined by a newline, are a document", any);
+  f("data.documents", r.data.documents, "plain text: one document per \"file\", or split at \"blank-lines\"", any);
+  f("data.held_out", r.data.held_out, "evaluation text: \"documents\" by hash, or the \"tail\" of a single text", any);
+  f("data.held_out_fraction", r.data.held_out_fraction, "share held out", Range{0, 0.9});
+  f("data.builtin_bytes", r.data.builtin_bytes, "bytes of built-in text that \"builtin:\" makes", Range{10000, 1e12});
+  f("data.mask_documents", r.data.mask_documents, "no attention across the documents of a sequence", any);
+  f("data.fim_rate", r.data.fim_rate, "share of documents turned into fill-in-the-middle (V3: 0.1)", share);
+  f("train.steps", r.train.steps, "optimizer steps; 0: from train.minutes", count0);
+  f("train.minutes", r.train.minutes, "length of the run; timed at the start and turned into steps", not_negative);
+  f("train.sequence_length", r.train.sequence_length, "tokens per sequence", Range{2, 1e7});
+  f("train.batch_size", r.train.batch_size, "sequences per optimizer step", count);
+  f("train.micro_batch_size", r.train.micro_batch_size, "sequences at once; 0: batch_size", count0);
+  f("train.precision", r.train.precision, "\"bf16\" (FP32 masters, BF16 products) or \"f32\"", any);
+  f("train.seed", r.train.seed, "seed of everything random", count0);
+  f("train.lr", r.train.lr, "peak learning rate", positive);
+  f("train.warmup", r.train.warmup, "share of the run with linear warm-up", share);
+  f("train.decay_begin", r.train.decay_begin, "cosine decay from this share of the run (V3: 0.676)", share);
+  f("train.decay_end", r.train.decay_end, "… to this one (V3: 0.966)", share);
+  f("train.low_ratio", r.train.low_ratio, "learning rate after the cosine, relative to the peak", share);
+  f("train.last_begin", r.train.last_begin, "last constant phase from this share on (V3: 0.989)", share);
+  f("train.last_ratio", r.train.last_ratio, "learning rate in it, relative to the peak (V3: 0.033)", share);
+  f("train.beta1", r.train.beta1, "AdamW", Range{0, 0.99999});
+  f("train.beta2", r.train.beta2, "AdamW", Range{0, 0.9999999});
+  f("train.eps", r.train.eps, "AdamW", positive);
+  f("train.weight_decay", r.train.weight_decay, "AdamW, on matrices", not_negative);
+  f("train.clip", r.train.clip, "global gradient norm; 0: off", not_negative);
+  f("train.initializer_range", r.train.initializer_range, "standard deviation of the initial matrices (V3: 0.006)", positive);
+  f("train.mtp_weight", r.train.mtp_weight, "weight λ of the MTP loss until the decay begins", not_negative);
+  f("train.mtp_weight_late", r.train.mtp_weight_late, "… and from then on", not_negative);
+  f("balance.bias_speed", r.balance.bias_speed, "γ of the loss-free balancing; 0 after decay_end", not_negative);
+  f("balance.sequence_alpha", r.balance.sequence_alpha, "α of the sequence-wise balance loss", not_negative);
+  f("log.eval_every", r.log.eval_every, "evaluate after each such share of the run", Range{1e-6, 1});
+  f("log.eval_tokens", r.log.eval_tokens, "held-out tokens per evaluation during the run (all at its end)", count);
+  f("log.sample_tokens", r.log.sample_tokens, "tokens per sample; 0: no samples", count0);
+  f("log.sample_prompts", r.log.sample_prompts, "prompts of the samples", any);
+  f("log.save_every", r.log.save_every, "checkpoint after each such share of the run", Range{1e-6, 1});
+  f("log.keep", r.log.keep, "checkpoints kept", count);
+}
+
+std::vector<std::string> keys() {
+  std::vector<std::string> all;
+  Recipe r;
+  recipe_fields(r, [&](const char* key, auto&, const char*, Range) { all.emplace_back(key); });
+  return all;
+}
+
+const char* expected(const std::string&) { return "a string"; }
+const char* expected(const std::vector<std::string>&) { return "a list of strings"; }
+const char* expected(bool) { return "true or false"; }
+const char* expected(double) { return "a number"; }
+const char* expected(int64_t) { return "a whole number"; }
+const char* expected(uint64_t) { return "a whole number"; }
+
+bool read(const toml::node& node, std::string& to) {
+  const auto v = node.value<std::string>();
+  if (!node.is_string() || !v) return false;
+  to = *v;
+  return true;
+}
+bool read(const toml::node& node, std::vector<std::string>& to) {
+  std::string one;
+  if (read(node, one)) {
+    to = {one};
+    return true;
+  }
+  if (!node.is_array()) return false;
+  to.clear();
+  for (const toml::node& e : *node.as_array()) {
+    if (!read(e, one)) return false;
+    to.push_back(one);
+  }
+  return true;
+}
+bool read(const toml::node& node, bool& to) {
+  if (!node.is_boolean()) return false;
+  to = **node.as_boolean();
+  return true;
+}
+bool read(const toml::node& node, double& to) {
+  if (!node.is_number()) return false;
+  to = *node.value<double>();
+  return std::isfinite(to);
+}
+bool read(const toml::node& node, int64_t& to) {
+  if (!node.is_integer()) return false;
+  to = **node.as_integer();
+  return true;
+}
+bool read(const toml::node& node, uint64_t& to) {
+  int64_t v = 0;
+  if (!read(node, v) || v < 0) return false;
+  to = uint64_t(v);
+  return true;
+}
+
+template <class T> concept Number = std::is_arithmetic_v<T> && !std::is_same_v<T, bool>;
+
+std::string place(std::string_view where, const toml::node& node) { return fmt::format("{}:{}", where, node.source().begin.line); }
+
+void set_field(Recipe& r, const std::string& key, const toml::node& node, const std::string& where) {
+  bool known = false;
+  recipe_fields(r, [&](const char* name, auto& member, const char* meaning, Range range) {
+    if (key != name) return;
+    known = true;
+    if (!read(node, member)) user_error("{}: {} must be {} ({})", where, key, expected(member), meaning);
+    if constexpr (Number<std::remove_cvref_t<decltype(member)>>) {
+      if (!(double(member) >= range.low && double(member) <= range.high))
+        user_error("{}: {} = {} is out of range: it must be {} {:g} ({})", where, key, member,
+                   double(member) < range.low ? "at least" : "at most", double(member) < range.low ? range.low : range.high, meaning);
+    }
+  });
+  if (known) return;
+  const std::string near = nearest(key, keys());
+  user_error("{}: there is no key {}{}; `minke pretrain --help-recipe` lists them", where, key,
+             near.empty() ? "" : fmt::format(" (did you mean {}?)", near));
+}
+
+Json to_json(const toml::node& node) {
+  if (const auto* t = node.as_table()) {
+    Json j = Json::object();
+    for (const auto& [k, v] : *t) j[std::string(k.str())] = to_json(v);
+    return j;
+  }
+  if (const auto* a = node.as_array()) {
+    Json j = Json::array();
+    for (const auto& v : *a) j.push_back(to_json(v));
+    return j;
+  }
+  if (const auto* s = node.as_string()) return s->get();
+  if (const auto* b = node.as_boolean()) return b->get();
+  if (const auto* i = node.as_integer()) return i->get();
+  if (const auto* f = node.as_floating_point()) return f->get();
+  return nullptr;
+}
+
+// TOML for a config.json value: an object becomes an inline table.
+std::string toml_of(const Json& j) {
+  if (j.is_object()) {
+    std::string s = "{";
+    for (const auto& [k, v] : j.items()) s += (s.size() > 1 ? ", " : " ") + k + " = " + toml_of(v);
+    return s + " }";
+  }
+  if (j.is_number_float()) {
+    std::string s = fmt::format("{}", j.get<double>());
+    return s.find_first_of(".eni") == s.npos ? s + ".0" : s;
+  }
+  return j.dump();
+}
+std::string toml_of(const std::string& v) { return Json(v).dump(); }
+std::string toml_of(const std::vector<std::string>& v) { return Json(v).dump(); }
+std::string toml_of(bool v) { return v ? "true" : "false"; }
+std::string toml_of(double v) { return toml_of(Json(v)); }
+std::string toml_of(int64_t v) { return std::to_string(v); }
+std::string toml_of(uint64_t v) { return std::to_string(v); }
+
+void apply(Recipe& r, Json& model, const toml::table& table, std::string_view where) {
+  for (const auto& [section, node] : table) {
+    const toml::table* t = node.as_table();
+    if (!t) set_field(r, std::string(section.str()), node, place(where, node));  // no top-level keys: says so
+    else if (section.str() == "model") model.update(to_json(node));
+    else
+      for (const auto& [key, value] : *t) set_field(r, fmt::format("{}.{}", section.str(), key.str()), value, place(where, value));
+  }
+}
+
+toml::table parse_toml(std::string_view text, std::string_view where) {
+  // The parser recurses: bound the nesting before it sees the text.
+  int depth = 0, deepest = 0;
+  for (char c : text) {
+    if (c == '[' || c == '{') deepest = std::max(deepest, ++depth);
+    if ((c == ']' || c == '}') && depth > 0) --depth;
+  }
+  if (deepest > 200 || text.size() > (size_t(4) << 20)) user_error("{}: too large or too deeply nested for a recipe", where);
+  try {
+    return toml::parse(text, where);
+  } catch (const toml::parse_error& e) {
+    user_error("{}:{}: not valid TOML: {}", where, e.source().begin.line, e.description());
+  }
+}
+
+void check_choices(const Recipe& r, std::string_view where) {
+  const auto one_of = [&](const char* key, const std::string& value, std::initializer_list<const char*> allowed) {
+    std::string list;
+    for (const char* a : allowed) {
+      if (value == a) return;
+      list += list.empty() ? fmt::format("\"{}\"", a) : fmt::format(" or \"{}\"", a);
+    }
+    user_error("{}: {} = \"{}\" is unknown: it must be {}", where, key, value, list);
+  };
+  one_of("tokenizer.kind", r.tokenizer.kind, {"bpe", "characters"});
+  one_of("data.documents", r.data.documents, {"file", "blank-lines"});
+  one_of("data.held_out", r.data.held_out, {"documents", "tail"});
+  one_of("train.precision", r.train.precision, {"bf16", "f32"});
+  if (r.train.micro_batch_size > 0 && r.train.batch_size % r.train.micro_batch_size != 0)
+    user_error("{}: train.batch_size {} is no multiple of train.micro_batch_size {}", where, r.train.batch_size, r.train.micro_batch_size);
+  if (r.train.decay_end < r.train.decay_begin)
+    user_error("{}: train.decay_end {} lies before train.decay_begin {}", where, r.train.decay_end, r.train.decay_begin);
+}
+
+}  // namespace
+
+Recipe parse_recipe(std::string_view text, std::string_view where, const std::vector<std::string>& overrides) {
+  Recipe r;
+  Json model = Json::object();
+  apply(r, model, parse_toml(text, where), where);
+  for (const std::string& o : overrides) {
+    const size_t equals = o.find('=');
+    if (equals == o.npos || o.find('\n') != o.npos) user_error("--set {}: write it as section.key=value", o);
+    const std::string key = o.substr(0, equals), value = o.substr(equals + 1);
+    toml::table table;
+    try {
+      table = toml::parse(key + " = " + value);
+    } catch (const toml::parse_error&) {
+      table = parse_toml(key + " = " + Json(value).dump(), "--set " + o);  // a bare word is a string
+    }
+    apply(r, model, table, "--set " + o);
+  }
+  if (r.data.train.empty()) user_error("{}: data.train is missing: name files to train on, or \"builtin:\"", where);
+  if (r.train.steps == 0 && r.train.minutes == 0) user_error("{}: give train.steps or train.minutes", where);
+  check_choices(r, where);
+  r.model_json = model.dump(2);
+  return r;
+}
+
+Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
+  return parse_recipe(read_file(file, size_t(4) << 20), file.string(), overrides);
+}
+
+std::string recipe_to_toml(const Recipe& r) {
+  std::string text, section;
+  recipe_fields(r, [&](std::string_view key, const auto& member, const char*, Range) {
+    const size_t dot = key.find('.');
+    if (key.substr(0, dot) != section) text += fmt::format("{}[{}]\n", text.empty() ? "" : "\n", section = key.substr(0, dot));
+    text += fmt::format("{} = {}\n", key.substr(dot + 1), toml_of(member));
+  });
+  text += "\n[model]\n";
+  const Json model = Json::parse(r.model_json.empty() ? "{}" : r.model_json);
+  for (const auto& [k, v] : model.items())
+    if (!v.is_null()) text += k + " = " + toml_of(v) + "\n";
+  return text;
+}
+
+std::string recipe_help() {
+  std::string text;
+  const Recipe defaults;
+  recipe_fields(defaults, [&](const char* key, const auto& member, const char* meaning, Range) {
+    text += fmt::format("  {:<26} {:<12} {}\n", key, toml_of(member), meaning);
+  });
+  return text + "  model.*                                 the fields of config.json (hidden_size, num_hidden_layers, …)\n";
+}
+
+TrainSettings train_settings(const Recipe& r, int64_t steps) {
+  const auto& t = r.train;
+  const double n = double(steps);
+  TrainSettings s;
+  s.lr = {.peak = t.lr, .warmup_steps = int64_t(std::llround(t.warmup * n)), .decay_begin = t.decay_begin * n,
+          .decay_end = t.decay_end * n, .low = t.lr * t.low_ratio, .last_begin = t.last_begin * n, .last = t.lr * t.last_ratio};
+  s.adamw = {.beta1 = t.beta1, .beta2 = t.beta2, .eps = t.eps, .weight_decay = t.weight_decay, .clip = t.clip};
+  s.mtp = {t.mtp_weight, t.mtp_weight_late};
+  s.bias_speed = r.balance.bias_speed;
+  s.balance = {.alpha_expert = r.balance.sequence_alpha};
+  return s;
+}
+
+}  // namespace minke

@@ -1,0 +1,69 @@
+// A training run as one TOML file. Every key stands once in recipe_fields (recipe.cpp): its name, default and meaning
+// drive parsing, --set, the printed resolved recipe and --help-recipe. A misspelt key is answered with the nearest right
+// one. [model] holds config.json fields as they are there. Test: tests/train/recipe_test.cpp.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "spec/config.h"
+#include "train/trainer.h"
+
+namespace minke {
+
+struct Recipe {
+  struct Tokenizer {
+    std::string path;                      // an existing tokenizer folder
+    std::string kind = "bpe";              // or "characters": trained from the data when path is empty
+    int64_t vocab_size = 4096;
+  } tokenizer;
+  struct Data {
+    std::vector<std::string> train;        // files, folders, globs, or "builtin:"
+    std::vector<std::string> text_keys{"text"};
+    std::string documents = "file";        // plain text: one document a "file", or at "blank-lines"
+    std::string held_out = "documents";    // by document hash; "tail": the last part of a single text
+    double held_out_fraction = 0.01;
+    int64_t builtin_bytes = 8'000'000;     // of "builtin:"
+    bool mask_documents = false;           // no attention across documents
+    double fim_rate = 0;
+  } data;
+  struct Train {
+    int64_t steps = 0;                     // 0: from minutes
+    double minutes = 0;                    // measured once at the start, then it is a number of steps
+    int64_t sequence_length = 256, batch_size = 16, micro_batch_size = 0;
+    std::string precision = "bf16";
+    uint64_t seed = 1;
+    double lr = 1e-3, warmup = 0.02, decay_begin = 0.5, decay_end = 1.0, low_ratio = 0.1, last_begin = 1.0, last_ratio = 0.1;
+    double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.1, clip = 1.0;
+    double initializer_range = 0.02;
+    double mtp_weight = 0.3, mtp_weight_late = 0.1;
+  } train;
+  struct Balance {
+    double bias_speed = 0.001;
+    double sequence_alpha = 1e-4;
+  } balance;
+  struct Log {
+    double eval_every = 0.1;               // of the run
+    int64_t eval_tokens = 65536;
+    int64_t sample_tokens = 100;
+    std::vector<std::string> sample_prompts;
+    double save_every = 0.25;
+    int64_t keep = 2;
+  } log;
+  std::string model_json;                  // [model] as config.json text
+};
+
+// Overrides are "train.lr=3e-4" as in --set. UserError with file, line, key, the nearest key and what is expected.
+Recipe parse_recipe(std::string_view toml, std::string_view where, const std::vector<std::string>& overrides = {});
+Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
+// The resolved recipe, which parse_recipe reads back to the same.
+std::string recipe_to_toml(const Recipe& recipe);
+// Every key with default and meaning.
+std::string recipe_help();
+
+// The trainer's settings for a run of `steps` steps.
+TrainSettings train_settings(const Recipe& recipe, int64_t steps);
+
+}  // namespace minke

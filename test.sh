@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Builds minke and runs its tests; installs the Debian packages it lacks.
+#   ./test.sh                 everything, release build
+#   ./test.sh --unit          only the unit tests (under a minute once built)
+#   ./test.sh --preset asan   another build: release dev asan ubsan tsan
+#   ./test.sh -- -R mla       what follows -- goes to ctest
+# With CI=true: warnings are errors, the formatting is checked, and the unit tests run under AddressSanitizer first.
+. "$(dirname "$0")/tools/setup.sh"
+
+preset=release labels=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --preset) preset=${2:?"--preset needs a name: release dev asan ubsan tsan"}; shift 2 ;;
+    --unit) labels=(-L '^unit$'); shift ;;
+    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --) shift; break ;;
+    *) die "unknown option $1 (./test.sh --help lists them)" 2 ;;
+  esac
+done
+[[ " release dev asan ubsan tsan " == *" $preset "* ]] || die "no preset $preset; there are release dev asan ubsan tsan" 2
+
+# shellcheck disable=SC2086  # lists of names, split on purpose
+need_packages $build_packages $test_packages
+cores=$(nproc)
+options=(-DMINKE_TESTS=ON)
+[ "${CI:-}" != true ] || options+=(-DMINKE_WERROR=ON)
+
+# build_and_test PRESET [ctest arguments…]
+build_and_test() {
+  local name=$1 begin=$SECONDS
+  shift
+  [ -e "build/$name/bin/minke" ] || say "building $name with $cores cores: the first time takes minutes"
+  configure "$name" "${options[@]}"
+  cmake --build --preset "$name" -j "$cores" || return
+  say "built $name in $((SECONDS - begin)) s; testing"
+  ctest --test-dir "build/$name" --output-on-failure --no-tests=error --no-label-summary -j "$cores" "$@"
+}
+
+failed=()
+if [ "${CI:-}" = true ]; then
+  need_packages clang-format-14
+  tools/format.sh --check || failed+=(formatting)
+  [ "$preset" != release ] || build_and_test asan -L '^unit$' || failed+=("unit tests under asan")
+fi
+build_and_test "$preset" "${labels[@]}" "$@" || failed+=("$preset")
+[ ${#failed[@]} = 0 ] || die "FAILED: $(printf '%s; ' "${failed[@]}")see above"
