@@ -226,14 +226,10 @@ int main(int argc, char** argv) {
   double seconds = 0.5;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string key = argv[i], value = argv[i + 1];
-    if (key == "--isa")
-      isa = value;
-    else if (key == "--only")
-      only = value;
-    else if (key == "--threads")
-      threads = std::stoi(value);
-    else if (key == "--seconds")
-      seconds = std::stod(value);
+    if (key == "--isa") isa = value;
+    else if (key == "--only") only = value;
+    else if (key == "--threads") threads = std::stoi(value);
+    else if (key == "--seconds") seconds = std::stod(value);
   }
   try {
     Bench b(cpu_kernels(isa), threads);

@@ -28,14 +28,10 @@ uint64_t parse_bytes(const std::string& text) {
     value = value * 10 + uint64_t(text[i] - '0');
   const std::string unit = text.substr(i);
   uint64_t factor = 0;
-  if (unit.empty())
-    factor = 1;
-  else if (unit == "k" || unit == "K" || unit == "kB")
-    factor = 1000;
-  else if (unit == "M" || unit == "MB")
-    factor = 1000000;
-  else if (unit == "G" || unit == "GB")
-    factor = 1000000000;
+  if (unit.empty()) factor = 1;
+  else if (unit == "k" || unit == "K" || unit == "kB") factor = 1000;
+  else if (unit == "M" || unit == "MB") factor = 1000000;
+  else if (unit == "G" || unit == "GB") factor = 1000000000;
   if (i == 0 || factor == 0 || value == 0 || value > uint64_t(1000000000000) / factor)
     user_error("--bytes {}: give a number of bytes up to 1000G, such as 300k, 5M or 1G", text);
   return value * factor;
@@ -64,10 +60,8 @@ void run(const CorpusOptions& options) {
               {"text", document.text}, {"kind", name_of(document.kind)}, {"language", name_of(document.language)}}
               .dump() +
           "\n";
-    else
-      record = (documents ? "\n" : "") + document.text + "\n";
-    if (file)
-      file->write(record);
+    else record = (documents ? "\n" : "") + document.text + "\n";
+    if (file) file->write(record);
     else if (std::fwrite(record.data(), 1, record.size(), stdout) != record.size())
       return false;  // a closed pipe ends it
     ++documents;

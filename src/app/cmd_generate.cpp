@@ -59,15 +59,20 @@ class Printer {
   std::string held_;
 };
 
-void generate_one(const GenerateOptions& o, const Context& ctx, const Model& model, const Tokenizer& tokenizer, uint64_t seed) {
+void generate_one(const GenerateOptions& o, const Context& ctx, const Model& model, const Tokenizer& tokenizer,
+                  uint64_t seed) {
   std::vector<int32_t> prompt = tokenizer.encode(o.prompt);
   if (tokenizer.bos_id() >= 0) prompt.insert(prompt.begin(), tokenizer.bos_id());
-  if (prompt.empty()) user_error("-p: the prompt is empty and this tokenizer has no token to begin with; give some text");
+  if (prompt.empty())
+    user_error("-p: the prompt is empty and this tokenizer has no token to begin with; give some text");
   for (int32_t id : prompt)
-    if (id >= model.config().vocab_size) user_error("the tokenizer of {} gives token {} but the model has {}; they do not belong together", o.model, id, model.config().vocab_size);
+    if (id >= model.config().vocab_size)
+      user_error("the tokenizer of {} gives token {} but the model has {}; they do not belong together", o.model, id,
+                 model.config().vocab_size);
   const int64_t ctx_size = model.max_positions();
   if (int64_t(prompt.size()) >= ctx_size)
-    user_error("the prompt has {} tokens but the context holds {}: shorten it or raise --ctx-size", prompt.size(), ctx_size);
+    user_error("the prompt has {} tokens but the context holds {}: shorten it or raise --ctx-size", prompt.size(),
+               ctx_size);
 
   Generator generator(ctx, model, ctx_size);
   SamplingSettings sampling = o.sampling;
@@ -92,9 +97,11 @@ void generate_one(const GenerateOptions& o, const Context& ctx, const Model& mod
   std::printf("\n");
   std::fflush(stdout);
   if (!o.quiet)
-    std::fprintf(stderr, "%zu prompt tokens in %.2f s (%.0f tok/s), %zu new in %.2f s (%.1f tok/s), cache %.2f MiB\n", prompt.size(), first,
-                 double(prompt.size()) / std::max(first, 1e-9), made.size(), seconds_since(begin) - first,
-                 double(made.size() > 1 ? made.size() - 1 : 0) / std::max(seconds_since(begin) - first, 1e-9), double(generator.cache().bytes()) / (1 << 20));
+    std::fprintf(stderr, "%zu prompt tokens in %.2f s (%.0f tok/s), %zu new in %.2f s (%.1f tok/s), cache %.2f MiB\n",
+                 prompt.size(), first, double(prompt.size()) / std::max(first, 1e-9), made.size(),
+                 seconds_since(begin) - first,
+                 double(made.size() > 1 ? made.size() - 1 : 0) / std::max(seconds_since(begin) - first, 1e-9),
+                 double(generator.cache().bytes()) / (1 << 20));
 }
 
 void generate(GenerateOptions& o) {
@@ -120,15 +127,26 @@ void add_generate_command(CLI::App& program) {
   CLI::App* c = program.add_subcommand("generate", "Continue a prompt with a checkpoint");
   c->add_option("-m,--model", o->model, "Checkpoint folder")->required();
   c->add_option("-p,--prompt", o->prompt, "Text to continue");
-  c->add_option("-n,--n-predict", o->max_new, "New tokens at most")->check(CLI::Range(1, 1 << 30))->capture_default_str();
-  c->add_option("-c,--ctx-size", o->ctx_size, "Tokens of context; 0 = what the model was made for, at most 4096")->check(CLI::NonNegativeNumber)->capture_default_str();
-  c->add_option("--count", o->count, "Answers, with seeds seed, seed+1, …")->check(CLI::Range(1, 1000000))->capture_default_str();
-  c->add_option("--temp", o->sampling.temperature, "Temperature; 0 = always the most likely token")->capture_default_str();
+  c->add_option("-n,--n-predict", o->max_new, "New tokens at most")
+      ->check(CLI::Range(1, 1 << 30))
+      ->capture_default_str();
+  c->add_option("-c,--ctx-size", o->ctx_size, "Tokens of context; 0 = what the model was made for, at most 4096")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  c->add_option("--count", o->count, "Answers, with seeds seed, seed+1, …")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  c->add_option("--temp", o->sampling.temperature, "Temperature; 0 = always the most likely token")
+      ->capture_default_str();
   c->add_option("--top-k", o->sampling.top_k, "Only the k most likely tokens; 0 = all")->capture_default_str();
-  c->add_option("--top-p", o->sampling.top_p, "Only the most likely tokens that together have this probability")->capture_default_str();
-  c->add_option("--min-p", o->sampling.min_p, "Only tokens with this share of the largest probability")->capture_default_str();
+  c->add_option("--top-p", o->sampling.top_p, "Only the most likely tokens that together have this probability")
+      ->capture_default_str();
+  c->add_option("--min-p", o->sampling.min_p, "Only tokens with this share of the largest probability")
+      ->capture_default_str();
   c->add_option("--stop", o->stop, "Stop before this text (may be given again)")->allow_extra_args(false);
-  c->add_option("--dtype", o->dtype, "Number format of the computation")->check(CLI::IsMember({"bf16", "f32"}))->capture_default_str();
+  c->add_option("--dtype", o->dtype, "Number format of the computation")
+      ->check(CLI::IsMember({"bf16", "f32"}))
+      ->capture_default_str();
   c->add_flag("-q,--quiet", o->quiet, "Only the new text");
   add_runtime_flags(*c, o->runtime);
   c->callback([o] { generate(*o); });

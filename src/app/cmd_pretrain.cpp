@@ -22,7 +22,8 @@ void pretrain(PretrainOptions& o) {
     std::printf("Keys of a recipe: section.key, default, meaning\n%s", recipe_help().c_str());
     return;
   }
-  if (o.recipe.empty()) user_error("pretrain: name a recipe, for example runs/quickstart.toml (--help-recipe lists its keys)");
+  if (o.recipe.empty())
+    user_error("pretrain: name a recipe, for example runs/quickstart.toml (--help-recipe lists its keys)");
   if (!o.data.empty()) {
     std::string list;
     for (const std::string& d : o.data) list += (list.empty() ? "" : ", ") + Json(d).dump();
@@ -33,7 +34,8 @@ void pretrain(PretrainOptions& o) {
     o.set.push_back(fmt::format("train.minutes={}", o.minutes));
   }
   const std::string stem = fs::path(o.recipe).stem().string();
-  PretrainRun run(load_recipe(o.recipe, o.set), o.out.empty() ? fs::path("runs") / "out" / stem : fs::path(o.out), o.resume, o.runtime);
+  PretrainRun run(load_recipe(o.recipe, o.set), o.out.empty() ? fs::path("runs") / "out" / stem : fs::path(o.out),
+                  o.resume, o.runtime);
   if (!run.run()) throw CLI::RuntimeError(130);
 }
 
@@ -45,11 +47,17 @@ void add_pretrain_command(CLI::App& program) {
   c->add_option("recipe", o->recipe, "Recipe file (TOML)");
   c->add_option("data", o->data, "Files, folders or globs to train on instead of the recipe's data.train");
   c->add_option("--out", o->out, "Folder of the run; default: runs/out/<recipe>");
-  c->add_option("--set", o->set, "Override a key of the recipe: --set train.lr=3e-4 (may be given again)")->allow_extra_args(false);
-  c->add_option("--minutes", o->minutes, "Length of the run instead of the recipe's train.steps; 0 = as the recipe says")->check(CLI::Range(0.0, 1e6))->capture_default_str();
+  c->add_option("--set", o->set, "Override a key of the recipe: --set train.lr=3e-4 (may be given again)")
+      ->allow_extra_args(false);
+  c->add_option("--minutes", o->minutes,
+                "Length of the run instead of the recipe's train.steps; 0 = as the recipe says")
+      ->check(CLI::Range(0.0, 1e6))
+      ->capture_default_str();
   c->add_flag("--resume", o->resume, "Continue the run in --out, if there is one");
   c->add_flag("--help-recipe", o->help_recipe, "List every key of a recipe with default and meaning");
-  c->add_option("-t,--threads", o->runtime.threads, "Threads; 0 = all cores this process may use")->check(CLI::Range(0, 1024))->capture_default_str();
+  c->add_option("-t,--threads", o->runtime.threads, "Threads; 0 = all cores this process may use")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
   c->callback([o] { pretrain(*o); });
 }
 

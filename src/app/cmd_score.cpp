@@ -80,7 +80,8 @@ void score(const ScoreOptions& o) {
   Config config = load_config(o.model);
   for (int64_t i = 0; i < n; ++i) {
     if (ids[i] < 0 || ids[i] >= config.vocab_size)
-      user_error("{}: token {} at [{},{}] is outside the vocabulary of {}", o.tokens, ids[i], i / t, i % t, config.vocab_size);
+      user_error("{}: token {} at [{},{}] is outside the vocabulary of {}", o.tokens, ids[i], i / t, i % t,
+                 config.vocab_size);
     if (i % t + 1 < t) targets[i] = ids[i + 1];
   }
   const int64_t depths = config.num_nextn_predict_layers;
@@ -121,7 +122,8 @@ void score(const ScoreOptions& o) {
   out.add("loss", {1}, {float(main + o.mtp_weight * mtp)});
   if (o.grad) add_gradients(ctx, model, out);
   write_safetensors(o.out, out.tensors);
-  std::printf("loss %.6f nats per token over %lld tokens", main + o.mtp_weight * mtp, static_cast<long long>(b * (t - 1)));
+  std::printf("loss %.6f nats per token over %lld tokens", main + o.mtp_weight * mtp,
+              static_cast<long long>(b * (t - 1)));
   if (depths > 0) std::printf(" (main %.6f + %.3g × MTP %.6f)", main, o.mtp_weight, mtp);
   std::printf("; written to %s\n", o.out.c_str());
 }
@@ -135,8 +137,12 @@ void add_score_command(CLI::App& program) {
   c->add_option("--tokens", o->tokens, "Safetensors file with \"tokens\", int32 [B,T]")->required();
   c->add_option("--out", o->out, "Safetensors file to write: logits, losses, grad.*")->required();
   c->add_flag("--grad", o->grad, "Also the gradient of the loss, one tensor per parameter");
-  c->add_option("--dtype", o->dtype, "Number format of the computation")->check(CLI::IsMember({"f32", "bf16"}))->capture_default_str();
-  c->add_option("--mtp-weight", o->mtp_weight, "Weight of the MTP loss in the loss")->check(CLI::NonNegativeNumber)->capture_default_str();
+  c->add_option("--dtype", o->dtype, "Number format of the computation")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->capture_default_str();
+  c->add_option("--mtp-weight", o->mtp_weight, "Weight of the MTP loss in the loss")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   add_runtime_flags(*c, o->runtime);
   c->callback([o] { score(*o); });
 }

@@ -33,13 +33,10 @@ std::string read_stdin() {
   return text;
 }
 
-void print(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-}
+void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
 // The lines of a text, without their ends; a last line without an end counts.
-template <class Each>
-void for_each_line(std::string_view text, Each each) {
+template <class Each> void for_each_line(std::string_view text, Each each) {
   for (size_t line = 1; !text.empty(); ++line) {
     const size_t end = std::min(text.find('\n'), text.size());
     each(line, text.substr(0, end));
@@ -119,9 +116,7 @@ void train(const Flags& f, bool vocab_size_given) {
              seconds);
 }
 
-std::string ids_as_json(const std::vector<int32_t>& ids) {
-  return fmt::format("[{}]", fmt::join(ids, ","));
-}
+std::string ids_as_json(const std::vector<int32_t>& ids) { return fmt::format("[{}]", fmt::join(ids, ",")); }
 
 void encode_jsonl(const Flags& f, const Tokenizer& tokenizer, EncodeOptions options) {
   const MappedFile input{fs::path(f.jsonl)};
@@ -168,10 +163,8 @@ void encode(const Flags& f, bool text_given) {
   }
   const std::vector<int32_t> ids = tokenizer.encode(text_given ? f.text : read_stdin(), options);
   const std::string line = fmt::format("{}\n", fmt::join(ids, " "));
-  if (f.out.empty())
-    print(line);
-  else
-    write_file_atomic(f.out, line);
+  if (f.out.empty()) print(line);
+  else write_file_atomic(f.out, line);
 }
 
 void decode(const Flags& f) {

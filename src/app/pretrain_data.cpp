@@ -10,8 +10,10 @@ namespace {
 constexpr size_t kTokenizerSample = size_t(32) << 20;  // bytes of text a tokenizer is trained on at most
 
 DocumentOptions document_options(const Recipe& r) {
-  return {.text_keys = r.data.text_keys, .split_blank_lines = r.data.documents == "blank-lines",
-          .builtin_bytes = uint64_t(r.data.builtin_bytes), .builtin_seed = r.train.seed};
+  return {.text_keys = r.data.text_keys,
+          .split_blank_lines = r.data.documents == "blank-lines",
+          .builtin_bytes = uint64_t(r.data.builtin_bytes),
+          .builtin_seed = r.train.seed};
 }
 
 uint64_t hash_of(std::string_view text) {
@@ -50,22 +52,27 @@ Tokenizer prepare_tokenizer(const Recipe& r, const fs::path& run_folder, int thr
   return tokenizer;
 }
 
-Dataset prepare_data(const Recipe& r, const Tokenizer& tokenizer, const fs::path& run_folder, int threads, Console& console) {
+Dataset prepare_data(const Recipe& r, const Tokenizer& tokenizer, const fs::path& run_folder, int threads,
+                     Console& console) {
   DatasetOptions options;
   options.sources = r.data.train;
   options.documents = document_options(r);
-  (r.data.held_out == "tail" ? options.held_out.tail_fraction : options.held_out.hash_fraction) = r.data.held_out_fraction;
+  (r.data.held_out == "tail" ? options.held_out.tail_fraction : options.held_out.hash_fraction) =
+      r.data.held_out_fraction;
   options.encode = [&tokenizer](std::string_view text) { return tokenizer.encode(text, {.parse_special = false}); };
   options.vocab_size = tokenizer.vocab_size();
   options.tokenizer_hash = hash_of(tokenizer.json_text());
   options.eos = tokenizer.eos_id();
   options.threads = threads;
   Dataset data = prepare_dataset(options, run_folder / "data", [&](const DatasetProgress& p) {
-    console.progress(fmt::format("tokenising  {} documents, {}, {} tokens", p.documents, human_bytes(double(p.bytes)), human_count(double(p.tokens))), 0, 0);
+    console.progress(fmt::format("tokenising  {} documents, {}, {} tokens", p.documents, human_bytes(double(p.bytes)),
+                                 human_count(double(p.tokens))),
+                     0, 0);
   });
   const double bytes = double(data.train.text_bytes() + data.held_out.text_bytes());
   const double tokens = double(data.train.num_tokens() + data.held_out.num_tokens());
-  console.print(fmt::format("data        {} train and {} held-out tokens, {:.2f} bytes per token", human_count(double(data.train.num_tokens())),
+  console.print(fmt::format("data        {} train and {} held-out tokens, {:.2f} bytes per token",
+                            human_count(double(data.train.num_tokens())),
                             human_count(double(data.held_out.num_tokens())), bytes / std::max(tokens, 1.0)));
   return data;
 }
@@ -83,9 +90,11 @@ Config model_config(const Recipe& r, const Tokenizer& tokenizer) {
   if (tokenizer.eos_id() >= 0) fill("eos_token_id", tokenizer.eos_id());
   Config config = parse_config(j.dump(), "recipe [model]");
   if (config.vocab_size < tokenizer.vocab_size())
-    user_error("recipe [model]: vocab_size {} is less than the tokenizer's {} tokens", config.vocab_size, tokenizer.vocab_size());
+    user_error("recipe [model]: vocab_size {} is less than the tokenizer's {} tokens", config.vocab_size,
+               tokenizer.vocab_size());
   if (config.max_position_embeddings < r.train.sequence_length)
-    user_error("recipe: train.sequence_length {} is more than model.max_position_embeddings {}", r.train.sequence_length, config.max_position_embeddings);
+    user_error("recipe: train.sequence_length {} is more than model.max_position_embeddings {}",
+               r.train.sequence_length, config.max_position_embeddings);
   return config;
 }
 

@@ -1,8 +1,8 @@
 #include "app/pretrain_run.h"
 
-#include <csignal>
 #include <chrono>
 #include <cmath>
+#include <csignal>
 #include <nlohmann/json.hpp>
 #include <numbers>
 
@@ -50,17 +50,21 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOpt
     : recipe_(stored_or(std::move(recipe), checked_folder(folder, resume))),
       folder_(std::move(folder)),
       runtime_(seeded(runtime, recipe_.train.seed)),
-      tokenizer_((console_.print(runtime_.description()), prepare_tokenizer(recipe_, folder_, ctx().threads->count(), console_))),
+      tokenizer_((console_.print(runtime_.description()),
+                  prepare_tokenizer(recipe_, folder_, ctx().threads->count(), console_))),
       data_(prepare_data(recipe_, tokenizer_, folder_, ctx().threads->count(), console_)) {
   const auto& t = recipe_.train;
   micro_batch_ = t.micro_batch_size > 0 ? t.micro_batch_size : t.batch_size;
-  PackingOptions packing{.sequence_length = t.sequence_length, .seed = t.seed, .fim_rate = recipe_.data.fim_rate,
+  PackingOptions packing{.sequence_length = t.sequence_length,
+                         .seed = t.seed,
+                         .fim_rate = recipe_.data.fim_rate,
                          .ends_with_eos = data_.eos >= 0};
   if (recipe_.data.fim_rate > 0)
     packing.fim = {tokenizer_.id_of("<｜fim▁begin｜>").value_or(-1), tokenizer_.id_of("<｜fim▁hole｜>").value_or(-1),
                    tokenizer_.id_of("<｜fim▁end｜>").value_or(-1)};
   loader_.emplace(std::vector<LoaderSource>{{&data_.train}}, packing, std::max<int32_t>(data_.eos, 0));
-  model_.emplace(ctx(), model_config(recipe_, tokenizer_), t.precision == "bf16" ? Precision::bf16() : Precision::f32(), t.sequence_length);
+  model_.emplace(ctx(), model_config(recipe_, tokenizer_), t.precision == "bf16" ? Precision::bf16() : Precision::f32(),
+                 t.sequence_length);
   announce();
   model_->weights().initialise(ctx(), model_->config().initializer_range);
   trainer_.emplace(ctx(), *model_, train_settings(recipe_, 1),
@@ -83,20 +87,22 @@ void PretrainRun::announce() {
   const auto activations = [&](int64_t sequences) {
     return double(PlainExecutor::activation_bytes(*model_, sequences, t.sequence_length));
   };
-  console_.print(fmt::format("model       {} with {} layers: {} parameters, {} active a token", model_->config().model_type,
-                             model_->config().num_hidden_layers, human_count(double(counts.total)),
-                             human_count(double(counts.active_head_only))));
+  console_.print(fmt::format("model       {} with {} layers: {} parameters, {} active a token",
+                             model_->config().model_type, model_->config().num_hidden_layers,
+                             human_count(double(counts.total)), human_count(double(counts.active_head_only))));
   console_.print(fmt::format("memory      {} weights, gradients and moments + {} activations of {} × {} tokens",
-                             human_bytes(weights), human_bytes(activations(micro_batch_)), micro_batch_, t.sequence_length));
+                             human_bytes(weights), human_bytes(activations(micro_batch_)), micro_batch_,
+                             t.sequence_length));
   const double available = 0.9 * double(machine_memory());
   if (weights + activations(micro_batch_) <= available) return;
   int64_t fits = micro_batch_;
   while (fits > 0 && (t.batch_size % fits != 0 || weights + activations(fits) > available)) --fits;
   if (fits == 0)
-    user_error("this run needs {} even with one sequence at a time, but {} are there: make the model or the sequences smaller",
-               human_bytes(weights + activations(1)), human_bytes(available));
-  user_error("this run needs {} but {} are there: set train.micro_batch_size = {}", human_bytes(weights + activations(micro_batch_)),
-             human_bytes(available), fits);
+    user_error(
+        "this run needs {} even with one sequence at a time, but {} are there: make the model or the sequences smaller",
+        human_bytes(weights + activations(1)), human_bytes(available));
+  user_error("this run needs {} but {} are there: set train.micro_batch_size = {}",
+             human_bytes(weights + activations(micro_batch_)), human_bytes(available), fits);
 }
 
 // minutes → steps: a few gradients are timed, weights are left alone. The number goes into the stored recipe, so a
@@ -130,9 +136,11 @@ void PretrainRun::load_latest() {
     load_tensors(ctx(), trainer_->state(), latest / "train" / "state.safetensors");
     trainer_->resumed_at(j.at("step").get<int64_t>());
   } catch (const nlohmann::json::exception&) {
-    user_error("{}: a field is missing or of the wrong type; delete this checkpoint and point `latest` to an older one", state.string());
+    user_error("{}: a field is missing or of the wrong type; delete this checkpoint and point `latest` to an older one",
+               state.string());
   }
-  console_.print(fmt::format("resumed     at step {} of {} from {}", trainer_->steps_done(), recipe_.train.steps, fs::read_symlink(latest).string()));
+  console_.print(fmt::format("resumed     at step {} of {} from {}", trainer_->steps_done(), recipe_.train.steps,
+                             fs::read_symlink(latest).string()));
 }
 
 TokenBatch PretrainRun::token_batch(const SequenceBatch& b, int64_t begin, int64_t count) const {
@@ -143,7 +151,8 @@ TokenBatch PretrainRun::token_batch(const SequenceBatch& b, int64_t begin, int64
     out.tokens.insert(out.tokens.end(), row, row + t);
     for (int64_t i = 1; i <= t; ++i) out.targets.push_back(i < b.num_valid[s] ? row[i] : -1);
     if (recipe_.data.mask_documents)
-      out.document_start.insert(out.document_start.end(), b.document_start.begin() + s * t, b.document_start.begin() + (s + 1) * t);
+      out.document_start.insert(out.document_start.end(), b.document_start.begin() + s * t,
+                                b.document_start.begin() + (s + 1) * t);
   }
   return out;
 }
@@ -171,7 +180,9 @@ Evaluation PretrainRun::evaluate(int64_t max_tokens) {
       const EvalWindows::Window window = windows.window(w);
       batch.tokens.insert(batch.tokens.end(), window.tokens.begin(), window.tokens.begin() + t);
       for (int64_t i = 1; i <= t; ++i) batch.targets.push_back(i <= window.num_targets ? window.tokens[i] : -1);
-      if (recipe_.data.mask_documents) batch.document_start.insert(batch.document_start.end(), window.document_start.begin(), window.document_start.end());
+      if (recipe_.data.mask_documents)
+        batch.document_start.insert(batch.document_start.end(), window.document_start.begin(),
+                                    window.document_start.end());
       bytes += window.text_bytes;
     }
     const LossSums sums = trainer_->losses(ctx(), batch, false);
@@ -192,12 +203,24 @@ void PretrainRun::log_step(const StepReport& r, double seconds) {
   const double rate = double(r.tokens) / seconds;
   recent_rate_ = recent_rate_ == 0 ? rate : 0.9 * recent_rate_ + 0.1 * rate;
   const double left = double(recipe_.train.steps - r.step) * double(r.tokens) / recent_rate_;
-  console_.progress(step_line({.step = r.step, .steps = recipe_.train.steps, .loss = r.loss, .lr = r.lr, .grad_norm = r.grad_norm,
-                               .tokens_per_second = recent_rate_, .eta_seconds = left, .mtp_loss = r.mtp_loss,
+  console_.progress(step_line({.step = r.step,
+                               .steps = recipe_.train.steps,
+                               .loss = r.loss,
+                               .lr = r.lr,
+                               .grad_norm = r.grad_norm,
+                               .tokens_per_second = recent_rate_,
+                               .eta_seconds = left,
+                               .mtp_loss = r.mtp_loss,
                                .load_max_over_mean = r.load.empty() ? 0 : r.load_max_over_mean()}),
                     r.step, recipe_.train.steps);
-  Json j{{"step", r.step}, {"loss", r.loss}, {"lr", r.lr}, {"grad_norm", r.grad_norm}, {"tokens", r.tokens}, {"seconds", seconds},
-         {"train_seconds", train_seconds_}, {"epochs", loader_->epochs(position_)}};
+  Json j{{"step", r.step},
+         {"loss", r.loss},
+         {"lr", r.lr},
+         {"grad_norm", r.grad_norm},
+         {"tokens", r.tokens},
+         {"seconds", seconds},
+         {"train_seconds", train_seconds_},
+         {"epochs", loader_->epochs(position_)}};
   if (!r.mtp_loss.empty()) j["mtp_loss"] = r.mtp_loss;
   if (r.balance_loss != 0) j["balance_loss"] = r.balance_loss;
   for (const LayerLoad& l : r.load) j["max_vio"][std::to_string(l.layer)] = l.max_violation();
@@ -209,11 +232,16 @@ void PretrainRun::log_step(const StepReport& r, double seconds) {
 void PretrainRun::log_evaluation(bool last) {
   const Evaluation e = evaluate(last ? std::numeric_limits<int64_t>::max() : recipe_.log.eval_tokens);
   if (e.tokens == 0) return;
-  console_.print(fmt::format("{} step {}: held-out {:.4f} nats per token, {:.4f} bits per byte ({} tokens, {} of training)",
-                             last ? "final      " : "evaluation ", trainer_->steps_done(), e.nats_per_token, e.bits_per_byte,
-                             human_count(double(e.tokens)), human_time(train_seconds_)));
-  log_->write({{"step", trainer_->steps_done()}, {"eval_nats_per_token", e.nats_per_token}, {"eval_bits_per_byte", e.bits_per_byte},
-               {"eval_tokens", e.tokens}, {"train_seconds", train_seconds_}, {"final", last}});
+  console_.print(
+      fmt::format("{} step {}: held-out {:.4f} nats per token, {:.4f} bits per byte ({} tokens, {} of training)",
+                  last ? "final      " : "evaluation ", trainer_->steps_done(), e.nats_per_token, e.bits_per_byte,
+                  human_count(double(e.tokens)), human_time(train_seconds_)));
+  log_->write({{"step", trainer_->steps_done()},
+               {"eval_nats_per_token", e.nats_per_token},
+               {"eval_bits_per_byte", e.bits_per_byte},
+               {"eval_tokens", e.tokens},
+               {"train_seconds", train_seconds_},
+               {"final", last}});
 }
 
 void PretrainRun::show_samples() {
@@ -223,10 +251,12 @@ void PretrainRun::show_samples() {
   if (prompts.empty()) prompts.push_back(tokenizer_.bos_id() >= 0 ? "" : "\n");
   for (size_t i = 0; i < prompts.size(); ++i) {
     std::vector<int32_t> ids = tokenizer_.encode(prompts[i]);
-    if (tokenizer_.bos_id() >= 0) ids.insert(ids.begin(), tokenizer_.eos_id());  // training saw documents begin after eos
+    if (tokenizer_.bos_id() >= 0)
+      ids.insert(ids.begin(), tokenizer_.eos_id());  // training saw documents begin after eos
     if (ids.empty() || int64_t(ids.size()) >= model_->max_positions()) continue;
     Generator generator(ctx(), *model_, model_->max_positions());
-    const auto made = generator.generate(ctx(), ids, log.sample_tokens, {.temperature = 0.7, .top_p = 0.95, .seed = recipe_.train.seed + i},
+    const auto made = generator.generate(ctx(), ids, log.sample_tokens,
+                                         {.temperature = 0.7, .top_p = 0.95, .seed = recipe_.train.seed + i},
                                          [&](int32_t token) { return token != tokenizer_.eos_id(); });
     const std::string text = tokenizer_.decode(made, true);
     console_.print(fmt::format("sample      {}▶{}", prompts[i], text));
@@ -245,8 +275,11 @@ void PretrainRun::save() {
     const fs::path state = folder.path() / "train";
     fs::create_directories(state);
     save_tensors(ctx(), trainer_->state(), state / "state.safetensors");
-    write_file_atomic(state / "state.json", Json{{"step", trainer_->steps_done()}, {"epoch", position_.epoch},
-                                                 {"sequence", position_.sequence_index}, {"train_seconds", train_seconds_}}.dump(2));
+    write_file_atomic(state / "state.json", Json{{"step", trainer_->steps_done()},
+                                                 {"epoch", position_.epoch},
+                                                 {"sequence", position_.sequence_index},
+                                                 {"train_seconds", train_seconds_}}
+                                                .dump(2));
     folder.commit();
   }
   const fs::path link = folder_ / "latest.tmp";
@@ -255,7 +288,8 @@ void PretrainRun::save() {
   fs::rename(link, folder_ / "latest");
   std::vector<fs::path> all;
   for (const auto& entry : fs::directory_iterator(checkpoints))
-    if (entry.path().filename().string().starts_with("step-") && entry.path().extension().empty()) all.push_back(entry.path());
+    if (entry.path().filename().string().starts_with("step-") && entry.path().extension().empty())
+      all.push_back(entry.path());
   std::sort(all.begin(), all.end());
   for (size_t i = 0; i + size_t(recipe_.log.keep) < all.size(); ++i) fs::remove_all(all[i]);
 }
@@ -280,13 +314,15 @@ bool PretrainRun::run() {
       show_samples();
     }
     if (stop) {
-      console_.print(fmt::format("stopped     at step {}: saved in {}; continue with --resume", report.step, folder_.string()));
+      console_.print(
+          fmt::format("stopped     at step {}: saved in {}; continue with --resume", report.step, folder_.string()));
       return false;
     }
   }
   log_evaluation(true);
   show_samples();
-  console_.print(fmt::format("done        {} steps in {}; the model is {}", recipe_.train.steps, human_time(train_seconds_), (folder_ / "latest").string()));
+  console_.print(fmt::format("done        {} steps in {}; the model is {}", recipe_.train.steps,
+                             human_time(train_seconds_), (folder_ / "latest").string()));
   return true;
 }
 

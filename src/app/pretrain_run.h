@@ -19,7 +19,8 @@ namespace minke {
 // Tokenizer of the run: the one named, the one trained before, or a new one from the data.
 Tokenizer prepare_tokenizer(const Recipe& recipe, const fs::path& run_folder, int threads, Console& console);
 // Token shards of the run, made once.
-Dataset prepare_data(const Recipe& recipe, const Tokenizer& tokenizer, const fs::path& run_folder, int threads, Console& console);
+Dataset prepare_data(const Recipe& recipe, const Tokenizer& tokenizer, const fs::path& run_folder, int threads,
+                     Console& console);
 // config.json of the run: [model] with what the tokenizer and the recipe know.
 Config model_config(const Recipe& recipe, const Tokenizer& tokenizer);
 

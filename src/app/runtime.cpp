@@ -12,7 +12,8 @@ namespace minke {
 
 void add_runtime_flags(CLI::App& command, RuntimeOptions& options) {
   command.add_option("-t,--threads", options.threads, "Threads; 0 = all cores this process may use")
-      ->check(CLI::Range(0, 1024))->capture_default_str();
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
   command.add_option("--seed", options.seed, "Seed of all randomness")->capture_default_str();
 }
 
@@ -21,18 +22,23 @@ size_t machine_memory() {
   std::error_code error;
   if (fs::exists("/sys/fs/cgroup/memory.max", error)) {
     const std::string limit = read_file("/sys/fs/cgroup/memory.max");
-    if (!limit.empty() && limit[0] >= '0' && limit[0] <= '9') bytes = std::min<size_t>(bytes, std::strtoull(limit.c_str(), nullptr, 10));
+    if (!limit.empty() && limit[0] >= '0' && limit[0] <= '9')
+      bytes = std::min<size_t>(bytes, std::strtoull(limit.c_str(), nullptr, 10));
   }
   return bytes;
 }
 
 // Scratch is address space, not memory: pages come when they are first touched, so half the machine is only a bound.
 Runtime::Runtime(const RuntimeOptions& options)
-    : threads_(options.threads > 0 ? options.threads : hardware_threads()), scratch_(host_memory(), machine_memory() / 2) {
+    : threads_(options.threads > 0 ? options.threads : hardware_threads()),
+      scratch_(host_memory(), machine_memory() / 2) {
   const char* isa = std::getenv("MINKE_ISA");
   const std::string_view wanted = isa ? isa : "";
   ctx_ = {.kernels = wanted == "reference" ? &reference_kernels() : &cpu_kernels(wanted),
-          .memory = &host_memory(), .threads = &threads_, .scratch = &scratch_, .rng = {.seed = options.seed}};
+          .memory = &host_memory(),
+          .threads = &threads_,
+          .scratch = &scratch_,
+          .rng = {.seed = options.seed}};
 }
 
 std::string Runtime::description() const {

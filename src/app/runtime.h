@@ -13,7 +13,7 @@ class App;
 namespace minke {
 
 struct RuntimeOptions {
-  int threads = 0;      // 0 = all this process may use
+  int threads = 0;  // 0 = all this process may use
   uint64_t seed = 0;
 };
 

@@ -19,8 +19,7 @@ struct BugError : std::logic_error {
   using std::logic_error::logic_error;
 };
 
-template <class... Args>
-[[noreturn]] void user_error(fmt::format_string<Args...> format, Args&&... args) {
+template <class... Args> [[noreturn]] void user_error(fmt::format_string<Args...> format, Args&&... args) {
   throw UserError(fmt::format(format, std::forward<Args>(args)...));
 }
 
@@ -50,18 +49,15 @@ inline void check(bool ok, std::string_view what, SourceLocation where = SourceL
 }
 // The same with the two values that should agree.
 template <class A, class B>
-void check_equal(const A& a, const B& b, std::string_view what,
-                 SourceLocation where = SourceLocation::current()) {
+void check_equal(const A& a, const B& b, std::string_view what, SourceLocation where = SourceLocation::current()) {
   if (!(a == b)) bug(fmt::format("{}: {} != {}", what, a, b), where);
 }
 
 // The candidate nearest to word by edit distance, or "" if none is near: "did you mean …?" in messages.
-template <class Strings>
-std::string nearest(std::string_view word, const Strings& candidates);
+template <class Strings> std::string nearest(std::string_view word, const Strings& candidates);
 size_t edit_distance(std::string_view a, std::string_view b);
 
-template <class Strings>
-std::string nearest(std::string_view word, const Strings& candidates) {
+template <class Strings> std::string nearest(std::string_view word, const Strings& candidates) {
   std::string best;
   size_t best_distance = word.size() / 3 + 2;
   for (const auto& c : candidates) {

@@ -20,7 +20,9 @@ namespace {
 
 struct Fd {
   int fd;
-  ~Fd() { if (fd >= 0) ::close(fd); }
+  ~Fd() {
+    if (fd >= 0) ::close(fd);
+  }
 };
 
 size_t regular_size(int fd, const fs::path& path) {

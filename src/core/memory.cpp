@@ -24,7 +24,8 @@ class HostMemory final : public Memory {
       if (p == MAP_FAILED) p = nullptr;
       else ::madvise(p, rounded_up(bytes, kHugePage), MADV_HUGEPAGE);
     }
-    if (!p) user_error("out of memory: {:.2f} GiB more were needed; use a smaller batch or model", double(bytes) / (1 << 30));
+    if (!p)
+      user_error("out of memory: {:.2f} GiB more were needed; use a smaller batch or model", double(bytes) / (1 << 30));
     return p;
   }
   void release(void* data, size_t bytes) noexcept override {
@@ -63,7 +64,8 @@ void* Arena::take_bytes(size_t bytes) {
   if (measuring()) return reinterpret_cast<void*>(kAlignment);
   if (used_ > capacity_) {
     used_ = at;
-    bug(fmt::format("arena of {} bytes is too small: {} used, {} asked for", capacity_, at, bytes), SourceLocation::current());
+    bug(fmt::format("arena of {} bytes is too small: {} used, {} asked for", capacity_, at, bytes),
+        SourceLocation::current());
   }
   return base_ + at;
 }

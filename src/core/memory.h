@@ -30,14 +30,20 @@ class Tensor {
   Tensor() = default;
   Tensor(Memory& memory, DType dtype, std::initializer_list<int64_t> shape);
   Tensor(Tensor&& other) noexcept { swap(other); }
-  Tensor& operator=(Tensor&& other) noexcept { swap(other); return *this; }
+  Tensor& operator=(Tensor&& other) noexcept {
+    swap(other);
+    return *this;
+  }
   ~Tensor();
   const Operand& operand() const { return operand_; }
   operator const Operand&() const { return operand_; }
   explicit operator bool() const { return bool(operand_); }
 
  private:
-  void swap(Tensor& other) noexcept { std::swap(memory_, other.memory_); std::swap(operand_, other.operand_); }
+  void swap(Tensor& other) noexcept {
+    std::swap(memory_, other.memory_);
+    std::swap(operand_, other.operand_);
+  }
   Memory* memory_ = nullptr;
   Operand operand_;
 };
@@ -58,7 +64,10 @@ class Arena {
   size_t bytes_used() const { return used_; }
   size_t high_water() const { return high_water_; }
   size_t capacity() const { return capacity_; }
-  void rewind(size_t mark) { check(mark <= used_, "Arena::rewind"); used_ = mark; }
+  void rewind(size_t mark) {
+    check(mark <= used_, "Arena::rewind");
+    used_ = mark;
+  }
 
  private:
   Memory* memory_ = nullptr;

@@ -14,7 +14,7 @@
 namespace minke {
 
 enum class Packing : uint8_t {
-  none,    // plain strided
+  none,  // plain strided
   panels,  // a GEMM right-hand side in the backend's own order (Kernels::pack_weight); shape is the logical [K,N] or [G,K,N]
 };
 
@@ -45,8 +45,7 @@ struct Operand {
     return true;
   }
 
-  template <class T, int Rank>
-  View<T, Rank> view() const {
+  template <class T, int Rank> View<T, Rank> view() const {
     check(dtype == DTypeOf<std::remove_const_t<T>>::value && rank == Rank, "Operand::view: wrong dtype or rank");
     View<T, Rank> v{static_cast<T*>(data), {}, {}};
     for (int d = 0; d < Rank; ++d) v.shape[d] = shape[d], v.stride[d] = stride[d];
@@ -55,7 +54,8 @@ struct Operand {
 
   // [begin, end) along one axis.
   Operand slice(int axis, int64_t begin, int64_t end) const {
-    check(axis < rank && 0 <= begin && begin <= end && end <= shape[axis] && packing == Packing::none, "Operand::slice");
+    check(axis < rank && 0 <= begin && begin <= end && end <= shape[axis] && packing == Packing::none,
+          "Operand::slice");
     Operand o = *this;
     o.data = static_cast<std::byte*>(data) + begin * stride[axis] * int64_t(size_of(dtype));
     o.shape[axis] = end - begin;
@@ -90,7 +90,8 @@ struct Operand {
   }
   // Merges an axis with the next one; they must be laid out as one.
   Operand merged(int axis) const {
-    check(axis + 1 < rank && (stride[axis] == shape[axis + 1] * stride[axis + 1] || shape[axis] <= 1), "Operand::merged");
+    check(axis + 1 < rank && (stride[axis] == shape[axis + 1] * stride[axis + 1] || shape[axis] <= 1),
+          "Operand::merged");
     Operand o = *this;
     o.shape[axis] = shape[axis] * shape[axis + 1];
     o.stride[axis] = stride[axis + 1];

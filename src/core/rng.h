@@ -13,7 +13,8 @@ namespace minke {
 inline std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
     const uint64_t p0 = uint64_t(0xD2511F53u) * counter[0], p1 = uint64_t(0xCD9E8D57u) * counter[2];
-    counter = {uint32_t(p1 >> 32) ^ counter[1] ^ key[0], uint32_t(p1), uint32_t(p0 >> 32) ^ counter[3] ^ key[1], uint32_t(p0)};
+    counter = {uint32_t(p1 >> 32) ^ counter[1] ^ key[0], uint32_t(p1), uint32_t(p0 >> 32) ^ counter[3] ^ key[1],
+               uint32_t(p0)};
     key[0] += 0x9E3779B9u;
     key[1] += 0xBB67AE85u;
   }
@@ -40,7 +41,10 @@ struct RngKey {
     return philox4x32({uint32_t(index), uint32_t(index >> 32), uint32_t(stream), uint32_t(stream >> 32)},
                       {uint32_t(seed), uint32_t(seed >> 32)});
   }
-  uint64_t u64(uint64_t index) const { const auto b = bits(index); return uint64_t(b[1]) << 32 | b[0]; }
+  uint64_t u64(uint64_t index) const {
+    const auto b = bits(index);
+    return uint64_t(b[1]) << 32 | b[0];
+  }
   // Uniform in [0, 1), 53 bits.
   double uniform(uint64_t index) const { return double(u64(index) >> 11) * 0x1p-53; }
   // Uniform integer in [0, n), n > 0; bias < n / 2^64.

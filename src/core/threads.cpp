@@ -45,7 +45,8 @@ struct Threads::State {
 
   void work(int thread) {
     try {
-      for (int64_t i = next.fetch_add(1, std::memory_order_relaxed); i < count; i = next.fetch_add(1, std::memory_order_relaxed))
+      for (int64_t i = next.fetch_add(1, std::memory_order_relaxed); i < count;
+           i = next.fetch_add(1, std::memory_order_relaxed))
         task(argument, i, thread);
     } catch (...) {
       next.store(count, std::memory_order_relaxed);

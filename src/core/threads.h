@@ -24,9 +24,9 @@ class Threads {
   // A task that throws ends the job; the first exception is thrown again here. Not to be called from inside a task.
   void run(int64_t n, Task task, void* argument);
 
-  template <class F>
-  void for_each(int64_t n, F&& f) {
-    run(n, [](void* a, int64_t task, int thread) { (*static_cast<std::remove_reference_t<F>*>(a))(task, thread); },
+  template <class F> void for_each(int64_t n, F&& f) {
+    run(
+        n, [](void* a, int64_t task, int thread) { (*static_cast<std::remove_reference_t<F>*>(a))(task, thread); },
         const_cast<void*>(static_cast<const void*>(&f)));
   }
 

@@ -11,10 +11,14 @@ enum class DType : uint8_t { f64, f32, bf16, f16, f8_e4m3, i64, i32, u8 };
 
 constexpr size_t size_of(DType t) {
   switch (t) {
-    case DType::f64: case DType::i64: return 8;
-    case DType::f32: case DType::i32: return 4;
-    case DType::bf16: case DType::f16: return 2;
-    case DType::f8_e4m3: case DType::u8: return 1;
+    case DType::f64:
+    case DType::i64: return 8;
+    case DType::f32:
+    case DType::i32: return 4;
+    case DType::bf16:
+    case DType::f16: return 2;
+    case DType::f8_e4m3:
+    case DType::u8: return 1;
   }
   return 0;
 }

@@ -6,14 +6,12 @@
 
 namespace minke {
 
-template <class T, int Rank>
-struct View {
+template <class T, int Rank> struct View {
   T* data = nullptr;
   std::array<int64_t, Rank> shape{};
   std::array<int64_t, Rank> stride{};
 
-  template <class... Index>
-  T& operator()(Index... index) const {
+  template <class... Index> T& operator()(Index... index) const {
     static_assert(sizeof...(Index) == Rank);
     const std::array<int64_t, Rank> at{int64_t(index)...};
     int64_t offset = 0;

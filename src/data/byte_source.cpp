@@ -63,8 +63,7 @@ class GzipSource : public ByteSource {
       between_members_ = false;
       started_ = true;
       const int code = inflate(&stream_, Z_NO_FLUSH);
-      if (code == Z_STREAM_END)
-        between_members_ = true;
+      if (code == Z_STREAM_END) between_members_ = true;
       else if (code != Z_OK && code != Z_BUF_ERROR)
         user_error("{}: damaged gzip data ({})", path_.string(), stream_.msg ? stream_.msg : "unknown reason");
     }

@@ -23,9 +23,7 @@ fs::path without_compression(const fs::path& path) {
   return extension == ".gz" || extension == ".zst" ? fs::path(path).replace_extension() : path;
 }
 
-bool is_jsonl(const fs::path& path) {
-  return without_compression(path).extension() == ".jsonl";
-}
+bool is_jsonl(const fs::path& path) { return without_compression(path).extension() == ".jsonl"; }
 
 bool is_document_file(const fs::path& path) {
   const fs::path extension = without_compression(path).extension();
@@ -68,9 +66,7 @@ class LineReader {
   size_t at_ = 0, end_ = 0, number_ = 0;
 };
 
-bool is_blank(std::string_view line) {
-  return line.find_first_not_of(" \t\r\v\f") == std::string_view::npos;
-}
+bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r\v\f") == std::string_view::npos; }
 
 void read_jsonl(const fs::path& path, const DocumentOptions& options, const DocumentSink& sink) {
   LineReader lines(path, options.max_document_bytes);
@@ -174,12 +170,9 @@ void read_documents(const std::vector<std::string>& sources, const DocumentOptio
   for (const std::string& source : sources) {
     if (source.starts_with(kBuiltin)) read_builtin(std::string_view(source).substr(kBuiltin.size()), options, sink);
     for (const fs::path& path : document_files(source)) {
-      if (is_jsonl(path))
-        read_jsonl(path, options, sink);
-      else if (options.split_blank_lines)
-        read_paragraphs(path, options, sink);
-      else
-        read_whole(path, options, sink);
+      if (is_jsonl(path)) read_jsonl(path, options, sink);
+      else if (options.split_blank_lines) read_paragraphs(path, options, sink);
+      else read_whole(path, options, sink);
     }
   }
 }

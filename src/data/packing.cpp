@@ -44,10 +44,8 @@ EpochPlan::EpochPlan(const TokenSet& tokens, const PackingOptions& options, uint
     user_error("FIM rate {} needs a tokenizer with the three FIM tokens (begin {}, hole {}, end {})", options.fim_rate,
                fim.begin, fim.hole, fim.end);
   if (tokens.num_tokens() == 0) user_error("there are no tokens to train on");
-  if (options.packing == PackingMode::concatenate)
-    plan_concatenation();
-  else
-    plan_best_fit();
+  if (options.packing == PackingMode::concatenate) plan_concatenation();
+  else plan_best_fit();
   sequence_order_ = Permutation(key_.at("sequences"), num_sequences_);
 }
 

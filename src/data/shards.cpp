@@ -26,9 +26,7 @@ static_assert(sizeof(Header) == 64);
 constexpr char kMagic[8] = {'M', 'N', 'K', 'S', 'H', 'A', 'R', 'D'};
 constexpr uint32_t kVersion = 1;
 
-uint64_t padded(uint64_t bytes) {
-  return (bytes + 7) / 8 * 8;
-}
+uint64_t padded(uint64_t bytes) { return (bytes + 7) / 8 * 8; }
 
 std::string_view bytes_of(const auto& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0])};
@@ -43,8 +41,7 @@ uint64_t payload_hash(std::string_view tokens, std::string_view offsets, std::st
   return hash64(text_bytes, hash64(offsets, hash64(tokens)));
 }
 
-template <class T>
-uint32_t largest_of(const std::byte* tokens, uint64_t count) {
+template <class T> uint32_t largest_of(const std::byte* tokens, uint64_t count) {
   T largest = 0;
   for (uint64_t i = 0; i < count; ++i) {
     T id;
@@ -63,10 +60,8 @@ ShardWriter::ShardWriter(uint64_t tokenizer_hash, int32_t vocab_size)
 
 void ShardWriter::add(std::span<const int32_t> tokens, uint64_t text_bytes) {
   for (int32_t id : tokens) check(id >= 0 && id < vocab_size_, "token id inside the vocabulary");
-  if (width_ == 2)
-    narrow_.insert(narrow_.end(), tokens.begin(), tokens.end());
-  else
-    wide_.insert(wide_.end(), tokens.begin(), tokens.end());
+  if (width_ == 2) narrow_.insert(narrow_.end(), tokens.begin(), tokens.end());
+  else wide_.insert(wide_.end(), tokens.begin(), tokens.end());
   offsets_.push_back(offsets_.back() + tokens.size());
   text_bytes_.push_back(text_bytes);
 }

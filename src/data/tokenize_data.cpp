@@ -18,9 +18,7 @@ namespace {
 constexpr int kDatasetVersion = 1;
 constexpr size_t kBatchBytes = size_t(8) << 20;  // texts that are encoded between two reads
 
-std::string shard_name(std::string_view split, int number) {
-  return fmt::format("{}-{:05}.bin", split, number);
-}
+std::string shard_name(std::string_view split, int number) { return fmt::format("{}-{:05}.bin", split, number); }
 
 // One split's shards: full ones are written at once, so that memory is bounded by one shard.
 class SplitWriter {

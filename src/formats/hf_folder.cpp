@@ -94,8 +94,7 @@ class IndexReader {
 }
 
 // out[i] = value of element i of type T at any alignment.
-template <class T>
-void convert(const std::byte* from, int64_t n, float* out) {
+template <class T> void convert(const std::byte* from, int64_t n, float* out) {
   for (int64_t i = 0; i < n; ++i) {
     T value;
     std::memcpy(&value, from + size_t(i) * sizeof(T), sizeof(T));
@@ -122,8 +121,7 @@ void apply_scales(const TensorInfo& t, float* out, const TensorInfo& scale, int6
       if (scale.power_of_two)
         for (size_t c = 0; c < row_scales.size(); ++c)
           row_scales[c] = std::ldexp(1.0f, int(scale.bytes[first + c]) - 127);
-      else
-        convert<float>(scale.bytes.data() + first * sizeof(float), grid_columns, row_scales.data());
+      else convert<float>(scale.bytes.data() + first * sizeof(float), grid_columns, row_scales.data());
     }
     float* row = out + r * columns;
     for (int64_t c = 0; c < columns; ++c) row[c] *= row_scales[size_t(c / block)];
@@ -183,14 +181,10 @@ void read_as_f32(const TensorInfo& t, float* out, const TensorInfo* weight_scale
   const int64_t n = t.size();
   const std::byte* from = t.bytes.data();
   switch (t.dtype) {
-    case DType::f64:
-      return convert<double>(from, n, out);
-    case DType::f32:
-      return convert<float>(from, n, out);
-    case DType::bf16:
-      return convert<bf16>(from, n, out);
-    case DType::f16:
-      return convert<f16>(from, n, out);
+    case DType::f64: return convert<double>(from, n, out);
+    case DType::f32: return convert<float>(from, n, out);
+    case DType::bf16: return convert<bf16>(from, n, out);
+    case DType::f16: return convert<f16>(from, n, out);
     case DType::f8_e4m3:
       if (!weight_scale_inv)
         user_error("{}: {} is FP8 but {}_scale_inv, which holds its scales, is missing", *t.file, printable(t.name),
@@ -199,8 +193,7 @@ void read_as_f32(const TensorInfo& t, float* out, const TensorInfo* weight_scale
       return apply_scales(t, out, *weight_scale_inv, block);
     case DType::i64:
     case DType::i32:
-    case DType::u8:
-      break;
+    case DType::u8: break;
   }
   user_error("{}: {} holds {}; a weight must be F32, BF16, F16, F64 or F8_E4M3", *t.file, printable(t.name),
              name_of(t.dtype));

@@ -117,8 +117,7 @@ class HeaderReader {
 
  private:
   Entry& entry() { return entries.back(); }
-  template <class... Args>
-  [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
+  template <class... Args> [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) {
     user_error("{}: tensor {} {}", where_, entries.empty() ? "" : printable(entry().name),
                fmt::format(format, std::forward<Args>(args)...));
   }
@@ -193,9 +192,7 @@ std::string printable(std::string_view text) {
   return quoted.substr(1, quoted.size() - 2) + (cut ? "…" : "");
 }
 
-std::string shape_text(std::span<const int64_t> shape) {
-  return fmt::format("[{}]", fmt::join(shape, ", "));
-}
+std::string shape_text(std::span<const int64_t> shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
 SafetensorsFile SafetensorsFile::open(const fs::path& path) {
   MappedFile map(path);

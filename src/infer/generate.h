@@ -26,7 +26,7 @@ class Generator {
   const Model* model_;
   LatentCache cache_;
   int64_t chunk_;
-  Tensor ids_;        // i32 [2, chunk]: tokens, positions
+  Tensor ids_;  // i32 [2, chunk]: tokens, positions
   Tensor h_, logits_;
   std::vector<float> host_logits_;
 };

@@ -8,7 +8,8 @@
 namespace minke {
 
 void validate(const SamplingSettings& s) {
-  if (!(s.temperature >= 0 && s.temperature <= 100)) user_error("--temp {}: must be from 0 (greedy) to 100", s.temperature);
+  if (!(s.temperature >= 0 && s.temperature <= 100))
+    user_error("--temp {}: must be from 0 (greedy) to 100", s.temperature);
   if (s.top_k < 0) user_error("--top-k {}: must be 0 (off) or more", s.top_k);
   if (!(s.top_p > 0 && s.top_p <= 1)) user_error("--top-p {}: must be above 0 and at most 1", s.top_p);
   if (!(s.min_p >= 0 && s.min_p <= 1)) user_error("--min-p {}: must be from 0 to 1", s.min_p);
@@ -20,8 +21,12 @@ std::vector<std::pair<int32_t, double>> candidates(std::span<const float> logits
   for (size_t i = 0; i < logits.size(); ++i)
     if (std::isfinite(logits[i])) all.emplace_back(int32_t(i), double(logits[i]));
   if (all.empty()) user_error("the model's output is not finite: its weights are damaged or training has diverged");
-  const auto likelier = [](const auto& a, const auto& b) { return a.second > b.second || (a.second == b.second && a.first < b.first); };
-  const size_t wanted = s.temperature == 0 ? 1 : s.top_k > 0 ? std::min<size_t>(size_t(s.top_k), all.size()) : all.size();
+  const auto likelier = [](const auto& a, const auto& b) {
+    return a.second > b.second || (a.second == b.second && a.first < b.first);
+  };
+  const size_t wanted = s.temperature == 0 ? 1
+                        : s.top_k > 0      ? std::min<size_t>(size_t(s.top_k), all.size())
+                                           : all.size();
   std::partial_sort(all.begin(), all.begin() + ptrdiff_t(wanted), all.end(), likelier);
   all.resize(wanted);
   const double top = all[0].second, temperature = s.temperature == 0 ? 1 : s.temperature;

@@ -10,10 +10,10 @@
 namespace minke {
 
 struct SamplingSettings {
-  double temperature = 1;   // 0 = the most likely token, the lowest id on ties
-  int64_t top_k = 0;        // 0 = all
-  double top_p = 1;         // smallest set of most likely tokens with at least this much probability
-  double min_p = 0;         // only tokens with at least this share of the largest probability
+  double temperature = 1;  // 0 = the most likely token, the lowest id on ties
+  int64_t top_k = 0;       // 0 = all
+  double top_p = 1;        // smallest set of most likely tokens with at least this much probability
+  double min_p = 0;        // only tokens with at least this share of the largest probability
   uint64_t seed = 0;
 };
 

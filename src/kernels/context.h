@@ -21,11 +21,11 @@ struct Event {
 
 struct Context {
   const Kernels* kernels = nullptr;
-  Memory* memory = nullptr;    // device memory of the backend
+  Memory* memory = nullptr;  // device memory of the backend
   Threads* threads = nullptr;
-  Arena* scratch = nullptr;    // temporaries of one phase, taken under an ArenaScope
+  Arena* scratch = nullptr;  // temporaries of one phase, taken under an ArenaScope
   Stream stream;
-  RngKey rng;                  // of the run; draw from rng.at("purpose").at(step)…
+  RngKey rng;  // of the run; draw from rng.at("purpose").at(step)…
 };
 
 }  // namespace minke

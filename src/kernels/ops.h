@@ -24,20 +24,20 @@ namespace minke {
 enum class Grouping : uint8_t {
   none,   // c[M,N] = a[M,K] · b[K,N]
   batch,  // c[g] = a[g] · b[g]; all rank 3
-  rows,   // group g owns rows offsets[g] … offsets[g+1]) of a[M,K] and c[M,N]; b is [G,K,N]. Rows ≥ offsets[G] untouched.
+  rows,  // group g owns rows offsets[g] … offsets[g+1]) of a[M,K] and c[M,N]; b is [G,K,N]. Rows ≥ offsets[G] untouched.
   inner,  // group g owns the inner indices offsets[g] … offsets[g+1]) of a[M,Ktotal], b[Ktotal,N]; c is [G,M,N]
 };
 struct GemmArgs {
-  Operand a, b, c;                // any strides (transposes are strides); b may be Packing::panels
-  DType compute = DType::f32;     // operands are rounded to this before multiplying: f32, bf16 or f64
-  bool accumulate = false;        // c += instead of c =
+  Operand a, b, c;             // any strides (transposes are strides); b may be Packing::panels
+  DType compute = DType::f32;  // operands are rounded to this before multiplying: f32, bf16 or f64
+  bool accumulate = false;     // c += instead of c =
   Grouping grouping = Grouping::none;
-  Operand offsets;                // i32 [G+1] in device memory, ascending from 0 (rows, inner)
+  Operand offsets;  // i32 [G+1] in device memory, ascending from 0 (rows, inner)
 };
 // Makes the packed right-hand side of b [K,N] or [G,K,N] (any strides) for products in `compute`.
 struct PackWeightArgs {
   Operand b;
-  Operand packed;                 // Packing::panels, the same logical shape, dtype = compute, packed_bytes() per group
+  Operand packed;  // Packing::panels, the same logical shape, dtype = compute, packed_bytes() per group
   DType compute = DType::bf16;
 };
 
@@ -45,7 +45,7 @@ struct PackWeightArgs {
 // y = x · rstd ⊙ gain, rstd = 1/sqrt(mean(x²) + eps), over the last axis. x, y [N,D] or [N,H,D]; gain [D].
 struct RmsNormArgs {
   Operand x, gain, y;
-  Operand rstd;                   // f32/f64 [N] or [N,H], optional
+  Operand rstd;  // f32/f64 [N] or [N,H], optional
   double eps = 1e-6;
 };
 // dx = rstd·(dy⊙gain − x·rstd²·mean(dy⊙gain⊙x)); dx may be added to (the residual's gradient).
@@ -61,20 +61,20 @@ struct RmsNormGainArgs {
 // table [P,D]: row p holds cos of the D/2 angles, then sin. inverse = true rotates back (the backward).
 struct RopeArgs {
   Operand x;
-  Operand positions;              // i32 [N], each < P
-  Operand table;                  // f32/f64 [P,D] contiguous
-  bool interleaved = true;        // pairs (2i,2i+1); false: (i, i+D/2)
+  Operand positions;        // i32 [N], each < P
+  Operand table;            // f32/f64 [P,D] contiguous
+  bool interleaved = true;  // pairs (2i,2i+1); false: (i, i+D/2)
   bool inverse = false;
 };
 // y[r,f] = silu(g)·u·w[r], g = gate_up[r,f], u = gate_up[r,F+f]; silu(z) = z·sigmoid(z).
 struct SwigluArgs {
-  Operand gate_up, y;             // [R,2F], [R,F]
-  Operand row_weight;             // f32/f64 [R], optional (1)
-  Operand num_rows;               // i32 [1] in device memory, optional: rows beyond are left alone
+  Operand gate_up, y;  // [R,2F], [R,F]
+  Operand row_weight;  // f32/f64 [R], optional (1)
+  Operand num_rows;    // i32 [1] in device memory, optional: rows beyond are left alone
 };
 struct SwigluBackwardArgs {
   Operand gate_up, row_weight, dy, d_gate_up;
-  Operand d_row_weight;           // [R] = Σ_f dy·silu(g)·u, optional
+  Operand d_row_weight;  // [R] = Σ_f dy·silu(g)·u, optional
   Operand num_rows;
 };
 
@@ -83,29 +83,30 @@ struct SwigluBackwardArgs {
 // s(t,j,h) = scale·(q[t,h,:dk]·k[j,h',:] + q[t,h,dk:]·k_rope[j,:]),  h' = h / (H/Hkv),  first(t) ≤ j ≤ t;
 // out[t,h] = Σ_j softmax_j(s) v[j,h']. Keys are visited in fixed chunks counted from the start of t's sequence.
 struct AttentionArgs {
-  Operand q;                      // [N,H,dk+dr]
-  Operand k;                      // [N,Hkv,dk]
-  Operand k_rope;                 // [N,dr] shared by all heads (MLA), optional
-  Operand v;                      // [N,Hkv,dv]
-  Operand out;                    // [N,H,dv]
-  Operand lse;                    // f32/f64 [N,H]: log Σ exp(s), optional in forward
+  Operand q;       // [N,H,dk+dr]
+  Operand k;       // [N,Hkv,dk]
+  Operand k_rope;  // [N,dr] shared by all heads (MLA), optional
+  Operand v;       // [N,Hkv,dv]
+  Operand out;     // [N,H,dv]
+  Operand lse;     // f32/f64 [N,H]: log Σ exp(s), optional in forward
   double scale = 1;
-  const int64_t* sequence_offsets = nullptr;  // host [num_sequences+1]: tokens of sequence i are offsets[i] … offsets[i+1])
+  const int64_t* sequence_offsets =
+      nullptr;  // host [num_sequences+1]: tokens of sequence i are offsets[i] … offsets[i+1])
   int64_t num_sequences = 0;
-  Operand first_visible;          // i32 [N] flat index of the first key token t may see; optional (start of its sequence)
+  Operand first_visible;  // i32 [N] flat index of the first key token t may see; optional (start of its sequence)
   DType compute = DType::f32;
 };
 struct AttentionBackwardArgs {
-  AttentionArgs forward;          // with out and lse as forward left them
-  Operand dout;                   // [N,H,dv]
-  Operand dq, dk, dk_rope, dv;    // overwritten
+  AttentionArgs forward;        // with out and lse as forward left them
+  Operand dout;                 // [N,H,dv]
+  Operand dq, dk, dk_rope, dv;  // overwritten
 };
 // Queries of one sequence against its cache: query i (of S) sees keys 0 … cached − S + i inclusive.
 // Same equation; q [S,H,dk], k [T,Hkv,dk], v [T,Hkv,dv] with T ≥ cached; for absorbed MLA k is the latent cache
 // [T,1,kr+dr] and v its first kr columns.
 struct CachedAttentionArgs {
   Operand q, k, v, out;
-  int64_t cached = 0;             // keys in the cache, the S new ones included
+  int64_t cached = 0;  // keys in the cache, the S new ones included
   double scale = 1;
   DType compute = DType::f32;
 };
@@ -116,36 +117,36 @@ enum class GroupScore : uint8_t { none, max, top2_sum };  // greedy; V2 group_li
 // recipe/architecture.md §3.2–3.3. scores = softmax or sigmoid of logits; select by scores + bias, group-limited; ties to
 // the lower index; weights from scores without bias, normalised if asked (sum + 1e-20), times scale.
 struct RouteArgs {
-  Operand logits;                 // f32/f64 [N,E]
-  Operand bias;                   // f32/f64 [E], optional
-  Operand scores;                 // out [N,E]
-  Operand expert;                 // out i32 [N,K], by falling score (input when replay)
-  Operand weight;                 // out f32/f64 [N,K]
+  Operand logits;  // f32/f64 [N,E]
+  Operand bias;    // f32/f64 [E], optional
+  Operand scores;  // out [N,E]
+  Operand expert;  // out i32 [N,K], by falling score (input when replay)
+  Operand weight;  // out f32/f64 [N,K]
   Scoring scoring = Scoring::sigmoid;
   GroupScore group_score = GroupScore::none;
   int64_t num_groups = 1, top_groups = 1;
   bool normalise = false;
   double scale = 1;
-  bool replay = false;            // keep the experts that `expert` holds (recorded at sampling), compute their weights
+  bool replay = false;  // keep the experts that `expert` holds (recorded at sampling), compute their weights
 };
 // d_logits from d_weight and, added to them, d_scores of the balance loss.
 struct RouteBackwardArgs {
   RouteArgs forward;
-  Operand d_weight;               // [N,K]
-  Operand d_scores;               // [N,E], optional
-  Operand d_logits;               // out [N,E]
+  Operand d_weight;  // [N,K]
+  Operand d_scores;  // [N,E], optional
+  Operand d_logits;  // out [N,E]
 };
 // Balance losses of recipe/training.md §4.1 and §4.4, per sequence, averaged over sequences:
 // L = Σ_i w_i P_i, w = α_expert f + α_device f'(device of i) + α_comm f''(device of i), P from the scores (divided by
 // their sum over experts first when normalise_scores). f counts the chosen experts, or the plain top-K of scores when
 // count_unbiased (V3 eq. 18). Gradient flows through P only: d_scores += grad_scale·∂L/∂scores.
 struct BalanceArgs {
-  Operand scores;                 // [N,E]
-  Operand expert;                 // i32 [N,K]
-  Operand d_scores;               // [N,E], added to
-  Operand loss;                   // f32/f64 [1], added to
+  Operand scores;    // [N,E]
+  Operand expert;    // i32 [N,K]
+  Operand d_scores;  // [N,E], added to
+  Operand loss;      // f32/f64 [1], added to
   const int64_t* sequence_offsets = nullptr;
-  int64_t num_sequences = 0;      // 1 over the whole batch = batch-wise loss
+  int64_t num_sequences = 0;  // 1 over the whole batch = batch-wise loss
   double alpha_expert = 0, alpha_device = 0, alpha_comm = 0;
   int64_t num_devices = 1, top_devices = 1;
   bool normalise_scores = false, count_unbiased = false;
@@ -153,17 +154,17 @@ struct BalanceArgs {
 };
 // Sorts the N·K assignments by expert, stable in (token, k). slot = t·K + k.
 struct PermutePlanArgs {
-  Operand expert;                 // i32 [N,K]; −1 = dropped: gets no row
-  Operand offsets;                // out i32 [E+1]
-  Operand row_of_slot;            // out i32 [N·K], −1 if dropped
-  Operand slot_of_row;            // out i32 [N·K], first offsets[E] are set
-  Operand load;                   // i32 [E], optional: += tokens per expert
+  Operand expert;       // i32 [N,K]; −1 = dropped: gets no row
+  Operand offsets;      // out i32 [E+1]
+  Operand row_of_slot;  // out i32 [N·K], −1 if dropped
+  Operand slot_of_row;  // out i32 [N·K], first offsets[E] are set
+  Operand load;         // i32 [E], optional: += tokens per expert
 };
 // dst[r] = src[index[r] / divisor]; index < 0 gives zeros. Rows are the last axis (rank 2) or scalars (rank 1).
 struct GatherArgs {
   Operand src, index, dst;
   int64_t divisor = 1;
-  Operand num_rows;               // i32 [1] optional
+  Operand num_rows;  // i32 [1] optional
 };
 // dst[t] (+)= Σ_{k<K} src[row_of_slot[t·K+k]], in the order of k; −1 adds nothing.
 struct CombineArgs {
@@ -172,69 +173,91 @@ struct CombineArgs {
 };
 // bias_i += speed·sign(mean(load) − load_i)   (V3 §2.1.2; recipe/training.md §4.3)
 struct BiasUpdateArgs {
-  Operand bias, load;             // f32/f64 [E], i32 [E]
+  Operand bias, load;  // f32/f64 [E], i32 [E]
   double speed = 0.001;
 };
 
 // ---- embedding, loss ------------------------------------------------------------------------------------------------
 // dst[index[n]] += src[n], rows in the order of n (deterministic). index < 0 is skipped.
 struct ScatterAddArgs {
-  Operand src, index, dst;        // [N,D], i32 [N], [V,D] f32/f64
+  Operand src, index, dst;  // [N,D], i32 [N], [V,D] f32/f64
 };
 // loss[n] = logsumexp(logits[n]) − logits[n,target]; target −1: loss 0, gradient 0.
 // With gradient: logits ← (softmax − onehot)·grad_scale in place.
 struct CrossEntropyArgs {
-  Operand logits;                 // [n,V]
-  Operand target;                 // i32 [n]
-  Operand loss;                   // f32/f64 [n]
+  Operand logits;  // [n,V]
+  Operand target;  // i32 [n]
+  Operand loss;    // f32/f64 [n]
   bool gradient = false;
   double grad_scale = 1;
 };
 
 // ---- elementwise, optimizer -----------------------------------------------------------------------------------------
-struct AddArgs { Operand x, y; };                   // y += x; same shape, rank ≤ 3
-struct CopyArgs { Operand src, dst; };              // dst = src, converting; same shape, rank ≤ 4, any strides
-struct FillArgs { Operand dst; double value = 0; };
-struct FillNormalArgs { Operand dst; RngKey key; double stddev = 1; };  // element i = stddev·key.normal(i); contiguous
-struct BiasGradArgs { Operand dy, dbias; };         // dbias[D] += Σ_rows dy[N,D]
-struct AddBiasArgs { Operand y, bias; };            // y[N,D] += bias[D]
+struct AddArgs {
+  Operand x, y;
+};  // y += x; same shape, rank ≤ 3
+struct CopyArgs {
+  Operand src, dst;
+};  // dst = src, converting; same shape, rank ≤ 4, any strides
+struct FillArgs {
+  Operand dst;
+  double value = 0;
+};
+struct FillNormalArgs {
+  Operand dst;
+  RngKey key;
+  double stddev = 1;
+};  // element i = stddev·key.normal(i); contiguous
+struct BiasGradArgs {
+  Operand dy, dbias;
+};  // dbias[D] += Σ_rows dy[N,D]
+struct AddBiasArgs {
+  Operand y, bias;
+};  // y[N,D] += bias[D]
 // AdamW (Loshchilov & Hutter): m ← β1 m + (1−β1) g, v ← β2 v + (1−β2) g², p ← p − lr·(m̂/(√v̂+ε) + wd·p), g = grad·grad_scale.
 struct AdamTensor {
-  Operand param, grad, m, v;      // contiguous; param, grad f32 (f64), m and v f32 or bf16 (f64)
+  Operand param, grad, m, v;  // contiguous; param, grad f32 (f64), m and v f32 or bf16 (f64)
   double weight_decay = 0;
 };
 struct AdamWArgs {
   const AdamTensor* tensors = nullptr;  // host array
   int64_t num_tensors = 0;
   double lr = 0, beta1 = 0.9, beta2 = 0.95, eps = 1e-8;
-  int64_t step = 1;               // 1 for the first update
+  int64_t step = 1;  // 1 for the first update
   double grad_scale = 1;
 };
-struct SumSquaresArgs {           // out[i] = Σ x², per tensor, in f64 over fixed chunks
+struct SumSquaresArgs {  // out[i] = Σ x², per tensor, in f64 over fixed chunks
   const Operand* tensors = nullptr;
   int64_t num_tensors = 0;
-  Operand out;                    // f64 [num_tensors]
+  Operand out;  // f64 [num_tensors]
 };
 
 // ---- host ↔ device --------------------------------------------------------------------------------------------------
-struct UploadArgs { const void* host; Operand device; };    // contiguous bytes
-struct DownloadArgs { Operand device; void* host; };        // contiguous bytes; returns when they have arrived
+struct UploadArgs {
+  const void* host;
+  Operand device;
+};  // contiguous bytes
+struct DownloadArgs {
+  Operand device;
+  void* host;
+};  // contiguous bytes; returns when they have arrived
 
 // X-macro: every op once, as (name, Args). The table, the poison backend's wrappers and the support table are made from it.
-#define MINKE_OPS(X)                                                                                             \
-  X(gemm, GemmArgs) X(pack_weight, PackWeightArgs)                                                               \
-  X(rms_norm, RmsNormArgs) X(rms_norm_backward, RmsNormBackwardArgs) X(rms_norm_gain, RmsNormGainArgs)           \
-  X(rope, RopeArgs) X(swiglu, SwigluArgs) X(swiglu_backward, SwigluBackwardArgs)                                 \
-  X(attention, AttentionArgs) X(attention_backward, AttentionBackwardArgs) X(cached_attention, CachedAttentionArgs) \
-  X(route, RouteArgs) X(route_backward, RouteBackwardArgs) X(balance, BalanceArgs)                               \
-  X(permute_plan, PermutePlanArgs) X(gather, GatherArgs) X(combine, CombineArgs) X(bias_update, BiasUpdateArgs)  \
-  X(scatter_add, ScatterAddArgs) X(cross_entropy, CrossEntropyArgs)                                              \
-  X(add, AddArgs) X(copy, CopyArgs) X(fill, FillArgs) X(fill_normal, FillNormalArgs)                             \
-  X(bias_grad, BiasGradArgs) X(add_bias, AddBiasArgs) X(adamw, AdamWArgs) X(sum_squares, SumSquaresArgs)         \
-  X(upload, UploadArgs) X(download, DownloadArgs)
+#define MINKE_OPS(X)                                                                                                   \
+  X(gemm, GemmArgs)                                                                                                    \
+  X(pack_weight, PackWeightArgs) X(rms_norm, RmsNormArgs) X(rms_norm_backward, RmsNormBackwardArgs)                    \
+      X(rms_norm_gain, RmsNormGainArgs) X(rope, RopeArgs) X(swiglu, SwigluArgs) X(swiglu_backward, SwigluBackwardArgs) \
+          X(attention, AttentionArgs) X(attention_backward, AttentionBackwardArgs)                                     \
+              X(cached_attention, CachedAttentionArgs) X(route, RouteArgs) X(route_backward, RouteBackwardArgs)        \
+                  X(balance, BalanceArgs) X(permute_plan, PermutePlanArgs) X(gather, GatherArgs)                       \
+                      X(combine, CombineArgs) X(bias_update, BiasUpdateArgs) X(scatter_add, ScatterAddArgs)            \
+                          X(cross_entropy, CrossEntropyArgs) X(add, AddArgs) X(copy, CopyArgs) X(fill, FillArgs)       \
+                              X(fill_normal, FillNormalArgs) X(bias_grad, BiasGradArgs) X(add_bias, AddBiasArgs)       \
+                                  X(adamw, AdamWArgs) X(sum_squares, SumSquaresArgs) X(upload, UploadArgs)             \
+                                      X(download, DownloadArgs)
 
 struct Kernels {
-  const char* name = "";          // "reference", "cpu avx512_bf16", …
+  const char* name = "";  // "reference", "cpu avx512_bf16", …
 #define MINKE_DECLARE_OP(op, Args) void (*op)(const Context&, const Args&) = nullptr;
   MINKE_OPS(MINKE_DECLARE_OP)
 #undef MINKE_DECLARE_OP

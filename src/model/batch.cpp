@@ -3,7 +3,8 @@
 namespace minke {
 
 BatchBuffers::BatchBuffers(const Context& ctx, int64_t max_tokens, int64_t depths) : max_tokens_(max_tokens) {
-  for (int64_t k = 0; k <= depths; ++k) memory_.emplace_back(*ctx.memory, DType::i32, std::initializer_list<int64_t>{5, max_tokens});
+  for (int64_t k = 0; k <= depths; ++k)
+    memory_.emplace_back(*ctx.memory, DType::i32, std::initializer_list<int64_t>{5, max_tokens});
   batches_.resize(size_t(depths) + 1);
 }
 
@@ -11,7 +12,8 @@ const std::vector<Batch>& BatchBuffers::fill(const Context& ctx, std::span<const
                                              std::span<const int32_t> targets, int64_t num_sequences,
                                              int64_t sequence_length, std::span<const int32_t> document_start) {
   const int64_t total = num_sequences * sequence_length;
-  check(int64_t(tokens.size()) == total && targets.size() == tokens.size() && total <= max_tokens_, "BatchBuffers::fill");
+  check(int64_t(tokens.size()) == total && targets.size() == tokens.size() && total <= max_tokens_,
+        "BatchBuffers::fill");
   check(document_start.empty() || document_start.size() == tokens.size(), "BatchBuffers::fill: document_start");
   for (int64_t depth = 0; depth < int64_t(batches_.size()); ++depth) {
     const int64_t length = sequence_length - depth;

@@ -25,10 +25,10 @@ struct Batch {
   Operand first_visible;                  // i32 [N], optional: cross-document mask
   Operand previous_row;                   // MTP only: i32 [N], the row of the same position one depth up
 
-  bool count_load = false;                // add the routed tokens to the experts' load counters (training)
+  bool count_load = false;  // add the routed tokens to the experts' load counters (training)
   BalanceTerms balance;
-  double balance_grad_scale = 0;          // of ∂loss/∂scores in the backward
-  Operand balance_loss;                   // high [1], added to; null = no balance loss
+  double balance_grad_scale = 0;  // of ∂loss/∂scores in the backward
+  Operand balance_loss;           // high [1], added to; null = no balance loss
 
   // Expert choices to replay instead of choosing (RL): per MoE layer i32 [N,K]; empty = choose.
   std::vector<Operand> replay_experts;

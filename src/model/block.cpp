@@ -45,7 +45,8 @@ BlockSaved Block::lay_out_saved(Arena& arena, const Precision& p, int64_t n) con
 BlockWork Block::lay_out_work(Arena& arena, const Precision& p, int64_t n) const {
   const Config& c = *config_;
   BlockWork w;
-  for (Operand* o : {&w.attention_out, &w.ffn_out, &w.dy, &w.du, &w.da}) *o = arena.take(p.activation, {n, c.hidden_size});
+  for (Operand* o : {&w.attention_out, &w.ffn_out, &w.dy, &w.du, &w.da})
+    *o = arena.take(p.activation, {n, c.hidden_size});
   if (moe_)
     for (Operand* o : {&w.routed_out, &w.du_routed}) *o = arena.take(p.activation, {n, c.hidden_size});
   if (c.attention == AttentionKind::mla) w.mla = Mla::lay_out_work(arena, c, p, n);

@@ -15,9 +15,9 @@
 namespace minke {
 
 struct BlockSaved {
-  Operand x, x_mid;                    // residual stream before and after attention: residual [N,d]
-  Operand rstd_attention, rstd_ffn;    // high [N]
-  Operand a, u;                        // normalised inputs of attention and FFN: [N,d]
+  Operand x, x_mid;                  // residual stream before and after attention: residual [N,d]
+  Operand rstd_attention, rstd_ffn;  // high [N]
+  Operand a, u;                      // normalised inputs of attention and FFN: [N,d]
   MlaSaved mla;
   GqaSaved gqa;
   FfnSaved ffn;
@@ -25,9 +25,9 @@ struct BlockSaved {
 };
 
 struct BlockWork {
-  Operand attention_out;               // F: [N,d]
-  Operand ffn_out, routed_out;         // F: dense or shared experts; sum of the routed: [N,d]
-  Operand dy, du, du_routed, da;       // B → W: [N,d]
+  Operand attention_out;          // F: [N,d]
+  Operand ffn_out, routed_out;    // F: dense or shared experts; sum of the routed: [N,d]
+  Operand dy, du, du_routed, da;  // B → W: [N,d]
   MlaWork mla;
   GqaWork gqa;
   FfnWork ffn;
@@ -74,7 +74,9 @@ class Block {
   int64_t layer() const { return layer_; }
 
  private:
-  const Operand& attention_dy(const BlockWork& w) const { return config_->attention == AttentionKind::mla ? w.mla.dy : w.gqa.dy; }
+  const Operand& attention_dy(const BlockWork& w) const {
+    return config_->attention == AttentionKind::mla ? w.mla.dy : w.gqa.dy;
+  }
 
   const Config* config_;
   int64_t layer_;

@@ -7,8 +7,8 @@
 namespace minke {
 
 struct LayerCache {
-  Operand latent;  // MLA: [T, kv_lora_rank + qk_rope_head_dim]
-  Operand k, v;    // GQA: [T, Hkv, dh]
+  Operand latent;      // MLA: [T, kv_lora_rank + qk_rope_head_dim]
+  Operand k, v;        // GQA: [T, Hkv, dh]
   int64_t length = 0;  // tokens already in it
 };
 

@@ -12,7 +12,8 @@ namespace {
 
 // The contiguous run of elements that a published tensor is inside its storage.
 Operand part_of(const Operand& storage, int64_t begin, int64_t size) {
-  Operand o = Operand::of(static_cast<std::byte*>(storage.data) + begin * int64_t(size_of(storage.dtype)), storage.dtype, {size});
+  Operand o = Operand::of(static_cast<std::byte*>(storage.data) + begin * int64_t(size_of(storage.dtype)),
+                          storage.dtype, {size});
   return o;
 }
 
@@ -26,7 +27,9 @@ void upload_f32(const Context& ctx, const std::vector<float>& host, const Operan
   }
 }
 
-bool may_be_left_out(const std::string& name) { return name.ends_with("rotary_emb.inv_freq") || name.ends_with("_scale_inv"); }
+bool may_be_left_out(const std::string& name) {
+  return name.ends_with("rotary_emb.inv_freq") || name.ends_with("_scale_inv");
+}
 
 }  // namespace
 
@@ -54,8 +57,9 @@ void load_weights(const Context& ctx, Model& model, const std::filesystem::path&
     known.insert(t.name);
     const TensorInfo* found = t.duplicate ? files.find(t.name) : &files.at(t.name);
     if (found && found->shape != t.shape)
-      user_error("{}: tensor {} has shape {} but config.json of that folder makes it {}; the two belong to different models",
-                 *found->file, t.name, shape_text(found->shape), shape_text(t.shape));
+      user_error(
+          "{}: tensor {} has shape {} but config.json of that folder makes it {}; the two belong to different models",
+          *found->file, t.name, shape_text(found->shape), shape_text(t.shape));
   }
   const std::string beyond = "model." + layer_prefix(model.config().num_hidden_layers);
   for (const SafetensorsFile& file : files.files()) {
@@ -63,7 +67,8 @@ void load_weights(const Context& ctx, Model& model, const std::filesystem::path&
       const bool left_out_mtp = model.config().num_nextn_predict_layers == 0 && t.name.starts_with(beyond);
       const bool tied_head = model.config().tie_word_embeddings && t.name == "lm_head.weight";
       if (!known.contains(t.name) && !may_be_left_out(t.name) && !left_out_mtp && !tied_head)
-        user_error("{}: tensor {} is none of this model's; config.json and weights belong to different models", file.path(), t.name);
+        user_error("{}: tensor {} is none of this model's; config.json and weights belong to different models",
+                   file.path(), t.name);
     }
   }
   for (const PublishedTensor& t : published) {
@@ -91,14 +96,15 @@ void save_weights(const Context& ctx, const Model& model, const std::filesystem:
   for (const PublishedTensor& t : published_tensors(model)) {
     const bool bias = t.name.ends_with("e_score_correction_bias");  // FP32 in the published files, too
     const DType as = bias ? DType::f32 : dtype;
-    content.tensors.push_back({.name = t.name, .dtype = as, .shape = t.shape, .produce = [&, from = t.master, as]() -> const void* {
-      host.resize(size_t(from.size()));
-      ctx.kernels->download(ctx, {.device = from, .host = host.data()});
-      if (as == DType::f32) return host.data();
-      narrow.resize(host.size());
-      std::transform(host.begin(), host.end(), narrow.begin(), [](float v) { return bf16(v); });
-      return narrow.data();
-    }});
+    content.tensors.push_back(
+        {.name = t.name, .dtype = as, .shape = t.shape, .produce = [&, from = t.master, as]() -> const void* {
+           host.resize(size_t(from.size()));
+           ctx.kernels->download(ctx, {.device = from, .host = host.data()});
+           if (as == DType::f32) return host.data();
+           narrow.resize(host.size());
+           std::transform(host.begin(), host.end(), narrow.begin(), [](float v) { return bf16(v); });
+           return narrow.data();
+         }});
   }
   write_hf_folder(folder, content);
 }
@@ -107,11 +113,12 @@ void save_tensors(const Context& ctx, const NamedOperands& tensors, const std::f
   std::vector<std::byte> host;
   std::vector<TensorToWrite> all;
   for (const auto& [name, operand] : tensors) {
-    all.push_back({.name = name, .dtype = operand.dtype, .shape = {operand.size()}, .produce = [&, o = operand]() -> const void* {
-      host.resize(o.bytes());
-      ctx.kernels->download(ctx, {.device = o, .host = host.data()});
-      return host.data();
-    }});
+    all.push_back(
+        {.name = name, .dtype = operand.dtype, .shape = {operand.size()}, .produce = [&, o = operand]() -> const void* {
+           host.resize(o.bytes());
+           ctx.kernels->download(ctx, {.device = o, .host = host.data()});
+           return host.data();
+         }});
   }
   write_safetensors(file, all);
 }
@@ -121,8 +128,8 @@ void load_tensors(const Context& ctx, const NamedOperands& tensors, const std::f
   for (const auto& [name, operand] : tensors) {
     const TensorInfo& t = saved.at(name);
     if (t.dtype != operand.dtype || t.size() != operand.size())
-      user_error("{}: {} is {} {}, but this run needs {} elements of {}; it was saved with another recipe", file.string(), name,
-                 name_of(t.dtype), shape_text(t.shape), operand.size(), name_of(operand.dtype));
+      user_error("{}: {} is {} {}, but this run needs {} elements of {}; it was saved with another recipe",
+                 file.string(), name, name_of(t.dtype), shape_text(t.shape), operand.size(), name_of(operand.dtype));
   }
   for (const auto& [name, operand] : tensors) {
     const TensorInfo& t = saved.at(name);

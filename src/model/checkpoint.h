@@ -14,8 +14,8 @@ namespace minke {
 struct PublishedTensor {
   std::string name;
   std::vector<int64_t> shape;
-  Operand master, grad;        // grad null without gradients, for frozen weights and for duplicates
-  bool duplicate = false;      // MTP's copy of embedding or head
+  Operand master, grad;    // grad null without gradients, for frozen weights and for duplicates
+  bool duplicate = false;  // MTP's copy of embedding or head
 };
 std::vector<PublishedTensor> published_tensors(const Model& model);
 

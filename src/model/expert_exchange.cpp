@@ -2,9 +2,13 @@
 
 namespace minke {
 
-void LocalExchange::make_plan(const Context& ctx, const Operand& expert, const ExchangePlan& plan, const Operand& load) {
-  ctx.kernels->permute_plan(ctx, {.expert = expert, .offsets = plan.offsets, .row_of_slot = plan.row_of_slot,
-                                  .slot_of_row = plan.slot_of_row, .load = load});
+void LocalExchange::make_plan(const Context& ctx, const Operand& expert, const ExchangePlan& plan,
+                              const Operand& load) {
+  ctx.kernels->permute_plan(ctx, {.expert = expert,
+                                  .offsets = plan.offsets,
+                                  .row_of_slot = plan.row_of_slot,
+                                  .slot_of_row = plan.slot_of_row,
+                                  .load = load});
 }
 
 void LocalExchange::begin_dispatch(const Context& ctx, const ExchangePlan& plan, int64_t num_choices,
@@ -22,8 +26,7 @@ void LocalExchange::begin_combine(const Context& ctx, const ExchangePlan& plan, 
                                   const Operand& tokens, const Operand& row_scalar, const Operand& slot_scalar) {
   ctx.kernels->combine(ctx, {.src = rows, .row_of_slot = plan.row_of_slot, .dst = tokens});
   if (row_scalar)
-    ctx.kernels->gather(
-        ctx, {.src = row_scalar, .index = plan.row_of_slot, .dst = slot_scalar.merged(0)});
+    ctx.kernels->gather(ctx, {.src = row_scalar, .index = plan.row_of_slot, .dst = slot_scalar.merged(0)});
 }
 
 }  // namespace minke

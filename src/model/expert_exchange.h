@@ -13,8 +13,8 @@ namespace minke {
 
 // Which row of the experts' side each assignment (token t, choice k; slot = t·K + k) has. On the device.
 struct ExchangePlan {
-  Operand offsets;                    // i32 [local experts + 1]: rows of expert e
-  Operand row_of_slot, slot_of_row;   // i32 [N·K]; rows beyond offsets[last] are unused
+  Operand offsets;                   // i32 [local experts + 1]: rows of expert e
+  Operand row_of_slot, slot_of_row;  // i32 [N·K]; rows beyond offsets[last] are unused
 };
 
 class ExpertExchange {

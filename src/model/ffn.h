@@ -10,10 +10,10 @@
 namespace minke {
 
 struct FfnSaved {
-  Operand gate_up, h;      // [N,2F], [N,F] = silu(gate)·up
+  Operand gate_up, h;  // [N,2F], [N,F] = silu(gate)·up
 };
 struct FfnWork {
-  Operand d_gate_up;       // [N,2F]
+  Operand d_gate_up;  // [N,2F]
 };
 
 struct Ffn {
@@ -39,8 +39,7 @@ struct Ffn {
     const ArenaScope scope(*ctx.scratch);
     const Operand dh = ctx.scratch->take(s.h.dtype, {s.h.shape[0], s.h.shape[1]});
     down.backward_input(ctx, dy, dh);
-    ctx.kernels->swiglu_backward(ctx, {.gate_up = s.gate_up, .dy = dh, .d_gate_up = w.d_gate_up,
-                                       .d_row_weight = {}});
+    ctx.kernels->swiglu_backward(ctx, {.gate_up = s.gate_up, .dy = dh, .d_gate_up = w.d_gate_up, .d_row_weight = {}});
     gate_up.backward_input(ctx, w.d_gate_up, dx);
   }
   void backward_weight(const Context& ctx, const Operand& x, const Operand& dy, const FfnSaved& s,

@@ -65,9 +65,16 @@ void Gqa::project(const Context& ctx, const Batch& batch, const Operand& x, cons
 }
 
 AttentionArgs Gqa::attention_args(const Batch& batch, const GqaSaved& s) const {
-  return {.q = s.q, .k = s.k, .v = s.v, .out = s.o, .lse = s.lse, .scale = scale_,
-          .sequence_offsets = batch.sequence_offsets.data(), .num_sequences = batch.num_sequences(),
-          .first_visible = batch.first_visible, .compute = q_.weight->compute()};
+  return {.q = s.q,
+          .k = s.k,
+          .v = s.v,
+          .out = s.o,
+          .lse = s.lse,
+          .scale = scale_,
+          .sequence_offsets = batch.sequence_offsets.data(),
+          .num_sequences = batch.num_sequences(),
+          .first_visible = batch.first_visible,
+          .compute = q_.weight->compute()};
 }
 
 void Gqa::forward(const Context& ctx, const Batch& batch, const Operand& x, const Operand& y, const GqaSaved& s) const {
@@ -82,8 +89,8 @@ void Gqa::backward_input(const Context& ctx, const Batch& batch, const Operand& 
     const ArenaScope scope(*ctx.scratch);
     const Operand d_o = ctx.scratch->take(s.o.dtype, {s.o.shape[0], s.o.shape[1], s.o.shape[2]});
     o_.backward_input(ctx, w.dy, d_o.merged(1));
-    ctx.kernels->attention_backward(ctx, {.forward = attention_args(batch, s), .dout = d_o, .dq = w.d_q, .dk = w.d_k,
-                                          .dk_rope = {}, .dv = w.d_v});
+    ctx.kernels->attention_backward(
+        ctx, {.forward = attention_args(batch, s), .dout = d_o, .dq = w.d_q, .dk = w.d_k, .dk_rope = {}, .dv = w.d_v});
   }
   rope_->backward(ctx, w.d_q, batch.positions);
   rope_->backward(ctx, w.d_k, batch.positions);
@@ -117,8 +124,13 @@ void Gqa::forward_cached(const Context& ctx, const Batch& batch, const Operand& 
   if (cache.length == 0 && n > 1) {
     ctx.kernels->attention(ctx, attention_args(batch, s));
   } else {
-    ctx.kernels->cached_attention(ctx, {.q = s.q, .k = cache.k.slice(0, 0, cached), .v = cache.v.slice(0, 0, cached),
-                                        .out = s.o, .cached = cached, .scale = scale_, .compute = q_.weight->compute()});
+    ctx.kernels->cached_attention(ctx, {.q = s.q,
+                                        .k = cache.k.slice(0, 0, cached),
+                                        .v = cache.v.slice(0, 0, cached),
+                                        .out = s.o,
+                                        .cached = cached,
+                                        .scale = scale_,
+                                        .compute = q_.weight->compute()});
   }
   o_.forward(ctx, s.o.merged(1), y);
 }

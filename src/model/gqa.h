@@ -20,9 +20,9 @@ struct GqaSaved {
 };
 // B → W.
 struct GqaWork {
-  Operand dy;                            // [N,d]
-  Operand d_q, d_k, d_v;                 // with qk_norm: before the norm; else of the projections
-  Operand d_q_raw, d_k_raw;              // qk_norm only
+  Operand dy;                // [N,d]
+  Operand d_q, d_k, d_v;     // with qk_norm: before the norm; else of the projections
+  Operand d_q_raw, d_k_raw;  // qk_norm only
 };
 
 class Gqa {

@@ -12,19 +12,31 @@ struct Linear {
   Weight* bias = nullptr;
 
   void forward(const Context& ctx, const Operand& x, const Operand& y, const Operand& offsets = {}) const {
-    ctx.kernels->gemm(ctx, {.a = x, .b = weight->forward(ctx), .c = y, .compute = weight->compute(),
-                            .grouping = offsets ? Grouping::rows : Grouping::none, .offsets = offsets});
+    ctx.kernels->gemm(ctx, {.a = x,
+                            .b = weight->forward(ctx),
+                            .c = y,
+                            .compute = weight->compute(),
+                            .grouping = offsets ? Grouping::rows : Grouping::none,
+                            .offsets = offsets});
     if (bias) ctx.kernels->add_bias(ctx, {.y = y, .bias = bias->master()});
   }
   void backward_input(const Context& ctx, const Operand& dy, const Operand& dx, bool accumulate = false,
                       const Operand& offsets = {}) const {
-    ctx.kernels->gemm(ctx, {.a = dy, .b = weight->backward(), .c = dx, .compute = weight->compute(),
-                            .accumulate = accumulate, .grouping = offsets ? Grouping::rows : Grouping::none,
+    ctx.kernels->gemm(ctx, {.a = dy,
+                            .b = weight->backward(),
+                            .c = dx,
+                            .compute = weight->compute(),
+                            .accumulate = accumulate,
+                            .grouping = offsets ? Grouping::rows : Grouping::none,
                             .offsets = offsets});
   }
   void backward_weight(const Context& ctx, const Operand& x, const Operand& dy, const Operand& offsets = {}) const {
-    ctx.kernels->gemm(ctx, {.a = dy.transposed(), .b = x, .c = weight->grad(), .compute = weight->compute(),
-                            .accumulate = true, .grouping = offsets ? Grouping::inner : Grouping::none,
+    ctx.kernels->gemm(ctx, {.a = dy.transposed(),
+                            .b = x,
+                            .c = weight->grad(),
+                            .compute = weight->compute(),
+                            .accumulate = true,
+                            .grouping = offsets ? Grouping::inner : Grouping::none,
                             .offsets = offsets});
     if (bias) ctx.kernels->bias_grad(ctx, {.dy = dy, .dbias = bias->grad()});
   }

@@ -19,8 +19,11 @@ void LmHead::loss(const Context& ctx, const Operand& h, const Operand& target, c
     const Operand logits = ctx.scratch->take(high_, {end - begin, vocab});
     const Operand rows = h.slice(0, begin, end);
     head_.forward(ctx, rows, logits);
-    ctx.kernels->cross_entropy(ctx, {.logits = logits, .target = target.slice(0, begin, end),
-                                     .loss = loss.slice(0, begin, end), .gradient = bool(dh), .grad_scale = grad_scale});
+    ctx.kernels->cross_entropy(ctx, {.logits = logits,
+                                     .target = target.slice(0, begin, end),
+                                     .loss = loss.slice(0, begin, end),
+                                     .gradient = bool(dh),
+                                     .grad_scale = grad_scale});
     if (!dh) continue;
     head_.backward_input(ctx, logits, dh.slice(0, begin, end));
     head_.backward_weight(ctx, rows, logits);

@@ -4,8 +4,13 @@ namespace minke {
 
 Mla::Mla(const Context&, const Config& c, WeightStore& weights, const std::string& prefix, const Rope* rope,
          double softmax_scale)
-    : heads_(c.num_attention_heads), dn_(c.qk_nope_head_dim), dr_(c.qk_rope_head_dim), dv_(c.v_head_dim),
-      latent_(c.kv_lora_rank), scale_(softmax_scale), rope_(rope) {
+    : heads_(c.num_attention_heads),
+      dn_(c.qk_nope_head_dim),
+      dr_(c.qk_rope_head_dim),
+      dv_(c.v_head_dim),
+      latent_(c.kv_lora_rank),
+      scale_(softmax_scale),
+      rope_(rope) {
   constexpr double kInnerEps = 1e-6;
   if (c.q_lora_rank > 0) {
     q_a_ = {weights.get(prefix + "q_a_proj"), weights.find(prefix + "q_a_proj.bias")};
@@ -55,31 +60,38 @@ MlaWork Mla::lay_out_work(Arena& arena, const Config& c, const Precision& p, int
 void Mla::project(const Context& ctx, const Batch& batch, const Operand& x, const MlaSaved& s) const {
   const Operand q = s.q.merged(1);
   if (q_a_.weight) {
-    q_a_.forward(ctx, x, s.q_a);                                             // (37) W_DQ h_t
-    q_norm_.forward(ctx, s.q_a, s.c_q, s.rstd_q);                            //      c_t^Q, normalised
-    q_b_.forward(ctx, s.c_q, q);                                             // (38) q_t^C and (39) q_t^R before rotation
+    q_a_.forward(ctx, x, s.q_a);                   // (37) W_DQ h_t
+    q_norm_.forward(ctx, s.q_a, s.c_q, s.rstd_q);  //      c_t^Q, normalised
+    q_b_.forward(ctx, s.c_q, q);                   // (38) q_t^C and (39) q_t^R before rotation
   } else {
     q_b_.forward(ctx, x, q);
   }
-  rope_->forward(ctx, s.q.slice(2, dn_, dn_ + dr_), batch.positions);        // (39) q_t^R = RoPE(W_QR c_t^Q)
+  rope_->forward(ctx, s.q.slice(2, dn_, dn_ + dr_), batch.positions);  // (39) q_t^R = RoPE(W_QR c_t^Q)
 
-  kv_a_.forward(ctx, x, s.kv_a);                                             // (41) W_DKV h_t and (43) W_KR h_t
+  kv_a_.forward(ctx, x, s.kv_a);  // (41) W_DKV h_t and (43) W_KR h_t
   const Operand k_rope = s.kv_a.slice(1, latent_, latent_ + dr_);
-  rope_->forward(ctx, k_rope.split(1, dr_), batch.positions);                // (43) k_t^R, shared by all heads
-  kv_norm_.forward(ctx, s.kv_a.slice(1, 0, latent_), s.c_kv, s.rstd_kv);     // (41) c_t^KV, normalised
+  rope_->forward(ctx, k_rope.split(1, dr_), batch.positions);             // (43) k_t^R, shared by all heads
+  kv_norm_.forward(ctx, s.kv_a.slice(1, 0, latent_), s.c_kv, s.rstd_kv);  // (41) c_t^KV, normalised
 }
 
 AttentionArgs Mla::attention_args(const Batch& batch, const MlaSaved& s) const {
-  return {.q = s.q, .k = s.kv.slice(2, 0, dn_), .k_rope = s.kv_a.slice(1, latent_, latent_ + dr_),
-          .v = s.kv.slice(2, dn_, dn_ + dv_), .out = s.o, .lse = s.lse, .scale = scale_,
-          .sequence_offsets = batch.sequence_offsets.data(), .num_sequences = batch.num_sequences(),
-          .first_visible = batch.first_visible, .compute = kv_b_.weight->compute()};
+  return {.q = s.q,
+          .k = s.kv.slice(2, 0, dn_),
+          .k_rope = s.kv_a.slice(1, latent_, latent_ + dr_),
+          .v = s.kv.slice(2, dn_, dn_ + dv_),
+          .out = s.o,
+          .lse = s.lse,
+          .scale = scale_,
+          .sequence_offsets = batch.sequence_offsets.data(),
+          .num_sequences = batch.num_sequences(),
+          .first_visible = batch.first_visible,
+          .compute = kv_b_.weight->compute()};
 }
 
 void Mla::attend_naive(const Context& ctx, const Batch& batch, const Operand& y, const MlaSaved& s) const {
-  kv_b_.forward(ctx, s.c_kv, s.kv.merged(1));                                // (42) k_t^C = W_UK c, (45) v_t^C = W_UV c
-  ctx.kernels->attention(ctx, attention_args(batch, s));                     // (40, 44, 46) o_{t,i}
-  o_.forward(ctx, s.o.merged(1), y);                                         // (47) u_t = W_O [o_{t,1}; …]
+  kv_b_.forward(ctx, s.c_kv, s.kv.merged(1));             // (42) k_t^C = W_UK c, (45) v_t^C = W_UV c
+  ctx.kernels->attention(ctx, attention_args(batch, s));  // (40, 44, 46) o_{t,i}
+  o_.forward(ctx, s.o.merged(1), y);                      // (47) u_t = W_O [o_{t,1}; …]
 }
 
 void Mla::forward(const Context& ctx, const Batch& batch, const Operand& x, const Operand& y, const MlaSaved& s) const {
@@ -94,8 +106,11 @@ void Mla::backward_input(const Context& ctx, const Batch& batch, const Operand& 
     const ArenaScope scope(*ctx.scratch);
     const Operand d_o = ctx.scratch->take(s.o.dtype, {s.o.shape[0], heads_, dv_});
     o_.backward_input(ctx, w.dy, d_o.merged(1));
-    ctx.kernels->attention_backward(ctx, {.forward = attention_args(batch, s), .dout = d_o, .dq = w.d_q,
-                                          .dk = w.d_kv.slice(2, 0, dn_), .dk_rope = d_k_rope,
+    ctx.kernels->attention_backward(ctx, {.forward = attention_args(batch, s),
+                                          .dout = d_o,
+                                          .dq = w.d_q,
+                                          .dk = w.d_kv.slice(2, 0, dn_),
+                                          .dk_rope = d_k_rope,
                                           .dv = w.d_kv.slice(2, dn_, dn_ + dv_)});
   }
   rope_->backward(ctx, w.d_q.slice(2, dn_, dn_ + dr_), batch.positions);

@@ -24,15 +24,15 @@ namespace minke {
 
 // F → B → W. [N,…] in the activation format unless said.
 struct MlaSaved {
-  Operand q_a, c_q, rstd_q;    // W_DQ h; its norm; high [N]      (query compression only)
+  Operand q_a, c_q, rstd_q;     // W_DQ h; its norm; high [N]      (query compression only)
   Operand kv_a, c_kv, rstd_kv;  // [N,d_c+dr] (rotary part already rotated); norm of the latent; high [N]
-  Operand q;                   // [N,H,dn+dr], rotated
-  Operand kv;                  // [N,H,dn+dv]
-  Operand o, lse;              // [N,H,dv]; high [N,H]
+  Operand q;                    // [N,H,dn+dr], rotated
+  Operand kv;                   // [N,H,dn+dv]
+  Operand o, lse;               // [N,H,dv]; high [N,H]
 };
 // B → W: the gradients that the weight step multiplies with what was saved.
 struct MlaWork {
-  Operand dy;                  // [N,d]
+  Operand dy;  // [N,d]
   Operand d_q, d_c_q, d_q_a;
   Operand d_kv, d_c_kv, d_kv_a;
 };
@@ -65,7 +65,7 @@ class Mla {
   int64_t heads_, dn_, dr_, dv_, latent_;
   double scale_;
   const Rope* rope_;
-  Linear q_a_, q_b_;   // q_a_.weight null without query compression
+  Linear q_a_, q_b_;  // q_a_.weight null without query compression
   Linear kv_a_, kv_b_, o_;
   RmsNorm q_norm_, kv_norm_;
 };

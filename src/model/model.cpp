@@ -65,7 +65,8 @@ void Model::forward(const Context& ctx, const std::vector<Batch>& batches, const
   for (size_t l = 0; l < blocks_.size(); ++l) {
     const ArenaScope scope(*ctx.scratch);
     const Operand& x_out = l + 1 < blocks_.size() ? s.blocks[l + 1].x : s.x_final;
-    blocks_[l].forward(ctx, batch, x_out, s.blocks[l], blocks_[l].lay_out_work(*ctx.scratch, precision_, batch.num_tokens));
+    blocks_[l].forward(ctx, batch, x_out, s.blocks[l],
+                       blocks_[l].lay_out_work(*ctx.scratch, precision_, batch.num_tokens));
   }
   final_norm_.forward(ctx, s.x_final, s.h, s.rstd_final);
   for (size_t k = 0; k < s.mtp.size(); ++k)
@@ -99,7 +100,8 @@ void Model::loss_and_backward(const Context& ctx, const std::vector<Batch>& batc
   ctx.kernels->scatter_add(ctx, {.src = dx, .index = batch.tokens, .dst = embedding_->grad()});
 }
 
-void Model::forward_cached(const Context& ctx, const Batch& batch, std::span<LayerCache> caches, const Operand& h) const {
+void Model::forward_cached(const Context& ctx, const Batch& batch, std::span<LayerCache> caches,
+                           const Operand& h) const {
   const int64_t n = batch.num_tokens, d = config_.hidden_size;
   const ArenaScope scope(*ctx.scratch);
   const Operand x = ctx.scratch->take(precision_.residual, {n, d});

@@ -15,11 +15,11 @@ namespace minke {
 // All state of one micro-batch between forward and backward.
 struct ModelSaved {
   std::deque<BlockSaved> blocks;
-  Operand x_final;       // residual [N,d]
-  Operand rstd_final;    // high [N]
-  Operand h;             // [N,d] after the final norm
-  Operand loss;          // high [N], per token
-  Operand dh;            // residual [N,d]; only laid out with gradients
+  Operand x_final;     // residual [N,d]
+  Operand rstd_final;  // high [N]
+  Operand h;           // [N,d] after the final norm
+  Operand loss;        // high [N], per token
+  Operand dh;          // residual [N,d]; only laid out with gradients
   std::deque<MtpSaved> mtp;
 };
 

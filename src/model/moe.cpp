@@ -12,7 +12,8 @@ Moe::Moe(const Context& ctx, const Config& c, WeightStore& weights, const std::s
   if (c.n_shared_experts > 0) shared_.emplace(weights, prefix + "shared_experts.");
 }
 
-MoeSaved Moe::lay_out_saved(Arena& arena, const Config& c, const Precision& p, int64_t n, const ExpertExchange& exchange) {
+MoeSaved Moe::lay_out_saved(Arena& arena, const Config& c, const Precision& p, int64_t n,
+                            const ExpertExchange& exchange) {
   const int64_t k = c.num_experts_per_tok, rows = exchange.max_rows(n, k), width = c.moe_intermediate_size;
   MoeSaved s;
   s.router = Router::lay_out_saved(arena, c, p, n);
@@ -27,7 +28,8 @@ MoeSaved Moe::lay_out_saved(Arena& arena, const Config& c, const Precision& p, i
   return s;
 }
 
-MoeWork Moe::lay_out_work(Arena& arena, const Config& c, const Precision& p, int64_t n, const ExpertExchange& exchange) {
+MoeWork Moe::lay_out_work(Arena& arena, const Config& c, const Precision& p, int64_t n,
+                          const ExpertExchange& exchange) {
   const int64_t k = c.num_experts_per_tok, rows = exchange.max_rows(n, k), width = c.moe_intermediate_size;
   MoeWork w;
   w.rows_out = arena.take(p.activation, {rows, c.hidden_size});
@@ -40,7 +42,8 @@ MoeWork Moe::lay_out_work(Arena& arena, const Config& c, const Precision& p, int
   return w;
 }
 
-void Moe::route(const Context& ctx, const Batch& batch, const Operand& u, const MoeSaved& s, const Operand& replay) const {
+void Moe::route(const Context& ctx, const Batch& batch, const Operand& u, const MoeSaved& s,
+                const Operand& replay) const {
   router_.forward(ctx, u, s.router, replay);
   exchange_->make_plan(ctx, s.router.expert, s.plan, batch.count_load ? load_.operand() : Operand{});
 }
@@ -55,7 +58,9 @@ void Moe::experts(const Context& ctx, const Operand& u, const Operand& shared_ou
   exchange_->wait_dispatch(ctx, s.plan);
   const int64_t last = s.plan.offsets.shape[0] - 1;
   gate_up_.forward(ctx, s.rows, s.gate_up, s.plan.offsets);
-  ctx.kernels->swiglu(ctx, {.gate_up = s.gate_up, .y = s.h, .row_weight = s.row_weight,
+  ctx.kernels->swiglu(ctx, {.gate_up = s.gate_up,
+                            .y = s.h,
+                            .row_weight = s.row_weight,
                             .num_rows = s.plan.offsets.slice(0, last, last + 1)});
   down_.forward(ctx, s.h, w.rows_out, s.plan.offsets);
 }
@@ -79,13 +84,17 @@ void Moe::experts_backward_input(const Context& ctx, const Operand& dy, const Op
   const int64_t last = s.plan.offsets.shape[0] - 1;
   const Operand dh = ctx.scratch->take(s.h.dtype, {s.h.shape[0], s.h.shape[1]});
   down_.backward_input(ctx, w.rows_out, dh, false, s.plan.offsets);
-  ctx.kernels->swiglu_backward(ctx, {.gate_up = s.gate_up, .row_weight = s.row_weight, .dy = dh,
-                                     .d_gate_up = w.d_gate_up, .d_row_weight = w.d_row_weight,
+  ctx.kernels->swiglu_backward(ctx, {.gate_up = s.gate_up,
+                                     .row_weight = s.row_weight,
+                                     .dy = dh,
+                                     .d_gate_up = w.d_gate_up,
+                                     .d_row_weight = w.d_row_weight,
                                      .num_rows = s.plan.offsets.slice(0, last, last + 1)});
   gate_up_.backward_input(ctx, w.d_gate_up, w.d_rows, false, s.plan.offsets);
 }
 
-void Moe::begin_dispatch_backward(const Context& ctx, const Operand& du_routed, const MoeSaved& s, const MoeWork& w) const {
+void Moe::begin_dispatch_backward(const Context& ctx, const Operand& du_routed, const MoeSaved& s,
+                                  const MoeWork& w) const {
   exchange_->begin_combine(ctx, s.plan, w.d_rows, du_routed, w.d_row_weight, w.d_weight);
 }
 

@@ -16,14 +16,14 @@ namespace minke {
 struct MoeSaved {
   RouterSaved router;
   ExchangePlan plan;
-  Operand rows, row_weight;   // dispatched tokens [R,d], their gate weights high [R]
-  Operand gate_up, h;         // [R,2F], [R,F] = g·silu(gate)·up
+  Operand rows, row_weight;  // dispatched tokens [R,d], their gate weights high [R]
+  Operand gate_up, h;        // [R,2F], [R,F] = g·silu(gate)·up
   FfnSaved shared;
 };
 // One forward (out of experts, into combine) or one backward with its weight step.
 struct MoeWork {
-  Operand rows_out;           // F: results of the experts [R,d]. B: gradient of them, from the combine's backward
-  Operand d_gate_up, d_rows;  // [R,2F], [R,d]
+  Operand rows_out;                // F: results of the experts [R,d]. B: gradient of them, from the combine's backward
+  Operand d_gate_up, d_rows;       // [R,2F], [R,d]
   Operand d_row_weight, d_weight;  // high [R], [N,K]
   RouterWork router;
   FfnWork shared;

@@ -5,7 +5,8 @@ namespace minke {
 Mtp::Mtp(const Context& ctx, const Config& c, WeightStore& weights, int64_t depth, const Rope* rope,
          ExpertExchange* exchange)
     : embedding_(weights.get("embed_tokens")),
-      block_(ctx, c, weights, c.num_hidden_layers + depth - 1, layer_prefix(c.num_hidden_layers + depth - 1), rope, exchange) {
+      block_(ctx, c, weights, c.num_hidden_layers + depth - 1, layer_prefix(c.num_hidden_layers + depth - 1), rope,
+             exchange) {
   const std::string prefix = layer_prefix(c.num_hidden_layers + depth - 1);
   enorm_ = {weights.get(prefix + "enorm"), c.rms_norm_eps};
   hnorm_ = {weights.get(prefix + "hnorm"), c.rms_norm_eps};
@@ -35,7 +36,7 @@ void Mtp::forward(const Context& ctx, const Precision& p, const Batch& batch, co
   const int64_t n = batch.num_tokens, d = s.h.shape[1];
   ctx.kernels->gather(ctx, {.src = embedding_->master(), .index = batch.tokens, .dst = s.embedding});
   ctx.kernels->gather(ctx, {.src = h_previous, .index = batch.previous_row, .dst = s.h_previous});
-  enorm_.forward(ctx, s.embedding, s.joined.slice(1, 0, d), s.rstd_e);       // (21), embedding first
+  enorm_.forward(ctx, s.embedding, s.joined.slice(1, 0, d), s.rstd_e);  // (21), embedding first
   hnorm_.forward(ctx, s.h_previous, s.joined.slice(1, d, 2 * d), s.rstd_h);
   eh_proj_.forward(ctx, s.joined, s.block.x);
   const ArenaScope scope(*ctx.scratch);

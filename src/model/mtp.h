@@ -10,14 +10,14 @@
 namespace minke {
 
 struct MtpSaved {
-  Operand embedding, h_previous;      // gathered rows: residual [n,d], [n,d]
-  Operand rstd_e, rstd_h, rstd_out;   // high [n]
-  Operand joined;                     // [n,2d]
+  Operand embedding, h_previous;     // gathered rows: residual [n,d], [n,d]
+  Operand rstd_e, rstd_h, rstd_out;  // high [n]
+  Operand joined;                    // [n,2d]
   BlockSaved block;
-  Operand x_out;                      // residual [n,d]
-  Operand h;                          // [n,d] after shared_head.norm
-  Operand loss;                       // high [n]
-  Operand dh;                         // residual [n,d]; only laid out with gradients
+  Operand x_out;  // residual [n,d]
+  Operand h;      // [n,d] after shared_head.norm
+  Operand loss;   // high [n]
+  Operand dh;     // residual [n,d]; only laid out with gradients
 };
 
 class Mtp {

@@ -13,12 +13,8 @@ struct Precision {
   DType high = DType::f32;        // router, norm statistics, softmax sums, losses
 
   static constexpr Precision f32() { return {}; }
-  static constexpr Precision bf16() {
-    return {.activation = DType::bf16, .compute = DType::bf16};
-  }
-  static constexpr Precision f64() {
-    return {DType::f64, DType::f64, DType::f64, DType::f64, DType::f64};
-  }
+  static constexpr Precision bf16() { return {.activation = DType::bf16, .compute = DType::bf16}; }
+  static constexpr Precision f64() { return {DType::f64, DType::f64, DType::f64, DType::f64, DType::f64}; }
 };
 
 }  // namespace minke

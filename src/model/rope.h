@@ -13,8 +13,12 @@ class Rope {
   Rope(const Context& ctx, const Config& config, int64_t max_positions, DType dtype);
 
   // x [N,H,D] rotated in place by its positions i32 [N].
-  void forward(const Context& ctx, const Operand& x, const Operand& positions) const { apply(ctx, x, positions, false); }
-  void backward(const Context& ctx, const Operand& dx, const Operand& positions) const { apply(ctx, dx, positions, true); }
+  void forward(const Context& ctx, const Operand& x, const Operand& positions) const {
+    apply(ctx, x, positions, false);
+  }
+  void backward(const Context& ctx, const Operand& dx, const Operand& positions) const {
+    apply(ctx, dx, positions, true);
+  }
   int64_t max_positions() const { return table_.operand().shape[0]; }
 
  private:

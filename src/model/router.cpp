@@ -9,7 +9,10 @@ Router::Router(const Config& c, WeightStore& weights, const std::string& prefix)
       group_score_(c.topk_method == TopkMethod::greedy                 ? GroupScore::none
                    : c.topk_method == TopkMethod::group_limited_greedy ? GroupScore::max
                                                                        : GroupScore::top2_sum),
-      num_groups_(c.n_group), top_groups_(c.topk_group), normalise_(c.norm_topk_prob), scale_(c.routed_scaling_factor) {}
+      num_groups_(c.n_group),
+      top_groups_(c.topk_group),
+      normalise_(c.norm_topk_prob),
+      scale_(c.routed_scaling_factor) {}
 
 RouterSaved Router::lay_out_saved(Arena& arena, const Config& c, const Precision& p, int64_t n) {
   return {arena.take(p.high, {n, c.n_routed_experts}), arena.take(DType::i32, {n, c.num_experts_per_tok}),
@@ -21,9 +24,17 @@ RouterWork Router::lay_out_work(Arena& arena, const Config& c, const Precision& 
 }
 
 RouteArgs Router::route_args(const RouterSaved& s, const Operand& logits) const {
-  return {.logits = logits, .bias = bias_ ? bias_->master() : Operand{}, .scores = s.scores, .expert = s.expert,
-          .weight = s.weight, .scoring = scoring_, .group_score = group_score_, .num_groups = num_groups_,
-          .top_groups = top_groups_, .normalise = normalise_, .scale = scale_};
+  return {.logits = logits,
+          .bias = bias_ ? bias_->master() : Operand{},
+          .scores = s.scores,
+          .expert = s.expert,
+          .weight = s.weight,
+          .scoring = scoring_,
+          .group_score = group_score_,
+          .num_groups = num_groups_,
+          .top_groups = top_groups_,
+          .normalise = normalise_,
+          .scale = scale_};
 }
 
 void Router::forward(const Context& ctx, const Operand& u, const RouterSaved& s, const Operand& replay) const {
@@ -47,16 +58,23 @@ void Router::backward_input(const Context& ctx, const Batch& batch, const Operan
     ctx.kernels->fill(ctx, {.dst = d_scores, .value = 0});
     const BalanceTerms& b = batch.balance;
     const int64_t whole[2] = {0, batch.num_tokens};
-    ctx.kernels->balance(
-        ctx, {.scores = s.scores, .expert = s.expert, .d_scores = d_scores, .loss = batch.balance_loss,
-              .sequence_offsets = b.whole_batch ? whole : batch.sequence_offsets.data(),
-              .num_sequences = b.whole_batch ? 1 : batch.num_sequences(), .alpha_expert = b.alpha_expert,
-              .alpha_device = b.alpha_device, .alpha_comm = b.alpha_comm, .num_devices = b.num_devices,
-              .top_devices = b.top_devices, .normalise_scores = b.normalise_scores,
-              .count_unbiased = b.count_unbiased, .grad_scale = batch.balance_grad_scale});
+    ctx.kernels->balance(ctx, {.scores = s.scores,
+                               .expert = s.expert,
+                               .d_scores = d_scores,
+                               .loss = batch.balance_loss,
+                               .sequence_offsets = b.whole_batch ? whole : batch.sequence_offsets.data(),
+                               .num_sequences = b.whole_batch ? 1 : batch.num_sequences(),
+                               .alpha_expert = b.alpha_expert,
+                               .alpha_device = b.alpha_device,
+                               .alpha_comm = b.alpha_comm,
+                               .num_devices = b.num_devices,
+                               .top_devices = b.top_devices,
+                               .normalise_scores = b.normalise_scores,
+                               .count_unbiased = b.count_unbiased,
+                               .grad_scale = batch.balance_grad_scale});
   }
-  ctx.kernels->route_backward(ctx, {.forward = route_args(s, {}), .d_weight = d_weight, .d_scores = d_scores,
-                                    .d_logits = w.d_logits});
+  ctx.kernels->route_backward(
+      ctx, {.forward = route_args(s, {}), .d_weight = d_weight, .d_scores = d_scores, .d_logits = w.d_logits});
   gate_.backward_input(ctx, w.d_logits, du, true);
 }
 

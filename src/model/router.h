@@ -16,7 +16,7 @@ struct RouterSaved {
   Operand expert, weight;  // chosen experts i32 [N,K], their gate weights g: high [N,K]
 };
 struct RouterWork {
-  Operand d_logits;        // high [N,E]
+  Operand d_logits;  // high [N,E]
 };
 
 class Router {

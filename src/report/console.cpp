@@ -38,8 +38,8 @@ std::string progress_bar(double share, int width) {
 
 std::string step_line(const StepLine& l) {
   std::string text = fmt::format("step {}/{} {} loss {:.3f}  lr {:.2g}  |g| {:.2f}  {} tok/s", l.step, l.steps,
-                                 progress_bar(l.steps ? double(l.step) / double(l.steps) : 0, 16), l.loss, l.lr, l.grad_norm,
-                                 human_count(l.tokens_per_second));
+                                 progress_bar(l.steps ? double(l.step) / double(l.steps) : 0, 16), l.loss, l.lr,
+                                 l.grad_norm, human_count(l.tokens_per_second));
   for (double m : l.mtp_loss) text += fmt::format("  mtp {:.3f}", m);
   if (l.load_max_over_mean > 0) text += fmt::format("  load max/mean {:.2f}", l.load_max_over_mean);
   return text + fmt::format("  ETA {}", human_time(l.eta_seconds));

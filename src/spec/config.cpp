@@ -218,33 +218,22 @@ void read_token_ids(const Fields& f, Config& c) {
 
 }  // namespace
 
-const char* name_of(AttentionKind kind) {
-  return kind == AttentionKind::mla ? "mla" : "gqa";
-}
-const char* name_of(ScoringFunc func) {
-  return func == ScoringFunc::sigmoid ? "sigmoid" : "softmax";
-}
+const char* name_of(AttentionKind kind) { return kind == AttentionKind::mla ? "mla" : "gqa"; }
+const char* name_of(ScoringFunc func) { return func == ScoringFunc::sigmoid ? "sigmoid" : "softmax"; }
 const char* name_of(TopkMethod method) {
   switch (method) {
-    case TopkMethod::greedy:
-      return "greedy";
-    case TopkMethod::group_limited_greedy:
-      return "group_limited_greedy";
-    case TopkMethod::noaux_tc:
-      return "noaux_tc";
+    case TopkMethod::greedy: return "greedy";
+    case TopkMethod::group_limited_greedy: return "group_limited_greedy";
+    case TopkMethod::noaux_tc: return "noaux_tc";
   }
   return "?";
 }
 const char* name_of(RopeType type) {
   switch (type) {
-    case RopeType::none:
-      return "default";
-    case RopeType::linear:
-      return "linear";
-    case RopeType::llama3:
-      return "llama3";
-    case RopeType::yarn:
-      return "yarn";
+    case RopeType::none: return "default";
+    case RopeType::linear: return "linear";
+    case RopeType::llama3: return "llama3";
+    case RopeType::yarn: return "yarn";
   }
   return "?";
 }
@@ -349,10 +338,8 @@ Json config_to_json(const Config& c, std::string_view torch_dtype) {
     if (s.attention_factor != 0) rope["attention_factor"] = s.attention_factor;
   }
   j["rope_scaling"] = std::move(rope);
-  if (c.model_type == "deepseek_v3")
-    j["rope_interleave"] = c.rope_interleave;
-  else if (c.rope_interleave != type->rope_interleave)
-    minke["rope_interleave"] = c.rope_interleave;
+  if (c.model_type == "deepseek_v3") j["rope_interleave"] = c.rope_interleave;
+  else if (c.rope_interleave != type->rope_interleave) minke["rope_interleave"] = c.rope_interleave;
 
   if (moe) {
     j["n_routed_experts"] = c.n_routed_experts;

@@ -12,7 +12,10 @@
 
 namespace minke {
 
-enum class AttentionKind : uint8_t { gqa, mla };  // MHA and MQA are gqa with num_key_value_heads = num_attention_heads or 1
+enum class AttentionKind : uint8_t {
+  gqa,
+  mla
+};  // MHA and MQA are gqa with num_key_value_heads = num_attention_heads or 1
 enum class ScoringFunc : uint8_t { softmax, sigmoid };
 enum class TopkMethod : uint8_t { greedy, group_limited_greedy, noaux_tc };
 enum class RopeType : uint8_t { none, linear, llama3, yarn };  // none = plain frequencies
@@ -21,9 +24,9 @@ struct RopeScaling {
   RopeType type = RopeType::none;
   double factor = 1;
   int64_t original_max_position_embeddings = 0;
-  double beta_fast = 32, beta_slow = 1;             // yarn
-  double mscale = 0, mscale_all_dim = 0;            // yarn; 0 = not given (spec/rope.h says what then)
-  double attention_factor = 0;                      // yarn; 0 = not given
+  double beta_fast = 32, beta_slow = 1;              // yarn
+  double mscale = 0, mscale_all_dim = 0;             // yarn; 0 = not given (spec/rope.h says what then)
+  double attention_factor = 0;                       // yarn; 0 = not given
   double low_freq_factor = 1, high_freq_factor = 4;  // llama3
   bool operator==(const RopeScaling&) const = default;
 };
@@ -40,36 +43,38 @@ struct Config {
   // attention
   AttentionKind attention = AttentionKind::mla;
   int64_t num_attention_heads = 0, num_key_value_heads = 0;
-  int64_t head_dim = 0;                             // gqa
-  bool qkv_bias = false, qk_norm = false;           // qwen2; qwen3
-  int64_t q_lora_rank = 0;                          // mla; 0 = no query compression
+  int64_t head_dim = 0;                    // gqa
+  bool qkv_bias = false, qk_norm = false;  // qwen2; qwen3
+  int64_t q_lora_rank = 0;                 // mla; 0 = no query compression
   int64_t kv_lora_rank = 0, qk_nope_head_dim = 0, qk_rope_head_dim = 0, v_head_dim = 0;
   double rope_theta = 10000;
-  bool rope_interleave = true;                      // pairs (2i,2i+1); false: (i, i+D/2)
+  bool rope_interleave = true;  // pairs (2i,2i+1); false: (i, i+D/2)
   RopeScaling rope_scaling;
 
   // feed-forward
-  int64_t intermediate_size = 0;                    // dense layers
-  int64_t n_routed_experts = 0;                     // 0 = every layer is dense
+  int64_t intermediate_size = 0;  // dense layers
+  int64_t n_routed_experts = 0;   // 0 = every layer is dense
   int64_t n_shared_experts = 0, num_experts_per_tok = 0, moe_intermediate_size = 0;
   int64_t first_k_dense_replace = 0, moe_layer_freq = 1;
   int64_t n_group = 1, topk_group = 1;
   ScoringFunc scoring_func = ScoringFunc::sigmoid;
   TopkMethod topk_method = TopkMethod::noaux_tc;
-  bool gate_bias = false;                           // e_score_correction_bias exists
+  bool gate_bias = false;  // e_score_correction_bias exists
   bool norm_topk_prob = false;
   double routed_scaling_factor = 1;
 
-  int64_t num_nextn_predict_layers = 0;             // MTP modules
+  int64_t num_nextn_predict_layers = 0;  // MTP modules
 
   // FP8 checkpoints: quantization_config.weight_block_size, 0 = not quantised
   int64_t fp8_block = 0;
 
-  bool is_moe_layer(int64_t layer) const {          // MTP modules (layer ≥ num_hidden_layers) are MoE if the model is
+  bool is_moe_layer(int64_t layer) const {  // MTP modules (layer ≥ num_hidden_layers) are MoE if the model is
     return n_routed_experts > 0 &&
            (layer >= num_hidden_layers || (layer >= first_k_dense_replace && layer % moe_layer_freq == 0));
   }
-  int64_t qk_head_dim() const { return attention == AttentionKind::mla ? qk_nope_head_dim + qk_rope_head_dim : head_dim; }
+  int64_t qk_head_dim() const {
+    return attention == AttentionKind::mla ? qk_nope_head_dim + qk_rope_head_dim : head_dim;
+  }
   int64_t rope_dim() const { return attention == AttentionKind::mla ? qk_rope_head_dim : head_dim; }
   int64_t value_head_dim() const { return attention == AttentionKind::mla ? v_head_dim : head_dim; }
   bool operator==(const Config&) const = default;

@@ -58,8 +58,7 @@ class Fields {
     return value->get<std::string>();
   }
   // The enumerator whose name (by name_of) stands in the field.
-  template <class Enum, size_t N>
-  Enum choice(const char* key, const Enum (&choices)[N], Enum fallback) const {
+  template <class Enum, size_t N> Enum choice(const char* key, const Enum (&choices)[N], Enum fallback) const {
     const Json* value = find(key);
     if (!value) return fallback;
     std::string known;
@@ -86,8 +85,7 @@ class Fields {
   }
 
  private:
-  template <class T>
-  T missing(const char* key, const std::optional<T>& fallback, const char* needed) const {
+  template <class T> T missing(const char* key, const std::optional<T>& fallback, const char* needed) const {
     if (!fallback)
       user_error("{}: the field {}{} is missing and this model_type has no default for it; add it ({})", where_,
                  prefix_, key, needed);

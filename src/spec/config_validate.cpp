@@ -23,8 +23,7 @@ class Checker {
     if (!(value > 0 && value <= high))
       user_error("{}: {} is {}; it must be positive and at most {}", where_, field, value, high);
   }
-  template <class... Args>
-  void require(bool ok, fmt::format_string<Args...> format, Args&&... args) const {
+  template <class... Args> void require(bool ok, fmt::format_string<Args...> format, Args&&... args) const {
     if (!ok) user_error("{}: {}", where_, fmt::format(format, std::forward<Args>(args)...));
   }
 

@@ -16,9 +16,7 @@ std::string scaled(double value, double unit, std::initializer_list<const char*>
   return name == names.begin() ? fmt::format("{}{}", value, *name) : fmt::format("{:.2f}{}", value, *name);
 }
 
-std::string counted(int64_t n, const char* thing) {
-  return fmt::format("{} {}{}", n, thing, n == 1 ? "" : "s");
-}
+std::string counted(int64_t n, const char* thing) { return fmt::format("{} {}{}", n, thing, n == 1 ? "" : "s"); }
 
 std::string attention_words(const Config& c) {
   if (c.attention == AttentionKind::mla)
@@ -63,9 +61,7 @@ std::string with_commas(int64_t n) {
   for (int64_t at = int64_t(digits.size()) - 3; at > (n < 0 ? 1 : 0); at -= 3) digits.insert(size_t(at), 1, ',');
   return digits;
 }
-std::string short_count(double n) {
-  return scaled(n, 1000, {"", "K", "M", "B", "T", "P", "E"});
-}
+std::string short_count(double n) { return scaled(n, 1000, {"", "K", "M", "B", "T", "P", "E"}); }
 std::string short_bytes(double bytes) {
   return scaled(bytes, 1024, {" B", " KiB", " MiB", " GiB", " TiB", " PiB", " EiB"});
 }

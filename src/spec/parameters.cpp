@@ -74,15 +74,11 @@ class Table {
     mtp_ = mtp;
     const std::string base = fmt::format("model.layers.{}.", layer);
     add({.part = Part::norm, .name = base + "input_layernorm", .symbol = "g_attn", .shape = {c_.hidden_size}});
-    if (c_.attention == AttentionKind::mla)
-      mla(base + "self_attn.");
-    else
-      gqa(base + "self_attn.");
+    if (c_.attention == AttentionKind::mla) mla(base + "self_attn.");
+    else gqa(base + "self_attn.");
     add({.part = Part::norm, .name = base + "post_attention_layernorm", .symbol = "g_ffn", .shape = {c_.hidden_size}});
-    if (c_.is_moe_layer(layer))
-      moe(base + "mlp.");
-    else
-      swiglu(Part::dense_ffn, base + "mlp.", c_.intermediate_size);
+    if (c_.is_moe_layer(layer)) moe(base + "mlp.");
+    else swiglu(Part::dense_ffn, base + "mlp.", c_.intermediate_size);
     layer_ = -1;
     mtp_ = false;
   }
@@ -200,31 +196,20 @@ class Table {
 
 const char* name_of(Part part) {
   switch (part) {
-    case Part::embedding:
-      return "embedding";
-    case Part::head:
-      return "head";
-    case Part::norm:
-      return "norms";
-    case Part::attention:
-      return "attention";
-    case Part::dense_ffn:
-      return "dense feed-forward";
-    case Part::router:
-      return "router";
-    case Part::routed_expert:
-      return "routed experts";
-    case Part::shared_expert:
-      return "shared experts";
-    case Part::mtp_projection:
-      return "MTP projection";
+    case Part::embedding: return "embedding";
+    case Part::head: return "head";
+    case Part::norm: return "norms";
+    case Part::attention: return "attention";
+    case Part::dense_ffn: return "dense feed-forward";
+    case Part::router: return "router";
+    case Part::routed_expert: return "routed experts";
+    case Part::shared_expert: return "shared experts";
+    case Part::mtp_projection: return "MTP projection";
   }
   return "?";
 }
 
-std::vector<Parameter> parameters(const Config& config) {
-  return Table(config).build();
-}
+std::vector<Parameter> parameters(const Config& config) { return Table(config).build(); }
 
 std::vector<Storage> storages(const Config& config) {
   std::vector<Storage> result;

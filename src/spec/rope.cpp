@@ -20,9 +20,7 @@ double llama3_frequency(double frequency, const RopeScaling& s) {
 
 }  // namespace
 
-double yarn_mscale(double factor, double m) {
-  return factor > 1 ? 0.1 * m * std::log(factor) + 1 : 1;
-}
+double yarn_mscale(double factor, double m) { return factor > 1 ? 0.1 * m * std::log(factor) + 1 : 1; }
 
 YarnRange yarn_range(int64_t dim, double theta, int64_t original_positions, double beta_fast, double beta_slow) {
   const auto corr = [&](double rotations) {
@@ -41,8 +39,7 @@ std::vector<double> rope_frequencies(const Config& config) {
   for (size_t i = 0; i < frequencies.size(); ++i)
     frequencies[i] = std::pow(config.rope_theta, -2.0 * double(i) / double(dim));
   switch (s.type) {
-    case RopeType::none:
-      break;
+    case RopeType::none: break;
     case RopeType::linear:
       for (double& f : frequencies) f /= s.factor;
       break;

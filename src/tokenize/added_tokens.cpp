@@ -16,9 +16,7 @@ unicode::CodePoint decode_before(std::string_view text, size_t end) {
   return {unicode::kReplacement, 1, false};
 }
 
-bool is_space(char32_t c) {
-  return unicode::tables().class_of(c) & unicode::kSpace;
-}
+bool is_space(char32_t c) { return unicode::tables().class_of(c) & unicode::kSpace; }
 bool is_word(char32_t c) {  // \w of the regex library: letters, marks, decimal and letter numbers, connectors, joiners
   static const std::vector<unicode::Range> connectors = unicode::ranges_of("Pc"), others = unicode::ranges_of("No");
   const auto within = [c](const std::vector<unicode::Range>& ranges) {

@@ -27,10 +27,8 @@ void MergeTable::set(int32_t left, int32_t right, Merge merge) {
   present_[h >> present_shift_ >> 6] |= uint64_t(1) << (h >> present_shift_ & 63);
   for (size_t slot = h >> shift_;; slot = (slot + 1) & mask_) {
     Entry& e = entries_[slot];
-    if (e.left < 0)
-      ++size_;
-    else if (e.left != left || e.right != right)
-      continue;
+    if (e.left < 0) ++size_;
+    else if (e.left != left || e.right != right) continue;
     e = {left, right, merge};
     return;
   }
@@ -78,10 +76,8 @@ size_t Bpe::encode(std::string_view piece, std::vector<int32_t>& out, Scratch& s
     s.merged[i] = m.id;
   }
   constexpr size_t kScanLimit = 128;  // above it the quadratic scans cost more than the heap
-  if (n <= kScanLimit)
-    merge_by_scan(s);
-  else
-    merge_by_heap(s);
+  if (n <= kScanLimit) merge_by_scan(s);
+  else merge_by_heap(s);
   out.insert(out.end(), s.ids.begin(), s.ids.end());
   return std::string_view::npos;
 }
@@ -183,10 +179,8 @@ bool WordCache::find(Key key, std::vector<int32_t>& out) const {
     const Entry& e = entries_[slot];
     if (e.key == key) {
       const int32_t* ids = e.count <= 3 ? e.ids : &more_[e.ids[0]];
-      if (e.count == 1)
-        out.push_back(ids[0]);
-      else
-        out.insert(out.end(), ids, ids + e.count);
+      if (e.count == 1) out.push_back(ids[0]);
+      else out.insert(out.end(), ids, ids + e.count);
       return true;
     }
     if (e.key == Key{0, 0}) return false;

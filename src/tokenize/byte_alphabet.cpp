@@ -28,9 +28,7 @@ constexpr Alphabet kAlphabet;
 
 }  // namespace
 
-char32_t char_of_byte(uint8_t byte) {
-  return kAlphabet.character[byte];
-}
+char32_t char_of_byte(uint8_t byte) { return kAlphabet.character[byte]; }
 
 std::array<uint8_t, 256> bytes_in_alphabet_order() {
   std::array<uint8_t, 256> order;

@@ -62,9 +62,7 @@ struct Reader {
   }
 };
 
-bool is_ascii_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
+bool is_ascii_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 // The third regex of DeepSeek-V3 at `at`, within a piece whose code points have (bits & fence) == kind; 0: no match.
 //   [ASCII punctuation][A-Za-z]+ | [^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+ | ?[\p{P}\p{S}]+[\r\n]* | \s*[\r\n]+ |
@@ -161,9 +159,7 @@ size_t next_deepseek_v3(const Tables& tables, std::string_view text, size_t at) 
   }
 }
 
-size_t next_gpt2(const Tables& tables, std::string_view text, size_t at) {
-  return match_gpt2({tables, text}, at, 0);
-}
+size_t next_gpt2(const Tables& tables, std::string_view text, size_t at) { return match_gpt2({tables, text}, at, 0); }
 
 size_t next_smollm(const Tables& tables, std::string_view text, size_t at) {
   const Reader r{tables, text};
@@ -178,8 +174,6 @@ size_t next_qwen2(const Tables& tables, std::string_view text, size_t at) {
   return match_llama3({tables, text}, at, 1);
 }
 
-size_t next_character(const Tables&, std::string_view text, size_t at) {
-  return at + decode_at(text, at).length;
-}
+size_t next_character(const Tables&, std::string_view text, size_t at) { return at + decode_at(text, at).length; }
 
 }  // namespace minke

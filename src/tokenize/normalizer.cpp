@@ -28,34 +28,21 @@ void Normalizer::add(const nlohmann::json& description, std::string_view where, 
     for (size_t i = 0; i < parts->size(); ++i) add((*parts)[i], fmt::format("{}.normalizers[{}]", where, i), depth + 1);
     return;
   }
-  if (name == "NFC")
-    forms_.push_back(Form::kNfc);
-  else if (name == "NFD")
-    forms_.push_back(Form::kNfd);
-  else if (name == "NFKC")
-    forms_.push_back(Form::kNfkc);
-  else if (name == "NFKD")
-    forms_.push_back(Form::kNfkd);
-  else
-    user_error("{}.type: \"{}\" is not supported; known are NFC, NFD, NFKC, NFKD and Sequence", where, name);
+  if (name == "NFC") forms_.push_back(Form::kNfc);
+  else if (name == "NFD") forms_.push_back(Form::kNfd);
+  else if (name == "NFKC") forms_.push_back(Form::kNfkc);
+  else if (name == "NFKD") forms_.push_back(Form::kNfkd);
+  else user_error("{}.type: \"{}\" is not supported; known are NFC, NFD, NFKC, NFKD and Sequence", where, name);
 }
 
 std::string Normalizer::apply(Form form, std::string_view valid) {
   UErrorCode status = U_ZERO_ERROR;
   const icu::Normalizer2* n = nullptr;
   switch (form) {
-    case Form::kNfc:
-      n = icu::Normalizer2::getNFCInstance(status);
-      break;
-    case Form::kNfd:
-      n = icu::Normalizer2::getNFDInstance(status);
-      break;
-    case Form::kNfkc:
-      n = icu::Normalizer2::getNFKCInstance(status);
-      break;
-    case Form::kNfkd:
-      n = icu::Normalizer2::getNFKDInstance(status);
-      break;
+    case Form::kNfc: n = icu::Normalizer2::getNFCInstance(status); break;
+    case Form::kNfd: n = icu::Normalizer2::getNFDInstance(status); break;
+    case Form::kNfkc: n = icu::Normalizer2::getNFKCInstance(status); break;
+    case Form::kNfkd: n = icu::Normalizer2::getNFKDInstance(status); break;
   }
   check(U_SUCCESS(status), "ICU has its normalisation data");
   std::string out;

@@ -20,9 +20,7 @@ json regex_split(std::string_view regex) {
 json byte_level(bool use_regex) {
   return {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", use_regex}};
 }
-json sequence(json parts) {
-  return {{"type", "Sequence"}, {"pretokenizers", std::move(parts)}};
-}
+json sequence(json parts) { return {{"type", "Sequence"}, {"pretokenizers", std::move(parts)}}; }
 std::string llama3_regex(std::string_view digits) {
   return fmt::format(R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|{}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|)"
                      R"(\s*[\r\n]+|\s+(?!\S)|\s+)",
@@ -62,8 +60,7 @@ const Known kKnown[] = {
 };
 
 // The field of a JSON object with a default, or a UserError that names the field and the type it should have.
-template <class T>
-T field(const json& object, const char* key, T otherwise, std::string_view where) {
+template <class T> T field(const json& object, const char* key, T otherwise, std::string_view where) {
   const auto found = object.find(key);
   if (found == object.end() || found->is_null()) return otherwise;
   if constexpr (std::is_same_v<T, bool>) {
@@ -152,16 +149,11 @@ void Pretokenizer::add_split(const json& description, const std::string& where) 
   const std::string name = field<std::string>(description, "behavior", "", where);
   const bool invert = field(description, "invert", false, where);
   Behavior behavior;
-  if (name == "Removed")
-    behavior = Behavior::kRemoved;
-  else if (name == "Isolated")
-    behavior = Behavior::kIsolated;
-  else if (name == "MergedWithPrevious")
-    behavior = Behavior::kMergedWithPrevious;
-  else if (name == "MergedWithNext")
-    behavior = Behavior::kMergedWithNext;
-  else if (name == "Contiguous")
-    behavior = Behavior::kContiguous;
+  if (name == "Removed") behavior = Behavior::kRemoved;
+  else if (name == "Isolated") behavior = Behavior::kIsolated;
+  else if (name == "MergedWithPrevious") behavior = Behavior::kMergedWithPrevious;
+  else if (name == "MergedWithNext") behavior = Behavior::kMergedWithNext;
+  else if (name == "Contiguous") behavior = Behavior::kContiguous;
   else
     user_error(
         "{}.behavior: \"{}\" is unknown; use Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous",
@@ -171,12 +163,9 @@ void Pretokenizer::add_split(const json& description, const std::string& where) 
     user_error("{}.pattern: must be an object with \"Regex\" or \"String\"", where);
   const std::string regex = field<std::string>(*pattern, "Regex", "", where + ".pattern");
   const std::string literal = field<std::string>(*pattern, "String", "", where + ".pattern");
-  if (!regex.empty())
-    stages_.push_back(Split{Regex(regex, where + ".pattern.Regex"), behavior, invert});
-  else if (!literal.empty())
-    stages_.push_back(Split{literal, behavior, invert});
-  else
-    user_error("{}.pattern: has neither a \"Regex\" nor a \"String\"", where);
+  if (!regex.empty()) stages_.push_back(Split{Regex(regex, where + ".pattern.Regex"), behavior, invert});
+  else if (!literal.empty()) stages_.push_back(Split{literal, behavior, invert});
+  else user_error("{}.pattern: has neither a \"Regex\" nor a \"String\"", where);
   signature_ += describe(regex.empty() ? "String" : "Regex", regex.empty() ? literal : regex, name, invert);
 }
 
@@ -243,9 +232,7 @@ void Pretokenizer::apply(const Split& stage, Pieces& pieces) {
         case Behavior::kRemoved:
           if (!parts[i].match) emit(parts[i]);
           break;
-        case Behavior::kIsolated:
-          emit(parts[i]);
-          break;
+        case Behavior::kIsolated: emit(parts[i]); break;
         case Behavior::kContiguous:
           i > 0 && parts[i].match == parts[i - 1].match ? extend(parts[i]) : emit(parts[i]);
           break;

@@ -65,24 +65,16 @@ struct Translator {
     // PCRE2's \s has U+180E, which Unicode took out of White_Space.
     static constexpr std::string_view kSpace = "\\t-\\r\\x{85}\\p{Z}";
     if ((c == 'p' || c == 'P') && property(in_class)) return;
-    if (c == 's')
-      out += in_class ? std::string(kSpace) : fmt::format("[{}]", kSpace);
-    else if (c == 'S')
-      out += in_class ? "\\S\\x{180e}" : fmt::format("[^{}]", kSpace);
-    else if (c == 'w')
-      out += in_class ? word() : fmt::format("[{}]", word());
-    else if (c == 'W' && !in_class)
-      out += fmt::format("[^{}]", word());
-    else if (c == 'b' && !in_class)
-      out += fmt::format("(?:(?<=[{0}])(?![{0}])|(?<![{0}])(?=[{0}]))", word());
-    else if (c == 'B' && !in_class)
-      out += fmt::format("(?:(?<=[{0}])(?=[{0}])|(?<![{0}])(?![{0}]))", word());
+    if (c == 's') out += in_class ? std::string(kSpace) : fmt::format("[{}]", kSpace);
+    else if (c == 'S') out += in_class ? "\\S\\x{180e}" : fmt::format("[^{}]", kSpace);
+    else if (c == 'w') out += in_class ? word() : fmt::format("[{}]", word());
+    else if (c == 'W' && !in_class) out += fmt::format("[^{}]", word());
+    else if (c == 'b' && !in_class) out += fmt::format("(?:(?<=[{0}])(?![{0}])|(?<![{0}])(?=[{0}]))", word());
+    else if (c == 'B' && !in_class) out += fmt::format("(?:(?<=[{0}])(?=[{0}])|(?<![{0}])(?![{0}]))", word());
     else if (c == 'd' && spell_out)
       out += fmt::format(fmt::runtime(in_class ? "{}" : "[{}]"), spelled(unicode::ranges_of("Nd")));
-    else if (c == 'h')
-      out += in_class ? "0-9A-Fa-f" : "[0-9A-Fa-f]";  // a hex digit in Ruby, a blank in PCRE2
-    else
-      out += in.substr(at, 2);
+    else if (c == 'h') out += in_class ? "0-9A-Fa-f" : "[0-9A-Fa-f]";  // a hex digit in Ruby, a blank in PCRE2
+    else out += in.substr(at, 2);
     at += 2;
     if (c == 'x' || c == 'p' || c == 'P') {  // the braces belong to the escape, and are no quantifier
       if (at < in.size() && in[at] == '{') {
@@ -98,10 +90,8 @@ struct Translator {
     if (at < in.size() && in[at] == '^') out += in[at++];
     if (at < in.size() && in[at] == ']') out += in[at++];
     while (at < in.size() && in[at] != ']' && out.size() <= kMaxTranslated) {
-      if (in[at] == '\\')
-        escape(true);
-      else
-        out += in[at++];
+      if (in[at] == '\\') escape(true);
+      else out += in[at++];
     }
     if (at < in.size()) out += in[at++];
   }
@@ -142,12 +132,9 @@ struct Translator {
         continue;
       }
       atom = out.size();
-      if (c == '\\')
-        escape(false);
-      else if (c == '[')
-        char_class();
-      else
-        out += c, ++at;
+      if (c == '\\') escape(false);
+      else if (c == '[') char_class();
+      else out += c, ++at;
     }
     return out;
   }
@@ -213,10 +200,8 @@ void Regex::find_all(std::string_view text, std::vector<Match>& out) const {
   if (!unicode::is_valid_utf8(text)) {
     for (size_t at = 0; at < text.size();) {
       const unicode::CodePoint c = unicode::decode_at(text, at);
-      if (c.valid)
-        repaired += text.substr(at, c.length);
-      else
-        unicode::append_utf8(repaired, c.value);
+      if (c.valid) repaired += text.substr(at, c.length);
+      else unicode::append_utf8(repaired, c.value);
       while (origin.size() < repaired.size())
         origin.push_back(at + (c.valid ? c.length - (repaired.size() - origin.size()) : 0));
       at += c.length;

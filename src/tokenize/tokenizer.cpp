@@ -226,10 +226,8 @@ void Tokenizer::Model::read_added(const TokenizerFile& file, std::unordered_map<
     total += token.content.size();
     if (total > (16u << 20)) user_error("{}: added_tokens: more than 16 MB of text", where);
     std::string storage;
-    if (token.normalized)
-      normalized_matcher.add(&token, normalizer.apply(token.content, storage));
-    else
-      raw_matcher.add(&token, token.content);
+    if (token.normalized) normalized_matcher.add(&token, normalizer.apply(token.content, storage));
+    else raw_matcher.add(&token, token.content);
   }
 }
 
@@ -325,10 +323,8 @@ void Tokenizer::Model::encode(std::string_view text, EncodeOptions options, Work
     w.inner.clear();
     normalized_matcher.split(part, options.parse_special, w.inner);
     for (const Segment& inner : w.inner) {
-      if (inner.token)
-        out.push_back(inner.token->id);
-      else
-        encode_text(part.substr(inner.first, inner.end - inner.first), segment.first + inner.first, w, out);
+      if (inner.token) out.push_back(inner.token->id);
+      else encode_text(part.substr(inner.first, inner.end - inner.first), segment.first + inner.first, w, out);
     }
   }
   if (options.add_eos && eos >= 0) out.push_back(eos);
@@ -396,15 +392,9 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) c
   return text;
 }
 
-int32_t Tokenizer::vocab_size() const {
-  return int32_t(model_->bytes.size());
-}
-std::string_view Tokenizer::token_bytes(int32_t id) const {
-  return model_->bytes[id];
-}
-bool Tokenizer::has_token(int32_t id) const {
-  return !model_->bytes[id].empty();
-}
+int32_t Tokenizer::vocab_size() const { return int32_t(model_->bytes.size()); }
+std::string_view Tokenizer::token_bytes(int32_t id) const { return model_->bytes[id]; }
+bool Tokenizer::has_token(int32_t id) const { return !model_->bytes[id].empty(); }
 bool Tokenizer::is_special(int32_t id) const {
   return id >= 0 && size_t(id) < model_->special.size() && model_->special[id];
 }
@@ -412,24 +402,12 @@ std::optional<int32_t> Tokenizer::id_of(std::string_view token) const {
   const int32_t id = model_->known_id({token});
   return id < 0 ? std::nullopt : std::optional(id);
 }
-int32_t Tokenizer::bos_id() const {
-  return model_->bos;
-}
-int32_t Tokenizer::eos_id() const {
-  return model_->eos;
-}
-const std::vector<AddedToken>& Tokenizer::added_tokens() const {
-  return model_->added;
-}
-std::string_view Tokenizer::pretokenizer_name() const {
-  return model_->pretokenizer->name();
-}
-size_t Tokenizer::num_merges() const {
-  return model_->bpe.merges.size();
-}
-const std::string& Tokenizer::json_text() const {
-  return model_->json_text;
-}
+int32_t Tokenizer::bos_id() const { return model_->bos; }
+int32_t Tokenizer::eos_id() const { return model_->eos; }
+const std::vector<AddedToken>& Tokenizer::added_tokens() const { return model_->added; }
+std::string_view Tokenizer::pretokenizer_name() const { return model_->pretokenizer->name(); }
+size_t Tokenizer::num_merges() const { return model_->bpe.merges.size(); }
+const std::string& Tokenizer::json_text() const { return model_->json_text; }
 
 void Tokenizer::save(const fs::path& folder) const {
   std::error_code error;
@@ -474,8 +452,6 @@ std::string StreamDecoder::push(int32_t id) {
   return ready;
 }
 
-std::string StreamDecoder::finish() {
-  return std::exchange(held_, {});
-}
+std::string StreamDecoder::finish() { return std::exchange(held_, {}); }
 
 }  // namespace minke

@@ -60,10 +60,8 @@ class Reader final : public nlohmann::json_sax<json> {
     return open(json::object(), "an object");
   }
   bool end_object() override {
-    if (in_vocab_)
-      in_vocab_ = false;
-    else
-      open_.pop_back();
+    if (in_vocab_) in_vocab_ = false;
+    else open_.pop_back();
     return true;
   }
   bool start_array(size_t) override {

@@ -17,12 +17,8 @@ constexpr std::string_view kCategories[] = {"Cn", "Lu", "Ll", "Lt", "Lm", "Lo", 
                                             "Sc", "Sk", "So", "Zs", "Zl", "Zp", "Cc", "Cf", "Co", "Cs"};
 constexpr char32_t kLast = 0x10FFFF;
 
-constexpr char32_t range_first(size_t i) {
-  return kRanges[i] >> 8;
-}
-constexpr char32_t range_end(size_t i) {
-  return i + 1 < std::size(kRanges) ? kRanges[i + 1] >> 8 : kLast + 1;
-}
+constexpr char32_t range_first(size_t i) { return kRanges[i] >> 8; }
+constexpr char32_t range_end(size_t i) { return i + 1 < std::size(kRanges) ? kRanges[i + 1] >> 8 : kLast + 1; }
 
 bool is_space(char32_t c, std::string_view category) {
   return (c >= '\t' && c <= '\r') || c == 0x85 || category[0] == 'Z';
@@ -31,23 +27,12 @@ bool is_space(char32_t c, std::string_view category) {
 uint8_t class_bits(char32_t c, std::string_view category) {
   uint8_t bits = 0;
   switch (category[0]) {
-    case 'L':
-      bits = kLetter;
-      break;
-    case 'M':
-      bits = kMark;
-      break;
-    case 'N':
-      bits = kNumber;
-      break;
-    case 'P':
-      bits = kPunctuation;
-      break;
-    case 'S':
-      bits = kSymbol;
-      break;
-    default:
-      break;
+    case 'L': bits = kLetter; break;
+    case 'M': bits = kMark; break;
+    case 'N': bits = kNumber; break;
+    case 'P': bits = kPunctuation; break;
+    case 'S': bits = kSymbol; break;
+    default: break;
   }
   if (is_space(c, category)) bits |= kSpace;
   if (c == '\r' || c == '\n') bits |= kNewline;
@@ -160,10 +145,8 @@ std::vector<Range> ranges_of(std::string_view category) {
   std::vector<Range> out;
   for (size_t i = 0; i < std::size(kRanges); ++i) {
     if (!kCategories[kRanges[i] & 31].starts_with(category)) continue;
-    if (!out.empty() && out.back().last + 1 == range_first(i))
-      out.back().last = range_end(i) - 1;
-    else
-      out.push_back({range_first(i), range_end(i) - 1});
+    if (!out.empty() && out.back().last + 1 == range_first(i)) out.back().last = range_end(i) - 1;
+    else out.push_back({range_first(i), range_end(i) - 1});
   }
   return out;
 }

@@ -14,8 +14,11 @@ AdamW::AdamW(const Context& ctx, WeightStore& weights, const AdamWSettings& sett
     moments_.emplace_back(*ctx.memory, dtype, std::initializer_list<int64_t>{n});
     moments_.emplace_back(*ctx.memory, dtype, std::initializer_list<int64_t>{n});
     weights_.push_back(&w);
-    tensors_.push_back({.param = flat(w.master()), .grad = flat(w.grad()), .m = moments_[moments_.size() - 2],
-                        .v = moments_.back(), .weight_decay = w.storage().weight_decay ? settings.weight_decay : 0});
+    tensors_.push_back({.param = flat(w.master()),
+                        .grad = flat(w.grad()),
+                        .m = moments_[moments_.size() - 2],
+                        .v = moments_.back(),
+                        .weight_decay = w.storage().weight_decay ? settings.weight_decay : 0});
     grads_.push_back(tensors_.back().grad);
   }
   squares_ = Tensor(*ctx.memory, DType::f64, {int64_t(grads_.size())});
@@ -34,8 +37,13 @@ double AdamW::step(const Context& ctx, double lr, int64_t step) {
   const double norm = gradient_norm(ctx);
   if (std::isfinite(norm)) {
     const double scale = settings_.clip > 0 && norm > settings_.clip ? settings_.clip / norm : 1;
-    ctx.kernels->adamw(ctx, {.tensors = tensors_.data(), .num_tensors = int64_t(tensors_.size()), .lr = lr,
-                             .beta1 = settings_.beta1, .beta2 = settings_.beta2, .eps = settings_.eps, .step = step,
+    ctx.kernels->adamw(ctx, {.tensors = tensors_.data(),
+                             .num_tensors = int64_t(tensors_.size()),
+                             .lr = lr,
+                             .beta1 = settings_.beta1,
+                             .beta2 = settings_.beta2,
+                             .eps = settings_.eps,
+                             .step = step,
                              .grad_scale = scale});
     for (Weight* w : weights_) w->changed();
   }

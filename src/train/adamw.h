@@ -12,8 +12,8 @@ namespace minke {
 
 struct AdamWSettings {
   double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.1;
-  double clip = 1.0;                  // of the global norm; 0 = off
-  DType moments = DType::f32;         // or bf16 (V3 §3.3)
+  double clip = 1.0;           // of the global norm; 0 = off
+  DType moments = DType::f32;  // or bf16 (V3 §3.3)
 };
 
 class AdamW {
@@ -34,7 +34,7 @@ class AdamW {
  private:
   AdamWSettings settings_;
   std::vector<Weight*> weights_;
-  std::deque<Tensor> moments_;        // m, v per weight
+  std::deque<Tensor> moments_;  // m, v per weight
   std::vector<AdamTensor> tensors_;
   std::vector<Operand> grads_;
   Tensor squares_;

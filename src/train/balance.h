@@ -9,7 +9,7 @@ namespace minke {
 
 struct LayerLoad {
   int64_t layer = 0;
-  std::vector<int32_t> tokens;     // per expert
+  std::vector<int32_t> tokens;  // per expert
   double max_over_mean() const;
   double max_violation() const { return max_over_mean() - 1; }
 };

@@ -39,7 +39,8 @@ PlainExecutor::PlainExecutor(const Context& ctx, Model& model, int64_t num_seque
       buffers_(ctx, num_sequences * sequence_length, model.config().num_nextn_predict_layers),
       balance_loss_(*ctx.memory, model.precision().high, {1}) {}
 
-void PlainExecutor::add_losses(const Context& ctx, const ModelSaved& saved, const TokenBatch& host, LossSums& sums) const {
+void PlainExecutor::add_losses(const Context& ctx, const ModelSaved& saved, const TokenBatch& host,
+                               LossSums& sums) const {
   const size_t depths = saved.mtp.size() + 1;
   sums.nats.resize(depths);
   sums.targets.resize(depths);
@@ -49,7 +50,8 @@ void PlainExecutor::add_losses(const Context& ctx, const ModelSaved& saved, cons
   }
 }
 
-LossSums PlainExecutor::gradients(const Context& ctx, std::span<const TokenBatch> micro_batches, const StepSettings& settings) {
+LossSums PlainExecutor::gradients(const Context& ctx, std::span<const TokenBatch> micro_batches,
+                                  const StepSettings& settings) {
   const int64_t depths = model_->config().num_nextn_predict_layers;
   const bool with_mtp = depths > 0 && settings.mtp_weight > 0;
   // Every token of the step weighs the same, however it is cut into micro-batches.

@@ -13,20 +13,20 @@ namespace minke {
 // Host tokens of B sequences of T inputs, row-major; target −1 = none.
 struct TokenBatch {
   int64_t num_sequences = 0, sequence_length = 0;
-  std::vector<int32_t> tokens, targets;       // [B,T]
-  std::vector<int32_t> document_start;        // [B,T] or empty: no cross-document mask
+  std::vector<int32_t> tokens, targets;  // [B,T]
+  std::vector<int32_t> document_start;   // [B,T] or empty: no cross-document mask
 };
 
 struct StepSettings {
-  double mtp_weight = 0;                      // λ; shared evenly by the modules
-  BalanceTerms balance;                       // alphas 0 = none
+  double mtp_weight = 0;  // λ; shared evenly by the modules
+  BalanceTerms balance;   // alphas 0 = none
 };
 
 // Sums over the tokens that have a target; [0] main, [k] MTP depth k.
 struct LossSums {
   std::vector<double> nats;
   std::vector<int64_t> targets;
-  double balance = 0;                         // balance loss, mean over micro-batches, summed over layers
+  double balance = 0;  // balance loss, mean over micro-batches, summed over layers
   double mean(size_t depth = 0) const { return targets[depth] ? nats[depth] / double(targets[depth]) : 0; }
 };
 
@@ -34,7 +34,8 @@ class StepExecutor {
  public:
   virtual ~StepExecutor() = default;
   // Gradient of mean main loss + λ·mean MTP loss + balance loss over all micro-batches, added to the weights' grad.
-  virtual LossSums gradients(const Context& ctx, std::span<const TokenBatch> micro_batches, const StepSettings& settings) = 0;
+  virtual LossSums gradients(const Context& ctx, std::span<const TokenBatch> micro_batches,
+                             const StepSettings& settings) = 0;
   // Losses only; MTP modules left out unless asked.
   virtual LossSums losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) = 0;
   // Bytes of state between forward and backward.
@@ -46,7 +47,8 @@ class PlainExecutor final : public StepExecutor {
   // Memory for micro-batches of up to num_sequences × sequence_length tokens is taken now.
   PlainExecutor(const Context& ctx, Model& model, int64_t num_sequences, int64_t sequence_length);
 
-  LossSums gradients(const Context& ctx, std::span<const TokenBatch> micro_batches, const StepSettings& settings) override;
+  LossSums gradients(const Context& ctx, std::span<const TokenBatch> micro_batches,
+                     const StepSettings& settings) override;
   LossSums losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) override;
   size_t activation_bytes() const override { return arena_.capacity(); }
 

@@ -16,8 +16,7 @@ namespace {
 struct Range {
   double low = -1e300, high = 1e300;
 };
-template <class R, class F>
-void recipe_fields(R& r, F&& f) {
+template <class R, class F> void recipe_fields(R& r, F&& f) {
   constexpr Range any{}, positive{1e-300}, not_negative{0}, share{0, 1}, count{1, 1e12}, count0{0, 1e12};
   f("tokenizer.path", r.tokenizer.path, "folder of an existing tokenizer; empty: train one on the data", any);
   f("tokenizer.kind", r.tokenizer.kind, "\"bpe\" or \"characters\" (one token per distinct character)", any);
@@ -49,7 +48,8 @@ void recipe_fields(R& r, F&& f) {
   f("train.eps", r.train.eps, "AdamW", positive);
   f("train.weight_decay", r.train.weight_decay, "AdamW, on matrices", not_negative);
   f("train.clip", r.train.clip, "global gradient norm; 0: off", not_negative);
-  f("train.initializer_range", r.train.initializer_range, "standard deviation of the initial matrices (V3: 0.006)", positive);
+  f("train.initializer_range", r.train.initializer_range, "standard deviation of the initial matrices (V3: 0.006)",
+    positive);
   f("train.mtp_weight", r.train.mtp_weight, "weight λ of the MTP loss until the decay begins", not_negative);
   f("train.mtp_weight_late", r.train.mtp_weight_late, "… and from then on", not_negative);
   f("balance.bias_speed", r.balance.bias_speed, "γ of the loss-free balancing; 0 after decay_end", not_negative);
@@ -118,9 +118,12 @@ bool read(const toml::node& node, uint64_t& to) {
   return true;
 }
 
-template <class T> concept Number = std::is_arithmetic_v<T> && !std::is_same_v<T, bool>;
+template <class T>
+concept Number = std::is_arithmetic_v<T> && !std::is_same_v<T, bool>;
 
-std::string place(std::string_view where, const toml::node& node) { return fmt::format("{}:{}", where, node.source().begin.line); }
+std::string place(std::string_view where, const toml::node& node) {
+  return fmt::format("{}:{}", where, node.source().begin.line);
+}
 
 void set_field(Recipe& r, const std::string& key, const toml::node& node, const std::string& where) {
   bool known = false;
@@ -131,7 +134,8 @@ void set_field(Recipe& r, const std::string& key, const toml::node& node, const 
     if constexpr (Number<std::remove_cvref_t<decltype(member)>>) {
       if (!(double(member) >= range.low && double(member) <= range.high))
         user_error("{}: {} = {} is out of range: it must be {} {:g} ({})", where, key, member,
-                   double(member) < range.low ? "at least" : "at most", double(member) < range.low ? range.low : range.high, meaning);
+                   double(member) < range.low ? "at least" : "at most",
+                   double(member) < range.low ? range.low : range.high, meaning);
     }
   });
   if (known) return;
@@ -184,7 +188,8 @@ void apply(Recipe& r, Json& model, const toml::table& table, std::string_view wh
     if (!t) set_field(r, std::string(section.str()), node, place(where, node));  // no top-level keys: says so
     else if (section.str() == "model") model.update(to_json(node));
     else
-      for (const auto& [key, value] : *t) set_field(r, fmt::format("{}.{}", section.str(), key.str()), value, place(where, value));
+      for (const auto& [key, value] : *t)
+        set_field(r, fmt::format("{}.{}", section.str(), key.str()), value, place(where, value));
   }
 }
 
@@ -195,7 +200,8 @@ toml::table parse_toml(std::string_view text, std::string_view where) {
     if (c == '[' || c == '{') deepest = std::max(deepest, ++depth);
     if ((c == ']' || c == '}') && depth > 0) --depth;
   }
-  if (deepest > 200 || text.size() > (size_t(4) << 20)) user_error("{}: too large or too deeply nested for a recipe", where);
+  if (deepest > 200 || text.size() > (size_t(4) << 20))
+    user_error("{}: too large or too deeply nested for a recipe", where);
   try {
     return toml::parse(text, where);
   } catch (const toml::parse_error& e) {
@@ -217,9 +223,11 @@ void check_choices(const Recipe& r, std::string_view where) {
   one_of("data.held_out", r.data.held_out, {"documents", "tail"});
   one_of("train.precision", r.train.precision, {"bf16", "f32"});
   if (r.train.micro_batch_size > 0 && r.train.batch_size % r.train.micro_batch_size != 0)
-    user_error("{}: train.batch_size {} is no multiple of train.micro_batch_size {}", where, r.train.batch_size, r.train.micro_batch_size);
+    user_error("{}: train.batch_size {} is no multiple of train.micro_batch_size {}", where, r.train.batch_size,
+               r.train.micro_batch_size);
   if (r.train.decay_end < r.train.decay_begin)
-    user_error("{}: train.decay_end {} lies before train.decay_begin {}", where, r.train.decay_end, r.train.decay_begin);
+    user_error("{}: train.decay_end {} lies before train.decay_begin {}", where, r.train.decay_end,
+               r.train.decay_begin);
 }
 
 }  // namespace
@@ -255,7 +263,8 @@ std::string recipe_to_toml(const Recipe& r) {
   std::string text, section;
   recipe_fields(r, [&](std::string_view key, const auto& member, const char*, Range) {
     const size_t dot = key.find('.');
-    if (key.substr(0, dot) != section) text += fmt::format("{}[{}]\n", text.empty() ? "" : "\n", section = key.substr(0, dot));
+    if (key.substr(0, dot) != section)
+      text += fmt::format("{}[{}]\n", text.empty() ? "" : "\n", section = key.substr(0, dot));
     text += fmt::format("{} = {}\n", key.substr(dot + 1), toml_of(member));
   });
   text += "\n[model]\n";
@@ -271,15 +280,21 @@ std::string recipe_help() {
   recipe_fields(defaults, [&](const char* key, const auto& member, const char* meaning, Range) {
     text += fmt::format("  {:<26} {:<12} {}\n", key, toml_of(member), meaning);
   });
-  return text + "  model.*                                 the fields of config.json (hidden_size, num_hidden_layers, …)\n";
+  return text +
+         "  model.*                                 the fields of config.json (hidden_size, num_hidden_layers, …)\n";
 }
 
 TrainSettings train_settings(const Recipe& r, int64_t steps) {
   const auto& t = r.train;
   const double n = double(steps);
   TrainSettings s;
-  s.lr = {.peak = t.lr, .warmup_steps = int64_t(std::llround(t.warmup * n)), .decay_begin = t.decay_begin * n,
-          .decay_end = t.decay_end * n, .low = t.lr * t.low_ratio, .last_begin = t.last_begin * n, .last = t.lr * t.last_ratio};
+  s.lr = {.peak = t.lr,
+          .warmup_steps = int64_t(std::llround(t.warmup * n)),
+          .decay_begin = t.decay_begin * n,
+          .decay_end = t.decay_end * n,
+          .low = t.lr * t.low_ratio,
+          .last_begin = t.last_begin * n,
+          .last = t.lr * t.last_ratio};
   s.adamw = {.beta1 = t.beta1, .beta2 = t.beta2, .eps = t.eps, .weight_decay = t.weight_decay, .clip = t.clip};
   s.mtp = {t.mtp_weight, t.mtp_weight_late};
   s.bias_speed = r.balance.bias_speed;

@@ -15,27 +15,28 @@ namespace minke {
 
 struct Recipe {
   struct Tokenizer {
-    std::string path;                      // an existing tokenizer folder
-    std::string kind = "bpe";              // or "characters": trained from the data when path is empty
+    std::string path;          // an existing tokenizer folder
+    std::string kind = "bpe";  // or "characters": trained from the data when path is empty
     int64_t vocab_size = 4096;
   } tokenizer;
   struct Data {
-    std::vector<std::string> train;        // files, folders, globs, or "builtin:"
+    std::vector<std::string> train;  // files, folders, globs, or "builtin:"
     std::vector<std::string> text_keys{"text"};
-    std::string documents = "file";        // plain text: one document a "file", or at "blank-lines"
-    std::string held_out = "documents";    // by document hash; "tail": the last part of a single text
+    std::string documents = "file";      // plain text: one document a "file", or at "blank-lines"
+    std::string held_out = "documents";  // by document hash; "tail": the last part of a single text
     double held_out_fraction = 0.01;
-    int64_t builtin_bytes = 8'000'000;     // of "builtin:"
-    bool mask_documents = false;           // no attention across documents
+    int64_t builtin_bytes = 8'000'000;  // of "builtin:"
+    bool mask_documents = false;        // no attention across documents
     double fim_rate = 0;
   } data;
   struct Train {
-    int64_t steps = 0;                     // 0: from minutes
-    double minutes = 0;                    // measured once at the start, then it is a number of steps
+    int64_t steps = 0;   // 0: from minutes
+    double minutes = 0;  // measured once at the start, then it is a number of steps
     int64_t sequence_length = 256, batch_size = 16, micro_batch_size = 0;
     std::string precision = "bf16";
     uint64_t seed = 1;
-    double lr = 1e-3, warmup = 0.02, decay_begin = 0.5, decay_end = 1.0, low_ratio = 0.1, last_begin = 1.0, last_ratio = 0.1;
+    double lr = 1e-3, warmup = 0.02, decay_begin = 0.5, decay_end = 1.0, low_ratio = 0.1, last_begin = 1.0,
+           last_ratio = 0.1;
     double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.1, clip = 1.0;
     double initializer_range = 0.02;
     double mtp_weight = 0.3, mtp_weight_late = 0.1;
@@ -45,14 +46,14 @@ struct Recipe {
     double sequence_alpha = 1e-4;
   } balance;
   struct Log {
-    double eval_every = 0.1;               // of the run
+    double eval_every = 0.1;  // of the run
     int64_t eval_tokens = 65536;
     int64_t sample_tokens = 100;
     std::vector<std::string> sample_prompts;
     double save_every = 0.25;
     int64_t keep = 2;
   } log;
-  std::string model_json;                  // [model] as config.json text
+  std::string model_json;  // [model] as config.json text
 };
 
 // Overrides are "train.lr=3e-4" as in --set. UserError with file, line, key, the nearest key and what is expected.

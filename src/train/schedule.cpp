@@ -21,8 +21,13 @@ double learning_rate(const LrSchedule& s, int64_t step, double x) {
 }
 
 LrSchedule v3_schedule() {
-  return {.peak = 2.2e-4, .warmup_steps = 2000, .decay_begin = 10e12, .decay_end = 14.3e12, .low = 2.2e-5,
-          .last_begin = 14.633e12, .last = 7.3e-6};
+  return {.peak = 2.2e-4,
+          .warmup_steps = 2000,
+          .decay_begin = 10e12,
+          .decay_end = 14.3e12,
+          .low = 2.2e-5,
+          .last_begin = 14.633e12,
+          .last = 7.3e-6};
 }
 
 }  // namespace minke

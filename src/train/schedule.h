@@ -10,7 +10,7 @@ namespace minke {
 
 struct LrSchedule {
   double peak = 0;
-  int64_t warmup_steps = 2000;      // linear 0 → peak over these steps
+  int64_t warmup_steps = 2000;  // linear 0 → peak over these steps
   // Cosine from peak to `low` between these two; equal = a jump; +inf = never.
   double decay_begin = 0, decay_end = 0;
   double low = 0;
@@ -33,7 +33,9 @@ LrSchedule v3_schedule();
 struct MtpWeight {
   double early = 0.3, late = 0.1;
 };
-inline double mtp_weight(const MtpWeight& w, const LrSchedule& s, double x) { return x < s.decay_begin ? w.early : w.late; }
+inline double mtp_weight(const MtpWeight& w, const LrSchedule& s, double x) {
+  return x < s.decay_begin ? w.early : w.late;
+}
 
 // V3: γ until the cosine has ended, then 0: the bias is frozen.
 inline double bias_speed(double gamma, const LrSchedule& s, double x) { return x < s.decay_end ? gamma : 0; }

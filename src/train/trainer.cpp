@@ -12,7 +12,9 @@ double StepReport::load_max_over_mean() const {
 }
 
 Trainer::Trainer(const Context& ctx, Model& model, TrainSettings settings, std::unique_ptr<StepExecutor> executor)
-    : model_(&model), settings_(std::move(settings)), executor_(std::move(executor)),
+    : model_(&model),
+      settings_(std::move(settings)),
+      executor_(std::move(executor)),
       optimizer_(ctx, model.weights(), settings_.adamw) {}
 
 StepReport Trainer::step(const Context& ctx, std::span<const TokenBatch> micro_batches) {

@@ -13,22 +13,22 @@
 namespace minke {
 
 struct TrainSettings {
-  LrSchedule lr;                       // points in steps
+  LrSchedule lr;  // points in steps
   AdamWSettings adamw;
   MtpWeight mtp;
-  double bias_speed = 0.001;           // γ
+  double bias_speed = 0.001;  // γ
   BalanceTerms balance{.alpha_expert = 1e-4};
 };
 
 struct StepReport {
-  int64_t step = 0;                    // finished, this one included
-  int64_t tokens = 0;                  // of this step
-  double loss = 0, balance_loss = 0;   // nats per token
+  int64_t step = 0;                   // finished, this one included
+  int64_t tokens = 0;                 // of this step
+  double loss = 0, balance_loss = 0;  // nats per token
   std::vector<double> mtp_loss;
   double lr = 0, grad_norm = 0;
-  bool skipped = false;                // the gradient was not finite: nothing was updated
+  bool skipped = false;  // the gradient was not finite: nothing was updated
   std::vector<LayerLoad> load;
-  double load_max_over_mean() const;   // mean over layers; 1 without experts
+  double load_max_over_mean() const;  // mean over layers; 1 without experts
 };
 
 class Trainer {
@@ -40,7 +40,9 @@ class Trainer {
   // The work of a step without its effect: gradients, their norm, and everything cleared. For timing.
   void time_step(const Context& ctx, std::span<const TokenBatch> micro_batches);
   void set_settings(TrainSettings settings) { settings_ = std::move(settings); }
-  LossSums losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) { return executor_->losses(ctx, batch, with_mtp); }
+  LossSums losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) {
+    return executor_->losses(ctx, batch, with_mtp);
+  }
 
   int64_t steps_done() const { return steps_; }
   Model& model() { return *model_; }

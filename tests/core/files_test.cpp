@@ -20,8 +20,7 @@ class FilesTest : public ::testing::Test {
   size_t entries() const { return size_t(std::distance(fs::directory_iterator(path_), fs::directory_iterator())); }
 
   // Runs f in a child process that is killed (SIGKILL) when f returns.
-  template <class F>
-  static void in_killed_child(F f) {
+  template <class F> static void in_killed_child(F f) {
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) {

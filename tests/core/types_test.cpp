@@ -8,9 +8,7 @@
 namespace minke {
 namespace {
 
-float from_bits(uint32_t bits) {
-  return std::bit_cast<float>(bits);
-}
+float from_bits(uint32_t bits) { return std::bit_cast<float>(bits); }
 
 TEST(Types, Bf16RoundsToNearestEven) {
   const struct {
@@ -46,10 +44,8 @@ TEST(Types, Bf16AllCodesSurviveTheWayThereAndBack) {
     bf16 x;
     x.bits = uint16_t(code);
     const float f = x;
-    if (std::isnan(f))
-      EXPECT_TRUE(std::isnan(float(bf16(f))));
-    else
-      EXPECT_EQ(bf16(f).bits, code);
+    if (std::isnan(f)) EXPECT_TRUE(std::isnan(float(bf16(f))));
+    else EXPECT_EQ(bf16(f).bits, code);
   }
 }
 

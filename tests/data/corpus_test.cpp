@@ -19,9 +19,7 @@ namespace {
 
 using corpus::Expander;
 
-Rng rng_for(uint64_t i) {
-  return {RngKey{7}.at(i)};
-}
+Rng rng_for(uint64_t i) { return {RngKey{7}.at(i)}; }
 
 TEST(Grammar, ExpandsChoicesBindingsArticlesAndCapitals) {
   std::set<std::string> seen;

@@ -225,14 +225,10 @@ TEST(FillInTheMiddle, RearrangesTheRightShareAndLosesNothing) {
         int32_t eos = -1;
         for (int64_t k = j + 1; k < s.valid && eos < 0; ++k) {
           const int32_t id = s.tokens[size_t(k)];
-          if (id == options.fim.hole)
-            part = &suffix;
-          else if (id == options.fim.end)
-            part = &middle;
-          else if (id >= kEos)
-            eos = id;
-          else
-            part->push_back(id);
+          if (id == options.fim.hole) part = &suffix;
+          else if (id == options.fim.end) part = &middle;
+          else if (id >= kEos) eos = id;
+          else part->push_back(id);
         }
         ASSERT_GE(eos, kEos);
         std::vector<int32_t> whole = prefix;

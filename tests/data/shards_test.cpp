@@ -32,9 +32,7 @@ std::string message(const fs::path& path) {
 }
 
 // Without the fsync of write_file_atomic: hundreds of these are written.
-void put(const fs::path& path, std::string_view text) {
-  std::ofstream(path, std::ios::binary) << text;
-}
+void put(const fs::path& path, std::string_view text) { std::ofstream(path, std::ios::binary) << text; }
 
 TEST(Hash, EveryBitCounts) {
   std::string text(100, 'a');

@@ -92,7 +92,8 @@ void check_folder(const fs::path& folder, const Kernels& kernels) {
   BatchBuffers buffers(ctx, b * t, model.config().num_nextn_predict_layers);
   const auto& batches = buffers.fill(ctx, ids, targets, b, t);
   model.forward(ctx, batches, saved);
-  model.loss_and_backward(ctx, batches, saved, {.main = 1.0 / double(b * (t - 1)), .mtp = {kMtpWeight / double(b * (t - 2))}});
+  model.loss_and_backward(ctx, batches, saved,
+                          {.main = 1.0 / double(b * (t - 1)), .mtp = {kMtpWeight / double(b * (t - 2))}});
 
   const auto logits = [&](const Operand& h) {
     const Tensor out(*ctx.memory, DType::f32, {h.shape[0], model.config().vocab_size});

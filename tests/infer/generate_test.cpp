@@ -53,7 +53,8 @@ void check_against_training(const Config& config, const Precision& precision, do
     Generator generator(ctx, model, 64, 8);  // prefill in chunks of 8: the later ones go through the absorbed form
     auto logits = generator.feed(ctx, std::span(tokens).first(size_t(prompt)));
     for (int64_t i = prompt;; ++i) {
-      EXPECT_LE(largest_difference(logits, std::span(expected).subspan(size_t(i - 1) * v, v)), bound) << "after token " << i;
+      EXPECT_LE(largest_difference(logits, std::span(expected).subspan(size_t(i - 1) * v, v)), bound)
+          << "after token " << i;
       if (i == int64_t(tokens.size())) break;
       logits = generator.feed(ctx, {&tokens[size_t(i)], 1});
     }
@@ -89,7 +90,8 @@ TEST(Generate, SameSeedSameTextAndStops) {
   const auto run = [&](uint64_t seed, int64_t stop_after) {
     Generator generator(ctx, model, 64);
     int64_t seen = 0;
-    return generator.generate(ctx, prompt, 30, {.temperature = 1, .seed = seed}, [&](int32_t) { return ++seen < stop_after; });
+    return generator.generate(ctx, prompt, 30, {.temperature = 1, .seed = seed},
+                              [&](int32_t) { return ++seen < stop_after; });
   };
   EXPECT_EQ(run(5, 100), run(5, 100));
   EXPECT_NE(run(5, 100), run(6, 100));

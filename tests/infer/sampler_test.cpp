@@ -28,7 +28,8 @@ TEST(Sampler, FiltersKeepTheRightTokens) {
   EXPECT_EQ(kept({.top_p = 0.5}), (std::vector<int32_t>{2}));
   EXPECT_EQ(kept({.top_p = 0.7}), (std::vector<int32_t>{2, 0}));
   EXPECT_EQ(kept({.min_p = 0.4}), (std::vector<int32_t>{2, 0}));
-  EXPECT_EQ(kept({.top_k = 3, .top_p = 0.86}), (std::vector<int32_t>{2, 0, 1}));  // two are 0.857 of the three that top-k leaves
+  EXPECT_EQ(kept({.top_k = 3, .top_p = 0.86}),
+            (std::vector<int32_t>{2, 0, 1}));  // two are 0.857 of the three that top-k leaves
 }
 
 TEST(Sampler, DrawsFollowTheProbabilities) {

@@ -39,9 +39,7 @@ const Fault kFaults[] = {
     {"one element missing", [](Values& v) { v.pop_back(); }},
 };
 
-Values expected() {
-  return normals(RngKey{3, 0}, kRows * kColumns);
-}
+Values expected() { return normals(RngKey{3, 0}, kRows * kColumns); }
 
 TEST(Compare, PassesWhatIsWithinTheBound) {
   Values actual = expected();

@@ -198,8 +198,7 @@ TEST_P(KernelConformance, ReductionRuleOfRows) {  // a row has the same bits wha
             const Operand in = bed.floats(dtype, {N, 2 * D}, x).slice(0, begin, end), y = bed.unset(dtype, {n, width});
             if (op == 0)
               bed.kernels.rms_norm(bed.ctx, {.x = in, .gain = bed.floats(DType::f32, {2 * D}, gain), .y = y});
-            else
-              bed.kernels.swiglu(bed.ctx, {.gate_up = in, .y = y});
+            else bed.kernels.swiglu(bed.ctx, {.gate_up = in, .y = y});
             bed.expect_equal("y", y);
           },
           threads);

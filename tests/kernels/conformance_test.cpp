@@ -6,9 +6,7 @@
 
 namespace minke::test {
 
-std::string case_name(const ::testing::TestParamInfo<BackendCase>& info) {
-  return info.param.name;
-}
+std::string case_name(const ::testing::TestParamInfo<BackendCase>& info) { return info.param.name; }
 
 Values Bed::random(const Indices& shape, double stddev) {
   return normals(RngKey{2024, 0}.at(draws_++), product_of(shape), stddev);
@@ -30,9 +28,7 @@ Operand Bed::ints(const Indices& shape, const Indices& values) {
   return hold(DType::i32, shape, &as_doubles, Layout::contiguous);
 }
 
-Operand Bed::unset(DType dtype, const Indices& shape, Layout layout) {
-  return hold(dtype, shape, nullptr, layout);
-}
+Operand Bed::unset(DType dtype, const Indices& shape, Layout layout) { return hold(dtype, shape, nullptr, layout); }
 
 Operand Bed::packed(const Operand& b, DType compute) {
   const int64_t groups = b.rank == 3 ? b.shape[0] : 1, k = b.shape[b.rank - 2], n = b.shape[b.rank - 1];

@@ -87,20 +87,21 @@ class Layers : public ::testing::Test {
     EXPECT_GT(reached, 0);
   }
 
-  template <class Attention>
-  void check_attention(const Config& config) {
+  template <class Attention> void check_attention(const Config& config) {
     WeightStore weights(ctx, config, precision);
     randomise(weights);
     const Rope rope(ctx, config, 16, DType::f64);
     const Attention attention(ctx, config, weights, layer_prefix(0), &rope, softmax_scale(config));
     const auto saved = Attention::lay_out_saved(arena, config, precision, kTokens);
     const auto work = Attention::lay_out_work(arena, config, precision, kTokens);
-    const Operand x = take({kTokens, config.hidden_size}), y = take({kTokens, config.hidden_size}), dx = take({kTokens, config.hidden_size});
-    check(weights, x, y, work.dy, dx, [&] { attention.forward(ctx, batch, x, y, saved); },
-          [&] {
-            attention.backward_input(ctx, batch, dx, saved, work);
-            attention.backward_weight(ctx, x, saved, work);
-          });
+    const Operand x = take({kTokens, config.hidden_size}), y = take({kTokens, config.hidden_size}),
+                  dx = take({kTokens, config.hidden_size});
+    check(
+        weights, x, y, work.dy, dx, [&] { attention.forward(ctx, batch, x, y, saved); },
+        [&] {
+          attention.backward_input(ctx, batch, dx, saved, work);
+          attention.backward_weight(ctx, x, saved, work);
+        });
   }
 
   void check_block(const Config& config, int64_t layer) {
@@ -110,13 +111,15 @@ class Layers : public ::testing::Test {
     const Block block(ctx, config, weights, layer, layer_prefix(layer), &rope, &exchange);
     const BlockSaved saved = block.lay_out_saved(arena, precision, kTokens);
     const BlockWork work = block.lay_out_work(arena, precision, kTokens);
-    const Operand y = take({kTokens, config.hidden_size}), dy = take({kTokens, config.hidden_size}), dx = take({kTokens, config.hidden_size});
-    check(weights, saved.x, y, dy, dx, [&] { block.forward(ctx, batch, y, saved, work); },
-          [&] {
-            ctx.kernels->copy(ctx, {.src = dy, .dst = dx});
-            block.backward_input(ctx, batch, dx, saved, work);
-            block.backward_weight(ctx, saved, work);
-          });
+    const Operand y = take({kTokens, config.hidden_size}), dy = take({kTokens, config.hidden_size}),
+                  dx = take({kTokens, config.hidden_size});
+    check(
+        weights, saved.x, y, dy, dx, [&] { block.forward(ctx, batch, y, saved, work); },
+        [&] {
+          ctx.kernels->copy(ctx, {.src = dy, .dst = dx});
+          block.backward_input(ctx, batch, dx, saved, work);
+          block.backward_weight(ctx, saved, work);
+        });
   }
 };
 
@@ -124,7 +127,8 @@ TEST_F(Layers, MlaWithQueryCompression) { check_attention<Mla>(tiny_v3()); }
 TEST_F(Layers, MlaWithoutQueryCompression) { check_attention<Mla>(tiny_v3(0, false)); }
 TEST_F(Layers, MlaWithYarn) {
   Config c = tiny_v3();
-  c.rope_scaling = {.type = RopeType::yarn, .factor = 8, .original_max_position_embeddings = 8, .mscale = 1, .mscale_all_dim = 1};
+  c.rope_scaling = {
+      .type = RopeType::yarn, .factor = 8, .original_max_position_embeddings = 8, .mscale = 1, .mscale_all_dim = 1};
   check_attention<Mla>(c);
 }
 TEST_F(Layers, Gqa) { check_attention<Gqa>(tiny_llama()); }
@@ -146,12 +150,14 @@ TEST_F(Layers, Ffn) {
   const minke::Ffn ffn(weights, layer_prefix(0));
   const FfnSaved saved = minke::Ffn::lay_out_saved(arena, config.intermediate_size, precision, kTokens);
   const FfnWork work = minke::Ffn::lay_out_work(arena, config.intermediate_size, precision, kTokens);
-  const Operand x = take({kTokens, config.hidden_size}), y = take({kTokens, config.hidden_size}), dy = take({kTokens, config.hidden_size}), dx = take({kTokens, config.hidden_size});
-  check(weights, x, y, dy, dx, [&] { ffn.forward(ctx, x, y, saved); },
-        [&] {
-          ffn.backward_input(ctx, dy, dx, saved, work);
-          ffn.backward_weight(ctx, x, dy, saved, work);
-        });
+  const Operand x = take({kTokens, config.hidden_size}), y = take({kTokens, config.hidden_size}),
+                dy = take({kTokens, config.hidden_size}), dx = take({kTokens, config.hidden_size});
+  check(
+      weights, x, y, dy, dx, [&] { ffn.forward(ctx, x, y, saved); },
+      [&] {
+        ffn.backward_input(ctx, dy, dx, saved, work);
+        ffn.backward_weight(ctx, x, dy, saved, work);
+      });
 }
 
 TEST_F(Layers, RmsNorm) {
@@ -159,12 +165,14 @@ TEST_F(Layers, RmsNorm) {
   WeightStore weights(ctx, config, precision);
   randomise(weights);
   const minke::RmsNorm norm{weights.get("norm"), 1e-6};
-  const Operand x = take({kTokens, 12}), y = take({kTokens, 12}), dy = take({kTokens, 12}), dx = take({kTokens, 12}), rstd = take({kTokens});
-  check(weights, x, y, dy, dx, [&] { norm.forward(ctx, x, y, rstd); },
-        [&] {
-          norm.backward_input(ctx, x, rstd, dy, dx);
-          norm.backward_weight(ctx, x, rstd, dy);
-        });
+  const Operand x = take({kTokens, 12}), y = take({kTokens, 12}), dy = take({kTokens, 12}), dx = take({kTokens, 12}),
+                rstd = take({kTokens});
+  check(
+      weights, x, y, dy, dx, [&] { norm.forward(ctx, x, y, rstd); },
+      [&] {
+        norm.backward_input(ctx, x, rstd, dy, dx);
+        norm.backward_weight(ctx, x, rstd, dy);
+      });
 }
 
 // The loss has no upstream gradient but the scale: it is the loss that is differentiated.
@@ -173,7 +181,8 @@ TEST_F(Layers, LmHead) {
   WeightStore weights(ctx, config, precision);
   randomise(weights);
   const minke::LmHead head(weights.get("lm_head"), precision);
-  const Operand h = take({kTokens, config.hidden_size}), dh = take({kTokens, config.hidden_size}), loss = take({kTokens});
+  const Operand h = take({kTokens, config.hidden_size}), dh = take({kTokens, config.hidden_size}),
+                loss = take({kTokens});
   const Tensor targets(host_memory(), DType::i32, {kTokens});
   const std::vector<int32_t> ids{3, 0, -1, 22, 7, 7, 1};
   ctx.kernels->upload(ctx, {.host = ids.data(), .device = targets});
@@ -190,7 +199,8 @@ TEST_F(Layers, LmHead) {
       return sum;
     };
   };
-  const Values h0 = get(h), dh0 = get(dh), w0 = get(weights.get("lm_head")->master()), dw0 = get(weights.get("lm_head")->grad());
+  const Values h0 = get(h), dh0 = get(dh), w0 = get(weights.get("lm_head")->master()),
+               dw0 = get(weights.get("lm_head")->grad());
   EXPECT_TRUE(gradient_matches(at(h), h0, dh0));
   put(h, h0);
   EXPECT_TRUE(gradient_matches(at(weights.get("lm_head")->master()), w0, dw0));
@@ -205,7 +215,8 @@ TEST_F(Layers, BalanceLossReachesTheGate) {
   const Router router(config, weights, layer_prefix(1));
   const RouterSaved saved = Router::lay_out_saved(arena, config, precision, kTokens);
   const RouterWork work = Router::lay_out_work(arena, config, precision, kTokens);
-  const Operand u = take({kTokens, config.hidden_size}), du = take({kTokens, config.hidden_size}), d_weight = take({kTokens, 2}), loss = take({1});
+  const Operand u = take({kTokens, config.hidden_size}), du = take({kTokens, config.hidden_size}),
+                d_weight = take({kTokens, 2}), loss = take({1});
   put(u, normals(RngKey{11}.at("u"), u.size()));
   put(d_weight, Values(14, 0.0));
   batch.balance = {.alpha_expert = 0.5};

@@ -16,8 +16,7 @@ namespace {
 
 using namespace test;
 
-template <class T>
-std::vector<T> host_copy(const Context& ctx, const Operand& o) {
+template <class T> std::vector<T> host_copy(const Context& ctx, const Operand& o) {
   std::vector<T> host(size_t(o.size()));
   ctx.kernels->download(ctx, {.device = o, .host = host.data()});
   return host;
@@ -35,12 +34,16 @@ struct Rig {
   Arena arena;
   ModelSaved saved;
 
-  Rig(const Context& context, const Config& config, const Precision& precision, std::vector<int32_t> document_start = {})
-      : ctx(context), model(context, config, precision, 64), tokens(random_tokens(7, b * t, config.vocab_size)),
+  Rig(const Context& context, const Config& config, const Precision& precision,
+      std::vector<int32_t> document_start = {})
+      : ctx(context),
+        model(context, config, precision, 64),
+        tokens(random_tokens(7, b * t, config.vocab_size)),
         targets(random_tokens(8, b * t, config.vocab_size)),
         buffers(context, b * t, config.num_nextn_predict_layers),
         num_tokens(Model::tokens_per_batch(config, b, t, true)),
-        arena(*context.memory, bytes(model, num_tokens)), saved(model.lay_out_saved(arena, num_tokens, true)) {
+        arena(*context.memory, bytes(model, num_tokens)),
+        saved(model.lay_out_saved(arena, num_tokens, true)) {
     targets[2] = -1;
     model.weights().initialise(ctx, 0.4);
     // Norm gains away from 1 and gate biases away from 0, or their gradients and effects would hide.
@@ -99,7 +102,8 @@ void check_all_gradients(const Config& config, std::vector<int32_t> document_sta
       return rig.loss();
     };
     // The model's third derivatives are large against a kernel's; h⁴ of them stays under 1e-7 at this step.
-    EXPECT_TRUE(gradient_matches(loss, x, gradient, {.step = 2e-4, .tolerance = 1e-7, .max_elements = 12, .directions = 2}))
+    EXPECT_TRUE(
+        gradient_matches(loss, x, gradient, {.step = 2e-4, .tolerance = 1e-7, .max_elements = 12, .directions = 2}))
         << w.storage().name;
     loss(x);
   }
@@ -118,9 +122,7 @@ TEST(Model, GradientsGqaOverMoe) {
   c.head_dim = 4;
   check_all_gradients(c);
 }
-TEST(Model, GradientsWithDocumentMask) {
-  check_all_gradients(tiny_v3(), {0, 0, 2, 2, 2, 5, 0, 0, 0, 0, 4, 4});
-}
+TEST(Model, GradientsWithDocumentMask) { check_all_gradients(tiny_v3(), {0, 0, 2, 2, 2, 5, 0, 0, 0, 0, 4, 4}); }
 
 TEST(Model, DocumentMaskHidesEarlierDocuments) {
   const TestContext ctx;

@@ -12,9 +12,17 @@ namespace minke {
 namespace {
 
 TEST(Console, StepLineHasEverything) {
-  const std::string line = step_line({.step = 120, .steps = 2000, .loss = 3.214, .lr = 9.8e-4, .grad_norm = 0.83, .tokens_per_second = 12900,
-                                      .eta_seconds = 840, .mtp_loss = {3.5}, .load_max_over_mean = 1.18});
-  for (const char* part : {"step 120/2000", "loss 3.214", "lr 0.00098", "|g| 0.83", "12.9k tok/s", "mtp 3.500", "load max/mean 1.18", "ETA 14 min"})
+  const std::string line = step_line({.step = 120,
+                                      .steps = 2000,
+                                      .loss = 3.214,
+                                      .lr = 9.8e-4,
+                                      .grad_norm = 0.83,
+                                      .tokens_per_second = 12900,
+                                      .eta_seconds = 840,
+                                      .mtp_loss = {3.5},
+                                      .load_max_over_mean = 1.18});
+  for (const char* part : {"step 120/2000", "loss 3.214", "lr 0.00098", "|g| 0.83", "12.9k tok/s", "mtp 3.500",
+                           "load max/mean 1.18", "ETA 14 min"})
     EXPECT_NE(line.find(part), line.npos) << part << " in " << line;
 }
 

@@ -28,9 +28,7 @@ Json with(Json json, const char* patch) {
   json.merge_patch(Json::parse(patch));  // a null in the patch removes the field
   return json;
 }
-Config parse(const Json& json) {
-  return parse_config(json.dump(), "config.json");
-}
+Config parse(const Json& json) { return parse_config(json.dump(), "config.json"); }
 
 std::string message_of(const std::string& text) {
   try {

@@ -28,10 +28,8 @@ std::string difference(const Json& expected, const Json& value, double tolerance
       return fmt::format("{}: expected {}, computed {}", at, expected.dump(), value.dump());
     for (const auto& [key, e] : expected.items()) {
       const Json* v = nullptr;
-      if (expected.is_array())
-        v = &value[std::stoul(key)];
-      else if (value.contains(key))
-        v = &value.at(key);
+      if (expected.is_array()) v = &value[std::stoul(key)];
+      else if (value.contains(key)) v = &value.at(key);
       if (!v) return fmt::format("{}.{} is missing", at, key);
       if (std::string d = difference(e, *v, tolerance, relative, at + "." + key); !d.empty()) return d;
     }
@@ -97,10 +95,8 @@ ExpectedChecks::Result ExpectedChecks::run(std::string_view json_text, std::stri
     } catch (const std::exception& e) {
       wrong = check.name + ": " + e.what();
     }
-    if (wrong.empty())
-      ++result.passed;
-    else
-      result.failures.push_back(wrong);
+    if (wrong.empty()) ++result.passed;
+    else result.failures.push_back(wrong);
   }
   for (const Entry& e : entries)
     if (e.matches == 0) result.idle_patterns.push_back(e.pattern);

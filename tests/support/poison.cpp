@@ -8,9 +8,7 @@ namespace {
 constexpr size_t kRange = size_t(16) << 30;  // addresses, not memory
 constexpr size_t kPage = 4096;
 
-size_t pages(size_t bytes) {
-  return (std::max<size_t>(bytes, 1) + kPage - 1) / kPage * kPage;
-}
+size_t pages(size_t bytes) { return (std::max<size_t>(bytes, 1) + kPage - 1) / kPage * kPage; }
 
 PoisonMemory& poison_of(const Context& ctx) {
   auto* memory = dynamic_cast<PoisonMemory*>(ctx.memory);
@@ -26,9 +24,7 @@ PoisonMemory::PoisonMemory(const Kernels& inner) : inner_(inner) {
   base_ = static_cast<std::byte*>(range);
 }
 
-PoisonMemory::~PoisonMemory() {
-  ::munmap(base_, kRange);
-}
+PoisonMemory::~PoisonMemory() { ::munmap(base_, kRange); }
 
 void* PoisonMemory::allocate(size_t bytes) {
   const size_t size = pages(bytes);

@@ -66,27 +66,16 @@ void Buffer::set(const Values& values) {
     std::memcpy(bytes.data() + byte_offset(int64_t(i)), &value, sizeof value);
   };
   for (size_t i = 0; i < values.size(); ++i) switch (operand_.dtype) {
-      case DType::f64:
-        put(i, values[i]);
-        break;
-      case DType::f32:
-        put(i, float(values[i]));
-        break;
-      case DType::bf16:
-        put(i, bf16(float(values[i])));
-        break;
-      case DType::i32:
-        put(i, int32_t(values[i]));
-        break;
-      default:
-        check(false, "Buffer::set: dtype");
+      case DType::f64: put(i, values[i]); break;
+      case DType::f32: put(i, float(values[i])); break;
+      case DType::bf16: put(i, bf16(float(values[i]))); break;
+      case DType::i32: put(i, int32_t(values[i])); break;
+      default: check(false, "Buffer::set: dtype");
     }
   ctx_->kernels->upload(*ctx_, {bytes.data(), storage_});
 }
 
-void Buffer::set(const Indices& values) {
-  set(Values(values.begin(), values.end()));
-}
+void Buffer::set(const Indices& values) { set(Values(values.begin(), values.end())); }
 
 Values Buffer::get() const {
   const auto bytes = download();
@@ -96,20 +85,11 @@ Values Buffer::get() const {
     return value;
   };
   for (size_t i = 0; i < values.size(); ++i) switch (operand_.dtype) {
-      case DType::f64:
-        values[i] = take(i, double{});
-        break;
-      case DType::f32:
-        values[i] = take(i, float{});
-        break;
-      case DType::bf16:
-        values[i] = float(take(i, bf16{}));
-        break;
-      case DType::i32:
-        values[i] = take(i, int32_t{});
-        break;
-      default:
-        check(false, "Buffer::get: dtype");
+      case DType::f64: values[i] = take(i, double{}); break;
+      case DType::f32: values[i] = take(i, float{}); break;
+      case DType::bf16: values[i] = float(take(i, bf16{})); break;
+      case DType::i32: values[i] = take(i, int32_t{}); break;
+      default: check(false, "Buffer::get: dtype");
     }
   return values;
 }
@@ -123,14 +103,10 @@ bool Buffer::surroundings_intact() const {
 
 double rounded_to(DType dtype, double value) {
   switch (dtype) {
-    case DType::f64:
-      return value;
-    case DType::f32:
-      return float(value);
-    case DType::bf16:
-      return float(bf16(float(value)));
-    default:
-      throw BugError("rounded_to: dtype");
+    case DType::f64: return value;
+    case DType::f32: return float(value);
+    case DType::bf16: return float(bf16(float(value)));
+    default: throw BugError("rounded_to: dtype");
   }
 }
 

@@ -95,12 +95,9 @@ inline std::string random_text(Rng& rng, size_t max_parts, bool invalid_bytes) {
   const size_t parts = rng.below(max_parts + 1);
   for (size_t i = 0; i < parts; ++i) {
     const uint64_t kind = rng.below(100);
-    if (invalid_bytes && kind < 8)
-      text += char(rng.below(256));
-    else if (kind < 12)
-      unicode::append_utf8(text, char32_t(rng.below(0xD800)));
-    else
-      text += kParts[rng.below(kParts.size())];
+    if (invalid_bytes && kind < 8) text += char(rng.below(256));
+    else if (kind < 12) unicode::append_utf8(text, char32_t(rng.below(0xD800)));
+    else text += kParts[rng.below(kParts.size())];
   }
   return text;
 }

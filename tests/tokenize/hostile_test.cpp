@@ -28,16 +28,13 @@ void expect_refused(const std::string& text, std::string_view field) {
     EXPECT_LT(message.size(), 1000u);
   }
 }
-template <class Edit>
-void expect_refused_after(Edit edit, std::string_view field) {
+template <class Edit> void expect_refused_after(Edit edit, std::string_view field) {
   json file = good();
   edit(file);
   expect_refused(file.dump(), field);
 }
 
-TEST(HostileTokenizer, TheGoodOneIsAccepted) {
-  Tokenizer::from_json_text(good().dump(), "file.json");
-}
+TEST(HostileTokenizer, TheGoodOneIsAccepted) { Tokenizer::from_json_text(good().dump(), "file.json"); }
 
 TEST(HostileTokenizer, NotEvenJson) {
   expect_refused("", "not valid JSON");

@@ -120,9 +120,7 @@ TEST(Tokenizer, ErrorsInThreadsAreReported) {
   EXPECT_THROW(t.encode_all(texts, 3), UserError);
 }
 
-json as_json(const Tokenizer& t) {
-  return json::parse(t.json_text());
-}
+json as_json(const Tokenizer& t) { return json::parse(t.json_text()); }
 
 TEST(Tokenizer, NormalizerNfc) {
   json file = as_json(test::small_tokenizer());

@@ -18,7 +18,9 @@ std::string complaint(const std::string& toml, const std::vector<std::string>& s
 }
 
 TEST(Recipe, ReadsOverridesAndWritesBack) {
-  const Recipe r = parse_recipe(kSmall, "r.toml", {"train.lr=3e-4", "tokenizer.kind=characters", "model.vocab_size=77", "data.train=[\"a\", \"b\"]"});
+  const Recipe r =
+      parse_recipe(kSmall, "r.toml",
+                   {"train.lr=3e-4", "tokenizer.kind=characters", "model.vocab_size=77", "data.train=[\"a\", \"b\"]"});
   EXPECT_EQ(r.train.steps, 10);
   EXPECT_DOUBLE_EQ(r.train.lr, 3e-4);
   EXPECT_EQ(r.tokenizer.kind, "characters");
@@ -29,26 +31,33 @@ TEST(Recipe, ReadsOverridesAndWritesBack) {
 }
 
 TEST(Recipe, MisspeltKeyIsAnsweredWithTheNearest) {
-  EXPECT_NE(complaint(std::string(kSmall) + "[balance]\nbias_sped = 1\n").find("did you mean balance.bias_speed?"), std::string::npos);
+  EXPECT_NE(complaint(std::string(kSmall) + "[balance]\nbias_sped = 1\n").find("did you mean balance.bias_speed?"),
+            std::string::npos);
   EXPECT_NE(complaint(kSmall, {"train.lrr=1"}).find("did you mean train.lr?"), std::string::npos);
 }
 
 TEST(Recipe, EveryMistakeNamesItsKeyAndPlace) {
-  const struct { std::string toml, expected; } cases[] = {
+  const struct {
+    std::string toml, expected;
+  } cases[] = {
       {std::string(kSmall) + "[balance]\nbias_speed = \"fast\"\n", "r.toml:8: balance.bias_speed must be a number"},
-      {std::string(kSmall) + "[balance]\nbias_speed = -1\n", "balance.bias_speed = -1 is out of range: it must be at least 0"},
+      {std::string(kSmall) + "[balance]\nbias_speed = -1\n",
+       "balance.bias_speed = -1 is out of range: it must be at least 0"},
       {"[data]\ntrain = 3\n", "data.train must be a list of strings"},
       {"[train]\nsteps = 3\n", "data.train is missing"},
       {"[data]\ntrain = [\"x\"]\n", "give train.steps or train.minutes"},
       {"[data\n", "r.toml:1: not valid TOML"},
       {"steps = 3\n", "there is no key steps"},
-      {std::string(kSmall) + "[tokenizer]\nkind = \"word\"\n", "tokenizer.kind = \"word\" is unknown: it must be \"bpe\" or \"characters\""},
+      {std::string(kSmall) + "[tokenizer]\nkind = \"word\"\n",
+       "tokenizer.kind = \"word\" is unknown: it must be \"bpe\" or \"characters\""},
       {"[data]\ntrain=[\"x\"]\n[train]\nsteps=1\nbatch_size=6\nmicro_batch_size=4\n", "batch_size 6 is no multiple"},
       {"[data]\ntrain=[\"x\"]\n[train]\nsteps=1\ndecay_begin=0.9\ndecay_end=0.5\n", "lies before train.decay_begin"},
       {"[data]\ntrain=[\"x\"]\n[train]\nsteps=1\nlr=inf\n", "train.lr must be a number"},
       {std::string(5000, '['), "too deeply nested"},
   };
-  for (const auto& c : cases) EXPECT_NE(complaint(c.toml).find(c.expected), std::string::npos) << complaint(c.toml) << "\nexpected: " << c.expected;
+  for (const auto& c : cases)
+    EXPECT_NE(complaint(c.toml).find(c.expected), std::string::npos)
+        << complaint(c.toml) << "\nexpected: " << c.expected;
 }
 
 TEST(Recipe, HelpListsEveryKeyOfTheWrittenRecipe) {

@@ -32,7 +32,8 @@ TEST(Schedule, WeightsThatFollowTheDecay) {
 }
 
 TEST(Schedule, NeverNegativeAndMonotoneAfterWarmUp) {
-  const LrSchedule s{.peak = 1, .warmup_steps = 10, .decay_begin = 50, .decay_end = 90, .low = 0.1, .last_begin = 95, .last = 0.03};
+  const LrSchedule s{
+      .peak = 1, .warmup_steps = 10, .decay_begin = 50, .decay_end = 90, .low = 0.1, .last_begin = 95, .last = 0.03};
   double last = 1;
   for (int step = 10; step < 120; ++step) {
     const double lr = learning_rate(s, step, step);

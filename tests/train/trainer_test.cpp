@@ -20,7 +20,8 @@ TokenBatch rule_batch(uint64_t seed, int64_t b, int64_t t, int64_t vocab) {
   const auto start = random_tokens(seed, 2 * b, vocab);
   for (int64_t s = 0; s < b; ++s) {
     std::vector<int32_t> row{start[2 * s], start[2 * s + 1]};
-    while (int64_t(row.size()) <= t) row.push_back(int32_t((row[row.size() - 1] + 2 * row[row.size() - 2] + 1) % vocab));
+    while (int64_t(row.size()) <= t)
+      row.push_back(int32_t((row[row.size() - 1] + 2 * row[row.size() - 2] + 1) % vocab));
     batch.tokens.insert(batch.tokens.end(), row.begin(), row.begin() + t);
     batch.targets.insert(batch.targets.end(), row.begin() + 1, row.begin() + t + 1);
   }
@@ -40,8 +41,10 @@ struct TinyRun {
   Model model;
   Trainer trainer;
   TinyRun(const Kernels& kernels, int threads, const Precision& precision, const Config& config = tiny_v3(1))
-      : ctx(kernels, host_memory(), threads), model(ctx, config, precision, 64),
-        trainer((model.weights().initialise(ctx, 0.1), ctx.context()), model, settings(), std::make_unique<PlainExecutor>(ctx.context(), model, 4, 12)) {}
+      : ctx(kernels, host_memory(), threads),
+        model(ctx, config, precision, 64),
+        trainer((model.weights().initialise(ctx, 0.1), ctx.context()), model, settings(),
+                std::make_unique<PlainExecutor>(ctx.context(), model, 4, 12)) {}
   StepReport step(int64_t i) {
     const TokenBatch batch = rule_batch(uint64_t(i) % 8, 4, 12, 23);
     return trainer.step(ctx, {&batch, 1});
@@ -87,7 +90,8 @@ TEST(Trainer, StopAndResumeGiveTheSameBits) {
   second.step(5);  // leaves traces that loading must remove
   auto from = first.trainer.state(), to = second.trainer.state();
   ASSERT_EQ(from.size(), to.size());
-  for (size_t i = 0; i < from.size(); ++i) first.ctx.kernels().copy(first.ctx, {.src = from[i].second, .dst = to[i].second});
+  for (size_t i = 0; i < from.size(); ++i)
+    first.ctx.kernels().copy(first.ctx, {.src = from[i].second, .dst = to[i].second});
   second.trainer.resumed_at(first.trainer.steps_done());
   for (int i = 3; i < 6; ++i) second.step(i);
   EXPECT_EQ(second.all_weights(), whole.all_weights());

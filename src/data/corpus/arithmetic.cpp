@@ -222,16 +222,11 @@ std::string drill(Maker& m) {
   if (form == 0) text = fmt::format("{} times table:\n", fixed);
   for (int64_t i = 1; i <= rows; ++i) {
     const int64_t x = m.number(0, high), y = m.number(0, high);
-    if (form == 0)
-      text += fmt::format("{} * {} = {}\n", i, fixed, i * fixed);
-    else if (form == 1)
-      text += fmt::format("{} + {} = {}\n", x, y, x + y);
-    else if (form == 2)
-      text += fmt::format("{} - {} = {}\n", x + y, y, x);
-    else if (form == 3)
-      text += fmt::format("{} * {} = {}\n", x % 13, y % 13, (x % 13) * (y % 13));
-    else
-      text += fmt::format("{} / {} = {}\n", (x % 12) * (y % 12 + 1), y % 12 + 1, x % 12);
+    if (form == 0) text += fmt::format("{} * {} = {}\n", i, fixed, i * fixed);
+    else if (form == 1) text += fmt::format("{} + {} = {}\n", x, y, x + y);
+    else if (form == 2) text += fmt::format("{} - {} = {}\n", x + y, y, x);
+    else if (form == 3) text += fmt::format("{} * {} = {}\n", x % 13, y % 13, (x % 13) * (y % 13));
+    else text += fmt::format("{} / {} = {}\n", (x % 12) * (y % 12 + 1), y % 12 + 1, x % 12);
   }
   text.pop_back();
   return text;

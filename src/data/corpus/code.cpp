@@ -19,20 +19,11 @@ constexpr std::string_view kWords[] = {"whale",  "river",  "stone",  "apple",  "
                                        "banana", "letter", "python", "number", "coffee", "silver", "madam", "planet",
                                        "summer", "winter", "rotor",  "island"};
 
-std::string quoted(std::string_view s) {
-  return fmt::format("\"{}\"", s);
-}
-std::string repr(bool b) {
-  return b ? "True" : "False";
-}
-std::string repr(int64_t v) {
-  return std::to_string(v);
-}
-std::string repr(const std::string& s) {
-  return fmt::format("'{}'", s);
-}
-template <class T>
-std::string repr(const std::vector<T>& list) {
+std::string quoted(std::string_view s) { return fmt::format("\"{}\"", s); }
+std::string repr(bool b) { return b ? "True" : "False"; }
+std::string repr(int64_t v) { return std::to_string(v); }
+std::string repr(const std::string& s) { return fmt::format("'{}'", s); }
+template <class T> std::string repr(const std::vector<T>& list) {
   std::string s = "[";
   for (size_t i = 0; i < list.size(); ++i) s += (i ? ", " : "") + repr(list[i]);
   return s + "]";
@@ -65,27 +56,23 @@ struct Program {
     task = e.expand(task_text);
     source = e.expand(body);
   }
-  template <class R>
-  void call(const std::string& arguments, const R& result) {
+  template <class R> void call(const std::string& arguments, const R& result) {
     calls.emplace_back(name + "(" + arguments + ")", repr(result));
   }
   // Three different calls of one list each.
-  template <class F>
-  void call_lists(F f, int64_t low = 0, int64_t high = 30) {
+  template <class F> void call_lists(F f, int64_t low = 0, int64_t high = 30) {
     for (int i = 0; i < 3; ++i) {
       const List values = list(low, high);
       call(repr(values), f(values));
     }
   }
-  template <class F>
-  void call_numbers(int64_t low, int64_t high, F f) {
+  template <class F> void call_numbers(int64_t low, int64_t high, F f) {
     for (int i = 0; i < 3; ++i) {
       const int64_t v = number(low, high);
       call(repr(v), f(v));
     }
   }
-  template <class F>
-  void call_words(F f) {
+  template <class F> void call_words(F f) {
     for (int i = 0; i < 3; ++i) {
       const std::string w = word();
       call(quoted(w), f(w));
@@ -149,9 +136,7 @@ void fibonacci(Program& p) {
     return a;
   });
 }
-std::string reversed(const std::string& s) {
-  return {s.rbegin(), s.rend()};
-}
+std::string reversed(const std::string& s) { return {s.rbegin(), s.rend()}; }
 void reverse(Program& p) {
   p.define("{reverse|reverse_text|backwards}", "Return the {text|string} {backwards|in reverse order}.",
            "{def $f($s):\n    return ${s}[::-1]|def $f($s):\n    $out = \"\"\n    for $c in $s:\n        $out = $c + "
@@ -346,10 +331,8 @@ void join(Program& p) {
     List sizes;
     std::string first;
     for (const auto& w : words) sizes.push_back(int64_t(w.size())), first += w[0];
-    if (lengths)
-      p.call(repr(words), sizes);
-    else
-      p.call(repr(words), first);
+    if (lengths) p.call(repr(words), sizes);
+    else p.call(repr(words), first);
   }
 }
 void running(Program& p) {
@@ -430,10 +413,8 @@ std::string asserts(const Program& p) {
   std::string text = "\n\n";
   for (const auto& [call, result] : p.calls) {
     const bool boolean = result == "True" || result == "False";
-    if (boolean)
-      text += fmt::format("\nassert {}{}", result == "True" ? "" : "not ", call);
-    else
-      text += fmt::format("\nassert {} == {}", call, result);
+    if (boolean) text += fmt::format("\nassert {}{}", result == "True" ? "" : "not ", call);
+    else text += fmt::format("\nassert {} == {}", call, result);
   }
   return text;
 }
@@ -453,16 +434,11 @@ std::string code_text(Rng rng) {
   Program p(rng);
   p.e.pick(kFamilies)(p);
   switch (p.e.below(6)) {
-    case 0:
-      return with_docstring(p, true);
-    case 1:
-      return with_docstring(p, false) + asserts(p);
-    case 2:
-      return "# " + p.task + "\n" + p.source + asserts(p);
-    case 3:
-      return with_docstring(p, false) + prints(p);
-    case 4:
-      return p.source + prints(p);
+    case 0: return with_docstring(p, true);
+    case 1: return with_docstring(p, false) + asserts(p);
+    case 2: return "# " + p.task + "\n" + p.source + asserts(p);
+    case 3: return with_docstring(p, false) + prints(p);
+    case 4: return p.source + prints(p);
     default:
       p.e.add("{Write a Python function|Question: Write the Python function|Task: Write the Python function} `" +
               p.name + "`. ");

@@ -23,10 +23,8 @@ std::vector<std::string> words_of(std::string_view list) {
   while (!list.empty()) {
     const size_t comma = std::min(list.find(','), list.size());
     std::string word(list.substr(0, comma));
-    if (word == "stories")
-      word = "story";
-    else if (word.size() > 1 && word.back() == 's')
-      word.pop_back();
+    if (word == "stories") word = "story";
+    else if (word.size() > 1 && word.back() == 's') word.pop_back();
     words.push_back(std::move(word));
     list.remove_prefix(std::min(comma + 1, list.size()));
   }
@@ -36,16 +34,11 @@ std::vector<std::string> words_of(std::string_view list) {
 std::string make_text(DocumentKind kind, Language language, Rng rng) {
   const bool chinese = language == Language::chinese;
   switch (kind) {
-    case DocumentKind::story:
-      return chinese ? corpus::story_zh(rng) : corpus::story_en(rng);
-    case DocumentKind::dialogue:
-      return chinese ? corpus::dialogue_zh(rng) : corpus::dialogue_en(rng);
-    case DocumentKind::word_problem:
-      return corpus::word_problems_text(rng, chinese);
-    case DocumentKind::arithmetic:
-      return corpus::arithmetic_text(rng);
-    case DocumentKind::code:
-      return corpus::code_text(rng);
+    case DocumentKind::story: return chinese ? corpus::story_zh(rng) : corpus::story_en(rng);
+    case DocumentKind::dialogue: return chinese ? corpus::dialogue_zh(rng) : corpus::dialogue_en(rng);
+    case DocumentKind::word_problem: return corpus::word_problems_text(rng, chinese);
+    case DocumentKind::arithmetic: return corpus::arithmetic_text(rng);
+    case DocumentKind::code: return corpus::code_text(rng);
   }
   return {};
 }
@@ -57,9 +50,7 @@ std::string_view name_of(DocumentKind kind) {
   return kNames[size_t(kind)];
 }
 
-std::string_view name_of(Language language) {
-  return language == Language::english ? "en" : "zh";
-}
+std::string_view name_of(Language language) { return language == Language::english ? "en" : "zh"; }
 
 CorpusMix corpus_mix(std::string_view kinds, std::string_view languages) {
   CorpusMix mix;

@@ -95,10 +95,8 @@ void shop(Expander& e) {
       "$b: {One costs $p dollars|They are $p dollars each}. $n times $p is $c, so that {makes|is} $c dollars.\n"
       "$a: Here {are|you go, that is} $m dollars.\n"
       "$b: {Thank you|Thanks}. {|Let me see. }");
-  if (note == cost)
-    e.add("That is exactly right.\n");
-  else
-    e.add("$m minus $c is $r. Here are your $r dollars back.\n");
+  if (note == cost) e.add("That is exactly right.\n");
+  else e.add("$m minus $c is $r. Here are your $r dollars back.\n");
   e.add(
       "$a: {Thank you|Thanks a lot}. {Have a nice day|Goodbye|See you next week}!\n$b: {You too|Goodbye|See you "
       "soon}!");

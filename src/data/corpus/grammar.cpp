@@ -7,18 +7,10 @@ namespace {
 
 constexpr int kMaxDepth = 32;  // rules that call each other in a circle end in a check, not in a stack overflow
 
-bool is_name(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-}
-bool is_lower(char c) {
-  return c >= 'a' && c <= 'z';
-}
-bool is_letter(char c) {
-  return is_lower(c) || (c >= 'A' && c <= 'Z');
-}
-bool is_vowel(char c) {
-  return std::string_view("aeiouAEIO").find(c) != std::string_view::npos;
-}
+bool is_name(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; }
+bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
+bool is_letter(char c) { return is_lower(c) || (c >= 'A' && c <= 'Z'); }
+bool is_vowel(char c) { return std::string_view("aeiouAEIO").find(c) != std::string_view::npos; }
 
 std::string_view name_at(std::string_view text, size_t begin) {
   size_t end = begin;
@@ -61,8 +53,7 @@ const std::string& Expander::get(std::string_view name) const {
   return variables_.front().second;
 }
 
-template <class F>
-std::string Expander::captured(bool sentence, F&& write) {
+template <class F> std::string Expander::captured(bool sentence, F&& write) {
   std::string outer = std::exchange(out_, {});
   const bool capital = std::exchange(capital_, sentence), ended = std::exchange(ended_, false),
              article = std::exchange(article_, false);
@@ -88,9 +79,7 @@ void Expander::assign(std::string_view name, std::string value) {
   variables_.emplace_back(name, std::move(value));
 }
 
-void Expander::add(std::string_view text) {
-  run(text, 0);
-}
+void Expander::add(std::string_view text) { run(text, 0); }
 
 void Expander::add_plain(std::string_view text) {
   out_ += text;

@@ -42,21 +42,14 @@ class Expander {
   size_t below(size_t n) { return size_t(rng.below(n)); }
   bool chance(double p) { return rng.uniform() < p; }
   int64_t between(int64_t low, int64_t high) { return low + int64_t(rng.below(uint64_t(high - low + 1))); }
-  template <class T, size_t N>
-  const T& pick(const T (&items)[N]) {
-    return items[below(N)];
-  }
-  template <class T>
-  const T& pick(const std::vector<T>& items) {
-    return items[below(items.size())];
-  }
+  template <class T, size_t N> const T& pick(const T (&items)[N]) { return items[below(N)]; }
+  template <class T> const T& pick(const std::vector<T>& items) { return items[below(items.size())]; }
 
   Rng rng;
   bool capitals = true;  // capitalise sentence starts; off for programs
 
  private:
-  template <class F>
-  std::string captured(bool sentence, F&& write);  // what `write` puts, instead of appending it
+  template <class F> std::string captured(bool sentence, F&& write);  // what `write` puts, instead of appending it
   void assign(std::string_view name, std::string value);
   void run(std::string_view text, int depth);
   void choose(std::string_view inside, int depth);

@@ -58,9 +58,7 @@ constexpr std::string_view kTowns =
     "{a {small|quiet|big} {town|village} {by the sea|in the mountains|near the river|at the edge of the forest}|a "
     "{house|cottage} {on a hill|by the sea|at the end of the road}|the {old|big|noisy} city}";
 
-bool has(std::string_view text, std::string_view word) {
-  return text.find(word) != std::string_view::npos;
-}
+bool has(std::string_view text, std::string_view word) { return text.find(word) != std::string_view::npos; }
 
 // Names that the plot itself uses would make two people one.
 bool name_in_plot(const Plot& plot, std::string_view name) {
@@ -135,12 +133,9 @@ std::string story_en(Rng rng) {
     const std::string title = title_case(e.expand(plot.title, true));
     e.add_plain(title + "\n");
   }
-  if (cast == Cast::child)
-    e.add(e.pick(kChildOpenings));
-  else if (cast == Cast::animal)
-    e.add(e.pick(kAnimalOpenings));
-  else
-    e.add(e.pick(kWhaleOpenings));
+  if (cast == Cast::child) e.add(e.pick(kChildOpenings));
+  else if (cast == Cast::animal) e.add(e.pick(kAnimalOpenings));
+  else e.add(e.pick(kWhaleOpenings));
   const std::string_view trait = !has_own_weather(plot) && e.chance(0.35) ? e.pick(kWeatherTraits) : e.pick(kTraits);
   if (!trait.empty()) add_section(e, trait, false);
   add_section(e, plot.want, false);

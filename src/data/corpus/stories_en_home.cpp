@@ -196,8 +196,6 @@ constexpr Plot kPlots[] = {
 
 }  // namespace
 
-std::span<const Plot> english_plots() {
-  return kPlots;
-}
+std::span<const Plot> english_plots() { return kPlots; }
 
 }  // namespace minke::corpus

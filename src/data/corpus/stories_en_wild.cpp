@@ -183,8 +183,6 @@ constexpr Plot kPlots[] = {
 
 }  // namespace
 
-std::span<const Plot> english_wild_plots() {
-  return kPlots;
-}
+std::span<const Plot> english_wild_plots() { return kPlots; }
 
 }  // namespace minke::corpus

@@ -144,9 +144,7 @@ constexpr std::string_view kWeather =
 
 }  // namespace
 
-std::span<const Plot> chinese_plots() {
-  return kPlots;
-}
+std::span<const Plot> chinese_plots() { return kPlots; }
 
 std::string story_zh(Rng rng) {
   Expander e(rng);
@@ -189,8 +187,7 @@ std::string story_zh(Rng rng) {
     e.add(
         "{从前，|很久以前，|}在{蓝色的|遥远的|北方的}大海里，住着一头小须鲸，名叫$a。{须鲸是吃小鱼和小虾的鲸鱼。|$"
         "ta的背是深灰色的，肚子是白色的。|}");
-  else
-    e.add("{从前，|很久以前，|}{森林里|山脚下|小河边|大树下}住着一只{可爱|勇敢|聪明|好奇|活泼}的$kind，名叫$a。");
+  else e.add("{从前，|很久以前，|}{森林里|山脚下|小河边|大树下}住着一只{可爱|勇敢|聪明|好奇|活泼}的$kind，名叫$a。");
   e.add(
       "{||{这天|有一天}，$weather。|$a最喜欢{唱歌|看星星|听故事|画画|数数|问问题}了。|大家都喜欢$a，因为$ta{"
       "总是帮助别人|爱笑|很有礼貌}。}");

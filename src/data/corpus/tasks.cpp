@@ -13,12 +13,9 @@ std::string_view name_of(TaskKind kind) {
 Task make_task(uint64_t seed, uint64_t index, TaskKind kind, int level) {
   const Rng rng{RngKey{seed}.at("task").at(name_of(kind)).at(uint64_t(level)).at(index)};
   switch (kind) {
-    case TaskKind::arithmetic:
-      return corpus::arithmetic_task(rng, level);
-    case TaskKind::word_problem:
-      return corpus::word_problem_en(rng, level);
-    case TaskKind::word_problem_zh:
-      return corpus::word_problem_zh(rng, level);
+    case TaskKind::arithmetic: return corpus::arithmetic_task(rng, level);
+    case TaskKind::word_problem: return corpus::word_problem_en(rng, level);
+    case TaskKind::word_problem_zh: return corpus::word_problem_zh(rng, level);
   }
   check(false, "known task kind");
   return {};

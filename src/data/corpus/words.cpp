@@ -89,18 +89,10 @@ constexpr Rule kRules[] = {
 
 }  // namespace
 
-std::span<const Person> english_names() {
-  return kEnglish;
-}
-std::span<const Person> chinese_names() {
-  return kChinese;
-}
-std::span<const Animal> english_animals() {
-  return kAnimals;
-}
-std::span<const Rule> english_rules() {
-  return kRules;
-}
+std::span<const Person> english_names() { return kEnglish; }
+std::span<const Person> chinese_names() { return kChinese; }
+std::span<const Animal> english_animals() { return kAnimals; }
+std::span<const Rule> english_rules() { return kRules; }
 
 void bind_person(Expander& e, const PersonKeys& keys, const Person& person) {
   e.set(keys.name, person.name);

@@ -16,9 +16,7 @@ constexpr const char* kIsaNames[kNumIsas] = {"baseline", "avx2", "avx512", "avx5
 constexpr const char* kTableNames[kNumIsas] = {"cpu baseline", "cpu avx2", "cpu avx512", "cpu avx512_bf16"};
 
 #if defined(__x86_64__)
-constexpr bool bit(unsigned word, int at) {
-  return word >> at & 1;
-}
+constexpr bool bit(unsigned word, int at) { return word >> at & 1; }
 
 // Intel SDM vol. 1 §14–15: the CPUID flags of the instructions, and XCR0 for the registers the system saves.
 Isa best_isa() {
@@ -36,13 +34,10 @@ Isa best_isa() {
   return kAvx512Bf16;
 }
 #else
-Isa best_isa() {
-  return kBaseline;
-}
+Isa best_isa() { return kBaseline; }
 #endif
 
-template <int isa>
-const cpu::Table& table_of() {
+template <int isa> const cpu::Table& table_of() {
   static const cpu::Table table = [] {
     cpu::Table t;
     t.name = kIsaNames[isa];
@@ -62,8 +57,7 @@ const cpu::Table& table_of() {
 }
 
 // A kernels table holds plain functions, so the instruction set is a template argument of each.
-template <int isa>
-Kernels kernels_of() {
+template <int isa> Kernels kernels_of() {
   Kernels k;
   k.name = kTableNames[isa];
 #define MINKE_SET_OP(op, Args) k.op = [](const Context& ctx, const Args& args) { cpu::op(table_of<isa>(), ctx, args); };
@@ -91,14 +85,10 @@ const Kernels& kernels_at(int isa) {
 const cpu::Table& best_table() {
 #if defined(__x86_64__)
   switch (best_isa()) {
-    case kAvx512Bf16:
-      return table_of<kAvx512Bf16>();
-    case kAvx512:
-      return table_of<kAvx512>();
-    case kAvx2:
-      return table_of<kAvx2>();
-    default:
-      break;
+    case kAvx512Bf16: return table_of<kAvx512Bf16>();
+    case kAvx512: return table_of<kAvx512>();
+    case kAvx2: return table_of<kAvx2>();
+    default: break;
   }
 #endif
   return table_of<kBaseline>();

@@ -61,9 +61,7 @@ inline int64_t num_rows(const Operand& o) {
   for (int d = 0; d + 1 < o.rank; ++d) n *= o.shape[d];
   return n;
 }
-inline int64_t row_length(const Operand& o) {
-  return o.shape[o.rank - 1];
-}
+inline int64_t row_length(const Operand& o) { return o.shape[o.rank - 1]; }
 inline char* row_data(const Rows& r, int64_t i) {
   return static_cast<char*>(r.data) + (i / r.inner * r.outer_stride + i % r.inner * r.stride) * (r.half ? 2 : 4);
 }
@@ -80,13 +78,10 @@ inline int64_t bounded(int64_t index, int64_t n, const char* what) {
   return index;
 }
 
-inline int64_t divided_up(int64_t n, int64_t unit) {
-  return (n + unit - 1) / unit;
-}
+inline int64_t divided_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
 
 // f(begin, end) over [0, n) in tasks of about 32 thousand element operations.
-template <class F>
-void in_chunks(const Context& ctx, int64_t n, int64_t work_per_item, F&& f) {
+template <class F> void in_chunks(const Context& ctx, int64_t n, int64_t work_per_item, F&& f) {
   if (n <= 0) return;
   const int64_t grain = std::max<int64_t>(1, 32768 / std::max<int64_t>(work_per_item, 1));
   const int64_t tasks = divided_up(n, grain);
@@ -95,8 +90,7 @@ void in_chunks(const Context& ctx, int64_t n, int64_t work_per_item, F&& f) {
 }
 
 // f(begin, end) over the columns of a sum over rows, in blocks of whole cache lines.
-template <class F>
-void in_columns(const Context& ctx, int64_t width, F&& f) {
+template <class F> void in_columns(const Context& ctx, int64_t width, F&& f) {
   constexpr int64_t kColumns = 64;
   ctx.threads->for_each(divided_up(width, kColumns),
                         [&](int64_t task, int) { f(task * kColumns, std::min(width, (task + 1) * kColumns)); });

@@ -9,49 +9,31 @@ namespace {
 
 constexpr int64_t kChunk = 32768;  // elements of a task; part of the order of additions of sum_squares
 
-bool is_float(DType t) {
-  return t == DType::f32 || t == DType::bf16;
-}
+bool is_float(DType t) { return t == DType::f32 || t == DType::bf16; }
 
 double load_any(const Operand& o, int64_t i) {
   switch (o.dtype) {
-    case DType::f64:
-      return static_cast<const double*>(o.data)[i];
-    case DType::f32:
-      return static_cast<const float*>(o.data)[i];
-    case DType::bf16:
-      return static_cast<const bf16*>(o.data)[i];
-    case DType::f16:
-      return static_cast<const f16*>(o.data)[i];
-    case DType::i32:
-      return static_cast<const int32_t*>(o.data)[i];
-    default:
-      bug("the cpu backend cannot read this dtype", SourceLocation::current());
+    case DType::f64: return static_cast<const double*>(o.data)[i];
+    case DType::f32: return static_cast<const float*>(o.data)[i];
+    case DType::bf16: return static_cast<const bf16*>(o.data)[i];
+    case DType::f16: return static_cast<const f16*>(o.data)[i];
+    case DType::i32: return static_cast<const int32_t*>(o.data)[i];
+    default: bug("the cpu backend cannot read this dtype", SourceLocation::current());
   }
 }
 void store_any(const Operand& o, int64_t i, double x) {
   switch (o.dtype) {
-    case DType::f64:
-      static_cast<double*>(o.data)[i] = x;
-      break;
-    case DType::f32:
-      static_cast<float*>(o.data)[i] = float(x);
-      break;
-    case DType::bf16:
-      static_cast<bf16*>(o.data)[i] = bf16(float(x));
-      break;
-    case DType::i32:
-      static_cast<int32_t*>(o.data)[i] = int32_t(x);
-      break;
-    default:
-      bug("the cpu backend cannot write this dtype", SourceLocation::current());
+    case DType::f64: static_cast<double*>(o.data)[i] = x; break;
+    case DType::f32: static_cast<float*>(o.data)[i] = float(x); break;
+    case DType::bf16: static_cast<bf16*>(o.data)[i] = bf16(float(x)); break;
+    case DType::i32: static_cast<int32_t*>(o.data)[i] = int32_t(x); break;
+    default: bug("the cpu backend cannot write this dtype", SourceLocation::current());
   }
 }
 
 // x and y as [outer, width] with dense rows where they allow it: f(x offset, y offset, elements, x step, y step).
 // Offsets and steps count elements. Two contiguous operands are cut into long pieces.
-template <class F>
-void for_runs(const Context& ctx, const Operand& x, const Operand& y, F&& f) {
+template <class F> void for_runs(const Context& ctx, const Operand& x, const Operand& y, F&& f) {
   check(x.rank == y.rank && x.shape == y.shape && x.packing == Packing::none && y.packing == Packing::none,
         "shapes differ");
   const int64_t n = x.size();
@@ -76,9 +58,7 @@ void for_runs(const Context& ctx, const Operand& x, const Operand& y, F&& f) {
   });
 }
 
-char* element(const Operand& o, int64_t i) {
-  return static_cast<char*>(o.data) + i * int64_t(size_of(o.dtype));
-}
+char* element(const Operand& o, int64_t i) { return static_cast<char*>(o.data) + i * int64_t(size_of(o.dtype)); }
 
 }  // namespace
 
@@ -96,8 +76,7 @@ void copy(const Table& isa, const Context& ctx, const CopyArgs& args) {
   const Operand &src = args.src, &dst = args.dst;
   for_runs(ctx, src, dst, [&](int64_t x, int64_t y, int64_t n, int64_t x_step, int64_t y_step) {
     const bool dense = n <= 1 || (x_step == 1 && y_step == 1);
-    if (dense && src.dtype == dst.dtype)
-      std::memmove(element(dst, y), element(src, x), size_t(n) * size_of(src.dtype));
+    if (dense && src.dtype == dst.dtype) std::memmove(element(dst, y), element(src, x), size_t(n) * size_of(src.dtype));
     else if (dense && is_float(src.dtype) && is_float(dst.dtype))
       isa.copy_row(element(dst, y), dst.dtype == DType::bf16, element(src, x), src.dtype == DType::bf16, n);
     else

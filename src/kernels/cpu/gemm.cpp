@@ -4,9 +4,7 @@
 namespace minke::cpu {
 namespace {
 
-int64_t panel_steps(int64_t k, DType compute) {
-  return compute == DType::bf16 ? divided_up(k, 2) : k;
-}
+int64_t panel_steps(int64_t k, DType compute) { return compute == DType::bf16 ? divided_up(k, 2) : k; }
 
 // Checked, because a wrong offset would reach memory outside the operands.
 const int32_t* checked_offsets(const Operand& offsets, int64_t groups, int64_t limit) {
@@ -59,12 +57,9 @@ void choose_tiles(const Table& isa, const Shape& s, int64_t threads, GemmJob& jo
   while (threads > 1 && tasks() < 4 * threads) {
     // Rows are cheap to cut when b is packed already; a packed panel is made again for every tile of rows otherwise.
     const bool rows = job.tile_m > (job.panels ? 8 : 16) * isa.tile_rows;
-    if (rows)
-      job.tile_m = divided_up(job.tile_m / 2, isa.tile_rows) * isa.tile_rows;
-    else if (job.tile_n > isa.panel_width)
-      job.tile_n = divided_up(job.tile_n / 2, isa.panel_width) * isa.panel_width;
-    else
-      break;
+    if (rows) job.tile_m = divided_up(job.tile_m / 2, isa.tile_rows) * isa.tile_rows;
+    else if (job.tile_n > isa.panel_width) job.tile_n = divided_up(job.tile_n / 2, isa.panel_width) * isa.panel_width;
+    else break;
   }
 }
 

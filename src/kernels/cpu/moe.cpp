@@ -170,8 +170,7 @@ void balance_weights(const BalanceArgs& args, int64_t begin, int64_t end, float*
   int64_t tokens[kMaxExperts] = {}, device_tokens[kMaxExperts] = {}, seen_by[kMaxExperts] = {};
   for (int64_t t = begin; t < end; ++t) {
     int64_t chosen[kMaxExperts];
-    if (args.count_unbiased)
-      largest(scores + t * args.scores.stride[0], experts, k, chosen);
+    if (args.count_unbiased) largest(scores + t * args.scores.stride[0], experts, k, chosen);
     else
       for (int64_t i = 0; i < k; ++i) chosen[i] = expert[t * args.expert.stride[0] + i];
     for (int64_t i = 0; i < k; ++i) {
@@ -288,10 +287,8 @@ void gather(const Table& isa, const Context& ctx, const GatherArgs& args) {
       }
       const int64_t from = bounded(index[r] / args.divisor, src.shape[0], "gather: index");
       const char* in = static_cast<const char*>(src.data) + from * src.stride[0] * src_size;
-      if (same)
-        std::memcpy(out, in, size_t(width * dst_size));
-      else
-        isa.copy_row(out, dst_half, in, src_half, width);
+      if (same) std::memcpy(out, in, size_t(width * dst_size));
+      else isa.copy_row(out, dst_half, in, src_half, width);
     }
   });
 }

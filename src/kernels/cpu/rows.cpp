@@ -13,9 +13,7 @@ void take_rstd(NormJob& job, const Operand& rstd, const Operand& x) {
   if (rstd.rank == 2) job.rstd_inner = std::max<int64_t>(rstd.shape[1], 1), job.rstd_stride = rstd.stride[1];
 }
 
-bool same_shape(const Operand& a, const Operand& b) {
-  return a.rank == b.rank && a.shape == b.shape;
-}
+bool same_shape(const Operand& a, const Operand& b) { return a.rank == b.rank && a.shape == b.shape; }
 
 }  // namespace
 

@@ -13,12 +13,9 @@
 namespace minke::reference {
 
 // Calls f(S{}) with the scalar for operands of this dtype.
-template <class F>
-void with_scalar(DType dtype, F&& f) {
-  if (dtype == DType::f64)
-    f(double{});
-  else
-    f(float{});
+template <class F> void with_scalar(DType dtype, F&& f) {
+  if (dtype == DType::f64) f(double{});
+  else f(float{});
 }
 
 // An index in [0, n), checked: a wrong index in a table of experts or tokens must not reach memory.
@@ -31,46 +28,28 @@ inline void expect_shape(const Operand& o, std::initializer_list<int64_t> shape,
   check(o.rank == int8_t(shape.size()) && std::equal(shape.begin(), shape.end(), o.shape.begin()), what);
 }
 
-template <class S>
-S load_at(const Operand& o, int64_t offset) {
+template <class S> S load_at(const Operand& o, int64_t offset) {
   switch (o.dtype) {
-    case DType::f64:
-      return S(static_cast<const double*>(o.data)[offset]);
-    case DType::f32:
-      return S(static_cast<const float*>(o.data)[offset]);
-    case DType::bf16:
-      return S(float(static_cast<const bf16*>(o.data)[offset]));
-    case DType::f16:
-      return S(float(static_cast<const f16*>(o.data)[offset]));
-    case DType::i32:
-      return S(static_cast<const int32_t*>(o.data)[offset]);
-    default:
-      throw BugError("reference: unreadable dtype");
+    case DType::f64: return S(static_cast<const double*>(o.data)[offset]);
+    case DType::f32: return S(static_cast<const float*>(o.data)[offset]);
+    case DType::bf16: return S(float(static_cast<const bf16*>(o.data)[offset]));
+    case DType::f16: return S(float(static_cast<const f16*>(o.data)[offset]));
+    case DType::i32: return S(static_cast<const int32_t*>(o.data)[offset]);
+    default: throw BugError("reference: unreadable dtype");
   }
 }
 
-template <class S>
-void store_at(const Operand& o, int64_t offset, S value) {
+template <class S> void store_at(const Operand& o, int64_t offset, S value) {
   switch (o.dtype) {
-    case DType::f64:
-      static_cast<double*>(o.data)[offset] = double(value);
-      break;
-    case DType::f32:
-      static_cast<float*>(o.data)[offset] = float(value);
-      break;
-    case DType::bf16:
-      static_cast<bf16*>(o.data)[offset] = bf16(float(value));
-      break;
-    case DType::i32:
-      static_cast<int32_t*>(o.data)[offset] = int32_t(value);
-      break;
-    default:
-      throw BugError("reference: unwritable dtype");
+    case DType::f64: static_cast<double*>(o.data)[offset] = double(value); break;
+    case DType::f32: static_cast<float*>(o.data)[offset] = float(value); break;
+    case DType::bf16: static_cast<bf16*>(o.data)[offset] = bf16(float(value)); break;
+    case DType::i32: static_cast<int32_t*>(o.data)[offset] = int32_t(value); break;
+    default: throw BugError("reference: unwritable dtype");
   }
 }
 
-template <class... Index>
-int64_t offset_of(const Operand& o, Index... index) {
+template <class... Index> int64_t offset_of(const Operand& o, Index... index) {
   check(int(sizeof...(index)) == o.rank && o.packing == Packing::none, "reference: rank of an operand");
   const int64_t at[] = {int64_t(index)...};
   int64_t offset = 0;
@@ -78,12 +57,10 @@ int64_t offset_of(const Operand& o, Index... index) {
   return offset;
 }
 
-template <class S, class... Index>
-S load(const Operand& o, Index... index) {
+template <class S, class... Index> S load(const Operand& o, Index... index) {
   return load_at<S>(o, offset_of(o, index...));
 }
-template <class S, class... Index>
-void store(const Operand& o, S value, Index... index) {
+template <class S, class... Index> void store(const Operand& o, S value, Index... index) {
   store_at<S>(o, offset_of(o, index...), value);
 }
 inline int64_t load_index(const Operand& o, int64_t i) {
@@ -101,59 +78,44 @@ inline int64_t flat_offset(const Operand& o, int64_t flat, int axes) {
   }
   return offset;
 }
-template <class S>
-S load_flat(const Operand& o, int64_t flat) {
-  return load_at<S>(o, flat_offset(o, flat, o.rank));
-}
-template <class S>
-void store_flat(const Operand& o, int64_t flat, S value) {
+template <class S> S load_flat(const Operand& o, int64_t flat) { return load_at<S>(o, flat_offset(o, flat, o.rank)); }
+template <class S> void store_flat(const Operand& o, int64_t flat, S value) {
   store_at<S>(o, flat_offset(o, flat, o.rank), value);
 }
 
 // Rows are the last axis; the axes before it are counted as one.
-inline int64_t row_length(const Operand& o) {
-  return o.shape[o.rank - 1];
-}
+inline int64_t row_length(const Operand& o) { return o.shape[o.rank - 1]; }
 inline int64_t num_rows(const Operand& o) {
   int64_t n = 1;
   for (int d = 0; d + 1 < o.rank; ++d) n *= o.shape[d];
   return n;
 }
-template <class S>
-std::vector<S> load_row(const Operand& o, int64_t row) {
+template <class S> std::vector<S> load_row(const Operand& o, int64_t row) {
   const int64_t begin = flat_offset(o, row, o.rank - 1);
   std::vector<S> values(row_length(o));
   for (size_t i = 0; i < values.size(); ++i) values[i] = load_at<S>(o, begin + int64_t(i) * o.stride[o.rank - 1]);
   return values;
 }
-template <class S>
-void store_row(const Operand& o, int64_t row, const std::vector<S>& values) {
+template <class S> void store_row(const Operand& o, int64_t row, const std::vector<S>& values) {
   const int64_t begin = flat_offset(o, row, o.rank - 1);
   for (size_t i = 0; i < values.size(); ++i) store_at<S>(o, begin + int64_t(i) * o.stride[o.rank - 1], values[i]);
 }
 
 // The value a product sees: rounded to the compute dtype.
-template <class S>
-S rounded(S x, DType compute) {
+template <class S> S rounded(S x, DType compute) {
   switch (compute) {
-    case DType::f64:
-      return x;
-    case DType::f32:
-      return S(float(x));
-    case DType::bf16:
-      return S(float(bf16(float(x))));
-    default:
-      throw BugError("reference: compute must be f64, f32 or bf16");
+    case DType::f64: return x;
+    case DType::f32: return S(float(x));
+    case DType::bf16: return S(float(bf16(float(x))));
+    default: throw BugError("reference: compute must be f64, f32 or bf16");
   }
 }
-template <class S>
-std::vector<S> rounded(std::vector<S> values, DType compute) {
+template <class S> std::vector<S> rounded(std::vector<S> values, DType compute) {
   for (S& v : values) v = rounded(v, compute);
   return values;
 }
 
-template <class S>
-S dot(const S* a, const S* b, int64_t n) {
+template <class S> S dot(const S* a, const S* b, int64_t n) {
   S sum = 0;
   for (int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
   return sum;

@@ -12,8 +12,7 @@ namespace minke::reference {
 namespace {
 
 // Softmax without its division; returns max and sum.
-template <class S>
-std::pair<S, S> exponentials(std::vector<S>& s) {
+template <class S> std::pair<S, S> exponentials(std::vector<S>& s) {
   S max = s[0], sum = 0;
   for (S x : s) max = std::max(max, x);
   for (S& x : s) sum += x = std::exp(x - max);
@@ -21,8 +20,7 @@ std::pair<S, S> exponentials(std::vector<S>& s) {
 }
 
 // All the rows of one operand [N,H,D], rounded.
-template <class S>
-struct Heads {
+template <class S> struct Heads {
   int64_t heads = 0, width = 0;
   std::vector<S> values;
   Heads(const Operand& o, DType compute) : heads(o.shape[1]), width(o.shape[2]) {
@@ -60,8 +58,7 @@ Shape shape_of(const AttentionArgs& a) {
   return s;
 }
 
-template <class S>
-struct Keys {
+template <class S> struct Keys {
   Heads<S> q, k;
   std::vector<S> k_rope;
   explicit Keys(const AttentionArgs& a) : q(a.q, a.compute), k(a.k, a.compute) {
@@ -75,8 +72,7 @@ struct Keys {
   }
 };
 
-template <class S>
-void forward(const AttentionArgs& a) {
+template <class S> void forward(const AttentionArgs& a) {
   const Shape s = shape_of(a);
   const Keys<S> keys(a);
   const Heads<S> v(a.v, a.compute);
@@ -97,8 +93,7 @@ void forward(const AttentionArgs& a) {
 
 // P = exp(s − lse); dP = dout·v; δ = Σ_d dout·out; dS = P(dP − δ); dq = scale Σ_j dS k, dk = scale Σ_t dS q, dv = Σ_t P
 // dout.
-template <class S>
-void backward(const AttentionBackwardArgs& args) {
+template <class S> void backward(const AttentionBackwardArgs& args) {
   const AttentionArgs& a = args.forward;
   const Shape s = shape_of(a);
   check(bool(a.lse), "attention_backward: lse of the forward pass");

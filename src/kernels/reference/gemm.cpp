@@ -18,8 +18,7 @@ Operand right_group(const Operand& b, int64_t g) {
   return b.packing == Packing::panels ? packed_group(b, g) : b.at(0, g);
 }
 
-template <class S>
-void product(const Operand& a, const Operand& b, const Operand& c, DType compute, bool accumulate) {
+template <class S> void product(const Operand& a, const Operand& b, const Operand& c, DType compute, bool accumulate) {
   const int64_t M = c.shape[0], N = c.shape[1], K = a.shape[1];
   expect_shape(a, {M, K}, "gemm: a");
   expect_shape(b, {K, N}, "gemm: b");
@@ -48,8 +47,7 @@ std::vector<int64_t> load_offsets(const Operand& offsets, int64_t groups, int64_
   return result;
 }
 
-template <class S>
-void grouped(const GemmArgs& g) {
+template <class S> void grouped(const GemmArgs& g) {
   const auto one = [&](const Operand& a, const Operand& b, const Operand& c) {
     product<S>(a, b, c, g.compute, g.accumulate);
   };
@@ -93,9 +91,7 @@ void gemm(const Context&, const GemmArgs& args) {
   with_scalar(args.c.dtype, [&](auto scalar) { grouped<decltype(scalar)>(args); });
 }
 
-size_t packed_bytes(int64_t k, int64_t n, DType compute) {
-  return size_t(k) * size_t(n) * size_of(compute);
-}
+size_t packed_bytes(int64_t k, int64_t n, DType compute) { return size_t(k) * size_t(n) * size_of(compute); }
 
 void pack_weight(const Context&, const PackWeightArgs& args) {
   const Operand& b = args.b;

@@ -12,8 +12,7 @@ constexpr double kSumEpsilon = 1e-20;  // of the normalisation, as the published
 
 // Indices of the k largest by falling value, ties to the lower index. NaN ranks as −inf, so that a diverged gate still
 // yields experts that exist.
-template <class S>
-std::vector<int64_t> largest(std::vector<S> values, int64_t k) {
+template <class S> std::vector<int64_t> largest(std::vector<S> values, int64_t k) {
   check(k <= int64_t(values.size()), "more experts to choose than there are");
   std::vector<int64_t> chosen;
   std::vector<bool> taken(values.size());
@@ -29,8 +28,7 @@ std::vector<int64_t> largest(std::vector<S> values, int64_t k) {
   return chosen;
 }
 
-template <class S>
-std::vector<S> scores_of(std::vector<S> logits, Scoring scoring) {
+template <class S> std::vector<S> scores_of(std::vector<S> logits, Scoring scoring) {
   if (scoring == Scoring::sigmoid) {
     for (S& x : logits) x = 1 / (1 + std::exp(-x));
     return logits;
@@ -43,8 +41,7 @@ std::vector<S> scores_of(std::vector<S> logits, Scoring scoring) {
 }
 
 // Masks with −inf the candidates outside the best top_groups groups.
-template <class S>
-void limit_groups(std::vector<S>& candidates, const RouteArgs& args) {
+template <class S> void limit_groups(std::vector<S>& candidates, const RouteArgs& args) {
   const int64_t per_group = int64_t(candidates.size()) / args.num_groups;
   std::vector<S> group_scores;
   for (int64_t g = 0; g < args.num_groups; ++g) {
@@ -138,16 +135,14 @@ void route_backward(const Context&, const RouteBackwardArgs& args) {
 namespace {
 
 // w of one sequence: α_expert f + α_device f' + α_comm f'' (recipe/training.md §4.1).
-template <class S>
-std::vector<S> balance_weights(const BalanceArgs& args, int64_t begin, int64_t end) {
+template <class S> std::vector<S> balance_weights(const BalanceArgs& args, int64_t begin, int64_t end) {
   const int64_t E = args.scores.shape[1], K = args.expert.shape[1], D = args.num_devices, per_device = E / D,
                 T = end - begin;
   std::vector<S> tokens_of_expert(static_cast<size_t>(E)), tokens_of_device(static_cast<size_t>(D)),
       w(static_cast<size_t>(E));
   for (int64_t t = begin; t < end; ++t) {
     std::vector<int64_t> chosen;
-    if (args.count_unbiased)
-      chosen = largest(load_row<S>(args.scores, t), K);
+    if (args.count_unbiased) chosen = largest(load_row<S>(args.scores, t), K);
     else
       for (int64_t k = 0; k < K; ++k) chosen.push_back(int64_t(load<double>(args.expert, t, k)));
     std::vector<bool> sent(static_cast<size_t>(D));
@@ -224,10 +219,8 @@ void permute_plan(const Context&, const PermutePlanArgs& args) {
   }
   store(args.offsets, double(row), E);
   for (int64_t slot = 0; slot < slots; ++slot) {
-    if (expert_of(slot) < 0)
-      store(args.row_of_slot, -1.0, slot);
-    else
-      bounded(expert_of(slot), E, "permute_plan: expert");
+    if (expert_of(slot) < 0) store(args.row_of_slot, -1.0, slot);
+    else bounded(expert_of(slot), E, "permute_plan: expert");
   }
 }
 

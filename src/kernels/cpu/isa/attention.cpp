@@ -11,8 +11,7 @@ struct Buffers {
   int64_t key_panel_bytes, value_panel_bytes, value_chunk_bytes, bytes;
 };
 
-template <Mode mode>
-Buffers buffers_of(const AttentionJob& job, int64_t length, char* base) {
+template <Mode mode> Buffers buffers_of(const AttentionJob& job, int64_t length, char* base) {
   const int64_t width = job.dk + job.dr, chunks = (length + kChunk - 1) / kChunk;
   Bump bump{base};
   Buffers b;
@@ -73,8 +72,7 @@ void scale_row(float* row, int64_t n, float factor) {
   }
 }
 
-template <Mode mode>
-void forward(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thread) {
+template <Mode mode> void forward(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thread) {
   const int64_t t0 = job.sequence_offsets[sequence], length = job.sequence_offsets[sequence + 1] - t0;
   const int64_t width = job.dk + job.dr, group = job.heads / job.kv_heads;
   const float scale = job.scale * kLog2E;
@@ -124,10 +122,8 @@ void forward(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thr
 }
 
 void attention(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thread) {
-  if (job.bf16)
-    forward<Mode::bf16>(job, sequence, kv_head, thread);
-  else
-    forward<Mode::f32>(job, sequence, kv_head, thread);
+  if (job.bf16) forward<Mode::bf16>(job, sequence, kv_head, thread);
+  else forward<Mode::f32>(job, sequence, kv_head, thread);
 }
 
 int64_t attention_bytes(const AttentionJob& job, int64_t longest) {

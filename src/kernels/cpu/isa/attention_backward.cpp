@@ -14,8 +14,7 @@ struct Buffers {
   int64_t key_panel_bytes, value_panel_bytes, key_row_panel_bytes, key_row_chunk_bytes, query_panel_bytes, bytes;
 };
 
-template <Mode mode>
-Buffers buffers_of(const AttentionJob& job, int64_t length, char* base) {
+template <Mode mode> Buffers buffers_of(const AttentionJob& job, int64_t length, char* base) {
   const int64_t width = job.dk + job.dr, chunks = (length + kChunk - 1) / kChunk,
                 panels = rounded(length, kPanel) / kPanel;
   Bump bump{base};
@@ -85,8 +84,7 @@ MINKE_INLINE Slope slope_of(const Buffers& b, int64_t i, int64_t j, const Query&
 
 // Probabilities and slopes of rows × n: slopes by query for dq; both by key for dv and dk. With the dot product those
 // are pairs of queries [query/2][key]; in f32 the rows serve both ways.
-template <Mode mode>
-void make_slopes(const Buffers& b, int64_t rows, int64_t n, const Query* queries, float scale) {
+template <Mode mode> void make_slopes(const Buffers& b, int64_t rows, int64_t n, const Query* queries, float scale) {
   const int64_t row_bytes = kChunk * kProbSize<mode>;
   for (int64_t i = 0; i < rows; i += 2) {
     const bool two = i + 1 < rows;
@@ -106,15 +104,12 @@ void make_slopes(const Buffers& b, int64_t rows, int64_t n, const Query* queries
   }
 }
 
-template <Mode mode>
-Left by_key(const char* rows, const char* pairs) {
+template <Mode mode> Left by_key(const char* rows, const char* pairs) {
   if constexpr (kDot<mode>) return plain_left(pairs, 4, kChunk * 4);
   return plain_left(rows, 4, kChunk * 4 * kPerStep<mode>);
 }
 
-Out f32_out(float* data, int64_t stride, bool add) {
-  return {reinterpret_cast<char*>(data), stride * 4, false, add};
-}
+Out f32_out(float* data, int64_t stride, bool add) { return {reinterpret_cast<char*>(data), stride * 4, false, add}; }
 
 template <Mode mode>
 void head_backward(const AttentionJob& job, const Buffers& b, int64_t t0, int64_t length, int64_t h) {
@@ -160,8 +155,7 @@ void head_backward(const AttentionJob& job, const Buffers& b, int64_t t0, int64_
   }
 }
 
-template <Mode mode>
-void backward(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thread) {
+template <Mode mode> void backward(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thread) {
   const int64_t t0 = job.sequence_offsets[sequence], length = job.sequence_offsets[sequence + 1] - t0;
   const int64_t width = job.dk + job.dr, group = job.heads / job.kv_heads;
   const Buffers b = buffers_of<mode>(job, length, job.scratch + thread * job.thread_bytes);
@@ -183,10 +177,8 @@ void backward(const AttentionJob& job, int64_t sequence, int64_t kv_head, int th
 }
 
 void attention_backward(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thread) {
-  if (job.bf16)
-    backward<Mode::bf16>(job, sequence, kv_head, thread);
-  else
-    backward<Mode::f32>(job, sequence, kv_head, thread);
+  if (job.bf16) backward<Mode::bf16>(job, sequence, kv_head, thread);
+  else backward<Mode::f32>(job, sequence, kv_head, thread);
 }
 
 int64_t attention_backward_bytes(const AttentionJob& job, int64_t longest) {

@@ -9,9 +9,7 @@ constexpr int64_t kChunk = 128;   // keys, counted from the start of the sequenc
 constexpr int64_t kQueries = 60;  // queries at a time: ten register tiles; even, so that pairs of bf16 fit
 static_assert(kChunk % kPanel == 0 && kQueries % 2 == 0);
 
-MINKE_INLINE int64_t rounded(int64_t n, int64_t unit) {
-  return (n + unit - 1) / unit * unit;
-}
+MINKE_INLINE int64_t rounded(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
 // Hands out parts of a thread's scratch; with a null base it only counts.
 struct Bump {
@@ -75,19 +73,13 @@ MINKE_INLINE vi visible(int64_t j, int64_t low, int64_t high) {
 }
 
 // Probabilities [query][kChunk] as what pack_left would make of them.
-template <Mode mode>
-constexpr int64_t kProbSize = kDot<mode> ? 2 : 4;
-template <Mode mode>
-MINKE_INLINE void store_prob(char* row, int64_t j, vf p) {
-  if constexpr (kDot<mode>)
-    store_as(row + j * 2, narrow_operand(p));
-  else if constexpr (mode == Mode::bf16)
-    store_as(row + j * 4, round_bf16(p));
-  else
-    store_as(row + j * 4, p);
+template <Mode mode> constexpr int64_t kProbSize = kDot<mode> ? 2 : 4;
+template <Mode mode> MINKE_INLINE void store_prob(char* row, int64_t j, vf p) {
+  if constexpr (kDot<mode>) store_as(row + j * 2, narrow_operand(p));
+  else if constexpr (mode == Mode::bf16) store_as(row + j * 4, round_bf16(p));
+  else store_as(row + j * 4, p);
 }
-template <Mode mode>
-MINKE_INLINE Left prob_left(const char* p) {
+template <Mode mode> MINKE_INLINE Left prob_left(const char* p) {
   return plain_left(p, kChunk * kProbSize<mode>, kProbSize<mode> * kPerStep<mode>);
 }
 

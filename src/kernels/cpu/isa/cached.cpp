@@ -16,8 +16,7 @@ struct Buffers {
   int64_t value_panel_bytes, bytes;
 };
 
-template <Mode mode>
-Buffers buffers_of(const CachedJob& job, char* base) {
+template <Mode mode> Buffers buffers_of(const CachedJob& job, char* base) {
   Bump bump{base};
   Buffers b;
   b.value_panel_bytes = steps_of<mode>(kChunk) * kPanel * 4;
@@ -42,8 +41,7 @@ Block block_of(const CachedJob& job, int64_t index) {
   return {index / job.row_blocks, first, smaller<int64_t>(kPanel, all - first)};
 }
 
-template <Mode mode>
-void pack_queries(const CachedJob& job, const Block& block, const Buffers& b) {
+template <Mode mode> void pack_queries(const CachedJob& job, const Block& block, const Buffers& b) {
   constexpr bool half = mode == Mode::bf16;
   const int64_t group = job.heads / job.kv_heads;
   for (int64_t r = 0; r < block.rows; ++r) {
@@ -149,8 +147,7 @@ void finish(const CachedJob& job, const Block& block, float* total) {
   }
 }
 
-template <Mode mode>
-void run(const CachedJob& job, int64_t task, int thread) {
+template <Mode mode> void run(const CachedJob& job, int64_t task, int thread) {
   const Buffers b = buffers_of<mode>(job, job.scratch + thread * job.thread_bytes);
   const int64_t index = job.split ? task / job.segments : task;
   const Block block = block_of(job, index);
@@ -169,10 +166,8 @@ void run(const CachedJob& job, int64_t task, int thread) {
 }
 
 void cached(const CachedJob& job, int64_t task, int thread) {
-  if (job.bf16)
-    run<Mode::bf16>(job, task, thread);
-  else
-    run<Mode::f32>(job, task, thread);
+  if (job.bf16) run<Mode::bf16>(job, task, thread);
+  else run<Mode::f32>(job, task, thread);
 }
 
 void cached_merge(const CachedJob& job, int64_t index) {

@@ -37,8 +37,7 @@ void store_sums(const float* tile, const Tile& t, bool add) {
   }
 }
 
-template <Mode mode>
-void multiply_tile(const Tile& t, bool accumulate, char* scratch) {
+template <Mode mode> void multiply_tile(const Tile& t, bool accumulate, char* scratch) {
   char* left_buffer = scratch;
   char* panel_buffer = left_buffer + kLeftBuffer;
   float* tile = reinterpret_cast<float*>(panel_buffer + kPanelBuffer);
@@ -96,10 +95,8 @@ void gemm(const GemmJob& job, int64_t task, int thread) {
   t.panel_bytes = (job.bf16 ? (k + 1) / 2 : k) * kPanel * 4;
   t.panels = job.panels ? job.panels + g * job.panels_group_bytes + j0 / kPanel * t.panel_bytes : nullptr;
   char* scratch = job.scratch + thread * kScratchBytes;
-  if (job.bf16)
-    multiply_tile<Mode::bf16>(t, job.accumulate, scratch);
-  else
-    multiply_tile<Mode::f32>(t, job.accumulate, scratch);
+  if (job.bf16) multiply_tile<Mode::bf16>(t, job.accumulate, scratch);
+  else multiply_tile<Mode::f32>(t, job.accumulate, scratch);
 }
 
 void pack(const PackJob& job, int64_t group, int64_t panel) {
@@ -107,10 +104,8 @@ void pack(const PackJob& job, int64_t group, int64_t panel) {
   const int64_t n = smaller<int64_t>(kPanel, job.n - panel * kPanel);
   const int64_t steps = job.bf16 ? (job.k + 1) / 2 : job.k;
   char* dst = job.panels + group * job.group_bytes + panel * steps * kPanel * 4;
-  if (job.bf16)
-    pack_panel<Mode::bf16>(b, job.k, n, dst);
-  else
-    pack_panel<Mode::f32>(b, job.k, n, dst);
+  if (job.bf16) pack_panel<Mode::bf16>(b, job.k, n, dst);
+  else pack_panel<Mode::f32>(b, job.k, n, dst);
 }
 
 }  // namespace

@@ -25,21 +25,14 @@ constexpr int64_t kMaxTileM = 384, kMaxTileN = 256;  // a task's part of c
 constexpr int64_t kBlockSteps = 256;
 
 enum class Mode { f32, bf16 };
-template <Mode mode>
-constexpr int64_t kPerStep = mode == Mode::bf16 ? 2 : 1;
-template <Mode mode>
-constexpr int64_t kBlock = kBlockSteps* kPerStep<mode>;
+template <Mode mode> constexpr int64_t kPerStep = mode == Mode::bf16 ? 2 : 1;
+template <Mode mode> constexpr int64_t kBlock = kBlockSteps* kPerStep<mode>;
 // bf16 without a dot product instruction: the left side is kept as rounded f32.
-template <Mode mode>
-constexpr bool kDot = mode == Mode::bf16&& kHasDot;
+template <Mode mode> constexpr bool kDot = mode == Mode::bf16&& kHasDot;
 // Bytes of a packed left-hand element of one step.
-template <Mode mode>
-constexpr int64_t kLeftBytes = mode == Mode::bf16 && !kHasDot ? 8 : 4;
+template <Mode mode> constexpr int64_t kLeftBytes = mode == Mode::bf16 && !kHasDot ? 8 : 4;
 
-template <Mode mode>
-MINKE_INLINE int64_t steps_of(int64_t k) {
-  return (k + kPerStep<mode> - 1) / kPerStep<mode>;
-}
+template <Mode mode> MINKE_INLINE int64_t steps_of(int64_t k) { return (k + kPerStep<mode> - 1) / kPerStep<mode>; }
 
 // Left-hand side: the element of (row, step) is at data + (row / 6)·block + (row % 6)·row_bytes + step·step_bytes.
 struct Left {
@@ -158,38 +151,25 @@ void micro(const Left& left, int64_t first_block, const char* panel, int64_t ste
 
 using Micro = void (*)(const Left&, int64_t, const char*, int64_t, int64_t, const Out&);
 
-template <Mode mode, int vectors>
-inline Micro micro_of_rows(int64_t rows) {
+template <Mode mode, int vectors> inline Micro micro_of_rows(int64_t rows) {
   switch (rows) {
-    case 1:
-      return micro<mode, 1, vectors>;
-    case 2:
-      return micro<mode, 2, vectors>;
-    case 3:
-      return micro<mode, 3, vectors>;
-    case 4:
-      return micro<mode, 4, vectors>;
-    case 5:
-      return micro<mode, 5, vectors>;
-    default:
-      return micro<mode, 6, vectors>;
+    case 1: return micro<mode, 1, vectors>;
+    case 2: return micro<mode, 2, vectors>;
+    case 3: return micro<mode, 3, vectors>;
+    case 4: return micro<mode, 4, vectors>;
+    case 5: return micro<mode, 5, vectors>;
+    default: return micro<mode, 6, vectors>;
   }
 }
-template <Mode mode>
-inline Micro micro_for(int64_t rows, int64_t n) {
+template <Mode mode> inline Micro micro_for(int64_t rows, int64_t n) {
   switch ((n + kWidth - 1) / kWidth) {
-    case 1:
-      return micro_of_rows<mode, 1>(rows);
-    case 2:
-      return micro_of_rows<mode, 2>(rows);
+    case 1: return micro_of_rows<mode, 1>(rows);
+    case 2: return micro_of_rows<mode, 2>(rows);
 #if defined(__AVX512F__)
-    case 3:
-      return micro_of_rows<mode, 3>(rows);
-    default:
-      return micro_of_rows<mode, 4>(rows);
+    case 3: return micro_of_rows<mode, 3>(rows);
+    default: return micro_of_rows<mode, 4>(rows);
 #else
-    default:
-      return micro_of_rows<mode, 2>(rows);
+    default: return micro_of_rows<mode, 2>(rows);
 #endif
   }
 }
@@ -223,9 +203,7 @@ MINKE_INLINE const void* address(const Source& s, int64_t i, int64_t j) {
 MINKE_INLINE Source moved(const Source& s, int64_t i, int64_t j) {
   return {address(s, i, j), s.half, s.row_stride, s.col_stride};
 }
-MINKE_INLINE Source swapped(const Source& s) {
-  return {s.data, s.half, s.col_stride, s.row_stride};
-}
+MINKE_INLINE Source swapped(const Source& s) { return {s.data, s.half, s.col_stride, s.row_stride}; }
 
 MINKE_INLINE vh halves(const void* row, int64_t j, int64_t n) {
   const uint16_t* p = static_cast<const uint16_t*>(row) + j;
@@ -249,8 +227,7 @@ MINKE_INLINE vu interleave(const void* row0, const void* row1, bool half, int64_
 }
 
 // The n <= kWidth steps from k on of one line that is contiguous along k; left elements k … end exist.
-template <Mode mode>
-MINKE_INLINE vu along_k(const void* line, bool half, int64_t k, int64_t end) {
+template <Mode mode> MINKE_INLINE vu along_k(const void* line, bool half, int64_t k, int64_t end) {
   if constexpr (mode == Mode::f32) {
     return vu(load(line, half, k, smaller<int64_t>(kWidth, end - k)));
   } else {
@@ -277,8 +254,7 @@ MINKE_INLINE uint32_t one_step(const Source& s, int64_t i, int64_t k, int64_t en
 }
 
 // The row at p and, in bf16, the one after it.
-template <Mode mode>
-MINKE_INLINE void prefetch_rows(const void* p, const Source& rows, int64_t n) {
+template <Mode mode> MINKE_INLINE void prefetch_rows(const void* p, const Source& rows, int64_t n) {
   const int64_t size = rows.half ? 2 : 4, next = rows.row_stride * size;
   const char* line = static_cast<const char*>(p);
   for (int64_t i = 0; i < n * size; i += 64) {
@@ -288,8 +264,7 @@ MINKE_INLINE void prefetch_rows(const void* p, const Source& rows, int64_t n) {
 }
 
 // b[k, n] with rows that are contiguous along n: row by row over all panels, so that memory is read in order.
-template <Mode mode>
-inline void pack_rows(const Source& b, int64_t k, int64_t n, char* panels, int64_t panel_bytes) {
+template <Mode mode> inline void pack_rows(const Source& b, int64_t k, int64_t n, char* panels, int64_t panel_bytes) {
   const int64_t steps = steps_of<mode>(k);
   for (int64_t s = 0; s < steps; ++s) {
     const int64_t k0 = s * kPerStep<mode>;
@@ -312,8 +287,7 @@ inline void pack_rows(const Source& b, int64_t k, int64_t n, char* panels, int64
 }
 
 // One panel of b[k, n] (rows k): [steps][kPanel], missing columns and an odd last k are zeros.
-template <Mode mode>
-inline void pack_panel(const Source& b, int64_t k, int64_t n, char* panel) {
+template <Mode mode> inline void pack_panel(const Source& b, int64_t k, int64_t n, char* panel) {
   if (b.col_stride == 1) return pack_rows<mode>(b, k, n, panel, 0);
   const int64_t steps = steps_of<mode>(k);
   uint32_t* dst = reinterpret_cast<uint32_t*>(panel);
@@ -334,8 +308,7 @@ inline void pack_panel(const Source& b, int64_t k, int64_t n, char* panel) {
 }
 
 // All panels of b[k, n], panel_bytes apart.
-template <Mode mode>
-inline void pack_panels(const Source& b, int64_t k, int64_t n, char* panels, int64_t panel_bytes) {
+template <Mode mode> inline void pack_panels(const Source& b, int64_t k, int64_t n, char* panels, int64_t panel_bytes) {
   if (b.col_stride == 1) return pack_rows<mode>(b, k, n, panels, panel_bytes);
   for (int64_t j = 0; j < n; j += kPanel, panels += panel_bytes)
     pack_panel<mode>(moved(b, 0, j), k, smaller<int64_t>(kPanel, n - j), panels);
@@ -352,12 +325,10 @@ MINKE_INLINE void expand_pairs(vu pairs, float* dst) {  // kWidth pairs to 2·kW
 
 // a[m, k] as a left-hand side: in place where its elements already are what the kernel reads, else packed into buffer
 // (left_bytes). Elements past an odd k are zeros.
-template <Mode mode>
-inline int64_t left_bytes(int64_t m, int64_t k) {
+template <Mode mode> inline int64_t left_bytes(int64_t m, int64_t k) {
   return (m + kTileRows - 1) / kTileRows * kTileRows * (steps_of<mode>(k) + kWidth) * kLeftBytes<mode>;
 }
-template <Mode mode>
-inline Left pack_left(const Source& a, int64_t m, int64_t k, char* buffer) {
+template <Mode mode> inline Left pack_left(const Source& a, int64_t m, int64_t k, char* buffer) {
   if constexpr (mode == Mode::f32) {
     if (!a.half && a.col_stride == 1) return plain_left(a.data, a.row_stride * 4, 4);
   } else if constexpr (kDot<mode>) {
@@ -399,10 +370,8 @@ inline Left pack_left(const Source& a, int64_t m, int64_t k, char* buffer) {
     if (a.col_stride == 1) {
       for (int64_t s = 0; s < steps; s += kWidth) {
         const vu x = along_k<mode>(address(a, i, 0), a.half, s * kPerStep<mode>, k);
-        if constexpr (bytes == 8)
-          expand_pairs(x, reinterpret_cast<float*>(dst + s * bytes));
-        else
-          store_as(dst + s * bytes, x);
+        if constexpr (bytes == 8) expand_pairs(x, reinterpret_cast<float*>(dst + s * bytes));
+        else store_as(dst + s * bytes, x);
       }
     } else {
       for (int64_t s = 0; s < steps; ++s) {

@@ -11,8 +11,7 @@ MINKE_INLINE char* row_at(const Rows& r, int64_t i) {
 }
 
 // f(i, n) for the vectors of a row of `width`; n < kWidth in the last one only.
-template <class F>
-MINKE_INLINE void each(int64_t begin, int64_t end, F&& f) {
+template <class F> MINKE_INLINE void each(int64_t begin, int64_t end, F&& f) {
   int64_t i = begin;
   for (; i + kWidth <= end; i += kWidth) f(i, int64_t(kWidth));
   if (i < end) f(i, end - i);
@@ -89,10 +88,8 @@ void rope(const RopeJob& job, int64_t begin, int64_t end) {
     const float sign = job.inverse ? -1.0f : 1.0f;
     for (int64_t i = 0; i < half; ++i) {
       const float c = angles[i], s = angles[half + i] * sign;
-      if (job.interleaved)
-        cosine[2 * i] = cosine[2 * i + 1] = c, sine[2 * i] = -s, sine[2 * i + 1] = s;
-      else
-        cosine[i] = c, sine[i] = s;
+      if (job.interleaved) cosine[2 * i] = cosine[2 * i + 1] = c, sine[2 * i] = -s, sine[2 * i + 1] = s;
+      else cosine[i] = c, sine[i] = s;
     }
     for (int64_t h = 0; h < job.heads; ++h) {
       char* x = row_at(job.x, t * job.heads + h);

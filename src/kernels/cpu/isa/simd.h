@@ -31,35 +31,19 @@ typedef double vd __attribute__((vector_size(kWidth * 4)));  // half as many lan
 
 constexpr float kInfinity = __builtin_inff();
 
-template <class T>
-MINKE_INLINE T load_as(const void* p) {
+template <class T> MINKE_INLINE T load_as(const void* p) {
   T v;
   __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
-template <class T>
-MINKE_INLINE void store_as(void* p, T v) {
-  __builtin_memcpy(p, &v, sizeof v);
-}
+template <class T> MINKE_INLINE void store_as(void* p, T v) { __builtin_memcpy(p, &v, sizeof v); }
 
-template <class T>
-MINKE_INLINE T smaller(T a, T b) {
-  return a < b ? a : b;
-}
-template <class T>
-MINKE_INLINE T larger(T a, T b) {
-  return a > b ? a : b;
-}
+template <class T> MINKE_INLINE T smaller(T a, T b) { return a < b ? a : b; }
+template <class T> MINKE_INLINE T larger(T a, T b) { return a > b ? a : b; }
 
-MINKE_INLINE vf splat(float x) {
-  return x - vf{};
-}
-MINKE_INLINE vi splat_i(int32_t x) {
-  return x - vi{};
-}
-MINKE_INLINE vu splat_u(uint32_t x) {
-  return x - vu{};
-}
+MINKE_INLINE vf splat(float x) { return x - vf{}; }
+MINKE_INLINE vi splat_i(int32_t x) { return x - vi{}; }
+MINKE_INLINE vu splat_u(uint32_t x) { return x - vu{}; }
 
 MINKE_INLINE vi iota() {
 #if defined(__AVX512F__)
@@ -114,8 +98,7 @@ MINKE_INLINE vf sqrt(vf a) {
 }
 
 // Always the same tree: upper half onto lower half.
-template <class F>
-MINKE_INLINE float reduce(vf v, F&& f) {
+template <class F> MINKE_INLINE float reduce(vf v, F&& f) {
 #if defined(__AVX512F__)
   v = f(v, vf(_mm512_maskz_shuffle_f32x4(0xffff, __m512(v), __m512(v), 0x4e)));
   v = f(v, vf(_mm512_maskz_shuffle_f32x4(0xffff, __m512(v), __m512(v), 0xb1)));
@@ -162,9 +145,7 @@ MINKE_INLINE vh truncate(vu u) {
   return __builtin_convertvector(u, vh);
 #endif
 }
-MINKE_INLINE vf widen(vh h) {
-  return vf(extend(h) << 16);
-}
+MINKE_INLINE vf widen(vh h) { return vf(extend(h) << 16); }
 // The bf16 of x in the upper half of each lane (nearest even; a NaN stays one); the lower half holds rubbish.
 MINKE_INLINE vu round_upper(vf x) {
   const vu u = vu(x);
@@ -172,12 +153,8 @@ MINKE_INLINE vu round_upper(vf x) {
   const vi is_nan = x != x;
   return is_nan ? (u | 0x400000u) : rounded;
 }
-MINKE_INLINE vh narrow(vf x) {
-  return truncate(round_upper(x) >> 16);
-}
-MINKE_INLINE vf round_bf16(vf x) {
-  return vf(round_upper(x) & 0xffff0000u);
-}
+MINKE_INLINE vh narrow(vf x) { return truncate(round_upper(x) >> 16); }
+MINKE_INLINE vf round_bf16(vf x) { return vf(round_upper(x) & 0xffff0000u); }
 // For operands of the dot product instruction, which takes subnormals for zeros, as this conversion does.
 MINKE_INLINE vh narrow_operand(vf x) {
 #if defined(__AVX512BF16__)
@@ -196,9 +173,7 @@ MINKE_INLINE vu pair_bf16(vf low, vf high) {
 }
 
 // ---- loads and stores of n <= kWidth elements -----------------------------------------------------------------------
-MINKE_INLINE vf load_f32(const float* p) {
-  return load_as<vf>(p);
-}
+MINKE_INLINE vf load_f32(const float* p) { return load_as<vf>(p); }
 inline vf load_f32(const float* p, int64_t n) {
 #if defined(__AVX512F__)
   return vf(_mm512_maskz_loadu_ps(__mmask16((1u << n) - 1), p));
@@ -248,17 +223,13 @@ MINKE_INLINE vf load(const void* row, bool half, int64_t i, int64_t n) {
 MINKE_INLINE void store(void* row, bool half, int64_t i, int64_t n, vf v) {
   if (half) {
     uint16_t* p = static_cast<uint16_t*>(row) + i;
-    if (n == kWidth)
-      store_as(p, narrow(v));
-    else
-      store_half(p, narrow(v), n);
+    if (n == kWidth) store_as(p, narrow(v));
+    else store_half(p, narrow(v), n);
     return;
   }
   float* p = static_cast<float*>(row) + i;
-  if (n == kWidth)
-    store_as(p, v);
-  else
-    store_f32(p, v, n);
+  if (n == kWidth) store_as(p, v);
+  else store_f32(p, v, n);
 }
 MINKE_INLINE float load_scalar(const void* p, bool half, int64_t i) {
   if (half) return __builtin_bit_cast(float, uint32_t(static_cast<const uint16_t*>(p)[i]) << 16);
@@ -270,10 +241,8 @@ MINKE_INLINE uint16_t narrow_scalar(float x) {
   return uint16_t((u + 0x7fffu + ((u >> 16) & 1)) >> 16);
 }
 MINKE_INLINE void store_scalar(void* p, bool half, int64_t i, float x) {
-  if (half)
-    static_cast<uint16_t*>(p)[i] = narrow_scalar(x);
-  else
-    static_cast<float*>(p)[i] = x;
+  if (half) static_cast<uint16_t*>(p)[i] = narrow_scalar(x);
+  else static_cast<float*>(p)[i] = x;
 }
 
 // ---- exp ------------------------------------------------------------------------------------------------------------
@@ -331,9 +300,7 @@ MINKE_INLINE vf exp2(vf y) {
 }
 constexpr float kLog2E = 1.44269504088896341f, kLn2 = 0.693147180559945309f;
 
-MINKE_INLINE vf sigmoid(vf z) {
-  return 1.0f / (1.0f + exp(-z));
-}
+MINKE_INLINE vf sigmoid(vf z) { return 1.0f / (1.0f + exp(-z)); }
 
 }  // namespace
 }  // namespace minke

@@ -5,8 +5,7 @@
 namespace minke::cpu {
 namespace {
 
-template <class F>
-MINKE_INLINE void each(int64_t begin, int64_t end, F&& f) {
+template <class F> MINKE_INLINE void each(int64_t begin, int64_t end, F&& f) {
   int64_t i = begin;
   for (; i + kWidth <= end; i += kWidth) f(i, int64_t(kWidth));
   if (i < end) f(i, end - i);
@@ -21,10 +20,8 @@ void add_row(void* y, bool y_half, const void* x, bool x_half, int64_t width) {
 }
 
 void copy_row(void* y, bool y_half, const void* x, bool x_half, int64_t width) {
-  if (y_half == x_half)
-    __builtin_memmove(y, x, size_t(width) * (x_half ? 2 : 4));
-  else
-    each(0, width, [&](int64_t i, int64_t n) { store(y, y_half, i, n, load(x, x_half, i, n)); });
+  if (y_half == x_half) __builtin_memmove(y, x, size_t(width) * (x_half ? 2 : 4));
+  else each(0, width, [&](int64_t i, int64_t n) { store(y, y_half, i, n, load(x, x_half, i, n)); });
 }
 
 void fill_row(void* y, bool y_half, float value, int64_t width) {
