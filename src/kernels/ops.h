@@ -243,18 +243,19 @@ struct DownloadArgs {
 };  // contiguous bytes; returns when they have arrived
 
 // X-macro: every op once, as (name, Args). The table, the poison backend's wrappers and the support table are made from it.
-#define MINKE_OPS(X)                                                                                                   \
-  X(gemm, GemmArgs)                                                                                                    \
-  X(pack_weight, PackWeightArgs) X(rms_norm, RmsNormArgs) X(rms_norm_backward, RmsNormBackwardArgs)                    \
-      X(rms_norm_gain, RmsNormGainArgs) X(rope, RopeArgs) X(swiglu, SwigluArgs) X(swiglu_backward, SwigluBackwardArgs) \
-          X(attention, AttentionArgs) X(attention_backward, AttentionBackwardArgs)                                     \
-              X(cached_attention, CachedAttentionArgs) X(route, RouteArgs) X(route_backward, RouteBackwardArgs)        \
-                  X(balance, BalanceArgs) X(permute_plan, PermutePlanArgs) X(gather, GatherArgs)                       \
-                      X(combine, CombineArgs) X(bias_update, BiasUpdateArgs) X(scatter_add, ScatterAddArgs)            \
-                          X(cross_entropy, CrossEntropyArgs) X(add, AddArgs) X(copy, CopyArgs) X(fill, FillArgs)       \
-                              X(fill_normal, FillNormalArgs) X(bias_grad, BiasGradArgs) X(add_bias, AddBiasArgs)       \
-                                  X(adamw, AdamWArgs) X(sum_squares, SumSquaresArgs) X(upload, UploadArgs)             \
-                                      X(download, DownloadArgs)
+// clang-format off
+#define MINKE_OPS(X)                                                                                                  \
+  X(gemm, GemmArgs) X(pack_weight, PackWeightArgs)                                                                    \
+  X(rms_norm, RmsNormArgs) X(rms_norm_backward, RmsNormBackwardArgs) X(rms_norm_gain, RmsNormGainArgs)                \
+  X(rope, RopeArgs) X(swiglu, SwigluArgs) X(swiglu_backward, SwigluBackwardArgs)                                      \
+  X(attention, AttentionArgs) X(attention_backward, AttentionBackwardArgs) X(cached_attention, CachedAttentionArgs)   \
+  X(route, RouteArgs) X(route_backward, RouteBackwardArgs) X(balance, BalanceArgs)                                    \
+  X(permute_plan, PermutePlanArgs) X(gather, GatherArgs) X(combine, CombineArgs) X(bias_update, BiasUpdateArgs)       \
+  X(scatter_add, ScatterAddArgs) X(cross_entropy, CrossEntropyArgs)                                                   \
+  X(add, AddArgs) X(copy, CopyArgs) X(fill, FillArgs) X(fill_normal, FillNormalArgs)                                  \
+  X(bias_grad, BiasGradArgs) X(add_bias, AddBiasArgs) X(adamw, AdamWArgs) X(sum_squares, SumSquaresArgs)              \
+  X(upload, UploadArgs) X(download, DownloadArgs)
+// clang-format on
 
 struct Kernels {
   const char* name = "";  // "reference", "cpu avx512_bf16", …
