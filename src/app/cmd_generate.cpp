@@ -61,8 +61,7 @@ class Printer {
 
 void generate_one(const GenerateOptions& o, const Context& ctx, const Model& model, const Tokenizer& tokenizer,
                   uint64_t seed) {
-  std::vector<int32_t> prompt = tokenizer.encode(o.prompt);
-  if (tokenizer.bos_id() >= 0) prompt.insert(prompt.begin(), tokenizer.bos_id());
+  const std::vector<int32_t> prompt = tokenizer.encode(o.prompt, {.add_bos = true});
   if (prompt.empty())
     user_error("-p: the prompt is empty and this tokenizer has no token to begin with; give some text");
   for (int32_t id : prompt)

@@ -59,7 +59,9 @@ Dataset prepare_data(const Recipe& r, const Tokenizer& tokenizer, const fs::path
   options.documents = document_options(r);
   (r.data.held_out == "tail" ? options.held_out.tail_fraction : options.held_out.hash_fraction) =
       r.data.held_out_fraction;
-  options.encode = [&tokenizer](std::string_view text) { return tokenizer.encode(text, {.parse_special = false}); };
+  options.encode = [&tokenizer](std::string_view text) {
+    return tokenizer.encode(text, {.parse_special = false, .add_bos = true});
+  };
   options.vocab_size = tokenizer.vocab_size();
   options.tokenizer_hash = hash_of(tokenizer.json_text());
   options.eos = tokenizer.eos_id();

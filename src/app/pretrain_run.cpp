@@ -58,6 +58,7 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOpt
   PackingOptions packing{.sequence_length = t.sequence_length,
                          .seed = t.seed,
                          .fim_rate = recipe_.data.fim_rate,
+                         .begins_with_bos = tokenizer_.bos_id() >= 0,
                          .ends_with_eos = data_.eos >= 0};
   if (recipe_.data.fim_rate > 0)
     packing.fim = {tokenizer_.id_of("<｜fim▁begin｜>").value_or(-1), tokenizer_.id_of("<｜fim▁hole｜>").value_or(-1),
@@ -250,9 +251,7 @@ void PretrainRun::show_samples() {
   std::vector<std::string> prompts = log.sample_prompts;
   if (prompts.empty()) prompts.push_back(tokenizer_.bos_id() >= 0 ? "" : "\n");
   for (size_t i = 0; i < prompts.size(); ++i) {
-    std::vector<int32_t> ids = tokenizer_.encode(prompts[i]);
-    if (tokenizer_.bos_id() >= 0)
-      ids.insert(ids.begin(), tokenizer_.eos_id());  // training saw documents begin after eos
+    const std::vector<int32_t> ids = tokenizer_.encode(prompts[i], {.add_bos = true});
     if (ids.empty() || int64_t(ids.size()) >= model_->max_positions()) continue;
     Generator generator(ctx(), *model_, model_->max_positions());
     const auto made = generator.generate(ctx(), ids, log.sample_tokens,

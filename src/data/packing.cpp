@@ -52,7 +52,7 @@ EpochPlan::EpochPlan(const TokenSet& tokens, const PackingOptions& options, uint
 bool EpochPlan::is_fim(uint64_t document) const {
   // Three tokens at least, so that prefix, middle and suffix can all have one.
   return options_.fim_rate > 0 && key_.at("fim").uniform(document) < options_.fim_rate &&
-         tokens_.document_length(document) >= 3 + uint64_t(options_.ends_with_eos);
+         tokens_.document_length(document) >= 3 + uint64_t(options_.begins_with_bos) + uint64_t(options_.ends_with_eos);
 }
 
 uint64_t EpochPlan::length(uint64_t document) const {
@@ -66,15 +66,19 @@ void EpochPlan::copy(uint64_t document, uint64_t begin, uint64_t count, int32_t*
   }
   // The cut points are uniform over the tokens of the text (V3 does not say; recipe/training.md §9).
   const uint64_t whole = tokens_.document_length(document), n = whole - uint64_t(options_.ends_with_eos);
+  const uint64_t first = uint64_t(options_.begins_with_bos);
   const RngKey cuts = key_.at("fim cut").at(document);
-  uint64_t a = cuts.below(0, n + 1), b = cuts.below(1, n + 1);
+  uint64_t a = first + cuts.below(0, n - first + 1), b = first + cuts.below(1, n - first + 1);
   if (a > b) std::swap(a, b);
   struct Part {
     int32_t marker;  // written before the tokens [from, to) of the document; −1: none
     uint64_t from, to;
   };
-  const Part parts[] = {
-      {options_.fim.begin, 0, a}, {options_.fim.hole, b, n}, {options_.fim.end, a, b}, {-1, n, whole}};
+  const Part parts[] = {{-1, 0, first},
+                        {options_.fim.begin, first, a},
+                        {options_.fim.hole, b, n},
+                        {options_.fim.end, a, b},
+                        {-1, n, whole}};
   uint64_t at = 0;
   const uint64_t end = begin + count;
   for (const Part& part : parts) {

@@ -43,7 +43,8 @@ struct PackingOptions {
   uint64_t seed = 0;
   double fim_rate = 0;  // share of the documents rewritten as <begin> prefix <hole> suffix <end> middle (PSM)
   FimTokens fim;
-  bool ends_with_eos = true;  // the last token of a document is eos and stays last under FIM
+  bool begins_with_bos = false;  // the first token of a document is bos and stays first under FIM
+  bool ends_with_eos = true;     // the last token of a document is eos and stays last under FIM
 };
 
 class EpochPlan {

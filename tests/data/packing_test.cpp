@@ -243,6 +243,29 @@ TEST(FillInTheMiddle, RearrangesTheRightShareAndLosesNothing) {
   }
 }
 
+// bos stays in front of <begin>, as eos stays behind the middle.
+TEST(FillInTheMiddle, KeepsTheFirstTokenFirst) {
+  const Tokens tokens(some_lengths(8, 500, 30));
+  PackingOptions options;
+  options.sequence_length = 40;
+  options.packing = PackingMode::best_fit;
+  options.fim_rate = 1;
+  options.fim = {1999997, 1999998, 1999999};
+  options.begins_with_bos = true;
+  const EpochPlan plan(tokens.set, options, 0);
+  int fims = 0;
+  for (const Sequence& s : all_sequences(plan, 40))
+    for (int64_t j = 1; j < s.valid; ++j) {
+      if (s.tokens[size_t(j)] != options.fim.begin) continue;
+      int64_t k = j;
+      while (k < s.valid && (s.tokens[size_t(k)] < kEos || s.tokens[size_t(k)] >= options.fim.begin)) ++k;
+      if (k == s.valid) continue;  // cut
+      ++fims;
+      ASSERT_EQ(s.tokens[size_t(j - 1)], tokens.documents[size_t(s.tokens[size_t(k)] - kEos)].front());
+    }
+  EXPECT_GT(fims, 100);
+}
+
 TEST(Packing, RefusesWhatMakesNoSense) {
   const Tokens tokens({5, 6});
   PackingOptions options;
