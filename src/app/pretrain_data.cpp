@@ -16,6 +16,20 @@ DocumentOptions document_options(const Recipe& r) {
           .builtin_seed = r.train.seed};
 }
 
+HeldOutOptions held_out_options(const Recipe& r) {
+  if (r.data.held_out == "tail") return {.tail_fraction = r.data.held_out_fraction};
+  return {.hash_fraction = r.data.held_out_fraction};
+}
+
+// What a trained tokenizer depends on: a run that starts again after a mistake must not find another recipe's.
+std::string tokenizer_origin(const Recipe& r) {
+  std::string origin = fmt::format("{} {} {} {} {} {}\n", r.tokenizer.kind, r.tokenizer.vocab_size,
+                                   r.data.builtin_bytes, r.data.held_out, r.data.held_out_fraction, r.train.seed);
+  for (const std::string& source : r.data.train) origin += source + "\n";
+  for (const std::string& key : r.data.text_keys) origin += key + "\n";
+  return origin;
+}
+
 uint64_t hash_of(std::string_view text) {
   uint64_t h = 0xcbf29ce484222325ull;
   for (char c : text) h = (h ^ uint8_t(c)) * 0x100000001b3ull;
@@ -27,13 +41,16 @@ uint64_t hash_of(std::string_view text) {
 Tokenizer prepare_tokenizer(const Recipe& r, const fs::path& run_folder, int threads, Console& console) {
   if (!r.tokenizer.path.empty()) return Tokenizer::load(r.tokenizer.path);
   const fs::path folder = run_folder / "tokenizer";
-  if (fs::exists(folder / "tokenizer.json")) return Tokenizer::load(folder);
+  const fs::path origin = folder / "trained-from.txt";
+  if (fs::exists(origin) && read_file(origin) == tokenizer_origin(r)) return Tokenizer::load(folder);
   std::vector<std::string> texts;
   size_t bytes = 0;
+  const HeldOutOptions held_out = held_out_options(r);
   read_documents(r.data.train, document_options(r), [&](std::string_view text) {
-    // Characters must all be known; a BPE is well served by a sample.
-    if (r.tokenizer.kind == "characters" || bytes < kTokenizerSample) texts.emplace_back(text);
+    // Characters must all be known; a BPE is well served by a sample, and must not see what is held out.
+    if (r.tokenizer.kind != "characters") text = bytes < kTokenizerSample ? split_document(text, held_out).train : "";
     bytes += text.size();
+    if (!text.empty()) texts.emplace_back(text);
   });
   const std::vector<std::string_view> views(texts.begin(), texts.end());
   TrainOptions options;
@@ -47,8 +64,9 @@ Tokenizer prepare_tokenizer(const Recipe& r, const fs::path& run_folder, int thr
   Tokenizer tokenizer = train_bpe(views, options);
   fs::create_directories(folder);
   tokenizer.save(folder);
+  write_file_atomic(origin, tokenizer_origin(r));
   console.print(fmt::format("tokenizer   {} tokens, trained on {} of text → {}", tokenizer.vocab_size(),
-                            human_bytes(double(std::min(bytes, kTokenizerSample))), folder.string()));
+                            human_bytes(double(bytes)), folder.string()));
   return tokenizer;
 }
 
@@ -57,8 +75,7 @@ Dataset prepare_data(const Recipe& r, const Tokenizer& tokenizer, const fs::path
   DatasetOptions options;
   options.sources = r.data.train;
   options.documents = document_options(r);
-  (r.data.held_out == "tail" ? options.held_out.tail_fraction : options.held_out.hash_fraction) =
-      r.data.held_out_fraction;
+  options.held_out = held_out_options(r);
   options.encode = [&tokenizer](std::string_view text) {
     return tokenizer.encode(text, {.parse_special = false, .add_bos = true});
   };
@@ -79,21 +96,20 @@ Dataset prepare_data(const Recipe& r, const Tokenizer& tokenizer, const fs::path
   return data;
 }
 
-Config model_config(const Recipe& r, const Tokenizer& tokenizer) {
+Config model_config(const Recipe& r, int64_t vocab_size, int64_t bos, int64_t eos) {
   Json j = parse_json(r.model_json, "recipe [model]");
   const auto fill = [&](const char* key, Json value) {
     if (!j.contains(key)) j[key] = std::move(value);
   };
   fill("model_type", "deepseek_v3");
-  fill("vocab_size", tokenizer.vocab_size());
+  fill("vocab_size", vocab_size);
   fill("max_position_embeddings", r.train.sequence_length);
   fill("initializer_range", r.train.initializer_range);
-  if (tokenizer.bos_id() >= 0) fill("bos_token_id", tokenizer.bos_id());
-  if (tokenizer.eos_id() >= 0) fill("eos_token_id", tokenizer.eos_id());
+  if (bos >= 0) fill("bos_token_id", bos);
+  if (eos >= 0) fill("eos_token_id", eos);
   Config config = parse_config(j.dump(), "recipe [model]");
-  if (config.vocab_size < tokenizer.vocab_size())
-    user_error("recipe [model]: vocab_size {} is less than the tokenizer's {} tokens", config.vocab_size,
-               tokenizer.vocab_size());
+  if (config.vocab_size < vocab_size)
+    user_error("recipe [model]: vocab_size {} is less than the tokenizer's {} tokens", config.vocab_size, vocab_size);
   if (config.max_position_embeddings < r.train.sequence_length)
     user_error("recipe: train.sequence_length {} is more than model.max_position_embeddings {}",
                r.train.sequence_length, config.max_position_embeddings);

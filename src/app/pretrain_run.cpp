@@ -33,10 +33,13 @@ fs::path checked_folder(const fs::path& folder, bool resume) {
   return folder;
 }
 
-// A resumed run keeps the recipe it was started with.
-Recipe stored_or(Recipe recipe, const fs::path& folder) {
+// A resumed run keeps the recipe it was started with. A mistake in [model] is said before anything is written.
+Recipe checked_recipe(Recipe recipe, const fs::path& folder) {
   const fs::path stored = folder / "recipe.toml";
-  return fs::exists(stored) ? load_recipe(stored) : recipe;
+  if (fs::exists(stored)) return load_recipe(stored);
+  for (const std::string& source : recipe.data.train) document_files(source);
+  model_config(recipe, 1, -1, -1);
+  return recipe;
 }
 
 RuntimeOptions seeded(RuntimeOptions o, uint64_t seed) {
@@ -47,8 +50,8 @@ RuntimeOptions seeded(RuntimeOptions o, uint64_t seed) {
 }  // namespace
 
 PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOptions runtime)
-    : recipe_(stored_or(std::move(recipe), checked_folder(folder, resume))),
-      folder_(std::move(folder)),
+    : recipe_(checked_recipe(std::move(recipe), folder)),
+      folder_(checked_folder(folder, resume)),
       runtime_(seeded(runtime, recipe_.train.seed)),
       tokenizer_((console_.print(runtime_.description()),
                   prepare_tokenizer(recipe_, folder_, ctx().threads->count(), console_))),
@@ -64,8 +67,8 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOpt
     packing.fim = {tokenizer_.id_of("<｜fim▁begin｜>").value_or(-1), tokenizer_.id_of("<｜fim▁hole｜>").value_or(-1),
                    tokenizer_.id_of("<｜fim▁end｜>").value_or(-1)};
   loader_.emplace(std::vector<LoaderSource>{{&data_.train}}, packing, std::max<int32_t>(data_.eos, 0));
-  model_.emplace(ctx(), model_config(recipe_, tokenizer_), t.precision == "bf16" ? Precision::bf16() : Precision::f32(),
-                 t.sequence_length);
+  model_.emplace(ctx(), model_config(recipe_, tokenizer_.vocab_size(), tokenizer_.bos_id(), tokenizer_.eos_id()),
+                 t.precision == "bf16" ? Precision::bf16() : Precision::f32(), t.sequence_length);
   announce();
   model_->weights().initialise(ctx(), model_->config().initializer_range);
   trainer_.emplace(ctx(), *model_, train_settings(recipe_, 1),
@@ -140,8 +143,8 @@ void PretrainRun::load_latest() {
     user_error("{}: a field is missing or of the wrong type; delete this checkpoint and point `latest` to an older one",
                state.string());
   }
-  console_.print(fmt::format("resumed     at step {} of {} from {}", trainer_->steps_done(), recipe_.train.steps,
-                             fs::read_symlink(latest).string()));
+  console_.print(fmt::format("resumed     at step {} of {} from {}, with the recipe it was started with",
+                             trainer_->steps_done(), recipe_.train.steps, fs::read_symlink(latest).string()));
 }
 
 TokenBatch PretrainRun::token_batch(const SequenceBatch& b, int64_t begin, int64_t count) const {

@@ -22,7 +22,7 @@ Tokenizer prepare_tokenizer(const Recipe& recipe, const fs::path& run_folder, in
 Dataset prepare_data(const Recipe& recipe, const Tokenizer& tokenizer, const fs::path& run_folder, int threads,
                      Console& console);
 // config.json of the run: [model] with what the tokenizer and the recipe know.
-Config model_config(const Recipe& recipe, const Tokenizer& tokenizer);
+Config model_config(const Recipe& recipe, int64_t vocab_size, int64_t bos, int64_t eos);
 
 struct Evaluation {
   double nats_per_token = 0, bits_per_byte = 0;

@@ -77,7 +77,9 @@ mistake "already holds a run" $minke pretrain small.toml --out whole
 mistake "did you mean train.lr?" $minke pretrain small.toml --out new --set train.lrr=1
 [ ! -e new ] || fail "a mistake in the recipe leaves a folder behind"
 mistake "no.txt" $minke pretrain small.toml no.txt --out new
+[ ! -e new ] || fail "a missing file leaves a folder behind"
 mistake "hidden_size" $minke pretrain small.toml --out new2 --set model.hidden_size=-4
+[ ! -e new2 ] || fail "a mistake in [model] leaves a folder behind"
 mistake "--ctx-size" $minke generate -m whole/latest -p x -c 100000
 mistake "--top-p" $minke generate -m whole/latest -p x --top-p 3
 mistake "nowhere" $minke generate -m nowhere -p x

@@ -5,5 +5,7 @@ namespace minke::testing {
 class ExpectedChecks;
 
 void add_spec_checks(ExpectedChecks& checks);
+void add_kernels_checks(ExpectedChecks& checks);
+void add_train_checks(ExpectedChecks& checks);
 
 }  // namespace minke::testing

@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "support/poison.h"
 #include "support/random.h"
 #include "support/tiny.h"
 
@@ -96,6 +97,18 @@ TEST(Generate, SameSeedSameTextAndStops) {
   EXPECT_EQ(run(5, 100), run(5, 100));
   EXPECT_NE(run(5, 100), run(6, 100));
   EXPECT_EQ(run(5, 4).size(), 4u);
+}
+
+TEST(Generate, RunsOnThePoisonBackend) {
+  const auto text = [](const Context& ctx) {
+    Model model(ctx, tiny_v3(), Precision::bf16(), 32);
+    model.weights().initialise(ctx, 0.3);
+    Generator generator(ctx, model, 32, 4);
+    return generator.generate(ctx, std::vector<int32_t>{1, 2, 3, 4, 5, 6}, 10, {.temperature = 0},
+                              [](int32_t) { return true; });
+  };
+  PoisonBackend poison(cpu_kernels());
+  EXPECT_EQ(text(TestContext(poison.kernels(), poison.memory())), text(TestContext(cpu_kernels())));
 }
 
 TEST(Generate, FullContextIsAUserError) {

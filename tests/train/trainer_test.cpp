@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "support/poison.h"
 #include "support/random.h"
 #include "support/tiny.h"
 
@@ -40,9 +41,9 @@ struct TinyRun {
   TestContext ctx;
   Model model;
   Trainer trainer;
-  TinyRun(const Kernels& kernels, int threads, const Precision& precision, const Config& config = tiny_v3(1))
-      : ctx(kernels, host_memory(), threads),
-        model(ctx, config, precision, 64),
+  TinyRun(const Kernels& kernels, int threads, const Precision& precision, Memory& memory = host_memory())
+      : ctx(kernels, memory, threads),
+        model(ctx, tiny_v3(1), precision, 64),
         trainer((model.weights().initialise(ctx, 0.1), ctx.context()), model, settings(),
                 std::make_unique<PlainExecutor>(ctx.context(), model, 4, 12)) {}
   StepReport step(int64_t i) {
@@ -101,6 +102,14 @@ TEST(Trainer, SameBitsForAnyNumberOfThreads) {
   TinyRun one(cpu_kernels(), 1, Precision::bf16()), three(cpu_kernels(), 3, Precision::bf16());
   for (int i = 0; i < 4; ++i) EXPECT_EQ(one.step(i).loss, three.step(i).loss);
   EXPECT_EQ(one.all_weights(), three.all_weights());
+}
+
+// Device memory cannot be read outside kernels: had trainer, executor or optimizer dereferenced a tensor, this would crash.
+TEST(Trainer, RunsOnThePoisonBackend) {
+  PoisonBackend poison(cpu_kernels());
+  TinyRun plain(cpu_kernels(), 2, Precision::bf16()), poisoned(poison.kernels(), 2, Precision::bf16(), poison.memory());
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(plain.step(i).loss, poisoned.step(i).loss);
+  EXPECT_EQ(plain.all_weights(), poisoned.all_weights());
 }
 
 // Two micro-batches of two sequences weigh every token as one of four does.

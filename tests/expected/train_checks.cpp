@@ -1,0 +1,39 @@
+// Schedules and the load metric of src/train.
+#include "expected/checks.h"
+#include "support/expected.h"
+#include "train/balance.h"
+#include "train/schedule.h"
+
+namespace minke::testing {
+namespace {
+
+constexpr int64_t kLate = 1000000;  // a step long after every warm-up
+constexpr double kTrillion = 1e12;
+
+double tokens(const ExpectedCheck& c) { return c.number("tokens_T") * kTrillion; }
+
+}  // namespace
+
+void add_train_checks(ExpectedChecks& checks) {
+  checks.add("balance.maxvio_*", [](const ExpectedCheck& c) -> Json {
+    return LayerLoad{0, c.inputs.at("loads").get<std::vector<int32_t>>()}.max_violation();
+  });
+  checks.add("schedule.v3_lr_at_*",
+             [](const ExpectedCheck& c) -> Json { return learning_rate(v3_schedule(), kLate, tokens(c)); });
+  // The rate of the 1000th update, which 999 finished ones precede.
+  checks.add("schedule.v3_lr_warmup_*", [](const ExpectedCheck& c) -> Json {
+    return learning_rate(v3_schedule(), c.inputs.at("step").get<int64_t>() - 1, 0);
+  });
+  checks.add("schedule.v2_lr_at_*", [](const ExpectedCheck& c) -> Json {
+    LrSchedule s{.peak = c.number("peak")};
+    for (double at : c.inputs.at("at").get<std::vector<double>>())
+      s.drops.push_back({at * c.number("total_T") * kTrillion, c.number("decay")});
+    return learning_rate(s, kLate, tokens(c));
+  });
+  checks.add("schedule.v3_mtp_lambda_at_*",
+             [](const ExpectedCheck& c) -> Json { return mtp_weight({}, v3_schedule(), tokens(c)); });
+  checks.add("schedule.v3_bias_gamma_at_*",
+             [](const ExpectedCheck& c) -> Json { return bias_speed(0.001, v3_schedule(), tokens(c)); });
+}
+
+}  // namespace minke::testing
