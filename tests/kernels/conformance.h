@@ -27,6 +27,7 @@ struct BackendCase {
   int threads = 2;
 };
 std::string case_name(const ::testing::TestParamInfo<BackendCase>& info);
+inline void PrintTo(const BackendCase& c, std::ostream* out) { *out << c.name; }
 
 // One run of an op on one of the two backends: makes its operands and collects its outputs. On the oracle every
 // floating operand is f64, holding values rounded to the dtype that was asked for.

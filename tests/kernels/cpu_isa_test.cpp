@@ -59,7 +59,7 @@ std::vector<std::string> shared_symbols(const std::string& object) {
 }
 
 TEST(CpuIsa, ObjectsDefineNoWeakSymbols) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef MINKE_SANITIZED
   GTEST_SKIP() << "sanitizers add weak symbols of their own";
 #endif
   namespace fs = std::filesystem;

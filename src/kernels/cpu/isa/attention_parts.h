@@ -16,7 +16,7 @@ struct Bump {
   char* base;
   int64_t used = 0;
   char* take(int64_t bytes) {
-    char* p = base + used;
+    char* p = base ? base + used : nullptr;
     used += rounded(bytes, 64);
     return p;
   }
