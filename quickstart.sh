@@ -42,8 +42,8 @@ else
   : >"$run/.done"
 fi
 printf '\n[3/3] Samples\n'
-for prompt in "Once upon a time" "从前" "Question: "; do
-  printf '\n--- '
+for prompt in "Once upon a time" "从前" "def " "Anna has 12 "; do
+  printf '\n--- %s\n' "$prompt"
   $minke generate -m "$run/latest" -p "$prompt" -n 100 --temp 0.7 --top-p 0.95 --seed 1
 done
 
