@@ -15,7 +15,7 @@ struct StepLine {
   std::vector<double> mtp_loss;
   double load_max_over_mean = 0;  // 0 = no experts
 };
-// "step 120/2000 ▕██▏ loss 3.214  lr 9.8e-04  |g| 0.83  12.9k tok/s  mtp 3.51  load max/mean 1.18  ETA 14 min"
+// "step 120/2000 ▕██▏ loss 3.214  lr 9.8e-04  |g| 0.83  12.9k tok/s  mtp 3.51  load max/mean 1.18 (MaxVio 0.18)  ETA 14 min"
 std::string step_line(const StepLine& line);
 
 std::string human_time(double seconds);  // "45 s", "14 min", "3.2 h"

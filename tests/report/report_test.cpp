@@ -22,7 +22,7 @@ TEST(Console, StepLineHasEverything) {
                                       .mtp_loss = {3.5},
                                       .load_max_over_mean = 1.18});
   for (const char* part : {"step 120/2000", "loss 3.214", "lr 0.00098", "|g| 0.83", "12.9k tok/s", "mtp 3.500",
-                           "load max/mean 1.18", "ETA 14 min"})
+                           "load max/mean 1.18 (MaxVio 0.18)", "ETA 14 min"})
     EXPECT_NE(line.find(part), line.npos) << part << " in " << line;
 }
 
