@@ -46,8 +46,8 @@ TEST(Threads, ManyShortJobsAndSleepsBetween) {
 TEST(Threads, TheFirstExceptionComesBackAndThePoolLives) {
   for (int count : {1, 4}) {
     Threads threads(count);
+    std::atomic<int64_t> started{0};
     for (int round = 0; round < 100; ++round) {
-      std::atomic<int64_t> started{0};
       try {
         threads.for_each(100000, [&](int64_t task, int) {
           ++started;
@@ -57,8 +57,10 @@ TEST(Threads, TheFirstExceptionComesBackAndThePoolLives) {
       } catch (const std::runtime_error& e) {
         EXPECT_STREQ(e.what(), "task 5");
       }
-      EXPECT_LT(started, 100000);  // the job ended early
     }
+    // Jobs end early. In one of them the thrower may lose its core while the others do all the work; not in all hundred.
+    if (count == 1) EXPECT_EQ(started, 100 * 6);
+    else EXPECT_LT(started, 100 * 100000);
     std::atomic<int> after{0};
     threads.for_each(10, [&](int64_t, int) { ++after; });
     EXPECT_EQ(after, 10);
