@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/pretrain_run.h"
+#include "data/hash.h"
 #include "tokenize/train.h"
 
 namespace minke {
@@ -28,12 +29,6 @@ std::string tokenizer_origin(const Recipe& r) {
   for (const std::string& source : r.data.train) origin += source + "\n";
   for (const std::string& key : r.data.text_keys) origin += key + "\n";
   return origin;
-}
-
-uint64_t hash_of(std::string_view text) {
-  uint64_t h = 0xcbf29ce484222325ull;
-  for (char c : text) h = (h ^ uint8_t(c)) * 0x100000001b3ull;
-  return h;
 }
 
 }  // namespace
@@ -80,7 +75,7 @@ Dataset prepare_data(const Recipe& r, const Tokenizer& tokenizer, const fs::path
     return tokenizer.encode(text, {.parse_special = false, .add_bos = true});
   };
   options.vocab_size = tokenizer.vocab_size();
-  options.tokenizer_hash = hash_of(tokenizer.json_text());
+  options.tokenizer_hash = hash64(tokenizer.json_text());
   options.eos = tokenizer.eos_id();
   options.threads = threads;
   Dataset data = prepare_dataset(options, run_folder / "data", [&](const DatasetProgress& p) {
