@@ -14,7 +14,7 @@ struct PretrainOptions {
   std::string recipe, out;
   std::vector<std::string> set, data;
   double minutes = 0;
-  bool resume = false, help_recipe = false;
+  bool resume = false, help_recipe = false, dense = false;
 };
 
 void pretrain(PretrainOptions& o) {
@@ -33,6 +33,7 @@ void pretrain(PretrainOptions& o) {
     o.set.push_back("train.steps=0");
     o.set.push_back(fmt::format("train.minutes={}", o.minutes));
   }
+  if (o.dense) o.set.push_back("train.dense=true");
   const std::string stem = fs::path(o.recipe).stem().string();
   PretrainRun run(load_recipe(o.recipe, o.set), o.out.empty() ? fs::path("runs") / "out" / stem : fs::path(o.out),
                   o.resume, o.runtime);
@@ -53,6 +54,7 @@ void add_pretrain_command(CLI::App& program) {
                 "Length of the run instead of the recipe's train.steps; 0 = as the recipe says")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
+  c->add_flag("--dense", o->dense, "Train the dense model with as many active parameters instead of the experts");
   c->add_flag("--resume", o->resume, "Continue the run in --out, if there is one");
   c->add_flag("--help-recipe", o->help_recipe, "List every key of a recipe with default and meaning");
   c->add_option("-t,--threads", o->runtime.threads, "Threads; 0 = all cores this process may use")

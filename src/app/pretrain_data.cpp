@@ -3,6 +3,7 @@
 
 #include "app/pretrain_run.h"
 #include "data/hash.h"
+#include "spec/dense_twin.h"
 #include "tokenize/train.h"
 
 namespace minke {
@@ -108,7 +109,8 @@ Config model_config(const Recipe& r, int64_t vocab_size, int64_t bos, int64_t eo
   if (config.max_position_embeddings < r.train.sequence_length)
     user_error("recipe: train.sequence_length {} is more than model.max_position_embeddings {}",
                r.train.sequence_length, config.max_position_embeddings);
-  return config;
+  check_balance(r, config);
+  return r.train.dense ? dense_twin(config) : config;
 }
 
 }  // namespace minke

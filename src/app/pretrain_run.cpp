@@ -139,6 +139,9 @@ void PretrainRun::load_latest() {
     train_seconds_ = j.at("train_seconds").get<double>();
     load_tensors(ctx(), trainer_->state(), latest / "train" / "state.safetensors");
     trainer_->resumed_at(j.at("step").get<int64_t>());
+    const Json& load = j.at("load_window");
+    trainer_->load_window().restore(load.at("layers").get<std::vector<int64_t>>(),
+                                    load.at("max_vio").get<std::deque<std::vector<double>>>());
   } catch (const nlohmann::json::exception&) {
     user_error("{}: a field is missing or of the wrong type; delete this checkpoint and point `latest` to an older one",
                state.string());
@@ -215,7 +218,10 @@ void PretrainRun::log_step(const StepReport& r, double seconds) {
                                .tokens_per_second = recent_rate_,
                                .eta_seconds = left,
                                .mtp_loss = r.mtp_loss,
-                               .load_max_over_mean = r.load.empty() ? 0 : r.load_max_over_mean()}),
+                               .load_max_over_mean = r.load.empty() ? 0 : r.load_max_over_mean(),
+                               .max_violation = r.max_violation,
+                               .worst_layer = r.worst_layer.layer,
+                               .worst_max_violation = r.worst_layer.max_violation}),
                     r.step, recipe_.train.steps);
   Json j{{"step", r.step},
          {"loss", r.loss},
@@ -228,6 +234,10 @@ void PretrainRun::log_step(const StepReport& r, double seconds) {
   if (!r.mtp_loss.empty()) j["mtp_loss"] = r.mtp_loss;
   if (r.balance_loss != 0) j["balance_loss"] = r.balance_loss;
   for (const LayerLoad& l : r.load) j["max_vio"][std::to_string(l.layer)] = l.max_violation();
+  if (!r.load.empty())
+    j["max_vio_100"] = {
+        {"mean", r.max_violation}, {"worst_layer", r.worst_layer.layer}, {"worst", r.worst_layer.max_violation}};
+  if (recipe_.balance.capacity > 0) j["dropped"] = r.dropped_share();
   if (r.skipped) j["skipped"] = true;
   log_->write(j);
   if (r.skipped) console_.print(fmt::format("step {}: the gradient is not finite; this step was skipped", r.step));
@@ -277,11 +287,14 @@ void PretrainRun::save() {
     const fs::path state = folder.path() / "train";
     fs::create_directories(state);
     save_tensors(ctx(), trainer_->state(), state / "state.safetensors");
-    write_file_atomic(state / "state.json", Json{{"step", trainer_->steps_done()},
-                                                 {"epoch", position_.epoch},
-                                                 {"sequence", position_.sequence_index},
-                                                 {"train_seconds", train_seconds_}}
-                                                .dump(2));
+    const LoadWindow& load = trainer_->load_window();
+    write_file_atomic(state / "state.json",
+                      Json{{"step", trainer_->steps_done()},
+                           {"epoch", position_.epoch},
+                           {"sequence", position_.sequence_index},
+                           {"train_seconds", train_seconds_},
+                           {"load_window", {{"layers", load.layer_numbers()}, {"max_vio", load.batches()}}}}
+                          .dump());
     folder.commit();
   }
   const fs::path link = folder_ / "latest.tmp";
@@ -294,6 +307,17 @@ void PretrainRun::save() {
       all.push_back(entry.path());
   std::sort(all.begin(), all.end());
   for (size_t i = 0; i + size_t(recipe_.log.keep) < all.size(); ++i) fs::remove_all(all[i]);
+}
+
+void PretrainRun::show_balance() {
+  const LoadWindow& load = trainer_->load_window();
+  if (load.layer_numbers().empty()) return;
+  const LoadWindow::Layer worst = load.worst();
+  console_.print(
+      fmt::format("balance     MaxVio {:.3f}, mean over {} layers and the last {} batches of {} tokens; worst "
+                  "layer {}: {:.3f}",
+                  load.mean(), load.layer_numbers().size(), load.batches().size(),
+                  recipe_.train.batch_size * recipe_.train.sequence_length, worst.layer, worst.max_violation));
 }
 
 bool PretrainRun::run() {
@@ -322,6 +346,7 @@ bool PretrainRun::run() {
     }
   }
   log_evaluation(true);
+  show_balance();
   show_samples();
   console_.print(fmt::format("done        {} steps in {}; the model is {}", recipe_.train.steps,
                              human_time(train_seconds_), (folder_ / "latest").string()));

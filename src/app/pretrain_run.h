@@ -46,6 +46,7 @@ class PretrainRun {
   void log_step(const StepReport& report, double seconds);
   void log_evaluation(bool last);
   void show_samples();
+  void show_balance();
   void save();
   TokenBatch token_batch(const SequenceBatch& batch, int64_t begin, int64_t count) const;
   bool due(double every) const;  // the step just done completes another `every` share of the run

@@ -152,6 +152,21 @@ struct BalanceArgs {
   bool normalise_scores = false, count_unbiased = false;
   double grad_scale = 1;
 };
+// Token dropping while training (V2 §2.2.4; recipe/training.md §4.2). Device d holds the experts [d·E/D, (d+1)·E/D) and
+// takes at most ⌊capacity·N·K/D⌋ assignments: the average load times `capacity`. Above that the assignments of lowest
+// score go (of equal ones the later), except in protected sequences. kept = expert, or −1 where it was dropped.
+struct DropTokensArgs {
+  Operand scores;   // [N,E]
+  Operand expert;   // i32 [N,K]
+  Operand kept;     // out i32 [N,K]
+  Operand load;     // i32 [E], optional: += tokens that chose the expert, dropped ones too
+  Operand dropped;  // i32 [1], optional: += dropped assignments
+  const int64_t* sequence_offsets = nullptr;
+  const uint8_t* is_protected = nullptr;  // [num_sequences]
+  int64_t num_sequences = 0;              // they cover all N tokens
+  double capacity = 1;
+  int64_t num_devices = 1;
+};
 // Sorts the N·K assignments by expert, stable in (token, k). slot = t·K + k.
 struct PermutePlanArgs {
   Operand expert;       // i32 [N,K]; −1 = dropped: gets no row
@@ -249,7 +264,7 @@ struct DownloadArgs {
   X(rms_norm, RmsNormArgs) X(rms_norm_backward, RmsNormBackwardArgs) X(rms_norm_gain, RmsNormGainArgs)                \
   X(rope, RopeArgs) X(swiglu, SwigluArgs) X(swiglu_backward, SwigluBackwardArgs)                                      \
   X(attention, AttentionArgs) X(attention_backward, AttentionBackwardArgs) X(cached_attention, CachedAttentionArgs)   \
-  X(route, RouteArgs) X(route_backward, RouteBackwardArgs) X(balance, BalanceArgs)                                    \
+  X(route, RouteArgs) X(route_backward, RouteBackwardArgs) X(balance, BalanceArgs) X(drop_tokens, DropTokensArgs)     \
   X(permute_plan, PermutePlanArgs) X(gather, GatherArgs) X(combine, CombineArgs) X(bias_update, BiasUpdateArgs)       \
   X(scatter_add, ScatterAddArgs) X(cross_entropy, CrossEntropyArgs)                                                   \
   X(add, AddArgs) X(copy, CopyArgs) X(fill, FillArgs) X(fill_normal, FillNormalArgs)                                  \

@@ -18,6 +18,13 @@ struct BalanceTerms {
   bool whole_batch = false;                             // batch-wise instead of per sequence
 };
 
+// Token dropping (V2 §2.2.4); capacity 0 = none.
+struct DropTerms {
+  double capacity = 0;  // of a device, relative to the average load
+  int64_t num_devices = 1;
+  double protected_fraction = 0.1;  // of the sequences: nothing of theirs is dropped
+};
+
 struct Batch {
   int64_t num_tokens = 0;
   std::vector<int64_t> sequence_offsets;  // [sequences+1]
@@ -29,8 +36,10 @@ struct Batch {
   BalanceTerms balance;
   double balance_grad_scale = 0;  // of ∂loss/∂scores in the backward
   Operand balance_loss;           // high [1], added to; null = no balance loss
+  DropTerms drop;
+  std::vector<uint8_t> is_protected;  // [sequences], where drop.capacity > 0
 
-  // Expert choices to replay instead of choosing (RL): per MoE layer i32 [N,K]; empty = choose.
+  // Expert choices to replay instead of choosing (RL): by layer i32 [N,K]; empty = choose.
   std::vector<Operand> replay_experts;
 
   int64_t num_sequences() const { return int64_t(sequence_offsets.size()) - 1; }

@@ -8,6 +8,7 @@ Moe::Moe(const Context& ctx, const Config& c, WeightStore& weights, const std::s
       down_{weights.get(prefix + "experts.down")},
       exchange_(exchange),
       load_(*ctx.memory, DType::i32, {c.n_routed_experts}),
+      dropped_(*ctx.memory, DType::i32, {1}),
       choices_(c.num_experts_per_tok) {
   if (c.n_shared_experts > 0) shared_.emplace(weights, prefix + "shared_experts.");
 }
@@ -45,7 +46,26 @@ MoeWork Moe::lay_out_work(Arena& arena, const Config& c, const Precision& p, int
 void Moe::route(const Context& ctx, const Batch& batch, const Operand& u, const MoeSaved& s,
                 const Operand& replay) const {
   router_.forward(ctx, u, s.router, replay);
-  exchange_->make_plan(ctx, s.router.expert, s.plan, batch.count_load ? load_.operand() : Operand{});
+  const Operand load = batch.count_load ? load_.operand() : Operand{};
+  if (batch.drop.capacity <= 0) {
+    exchange_->make_plan(ctx, s.router.expert, s.plan, load);
+    return;
+  }
+  // The gate keeps all its choices, for the balance loss and the load; only the exchange leaves some out. Their gate
+  // weights then get a zero gradient from the combine.
+  const ArenaScope scope(*ctx.scratch);
+  const Operand kept = ctx.scratch->take(DType::i32, {s.router.expert.shape[0], choices_});
+  ctx.kernels->drop_tokens(ctx, {.scores = s.router.scores,
+                                 .expert = s.router.expert,
+                                 .kept = kept,
+                                 .load = load,
+                                 .dropped = batch.count_load ? dropped_.operand() : Operand{},
+                                 .sequence_offsets = batch.sequence_offsets.data(),
+                                 .is_protected = batch.is_protected.data(),
+                                 .num_sequences = batch.num_sequences(),
+                                 .capacity = batch.drop.capacity,
+                                 .num_devices = batch.drop.num_devices});
+  exchange_->make_plan(ctx, kept, s.plan, {});
 }
 
 void Moe::begin_dispatch(const Context& ctx, const Operand& u, const MoeSaved& s) const {

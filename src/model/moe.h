@@ -63,13 +63,15 @@ class Moe {
   const Router& router() const { return router_; }
   // Tokens per expert since the trainer last cleared it: i32 [E].
   const Operand& load() const { return load_.operand(); }
+  // Assignments dropped since then (V2's token dropping): i32 [1].
+  const Operand& dropped() const { return dropped_.operand(); }
 
  private:
   Router router_;
   Linear gate_up_, down_;
   std::optional<Ffn> shared_;
   ExpertExchange* exchange_;
-  Tensor load_;
+  Tensor load_, dropped_;
   int64_t choices_;
 };
 

@@ -42,7 +42,8 @@ std::string step_line(const StepLine& l) {
                                  l.grad_norm, human_count(l.tokens_per_second));
   for (double m : l.mtp_loss) text += fmt::format("  mtp {:.3f}", m);
   if (l.load_max_over_mean > 0)
-    text += fmt::format("  load max/mean {:.2f} (MaxVio {:.2f})", l.load_max_over_mean, l.load_max_over_mean - 1);
+    text += fmt::format("  load max/mean {:.2f}  MaxVio {:.2f} (layer {}: {:.2f})", l.load_max_over_mean,
+                        l.max_violation, l.worst_layer, l.worst_max_violation);
   return text + fmt::format("  ETA {}", human_time(l.eta_seconds));
 }
 

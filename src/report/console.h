@@ -13,9 +13,14 @@ struct StepLine {
   int64_t step = 0, steps = 0;
   double loss = 0, lr = 0, grad_norm = 0, tokens_per_second = 0, eta_seconds = 0;
   std::vector<double> mtp_loss;
-  double load_max_over_mean = 0;  // 0 = no experts
+  double load_max_over_mean = 0;  // of this batch; 0 = no experts
+  // Over the last 100 batches: mean of the layers, and the worst of them.
+  double max_violation = 0;
+  int64_t worst_layer = 0;
+  double worst_max_violation = 0;
 };
-// "step 120/2000 ▕██▏ loss 3.214  lr 9.8e-04  |g| 0.83  12.9k tok/s  mtp 3.51  load max/mean 1.18 (MaxVio 0.18)  ETA 14 min"
+// "step 120/2000 ▕██▏ loss 3.214  lr 9.8e-04  |g| 0.83  12.9k tok/s  mtp 3.51  load max/mean 1.18  MaxVio 0.15 (layer 3:
+// 0.22)  ETA 14 min"
 std::string step_line(const StepLine& line);
 
 std::string human_time(double seconds);  // "45 s", "14 min", "3.2 h"

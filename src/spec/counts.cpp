@@ -126,4 +126,10 @@ double training_flops_per_token(const Config& c, int64_t sequence, bool causal) 
   return 3 * forward_flops_per_token(c, sequence, causal);
 }
 
+double tokens_per_step(double acceptance, int64_t drafts) {
+  double tokens = 1, reached = 1;
+  for (int64_t d = 0; d < drafts; ++d) tokens += reached *= acceptance;
+  return tokens;
+}
+
 }  // namespace minke

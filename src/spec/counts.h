@@ -55,4 +55,8 @@ AttentionPairFlops attention_pair_flops(const Config& config);
 double forward_flops_per_token(const Config& config, int64_t sequence, bool causal = true);
 double training_flops_per_token(const Config& config, int64_t sequence, bool causal = true);
 
+// Tokens that one decoding step yields when every one of `drafts` drafted tokens is accepted with the given probability
+// and the first refusal ends the step: 1 + p + p² + … (V3 §5.4.3 has one draft: 1.85 to 1.9).
+double tokens_per_step(double acceptance, int64_t drafts = 1);
+
 }  // namespace minke

@@ -1,6 +1,7 @@
 // Load of the experts and V3's bias update (V3 §2.1.2, recipe/training.md §4.3, §4.5). Counts cover the whole global
 // batch of one optimizer step. MaxVio = max_i (load_i − mean) / mean. Test: tests/train/trainer_test.cpp.
 #pragma once
+#include <deque>
 #include <vector>
 
 #include "model/model.h"
@@ -9,9 +10,34 @@ namespace minke {
 
 struct LayerLoad {
   int64_t layer = 0;
-  std::vector<int32_t> tokens;  // per expert
+  std::vector<int32_t> tokens;  // per expert; those dropped afterwards count
+  int32_t dropped = 0;          // assignments (V2's token dropping)
   double max_over_mean() const;
   double max_violation() const { return max_over_mean() - 1; }
+};
+
+// MaxVio of every layer over the last 100 batches (Loss-Free paper §4.1: one batch alone is noisy). Part of the
+// resumable state.
+class LoadWindow {
+ public:
+  static constexpr size_t kBatches = 100;
+  struct Layer {
+    int64_t layer = 0;
+    double max_violation = 0;  // mean over the batches
+  };
+  void add(const std::vector<LayerLoad>& batch);
+  std::vector<Layer> layers() const;
+  double mean() const;  // over layers; 0 without any
+  Layer worst() const;
+
+  // One row a batch, oldest first: MaxVio of each layer.
+  const std::deque<std::vector<double>>& batches() const { return batches_; }
+  const std::vector<int64_t>& layer_numbers() const { return layer_; }
+  void restore(std::vector<int64_t> layers, std::deque<std::vector<double>> batches);
+
+ private:
+  std::vector<int64_t> layer_;
+  std::deque<std::vector<double>> batches_;
 };
 
 // Downloads the counters of every MoE layer.

@@ -66,10 +66,18 @@ LossSums PlainExecutor::gradients(const Context& ctx, std::span<const TokenBatch
   const BalanceTerms& b = settings.balance;
   const bool balanced = b.alpha_expert > 0 || b.alpha_device > 0 || b.alpha_comm > 0;
   if (balanced) ctx.kernels->fill(ctx, {.dst = balance_loss_, .value = 0});
+  const RngKey drop_key = ctx.rng.at("token dropping").at(uint64_t(settings.step));
+  uint64_t sequence = 0;
   for (const TokenBatch& host : micro_batches) {
+    std::vector<uint8_t> is_protected;
+    if (settings.drop.capacity > 0)
+      for (int64_t s = 0; s < host.num_sequences; ++s)
+        is_protected.push_back(drop_key.uniform(sequence++) < settings.drop.protected_fraction);
     buffers_.fill(ctx, host.tokens, host.targets, host.num_sequences, host.sequence_length, host.document_start);
     for (Batch& batch : buffers_.batches()) {
       batch.count_load = true;
+      batch.drop = settings.drop;
+      batch.is_protected = is_protected;
       batch.balance = b;
       batch.balance_grad_scale = 1 / double(micro_batches.size());
       batch.balance_loss = balanced ? balance_loss_.operand() : Operand{};
@@ -87,7 +95,10 @@ LossSums PlainExecutor::gradients(const Context& ctx, std::span<const TokenBatch
 
 LossSums PlainExecutor::losses(const Context& ctx, const TokenBatch& host, bool with_mtp) {
   buffers_.fill(ctx, host.tokens, host.targets, host.num_sequences, host.sequence_length, host.document_start);
-  for (Batch& batch : buffers_.batches()) batch.count_load = false;
+  for (Batch& batch : buffers_.batches()) {
+    batch.count_load = false;
+    batch.drop = {};  // nothing is dropped in evaluations
+  }
   const ArenaScope scope(arena_);
   const ModelSaved saved = model_->lay_out_saved(
       arena_, Model::tokens_per_batch(model_->config(), host.num_sequences, host.sequence_length, with_mtp), false);

@@ -52,8 +52,20 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
     positive);
   f("train.mtp_weight", r.train.mtp_weight, "weight λ of the MTP loss until the decay begins", not_negative);
   f("train.mtp_weight_late", r.train.mtp_weight_late, "… and from then on", not_negative);
+  f("train.dense", r.train.dense, "a dense model with the active parameters of the [model] given", any);
   f("balance.bias_speed", r.balance.bias_speed, "γ of the loss-free balancing; 0 after decay_end", not_negative);
-  f("balance.sequence_alpha", r.balance.sequence_alpha, "α of the sequence-wise balance loss", not_negative);
+  f("balance.loss", r.balance.loss,
+    "\"sequence\" (V3 eq. 17), \"batch\" (the same over a micro-batch), \"expert\" (V1, V2) or \"none\"", any);
+  f("balance.alpha", r.balance.alpha, "α of that loss (V3: 0.0001; V2: 0.003)", not_negative);
+  f("balance.device_alpha", r.balance.device_alpha, "V2: α2 of the device-level loss (0.05), with loss \"expert\"",
+    not_negative);
+  f("balance.comm_alpha", r.balance.comm_alpha, "V2: α3 of the communication loss (0.02), with loss \"expert\"",
+    not_negative);
+  f("balance.devices", r.balance.devices, "groups of experts that losses and dropping take for devices (V2: 8)", count);
+  f("balance.top_devices", r.balance.top_devices, "devices a token may be sent to (V2: 3)", count);
+  f("balance.capacity", r.balance.capacity, "token dropping: load a device may have over the mean (V2: 1); 0: none",
+    not_negative);
+  f("balance.protected", r.balance.protected_fraction, "share of the sequences whose tokens are never dropped", share);
   f("log.eval_every", r.log.eval_every, "evaluate after each such share of the run", Range{1e-6, 1});
   f("log.eval_tokens", r.log.eval_tokens, "held-out tokens per evaluation during the run (all at its end)", count);
   f("log.sample_tokens", r.log.sample_tokens, "tokens per sample; 0: no samples", count0);
@@ -222,6 +234,13 @@ void check_choices(const Recipe& r, std::string_view where) {
   one_of("data.documents", r.data.documents, {"file", "blank-lines"});
   one_of("data.held_out", r.data.held_out, {"documents", "tail"});
   one_of("train.precision", r.train.precision, {"bf16", "f32"});
+  one_of("balance.loss", r.balance.loss, {"sequence", "batch", "expert", "none"});
+  const auto& b = r.balance;
+  if (b.loss != "expert" && (b.device_alpha > 0 || b.comm_alpha > 0))
+    user_error("{}: balance.device_alpha {} and balance.comm_alpha {} go with balance.loss = \"expert\", not \"{}\"",
+               where, b.device_alpha, b.comm_alpha, b.loss);
+  if (b.top_devices > b.devices)
+    user_error("{}: balance.top_devices {} is more than balance.devices {}", where, b.top_devices, b.devices);
   if (r.train.micro_batch_size > 0 && r.train.batch_size % r.train.micro_batch_size != 0)
     user_error("{}: train.batch_size {} is no multiple of train.micro_batch_size {}", where, r.train.batch_size,
                r.train.micro_batch_size);
@@ -298,8 +317,25 @@ TrainSettings train_settings(const Recipe& r, int64_t steps) {
   s.adamw = {.beta1 = t.beta1, .beta2 = t.beta2, .eps = t.eps, .weight_decay = t.weight_decay, .clip = t.clip};
   s.mtp = {t.mtp_weight, t.mtp_weight_late};
   s.bias_speed = r.balance.bias_speed;
-  s.balance = {.alpha_expert = r.balance.sequence_alpha};
+  const auto& b = r.balance;
+  if (b.loss == "none") s.balance = {};
+  else
+    s.balance = {.alpha_expert = b.alpha,
+                 .alpha_device = b.device_alpha,
+                 .alpha_comm = b.comm_alpha,
+                 .num_devices = b.devices,
+                 .top_devices = b.top_devices,
+                 .normalise_scores = true,  // changes nothing for V2's softmax scores, which sum to 1
+                 .count_unbiased = b.loss != "expert",
+                 .whole_batch = b.loss == "batch"};
+  s.drop = {.capacity = b.capacity, .num_devices = b.devices, .protected_fraction = b.protected_fraction};
   return s;
+}
+
+void check_balance(const Recipe& r, const Config& c) {
+  if (c.n_routed_experts % r.balance.devices != 0)
+    user_error("recipe: balance.devices {} cannot share out n_routed_experts {} evenly; use a divisor of {}",
+               r.balance.devices, c.n_routed_experts, c.n_routed_experts);
 }
 
 }  // namespace minke

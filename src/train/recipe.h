@@ -40,10 +40,14 @@ struct Recipe {
     double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.1, clip = 1.0;
     double initializer_range = 0.02;
     double mtp_weight = 0.3, mtp_weight_late = 0.1;
+    bool dense = false;
   } train;
   struct Balance {
     double bias_speed = 0.001;
-    double sequence_alpha = 1e-4;
+    std::string loss = "sequence";  // V3 eq. 17; "batch": V3 §4.5.3; "expert": V1/V2 §2.2.3; "none"
+    double alpha = 1e-4, device_alpha = 0, comm_alpha = 0;
+    int64_t devices = 1, top_devices = 1;
+    double capacity = 0, protected_fraction = 0.1;
   } balance;
   struct Log {
     double eval_every = 0.1;  // of the run
@@ -64,6 +68,8 @@ std::string recipe_to_toml(const Recipe& recipe);
 // Every key with default and meaning.
 std::string recipe_help();
 
+// UserError where [balance] does not fit the model: devices that cannot share its experts out evenly.
+void check_balance(const Recipe& recipe, const Config& config);
 // The trainer's settings for a run of `steps` steps.
 TrainSettings train_settings(const Recipe& recipe, int64_t steps);
 

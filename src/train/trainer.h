@@ -18,6 +18,7 @@ struct TrainSettings {
   MtpWeight mtp;
   double bias_speed = 0.001;  // γ
   BalanceTerms balance{.alpha_expert = 1e-4};
+  DropTerms drop;
 };
 
 struct StepReport {
@@ -28,6 +29,10 @@ struct StepReport {
   double lr = 0, grad_norm = 0;
   bool skipped = false;  // the gradient was not finite: nothing was updated
   std::vector<LayerLoad> load;
+  // Over the last 100 batches: mean over layers, and the worst layer.
+  double max_violation = 0;
+  LoadWindow::Layer worst_layer;
+  double dropped_share() const;       // of the assignments of this step
   double load_max_over_mean() const;  // mean over layers; 1 without experts
 };
 
@@ -45,9 +50,7 @@ class Trainer {
   }
 
   int64_t steps_done() const { return steps_; }
-  Model& model() { return *model_; }
-  StepExecutor& executor() { return *executor_; }
-  size_t optimizer_bytes() const { return optimizer_.bytes(); }
+  LoadWindow& load_window() { return load_window_; }
 
   // Named tensors of the resumable state: masters ("w.…"), moments ("m.…", "v.…").
   std::vector<std::pair<std::string, Operand>> state() const;
@@ -59,6 +62,7 @@ class Trainer {
   TrainSettings settings_;
   std::unique_ptr<StepExecutor> executor_;
   AdamW optimizer_;
+  LoadWindow load_window_;
   int64_t steps_ = 0;
 };
 

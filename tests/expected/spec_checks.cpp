@@ -157,6 +157,8 @@ void add_flops_checks(ExpectedChecks& checks) {
 }  // namespace
 
 void add_spec_checks(ExpectedChecks& checks) {
+  checks.add("mtp.tokens_per_step_*",
+             [](const ExpectedCheck& c) -> Json { return tokens_per_step(c.number("acceptance")); });
   add_parameter_checks(checks);
   add_expert_checks(checks);
   add_cache_checks(checks);

@@ -2,6 +2,7 @@
 #include "expected/checks.h"
 #include "support/expected.h"
 #include "train/balance.h"
+#include "train/scaling_law.h"
 #include "train/schedule.h"
 
 namespace minke::testing {
@@ -15,6 +16,9 @@ double tokens(const ExpectedCheck& c) { return c.number("tokens_T") * kTrillion;
 }  // namespace
 
 void add_train_checks(ExpectedChecks& checks) {
+  checks.add("scaling.llm7b_lr", [](const ExpectedCheck& c) -> Json { return suggested_lr(c.number("compute_flop")); });
+  checks.add("scaling.llm7b_batch_tokens",
+             [](const ExpectedCheck& c) -> Json { return suggested_batch_tokens(c.number("compute_flop")); });
   checks.add("balance.maxvio_*", [](const ExpectedCheck& c) -> Json {
     return LayerLoad{0, c.inputs.at("loads").get<std::vector<int32_t>>()}.max_violation();
   });

@@ -228,6 +228,38 @@ TEST_P(KernelConformance, Balance) {
                   });
 }
 
+TEST_P(KernelConformance, DropTokens) {
+  for (int64_t N : {1, 9, 130})
+    for (const std::array<int64_t, 3>& shape : {std::array<int64_t, 3>{8, 3, 4}, {32, 4, 8}, {6, 2, 6}, {4, 2, 1}})
+      for (double capacity : {0.3, 1.0, 1.5})
+        compare(fmt::format("N {} E {} K {} devices {} capacity {}", N, shape[0], shape[1], shape[2], capacity),
+                [&](Bed& bed) {
+                  const auto [E, K, devices] = shape;
+                  Values scores = bed.random({N, E});
+                  for (double& s : scores) s = std::round(4 * s) / 4;  // many are equal: the order must be total
+                  if (N > 100) scores[7] = std::nan("");
+                  Indices experts;
+                  for (int64_t slot = 0; slot < N * K; ++slot)
+                    experts.push_back((slot % 3 ? slot % K : slot * slot) % E);
+                  const Indices offsets{0, N / 3, N / 3, N};
+                  const std::vector<uint8_t> is_protected{1, 0, 0};
+                  DropTokensArgs args{.sequence_offsets = offsets.data(),
+                                      .is_protected = is_protected.data(),
+                                      .num_sequences = 3,
+                                      .capacity = capacity,
+                                      .num_devices = devices};
+                  args.scores = bed.floats(DType::f32, {N, E}, scores, Layout::padded);
+                  args.expert = bed.ints({N, K}, experts);
+                  args.kept = bed.unset(DType::i32, {N, K});
+                  args.load = bed.ints({E}, Indices(size_t(E), 10));
+                  args.dropped = bed.ints({1}, {3});
+                  bed.kernels.drop_tokens(bed.ctx, args);
+                  bed.expect_equal("kept", args.kept);
+                  bed.expect_equal("load", args.load);
+                  bed.expect_equal("dropped", args.dropped);
+                });
+}
+
 TEST_P(KernelConformance, PermutePlanGatherCombine) {
   for (int64_t N : {0, 1, 7, 33, 130})
     for (const std::pair<int64_t, int64_t>& shape : {std::pair<int64_t, int64_t>{1, 1}, {8, 3}, {33, 6}, {256, 8}})

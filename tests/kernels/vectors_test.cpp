@@ -148,6 +148,36 @@ TEST_F(Vectors, BalanceLossOfASmallCase) {
   EXPECT_TRUE(all_near(d_scores.get(), Values{10.5, 10, 10.5, 10}, {1e-12, 0}));  // 5 · α f_0 / T = 0.5
 }
 
+// Two devices of two experts, three tokens with two choices: ⌊6/2⌋ = 3 a device. Device 0 has four; its lowest score is
+// token 1's 0.1, or, when the sequence of token 1 is protected, the later of the equal 0.3.
+TEST_F(Vectors, DropTokensTakesTheLowestScoresOfACrowdedDevice) {
+  const Buffer scores = floats({3, 4}, {.3, .6, .2, .4, .1, .9, .5, .9, .8, .3, .7, .6}),
+               expert = ints({3, 2}, {1, 0, 3, 0, 1, 2});
+  const Indices offsets{0, 1, 2, 3};
+  const auto kept = [&](std::vector<uint8_t> is_protected, double capacity) {
+    const Buffer out(ctx, DType::i32, {3, 2}), load = ints({4}, {0, 0, 0, 5}), dropped = ints({1}, {0});
+    kernels.drop_tokens(ctx, {.scores = scores,
+                              .expert = expert,
+                              .kept = out,
+                              .load = load,
+                              .dropped = dropped,
+                              .sequence_offsets = offsets.data(),
+                              .is_protected = is_protected.data(),
+                              .num_sequences = 3,
+                              .capacity = capacity,
+                              .num_devices = 2});
+    EXPECT_EQ(load.get(), (Values{2, 2, 1, 6}));
+    Values all = out.get();
+    all.push_back(dropped.get()[0]);
+    return all;
+  };
+  EXPECT_EQ(kept({0, 0, 0}, 1), (Values{1, 0, 3, -1, 1, 2, 1}));
+  EXPECT_EQ(kept({0, 1, 0}, 1), (Values{1, 0, 3, 0, -1, 2, 1}));
+  EXPECT_EQ(kept({1, 1, 1}, 1), (Values{1, 0, 3, 0, 1, 2, 0}));
+  EXPECT_EQ(kept({0, 0, 0}, 2), (Values{1, 0, 3, 0, 1, 2, 0}));
+  EXPECT_EQ(kept({0, 0, 0}, .34), (Values{1, -1, 3, -1, -1, -1, 4}));  // one assignment a device
+}
+
 TEST_F(Vectors, BiasUpdateFollowsTheSign) {  // mean 4: over, under, exactly
   const Buffer bias = floats({3}, {.5, .5, .5});
   kernels.bias_update(ctx, {.bias = bias, .load = ints({3}, {7, 1, 4}), .speed = .001});

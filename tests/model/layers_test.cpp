@@ -143,6 +143,14 @@ TEST_F(Layers, MoeBlockWithoutSharedExperts) {
   check_block(c, 1);
 }
 
+// Dropped assignments get neither value nor gradient; the others are as before (V2 §2.2.4).
+TEST_F(Layers, MoeBlockWithDroppedTokens) {
+  batch.drop = {.capacity = 0.5, .num_devices = 3};
+  batch.is_protected.assign(size_t(batch.num_sequences()), 0);
+  batch.count_load = true;
+  check_block(tiny_v3(), 1);
+}
+
 TEST_F(Layers, Ffn) {
   const Config config = tiny_llama();
   WeightStore weights(ctx, config, precision);

@@ -20,9 +20,12 @@ TEST(Console, StepLineHasEverything) {
                                       .tokens_per_second = 12900,
                                       .eta_seconds = 840,
                                       .mtp_loss = {3.5},
-                                      .load_max_over_mean = 1.18});
+                                      .load_max_over_mean = 1.18,
+                                      .max_violation = 0.15,
+                                      .worst_layer = 3,
+                                      .worst_max_violation = 0.22});
   for (const char* part : {"step 120/2000", "loss 3.214", "lr 0.00098", "|g| 0.83", "12.9k tok/s", "mtp 3.500",
-                           "load max/mean 1.18 (MaxVio 0.18)", "ETA 14 min"})
+                           "load max/mean 1.18", "MaxVio 0.15 (layer 3: 0.22)", "ETA 14 min"})
     EXPECT_NE(line.find(part), line.npos) << part << " in " << line;
 }
 

@@ -41,6 +41,9 @@ TEST(Recipe, EveryMistakeNamesItsKeyAndPlace) {
     std::string toml, expected;
   } cases[] = {
       {std::string(kSmall) + "[balance]\nbias_speed = \"fast\"\n", "r.toml:8: balance.bias_speed must be a number"},
+      {std::string(kSmall) + "[balance]\nloss = \"device\"\n", "balance.loss = \"device\" is unknown"},
+      {std::string(kSmall) + "[balance]\ndevice_alpha = 0.05\n", "go with balance.loss = \"expert\", not \"sequence\""},
+      {std::string(kSmall) + "[balance]\ntop_devices = 3\n", "balance.top_devices 3 is more than balance.devices 1"},
       {std::string(kSmall) + "[balance]\nbias_speed = -1\n",
        "balance.bias_speed = -1 is out of range: it must be at least 0"},
       {"[data]\ntrain = 3\n", "data.train must be a list of strings"},

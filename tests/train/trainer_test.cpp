@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "support/poison.h"
 #include "support/random.h"
@@ -168,6 +169,89 @@ TEST(Balance, MaxViolation) {
   EXPECT_DOUBLE_EQ((LayerLoad{0, {10, 10, 10, 10}}).max_violation(), 0);
   EXPECT_DOUBLE_EQ((LayerLoad{0, {40, 0, 0, 0}}).max_violation(), 3);
   EXPECT_DOUBLE_EQ((LayerLoad{0, {12, 8}}).max_over_mean(), 1.2);
+}
+
+TEST(Balance, WindowIsTheMeanOfTheLastHundredBatches) {
+  LoadWindow window;
+  EXPECT_EQ(window.mean(), 0);
+  for (int i = 0; i < 50; ++i) window.add({{1, {40, 0, 0, 0}}, {2, {10, 10, 10, 10}}});  // all but 20 leave the window
+  for (int i = 0; i < 80; ++i) window.add({{1, {10, 10, 10, 10}}, {2, {12, 8, 10, 10}}});
+  ASSERT_EQ(window.batches().size(), LoadWindow::kBatches);
+  EXPECT_NEAR(window.layers()[0].max_violation, 3 * 20 / 100.0, 1e-12);
+  EXPECT_NEAR(window.layers()[1].max_violation, 0.2 * 80 / 100.0, 1e-12);
+  EXPECT_NEAR(window.mean(), (0.6 + 0.16) / 2, 1e-12);
+  EXPECT_EQ(window.worst().layer, 1);
+  LoadWindow other;
+  other.restore(window.layer_numbers(), window.batches());
+  other.add({{1, {10, 10}}, {2, {10, 10}}});
+  window.add({{1, {10, 10}}, {2, {10, 10}}});
+  EXPECT_EQ(other.mean(), window.mean());
+}
+
+// What V2's losses and dropping are told and what comes back; the formulas have their own tests in tests/kernels.
+TEST(Balance, EveryFormTrains) {
+  const TokenBatch batch = rule_batch(3, 4, 12, 23);
+  const auto run = [&](BalanceTerms terms, DropTerms drop) {
+    TinyRun r(reference_kernels(), 1, Precision::f32());
+    TrainSettings s = settings();
+    s.balance = terms;
+    s.drop = drop;
+    r.trainer.set_settings(s);
+    return r.trainer.step(r.ctx, {&batch, 1});
+  };
+  const StepReport none = run({}, {}), sequence = run({.alpha_expert = 0.1}, {}),
+                   whole = run({.alpha_expert = 0.1, .whole_batch = true}, {}),
+                   device = run({.alpha_device = 0.1, .num_devices = 3, .count_unbiased = false}, {}),
+                   comm = run({.alpha_comm = 0.1, .num_devices = 3, .top_devices = 2, .count_unbiased = false}, {});
+  EXPECT_EQ(none.balance_loss, 0);
+  EXPECT_EQ(none.dropped_share(), 0);
+  // f·P ≥ 1 per layer on the whole batch would be perfect balance = α; sequences on their own are never better balanced.
+  EXPECT_GT(whole.balance_loss, 3 * 0.1 * 0.99);
+  EXPECT_GT(sequence.balance_loss, whole.balance_loss);
+  EXPECT_GT(device.balance_loss, 0);
+  EXPECT_GT(comm.balance_loss, 0);
+  EXPECT_NE(device.balance_loss, comm.balance_loss);
+  for (const StepReport* r : {&sequence, &whole, &device, &comm}) {
+    EXPECT_EQ(r->loss, none.loss);
+    EXPECT_NE(r->grad_norm, none.grad_norm);
+  }
+}
+
+TEST(Balance, DroppingKeepsDevicesWithinCapacity) {
+  const TokenBatch batch = rule_batch(3, 4, 12, 23);
+  const auto run = [&](const Kernels& kernels, int threads, double capacity, double protected_fraction) {
+    TinyRun r(kernels, threads, Precision::f32());
+    TrainSettings s = settings();
+    s.drop = {.capacity = capacity, .num_devices = 3, .protected_fraction = protected_fraction};
+    r.trainer.set_settings(s);
+    return r.trainer.step(r.ctx, {&batch, 1});
+  };
+  const StepReport dropped = run(reference_kernels(), 1, 1.0, 0);
+  for (const LayerLoad& l : dropped.load) {
+    // Loads are those before dropping, so what every device has above ⌊mean⌋ is what went.
+    const int64_t experts = int64_t(l.tokens.size()),
+                  all = std::accumulate(l.tokens.begin(), l.tokens.end(), int64_t(0));
+    int64_t excess = 0;
+    for (int64_t d = 0; d < 3; ++d) {
+      int64_t of_device = 0;
+      for (int64_t e = d * experts / 3; e < (d + 1) * experts / 3; ++e) of_device += l.tokens[size_t(e)];
+      excess += std::max<int64_t>(0, of_device - all / 3);
+    }
+    EXPECT_EQ(l.dropped, excess);
+    EXPECT_GT(excess, 0) << "this batch proves nothing";
+  }
+  EXPECT_GT(dropped.dropped_share(), 0);
+  EXPECT_EQ(run(reference_kernels(), 1, 100, 0).dropped_share(), 0);
+  EXPECT_EQ(run(reference_kernels(), 1, 1.0, 1).dropped_share(), 0);  // every sequence is protected
+  EXPECT_NE(dropped.loss, run(reference_kernels(), 1, 100, 0).loss);
+  EXPECT_EQ(run(cpu_kernels(), 1, 1.0, 0.3).grad_norm, run(cpu_kernels(), 3, 1.0, 0.3).grad_norm);
+  // Evaluation drops nothing: the loss is that of a run without dropping.
+  TinyRun with(reference_kernels(), 1, Precision::f32()), without(reference_kernels(), 1, Precision::f32());
+  TrainSettings s = settings();
+  s.drop = {.capacity = 0.5, .num_devices = 3};
+  with.trainer.set_settings(s);
+  EXPECT_EQ(with.trainer.losses(with.ctx, batch, false).mean(),
+            without.trainer.losses(without.ctx, batch, false).mean());
 }
 
 }  // namespace

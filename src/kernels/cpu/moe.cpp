@@ -240,6 +240,57 @@ void balance(const Table&, const Context& ctx, const BalanceArgs& args) {
   loss[0] += float(total);
 }
 
+// Every device looks for its own assignments; (score, slot) is a total order, so what goes does not depend on threads.
+void drop_tokens(const Table&, const Context& ctx, const DropTokensArgs& args) {
+  const int64_t n = args.expert.shape[0], k = args.expert.shape[1], experts = args.scores.shape[1],
+                devices = args.num_devices, slots = n * k;
+  check(args.scores.shape[0] == n && devices > 0 && experts % devices == 0 && args.capacity > 0,
+        "drop_tokens: shapes, devices, capacity");
+  expect_shape(args.kept, {n, k}, "drop_tokens: kept is [N,K]");
+  check(args.num_sequences == 0 || args.sequence_offsets[args.num_sequences] == n, "drop_tokens: sequence offsets");
+  const float* scores = f32_data(args.scores);
+  const int32_t* expert = i32_data(args.expert);
+  int32_t *kept = i32_data(args.kept), *load = nullptr;
+  for (int64_t s = 0; s < slots; ++s) bounded(expert[s], experts, "drop_tokens: expert");
+  if (args.load) {
+    expect_shape(args.load, {experts}, "drop_tokens: load is [E]"), load = i32_data(args.load);
+    for (int64_t s = 0; s < slots; ++s) load[expert[s]]++;
+  }
+  std::copy_n(expert, slots, kept);
+  const auto limit = int64_t(args.capacity * double(slots) / double(devices));
+  const int64_t per_device = experts / devices;
+  ArenaScope scope(*ctx.scratch);
+  auto* candidates = static_cast<int32_t*>(ctx.scratch->take_bytes(size_t(slots) * sizeof(int32_t)));
+  auto* begin = static_cast<int64_t*>(ctx.scratch->take_bytes(size_t(devices) * sizeof(int64_t)));
+  auto* excess = static_cast<int64_t*>(ctx.scratch->take_bytes(size_t(devices) * sizeof(int64_t)));
+  std::fill_n(excess, devices, -limit);
+  for (int64_t s = 0; s < slots; ++s) excess[expert[s] / per_device]++;
+  for (int64_t d = 0, at = 0; d < devices; ++d) begin[d] = at, at += excess[d] + limit;
+  const auto score = [&](int32_t slot) {
+    const float s = scores[slot / k * args.scores.stride[0] + expert[slot]];
+    return std::isnan(s) ? kNever : s;
+  };
+  const auto first_to_go = [&](int32_t a, int32_t b) {
+    const float x = score(a), y = score(b);
+    return x != y ? x < y : a > b;
+  };
+  ctx.threads->for_each(devices, [&](int64_t d, int) {
+    if (excess[d] <= 0) return;
+    int32_t* mine = candidates + begin[d];
+    int64_t count = 0;
+    for (int64_t i = 0; i < args.num_sequences; ++i) {
+      if (args.is_protected[i]) continue;
+      for (int64_t s = args.sequence_offsets[i] * k; s < args.sequence_offsets[i + 1] * k; ++s)
+        if (expert[s] / per_device == d) mine[count++] = int32_t(s);
+    }
+    excess[d] = std::min(excess[d], count);
+    std::nth_element(mine, mine + excess[d], mine + count, first_to_go);
+    for (int64_t i = 0; i < excess[d]; ++i) kept[mine[i]] = -1;
+  });
+  if (!args.dropped) return;
+  for (int64_t d = 0; d < devices; ++d) i32_data(args.dropped)[0] += int32_t(std::max<int64_t>(0, excess[d]));
+}
+
 void permute_plan(const Table&, const Context& ctx, const PermutePlanArgs& args) {
   const int64_t experts = args.offsets.shape[0] - 1, slots = args.expert.size();
   check(args.offsets.rank == 1 && experts >= 0, "permute_plan: offsets is [E+1]");

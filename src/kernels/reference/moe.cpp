@@ -201,6 +201,33 @@ void balance(const Context&, const BalanceArgs& args) {
   });
 }
 
+void drop_tokens(const Context&, const DropTokensArgs& args) {
+  const int64_t N = args.expert.shape[0], K = args.expert.shape[1], E = args.scores.shape[1], D = args.num_devices;
+  check(args.scores.shape[0] == N && D > 0 && E % D == 0 && args.capacity > 0,
+        "drop_tokens: shapes, devices, capacity");
+  const auto limit = int64_t(args.capacity * double(N * K) / double(D));
+  std::vector<std::vector<std::pair<double, int64_t>>> of_device(static_cast<size_t>(D));  // (score, −slot): may go
+  std::vector<int64_t> taken(static_cast<size_t>(D));
+  for (int64_t i = 0; i < args.num_sequences; ++i)
+    for (int64_t t = args.sequence_offsets[i]; t < args.sequence_offsets[i + 1]; ++t)
+      for (int64_t k = 0; k < K; ++k) {
+        const int64_t e = bounded(int64_t(load<double>(args.expert, t, k)), E, "drop_tokens: expert");
+        const auto device = size_t(e / (E / D));
+        store(args.kept, double(e), t, k);
+        if (args.load) store(args.load, load<double>(args.load, e) + 1, e);
+        ++taken[device];
+        if (args.is_protected[i]) continue;
+        const double score = load<double>(args.scores, t, e);
+        of_device[device].emplace_back(std::isnan(score) ? -HUGE_VAL : score, -(t * K + k));
+      }
+  for (size_t d = 0; d < of_device.size(); ++d) {
+    std::sort(of_device[d].begin(), of_device[d].end());
+    const size_t goes = std::min(of_device[d].size(), size_t(std::max<int64_t>(0, taken[d] - limit)));
+    for (size_t i = 0; i < goes; ++i) store(args.kept, -1.0, -of_device[d][i].second / K, -of_device[d][i].second % K);
+    if (args.dropped) store(args.dropped, load<double>(args.dropped, 0) + double(goes), 0);
+  }
+}
+
 void permute_plan(const Context&, const PermutePlanArgs& args) {
   const int64_t E = args.offsets.shape[0] - 1, slots = args.expert.size();
   expect_shape(args.row_of_slot, {slots}, "permute_plan: row_of_slot is [N·K]");
