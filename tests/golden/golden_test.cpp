@@ -1,5 +1,5 @@
 // Logits, losses and gradients against an implementation that is not ours, on every instruction set this machine has and
-// on the reference: tests/golden/tiny-v3 (tools/make_golden.py) always, the folders of ../shared/goldens where they are.
+// on the reference: those beside this file (tools/make_golden.py) always, the folders of ../shared/goldens where they are.
 // Bounds of the project: |Δlogit| ≤ 2e-4, |Δloss| ≤ 1e-5, gradients within 1e-3 (relative Frobenius), all in FP32.
 #include <gtest/gtest.h>
 
@@ -124,7 +124,8 @@ void check_folder(const fs::path& folder, const Kernels& kernels) {
 }
 
 std::vector<fs::path> golden_folders() {
-  std::vector<fs::path> folders{fs::path(MINKE_SOURCE_DIR) / "tests/golden/tiny-v3"};
+  const fs::path own = fs::path(MINKE_SOURCE_DIR) / "tests/golden";
+  std::vector<fs::path> folders{own / "tiny-v3", own / "tiny-deepseek"};
   const fs::path shared = fs::path(MINKE_SOURCE_DIR) / "../shared/goldens";
   if (!fs::exists(shared)) return folders;
   for (const auto& entry : fs::directory_iterator(shared)) {
