@@ -241,6 +241,11 @@ struct AdamWArgs {
   int64_t step = 1;  // 1 for the first update
   double grad_scale = 1;
 };
+// average ← decay·average + (1 − decay)·value (V3 §3.2.3 keeps such an average of the parameters).
+struct EmaArgs {
+  Operand average, value;  // f32 (f64), contiguous, same shape
+  double decay = 0.999;
+};
 struct SumSquaresArgs {  // out[i] = Σ x², per tensor, in f64 over fixed chunks
   const Operand* tensors = nullptr;
   int64_t num_tensors = 0;
@@ -268,7 +273,8 @@ struct DownloadArgs {
   X(permute_plan, PermutePlanArgs) X(gather, GatherArgs) X(combine, CombineArgs) X(bias_update, BiasUpdateArgs)       \
   X(scatter_add, ScatterAddArgs) X(cross_entropy, CrossEntropyArgs)                                                   \
   X(add, AddArgs) X(copy, CopyArgs) X(fill, FillArgs) X(fill_normal, FillNormalArgs)                                  \
-  X(bias_grad, BiasGradArgs) X(add_bias, AddBiasArgs) X(adamw, AdamWArgs) X(sum_squares, SumSquaresArgs)              \
+  X(bias_grad, BiasGradArgs) X(add_bias, AddBiasArgs) X(adamw, AdamWArgs) X(ema, EmaArgs)                            \
+  X(sum_squares, SumSquaresArgs)                                                                                      \
   X(upload, UploadArgs) X(download, DownloadArgs)
 // clang-format on
 

@@ -26,7 +26,8 @@ Block::Block(const Context& ctx, const Config& c, WeightStore& weights, int64_t 
   else ffn_.emplace(weights, prefix);
 }
 
-BlockSaved Block::lay_out_saved(Arena& arena, const Precision& p, int64_t n) const {
+BlockSaved Block::lay_out_saved(Arena& arena, const Precision& p, int64_t n, const BlockSaved* attention_like,
+                                const BlockSaved* ffn_like) const {
   const Config& c = *config_;
   BlockSaved s;
   s.x = arena.take(p.residual, {n, c.hidden_size});
@@ -35,9 +36,11 @@ BlockSaved Block::lay_out_saved(Arena& arena, const Precision& p, int64_t n) con
   s.rstd_ffn = arena.take(p.high, {n});
   s.a = arena.take(p.activation, {n, c.hidden_size});
   s.u = arena.take(p.activation, {n, c.hidden_size});
-  if (c.attention == AttentionKind::mla) s.mla = Mla::lay_out_saved(arena, c, p, n);
+  if (attention_like) s.mla = attention_like->mla, s.gqa = attention_like->gqa;
+  else if (c.attention == AttentionKind::mla) s.mla = Mla::lay_out_saved(arena, c, p, n);
   else s.gqa = Gqa::lay_out_saved(arena, c, p, n);
-  if (moe_) s.moe = Moe::lay_out_saved(arena, c, p, n, *exchange_);
+  if (moe_) s.moe = Moe::lay_out_saved(arena, c, p, n, *exchange_, ffn_like ? &ffn_like->moe : nullptr);
+  else if (ffn_like) s.ffn = ffn_like->ffn;
   else s.ffn = Ffn::lay_out_saved(arena, c.intermediate_size, p, n);
   return s;
 }
@@ -106,6 +109,18 @@ void Block::forward(const Context& ctx, const Batch& batch, const Operand& x_out
   experts_forward(ctx, s, w);
   combine_forward(ctx, s, w);
   finish_forward(ctx, x_out, s, w);
+}
+
+void Block::recompute(const Context& ctx, const Batch& batch, Recompute what, const BlockSaved& s,
+                      const BlockWork& w) const {
+  if (what.attention) {
+    if (const Mla* mla = std::get_if<Mla>(&attention_)) mla->forward(ctx, batch, s.a, w.attention_out, s.mla);
+    else std::get<Gqa>(attention_).forward(ctx, batch, s.a, w.attention_out, s.gqa);
+  }
+  if (what.ffn) {
+    dispatch_forward(ctx, s);
+    experts_forward(ctx, s, w);
+  }
 }
 
 // ---- B --------------------------------------------------------------------------------------------------------------

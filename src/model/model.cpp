@@ -48,7 +48,14 @@ std::vector<int64_t> Model::tokens_per_batch(const Config& config, int64_t num_s
 ModelSaved Model::lay_out_saved(Arena& arena, std::span<const int64_t> num_tokens, bool gradient) const {
   const int64_t n = num_tokens[0], d = config_.hidden_size;
   ModelSaved s;
-  for (const Block& b : blocks_) s.blocks.push_back(b.lay_out_saved(arena, precision_, n));
+  const BlockSaved *first = nullptr, *first_dense = nullptr, *first_moe = nullptr;
+  for (const Block& b : blocks_) {
+    const BlockSaved*& first_ffn = b.moe() ? first_moe : first_dense;
+    s.blocks.push_back(b.lay_out_saved(arena, precision_, n, recompute_.attention ? first : nullptr,
+                                       recompute_.ffn ? first_ffn : nullptr));
+    if (!first) first = &s.blocks.back();
+    if (!first_ffn) first_ffn = &s.blocks.back();
+  }
   s.x_final = arena.take(precision_.residual, {n, d});
   s.rstd_final = arena.take(precision_.high, {n});
   s.h = arena.take(precision_.activation, {n, d});
@@ -94,6 +101,7 @@ void Model::loss_and_backward(const Context& ctx, const std::vector<Batch>& batc
   for (size_t l = blocks_.size(); l-- > 0;) {
     const ArenaScope block_scope(*ctx.scratch);
     const BlockWork work = blocks_[l].lay_out_work(*ctx.scratch, precision_, batch.num_tokens);
+    blocks_[l].recompute(ctx, batch, recompute_, s.blocks[l], work);
     blocks_[l].backward_input(ctx, batch, dx, s.blocks[l], work);
     blocks_[l].backward_weight(ctx, s.blocks[l], work);
   }

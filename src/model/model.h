@@ -46,6 +46,8 @@ class Model {
   const std::deque<Mtp>& mtp() const { return mtp_; }
   const LmHead& head() const { return head_; }
   int64_t max_positions() const { return rope_.max_positions(); }
+  // For the blocks of the main model; MTP modules keep everything. Set before state is laid out.
+  void set_recompute(Recompute what) { recompute_ = what; }
   // Every MoE layer, MTP's included, with its layer index.
   std::vector<std::pair<int64_t, const Moe*>> moe_layers() const;
 
@@ -77,6 +79,7 @@ class Model {
   Weight* embedding_;
   RmsNorm final_norm_;
   LmHead head_;
+  Recompute recompute_;
 };
 
 }  // namespace minke

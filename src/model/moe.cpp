@@ -14,13 +14,14 @@ Moe::Moe(const Context& ctx, const Config& c, WeightStore& weights, const std::s
 }
 
 MoeSaved Moe::lay_out_saved(Arena& arena, const Config& c, const Precision& p, int64_t n,
-                            const ExpertExchange& exchange) {
+                            const ExpertExchange& exchange, const MoeSaved* shared) {
   const int64_t k = c.num_experts_per_tok, rows = exchange.max_rows(n, k), width = c.moe_intermediate_size;
-  MoeSaved s;
+  MoeSaved s = shared ? *shared : MoeSaved{};
   s.router = Router::lay_out_saved(arena, c, p, n);
   s.plan.offsets = arena.take(DType::i32, {c.n_routed_experts + 1});
   s.plan.row_of_slot = arena.take(DType::i32, {n * k});
   s.plan.slot_of_row = arena.take(DType::i32, {rows});
+  if (shared) return s;
   s.rows = arena.take(p.activation, {rows, c.hidden_size});
   s.row_weight = arena.take(p.high, {rows});
   s.gate_up = arena.take(p.activation, {rows, 2 * width});

@@ -34,8 +34,9 @@ class Moe {
   Moe(const Context& ctx, const Config& config, WeightStore& weights, const std::string& prefix,
       ExpertExchange* exchange);
 
+  // shared: the layer whose rows and activations this one uses too, because they are recomputed; routes stay its own.
   static MoeSaved lay_out_saved(Arena& arena, const Config& config, const Precision& precision, int64_t num_tokens,
-                                const ExpertExchange& exchange);
+                                const ExpertExchange& exchange, const MoeSaved* shared = nullptr);
   static MoeWork lay_out_work(Arena& arena, const Config& config, const Precision& precision, int64_t num_tokens,
                               const ExpertExchange& exchange);
 

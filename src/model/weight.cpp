@@ -41,10 +41,4 @@ Operand Weight::form(const Context& ctx, int key, const Operand& b) const {
   return forms_.back().packed;
 }
 
-size_t Weight::form_bytes() const {
-  size_t bytes = 0;
-  for (const Form& f : forms_) bytes += f.memory.operand().bytes();
-  return bytes;
-}
-
 }  // namespace minke

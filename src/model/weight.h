@@ -32,7 +32,6 @@ class Weight {
   const Operand& backward() const { return master(); }
   // The packed form of any view b ([K,N] or [G,K,N]) of the master; key names it among this weight's forms (≥ 1).
   Operand form(const Context& ctx, int key, const Operand& b) const;
-  size_t form_bytes() const;
 
  private:
   Operand transposed_master() const { return master().transposed(master().rank - 2, master().rank - 1); }

@@ -33,22 +33,17 @@ double AdamW::gradient_norm(const Context& ctx) const {
   return std::sqrt(sum);
 }
 
-double AdamW::step(const Context& ctx, double lr, int64_t step) {
-  const double norm = gradient_norm(ctx);
-  if (std::isfinite(norm)) {
-    const double scale = settings_.clip > 0 && norm > settings_.clip ? settings_.clip / norm : 1;
-    ctx.kernels->adamw(ctx, {.tensors = tensors_.data(),
-                             .num_tensors = int64_t(tensors_.size()),
-                             .lr = lr,
-                             .beta1 = settings_.beta1,
-                             .beta2 = settings_.beta2,
-                             .eps = settings_.eps,
-                             .step = step,
-                             .grad_scale = scale});
-    for (Weight* w : weights_) w->changed();
-  }
-  clear_gradients(ctx);
-  return norm;
+void AdamW::step(const Context& ctx, double lr, int64_t step, double norm) {
+  const double scale = settings_.clip > 0 && norm > settings_.clip ? settings_.clip / norm : 1;
+  ctx.kernels->adamw(ctx, {.tensors = tensors_.data(),
+                           .num_tensors = int64_t(tensors_.size()),
+                           .lr = lr,
+                           .beta1 = settings_.beta1,
+                           .beta2 = settings_.beta2,
+                           .eps = settings_.eps,
+                           .step = step,
+                           .grad_scale = scale});
+  for (Weight* w : weights_) w->changed();
 }
 
 void AdamW::clear_gradients(const Context& ctx) const {
@@ -62,12 +57,6 @@ std::vector<std::pair<std::string, Operand>> AdamW::state() const {
     all.emplace_back("v." + weights_[i]->storage().name, tensors_[i].v);
   }
   return all;
-}
-
-size_t AdamW::bytes() const {
-  size_t bytes = 0;
-  for (const Tensor& t : moments_) bytes += t.operand().bytes();
-  return bytes;
 }
 
 }  // namespace minke

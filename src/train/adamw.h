@@ -22,14 +22,12 @@ class AdamW {
 
   // Norm of all gradients together. Downloads, so everything before has finished.
   double gradient_norm(const Context& ctx) const;
-  // One update from the gradients scaled to the clip; clears them; marks the weights changed. Returns the norm before
-  // clipping. A norm that is not finite leaves weights and moments as they are (gradients are cleared).
-  double step(const Context& ctx, double lr, int64_t step);
+  // One update from the gradients, whose norm is given (finite), scaled to the clip; marks the weights changed.
+  void step(const Context& ctx, double lr, int64_t step, double norm);
 
   void clear_gradients(const Context& ctx) const;
   // Everything to save, by name: "m.<storage>", "v.<storage>".
   std::vector<std::pair<std::string, Operand>> state() const;
-  size_t bytes() const;
 
  private:
   AdamWSettings settings_;

@@ -40,8 +40,6 @@ class StepExecutor {
                              const StepSettings& settings) = 0;
   // Losses only; MTP modules left out unless asked.
   virtual LossSums losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) = 0;
-  // Bytes of state between forward and backward.
-  virtual size_t activation_bytes() const = 0;
 };
 
 class PlainExecutor final : public StepExecutor {
@@ -52,7 +50,6 @@ class PlainExecutor final : public StepExecutor {
   LossSums gradients(const Context& ctx, std::span<const TokenBatch> micro_batches,
                      const StepSettings& settings) override;
   LossSums losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) override;
-  size_t activation_bytes() const override { return arena_.capacity(); }
 
   // What the constructor will take for such micro-batches.
   static size_t activation_bytes(const Model& model, int64_t num_sequences, int64_t sequence_length);

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "core/files.h"
+#include "train/presets.h"
 
 namespace minke {
 namespace {
@@ -52,6 +53,19 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
     positive);
   f("train.mtp_weight", r.train.mtp_weight, "weight λ of the MTP loss until the decay begins", not_negative);
   f("train.mtp_weight_late", r.train.mtp_weight_late, "… and from then on", not_negative);
+  f("train.batch_start", r.train.batch_start, "sequences per step at the start of the batch ramp; 0: no ramp", count0);
+  f("train.batch_ramp", r.train.batch_ramp, "share of the tokens over which the batch grows to batch_size (V3: 0.032)",
+    share);
+  f("train.moments", r.train.moments,
+    "AdamW's moments: \"f32\", or \"bf16\" (V3 §3.3), which saves 4 bytes a parameter", any);
+  f("train.ema_decay", r.train.ema_decay, "also keep an average of the parameters with this decay; 0: none",
+    Range{0, 0.9999999});
+  f("train.recompute", r.train.recompute, "parts computed again in the backward to save memory: \"attention\", \"ffn\"",
+    any);
+  f("train.spike_jump", r.train.spike_jump, "a loss this many nats above the mean of 50 is a spike: skipped; 0: off",
+    not_negative);
+  f("train.max_rollbacks", r.train.max_rollbacks, "times to go back to the last checkpoint when spikes do not end",
+    Range{0, 1000});
   f("train.dense", r.train.dense, "a dense model with the active parameters of the [model] given", any);
   f("balance.bias_speed", r.balance.bias_speed, "γ of the loss-free balancing; 0 after decay_end", not_negative);
   f("balance.loss", r.balance.loss,
@@ -74,10 +88,23 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
   f("log.keep", r.log.keep, "checkpoints kept", count);
 }
 
+template <class P, class F> void long_context_fields(P& p, F&& f) {
+  constexpr Range positive{1e-300}, count{1, 1e12}, count0{0, 1e12};
+  f("long_context.steps", p.steps, "optimizer steps of this phase", count);
+  f("long_context.sequence_length", p.sequence_length, "tokens per sequence in it", Range{2, 1e7});
+  f("long_context.batch_size", p.batch_size, "sequences per optimizer step", count);
+  f("long_context.micro_batch_size", p.micro_batch_size, "sequences at once; 0: batch_size", count0);
+  f("long_context.lr", p.lr, "constant learning rate (V3: that of the last phase before)", positive);
+  f("long_context.yarn_factor", p.yarn_factor, "YaRN's s over the length of [train] (V3: 40 in both phases)",
+    Range{1, 1e6});
+}
+
 std::vector<std::string> keys() {
   std::vector<std::string> all;
   Recipe r;
   recipe_fields(r, [&](const char* key, auto&, const char*, Range) { all.emplace_back(key); });
+  Recipe::LongContext p;
+  long_context_fields(p, [&](const char* key, auto&, const char*, Range) { all.emplace_back(key); });
   return all;
 }
 
@@ -137,9 +164,11 @@ std::string place(std::string_view where, const toml::node& node) {
   return fmt::format("{}:{}", where, node.source().begin.line);
 }
 
-void set_field(Recipe& r, const std::string& key, const toml::node& node, const std::string& where) {
+// fields: (f) → f(key, member, meaning, range) for every field there is.
+template <class Fields>
+void set_field(Fields&& fields, const std::string& key, const toml::node& node, const std::string& where) {
   bool known = false;
-  recipe_fields(r, [&](const char* name, auto& member, const char* meaning, Range range) {
+  fields([&](const char* name, auto& member, const char* meaning, Range range) {
     if (key != name) return;
     known = true;
     if (!read(node, member)) user_error("{}: {} must be {} ({})", where, key, expected(member), meaning);
@@ -194,14 +223,36 @@ std::string toml_of(double v) { return toml_of(Json(v)); }
 std::string toml_of(int64_t v) { return std::to_string(v); }
 std::string toml_of(uint64_t v) { return std::to_string(v); }
 
+void apply_long_context(Recipe& r, const toml::node& node, std::string_view where) {
+  const toml::array* phases = node.as_array();
+  r.long_context.clear();
+  for (size_t i = 0; phases && i < phases->size(); ++i) {
+    const toml::table* t = (*phases)[i].as_table();
+    if (!t) user_error("{}: long_context must be [[long_context]] tables, one a phase", place(where, node));
+    Recipe::LongContext& p = r.long_context.emplace_back();
+    for (const auto& [key, value] : *t)
+      set_field([&](auto&& f) { long_context_fields(p, f); }, fmt::format("long_context.{}", key.str()), value,
+                place(where, value));
+    for (const auto& [key, is_set] :
+         {std::pair{"steps", p.steps > 0}, {"sequence_length", p.sequence_length > 0}, {"lr", p.lr > 0}})
+      if (!is_set) user_error("{}: [[long_context]] phase {} lacks {}", place(where, *t), i + 1, key);
+    if (p.micro_batch_size > 0 && p.batch_size % p.micro_batch_size != 0)
+      user_error("{}: long_context.batch_size {} is no multiple of its micro_batch_size {}", place(where, *t),
+                 p.batch_size, p.micro_batch_size);
+  }
+  if (!phases) user_error("{}: long_context must be [[long_context]] tables, one a phase", place(where, node));
+}
+
 void apply(Recipe& r, Json& model, const toml::table& table, std::string_view where) {
+  const auto fields = [&](auto&& f) { recipe_fields(r, f); };
   for (const auto& [section, node] : table) {
     const toml::table* t = node.as_table();
-    if (!t) set_field(r, std::string(section.str()), node, place(where, node));  // no top-level keys: says so
+    if (section.str() == "long_context") apply_long_context(r, node, where);
+    else if (!t) set_field(fields, std::string(section.str()), node, place(where, node));  // no top-level keys: says so
     else if (section.str() == "model") model.update(to_json(node));
     else
       for (const auto& [key, value] : *t)
-        set_field(r, fmt::format("{}.{}", section.str(), key.str()), value, place(where, value));
+        set_field(fields, fmt::format("{}.{}", section.str(), key.str()), value, place(where, value));
   }
 }
 
@@ -234,6 +285,18 @@ void check_choices(const Recipe& r, std::string_view where) {
   one_of("data.documents", r.data.documents, {"file", "blank-lines"});
   one_of("data.held_out", r.data.held_out, {"documents", "tail"});
   one_of("train.precision", r.train.precision, {"bf16", "f32"});
+  one_of("train.moments", r.train.moments, {"f32", "bf16"});
+  for (const std::string& part : r.train.recompute) one_of("train.recompute", part, {"attention", "ffn"});
+  if (r.train.batch_start > r.train.batch_size)
+    user_error("{}: train.batch_start {} is more than train.batch_size {}", where, r.train.batch_start,
+               r.train.batch_size);
+  int64_t length = r.train.sequence_length;
+  for (const Recipe::LongContext& p : r.long_context) {
+    if (p.sequence_length < length)
+      user_error("{}: long_context.sequence_length {} is less than the {} of the phase before", where,
+                 p.sequence_length, length);
+    length = p.sequence_length;
+  }
   one_of("balance.loss", r.balance.loss, {"sequence", "batch", "expert", "none"});
   const auto& b = r.balance;
   if (b.loss != "expert" && (b.device_alpha > 0 || b.comm_alpha > 0))
@@ -251,10 +314,19 @@ void check_choices(const Recipe& r, std::string_view where) {
 
 }  // namespace
 
-Recipe parse_recipe(std::string_view text, std::string_view where, const std::vector<std::string>& overrides) {
+Recipe parse_recipe(std::string_view text, std::string_view where, const std::vector<std::string>& overrides,
+                    std::string preset) {
   Recipe r;
   Json model = Json::object();
-  apply(r, model, parse_toml(text, where), where);
+  toml::table own = parse_toml(text, where);
+  if (const toml::node* named = own.get("preset")) {
+    if (!named->is_string()) user_error("{}: preset must be a name in quotes", place(where, *named));
+    if (preset.empty()) preset = **named->as_string();
+    own.erase("preset");
+  }
+  if (!preset.empty())
+    for (std::string_view layer : preset_recipes(preset)) apply(r, model, parse_toml(layer, preset), preset);
+  apply(r, model, own, where);
   for (const std::string& o : overrides) {
     const size_t equals = o.find('=');
     if (equals == o.npos || o.find('\n') != o.npos) user_error("--set {}: write it as section.key=value", o);
@@ -274,8 +346,9 @@ Recipe parse_recipe(std::string_view text, std::string_view where, const std::ve
   return r;
 }
 
-Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
-  return parse_recipe(read_file(file, size_t(4) << 20), file.string(), overrides);
+Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides,
+                   const std::string& preset) {
+  return parse_recipe(read_file(file, size_t(4) << 20), file.string(), overrides, preset);
 }
 
 std::string recipe_to_toml(const Recipe& r) {
@@ -286,6 +359,12 @@ std::string recipe_to_toml(const Recipe& r) {
       text += fmt::format("{}[{}]\n", text.empty() ? "" : "\n", section = key.substr(0, dot));
     text += fmt::format("{} = {}\n", key.substr(dot + 1), toml_of(member));
   });
+  for (const Recipe::LongContext& p : r.long_context) {
+    text += "\n[[long_context]]\n";
+    long_context_fields(p, [&](std::string_view key, const auto& member, const char*, Range) {
+      text += fmt::format("{} = {}\n", key.substr(key.find('.') + 1), toml_of(member));
+    });
+  }
   text += "\n[model]\n";
   const Json model = Json::parse(r.model_json.empty() ? "{}" : r.model_json);
   for (const auto& [k, v] : model.items())
@@ -294,42 +373,25 @@ std::string recipe_to_toml(const Recipe& r) {
 }
 
 std::string recipe_help() {
-  std::string text;
+  std::string text = fmt::format("  {:<26} {:<12} {}\n", "preset", "", "what the recipe begins with, or --preset:");
+  for (const Preset& p : presets()) text += fmt::format("  {:<39} {:<8} {}\n", "", p.name, p.what);
   const Recipe defaults;
   recipe_fields(defaults, [&](const char* key, const auto& member, const char* meaning, Range) {
+    text += fmt::format("  {:<26} {:<12} {}\n", key, toml_of(member), meaning);
+  });
+  text += "  [[long_context]]                        phases after [train], each with:\n";
+  const Recipe::LongContext phase;
+  long_context_fields(phase, [&](const char* key, const auto& member, const char* meaning, Range) {
     text += fmt::format("  {:<26} {:<12} {}\n", key, toml_of(member), meaning);
   });
   return text +
          "  model.*                                 the fields of config.json (hidden_size, num_hidden_layers, …)\n";
 }
 
-TrainSettings train_settings(const Recipe& r, int64_t steps) {
-  const auto& t = r.train;
-  const double n = double(steps);
-  TrainSettings s;
-  s.lr = {.peak = t.lr,
-          .warmup_steps = int64_t(std::llround(t.warmup * n)),
-          .decay_begin = t.decay_begin * n,
-          .decay_end = t.decay_end * n,
-          .low = t.lr * t.low_ratio,
-          .last_begin = t.last_begin * n,
-          .last = t.lr * t.last_ratio};
-  s.adamw = {.beta1 = t.beta1, .beta2 = t.beta2, .eps = t.eps, .weight_decay = t.weight_decay, .clip = t.clip};
-  s.mtp = {t.mtp_weight, t.mtp_weight_late};
-  s.bias_speed = r.balance.bias_speed;
-  const auto& b = r.balance;
-  if (b.loss == "none") s.balance = {};
-  else
-    s.balance = {.alpha_expert = b.alpha,
-                 .alpha_device = b.device_alpha,
-                 .alpha_comm = b.comm_alpha,
-                 .num_devices = b.devices,
-                 .top_devices = b.top_devices,
-                 .normalise_scores = true,  // changes nothing for V2's softmax scores, which sum to 1
-                 .count_unbiased = b.loss != "expert",
-                 .whole_batch = b.loss == "batch"};
-  s.drop = {.capacity = b.capacity, .num_devices = b.devices, .protected_fraction = b.protected_fraction};
-  return s;
+Recompute recompute(const Recipe& r) {
+  Recompute what;
+  for (const std::string& part : r.train.recompute) (part == "attention" ? what.attention : what.ffn) = true;
+  return what;
 }
 
 void check_balance(const Recipe& r, const Config& c) {

@@ -41,7 +41,20 @@ struct Recipe {
     double initializer_range = 0.02;
     double mtp_weight = 0.3, mtp_weight_late = 0.1;
     bool dense = false;
+    int64_t batch_start = 0;  // 0: no ramp
+    double batch_ramp = 0.03;
+    std::string moments = "f32";
+    double ema_decay = 0;
+    std::vector<std::string> recompute;
+    double spike_jump = 2;
+    int64_t max_rollbacks = 3;
   } train;
+  // [[long_context]]: phases after [train], as V3's two (§4.3).
+  struct LongContext {
+    int64_t steps = 0, sequence_length = 0, batch_size = 1, micro_batch_size = 0;
+    double lr = 0, yarn_factor = 1;
+  };
+  std::vector<LongContext> long_context;
   struct Balance {
     double bias_speed = 0.001;
     std::string loss = "sequence";  // V3 eq. 17; "batch": V3 §4.5.3; "expert": V1/V2 §2.2.3; "none"
@@ -60,9 +73,12 @@ struct Recipe {
   std::string model_json;  // [model] as config.json text
 };
 
-// Overrides are "train.lr=3e-4" as in --set. UserError with file, line, key, the nearest key and what is expected.
-Recipe parse_recipe(std::string_view toml, std::string_view where, const std::vector<std::string>& overrides = {});
-Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
+// Overrides are "train.lr=3e-4" as in --set; a preset (train/presets.h) replaces the one the recipe may name. UserError
+// with file, line, key, the nearest key and what is expected.
+Recipe parse_recipe(std::string_view toml, std::string_view where, const std::vector<std::string>& overrides = {},
+                    std::string preset = "");
+Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides = {},
+                   const std::string& preset = "");
 // The resolved recipe, which parse_recipe reads back to the same.
 std::string recipe_to_toml(const Recipe& recipe);
 // Every key with default and meaning.
@@ -70,7 +86,6 @@ std::string recipe_help();
 
 // UserError where [balance] does not fit the model: devices that cannot share its experts out evenly.
 void check_balance(const Recipe& recipe, const Config& config);
-// The trainer's settings for a run of `steps` steps.
-TrainSettings train_settings(const Recipe& recipe, int64_t steps);
+Recompute recompute(const Recipe& recipe);
 
 }  // namespace minke

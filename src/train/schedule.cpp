@@ -1,5 +1,6 @@
 #include "train/schedule.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -18,6 +19,19 @@ double learning_rate(const LrSchedule& s, int64_t step, double x) {
   if (x >= s.decay_end) return s.low;
   const double progress = (x - s.decay_begin) / (s.decay_end - s.decay_begin);
   return s.low + 0.5 * (s.peak - s.low) * (1 + std::cos(std::numbers::pi * progress));
+}
+
+int64_t batch_size(const BatchRamp& r, double tokens) {
+  if (tokens >= r.until) return r.last;
+  const double size = double(r.first) + double(r.last - r.first) * tokens / r.until;
+  return std::max(r.multiple, r.multiple * int64_t(std::llround(size / double(r.multiple))));
+}
+
+int64_t steps_for(const BatchRamp& r, int64_t sequence_length, double tokens) {
+  int64_t steps = 0;
+  double done = 0;
+  for (; done < std::min(tokens, r.until); ++steps) done += double(batch_size(r, done) * sequence_length);
+  return done >= tokens ? steps : steps + int64_t(std::ceil((tokens - done) / double(r.last * sequence_length)));
 }
 
 LrSchedule v3_schedule() {

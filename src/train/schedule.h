@@ -26,6 +26,17 @@ struct LrSchedule {
 // Learning rate of the update that follows `step` finished ones, at progress x.
 double learning_rate(const LrSchedule& schedule, int64_t step, double x);
 
+// Sequences per step while a run warms up: from `first` to `last`, linear in the tokens consumed until `until` (V2, V3
+// ramp up over 225B and 469B tokens and do not give the shape; recipe/training.md §1), rounded to the nearest multiple.
+struct BatchRamp {
+  int64_t first = 0, last = 1;
+  double until = 0;  // tokens; 0 = no ramp
+  int64_t multiple = 1;
+};
+int64_t batch_size(const BatchRamp& ramp, double tokens);
+// Steps until `tokens` tokens are consumed, the last one going beyond; at sequence_length tokens a sequence.
+int64_t steps_for(const BatchRamp& ramp, int64_t sequence_length, double tokens);
+
 // V3's own schedule, x in tokens.
 LrSchedule v3_schedule();
 

@@ -3,6 +3,11 @@
 #include <cmath>
 
 namespace minke {
+namespace {
+
+Operand flat(const Operand& o) { return Operand::of(o.data, o.dtype, {o.size()}); }
+
+}  // namespace
 
 double StepReport::load_max_over_mean() const {
   if (load.empty()) return 1;
@@ -24,10 +29,17 @@ Trainer::Trainer(const Context& ctx, Model& model, TrainSettings settings, std::
     : model_(&model),
       settings_(std::move(settings)),
       executor_(std::move(executor)),
-      optimizer_(ctx, model.weights(), settings_.adamw) {}
+      optimizer_(ctx, model.weights(), settings_.adamw),
+      spike_guard_(settings_.spike_jump) {
+  if (settings_.ema_decay <= 0) return;
+  for (const Weight& w : model.weights().all()) {
+    average_.emplace_back(*ctx.memory, w.master().dtype, std::initializer_list<int64_t>{w.master().size()});
+    ctx.kernels->copy(ctx, {.src = flat(w.master()), .dst = average_.back()});
+  }
+}
 
 StepReport Trainer::step(const Context& ctx, std::span<const TokenBatch> micro_batches) {
-  const double x = double(steps_);
+  const double x = tokens_;
   StepReport report;
   report.lr = learning_rate(settings_.lr, steps_, x);
   const LossSums sums = executor_->gradients(ctx, micro_batches,
@@ -42,12 +54,27 @@ StepReport Trainer::step(const Context& ctx, std::span<const TokenBatch> micro_b
   load_window_.add(report.load);
   report.max_violation = load_window_.mean();
   report.worst_layer = load_window_.worst();
-  report.grad_norm = optimizer_.step(ctx, report.lr, steps_ + 1);
-  report.skipped = !std::isfinite(report.grad_norm);
-  if (!report.skipped) update_bias(ctx, *model_, bias_speed(settings_.bias_speed, settings_.lr, x));
-  clear_load(ctx, *model_);
   for (const TokenBatch& b : micro_batches) report.tokens += b.num_sequences * b.sequence_length;
-  report.step = ++steps_;
+  report.step = steps_ + 1;
+  report.grad_norm = optimizer_.gradient_norm(ctx);
+  if (!std::isfinite(report.loss)) report.skipped = "the loss is not finite";
+  else if (!std::isfinite(report.grad_norm)) report.skipped = "the gradient is not finite";
+  else if (spike_guard_.is_spike(report.loss)) report.skipped = "the loss has jumped";
+  if (report.skipped.empty()) {
+    spike_guard_.add_good(report.loss);
+    optimizer_.step(ctx, report.lr, report.step, report.grad_norm);
+    update_bias(ctx, *model_, bias_speed(settings_.bias_speed, settings_.lr, x));
+    for (size_t i = 0; i < average_.size(); ++i)
+      ctx.kernels->ema(
+          ctx,
+          {.average = average_[i], .value = flat(model_->weights().all()[i].master()), .decay = settings_.ema_decay});
+  } else if (on_skip) {
+    on_skip(report);
+  }
+  optimizer_.clear_gradients(ctx);
+  clear_load(ctx, *model_);
+  tokens_ += double(report.tokens);
+  ++steps_;
   return report;
 }
 
@@ -63,11 +90,46 @@ std::vector<std::pair<std::string, Operand>> Trainer::state() const {
   std::vector<std::pair<std::string, Operand>> all;
   for (const Weight& w : model_->weights().all()) all.emplace_back("w." + w.storage().name, w.master());
   for (auto& s : optimizer_.state()) all.push_back(std::move(s));
+  for (size_t i = 0; i < average_.size(); ++i)
+    all.emplace_back("e." + model_->weights().all()[i].storage().name, average_[i]);
   return all;
 }
 
-void Trainer::resumed_at(int64_t step) {
+std::vector<Trainer::TensorNorms> Trainer::norms(const Context& ctx) const {
+  std::vector<TensorNorms> all;
+  const Tensor square(*ctx.memory, DType::f64, {1});
+  const auto norm = [&](const Operand& o) {
+    double sum = 0;
+    const Operand tensor = flat(o);
+    ctx.kernels->sum_squares(ctx, {.tensors = &tensor, .num_tensors = 1, .out = square});
+    ctx.kernels->download(ctx, {.device = square, .host = &sum});
+    return std::sqrt(sum);
+  };
+  for (const Weight& w : model_->weights().all())
+    all.push_back({w.storage().name, norm(w.master()), w.grad() ? norm(w.grad()) : 0});
+  return all;
+}
+
+void Trainer::with_average(const Context& ctx, const std::function<void()>& f) {
+  check(!average_.empty(), "Trainer::with_average: no average is kept");
+  const auto swap = [&] {
+    for (size_t i = 0; i < average_.size(); ++i) {
+      Weight& w = model_->weights().all()[i];
+      const Tensor kept(*ctx.memory, w.master().dtype, {w.master().size()});
+      ctx.kernels->copy(ctx, {.src = flat(w.master()), .dst = kept});
+      ctx.kernels->copy(ctx, {.src = average_[i], .dst = flat(w.master())});
+      ctx.kernels->copy(ctx, {.src = kept, .dst = average_[i]});
+      w.changed();
+    }
+  };
+  swap();
+  f();
+  swap();
+}
+
+void Trainer::resumed_at(int64_t step, double tokens) {
   steps_ = step;
+  tokens_ = tokens;
   for (Weight& w : model_->weights().all()) w.changed();
 }
 

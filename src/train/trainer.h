@@ -4,21 +4,25 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "train/adamw.h"
 #include "train/balance.h"
 #include "train/executor.h"
 #include "train/schedule.h"
+#include "train/spike.h"
 
 namespace minke {
 
 struct TrainSettings {
-  LrSchedule lr;  // points in steps
+  LrSchedule lr;  // points in tokens
   AdamWSettings adamw;
   MtpWeight mtp;
   double bias_speed = 0.001;  // γ
   BalanceTerms balance{.alpha_expert = 1e-4};
   DropTerms drop;
+  double ema_decay = 0;   // of the average of the parameters; 0 = none is kept
+  double spike_jump = 0;  // nats (train/spike.h)
 };
 
 struct StepReport {
@@ -27,7 +31,7 @@ struct StepReport {
   double loss = 0, balance_loss = 0;  // nats per token
   std::vector<double> mtp_loss;
   double lr = 0, grad_norm = 0;
-  bool skipped = false;  // the gradient was not finite: nothing was updated
+  std::string skipped;  // why nothing was updated: the loss or the gradient cannot be believed; "" = updated
   std::vector<LayerLoad> load;
   // Over the last 100 batches: mean over layers, and the worst layer.
   double max_violation = 0;
@@ -42,28 +46,43 @@ class Trainer {
   Trainer(const Context& ctx, Model& model, TrainSettings settings, std::unique_ptr<StepExecutor> executor);
 
   StepReport step(const Context& ctx, std::span<const TokenBatch> micro_batches);
+  // Called in a step that is skipped, while its gradients are still there.
+  std::function<void(const StepReport&)> on_skip;
+  struct TensorNorms {
+    std::string name;
+    double weight = 0, gradient = 0;  // Frobenius
+  };
+  std::vector<TensorNorms> norms(const Context& ctx) const;
   // The work of a step without its effect: gradients, their norm, and everything cleared. For timing.
   void time_step(const Context& ctx, std::span<const TokenBatch> micro_batches);
+  // Schedules and balance; what memory was taken for (moments, average) stays as constructed.
   void set_settings(TrainSettings settings) { settings_ = std::move(settings); }
   LossSums losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) {
     return executor_->losses(ctx, batch, with_mtp);
   }
 
   int64_t steps_done() const { return steps_; }
+  double tokens_done() const { return tokens_; }
   LoadWindow& load_window() { return load_window_; }
+  SpikeGuard& spike_guard() { return spike_guard_; }
+  // Runs f with the averaged parameters in the place of the parameters. Only with ema_decay > 0.
+  void with_average(const Context& ctx, const std::function<void()>& f);
 
-  // Named tensors of the resumable state: masters ("w.…"), moments ("m.…", "v.…").
+  // Named tensors of the resumable state: masters ("w.…"), moments ("m.…", "v.…"), average ("e.…").
   std::vector<std::pair<std::string, Operand>> state() const;
   // After the tensors of state() have been filled from a checkpoint of the given step.
-  void resumed_at(int64_t step);
+  void resumed_at(int64_t step, double tokens);
 
  private:
   Model* model_;
   TrainSettings settings_;
   std::unique_ptr<StepExecutor> executor_;
   AdamW optimizer_;
+  std::deque<Tensor> average_;  // of each weight, if ema_decay > 0
   LoadWindow load_window_;
+  SpikeGuard spike_guard_;
   int64_t steps_ = 0;
+  double tokens_ = 0;
 };
 
 }  // namespace minke

@@ -22,6 +22,15 @@ void add_train_checks(ExpectedChecks& checks) {
   checks.add("balance.maxvio_*", [](const ExpectedCheck& c) -> Json {
     return LayerLoad{0, c.inputs.at("loads").get<std::vector<int32_t>>()}.max_violation();
   });
+  checks.add("schedule.v3_ramp_steps_linear", [](const ExpectedCheck& c) -> Json {
+    const double until = c.number("ramp_B") * 1e9;
+    return steps_for({.first = int64_t(c.number("from")), .last = int64_t(c.number("to")), .until = until},
+                     int64_t(c.number("seq")), until);
+  });
+  checks.add("schedule.v3_steps_after_ramp", [](const ExpectedCheck& c) -> Json {
+    return steps_for({.last = int64_t(c.number("batch"))}, int64_t(c.number("seq")),
+                     c.number("total_T") * kTrillion - c.number("ramp_B") * 1e9);
+  });
   checks.add("schedule.v3_lr_at_*",
              [](const ExpectedCheck& c) -> Json { return learning_rate(v3_schedule(), kLate, tokens(c)); });
   // The rate of the 1000th update, which 999 finished ones precede.

@@ -216,6 +216,18 @@ TEST_P(KernelConformance, AdamW) {
       });
 }
 
+TEST_P(KernelConformance, Ema) {  // two products and a sum, each rounded once
+  for (int64_t n : kSizes)
+    compare(fmt::format("n {}", n), [&](Bed& bed) {
+      const Values old = bed.random({n}), value = bed.random({n});
+      const Operand average = bed.floats(DType::f32, {n}, old);
+      bed.kernels.ema(bed.ctx, {.average = average, .value = bed.floats(DType::f32, {n}, value), .decay = 0.75});
+      Values scale(size_t(n), 0);
+      for (size_t i = 0; i < scale.size(); ++i) scale[i] = std::abs(old[i]) + std::abs(value[i]);
+      bed.expect_near("average", average, {1e-37, 3 * kU32}, scale);
+    });
+}
+
 TEST_P(KernelConformance, SumSquares) {  // in f64: n·2^-53 of a sum of squares
   for (DType dtype : {DType::f32, DType::bf16}) {
     const auto run = [&](Bed& bed) {

@@ -178,6 +178,12 @@ TEST_F(Vectors, DropTokensTakesTheLowestScoresOfACrowdedDevice) {
   EXPECT_EQ(kept({0, 0, 0}, .34), (Values{1, -1, 3, -1, -1, -1, 4}));  // one assignment a device
 }
 
+TEST_F(Vectors, EmaKeepsTheShareOfItsDecay) {
+  const Buffer average = floats({2}, {1, -2}), value = floats({2}, {5, 2});
+  kernels.ema(ctx, {.average = average, .value = value, .decay = 0.75});
+  EXPECT_TRUE(all_near(average.get(), Values{2, -1}, {1e-15, 0}));
+}
+
 TEST_F(Vectors, BiasUpdateFollowsTheSign) {  // mean 4: over, under, exactly
   const Buffer bias = floats({3}, {.5, .5, .5});
   kernels.bias_update(ctx, {.bias = bias, .load = ints({3}, {7, 1, 4}), .speed = .001});

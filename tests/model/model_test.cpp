@@ -35,14 +35,14 @@ struct Rig {
   ModelSaved saved;
 
   Rig(const Context& context, const Config& config, const Precision& precision,
-      std::vector<int32_t> document_start = {})
+      std::vector<int32_t> document_start = {}, Recompute recompute = {})
       : ctx(context),
         model(context, config, precision, 64),
         tokens(random_tokens(7, b * t, config.vocab_size)),
         targets(random_tokens(8, b * t, config.vocab_size)),
         buffers(context, b * t, config.num_nextn_predict_layers),
         num_tokens(Model::tokens_per_batch(config, b, t, true)),
-        arena(*context.memory, bytes(model, num_tokens)),
+        arena(*context.memory, (model.set_recompute(recompute), bytes(model, num_tokens))),
         saved(model.lay_out_saved(arena, num_tokens, true)) {
     targets[2] = -1;
     model.weights().initialise(ctx, 0.4);
@@ -155,6 +155,25 @@ TEST(Model, MtpSeesExactlyOneTokenAhead) {
     bool changed = false;
     for (int64_t d = 0; d < 10; ++d) changed |= before[i * 10 + d] != after[i * 10 + d];
     EXPECT_EQ(changed, i >= 2) << "position " << i;
+  }
+}
+
+// Recomputing parts of the blocks in the backward takes less memory and gives the same bits.
+TEST(Model, RecomputeGivesTheSameBits) {
+  const TestContext ctx;
+  for (const Config& config : {tiny_v3(1), tiny_llama(), tiny_v2()}) {
+    Rig plain(ctx, config, Precision::f32());
+    plain.gradients();
+    for (const Recompute what : {Recompute{true, false}, Recompute{false, true}, Recompute{true, true}}) {
+      Rig rig(ctx, config, Precision::f32(), {}, what);
+      rig.gradients();
+      EXPECT_LT(rig.arena.capacity(), plain.arena.capacity());
+      for (size_t i = 0; i < plain.model.weights().all().size(); ++i) {
+        const Weight &a = plain.model.weights().all()[i], &b = rig.model.weights().all()[i];
+        if (!a.grad()) continue;
+        EXPECT_EQ(host_copy<float>(ctx, a.grad()), host_copy<float>(ctx, b.grad())) << a.storage().name;
+      }
+    }
   }
 }
 

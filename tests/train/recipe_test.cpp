@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
+#include "spec/counts.h"
+
 namespace minke {
 namespace {
 
@@ -67,6 +71,52 @@ TEST(Recipe, HelpListsEveryKeyOfTheWrittenRecipe) {
   const std::string help = recipe_help();
   for (const char* key : {"train.lr ", "balance.bias_speed", "log.keep", "data.text_keys", "tokenizer.vocab_size"})
     EXPECT_NE(help.find(key), help.npos) << key;
+}
+
+TEST(Recipe, PresetsComeUnderTheRecipe) {
+  const Recipe r = parse_recipe(
+      "preset = \"v3-11m\"\n[data]\ntrain = [\"builtin:\"]\n[train]\nsteps = 5\nbatch_size = 4\n"
+      "[model]\nhidden_size = 128\n",
+      "r.toml");
+  EXPECT_EQ(r.train.sequence_length, 256);
+  EXPECT_EQ(r.train.batch_size, 4);
+  const Config c = parse_config(std::string(r.model_json).insert(1, "\"max_position_embeddings\": 256, "), "model");
+  EXPECT_EQ(c.hidden_size, 128);
+  EXPECT_EQ(c.n_routed_experts, 16);
+  const Recipe again = parse_recipe(recipe_to_toml(r), "again");
+  EXPECT_EQ(recipe_to_toml(parse_recipe(recipe_to_toml(again), "thrice")), recipe_to_toml(again));
+  EXPECT_EQ(nlohmann::json::parse(again.model_json), nlohmann::json::parse(r.model_json));  // keys in any order
+}
+
+// The sizes that the presets' names promise.
+TEST(Recipe, PresetsHaveTheirSizes) {
+  for (const auto& [name, total, active] : {std::tuple{"v3-11m", 10.8e6, 3.9e6}, {"v3-82m", 82e6, 24e6}}) {
+    for (const char* suffix : {"", "-mtp"}) {
+      const Recipe r = parse_recipe("[data]\ntrain = [\"builtin:\"]\n[train]\nsteps = 5\n", "r.toml", {},
+                                    std::string(name) + suffix);
+      const Config c = parse_config(std::string(r.model_json).insert(1, "\"max_position_embeddings\": 512, "), "model");
+      const Counts counts = count_parameters(c);
+      EXPECT_NEAR(double(counts.total), total, 0.02 * total);
+      EXPECT_NEAR(double(counts.active_with_embedding_and_head), active, 0.03 * active);
+      EXPECT_EQ(c.num_nextn_predict_layers, *suffix ? 1 : 0);
+    }
+  }
+  EXPECT_NE(complaint("preset = \"v4\"\n" + std::string(kSmall)).find("there is no preset v4; there are"),
+            std::string::npos);
+}
+
+TEST(Recipe, LongContextPhases) {
+  const std::string phase = std::string(kSmall) + "[[long_context]]\nsteps = 5\nsequence_length = 4096\nlr = 1e-4\n";
+  EXPECT_EQ(parse_recipe(phase, "r.toml").long_context.size(), 1u);
+  EXPECT_NE(complaint(phase + "yarn = 2\n").find("there is no key long_context.yarn (did you mean"), std::string::npos);
+  EXPECT_NE(
+      complaint(std::string(kSmall) + "[[long_context]]\nsteps = 5\nlr = 1e-4\n").find("phase 1 lacks sequence_length"),
+      std::string::npos);
+  EXPECT_NE(complaint(std::string(kSmall) + "[[long_context]]\nsteps = 5\nsequence_length = 2\nlr = 1e-4\n")
+                .find("is less than the"),
+            std::string::npos);
+  EXPECT_NE(complaint(std::string(kSmall) + "[long_context]\nsteps = 5\n").find("must be [[long_context]] tables"),
+            std::string::npos);
 }
 
 }  // namespace

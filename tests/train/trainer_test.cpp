@@ -94,7 +94,7 @@ TEST(Trainer, StopAndResumeGiveTheSameBits) {
   ASSERT_EQ(from.size(), to.size());
   for (size_t i = 0; i < from.size(); ++i)
     first.ctx.kernels().copy(first.ctx, {.src = from[i].second, .dst = to[i].second});
-  second.trainer.resumed_at(first.trainer.steps_done());
+  second.trainer.resumed_at(first.trainer.steps_done(), first.trainer.tokens_done());
   for (int i = 3; i < 6; ++i) second.step(i);
   EXPECT_EQ(second.all_weights(), whole.all_weights());
 }
@@ -140,10 +140,67 @@ TEST(Trainer, SkipsAStepWithoutAFiniteGradient) {
   const auto embedding = run.model.weights().get("embed_tokens")->master();
   std::vector<float> before(size_t(embedding.size())), after = before;
   run.ctx.kernels().download(run.ctx, {.device = embedding, .host = before.data()});
+  std::vector<Trainer::TensorNorms> norms;
+  run.trainer.on_skip = [&](const StepReport&) { norms = run.trainer.norms(run.ctx); };
   const StepReport report = run.step(1);
-  EXPECT_TRUE(report.skipped);
+  EXPECT_EQ(report.skipped, "the loss is not finite");
+  ASSERT_FALSE(norms.empty());
+  for (const auto& n : norms) {
+    const bool head = n.name == "lm_head";
+    EXPECT_EQ(std::isfinite(n.weight), !head) << n.name << ", whose gradient has norm " << n.gradient;
+  }
   run.ctx.kernels().download(run.ctx, {.device = embedding, .host = after.data()});
   EXPECT_EQ(before, after);
+}
+
+// A batch whose loss jumps is skipped, and the run goes on as if it had not been there (but for the counters).
+TEST(Trainer, SkipsASpike) {
+  TinyRun run(reference_kernels(), 1, Precision::f32());
+  TrainSettings s = settings();
+  s.spike_jump = 2;
+  Trainer trainer(run.ctx, run.model, s, std::make_unique<PlainExecutor>(run.ctx.context(), run.model, 4, 12));
+  for (int i = 0; i < 300; ++i)
+    ASSERT_EQ(trainer.step(run.ctx, std::array{rule_batch(uint64_t(i) % 8, 4, 12, 23)}).skipped, "");
+  TokenBatch bad = rule_batch(3, 4, 12, 23);
+  for (int32_t& t : bad.targets) t = (t + 11) % 23;
+  const std::vector<float> before = run.all_weights();
+  EXPECT_EQ(trainer.step(run.ctx, {&bad, 1}).skipped, "the loss has jumped");
+  EXPECT_EQ(run.all_weights(), before);
+  EXPECT_EQ(trainer.steps_done(), 301);
+  EXPECT_EQ(trainer.tokens_done(), 301 * 48);
+}
+
+// average = Σ of what the parameters were; swapped in for an evaluation and back without a trace.
+TEST(Trainer, AverageOfTheParameters) {
+  TinyRun run(reference_kernels(), 1, Precision::f32());
+  TrainSettings s = settings();
+  s.ema_decay = 0.5;
+  Trainer trainer(run.ctx, run.model, s, std::make_unique<PlainExecutor>(run.ctx.context(), run.model, 4, 12));
+  const Weight* head = run.model.weights().get("lm_head");
+  const auto values = [&](const Operand& o) {
+    std::vector<float> host(size_t(o.size()));
+    run.ctx.kernels().download(run.ctx, {.device = o, .host = host.data()});
+    return host;
+  };
+  std::vector<float> expected = values(head->master());
+  for (int i = 0; i < 3; ++i) {
+    const TokenBatch batch = rule_batch(uint64_t(i), 4, 12, 23);
+    trainer.step(run.ctx, {&batch, 1});
+    const auto now = values(head->master());
+    for (size_t k = 0; k < now.size(); ++k) expected[k] = 0.5f * expected[k] + 0.5f * now[k];
+  }
+  const auto weights = run.all_weights();
+  const auto now = values(head->master());
+  trainer.with_average(run.ctx, [&] {
+    const auto average = values(head->master());
+    for (size_t k = 0; k < average.size(); ++k)
+      EXPECT_NEAR(average[k], expected[k], 1e-6 * (1 + std::abs(expected[k])));
+    EXPECT_NE(average, now);
+  });
+  EXPECT_EQ(run.all_weights(), weights);
+  bool saved = false;
+  for (const auto& [name, o] : trainer.state()) saved |= name == "e.lm_head";
+  EXPECT_TRUE(saved);
 }
 
 // Only matrices decay: with zero gradients they shrink by lr·wd, norms stay (recipe/training.md §1, our choice).
@@ -158,7 +215,8 @@ TEST(AdamW, DecaysMatricesOnly) {
     return host;
   };
   const auto matrix = value("layers.0.gate_up"), norm = value("norm");
-  EXPECT_EQ(adamw.step(ctx, 0.1, 1), 0);
+  EXPECT_EQ(adamw.gradient_norm(ctx), 0);
+  adamw.step(ctx, 0.1, 1, 0);
   const auto matrix_after = value("layers.0.gate_up");
   for (size_t i = 0; i < matrix.size(); ++i) EXPECT_FLOAT_EQ(matrix_after[i], matrix[i] * 0.95f);
   EXPECT_EQ(value("norm"), norm);

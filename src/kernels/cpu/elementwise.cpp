@@ -84,6 +84,16 @@ void copy(const Table& isa, const Context& ctx, const CopyArgs& args) {
   });
 }
 
+void ema(const Table&, const Context& ctx, const EmaArgs& args) {
+  check(args.average.is_contiguous() && args.value.is_contiguous() && args.average.size() == args.value.size(),
+        "ema: contiguous, of one shape");
+  float* average = f32_data(args.average);
+  const float *value = f32_data(args.value), keep = float(args.decay), take = float(1 - args.decay);
+  in_chunks(ctx, args.average.size(), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) average[i] = keep * average[i] + take * value[i];
+  });
+}
+
 void fill(const Table& isa, const Context& ctx, const FillArgs& args) {
   const Operand& dst = args.dst;
   for_runs(ctx, dst, dst, [&](int64_t at, int64_t, int64_t n, int64_t step, int64_t) {

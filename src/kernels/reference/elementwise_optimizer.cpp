@@ -15,6 +15,16 @@ void add(const Context&, const AddArgs& args) {
   });
 }
 
+void ema(const Context&, const EmaArgs& args) {
+  check(args.average.size() == args.value.size(), "ema: shapes");
+  with_scalar(args.average.dtype, [&](auto scalar) {
+    using S = decltype(scalar);
+    for (int64_t i = 0; i < args.average.size(); ++i)
+      store_flat(args.average, i,
+                 S(args.decay) * load_flat<S>(args.average, i) + S(1 - args.decay) * load_flat<S>(args.value, i));
+  });
+}
+
 void copy(const Context&, const CopyArgs& args) {
   check(args.src.rank == args.dst.rank && args.src.shape == args.dst.shape, "copy: shapes");
   for (int64_t i = 0; i < args.dst.size(); ++i) store_flat(args.dst, i, load_flat<double>(args.src, i));

@@ -1,0 +1,110 @@
+#include "train/phases.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+
+namespace minke {
+namespace {
+
+int64_t or_all(int64_t micro_batch, int64_t batch) { return micro_batch > 0 ? micro_batch : batch; }
+
+BatchRamp ramp_of(const Recipe& r, double tokens) {
+  const auto& t = r.train;
+  if (t.batch_start == 0 || t.batch_start == t.batch_size) return {.last = t.batch_size};
+  return {.first = t.batch_start,
+          .last = t.batch_size,
+          .until = t.batch_ramp * tokens,
+          .multiple = t.micro_batch_size > 0 ? t.micro_batch_size : 1};
+}
+
+// Tokens of t.steps steps: the ramp is a share of them, so steps = tokens/T · (share · ln(b1/b0)/(b1−b0) + (1−share)/b1).
+double train_tokens(const Recipe& r) {
+  const auto& t = r.train;
+  const double b1 = double(t.batch_size), steps = double(t.steps), length = double(t.sequence_length);
+  if (t.batch_start == 0 || t.batch_start == t.batch_size) return steps * b1 * length;
+  const double b0 = double(t.batch_start);
+  return steps * length / (t.batch_ramp * std::log(b1 / b0) / (b1 - b0) + (1 - t.batch_ramp) / b1);
+}
+
+}  // namespace
+
+std::vector<Phase> plan_phases(const Recipe& r) {
+  check(r.train.steps > 0, "plan_phases: the steps of [train] are known");
+  const double tokens = train_tokens(r);
+  std::vector<Phase> phases{{.steps = r.train.steps,
+                             .tokens = tokens,
+                             .sequence_length = r.train.sequence_length,
+                             .micro_batch_size = or_all(r.train.micro_batch_size, r.train.batch_size),
+                             .ramp = ramp_of(r, tokens)}};
+  for (const Recipe::LongContext& p : r.long_context)
+    phases.push_back({.first_step = phases.back().last_step(),
+                      .steps = p.steps,
+                      .first_token = phases.back().first_token + phases.back().tokens,
+                      .tokens = double(p.steps * p.batch_size * p.sequence_length),
+                      .sequence_length = p.sequence_length,
+                      .micro_batch_size = or_all(p.micro_batch_size, p.batch_size),
+                      .ramp = {.last = p.batch_size},
+                      .lr = p.lr,
+                      .yarn_factor = p.yarn_factor});
+  return phases;
+}
+
+int64_t steps_with_ramp(const Recipe& r, int64_t steps) {
+  const double tokens = double(steps * r.train.batch_size * r.train.sequence_length);
+  return steps_for(ramp_of(r, tokens), r.train.sequence_length, tokens);
+}
+
+Config phase_config(const Config& base, const Recipe& r, const Phase& phase) {
+  Config c = base;
+  if (phase.first_step == 0) return c;
+  c.max_position_embeddings = std::max(c.max_position_embeddings, phase.sequence_length);
+  if (phase.yarn_factor > 1)
+    c.rope_scaling = {.type = RopeType::yarn,
+                      .factor = phase.yarn_factor,
+                      .original_max_position_embeddings = r.train.sequence_length,
+                      .mscale = 1,
+                      .mscale_all_dim = 1};
+  return c;
+}
+
+TrainSettings train_settings(const Recipe& r, const Phase& phase) {
+  const auto& t = r.train;
+  const double n = phase.tokens;
+  TrainSettings s;
+  s.lr = {.peak = t.lr,
+          .warmup_steps = int64_t(std::llround(t.warmup * double(t.steps))),
+          .decay_begin = t.decay_begin * n,
+          .decay_end = t.decay_end * n,
+          .low = t.lr * t.low_ratio,
+          .last_begin = t.last_begin * n,
+          .last = t.lr * t.last_ratio};
+  // Constant; decay points in the past, so what follows the decay (MTP weight, bias speed) is as it is after it.
+  if (phase.lr > 0) s.lr = {.peak = phase.lr, .warmup_steps = 0, .low = phase.lr, .last_begin = INFINITY};
+  s.adamw = {.beta1 = t.beta1,
+             .beta2 = t.beta2,
+             .eps = t.eps,
+             .weight_decay = t.weight_decay,
+             .clip = t.clip,
+             .moments = t.moments == "bf16" ? DType::bf16 : DType::f32};
+  s.mtp = {t.mtp_weight, t.mtp_weight_late};
+  s.bias_speed = r.balance.bias_speed;
+  s.ema_decay = t.ema_decay;
+  s.spike_jump = t.spike_jump;
+  const auto& b = r.balance;
+  if (b.loss == "none") s.balance = {};
+  else
+    s.balance = {.alpha_expert = b.alpha,
+                 .alpha_device = b.device_alpha,
+                 .alpha_comm = b.comm_alpha,
+                 .num_devices = b.devices,
+                 .top_devices = b.top_devices,
+                 .normalise_scores = true,  // changes nothing for V2's softmax scores, which sum to 1
+                 .count_unbiased = b.loss != "expert",
+                 .whole_batch = b.loss == "batch"};
+  s.drop = {.capacity = b.capacity, .num_devices = b.devices, .protected_fraction = b.protected_fraction};
+  return s;
+}
+
+}  // namespace minke

@@ -1,0 +1,27 @@
+// Is this step's loss to be believed? A loss that is not finite, or that jumps above the mean of the last good ones, comes
+// from a bad batch or from damaged weights; V3 had neither "irrecoverable loss spikes" nor roll-backs (§1), and whoever
+// is less lucky must not lose a run. Part of the resumable state. Test: tests/train/spike_test.cpp.
+#pragma once
+#include <cstddef>
+#include <deque>
+
+namespace minke {
+
+class SpikeGuard {
+ public:
+  static constexpr size_t kWindow = 50, kArmedAfter = 20;  // good steps
+  // jump: nats above the mean of the window that make a spike; 0 = only a loss that is not finite.
+  explicit SpikeGuard(double jump = 0) : jump_(jump) {}
+
+  bool is_spike(double loss) const;
+  void add_good(double loss);
+
+  const std::deque<double>& window() const { return window_; }
+  void restore(std::deque<double> window) { window_ = std::move(window); }
+
+ private:
+  double jump_;
+  std::deque<double> window_;
+};
+
+}  // namespace minke
