@@ -83,7 +83,7 @@ void add_corpus_command(CLI::App& program) {
   command->add_option("--bytes", options->bytes, "bytes of text, such as 300k, 5M, 1G")->capture_default_str();
   command->add_option("--seed", options->seed, "another seed, another corpus")->capture_default_str();
   command->add_option("--out", options->out, "FILE.jsonl or FILE.txt; without it the text is printed");
-  command->add_option("--kind", options->kinds, "only these: story,dialogue,math,word_problem,arithmetic,code");
+  command->add_option("--kind", options->kinds, "only these: story,dialogue,math,word_problem,arithmetic,code,needle");
   command->add_option("--language", options->languages, "only these: en,zh");
   command->callback([options] { run(*options); });
 }

@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   minke::add_score_command(program);
   minke::add_pretrain_command(program);
   minke::add_generate_command(program);
+  minke::add_eval_command(program);
   minke::add_inspect_command(program);
   try {
     program.parse(argc, argv);

@@ -71,10 +71,12 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOpt
                  t.precision == "bf16" ? Precision::bf16() : Precision::f32(), t.sequence_length);
   announce();
   model_->weights().initialise(ctx(), model_->config().initializer_range);
-  trainer_.emplace(ctx(), *model_, train_settings(recipe_, 1),
+  Recipe one_step = recipe_;
+  one_step.train.steps = 1;
+  trainer_.emplace(ctx(), *model_, train_settings(one_step, plan_phases(one_step)[0]),
                    std::make_unique<PlainExecutor>(ctx(), *model_, micro_batch_, t.sequence_length));
   decide_steps();
-  trainer_->set_settings(train_settings(recipe_, recipe_.train.steps));
+  trainer_->set_settings(train_settings(recipe_, plan_phases(recipe_)[0]));
   load_latest();
   log_.emplace(folder_ / "log.jsonl", trainer_->steps_done());
 }
@@ -138,7 +140,7 @@ void PretrainRun::load_latest() {
     position_ = {j.at("epoch").get<uint64_t>(), j.at("sequence").get<uint64_t>()};
     train_seconds_ = j.at("train_seconds").get<double>();
     load_tensors(ctx(), trainer_->state(), latest / "train" / "state.safetensors");
-    trainer_->resumed_at(j.at("step").get<int64_t>());
+    trainer_->resumed_at(j.at("step").get<int64_t>(), j.at("tokens").get<double>());
     const Json& load = j.at("load_window");
     trainer_->load_window().restore(load.at("layers").get<std::vector<int64_t>>(),
                                     load.at("max_vio").get<std::deque<std::vector<double>>>());
@@ -238,9 +240,9 @@ void PretrainRun::log_step(const StepReport& r, double seconds) {
     j["max_vio_100"] = {
         {"mean", r.max_violation}, {"worst_layer", r.worst_layer.layer}, {"worst", r.worst_layer.max_violation}};
   if (recipe_.balance.capacity > 0) j["dropped"] = r.dropped_share();
-  if (r.skipped) j["skipped"] = true;
+  if (!r.skipped.empty()) j["skipped"] = r.skipped;
   log_->write(j);
-  if (r.skipped) console_.print(fmt::format("step {}: the gradient is not finite; this step was skipped", r.step));
+  if (!r.skipped.empty()) console_.print(fmt::format("step {}: {}; this step was skipped", r.step, r.skipped));
 }
 
 void PretrainRun::log_evaluation(bool last) {
@@ -293,6 +295,7 @@ void PretrainRun::save() {
                            {"epoch", position_.epoch},
                            {"sequence", position_.sequence_index},
                            {"train_seconds", train_seconds_},
+                           {"tokens", trainer_->tokens_done()},
                            {"load_window", {{"layers", load.layer_numbers()}, {"max_vio", load.batches()}}}}
                           .dump());
     folder.commit();

@@ -11,7 +11,7 @@
 #include "report/console.h"
 #include "report/jsonl.h"
 #include "tokenize/tokenizer.h"
-#include "train/recipe.h"
+#include "train/phases.h"
 #include "train/trainer.h"
 
 namespace minke {

@@ -9,12 +9,14 @@
 #include "core/error.h"
 #include "core/rng.h"
 #include "data/corpus/genres.h"
+#include "data/corpus/needle.h"
 
 namespace minke {
 namespace {
 
-constexpr DocumentKind kKinds[] = {DocumentKind::story, DocumentKind::dialogue, DocumentKind::word_problem,
-                                   DocumentKind::arithmetic, DocumentKind::code};
+constexpr DocumentKind kKinds[] = {DocumentKind::story,      DocumentKind::dialogue, DocumentKind::word_problem,
+                                   DocumentKind::arithmetic, DocumentKind::code,     DocumentKind::needle};
+constexpr double kNeedleWeight = 0.30;  // where it is asked for
 constexpr Language kLanguages[] = {Language::english, Language::chinese};
 constexpr size_t kBlock = 256;  // documents that one thread makes at a time
 
@@ -39,6 +41,7 @@ std::string make_text(DocumentKind kind, Language language, Rng rng) {
     case DocumentKind::word_problem: return corpus::word_problems_text(rng, chinese);
     case DocumentKind::arithmetic: return corpus::arithmetic_text(rng);
     case DocumentKind::code: return corpus::code_text(rng);
+    case DocumentKind::needle: return corpus::needle_text(rng);
   }
   return {};
 }
@@ -46,7 +49,7 @@ std::string make_text(DocumentKind kind, Language language, Rng rng) {
 }  // namespace
 
 std::string_view name_of(DocumentKind kind) {
-  constexpr std::string_view kNames[] = {"story", "dialogue", "word_problem", "arithmetic", "code"};
+  constexpr std::string_view kNames[] = {"story", "dialogue", "word_problem", "arithmetic", "code", "needle"};
   return kNames[size_t(kind)];
 }
 
@@ -54,7 +57,7 @@ std::string_view name_of(Language language) { return language == Language::engli
 
 CorpusMix corpus_mix(std::string_view kinds, std::string_view languages) {
   CorpusMix mix;
-  std::array<bool, 5> keep_kind{};
+  std::array<bool, kDocumentKinds> keep_kind{};
   std::array<bool, 2> keep_language{};
   for (const std::string& word : words_of(kinds)) {
     bool known = word == "math";
@@ -63,23 +66,24 @@ CorpusMix corpus_mix(std::string_view kinds, std::string_view languages) {
       if (word == name_of(kind)) known = keep_kind[size_t(kind)] = true;
     if (!known)
       user_error(
-          "corpus kind \"{}\" is unknown. Use some of story, dialogue, math, word_problem, arithmetic, code, separated "
-          "by commas",
+          "corpus kind \"{}\" is unknown. Use some of story, dialogue, math, word_problem, arithmetic, code, needle, "
+          "separated by commas",
           word);
   }
   for (const std::string& word : words_of(languages)) {
     if (word != "en" && word != "zh") user_error("corpus language \"{}\" is unknown. Use en, zh or en,zh", word);
     keep_language[word == "zh"] = true;
   }
+  if (keep_kind[size_t(DocumentKind::needle)]) mix.weight[size_t(DocumentKind::needle)][0] = kNeedleWeight;
   if (kinds.empty()) keep_kind.fill(true);
   if (languages.empty()) keep_language.fill(true);
   double total = 0;
-  for (size_t k = 0; k < 5; ++k)
+  for (size_t k = 0; k < kDocumentKinds; ++k)
     for (size_t l = 0; l < 2; ++l) {
       if (!keep_kind[k] || !keep_language[l]) mix.weight[k][l] = 0;
       total += mix.weight[k][l];
     }
-  if (total == 0) user_error("arithmetic and code have no Chinese form; add another kind, or the language en");
+  if (total == 0) user_error("arithmetic, code and needle have no Chinese form; add another kind, or the language en");
   return mix;
 }
 

@@ -11,7 +11,9 @@
 
 namespace minke {
 
-enum class DocumentKind : uint8_t { story, dialogue, word_problem, arithmetic, code };
+// A needle document (data/corpus/needle.h) is made only where it is asked for.
+enum class DocumentKind : uint8_t { story, dialogue, word_problem, arithmetic, code, needle };
+inline constexpr size_t kDocumentKinds = 6;
 enum class Language : uint8_t { english, chinese };
 
 std::string_view name_of(DocumentKind kind);
@@ -28,12 +30,13 @@ inline constexpr int kCorpusVersion = 1;
 
 // Shares of the documents, relative to each other; a zero leaves a genre out.
 struct CorpusMix {
-  // [kind][language]; arithmetic and code have no Chinese form.
-  std::array<std::array<double, 2>, 5> weight = {{{0.30, 0.15}, {0.12, 0.06}, {0.14, 0.07}, {0.08, 0.0}, {0.08, 0.0}}};
+  // [kind][language]; arithmetic, code and needle have no Chinese form.
+  std::array<std::array<double, 2>, kDocumentKinds> weight = {
+      {{0.30, 0.15}, {0.12, 0.06}, {0.14, 0.07}, {0.08, 0.0}, {0.08, 0.0}, {0.0, 0.0}}};
 };
 
 // "stories,math" → a mix with only these kinds (story, dialogue, math = word problems + arithmetic, word_problem,
-// arithmetic, code; plurals allowed); `languages` likewise ("en,zh"). Empty strings mean all. UserError on other words.
+// arithmetic, code, needle; plurals allowed); `languages` likewise ("en,zh"). Empty strings mean all. UserError on other words.
 CorpusMix corpus_mix(std::string_view kinds, std::string_view languages);
 
 Document make_document(uint64_t seed, uint64_t index, const CorpusMix& mix = {});

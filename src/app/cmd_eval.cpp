@@ -1,0 +1,189 @@
+// minke eval: what a checkpoint can do, as numbers: bits per byte of a text, multiple-choice, needle in a haystack.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <numbers>
+
+#include "app/commands.h"
+#include "app/runtime.h"
+#include "data/documents.h"
+#include "eval/choices.h"
+#include "eval/needle.h"
+#include "model/checkpoint.h"
+#include "report/console.h"
+#include "tokenize/tokenizer.h"
+
+namespace minke {
+namespace {
+
+struct EvalOptions {
+  RuntimeOptions runtime;
+  std::string model, dtype = "bf16", out;
+  int64_t ctx_size = 0, batch = 8;
+  std::string choices_file;
+  std::vector<std::string> text, text_keys{"text"};
+  NeedleOptions needle;
+};
+
+// The checkpoint with what every evaluation needs of it.
+struct Subject {
+  Runtime runtime;
+  Tokenizer tokenizer;
+  Model model;
+  Console console{stderr};
+  int64_t length;
+  Likelihood likelihood;
+
+  Subject(const EvalOptions& o, int64_t at_least)
+      : runtime(o.runtime),
+        tokenizer(Tokenizer::load(o.model)),
+        model(runtime.ctx(), config(o), o.dtype == "bf16" ? Precision::bf16() : Precision::f32(), context(o, at_least)),
+        length(model.max_positions()),
+        likelihood((load_weights(runtime.ctx(), model, o.model), runtime.ctx()), model, length, o.batch) {
+    if (tokenizer.vocab_size() > model.config().vocab_size)
+      user_error("the tokenizer of {} has {} tokens but the model {}; they do not belong together", o.model,
+                 tokenizer.vocab_size(), model.config().vocab_size);
+    console.print(runtime.description());
+  }
+  static Config config(const EvalOptions& o) {
+    Config c = load_config(o.model);
+    c.num_nextn_predict_layers = 0;
+    return c;
+  }
+  // Longer than the model was made for is allowed here: how it fails beyond is what one may want to see.
+  static int64_t context(const EvalOptions& o, int64_t at_least) {
+    if (at_least > 0) return at_least;
+    return o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(load_config(o.model).max_position_embeddings, 4096);
+  }
+};
+
+void write_result(const EvalOptions& o, const Json& result) {
+  if (!o.out.empty()) write_file_atomic(o.out, result.dump(2) + "\n");
+}
+
+void eval_choices(const EvalOptions& o) {
+  const auto questions = load_choices(o.choices_file);
+  Subject s(o, 0);
+  const ChoiceScore score =
+      score_choices(s.runtime.ctx(), s.likelihood, s.tokenizer, questions, [&](size_t done, size_t all) {
+        s.console.progress(fmt::format("question {}/{}", done, all), int64_t(done), int64_t(all));
+      });
+  const double n = double(score.questions);
+  std::printf("%lld questions: %.1f %% right by likelihood, %.1f %% by likelihood per byte (guessing: %.1f %%)\n",
+              static_cast<long long>(score.questions), 100 * double(score.by_sum) / n, 100 * double(score.by_byte) / n,
+              100 * score.chance);
+  write_result(o, {{"questions", score.questions},
+                   {"accuracy", double(score.by_sum) / n},
+                   {"accuracy_per_byte", double(score.by_byte) / n},
+                   {"chance", score.chance}});
+}
+
+void eval_needle(EvalOptions& o) {
+  if (o.needle.lengths.empty()) {
+    const Config c = load_config(o.model);
+    for (int64_t l = 128; l <= c.max_position_embeddings && l <= 1 << 16; l *= 2) o.needle.lengths.push_back(l);
+    if (o.needle.lengths.empty()) o.needle.lengths.push_back(c.max_position_embeddings);
+  }
+  o.needle.seed = o.runtime.seed + 1;
+  Subject s(o, *std::max_element(o.needle.lengths.begin(), o.needle.lengths.end()));
+  std::printf("found, by how deep the needle stands (0 %% = at the beginning), %lld texts each\n%8s",
+              static_cast<long long>(o.needle.trials), "tokens");
+  for (int64_t d = 0; d < o.needle.depths; ++d) std::printf("%5.0f%%", 100 * double(d) / double(o.needle.depths - 1));
+  std::printf("    all\n");
+  Json result = Json::array();
+  int64_t found = 0;
+  find_needles(s.runtime.ctx(), s.likelihood, s.tokenizer, o.needle, [&](const NeedleCell& cell) {
+    if (cell.depth == 0) found = 0, std::printf("%8lld", static_cast<long long>(cell.length));
+    found += cell.found;
+    std::printf("%5.0f%%", 100 * double(cell.found) / double(cell.trials));
+    if (cell.depth == 1) std::printf("%6.1f%%\n", 100 * double(found) / double(cell.trials * o.needle.depths));
+    std::fflush(stdout);
+    result.push_back({{"length", cell.length}, {"depth", cell.depth}, {"trials", cell.trials}, {"found", cell.found}});
+  });
+  write_result(o, result);
+}
+
+void eval_text(const EvalOptions& o) {
+  Subject s(o, 0);
+  double nats = 0;
+  int64_t tokens = 0, bytes = 0;
+  std::vector<Continuation> waiting;
+  const auto run = [&] {
+    for (const LogLikelihood& l : s.likelihood(s.runtime.ctx(), waiting)) nats -= l.nats;
+    waiting.clear();
+    s.console.progress(fmt::format("{} of text, {} tokens", human_bytes(double(bytes)), human_count(double(tokens))), 0,
+                       0);
+  };
+  read_documents(o.text, {.text_keys = o.text_keys}, [&](std::string_view text) {
+    std::vector<int32_t> ids = s.tokenizer.encode(text, {.parse_special = false, .add_bos = true});
+    if (ids.empty()) return;
+    // Without a bos the first token has nothing before it: the end of a document stands there, or the token itself.
+    if (ids[0] != s.tokenizer.bos_id())
+      ids.insert(ids.begin(), s.tokenizer.eos_id() >= 0 ? s.tokenizer.eos_id() : ids[0]);
+    bytes += int64_t(text.size());
+    tokens += int64_t(ids.size()) - 1;
+    for (size_t begin = 0; begin + 1 < ids.size(); begin += size_t(s.length) - 1) {
+      const size_t end = std::min(ids.size(), begin + size_t(s.length));
+      waiting.push_back({{ids[begin]}, {ids.begin() + long(begin) + 1, ids.begin() + long(end)}});
+      if (int64_t(waiting.size()) == o.batch) run();
+    }
+  });
+  if (tokens == 0) user_error("there is no text in {}", o.text[0]);
+  run();
+  const double per_token = nats / double(tokens), per_byte = nats / std::numbers::ln2 / double(bytes);
+  std::printf("%.4f nats per token, %.4f bits per byte (%lld tokens, %lld bytes, windows of %lld tokens)\n", per_token,
+              per_byte, static_cast<long long>(tokens), static_cast<long long>(bytes),
+              static_cast<long long>(s.length));
+  write_result(o, {{"nats_per_token", per_token}, {"bits_per_byte", per_byte}, {"tokens", tokens}, {"bytes", bytes}});
+}
+
+// What all three share.
+CLI::App* add_kind(CLI::App& parent, const std::shared_ptr<EvalOptions>& o, const char* name, const char* what) {
+  CLI::App* c = parent.add_subcommand(name, what);
+  c->add_option("-m,--model", o->model, "Checkpoint folder")->required();
+  c->add_option("--dtype", o->dtype, "Number format of the computation")
+      ->check(CLI::IsMember({"bf16", "f32"}))
+      ->capture_default_str();
+  c->add_option("-b,--batch", o->batch, "Sequences at once")->check(CLI::Range(1, 4096))->capture_default_str();
+  c->add_option("--out", o->out, "Also write the figures to this JSON file");
+  add_runtime_flags(*c, o->runtime);
+  return c;
+}
+
+void add_context(CLI::App& c, const std::shared_ptr<EvalOptions>& o) {
+  c.add_option("-c,--ctx-size", o->ctx_size, "Tokens of context; 0 = what the model was made for, at most 4096")
+      ->check(CLI::Range(0, 1 << 24))
+      ->capture_default_str();
+}
+
+}  // namespace
+
+void add_eval_command(CLI::App& program) {
+  const auto o = std::make_shared<EvalOptions>();
+  CLI::App* eval = program.add_subcommand("eval", "What a checkpoint can do: bits per byte, multiple-choice, needles");
+  eval->require_subcommand(1);
+  CLI::App* text = add_kind(*eval, o, "text", "Bits per byte of text");
+  text->add_option("files", o->text, "Files, folders or globs: .txt, .jsonl, .gz, .zst")->required();
+  text->add_option("--text-key", o->text_keys, "JSONL keys whose values are the text")->capture_default_str();
+  add_context(*text, o);
+  text->callback([o] { eval_text(*o); });
+  CLI::App* choices = add_kind(*eval, o, "choices", "Multiple-choice questions by likelihood");
+  choices->add_option("file", o->choices_file, "Lines of {\"question\": \"…\", \"choices\": [\"…\", …], \"answer\": 0}")
+      ->required();
+  add_context(*choices, o);
+  choices->callback([o] { eval_choices(*o); });
+  CLI::App* needle = add_kind(*eval, o, "needle", "Is a fact found wherever it stands in a long text?");
+  needle->add_option("--lengths", o->needle.lengths, "Tokens of the texts; default: 128, 256 … up to the model's")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1 << 24));
+  needle->add_option("--depths", o->needle.depths, "Places of the needle")
+      ->check(CLI::Range(2, 1000))
+      ->capture_default_str();
+  needle->add_option("--trials", o->needle.trials, "Texts per length and place")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  needle->callback([o] { eval_needle(*o); });
+}
+
+}  // namespace minke

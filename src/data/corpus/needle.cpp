@@ -1,0 +1,100 @@
+#include "data/corpus/needle.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string_view>
+#include <vector>
+
+#include "core/error.h"
+#include "data/corpus/genres.h"
+
+namespace minke {
+namespace {
+
+constexpr std::string_view kKeys[] = {"amber",  "basil", "cedar", "coral",   "crystal", "ebony",  "ember",  "granite",
+                                      "indigo", "ivory", "jade",  "laurel",  "maple",   "marble", "olive",  "onyx",
+                                      "opal",   "pearl", "ruby",  "saffron", "silver",  "topaz",  "velvet", "willow"};
+constexpr size_t kNeedles = 4;
+
+struct Needle {
+  std::string_view key;
+  int64_t value = 0;
+};
+
+std::string question(const Needle& n) { return fmt::format("The number of {} is", n.key); }
+std::string answer(const Needle& n) { return fmt::format(" {}", n.value); }
+
+// The sentences of stories, at least `bytes` of them.
+std::vector<std::string> sentences(Rng& rng, size_t bytes) {
+  std::vector<std::string> all;
+  for (size_t size = 0; size < bytes;) {
+    std::string story = corpus::story_en(Rng{RngKey{rng.key.u64(rng.index++)}});
+    for (size_t begin = 0; begin < story.size() && size < bytes;) {
+      size_t end = story.find_first_of(".!?\n", begin);
+      end = end == story.npos ? story.size() : end + 1;
+      while (end < story.size() && (story[end] == '"' || story[end] == '.')) ++end;
+      std::string sentence = story.substr(begin, end - begin);
+      sentence.erase(0, sentence.find_first_not_of(" \n"));
+      begin = end;
+      if (sentence.size() < 4) continue;
+      size += sentence.size() + 1;
+      all.push_back(std::move(sentence));
+    }
+  }
+  return all;
+}
+
+std::array<Needle, kNeedles> make_needles(Rng& rng) {
+  std::array<Needle, kNeedles> needles;
+  for (size_t i = 0; i < kNeedles; ++i) {
+    const auto taken = [&](std::string_view key) {
+      return std::any_of(needles.begin(), needles.begin() + i, [&](const Needle& n) { return n.key == key; });
+    };
+    do needles[i].key = kKeys[rng.below(std::size(kKeys))];
+    while (taken(needles[i].key));
+    needles[i].value = 10 + int64_t(rng.below(90));
+  }
+  return needles;
+}
+
+// The needles among the sentences; depth[i] of needle i.
+std::string hide(const std::vector<std::string>& sentences, const std::array<Needle, kNeedles>& needles,
+                 const std::array<double, kNeedles>& depth) {
+  std::string text;
+  const auto put = [&](const std::string& s) { text += (text.empty() ? "" : " ") + s; };
+  for (size_t s = 0; s <= sentences.size(); ++s) {
+    for (size_t i = 0; i < kNeedles; ++i)
+      if (size_t(std::llround(depth[i] * double(sentences.size()))) == s)
+        put(question(needles[i]) + answer(needles[i]) + ".");
+    if (s < sentences.size()) put(sentences[s]);
+  }
+  return text;
+}
+
+}  // namespace
+
+NeedleTask make_needle(uint64_t seed, uint64_t index, size_t bytes, double depth) {
+  check(depth >= 0 && depth <= 1, "make_needle: depth is from 0 to 1");
+  Rng rng{RngKey{seed}.at("needle").at(index)};
+  const auto needles = make_needles(rng);
+  std::array<double, kNeedles> depths{depth};
+  for (size_t i = 1; i < kNeedles; ++i) depths[i] = rng.uniform();
+  return {hide(sentences(rng, bytes), needles, depths) + "\n" + question(needles[0]), answer(needles[0])};
+}
+
+std::string corpus::needle_text(Rng rng) {
+  const auto bytes = size_t(200 * std::pow(10.0, rng.uniform()));
+  const auto needles = make_needles(rng);
+  std::array<double, kNeedles> depths;
+  for (double& d : depths) d = rng.uniform();
+  std::string text = hide(sentences(rng, bytes), needles, depths);
+  std::array<size_t, kNeedles> order{0, 1, 2, 3};
+  for (size_t i = kNeedles; i > 1; --i) std::swap(order[i - 1], order[rng.below(i)]);
+  for (size_t i : order) text += "\n" + question(needles[i]) + answer(needles[i]) + ".";
+  return text;
+}
+
+}  // namespace minke

@@ -1,0 +1,25 @@
+// A needle in a haystack (V3 §4.3, figure 8): short facts among the sentences of stories, asked for at the end. What the
+// long-context evaluation asks and, as documents of the built-in corpus ("needle"), what a small model learns it from.
+// Pure functions of (seed, index). Tested in tests/data/corpus_test.cpp.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "core/rng.h"
+
+namespace minke {
+
+struct NeedleTask {
+  std::string prompt;  // the haystack and the question, up to where the answer begins
+  std::string answer;  // " 57"
+};
+// A haystack of about `bytes` bytes that hides four needles; the one asked for stands at `depth` of it (0 = the
+// beginning, 1 = the end), the others anywhere.
+NeedleTask make_needle(uint64_t seed, uint64_t index, size_t bytes, double depth);
+
+namespace corpus {
+// A haystack of 200 to 2,000 bytes, and after it the question and answer of every needle in it.
+std::string needle_text(Rng rng);
+}  // namespace corpus
+
+}  // namespace minke

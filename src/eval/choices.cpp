@@ -1,0 +1,82 @@
+#include "eval/choices.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/json.h"
+
+namespace minke {
+namespace {
+
+constexpr size_t kMaxBytes = size_t(256) << 20;
+constexpr size_t kMaxChoices = 64;
+
+ChoiceQuestion parse_question(std::string_view line, const std::string& where) {
+  const Json j = parse_json(line, where);
+  const auto text = [&](const Json& v, const char* what) {
+    if (!v.is_string() || v.get_ref<const std::string&>().empty())
+      user_error("{}: {} must be a text that is not empty", where, what);
+    return v.get<std::string>();
+  };
+  for (const char* key : {"question", "choices", "answer"})
+    if (!j.is_object() || !j.contains(key))
+      user_error("{}: a line is {{\"question\": \"…\", \"choices\": [\"…\", …], \"answer\": 0}}; {} is missing", where,
+                 key);
+  ChoiceQuestion q{text(j["question"], "question"), {}, 0};
+  const Json& choices = j["choices"];
+  if (!choices.is_array() || choices.size() < 2 || choices.size() > kMaxChoices)
+    user_error("{}: choices must be a list of 2 to {} texts", where, kMaxChoices);
+  for (const Json& c : choices) q.choices.push_back(text(c, "every choice"));
+  const Json& answer = j["answer"];
+  if (!answer.is_number_integer() || answer.get<int64_t>() < 0 || answer.get<int64_t>() >= int64_t(choices.size()))
+    user_error("{}: answer must be the number of the right choice, 0 to {}", where, choices.size() - 1);
+  q.answer = answer.get<size_t>();
+  return q;
+}
+
+}  // namespace
+
+std::vector<ChoiceQuestion> load_choices(const std::string& file) {
+  const std::string text = read_file(file, kMaxBytes);
+  std::vector<ChoiceQuestion> all;
+  size_t number = 0;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    ++number;
+    const std::string_view line = std::string_view(text).substr(begin, end - begin);
+    if (line.find_first_not_of(" \t\r") != line.npos)
+      all.push_back(parse_question(line, fmt::format("{}:{}", file, number)));
+    begin = end + 1;
+  }
+  if (all.empty()) user_error("{}: there is no question in it", file);
+  return all;
+}
+
+ChoiceScore score_choices(const Context& ctx, Likelihood& likelihood, const Tokenizer& tokenizer,
+                          const std::vector<ChoiceQuestion>& questions,
+                          const std::function<void(size_t, size_t)>& progress) {
+  ChoiceScore score;
+  for (const ChoiceQuestion& q : questions) {
+    std::vector<Continuation> all;
+    const std::vector<int32_t> prompt = tokenizer.encode(q.question, {.parse_special = false, .add_bos = true});
+    for (const std::string& c : q.choices) all.push_back({prompt, tokenizer.encode(c, {.parse_special = false})});
+    const auto result = likelihood(ctx, all);
+    const auto best = [&](auto value) {
+      size_t top = 0;
+      for (size_t i = 1; i < result.size(); ++i)
+        if (value(i) > value(top)) top = i;
+      return top;
+    };
+    ++score.questions;
+    score.by_sum += best([&](size_t i) { return result[i].nats; }) == q.answer;
+    score.by_byte += best([&](size_t i) { return result[i].nats / double(q.choices[i].size()); }) == q.answer;
+    score.chance += 1 / double(q.choices.size());
+    if (progress) progress(size_t(score.questions), questions.size());
+  }
+  score.chance /= double(std::max<int64_t>(score.questions, 1));
+  return score;
+}
+
+}  // namespace minke

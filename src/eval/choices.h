@@ -1,0 +1,30 @@
+// Multiple-choice by likelihood: each answer is scored by log p(answer | question), and by it per byte so that long
+// answers are not at a disadvantage (as published evaluations of base models do). Test: tests/eval/eval_test.cpp.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "eval/likelihood.h"
+#include "tokenize/tokenizer.h"
+
+namespace minke {
+
+struct ChoiceQuestion {
+  std::string question;
+  std::vector<std::string> choices;
+  size_t answer = 0;  // index into choices
+};
+// Lines {"question": "…", "choices": ["…", …], "answer": 0}. UserError with the line for anything else.
+std::vector<ChoiceQuestion> load_choices(const std::string& file);
+
+struct ChoiceScore {
+  int64_t questions = 0, by_sum = 0, by_byte = 0;  // right answers by log p and by log p per byte
+  double chance = 0;                               // expected of guessing
+};
+// progress(done, all), if given, is called now and then.
+ChoiceScore score_choices(const Context& ctx, Likelihood& likelihood, const Tokenizer& tokenizer,
+                          const std::vector<ChoiceQuestion>& questions,
+                          const std::function<void(size_t, size_t)>& progress = {});
+
+}  // namespace minke

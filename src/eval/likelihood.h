@@ -1,0 +1,36 @@
+// log p(continuation | prompt) under a model, by the same forward as training. Sequences are batched and padded on the
+// right, which causal attention does not see. Test: tests/eval/eval_test.cpp.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "model/model.h"
+
+namespace minke {
+
+struct Continuation {
+  std::vector<int32_t> prompt, text;  // token ids; neither is empty
+};
+struct LogLikelihood {
+  double nats = 0;      // log p of the whole continuation
+  bool greedy = false;  // every token of it is the most likely one: greedy decoding would write exactly this
+};
+
+class Likelihood {
+ public:
+  // Sequences of up to max_length tokens, prompt and text together; `batch` at once.
+  Likelihood(const Context& ctx, Model& model, int64_t max_length, int64_t batch = 8);
+
+  // One result for each, in their order. UserError for one that is longer than max_length.
+  std::vector<LogLikelihood> operator()(const Context& ctx, const std::vector<Continuation>& all);
+
+ private:
+  void run(const Context& ctx, const Continuation* first, int64_t count, std::vector<LogLikelihood>& out);
+
+  Model* model_;
+  int64_t max_length_, batch_;
+  Arena arena_;
+  BatchBuffers buffers_;
+};
+
+}  // namespace minke

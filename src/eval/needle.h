@@ -1,0 +1,29 @@
+// Needle in a haystack (V3 §4.3, figure 8): is a fact repeated exactly, wherever it stands in a text of a given length?
+// The texts are those of data/corpus/needle.h. Test: tests/eval/eval_test.cpp.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "eval/likelihood.h"
+#include "tokenize/tokenizer.h"
+
+namespace minke {
+
+struct NeedleOptions {
+  std::vector<int64_t> lengths;  // tokens, question and answer included
+  int64_t depths = 10;           // places from the beginning (0) to the end (1) of the text
+  int64_t trials = 5;            // texts per length and depth
+  uint64_t seed = 1;
+};
+struct NeedleCell {
+  int64_t length = 0;
+  double depth = 0;
+  int64_t trials = 0, found = 0;  // found: greedy decoding writes exactly the answer
+};
+// Cells by length, then depth. UserError for a length beyond what `likelihood` takes or too short for a question.
+std::vector<NeedleCell> find_needles(const Context& ctx, Likelihood& likelihood, const Tokenizer& tokenizer,
+                                     const NeedleOptions& options,
+                                     const std::function<void(const NeedleCell&)>& progress = {});
+
+}  // namespace minke

@@ -1,0 +1,179 @@
+// Likelihoods against the plain forward; choices and needles with a model whose answers are known.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+
+#include "core/files.h"
+#include "data/corpus/needle.h"
+#include "eval/choices.h"
+#include "eval/needle.h"
+#include "support/random.h"
+#include "support/tiny.h"
+#include "tokenize/train.h"
+
+namespace minke {
+namespace {
+
+using namespace test;
+
+struct Rig {
+  TestContext ctx{cpu_kernels()};
+  Model model;
+  explicit Rig(Config config = tiny_v3()) : model(ctx, std::move(config), Precision::f32(), 64) {
+    model.weights().initialise(ctx, 0.25);
+  }
+  // −Σ loss over the positions whose targets are given.
+  double plain(const std::vector<int32_t>& ids, size_t prompt) {
+    const int64_t n = int64_t(ids.size()) - 1;
+    std::vector<int32_t> targets(size_t(n), -1);
+    for (size_t i = prompt; i < ids.size(); ++i) targets[i - 1] = ids[i];
+    Arena measure;
+    const std::vector<int64_t> tokens{n};
+    model.lay_out_saved(measure, tokens, false);
+    Arena arena(*ctx.context().memory, measure.high_water());
+    const ModelSaved saved = model.lay_out_saved(arena, tokens, false);
+    BatchBuffers buffers(ctx, n, 0);
+    const auto& batches = buffers.fill(ctx, std::vector<int32_t>(ids.begin(), ids.end() - 1), targets, 1, n);
+    model.forward(ctx, batches, saved);
+    model.loss(ctx, batches, saved);
+    std::vector<float> loss(static_cast<size_t>(n));
+    ctx.kernels().download(ctx, {.device = saved.loss, .host = loss.data()});
+    double sum = 0;
+    for (float l : loss) sum -= double(l);
+    return sum;
+  }
+};
+
+// The same numbers whatever else is in the batch. f32: a sum of at most 20 logs, each off by some 1e-6.
+TEST(Likelihood, IsThatOfThePlainForward) {
+  Rig rig;
+  Likelihood likelihood(rig.ctx, rig.model, 64, 3);
+  std::vector<Continuation> all;
+  std::vector<double> expected;
+  for (uint64_t i = 0; i < 8; ++i) {
+    const auto ids = random_tokens(i, int64_t(4 + 5 * i), 23);
+    const size_t prompt = 1 + i % 3;
+    all.push_back({{ids.begin(), ids.begin() + long(prompt)}, {ids.begin() + long(prompt), ids.end()}});
+    expected.push_back(rig.plain(ids, prompt));
+  }
+  const auto result = likelihood(rig.ctx, all);
+  ASSERT_EQ(result.size(), all.size());
+  for (size_t i = 0; i < all.size(); ++i) EXPECT_NEAR(result[i].nats, expected[i], 2e-5) << i;
+  all[0].text.resize(100, 1);
+  EXPECT_THROW(likelihood(rig.ctx, all), UserError);
+}
+
+TEST(Likelihood, GreedyIsTheMostLikelyTokenEverywhere) {
+  Rig rig;
+  Likelihood likelihood(rig.ctx, rig.model, 64);
+  int greedy = 0;
+  for (int32_t token = 0; token < 23; ++token) greedy += likelihood(rig.ctx, {{{5, 6}, {token}}})[0].greedy;
+  EXPECT_EQ(greedy, 1);
+}
+
+Tokenizer small_tokenizer() {
+  std::string text;
+  for (uint64_t i = 0; i < 40; ++i) text += corpus::needle_text(Rng{RngKey{i}}) + "\n";
+  const std::string_view texts[] = {text};
+  return train_bpe(texts, {.vocab_size = 400});
+}
+
+struct Questions {
+  fs::path file = fs::path(::testing::TempDir()) / "choices.jsonl";
+  explicit Questions(const std::string& text) { write_file_atomic(file, text); }
+  std::string complaint() const {
+    try {
+      load_choices(file.string());
+    } catch (const UserError& e) {
+      return e.what();
+    }
+    return "";
+  }
+};
+
+TEST(Choices, ReadsLinesAndNamesWhatIsWrong) {
+  const Questions good("{\"question\": \"a\", \"choices\": [\"b\", \"c\"], \"answer\": 1}\n\n");
+  ASSERT_EQ(load_choices(good.file.string()).size(), 1u);
+  EXPECT_EQ(load_choices(good.file.string())[0].answer, 1u);
+  for (const auto& [text, part] :
+       {std::pair{"{\"question\": \"a\", \"choices\": [\"b\", \"c\"]}\n", "choices.jsonl:1: a line is"},
+        {"\n{\"question\": \"a\", \"choices\": [\"b\"], \"answer\": 0}",
+         "choices.jsonl:2: choices must be a list of 2"},
+        {"{\"question\": \"a\", \"choices\": [\"b\", \"c\"], \"answer\": 2}", "the number of the right choice, 0 to 1"},
+        {"{\"question\": \"a\", \"choices\": [\"b\", \"c\"], \"answer\": -1}", "the number of the right choice"},
+        {"{\"question\": 1, \"choices\": [\"b\", \"c\"], \"answer\": 0}", "question must be a text"},
+        {"[1]", "a line is"},
+        {"", "there is no question in it"}})
+    EXPECT_NE(Questions(text).complaint().find(part), std::string::npos) << text << Questions(text).complaint();
+}
+
+// The score counts exactly the questions whose right answer has the larger likelihood.
+TEST(Choices, CountsTheLikeliest) {
+  const Tokenizer tokenizer = small_tokenizer();
+  Config config = tiny_llama();
+  config.vocab_size = tokenizer.vocab_size();
+  Rig rig(config);
+  Likelihood likelihood(rig.ctx, rig.model, 64);
+  std::vector<ChoiceQuestion> questions;
+  int64_t expected = 0;
+  for (int i = 0; i < 12; ++i) {
+    ChoiceQuestion q{
+        "The number of opal is", {" " + std::to_string(10 + i), " " + std::to_string(60 - i)}, size_t(i % 2)};
+    const auto prompt = tokenizer.encode(q.question, {.add_bos = true});
+    const auto both =
+        likelihood(rig.ctx, {{prompt, tokenizer.encode(q.choices[0])}, {prompt, tokenizer.encode(q.choices[1])}});
+    expected += (both[1].nats > both[0].nats) == (i % 2 == 1);
+    questions.push_back(std::move(q));
+  }
+  const ChoiceScore score = score_choices(rig.ctx, likelihood, tokenizer, questions);
+  EXPECT_EQ(score.questions, 12);
+  EXPECT_EQ(score.by_sum, expected);
+  EXPECT_EQ(score.by_byte, expected);  // all choices have three bytes
+  EXPECT_DOUBLE_EQ(score.chance, 0.5);
+}
+
+TEST(Needle, TasksHideTheAnswerWhereTheySay) {
+  for (const double depth : {0.0, 0.5, 1.0}) {
+    const NeedleTask task = make_needle(1, 7, 1500, depth);
+    const size_t question = task.prompt.rfind('\n') + 1;
+    const std::string needle = task.prompt.substr(question) + task.answer + ".";
+    const size_t at = task.prompt.find(needle);
+    ASSERT_LT(at, question) << task.prompt;
+    EXPECT_NEAR(double(at) / double(question), depth, 0.12);
+    EXPECT_EQ(task.prompt, make_needle(1, 7, 1500, depth).prompt);
+    EXPECT_NE(task.prompt, make_needle(1, 8, 1500, depth).prompt);
+    EXPECT_EQ(task.answer.size(), 3u);
+  }
+  // A document to learn from: every question at its end is answered with what the text says.
+  const std::string text = corpus::needle_text(Rng{RngKey{3}});
+  int questions = 0;
+  for (size_t line = text.find('\n'); line != text.npos; line = text.find('\n', line + 1), ++questions) {
+    const size_t end = std::min(text.find('\n', line + 1), text.size());
+    EXPECT_LT(text.find(text.substr(line + 1, end - line - 1)), text.find('\n'));
+  }
+  EXPECT_EQ(questions, 4);
+}
+
+// A model that knows nothing finds nothing; every cell is there, and no text is longer than was asked for.
+TEST(Needle, ReportsEveryLengthAndDepth) {
+  const Tokenizer tokenizer = small_tokenizer();
+  Config config = tiny_llama();
+  config.vocab_size = tokenizer.vocab_size();
+  config.max_position_embeddings = 256;
+  const TestContext ctx(cpu_kernels());
+  Model model(ctx, config, Precision::f32(), 256);
+  model.weights().initialise(ctx, 0.25);
+  Likelihood likelihood(ctx, model, 256);
+  const auto cells = find_needles(ctx, likelihood, tokenizer, {.lengths = {100, 256}, .depths = 3, .trials = 2});
+  ASSERT_EQ(cells.size(), 6u);
+  EXPECT_EQ(cells[4].length, 256);
+  EXPECT_EQ(cells[4].depth, 0.5);
+  int64_t found = 0;
+  for (const NeedleCell& c : cells) found += c.found;
+  EXPECT_LT(found, 6);
+  EXPECT_THROW(find_needles(ctx, likelihood, tokenizer, {.lengths = {5}, .depths = 2, .trials = 1}), UserError);
+}
+
+}  // namespace
+}  // namespace minke
