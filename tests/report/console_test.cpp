@@ -29,6 +29,36 @@ TEST(Console, StepLineHasEverything) {
     EXPECT_NE(line.find(part), line.npos) << part << " in " << line;
 }
 
+size_t width(const std::string& text) {
+  return size_t(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+TEST(Console, NarrowTerminalsGetFewerParts) {
+  const StepLine line{.step = 120,
+                      .steps = 2000,
+                      .loss = 3.214,
+                      .lr = 9.8e-4,
+                      .grad_norm = 0.83,
+                      .tokens_per_second = 12900,
+                      .eta_seconds = 840,
+                      .mtp_loss = {3.5, 3.6},
+                      .load_max_over_mean = 1.18,
+                      .share_of_peak = 0.41};
+  EXPECT_NE(step_line(line).find("12.9k tok/s (41 % of peak)"), std::string::npos);
+  EXPECT_EQ(step_line(line, 1000), step_line(line));
+  size_t last = width(step_line(line));
+  for (int columns = int(last); columns >= 30; --columns) {
+    const std::string text = step_line(line, columns);
+    EXPECT_LT(width(text), size_t(columns)) << text;  // the last column stays free: some terminals wrap at it
+    EXPECT_LE(width(text), last);
+    last = width(text);
+    EXPECT_TRUE(text.starts_with("step 120/2000")) << text;
+    EXPECT_NE(text.find("loss 3.214"), text.npos) << text;
+  }
+  EXPECT_EQ(step_line(line, 45), "step 120/2000 loss 3.214  ETA 14 min");
+  EXPECT_EQ(step_line(line, 5), "step 120/2000 loss 3.214");  // what stays, stays
+}
+
 TEST(Console, HumanNumbers) {
   EXPECT_EQ(human_time(45), "45 s");
   EXPECT_EQ(human_time(840), "14 min");
@@ -69,7 +99,7 @@ TEST(Jsonl, ResumingDropsWhatWillBeWrittenAgainAndCutLines) {
     JsonlLog log(file, 0);
     for (int i = 1; i <= 4; ++i) log.write({{"step", i}, {"text", "é\xff"}});  // invalid UTF-8 must not end a run
   }
-  write_file_atomic(file, read_file(file) + "{\"step\": 2, \"lo");
+  write_file_atomic(file, read_file(file) + "[1]\n{\"step\": \"x\"}\n{\"step\": 2, \"lo");
   {
     JsonlLog log(file, 2);
     log.write({{"step", 3}});
