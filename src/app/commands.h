@@ -14,5 +14,6 @@ void add_inspect_command(CLI::App& program);
 void add_score_command(CLI::App& program);
 void add_pretrain_command(CLI::App& program);
 void add_generate_command(CLI::App& program);
+void add_report_command(CLI::App& program);
 
 }  // namespace minke
