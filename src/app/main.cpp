@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
   minke::add_corpus_command(program);
   minke::add_score_command(program);
   minke::add_pretrain_command(program);
+  minke::add_report_command(program);
   minke::add_generate_command(program);
   minke::add_eval_command(program);
   minke::add_inspect_command(program);

@@ -3,11 +3,13 @@
 #include <chrono>
 #include <cmath>
 #include <csignal>
+#include <ctime>
 #include <nlohmann/json.hpp>
 #include <numbers>
 
 #include "infer/generate.h"
 #include "model/checkpoint.h"
+#include "report/report.h"
 #include "spec/counts.h"
 
 namespace minke {
@@ -15,6 +17,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
+
+int64_t unix_time() { return int64_t(std::time(nullptr)); }
 
 volatile std::sig_atomic_t stop_requested = 0;
 
@@ -78,7 +82,8 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOpt
   decide_steps();
   trainer_->set_settings(train_settings(recipe_, plan_phases(recipe_)[0]));
   load_latest();
-  log_.emplace(folder_ / "log.jsonl", trainer_->steps_done());
+  log_.emplace(folder_, trainer_->steps_done());
+  log_start();
 }
 
 // What the run will need, in words, before it is touched: the weights are only address space until they are filled.
@@ -223,7 +228,8 @@ void PretrainRun::log_step(const StepReport& r, double seconds) {
                                .load_max_over_mean = r.load.empty() ? 0 : r.load_max_over_mean(),
                                .max_violation = r.max_violation,
                                .worst_layer = r.worst_layer.layer,
-                               .worst_max_violation = r.worst_layer.max_violation}),
+                               .worst_max_violation = r.worst_layer.max_violation},
+                              console_.columns()),
                     r.step, recipe_.train.steps);
   Json j{{"step", r.step},
          {"loss", r.loss},
@@ -242,7 +248,43 @@ void PretrainRun::log_step(const StepReport& r, double seconds) {
   if (recipe_.balance.capacity > 0) j["dropped"] = r.dropped_share();
   if (!r.skipped.empty()) j["skipped"] = r.skipped;
   log_->write(j);
+  log_load(r);
   if (!r.skipped.empty()) console_.print(fmt::format("step {}: {}; this step was skipped", r.step, r.skipped));
+}
+
+// Once a start: what a report says above the curves.
+void PretrainRun::log_start() {
+  const Counts counts = count_parameters(model_->config());
+  log_->write({{"step", trainer_->steps_done()},
+               {"run",
+                {{"unix_time", unix_time()},
+                 {"machine", runtime_.description()},
+                 {"model_type", model_->config().model_type},
+                 {"layers", model_->config().num_hidden_layers},
+                 {"parameters", counts.total},
+                 {"active_parameters", counts.active_head_only},
+                 {"vocab_size", model_->config().vocab_size},
+                 {"steps", recipe_.train.steps},
+                 {"sequence_length", recipe_.train.sequence_length},
+                 {"batch_size", recipe_.train.batch_size}}}});
+  if (trainer_->steps_done() == 0) log_->text("recipe", recipe_to_toml(recipe_));
+}
+
+// Tokens of every expert, a hundred times a run: each step would outgrow everything else in the log.
+void PretrainRun::log_load(const StepReport& r) {
+  if (r.load.empty() || !due(0.01)) return;
+  Json load;
+  for (const LayerLoad& l : r.load) load[std::to_string(l.layer)] = l.tokens;
+  log_->write({{"step", r.step}, {"load", load}});
+}
+
+// The page is a convenience: whatever fails in making it must not end the run.
+void PretrainRun::refresh_report() {
+  try {
+    write_report({folder_}, folder_ / "report.html");
+  } catch (const std::exception& e) {
+    console_.print(fmt::format("warning: report.html was not written: {}", e.what()));
+  }
 }
 
 void PretrainRun::log_evaluation(bool last) {
@@ -257,6 +299,7 @@ void PretrainRun::log_evaluation(bool last) {
                {"eval_bits_per_byte", e.bits_per_byte},
                {"eval_tokens", e.tokens},
                {"train_seconds", train_seconds_},
+               {"unix_time", unix_time()},
                {"final", last}});
 }
 
@@ -341,6 +384,7 @@ bool PretrainRun::run() {
     if (!last && due(log.eval_every)) {  // also when stopping: the resumed run begins after this step
       log_evaluation(false);
       show_samples();
+      refresh_report();
     }
     if (stop) {
       console_.print(
@@ -351,8 +395,10 @@ bool PretrainRun::run() {
   log_evaluation(true);
   show_balance();
   show_samples();
-  console_.print(fmt::format("done        {} steps in {}; the model is {}", recipe_.train.steps,
-                             human_time(train_seconds_), (folder_ / "latest").string()));
+  refresh_report();
+  console_.print(fmt::format("done        {} steps in {}; the model is {}, its curves {}", recipe_.train.steps,
+                             human_time(train_seconds_), (folder_ / "latest").string(),
+                             (folder_ / "report.html").string()));
   return true;
 }
 

@@ -1,4 +1,5 @@
-// A pre-training run in a folder: recipe.toml (resolved), tokenizer/, data/ (token shards), log.jsonl, checkpoints/step-N
+// A pre-training run in a folder: recipe.toml (resolved), tokenizer/, data/ (token shards), log.jsonl, the same for
+// TensorBoard (events.out.tfevents.…), report.html (made again at each evaluation), checkpoints/step-N
 // (Hugging Face folders that also hold train/, the resumable state) and latest, a link to the newest. Puts together
 // what the layers offer; the order of things is in PretrainRun::run. Test: tests/app/pretrain_test.sh.
 #pragma once
@@ -9,7 +10,7 @@
 #include "data/loader.h"
 #include "data/tokenize_data.h"
 #include "report/console.h"
-#include "report/jsonl.h"
+#include "report/recorder.h"
 #include "tokenize/tokenizer.h"
 #include "train/phases.h"
 #include "train/trainer.h"
@@ -44,7 +45,10 @@ class PretrainRun {
   StepReport train_step();
   Evaluation evaluate(int64_t max_tokens);
   void log_step(const StepReport& report, double seconds);
+  void log_start();
+  void log_load(const StepReport& report);
   void log_evaluation(bool last);
+  void refresh_report();
   void show_samples();
   void show_balance();
   void save();
@@ -62,7 +66,7 @@ class PretrainRun {
   LoaderPosition position_;
   std::optional<Model> model_;
   std::optional<Trainer> trainer_;
-  std::optional<JsonlLog> log_;
+  std::optional<Recorder> log_;
   int64_t micro_batch_ = 1;
   double train_seconds_ = 0, recent_rate_ = 0;
 };

@@ -1,6 +1,7 @@
-// What a person sees of a run: one line a step with progress bar and ETA. On a terminal the line is rewritten in place;
-// into a file or pipe it is printed when the progress has moved on by a fiftieth, so that logs stay readable.
-// Test: tests/report/report_test.cpp.
+// What a person sees of a run: one line a step with progress bar and ETA. On a terminal the line is rewritten in place,
+// and a narrow one gets fewer parts: a line that wraps cannot be rewritten. Into a file or pipe it is printed when the
+// progress has moved on by a fiftieth, so that logs stay readable.
+// Test: tests/report/console_test.cpp.
 #pragma once
 #include <cstdint>
 #include <cstdio>
@@ -18,10 +19,12 @@ struct StepLine {
   double max_violation = 0;
   int64_t worst_layer = 0;
   double worst_max_violation = 0;
+  double share_of_peak = 0;  // of the machine's arithmetic, as measured; 0 = not measured
 };
-// "step 120/2000 ▕██▏ loss 3.214  lr 9.8e-04  |g| 0.83  12.9k tok/s  mtp 3.51  load max/mean 1.18  MaxVio 0.15 (layer 3:
-// 0.22)  ETA 14 min"
-std::string step_line(const StepLine& line);
+// "step 120/2000 ▕██▏ loss 3.214  lr 9.8e-04  |g| 0.83  12.9k tok/s (41 % of peak)  mtp 3.510  load max/mean 1.18
+// MaxVio 0.15 (layer 3: 0.22)  ETA 14 min". With columns > 0, parts are left out, the least important first, until it
+// fits.
+std::string step_line(const StepLine& line, int columns = 0);
 
 std::string human_time(double seconds);  // "45 s", "14 min", "3.2 h"
 std::string human_count(double count);   // "950", "12.9k", "4.2M"
@@ -31,6 +34,8 @@ std::string progress_bar(double share, int width);
 class Console {
  public:
   explicit Console(std::FILE* out = stdout);
+  // Width of the terminal now; 0 if it is none, or does not say.
+  int columns() const;
   // The running line of step `step` of `steps`.
   void progress(const std::string& line, int64_t step, int64_t steps);
   // A line that stays.

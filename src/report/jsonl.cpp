@@ -15,7 +15,7 @@ JsonlLog::JsonlLog(const std::filesystem::path& path, int64_t keep_steps) {
     std::string kept;
     for (size_t begin = 0, end; (end = text.find('\n', begin)) != text.npos; begin = end + 1) {
       const Json line = Json::parse(text.substr(begin, end - begin), nullptr, false);
-      if (!line.is_discarded() && line.value("step", int64_t(0)) <= keep_steps)
+      if (line.is_object() && (!line.contains("step") || (line["step"].is_number() && line["step"] <= keep_steps)))
         kept.append(text, begin, end + 1 - begin);
     }
     write_file_atomic(path, kept);

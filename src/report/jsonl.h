@@ -1,5 +1,5 @@
 // The log of a run for programs: one JSON object a line, appended and flushed line by line, so that a killed run loses
-// nothing it has shown. Test: tests/report/report_test.cpp.
+// nothing it has shown. Test: tests/report/console_test.cpp.
 #pragma once
 #include <cstdio>
 #include <filesystem>

@@ -12,7 +12,7 @@ target_link_libraries(minke_fuzz_driver PRIVATE minke::core)
 
 function(minke_fuzz name source)
   add_executable(fuzz_${name} ${source})
-  target_link_libraries(fuzz_${name} PRIVATE minke::data minke::tokenize minke::formats minke::spec minke::core
+  target_link_libraries(fuzz_${name} PRIVATE minke::data minke::tokenize minke::formats minke::spec minke::report minke::core
     nlohmann_json::nlohmann_json)
   target_compile_definitions(fuzz_${name} PRIVATE MINKE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   if(MINKE_FUZZ)

@@ -1,0 +1,52 @@
+// minke report RUN [RUN2 …]: one HTML page about a run, or about several side by side; or one curve as SVG.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "app/commands.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "report/report.h"
+
+namespace minke {
+namespace {
+
+struct Options {
+  std::vector<std::string> runs;
+  std::string out, svg, x = "step", title;
+};
+
+void run(const Options& o) {
+  const std::vector<fs::path> folders(o.runs.begin(), o.runs.end());
+  const std::vector<RunLog> runs = read_runs(folders);
+  fs::path out = o.out;
+  if (out.empty()) {
+    const std::string file = o.svg.empty() ? "report.html" : o.svg + ".svg";
+    out = folders.size() == 1 ? folders[0] / file : fs::path(o.svg.empty() ? "compare.html" : file);
+  }
+  std::string title = o.title;
+  for (const RunLog& r : runs)
+    if (o.title.empty()) title += (title.empty() ? "" : ", ") + r.name;
+  const std::string text = o.svg.empty() ? report_html(runs) : report_svg(runs, o.svg, o.x, title);
+  write_file_atomic(out, text);
+  fmt::print("{} ({} runs, {} kB)\n", out.string(), runs.size(), (text.size() + 999) / 1000);
+}
+
+}  // namespace
+
+void add_report_command(CLI::App& program) {
+  CLI::App* c = program.add_subcommand("report", "Make one HTML page of a run's curves, or compare several runs");
+  const auto o = std::make_shared<Options>();
+  c->add_option("runs", o->runs, "Folders of runs; two or more are compared")->required();
+  c->add_option("--out", o->out, "File to write; default: RUN/report.html, compare.html for several runs");
+  c->add_option("--svg", o->svg, "Write one curve as SVG instead: loss, bits_per_byte, grad_norm, max_vio, …");
+  c->add_option("--x", o->x, "What the curve of --svg stands over")
+      ->check(CLI::IsMember({"step", "logstep", "token", "minute"}))
+      ->capture_default_str();
+  c->add_option("--title", o->title, "Title of the curve of --svg; default: the names of the runs");
+  c->callback([o] { run(*o); });
+}
+
+}  // namespace minke

@@ -1,0 +1,39 @@
+// TensorBoard event files: records of (length u64, masked CRC-32C of it, Event protobuf, masked CRC-32C of it), little
+// endian, flushed one by one. The messages are written by hand; the numbers of their fields are those of tensorflow's
+// event.proto, summary.proto and tensor.proto. Test: tests/report/event_file_test.cpp (a reader of its own).
+#pragma once
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace minke {
+
+// Castagnoli's CRC, and the form that stands in the files: rotated right by 15, plus 0xa282ead8.
+uint32_t crc32c(std::string_view bytes);
+uint32_t masked_crc32c(std::string_view bytes);
+
+class EventFile {
+ public:
+  // Makes folder/events.out.tfevents.<unix time>.<host>.minke, never touching one that is there: a resumed run adds a
+  // file, and its later name is read after the earlier ones. first_step > 0 is written as a restart, which takes back
+  // what earlier files hold from that step on. UserError if it cannot be made; later failures lose events, not the run.
+  EventFile(const std::filesystem::path& folder, int64_t first_step);
+  EventFile(const EventFile&) = delete;
+  EventFile& operator=(const EventFile&) = delete;
+  ~EventFile();
+
+  // One event with all scalars of a step; stored as float32, as everybody's are.
+  void scalars(int64_t step, std::span<const std::pair<std::string, double>> values);
+  // Shown as preformatted text whatever it holds.
+  void text(int64_t step, std::string_view tag, std::string_view text);
+
+ private:
+  void event(int64_t step, std::string_view what);
+  std::FILE* file_ = nullptr;
+};
+
+}  // namespace minke

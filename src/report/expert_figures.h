@@ -1,0 +1,20 @@
+// The balance of the experts as heat maps: layers over steps, and the experts of each layer over steps.
+// Test: tests/report/report_test.cpp.
+#pragma once
+#include <string>
+
+#include "report/heat_map.h"
+#include "report/run_log.h"
+
+namespace minke {
+
+// max load ÷ mean of each layer, averaged over at most `columns` equal parts of the run.
+HeatMap layer_map(const RunLog& run, size_t columns);
+// Load ÷ mean of each expert of a layer, snapshots added up in at most `columns` parts.
+HeatMap expert_map(const RunLog& run, int layer, size_t columns);
+
+// The figure of all layers, and the section with one map a layer; "" without experts.
+std::string layer_figure(const RunLog& run);
+std::string expert_figures(const RunLog& run);
+
+}  // namespace minke

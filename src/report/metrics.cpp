@@ -1,0 +1,202 @@
+#include "report/metrics.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "report/text.h"
+
+namespace minke {
+namespace {
+
+const std::vector<Metric>& known_metrics() {
+  static const std::vector<Metric> metrics{
+      {.id = "loss",
+       .heading = "Loss",
+       .unit = "nats per token",
+       .note = "Cross-entropy of the next token; training as a running mean.",
+       .parts = {{"loss", "training", true}, {"eval_nats_per_token", "held-out", false, true}}},
+      {.id = "bits_per_byte",
+       .heading = "Bits per byte",
+       .unit = "held-out text",
+       .note = "The same loss over the bytes of the text: comparable between tokenizers.",
+       .parts = {{"eval_bits_per_byte", "held-out", false, true}}},
+      {.id = "mtp",
+       .heading = "Multi-token prediction",
+       .unit = "nats per token",
+       .note = "Loss of the module that predicts one more token ahead.",
+       .parts = {{"mtp_loss.*", "depth", true}}},
+      {.id = "grad_norm",
+       .heading = "Gradient norm",
+       .unit = "before clipping",
+       .note = "Spikes here come before spikes of the loss.",
+       .parts = {{"grad_norm", "|g|", true}},
+       .log_y = true},
+      {.id = "lr",
+       .heading = "Learning rate",
+       .unit = "",
+       .note = "Warm-up, constant, decay as the recipe says.",
+       .parts = {{"lr", "learning rate"}},
+       .from_zero = true},
+      {.id = "speed",
+       .heading = "Speed",
+       .unit = "tokens per second",
+       .note = "Of training steps; evaluations and saving not counted.",
+       .parts = {{"tokens_per_second", "training", true}},
+       .from_zero = true},
+      {.id = "max_vio",
+       .heading = "MaxVio over 100 batches",
+       .unit = "max load ÷ mean − 1",
+       .note = "What the fullest expert has beyond an equal share; 0 is a perfect balance.",
+       .parts = {{"max_vio_100.mean", "mean of layers"}, {"max_vio_100.worst", "worst layer"}},
+       .from_zero = true},
+      {.id = "max_vio_batch",
+       .heading = "MaxVio of single batches",
+       .unit = "max load ÷ mean − 1",
+       .note = "The same for each batch alone: higher, as its noise never helps.",
+       .parts = {{"max_vio_mean", "mean of layers", true}, {"max_vio_worst", "worst layer", true}},
+       .from_zero = true},
+      {.id = "max_vio_layers",
+       .heading = "MaxVio of each layer, single batches",
+       .unit = "max load ÷ mean − 1",
+       .note = "Running means, a curve for each MoE layer.",
+       .parts = {{"max_vio.*", "layer", true}},
+       .from_zero = true},
+      {.id = "dropped",
+       .heading = "Dropped",
+       .unit = "share of expert choices",
+       .note = "What found no place at its expert because of the capacity.",
+       .parts = {{"dropped", "dropped", true}},
+       .from_zero = true},
+      {.id = "balance_loss",
+       .heading = "Balance loss",
+       .unit = "nats per token",
+       .note = "The small sequence-wise term beside the bias updates.",
+       .parts = {{"balance_loss", "balance", true}}},
+  };
+  return metrics;
+}
+
+// The part's keys that any run has, in the order of their numbers, with labels.
+std::vector<MetricPart> expanded(const MetricPart& part, std::span<const RunLog> runs) {
+  if (!part.key.ends_with(".*")) {
+    for (const RunLog& run : runs)
+      if (run.find(part.key)) return {part};
+    return {};
+  }
+  const std::string prefix = part.key.substr(0, part.key.size() - 1);
+  std::set<std::pair<size_t, std::string>> names;  // short ones first: 2 before 10
+  for (const RunLog& run : runs)
+    for (const auto& [key, series] : run.series)
+      if (key.starts_with(prefix)) names.insert({key.size(), key.substr(prefix.size())});
+  std::vector<MetricPart> out;
+  for (const auto& [size, name] : names)
+    out.push_back({prefix + name, part.label + " " + name, part.smoothed, part.dots});
+  return out;
+}
+
+}  // namespace
+
+std::vector<double> running_mean(std::span<const double> values, double window) {
+  std::vector<double> out;
+  const double keep = 1 - 1 / std::max(window, 1.0);
+  double sum = 0, weight = 0;
+  for (double v : values) {
+    if (std::isfinite(v)) {
+      sum = keep * sum + v;
+      weight = keep * weight + 1;
+    }
+    out.push_back(std::isfinite(v) ? sum / weight : v);
+  }
+  return out;
+}
+
+std::vector<Metric> metrics_of(std::span<const RunLog> runs) {
+  std::vector<Metric> out;
+  std::set<std::string> drawn{"max_vio_mean", "max_vio_worst", "max_vio_100.worst_layer"};
+  for (Metric m : known_metrics()) {
+    std::vector<MetricPart> parts;
+    for (const MetricPart& p : m.parts)
+      for (MetricPart& e : expanded(p, runs)) parts.push_back(std::move(e));
+    for (const MetricPart& p : parts) drawn.insert(p.key);
+    // Lines of many layers, or of the layers of several runs, tell nothing: their mean and worst do, and the heat map.
+    if (parts.empty() || (m.id == "max_vio_layers" && (parts.size() > size_t(kColours) || runs.size() > 1))) continue;
+    m.parts = std::move(parts);
+    out.push_back(std::move(m));
+  }
+  constexpr int kOthers = 24;
+  std::set<std::string> others;
+  for (const RunLog& run : runs)
+    for (const auto& [key, series] : run.series)
+      if (!drawn.contains(key)) others.insert(key);
+  for (const std::string& key : others)
+    if (out.size() < known_metrics().size() + kOthers)
+      out.push_back({.id = key, .heading = key, .unit = "", .note = "", .parts = {{key, key}}});
+  return out;
+}
+
+Axes metric_axes(const Metric& m, std::string_view x_axis) {
+  const std::string title = x_axis == "token" ? "tokens" : x_axis == "minute" ? "minutes of training" : "step";
+  return {.x_title = title,
+          .y_title = m.heading + (m.unit.empty() ? "" : ", " + m.unit),
+          .log_x = x_axis == "logstep",
+          .log_y = m.log_y,
+          .from_zero = m.from_zero && !m.log_y};
+}
+
+std::vector<Curve> metric_curves(const Metric& m, std::span<const RunLog> runs, std::string_view x_axis) {
+  std::vector<Curve> out;
+  for (size_t r = 0; r < runs.size(); ++r) {
+    const RunLog& run = runs[r];
+    const std::vector<double>& x = x_axis == "token" ? run.tokens : x_axis == "minute" ? run.minutes : run.step;
+    for (size_t p = 0; p < m.parts.size(); ++p) {
+      const MetricPart& part = m.parts[p];
+      const Series* s = run.find(part.key);
+      if (!s) continue;
+      const bool one = runs.size() == 1;
+      Curve c{.label = one                   ? part.label
+                       : m.parts.size() == 1 ? run.name
+                                             : run.name + ", " + part.label,
+              .colour = int(one ? p : r),
+              .dots = part.dots && s->row.size() <= 40,
+              .y = s->value};
+      // Of several runs the held-out curve is what counts; the others are dashed.
+      c.dashed = !one && m.parts.size() > 1 && (m.id == "loss" ? !part.dots : p > 0);
+      for (uint32_t row : s->row) c.x.push_back(x[row]);
+      if (part.smoothed) {
+        if (one && m.parts.size() <= 2) {
+          out.push_back(c);
+          out.back().faint = true;
+          out.back().label += ", raw";
+        }
+        c.y = running_mean(c.y, std::max(5.0, double(c.y.size()) / 100));
+      }
+      out.push_back(std::move(c));
+    }
+  }
+  return out;
+}
+
+std::string metric_figure(const Metric& m, std::span<const RunLog> runs) {
+  std::string legend, pictures;
+  for (const XAxis& axis : kXAxes) {
+    const std::vector<Curve> curves = metric_curves(m, runs, axis.id);
+    const std::string svg = svg_chart(curves, metric_axes(m, axis.id));
+    if (svg.empty()) continue;
+    pictures += fmt::format("<div class=\"by-{}\">{}</div>", axis.id, svg);
+    if (!legend.empty()) continue;
+    for (const Curve& c : curves) {
+      if (c.faint) continue;
+      const auto last = std::find_if(c.y.rbegin(), c.y.rend(), [](double v) { return std::isfinite(v); });
+      legend +=
+          fmt::format("<span><i class=\"c{}{}\"></i>{} <b>{}</b></span>", c.colour % kColours, c.dashed ? " dash" : "",
+                      escape_html(c.label), last == c.y.rend() ? "–" : fmt::format("{:.4g}", *last));
+    }
+  }
+  if (pictures.empty()) return "";
+  return figure(m.heading, m.unit, m.note, fmt::format("<div class=\"legend\">{}</div>{}", legend, pictures));
+}
+
+}  // namespace minke

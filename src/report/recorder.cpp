@@ -1,0 +1,61 @@
+#include "report/recorder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace minke {
+
+std::vector<std::pair<std::string, double>> tensorboard_scalars(const Json& record) {
+  static const std::map<std::string, std::string, std::less<>> names{
+      {"loss", "loss/train"},           {"eval_nats_per_token", "loss/held_out"},
+      {"balance_loss", "loss/balance"}, {"eval_bits_per_byte", "bits_per_byte/held_out"},
+      {"lr", "optimizer/lr"},           {"grad_norm", "optimizer/grad_norm"},
+      {"epochs", "data/epochs"},        {"dropped", "balance/dropped"},
+  };
+  // Coordinates and constants, and what is made from them below.
+  static const std::vector<std::string> not_curves{"step",          "tokens",      "seconds",
+                                                   "train_seconds", "eval_tokens", "unix_time"};
+  std::vector<std::pair<std::string, double>> out;
+  for (const auto& [key, value] : record.items()) {
+    if (std::find(not_curves.begin(), not_curves.end(), key) != not_curves.end()) continue;
+    if (key == "mtp_loss" && value.is_array()) {
+      for (size_t i = 0; i < value.size(); ++i)
+        out.emplace_back(fmt::format("loss/mtp_{}", i + 1), value[i].get<double>());
+    } else if (key == "max_vio" && value.is_object()) {
+      double sum = 0;
+      for (const auto& [layer, v] : value.items()) {
+        out.emplace_back(fmt::format("balance/max_vio/layer_{:0>2}", layer), v.get<double>());
+        sum += v.get<double>();
+      }
+      out.emplace_back("balance/load_max_over_mean", 1 + sum / double(std::max<size_t>(value.size(), 1)));
+    } else if (key == "max_vio_100" && value.is_object()) {
+      for (const auto& [what, v] : value.items()) out.emplace_back("balance/max_vio_100/" + what, v.get<double>());
+    } else if (value.is_number()) {
+      const auto name = names.find(key);
+      out.emplace_back(name != names.end() ? name->second : "other/" + key, value.get<double>());
+    }
+  }
+  if (record.contains("tokens") && record.value("seconds", 0.0) > 0)
+    out.emplace_back("speed/tokens_per_second", record.at("tokens").get<double>() / record.at("seconds").get<double>());
+  return out;
+}
+
+Recorder::Recorder(const std::filesystem::path& folder, int64_t keep_steps)
+    : log_(folder / "log.jsonl", keep_steps), events_(folder, keep_steps > 0 ? keep_steps + 1 : 0) {}
+
+void Recorder::write(const Json& record) {
+  log_.write(record);
+  const int64_t step = record.value("step", int64_t(0));
+  if (record.contains("sample")) {
+    samples_ = step == sample_step_ ? samples_ + 1 : 1;
+    sample_step_ = step;
+    events_.text(step, fmt::format("samples/{}", samples_),
+                 record.value("prompt", std::string()) + "▶" + record.at("sample").get<std::string>());
+  } else {
+    events_.scalars(step, tensorboard_scalars(record));
+  }
+}
+
+}  // namespace minke

@@ -1,0 +1,26 @@
+// The report of a run, or of several side by side: figures at the top, curves, balance of the experts, samples, recipe.
+// Everything in it comes from the folders of the runs. Test: tests/report/report_test.cpp, tests/app/report_test.sh.
+#pragma once
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "report/run_log.h"
+
+namespace minke {
+
+// The page, complete in itself. Two or more runs are compared; names must differ.
+std::string report_html(std::span<const RunLog> runs);
+
+// Reads the folders; UserError if one is no run. Runs of the same name are told apart by their paths.
+std::vector<RunLog> read_runs(const std::vector<std::filesystem::path>& folders);
+
+// Reads, makes the page and writes it atomically.
+void write_report(const std::vector<std::filesystem::path>& folders, const std::filesystem::path& out);
+
+// One metric's curves as an SVG file; x_axis: an id of kXAxes. UserError, with the names there are, if it is not one.
+std::string report_svg(std::span<const RunLog> runs, const std::string& metric, const std::string& x_axis,
+                       const std::string& title);
+
+}  // namespace minke

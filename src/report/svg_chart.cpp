@@ -1,0 +1,275 @@
+#include "report/svg_chart.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "report/text.h"
+
+namespace minke {
+namespace {
+
+constexpr int kColumns = 360;  // of the 486 units a curve has: no screen shows more of a line 1.6 units wide
+
+// One axis: values to units of the picture.
+struct Scale {
+  double low = 0, high = 1, from = 0, to = 1;
+  bool log = false;
+  double at(double v) const {
+    const double share = log ? std::log(v / low) / std::log(high / low) : (v - low) / (high - low);
+    return from + share * (to - from);
+  }
+};
+
+bool drawable(const Curve& c, size_t i, const Axes& a) {
+  constexpr double kHuge = 1e300;  // beyond it, differences overflow
+  return std::abs(c.x[i]) < kHuge && std::abs(c.y[i]) < kHuge && (!a.log_x || c.x[i] > 0) && (!a.log_y || c.y[i] > 0);
+}
+
+// An empty range is widened, so that a constant curve has a place.
+void widen(double& low, double& high, bool log) {
+  if (low < high && std::isfinite(high - low)) return;
+  const double by = log ? low / 2 : std::max(std::abs(low) * 0.1, 1e-9);
+  low -= by;
+  high += by;
+}
+
+// The values of the axes: all of x; of y all, unless a few outliers would flatten the rest.
+bool ranges(std::span<const Curve> curves, const Axes& axes, Scale& x, Scale& y) {
+  std::vector<double> ys;
+  size_t total = 0, seen = 0;
+  for (const Curve& c : curves) total += c.x.size();
+  constexpr size_t kEnough = 20'000;  // values tell where most of them lie
+  const size_t every = total / kEnough + 1;
+  y.low = std::numeric_limits<double>::infinity(), y.high = -y.low;
+  x.low = std::numeric_limits<double>::infinity(), x.high = -x.low;
+  for (const Curve& c : curves)
+    for (size_t i = 0; i < c.x.size(); ++i) {
+      if (!drawable(c, i, axes)) continue;
+      x.low = std::min(x.low, c.x[i]);
+      x.high = std::max(x.high, c.x[i]);
+      y.low = std::min(y.low, c.y[i]);
+      y.high = std::max(y.high, c.y[i]);
+      if (seen++ % every == 0) ys.push_back(c.y[i]);
+    }
+  if (ys.empty()) return false;
+  const auto quantile = [&](double q) {
+    const auto at = ys.begin() + std::ptrdiff_t(q * double(ys.size() - 1));
+    std::nth_element(ys.begin(), at, ys.end());
+    return *at;
+  };
+  const double usual_low = quantile(0.005), usual_high = quantile(0.995);
+  constexpr double kFlat = 8;    // times the usual range
+  constexpr size_t kMany = 200;  // so that an outlier is one
+  if (!axes.log_y && ys.size() >= kMany && usual_high > usual_low &&
+      y.high - y.low > kFlat * (usual_high - usual_low)) {
+    const double margin = 0.2 * (usual_high - usual_low);
+    y.low = std::max(y.low, usual_low - margin);
+    y.high = std::min(y.high, usual_high + margin);
+  }
+  if (axes.from_zero) y.low = std::min(y.low, 0.0);
+  widen(x.low, x.high, axes.log_x);
+  widen(y.low, y.high, axes.log_y);
+  const double margin = axes.log_y ? std::pow(y.high / y.low, 0.03) : 0.03 * (y.high - y.low);
+  if (axes.log_y) {
+    y.low /= margin;
+    y.high *= margin;
+  } else {
+    if (!axes.from_zero || y.low < 0) y.low -= margin;
+    y.high += margin;
+  }
+  return true;
+}
+
+std::string grid(const Scale& x, const Scale& y, const Frame& f, const Axes& axes) {
+  std::string out;
+  const auto ticks = [](const Scale& s, int about) {
+    return s.log ? log_ticks(s.low, s.high) : nice_ticks(s.low, s.high, about);
+  };
+  int i = 0;
+  for (double t : ticks(y, 5)) {
+    const double at = y.at(t);
+    out += fmt::format(
+        "<path class=\"grid\" d=\"M{} {:.1f}H{}\"/><text class=\"tick{}\" x=\"{}\" y=\"{:.1f}\" "
+        "text-anchor=\"end\">{}</text>",
+        f.left, at, f.right, i++ % 2 ? " odd" : "", f.left - 7, at + 4, tick_label(t));
+  }
+  i = 0;
+  for (double t : ticks(x, 6)) {
+    const double at = x.at(t);
+    out += fmt::format(
+        "<path class=\"grid\" d=\"M{:.1f} {}v5\"/><text class=\"tick{}\" x=\"{:.1f}\" y=\"{}\" "
+        "text-anchor=\"middle\">{}</text>",
+        at, f.bottom, i++ % 2 ? " odd" : "", at, f.bottom + 19, tick_label(t));
+  }
+  out += fmt::format("<path class=\"axis\" d=\"M{} {}H{}\"/>", f.left, f.bottom, f.right);
+  return out + fmt::format("<text class=\"title\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>", f.right,
+                           f.height - 5, escape_html(axes.x_title));
+}
+
+std::string path(const Curve& c, const Axes& axes, const Scale& x, const Scale& y, const Frame& f) {
+  std::vector<double> px(c.x.size()), py(c.x.size());
+  for (size_t i = 0; i < c.x.size(); ++i) {
+    const bool ok = drawable(c, i, axes);
+    px[i] = ok ? x.at(c.x[i]) : std::numeric_limits<double>::quiet_NaN();
+    // An outlier runs along the edge: it is seen, and the rest is not flattened.
+    py[i] = ok ? std::clamp(y.at(c.y[i]), f.top - 2, f.bottom) : px[i];
+  }
+  std::string d, dots;
+  bool pen_down = false;
+  for (size_t i : extremes(px, py, f.left, f.right, kColumns)) {
+    if (std::isnan(py[i])) {
+      pen_down = false;
+      continue;
+    }
+    // h0: a point alone between gaps is a dot.
+    d += fmt::format("{}{:.1f} {:.2f}{}", pen_down ? "L" : "M", px[i], py[i], pen_down ? "" : "h0");
+    pen_down = true;
+    if (c.dots)
+      dots += fmt::format("<circle class=\"dot c{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"/>", c.colour % kColours, px[i],
+                          py[i]);
+  }
+  if (d.empty()) return "";
+  return fmt::format("<path class=\"line c{}{}{}\" data-l=\"{}\" d=\"{}\"/>", c.colour % kColours,
+                     c.faint ? " faint" : "", c.dashed ? " dash" : "", escape_html(c.label), d) +
+         dots;
+}
+
+}  // namespace
+
+std::vector<double> nice_ticks(double low, double high, int about) {
+  std::vector<double> out;
+  if (!(low < high) || !std::isfinite(high - low)) return out;
+  const double rough = (high - low) / std::max(about, 1), power = std::pow(10, std::floor(std::log10(rough)));
+  const double step = power * (rough / power < 1.5 ? 1 : rough / power < 3.5 ? 2 : rough / power < 7.5 ? 5 : 10);
+  for (double k = std::ceil(low / step - 1e-9); k * step <= high + 1e-9 * step && out.size() < 50; ++k)
+    out.push_back(k == 0 ? 0 : k * step);
+  return out;
+}
+
+std::vector<double> log_ticks(double low, double high) {
+  std::vector<double> out;
+  if (!(low > 0 && low < high && std::isfinite(high))) return out;
+  const double decades = std::log10(high) - std::log10(low);
+  if (decades < 0.8) return nice_ticks(low, high, 5);
+  const int every = std::max(1, int(std::ceil(decades / 6)));
+  for (int k = int(std::floor(std::log10(low))); k <= int(std::ceil(std::log10(high))); ++k)
+    for (double digit : {1.0, 2.0, 5.0}) {
+      if (digit > 1 && decades > 2.5) continue;
+      const double tick = digit * std::pow(10, k);
+      if (k % every == 0 && tick >= low * (1 - 1e-9) && tick <= high * (1 + 1e-9)) out.push_back(tick);
+    }
+  return out;
+}
+
+std::string tick_label(double v) {
+  const double size = std::abs(v);
+  if (size >= 1e15 || (size > 0 && size < 1e-4)) return fmt::format("{:.3g}", v);
+  if (size >= 1e12) return fmt::format("{:.4g}T", v / 1e12);
+  if (size >= 1e9) return fmt::format("{:.4g}B", v / 1e9);
+  if (size >= 1e6) return fmt::format("{:.4g}M", v / 1e6);
+  if (size >= 1e4) return fmt::format("{:.4g}k", v / 1e3);
+  return fmt::format("{:.6g}", v);
+}
+
+std::vector<size_t> extremes(std::span<const double> x, std::span<const double> y, double x_low, double x_high,
+                             int columns) {
+  constexpr size_t kNone = std::numeric_limits<size_t>::max();
+  std::vector<size_t> kept;
+  size_t low = kNone, high = kNone, gap = kNone;
+  long column = -1;
+  const auto flush = [&] {
+    if (low != kNone) kept.push_back(std::min(low, high));
+    if (low != high) kept.push_back(std::max(low, high));
+    if (gap != kNone) kept.push_back(gap);
+    low = high = gap = kNone;
+  };
+  for (size_t i = 0; i < x.size(); ++i) {
+    if (std::isnan(y[i]) || std::isnan(x[i])) {
+      gap = i;
+      continue;
+    }
+    const long at = std::clamp(long((x[i] - x_low) / (x_high - x_low) * columns), 0L, long(columns - 1));
+    if (at != column) flush();
+    column = at;
+    if (low == kNone || y[i] < y[low]) low = i;
+    if (high == kNone || y[i] > y[high]) high = i;
+  }
+  flush();
+  return kept;
+}
+
+std::string chart_style() {
+  std::string css =
+      "svg text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:var(--muted)}"
+      ".grid{stroke:var(--grid);fill:none}.axis{stroke:var(--muted);fill:none;opacity:.6}"
+      ".line{fill:none;stroke:var(--c);stroke-width:1.8;stroke-linejoin:round;stroke-linecap:round}"
+      ".faint{opacity:.32;stroke-width:1}.dash{stroke-dasharray:5 4}"
+      ".dot{fill:var(--c);stroke:var(--panel);stroke-width:1}";
+  for (int i = 0; i < kColours; ++i) css += fmt::format(".c{0}{{--c:var(--c{0})}}", i);
+  return css;
+}
+
+std::string chart_colours(bool dark) {
+  constexpr const char* light_curves[kColours] = {"#2563eb", "#e1571b", "#0f9d76", "#9333ea",
+                                                  "#d6336c", "#0b8fb3", "#a47a00", "#64748b"};
+  constexpr const char* dark_curves[kColours] = {"#6ea8fe", "#ff9a5c", "#45d6a4", "#c792ff",
+                                                 "#ff7eb0", "#4fd1ea", "#eec643", "#a3b1c6"};
+  std::string css = dark ? "--ink:#e6edf6;--muted:#93a4b8;--grid:#233246;--panel:#111c2b;"
+                         : "--ink:#142033;--muted:#5d6b7e;--grid:#e3e8ef;--panel:#ffffff;";
+  for (int i = 0; i < kColours; ++i) css += fmt::format("--c{}:{};", i, (dark ? dark_curves : light_curves)[i]);
+  return css;
+}
+
+std::string svg_chart(std::span<const Curve> curves, const Axes& axes) {
+  const Frame f;
+  Scale x{.from = f.left, .to = f.right, .log = axes.log_x}, y{.from = f.bottom, .to = f.top, .log = axes.log_y};
+  if (!ranges(curves, axes, x, y)) return "";
+  std::string out = fmt::format(
+      "<svg class=\"chart\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\" data-x=\"{:.9g} {:.9g} {}\" "
+      "data-y=\"{:.9g} {:.9g} {}\" data-box=\"{} {} {} {}\" data-xt=\"{}\">",
+      f.width, f.height, escape_html(axes.y_title), x.low, x.high, int(x.log), y.low, y.high, int(y.log), f.left, f.top,
+      f.right, f.bottom, escape_html(axes.x_title));
+  out += grid(x, y, f, axes);
+  for (const Curve& c : curves)
+    if (c.faint) out += path(c, axes, x, y, f);
+  for (const Curve& c : curves)
+    if (!c.faint) out += path(c, axes, x, y, f);
+  return out + "</svg>";
+}
+
+std::string svg_file(std::span<const Curve> curves, const Axes& axes, const std::string& title) {
+  const std::string chart = svg_chart(curves, axes);
+  if (chart.empty()) return "";
+  const Frame f;
+  std::string legend;
+  double y = 42, at = f.left;
+  for (const Curve& c : curves) {
+    if (c.faint) continue;
+    double last = std::numeric_limits<double>::quiet_NaN();
+    for (double v : c.y)
+      if (std::isfinite(v)) last = v;
+    const std::string label = fmt::format("{} {:.4g}", c.label, last);
+    const double width = 30 + 6.6 * double(label.size());
+    if (at > f.left && at + width > f.right) at = f.left, y += 18;
+    legend += fmt::format("<path class=\"line c{}{}\" d=\"M{:.0f} {}h16\"/><text x=\"{:.0f}\" y=\"{}\">{}</text>",
+                          c.colour % kColours, c.dashed ? " dash" : "", at, y, at + 21, y + 4, escape_html(label));
+    at += width;
+  }
+  const double offset = y + 12;
+  return fmt::format(
+             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1:.0f}\"><style>svg{{{2}}}"
+             "@media(prefers-color-scheme:dark){{svg{{{3}}}}}{4}</style><rect width=\"{0}\" height=\"{1:.0f}\" "
+             "rx=\"8\" "
+             "fill=\"var(--panel)\"/><text x=\"{5}\" y=\"24\" "
+             "style=\"font-size:15px;font-weight:600;fill:var(--ink)\">{6}"
+             "</text><text x=\"{7}\" y=\"24\" text-anchor=\"end\">{8}</text>{9}<g transform=\"translate(0 {10:.0f})\">",
+             f.width, f.height + offset, chart_colours(false), chart_colours(true), chart_style(), f.left,
+             escape_html(title), f.right, escape_html(axes.y_title), legend, offset) +
+         chart.substr(chart.find('>') + 1, chart.size() - chart.find('>') - 1 - std::string_view("</svg>").size()) +
+         "</g></svg>\n";
+}
+
+}  // namespace minke

@@ -1,0 +1,53 @@
+// Curves as SVG: nice ticks, logarithmic axes, gaps at NaN, and at most two points a column of pixels, the smallest and
+// the largest, so that a spike in a million steps is still seen. Colours are classes c0 … c7 of chart_style(); what the
+// page's script needs to read values back from the picture stands in data- attributes.
+// Test: tests/report/svg_chart_test.cpp.
+#pragma once
+#include <span>
+#include <string>
+#include <vector>
+
+namespace minke {
+
+struct Curve {
+  std::string label;
+  int colour = 0;
+  bool faint = false, dashed = false, dots = false;
+  std::vector<double> x, y;  // x grows; NaN in y is a gap
+};
+
+struct Axes {
+  std::string x_title, y_title;
+  bool log_x = false, log_y = false;
+  bool from_zero = false;  // the y axis begins at 0
+};
+
+constexpr int kColours = 8;
+
+// The <svg> element; no curve with a finite point gives "".
+std::string svg_chart(std::span<const Curve> curves, const Axes& axes);
+// The same as a file of its own, with title and legend, for light and dark surroundings.
+std::string svg_file(std::span<const Curve> curves, const Axes& axes, const std::string& title);
+// CSS of the elements in a chart, without the variables --c0 … --c7, --ink, --muted, --grid, --panel that it uses.
+std::string chart_style();
+// Their values as CSS declarations.
+std::string chart_colours(bool dark);
+
+// Multiples of 1, 2 or 5 · 10^k within [low, high], about `about` of them.
+std::vector<double> nice_ticks(double low, double high, int about);
+// Powers of ten within [low, high]; with 2 and 5 between them if they are few.
+std::vector<double> log_ticks(double low, double high);
+// "0.002", "1.5k", "3M": as many digits as tell neighbours apart.
+std::string tick_label(double value);
+
+// The frame of a picture: where in its 560 × 300 units the values lie. Also that of heat maps.
+struct Frame {
+  double left = 62, right = 548, top = 12, bottom = 258, width = 560, height = 300;
+};
+
+// Indices of the points to draw: those of each of `columns` equal columns between x_low and x_high with the smallest
+// and the largest y, in order, and one NaN after them if there was any: at most 3 a column, 1 before them.
+std::vector<size_t> extremes(std::span<const double> x, std::span<const double> y, double x_low, double x_high,
+                             int columns);
+
+}  // namespace minke

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# A run leaves its page, its log and an event file; minke report makes the page again from a log that a kill has cut,
+# compares runs, and writes one curve; what is no run is one message.
+. "$(dirname "$0")/lib.sh"
+
+cat >small.toml <<'END_OF_RECIPE'
+[tokenizer]
+vocab_size = 300
+[data]
+train = ["builtin:"]
+builtin_bytes = 100_000
+held_out_fraction = 0.05
+[train]
+steps = 12
+sequence_length = 16
+batch_size = 4
+[log]
+eval_every = 0.5
+eval_tokens = 200
+sample_tokens = 5
+sample_prompts = ["<b>Once</b>"]
+[model]
+hidden_size = 16
+num_hidden_layers = 2
+num_attention_heads = 2
+q_lora_rank = 8
+kv_lora_rank = 8
+qk_nope_head_dim = 8
+qk_rope_head_dim = 8
+v_head_dim = 8
+intermediate_size = 32
+n_routed_experts = 4
+n_shared_experts = 1
+num_experts_per_tok = 2
+moe_intermediate_size = 16
+first_k_dense_replace = 1
+n_group = 1
+topk_group = 1
+num_nextn_predict_layers = 1
+END_OF_RECIPE
+$minke pretrain small.toml --out one >one.txt
+$minke pretrain small.toml --out two --set train.lr=1e-4 >two.txt
+
+[ "$(ls one/events.out.tfevents.*.minke | wc -l)" = 1 ] || fail "not one event file"
+grep -q '"load":{' one/log.jsonl || fail "the log has no load of the experts"
+for part in 'finished, step 12' 'Bits per byte' 'Load of the fullest expert' 'Layer 1' '&lt;b&gt;Once&lt;/b&gt;'; do
+  grep -qF "$part" one/report.html || fail "report.html of the run lacks '$part'"
+done
+grep -q '<b>Once' one/report.html && fail "a prompt became markup"
+
+cp one/report.html by_the_run.html
+$minke report one >/dev/null
+cmp one/report.html by_the_run.html || fail "the report of a run is not the one that the run made"
+
+# Killed in the middle of a line.
+size=$(stat -c %s one/log.jsonl)
+head -c $((size - 30)) one/log.jsonl >cut.jsonl && mv cut.jsonl one/log.jsonl
+$minke report one --out cut.html >/dev/null
+grep -q '1 lines of the log could not be read' cut.html || fail "a cut line is not mentioned"
+
+$minke report one two >compare.txt
+grep -qF '<th>train.lr</th>' compare.html || fail "the differing key is missing"
+$minke report one two --svg loss --x minute --title "A & B" --out loss.svg >/dev/null
+grep -qF 'A &amp; B' loss.svg || fail "the title of the curve"
+
+mistake "nowhere" $minke report nowhere
+mkdir empty && mistake "it has no log.jsonl" $minke report one empty
+echo '{"step":1' >empty/log.jsonl && mistake "no step has been logged yet" $minke report empty
+mistake "grad_norm" $minke report one --svg los
+mistake "cannot write" $minke report one --out no/such/folder/x.html
+[ ! -e empty/report.html ] || fail "a mistake leaves a page behind"
+
+# What cannot be written does not end a run.
+rm -rf two && mkdir two && mkdir two/report.html && touch two/report.html/in-the-way
+$minke pretrain small.toml --out two >two.txt || fail "a report that cannot be written ended the run"
+grep -q 'warning: report.html was not written' two.txt || fail "no warning: $(cat two.txt)"
+echo "ok"

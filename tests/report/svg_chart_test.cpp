@@ -1,0 +1,181 @@
+#include "report/svg_chart.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <regex>
+
+#include "report/heat_map.h"
+
+namespace minke {
+namespace {
+
+const double kNan = std::nan("");
+
+size_t count(const std::string& text, std::string_view what) {
+  size_t n = 0;
+  for (size_t at = 0; (at = text.find(what, at)) != text.npos; at += what.size()) ++n;
+  return n;
+}
+
+TEST(SvgChart, TicksAreNiceNumbers) {
+  EXPECT_EQ(nice_ticks(0, 10, 5), (std::vector<double>{0, 2, 4, 6, 8, 10}));
+  const std::vector<double> ticks = nice_ticks(1.43, 1.61, 4);
+  ASSERT_EQ(ticks.size(), 4u);
+  for (int i = 0; i < 4; ++i) EXPECT_NEAR(ticks[size_t(i)], 1.45 + 0.05 * i, 1e-12);
+  EXPECT_EQ(nice_ticks(-3, 4, 4), (std::vector<double>{-2, 0, 2, 4}));
+  EXPECT_TRUE(nice_ticks(1, 1, 5).empty());
+  EXPECT_TRUE(nice_ticks(0, INFINITY, 5).empty());
+  EXPECT_TRUE(nice_ticks(kNan, 1, 5).empty());
+  EXPECT_LE(nice_ticks(1e15, 1e15 + 1, 5).size(), 50u);
+  EXPECT_EQ(log_ticks(1, 1000), (std::vector<double>{1, 10, 100, 1000}));
+  EXPECT_EQ(log_ticks(0.9, 11), (std::vector<double>{1, 2, 5, 10}));
+  EXPECT_EQ(log_ticks(2, 3), nice_ticks(2, 3, 5));  // less than a decade
+  EXPECT_TRUE(log_ticks(0, 10).empty());
+  EXPECT_LE(log_ticks(1e-300, 1e300).size(), 10u);
+}
+
+TEST(SvgChart, TickLabels) {
+  EXPECT_EQ(tick_label(0), "0");
+  EXPECT_EQ(tick_label(0.0025), "0.0025");
+  EXPECT_EQ(tick_label(1e-7), "1e-07");
+  EXPECT_EQ(tick_label(1500), "1500");
+  EXPECT_EQ(tick_label(15000), "15k");
+  EXPECT_EQ(tick_label(2.5e6), "2.5M");
+  EXPECT_EQ(tick_label(-3e9), "-3B");
+  EXPECT_EQ(tick_label(1e20), "1e+20");
+}
+
+TEST(SvgChart, SpikesSurviveAMillionPoints) {
+  std::vector<double> x(1'000'000), y(x.size(), 1.0);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = double(i), y[i] += 0.01 * std::sin(double(i));
+  y[123'457] = 50;
+  y[777'777] = -50;
+  y[500'000] = kNan;
+  const auto kept = extremes(x, y, 0, 1e6, 360);
+  EXPECT_LE(kept.size(), 3u * 360);
+  EXPECT_TRUE(
+      std::is_sorted(kept.begin(), kept.end(), [&](size_t a, size_t b) { return x[a] < x[b] && !std::isnan(y[a]); }));
+  for (size_t i : {123'457, 777'777, 500'000}) EXPECT_EQ(std::count(kept.begin(), kept.end(), i), 1) << i;
+  // A point of each column; an alternation of numbers and NaN is bounded as well.
+  for (size_t i = 0; i < y.size(); i += 2) y[i] = kNan;
+  EXPECT_LE(extremes(x, y, 0, 1e6, 360).size(), 3u * 360 + 1);
+}
+
+// The picture and its data- attributes give back the values: what the script of the page relies on.
+TEST(SvgChart, ValuesCanBeReadBack) {
+  const std::vector<double> x{1, 10, 100}, y{0.001, 0.1, 0.01};
+  for (const bool log : {false, true}) {
+    const std::string svg = svg_chart(std::vector<Curve>{{.label = "a", .x = x, .y = y}}, {.log_x = log, .log_y = log});
+    std::smatch m;
+    const std::regex scale(
+        "data-x=\"(\\S+) (\\S+) (\\d)\" data-y=\"(\\S+) (\\S+) (\\d)\" data-box=\"(\\S+) (\\S+) (\\S+) (\\S+)\"");
+    ASSERT_TRUE(std::regex_search(svg, m, scale)) << svg;
+    const auto number = [&](int i) { return std::stod(m[i].str()); };
+    EXPECT_EQ(m[3].str(), log ? "1" : "0");
+    const auto value = [&](double p, double from, double to, double low, double high) {
+      const double t = (p - from) / (to - from);
+      return log ? low * std::pow(high / low, t) : low + t * (high - low);
+    };
+    std::regex point("[ML]([0-9.]+) ([0-9.]+)");
+    size_t i = 0;
+    const std::string d = svg.substr(svg.find(" d=\"M", svg.find("class=\"line")));
+    for (std::sregex_iterator it(d.begin(), d.end(), point), end; it != end; ++it, ++i) {
+      ASSERT_LT(i, 3u);
+      // 0.1 of 486 units in x and 0.01 of 246 in y, of the range or, on logarithmic axes, of 2 decades.
+      EXPECT_NEAR(value(std::stod((*it)[1]), number(7), number(9), number(1), number(2)), x[i],
+                  log ? x[i] * 0.002 : 0.03);
+      EXPECT_NEAR(value(std::stod((*it)[2]), number(10), number(8), number(4), number(5)), y[i],
+                  log ? y[i] * 0.001 : 1e-5);
+    }
+    EXPECT_EQ(i, 3u);
+  }
+}
+
+TEST(SvgChart, GapsOutliersAndNothingToDraw) {
+  EXPECT_EQ(svg_chart({}, {}), "");
+  EXPECT_EQ(svg_chart(std::vector<Curve>{{.x = {1, 2}, .y = {kNan, kNan}}}, {}), "");
+  EXPECT_EQ(svg_chart(std::vector<Curve>{{.x = {1, 2}, .y = {-1, 0}}}, {.log_y = true}), "");
+  const std::string gap = svg_chart(std::vector<Curve>{{.x = {1, 2, 3, 4}, .y = {1, 2, kNan, 3}}}, {});
+  const std::string d = gap.substr(gap.find(" d=\"M", gap.find("class=\"line")));
+  EXPECT_EQ(count(d, "M"), 2u) << d;  // the pen is lifted
+  EXPECT_EQ(gap.find("nan"), gap.npos);
+  // A constant, a single point, huge values: finite numbers in the picture.
+  for (const std::vector<double>& y : {std::vector<double>{5, 5}, {0, 0}, {7}, {-1e308, 1e308, 2}, {1e-320, 2e-320}}) {
+    std::vector<double> x;
+    for (size_t i = 0; i < y.size(); ++i) x.push_back(double(i + 1));
+    for (const bool log : {false, true}) {
+      const std::string svg = svg_chart(std::vector<Curve>{{.x = x, .y = y}}, {.log_x = log, .log_y = log});
+      EXPECT_EQ(svg.find("nan"), svg.npos) << svg;
+      EXPECT_EQ(svg.find("inf"), svg.npos) << svg;
+    }
+  }
+  // One outlier of a thousand runs along the edge; the others keep the height.
+  Curve c{.label = "c"};
+  for (int i = 0; i < 1000; ++i) c.x.push_back(i), c.y.push_back(i == 500 ? 1e6 : i % 10);
+  const std::string svg = svg_chart(std::vector<Curve>{c}, {});
+  std::smatch m;
+  ASSERT_TRUE(std::regex_search(svg, m, std::regex("data-y=\"(\\S+) (\\S+) ")));
+  EXPECT_LT(std::stod(m[2]), 20);
+}
+
+TEST(SvgChart, LabelsCannotLeaveTheirPlace) {
+  const std::string evil = "\"><script>alert(1)</script>";
+  const std::vector<Curve> curves{{.label = evil, .x = {1, 2}, .y = {1, 2}}};
+  EXPECT_EQ(svg_chart(curves, {.x_title = evil, .y_title = evil}).find("<script"), std::string::npos);
+  const std::string file = svg_file(curves, {.x_title = evil}, evil);
+  EXPECT_EQ(file.find("<script"), file.npos);
+  EXPECT_EQ(count(file, "<svg"), 1u);
+  EXPECT_EQ(count(file, "</svg>"), 1u);
+  EXPECT_EQ(count(file, "<g "), count(file, "</g>"));
+}
+
+TEST(HeatMap, Base64OfRfc4648) {
+  EXPECT_EQ(base64(""), "");
+  EXPECT_EQ(base64("f"), "Zg==");
+  EXPECT_EQ(base64("fo"), "Zm8=");
+  EXPECT_EQ(base64("foo"), "Zm9v");
+  EXPECT_EQ(base64("foob"), "Zm9vYg==");
+  EXPECT_EQ(base64("\xff\xfe\xfd"), "//79");
+}
+
+TEST(HeatMap, IndicesAreMonotone) {
+  EXPECT_EQ(heat_index(kNan), 0);
+  EXPECT_EQ(heat_index(0), 1);
+  EXPECT_EQ(heat_index(1), 128);  // the middle of the palette
+  EXPECT_EQ(heat_index(4), 255);
+  EXPECT_EQ(heat_index(INFINITY), 255);
+  for (double r = 0.25; r < 4; r *= 1.1) EXPECT_LE(heat_index(r), heat_index(r * 1.1));
+}
+
+// The bytes as a viewer reads them: rows from the bottom, padded to four.
+TEST(HeatMap, CellsStandWhereTheyBelong) {
+  const HeatMap map{.rows = {3, 7}, .column_end = {1, 2, 3}, .ratio = {0.25, 1, 4, kNan, 2, 0.5}};
+  const std::string svg = svg_heat_map(map, 100);
+  const size_t begin = svg.find("base64,") + 7;
+  const std::string text = svg.substr(begin, svg.find('"', begin) - begin);
+  std::string bytes;
+  uint32_t group = 0;
+  int bits = 0;
+  for (char c : text) {
+    if (c == '=') break;
+    const std::string digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    group = group << 6 | uint32_t(digits.find(c));
+    if ((bits += 6) >= 8) bytes += char(group >> (bits -= 8));
+  }
+  ASSERT_EQ(bytes.size(), 1078u + 2 * 4);
+  EXPECT_EQ(bytes.substr(0, 2), "BM");
+  uint32_t size, offset;
+  std::memcpy(&size, bytes.data() + 2, 4);
+  std::memcpy(&offset, bytes.data() + 10, 4);
+  EXPECT_EQ(size, bytes.size());
+  EXPECT_EQ(offset, 1078u);
+  const auto cell = [&](int row, int column) { return uint8_t(bytes[size_t(1078 + (1 - row) * 4 + column)]); };
+  for (int r = 0; r < 2; ++r)
+    for (int c = 0; c < 3; ++c) EXPECT_EQ(cell(r, c), heat_index(map.ratio[size_t(r * 3 + c)])) << r << " " << c;
+  EXPECT_EQ(svg_heat_map({}, 100), "");
+}
+
+}  // namespace
+}  // namespace minke
