@@ -185,6 +185,9 @@ void Tokenizer::Model::read_model(const json& model, TokenizerFile& file, std::s
     std::string bytes;
     by_id.emplace_back(id, bytes_of_text(text, bytes) ? bytes : text);
   }
+  Bytes merged;  // without added tokens, which merges do not name
+  merged.build(by_id);
+  bpe.index_characters(int32_t(merged.size()), [&](int32_t id) { return merged[id]; });
   if (get("ignore_merges") == true) {
     model_bytes.reserve(file.vocabulary.size());
     for (auto& [text, id] : file.vocabulary) {
