@@ -265,9 +265,10 @@ void add_tokenizer_command(CLI::App& program) {
   verb->add_option("--kind", f.kind, "bpe, or characters: one token per distinct character")
       ->capture_default_str()
       ->check(CLI::IsMember({"bpe", "characters"}));
-  verb->add_option("--pretokenizer", f.pretokenizer, "deepseek_v3, llama3, qwen2, gpt2 or smollm")
+  verb->add_option("--pretokenizer", f.pretokenizer,
+                   "deepseek_v3, deepseek_llm, deepseek_coder, llama3, qwen2, gpt2 or smollm")
       ->capture_default_str()
-      ->check(CLI::IsMember({"deepseek_v3", "llama3", "qwen2", "gpt2", "smollm"}));
+      ->check(CLI::IsMember({"deepseek_v3", "deepseek_llm", "deepseek_coder", "llama3", "qwen2", "gpt2", "smollm"}));
   verb->add_option("--special", f.special,
                    "Special tokens; the first two are bos and eos (default: DeepSeek-V3's; none for characters)");
   verb->add_flag("--no-special", f.no_special, "No special tokens");
