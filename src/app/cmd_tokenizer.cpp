@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -231,11 +232,12 @@ void inspect(const Flags& f) {
     corpus.add(file, f.text_key);
     corpus.finish();
     size_t tokens = 0;
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();  // processor time: the machine may be busy
     for (std::string_view text : corpus.texts) tokens += t.encode(text).size();
-    print(fmt::format("{}: {:.2f} MB, {} tokens, {:.3f} bytes per token, {:.1f} MB/s on 1 thread\n", file,
+    const double seconds = double(std::clock() - start) / CLOCKS_PER_SEC;
+    print(fmt::format("{}: {:.2f} MB, {} tokens, {:.3f} bytes per token, {:.1f} MB/s of processor time\n", file,
                       corpus.bytes / 1e6, tokens, double(corpus.bytes) / double(tokens),
-                      corpus.bytes / 1e6 / seconds_since(start)));
+                      corpus.bytes / 1e6 / std::max(seconds, 1e-6)));
   }
 }
 
@@ -265,9 +267,10 @@ void add_tokenizer_command(CLI::App& program) {
   verb->add_option("--kind", f.kind, "bpe, or characters: one token per distinct character")
       ->capture_default_str()
       ->check(CLI::IsMember({"bpe", "characters"}));
-  verb->add_option("--pretokenizer", f.pretokenizer, "deepseek_v3, llama3, qwen2, gpt2 or smollm")
+  verb->add_option("--pretokenizer", f.pretokenizer,
+                   "deepseek_v3, deepseek_llm, deepseek_coder, llama3, qwen2, gpt2 or smollm")
       ->capture_default_str()
-      ->check(CLI::IsMember({"deepseek_v3", "llama3", "qwen2", "gpt2", "smollm"}));
+      ->check(CLI::IsMember({"deepseek_v3", "deepseek_llm", "deepseek_coder", "llama3", "qwen2", "gpt2", "smollm"}));
   verb->add_option("--special", f.special,
                    "Special tokens; the first two are bos and eos (default: DeepSeek-V3's; none for characters)");
   verb->add_flag("--no-special", f.no_special, "No special tokens");

@@ -1,5 +1,8 @@
 // The run's tokenizer, token shards and model config.
+#include <chrono>
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "app/pretrain_run.h"
 #include "data/hash.h"
@@ -23,13 +26,51 @@ HeldOutOptions held_out_options(const Recipe& r) {
   return {.hash_fraction = r.data.held_out_fraction};
 }
 
+// The sources that become one training set each.
+std::vector<std::vector<std::string>> source_groups(const Recipe& r) {
+  if (r.data.weights.empty()) return {r.data.train};
+  std::vector<std::vector<std::string>> groups;
+  for (const std::string& source : r.data.train) groups.push_back({source});
+  return groups;
+}
+
 // What a trained tokenizer depends on: a run that starts again after a mistake must not find another recipe's.
 std::string tokenizer_origin(const Recipe& r) {
-  std::string origin = fmt::format("{} {} {} {} {} {}\n", r.tokenizer.kind, r.tokenizer.vocab_size,
-                                   r.data.builtin_bytes, r.data.held_out, r.data.held_out_fraction, r.train.seed);
+  std::string origin =
+      fmt::format("{} {} {} {} {} {} {}\n", r.tokenizer.kind, r.tokenizer.vocab_size, r.data.builtin_bytes,
+                  r.data.held_out, r.data.held_out_fraction, r.train.seed, Json(r.data.weights).dump());
   for (const std::string& source : r.data.train) origin += source + "\n";
   for (const std::string& key : r.data.text_keys) origin += key + "\n";
   return origin;
+}
+
+// Text that a tokenizer is trained on. Characters must all be known; a BPE is well served by a sample with the shares of
+// the sources, and must not see what is held out.
+std::vector<std::string> tokenizer_text(const Recipe& r) {
+  const auto groups = source_groups(r);
+  const HeldOutOptions held_out = held_out_options(r);
+  const double total = std::accumulate(r.data.weights.begin(), r.data.weights.end(), 0.0);
+  std::vector<std::string> texts;
+  for (size_t i = 0; i < groups.size(); ++i) {
+    const double share = r.data.weights.empty() ? 1 : r.data.weights[i] / total;
+    size_t left = size_t(share * double(kTokenizerSample));
+    read_documents(groups[i], document_options(r), [&](std::string_view text) {
+      if (r.tokenizer.kind != "characters") {
+        text = left > 0 ? split_document(text, held_out).train : "";
+        left -= std::min(left, text.size());
+      }
+      if (!text.empty()) texts.emplace_back(text);
+    });
+  }
+  return texts;
+}
+
+std::string progress_line(const DatasetProgress& p, double seconds) {
+  const double share = p.input > 0 ? double(p.consumed) / double(p.input) : 1;
+  return fmt::format("tokenising  {} {:3.0f} %  {}, {} tokens, {}/s  ETA {}", progress_bar(share, 16), 100 * share,
+                     human_bytes(double(p.bytes)), human_count(double(p.tokens)),
+                     human_bytes(double(p.bytes) / seconds),
+                     human_time(share > 0 ? seconds * (1 - share) / share : NAN));
 }
 
 }  // namespace
@@ -39,15 +80,7 @@ Tokenizer prepare_tokenizer(const Recipe& r, const fs::path& run_folder, int thr
   const fs::path folder = run_folder / "tokenizer";
   const fs::path origin = folder / "trained-from.txt";
   if (fs::exists(origin) && read_file(origin) == tokenizer_origin(r)) return Tokenizer::load(folder);
-  std::vector<std::string> texts;
-  size_t bytes = 0;
-  const HeldOutOptions held_out = held_out_options(r);
-  read_documents(r.data.train, document_options(r), [&](std::string_view text) {
-    // Characters must all be known; a BPE is well served by a sample, and must not see what is held out.
-    if (r.tokenizer.kind != "characters") text = bytes < kTokenizerSample ? split_document(text, held_out).train : "";
-    bytes += text.size();
-    if (!text.empty()) texts.emplace_back(text);
-  });
+  const std::vector<std::string> texts = tokenizer_text(r);
   const std::vector<std::string_view> views(texts.begin(), texts.end());
   TrainOptions options;
   options.vocab_size = int32_t(r.tokenizer.vocab_size);
@@ -61,15 +94,16 @@ Tokenizer prepare_tokenizer(const Recipe& r, const fs::path& run_folder, int thr
   fs::create_directories(folder);
   tokenizer.save(folder);
   write_file_atomic(origin, tokenizer_origin(r));
+  size_t bytes = 0;
+  for (const std::string& text : texts) bytes += text.size();
   console.print(fmt::format("tokenizer   {} tokens, trained on {} of text → {}", tokenizer.vocab_size(),
                             human_bytes(double(bytes)), folder.string()));
   return tokenizer;
 }
 
-Dataset prepare_data(const Recipe& r, const Tokenizer& tokenizer, const fs::path& run_folder, int threads,
+Mixture prepare_data(const Recipe& r, const Tokenizer& tokenizer, const fs::path& run_folder, int threads,
                      Console& console) {
   DatasetOptions options;
-  options.sources = r.data.train;
   options.documents = document_options(r);
   options.held_out = held_out_options(r);
   options.encode = [&tokenizer](std::string_view text) {
@@ -79,16 +113,35 @@ Dataset prepare_data(const Recipe& r, const Tokenizer& tokenizer, const fs::path
   options.tokenizer_hash = hash64(tokenizer.json_text());
   options.eos = tokenizer.eos_id();
   options.threads = threads;
-  Dataset data = prepare_dataset(options, run_folder / "data", [&](const DatasetProgress& p) {
-    console.progress(fmt::format("tokenising  {} documents, {}, {} tokens", p.documents, human_bytes(double(p.bytes)),
-                                 human_count(double(p.tokens))),
-                     0, 0);
-  });
-  const double bytes = double(data.train.text_bytes() + data.held_out.text_bytes());
-  const double tokens = double(data.train.num_tokens() + data.held_out.num_tokens());
-  console.print(fmt::format("data        {} train and {} held-out tokens, {:.2f} bytes per token",
-                            human_count(double(data.train.num_tokens())),
-                            human_count(double(data.held_out.num_tokens())), bytes / std::max(tokens, 1.0)));
+  const auto groups = source_groups(r);
+  std::vector<fs::path> folders;
+  for (size_t i = 0; i < groups.size(); ++i) {
+    options.sources = groups[i];
+    const auto start = std::chrono::steady_clock::now();
+    const auto progress = [&](const DatasetProgress& p) {
+      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      console.progress(progress_line(p, std::max(seconds, 1e-9)), int64_t(p.consumed), int64_t(p.input));
+    };
+    if (!r.data.cache.empty()) {
+      folders.push_back(prepare_cached_dataset(options, r.data.cache, progress));
+      continue;
+    }
+    folders.push_back(groups.size() == 1 ? run_folder / "data" : run_folder / "data" / std::to_string(i));
+    prepare_dataset(options, folders.back(), progress);
+  }
+  Mixture data = open_mixture(folders);
+  double bytes = double(data.held_out.text_bytes()), tokens = 0;
+  for (size_t i = 0; i < groups.size(); ++i) {
+    bytes += double(data.train[i].text_bytes());
+    tokens += double(data.train[i].num_tokens());
+  }
+  const double held_out = double(data.held_out.num_tokens());
+  console.print(fmt::format("data        {} train and {} held-out tokens, {:.2f} bytes per token", human_count(tokens),
+                            human_count(held_out), bytes / std::max(tokens + held_out, 1.0)));
+  const double total = std::accumulate(r.data.weights.begin(), r.data.weights.end(), 0.0);
+  for (size_t i = 0; i < r.data.weights.size(); ++i)
+    console.print(fmt::format("            {:5.1f} % {}: {} tokens", 100 * r.data.weights[i] / total, r.data.train[i],
+                              human_count(double(data.train[i].num_tokens()))));
   return data;
 }
 

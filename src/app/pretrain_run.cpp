@@ -62,15 +62,20 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOpt
       data_(prepare_data(recipe_, tokenizer_, folder_, ctx().threads->count(), console_)) {
   const auto& t = recipe_.train;
   micro_batch_ = t.micro_batch_size > 0 ? t.micro_batch_size : t.batch_size;
-  PackingOptions packing{.sequence_length = t.sequence_length,
-                         .seed = t.seed,
-                         .fim_rate = recipe_.data.fim_rate,
-                         .begins_with_bos = tokenizer_.bos_id() >= 0,
-                         .ends_with_eos = data_.eos >= 0};
+  PackingOptions packing{
+      .sequence_length = t.sequence_length,
+      .packing = recipe_.data.packing == "best-fit" ? PackingMode::best_fit : PackingMode::concatenate,
+      .seed = t.seed,
+      .fim_rate = recipe_.data.fim_rate,
+      .begins_with_bos = tokenizer_.bos_id() >= 0,
+      .ends_with_eos = data_.eos >= 0};
   if (recipe_.data.fim_rate > 0)
     packing.fim = {tokenizer_.id_of("<｜fim▁begin｜>").value_or(-1), tokenizer_.id_of("<｜fim▁hole｜>").value_or(-1),
                    tokenizer_.id_of("<｜fim▁end｜>").value_or(-1)};
-  loader_.emplace(std::vector<LoaderSource>{{&data_.train}}, packing, std::max<int32_t>(data_.eos, 0));
+  std::vector<LoaderSource> sources;
+  for (const TokenSet& tokens : data_.train) sources.push_back({&tokens});
+  for (size_t i = 0; i < recipe_.data.weights.size(); ++i) sources[i].weight = recipe_.data.weights[i];
+  loader_.emplace(sources, packing, std::max<int32_t>(data_.eos, 0));
   model_.emplace(ctx(), model_config(recipe_, tokenizer_.vocab_size(), tokenizer_.bos_id(), tokenizer_.eos_id()),
                  t.precision == "bf16" ? Precision::bf16() : Precision::f32(), t.sequence_length);
   announce();

@@ -19,8 +19,8 @@ namespace minke {
 
 // Tokenizer of the run: the one named, the one trained before, or a new one from the data.
 Tokenizer prepare_tokenizer(const Recipe& recipe, const fs::path& run_folder, int threads, Console& console);
-// Token shards of the run, made once.
-Dataset prepare_data(const Recipe& recipe, const Tokenizer& tokenizer, const fs::path& run_folder, int threads,
+// Token shards of the run, made once; with data.weights a training set for each source, otherwise one.
+Mixture prepare_data(const Recipe& recipe, const Tokenizer& tokenizer, const fs::path& run_folder, int threads,
                      Console& console);
 // config.json of the run: [model] with what the tokenizer and the recipe know.
 Config model_config(const Recipe& recipe, int64_t vocab_size, int64_t bos, int64_t eos);
@@ -61,7 +61,7 @@ class PretrainRun {
   Runtime runtime_;
   Console console_;
   Tokenizer tokenizer_;
-  Dataset data_;
+  Mixture data_;
   std::optional<Loader> loader_;
   LoaderPosition position_;
   std::optional<Model> model_;

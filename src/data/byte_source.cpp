@@ -15,7 +15,7 @@ namespace {
 
 class PlainSource : public ByteSource {
  public:
-  explicit PlainSource(const fs::path& path) : path_(path) {
+  PlainSource(const fs::path& path, uint64_t* consumed) : path_(path), consumed_(consumed) {
     std::error_code error;
     if (fs::is_directory(path, error)) user_error("{} is a folder; a file is needed here", path.string());
     if (fs::exists(path, error) && !fs::is_regular_file(path, error))
@@ -29,17 +29,19 @@ class PlainSource : public ByteSource {
   size_t read(char* data, size_t size) override {
     const size_t n = std::fread(data, 1, size, file_);
     if (n == 0 && std::ferror(file_)) user_error("cannot read {}: {}", path_.string(), std::strerror(errno));
+    if (consumed_) *consumed_ += n;
     return n;
   }
 
  private:
   fs::path path_;
+  uint64_t* consumed_;
   std::FILE* file_;
 };
 
 class GzipSource : public ByteSource {
  public:
-  explicit GzipSource(const fs::path& path) : path_(path), in_(path), buffer_(1 << 16) {
+  GzipSource(const fs::path& path, uint64_t* consumed) : path_(path), in_(path, consumed), buffer_(1 << 16) {
     if (inflateInit2(&stream_, 15 + 16) != Z_OK) user_error("cannot start zlib for {}", path.string());
   }
   GzipSource(const GzipSource&) = delete;
@@ -80,7 +82,8 @@ class GzipSource : public ByteSource {
 
 class ZstdSource : public ByteSource {
  public:
-  explicit ZstdSource(const fs::path& path) : path_(path), in_(path), buffer_(ZSTD_DStreamInSize()) {
+  ZstdSource(const fs::path& path, uint64_t* consumed)
+      : path_(path), in_(path, consumed), buffer_(ZSTD_DStreamInSize()) {
     stream_ = ZSTD_createDStream();
     if (!stream_) user_error("cannot start zstd for {}", path.string());
   }
@@ -119,10 +122,10 @@ class ZstdSource : public ByteSource {
 
 }  // namespace
 
-std::unique_ptr<ByteSource> open_bytes(const fs::path& path) {
-  if (path.extension() == ".gz") return std::make_unique<GzipSource>(path);
-  if (path.extension() == ".zst") return std::make_unique<ZstdSource>(path);
-  return std::make_unique<PlainSource>(path);
+std::unique_ptr<ByteSource> open_bytes(const fs::path& path, uint64_t* consumed) {
+  if (path.extension() == ".gz") return std::make_unique<GzipSource>(path, consumed);
+  if (path.extension() == ".zst") return std::make_unique<ZstdSource>(path, consumed);
+  return std::make_unique<PlainSource>(path, consumed);
 }
 
 }  // namespace minke

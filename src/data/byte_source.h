@@ -2,6 +2,7 @@
 // tests/data/documents_test.cpp.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "core/files.h"
@@ -15,6 +16,7 @@ class ByteSource {
   virtual size_t read(char* data, size_t size) = 0;
 };
 
-std::unique_ptr<ByteSource> open_bytes(const fs::path& path);
+// `consumed`, if given, grows by the bytes of the file itself (compressed ones of .gz, .zst) as they are read.
+std::unique_ptr<ByteSource> open_bytes(const fs::path& path, uint64_t* consumed = nullptr);
 
 }  // namespace minke

@@ -33,8 +33,11 @@ bool is_document_file(const fs::path& path) {
 // Lines of a file without their newline, at most max_bytes long.
 class LineReader {
  public:
-  LineReader(const fs::path& path, size_t max_bytes)
-      : path_(path), source_(open_bytes(path)), max_bytes_(max_bytes), buffer_(1 << 16) {}
+  LineReader(const fs::path& path, const DocumentOptions& options)
+      : path_(path),
+        source_(open_bytes(path, options.consumed)),
+        max_bytes_(options.max_document_bytes),
+        buffer_(1 << 16) {}
 
   bool next(std::string& line) {
     line.clear();
@@ -69,7 +72,7 @@ class LineReader {
 bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r\v\f") == std::string_view::npos; }
 
 void read_jsonl(const fs::path& path, const DocumentOptions& options, const DocumentSink& sink) {
-  LineReader lines(path, options.max_document_bytes);
+  LineReader lines(path, options);
   std::string line, text;
   while (lines.next(line)) {
     if (is_blank(line)) continue;
@@ -94,7 +97,7 @@ void read_jsonl(const fs::path& path, const DocumentOptions& options, const Docu
 }
 
 void read_paragraphs(const fs::path& path, const DocumentOptions& options, const DocumentSink& sink) {
-  LineReader lines(path, options.max_document_bytes);
+  LineReader lines(path, options);
   std::string line, text;
   while (lines.next(line)) {
     if (!is_blank(line)) {
@@ -112,7 +115,7 @@ void read_paragraphs(const fs::path& path, const DocumentOptions& options, const
 }
 
 void read_whole(const fs::path& path, const DocumentOptions& options, const DocumentSink& sink) {
-  const auto source = open_bytes(path);
+  const auto source = open_bytes(path, options.consumed);
   std::string text;
   std::vector<char> buffer(1 << 16);
   while (const size_t n = source->read(buffer.data(), buffer.size())) {
@@ -131,7 +134,9 @@ void read_builtin(std::string_view kinds, const DocumentOptions& options, const 
   if (options.builtin_bytes == 0) return;
   uint64_t bytes = 0;
   corpus_stream(options.builtin_seed, mix, [&](const Document& document) {
+    const uint64_t before = std::min(bytes, options.builtin_bytes);
     bytes += document.text.size();
+    if (options.consumed) *options.consumed += std::min(bytes, options.builtin_bytes) - before;
     sink(document.text);
     return bytes < options.builtin_bytes;
   });
@@ -175,6 +180,17 @@ void read_documents(const std::vector<std::string>& sources, const DocumentOptio
       else read_whole(path, options, sink);
     }
   }
+}
+
+uint64_t input_bytes(const std::vector<std::string>& sources, const DocumentOptions& options) {
+  uint64_t bytes = 0;
+  std::error_code error;
+  for (const std::string& source : sources) {
+    if (source.starts_with(kBuiltin)) bytes += options.builtin_bytes;
+    for (const fs::path& path : document_files(source))
+      if (const auto size = fs::file_size(path, error); !error) bytes += size;
+  }
+  return bytes;
 }
 
 void check_held_out(const HeldOutOptions& options) {

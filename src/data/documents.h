@@ -20,6 +20,8 @@ struct DocumentOptions {
   size_t max_document_bytes = size_t(1) << 28;  // a longer document or JSONL line is a UserError
   // "builtin:" and "builtin:KINDS" (corpus_mix): this much text.
   uint64_t builtin_bytes = 4000000, builtin_seed = 1;
+  // Grows while documents are read, up to input_bytes(); nobody else may look at it meanwhile.
+  uint64_t* consumed = nullptr;
 };
 
 // The text is valid during the call only. Text files may hold any bytes; JSONL must be UTF-8, as JSON is.
@@ -31,6 +33,9 @@ std::vector<fs::path> document_files(const std::string& source);
 
 // All documents of the sources in their order; empty ones are left out.
 void read_documents(const std::vector<std::string>& sources, const DocumentOptions& options, const DocumentSink& sink);
+
+// What reading all documents of the sources consumes: bytes of their files as they lie on disk, and of built-in text.
+uint64_t input_bytes(const std::vector<std::string>& sources, const DocumentOptions& options);
 
 // How much is held out. At most one of the two is positive.
 struct HeldOutOptions {

@@ -1,11 +1,15 @@
 #include "data/tokenize_data.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <future>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <thread>
+#include <utility>
 
 #include "core/error.h"
 #include "core/json.h"
@@ -16,7 +20,7 @@ namespace minke {
 namespace {
 
 constexpr int kDatasetVersion = 1;
-constexpr size_t kBatchBytes = size_t(8) << 20;  // texts that are encoded between two reads
+constexpr size_t kBatchBytes = size_t(2) << 20;  // texts that are encoded together; progress is reported after each
 
 std::string shard_name(std::string_view split, int number) { return fmt::format("{}-{:05}.bin", split, number); }
 
@@ -99,6 +103,13 @@ Json read_description(const fs::path& folder) {
   return json;
 }
 
+std::vector<fs::path> shard_paths(const fs::path& folder, const Json& description, std::string_view split) {
+  std::vector<fs::path> paths;
+  for (int i = 0; i < description[fmt::format("{}_shards", split)].get<int>(); ++i)
+    paths.push_back(folder / shard_name(split, i));
+  return paths;
+}
+
 }  // namespace
 
 uint64_t dataset_fingerprint(const DatasetOptions& options) {
@@ -108,13 +119,9 @@ uint64_t dataset_fingerprint(const DatasetOptions& options) {
       options.documents.builtin_bytes, options.documents.builtin_seed, options.max_shard_tokens);
   for (const std::string& text_key : options.documents.text_keys) key += '\n' + text_key;
   for (const std::string& source : options.sources) {
-    key += '\n' + source;
-    if (source.starts_with("builtin:")) key += fmt::format(" {}", kCorpusVersion);
-    for (const fs::path& path : document_files(source)) {
-      std::error_code error;
-      key += fmt::format("\n{} {} {}", path.string(), fs::file_size(path, error),
-                         fs::last_write_time(path, error).time_since_epoch().count());
-    }
+    if (source.starts_with("builtin:")) key += fmt::format("\n{} {}", source, kCorpusVersion);
+    for (const fs::path& path : document_files(source))
+      key += fmt::format("\n{} {:016x}", path.filename().string(), hash64(MappedFile(path).text()));
   }
   return hash64(key);
 }
@@ -130,40 +137,58 @@ void tokenize_dataset(const DatasetOptions& options, const fs::path& folder,
   AtomicFolder target(folder);
   SplitWriter train(options, target.path(), "train"), held_out(options, target.path(), "heldout");
   DatasetProgress done;
-  std::vector<Piece> pieces;
-  size_t pending = 0;
-  const auto flush = [&] {
-    encode_all(pieces, options, workers);
-    for (Piece& piece : pieces) {
+  done.input = input_bytes(options.sources, options.documents);
+  uint64_t consumed = 0, documents = 0;
+  DocumentOptions reading = options.documents;
+  reading.consumed = &consumed;
+  // `next` is being read while `current` is being encoded.
+  struct Batch {
+    std::vector<Piece> pieces;
+    uint64_t bytes = 0, documents_read = 0, consumed = 0;  // the last two: at its end
+  } next, current;
+  std::future<void> encoding;  // its destructor waits, before those of the batches
+  const auto finish_current = [&] {
+    if (!encoding.valid()) return;
+    encoding.get();
+    for (Piece& piece : current.pieces) {
       (piece.held_out ? held_out : train).add(piece.tokens, piece.text.size());
       done.bytes += piece.text.size();
       done.tokens += piece.tokens.size();
     }
-    pieces.clear();
-    pending = 0;
+    done.documents = current.documents_read;
+    done.consumed = current.consumed;
     if (progress) progress(done);
   };
-  read_documents(options.sources, options.documents, [&](std::string_view text) {
-    ++done.documents;
+  const auto begin_next = [&](bool last) {
+    finish_current();
+    next.documents_read = documents;
+    next.consumed = last ? done.input : std::min(consumed, done.input);  // a file may have grown meanwhile
+    current = std::exchange(next, {});
+    encoding = std::async(workers > 1 ? std::launch::async : std::launch::deferred,
+                          [&] { encode_all(current.pieces, options, workers); });
+  };
+  read_documents(options.sources, reading, [&](std::string_view text) {
+    ++documents;
     const DocumentSplit split = split_document(text, options.held_out);
-    if (!split.train.empty()) pieces.push_back({std::string(split.train), false, {}});
-    if (!split.held_out.empty()) pieces.push_back({std::string(split.held_out), true, {}});
-    pending += text.size();
-    if (pending >= kBatchBytes) flush();
+    if (!split.train.empty()) next.pieces.push_back({std::string(split.train), false, {}});
+    if (!split.held_out.empty()) next.pieces.push_back({std::string(split.held_out), true, {}});
+    next.bytes += text.size();
+    if (next.bytes >= kBatchBytes) begin_next(false);
   });
-  flush();
+  begin_next(true);
+  finish_current();
   train.flush();
   held_out.flush();
   if (train.tokens() == 0) {
     std::string names;
     for (const std::string& source : options.sources) names += (names.empty() ? "" : ", ") + source;
     user_error("no text to train on in {} ({} documents, {} tokens held out)", names.empty() ? "no source" : names,
-               done.documents, held_out.tokens());
+               documents, held_out.tokens());
   }
   const Json description = {{"version", kDatasetVersion},
                             {"fingerprint", fmt::format("{:016x}", fingerprint)},
                             {"sources", options.sources},
-                            {"documents", done.documents},
+                            {"documents", documents},
                             {"bytes", done.bytes},
                             {"train_tokens", train.tokens()},
                             {"heldout_tokens", held_out.tokens()},
@@ -176,18 +201,44 @@ void tokenize_dataset(const DatasetOptions& options, const fs::path& folder,
 
 Dataset open_dataset(const fs::path& folder) {
   const Json description = read_description(folder);
-  const auto paths = [&](const char* split, const char* key) {
-    std::vector<fs::path> list;
-    for (int i = 0; i < description[key].get<int>(); ++i) list.push_back(folder / shard_name(split, i));
-    return list;
-  };
-  Dataset dataset{TokenSet(paths("train", "train_shards")), TokenSet(paths("heldout", "heldout_shards")),
-                  description["eos"].get<int32_t>()};
+  Dataset dataset{TokenSet(shard_paths(folder, description, "train")),
+                  TokenSet(shard_paths(folder, description, "heldout")), description["eos"].get<int32_t>()};
   if (dataset.train.num_tokens() == 0) user_error("{} holds no training tokens", folder.string());
   if (dataset.held_out.num_tokens() > 0 && dataset.held_out.tokenizer_hash() != dataset.train.tokenizer_hash())
     user_error("{}: the two splits come from different tokenizers. Delete the folder and tokenise again",
                folder.string());
   return dataset;
+}
+
+Mixture open_mixture(const std::vector<fs::path>& folders) {
+  check(!folders.empty(), "a mixture has a source");
+  Mixture mixture;
+  std::vector<fs::path> held_out;
+  for (const fs::path& folder : folders) {
+    Dataset dataset = open_dataset(folder);
+    if (mixture.train.empty()) mixture.eos = dataset.eos;
+    else if (dataset.train.tokenizer_hash() != mixture.train[0].tokenizer_hash() || dataset.eos != mixture.eos)
+      user_error("{} and {} come from different tokenizers. Tokenise both again", folders[0].string(), folder.string());
+    mixture.train.push_back(std::move(dataset.train));
+    for (fs::path& path : shard_paths(folder, read_description(folder), "heldout")) held_out.push_back(std::move(path));
+  }
+  mixture.held_out = TokenSet(held_out);
+  return mixture;
+}
+
+fs::path prepare_cached_dataset(const DatasetOptions& options, const fs::path& cache,
+                                const std::function<void(const DatasetProgress&)>& progress) {
+  const fs::path folder = cache / fmt::format("{:016x}", dataset_fingerprint(options));
+  std::error_code error;
+  if (fs::exists(folder / "dataset.json", error)) return folder;
+  fs::path mine = folder;
+  mine += fmt::format(".{}", ::getpid());
+  tokenize_dataset(options, mine, progress);
+  fs::rename(mine, folder, error);
+  if (!error) return folder;
+  fs::remove_all(mine, error);  // another process was faster
+  if (!fs::exists(folder / "dataset.json", error)) user_error("cannot make the folder {}", folder.string());
+  return folder;
 }
 
 Dataset prepare_dataset(const DatasetOptions& options, const fs::path& folder,

@@ -1,5 +1,6 @@
 // Documents → a folder of token shards, once: train-00000.bin …, heldout-00000.bin … and dataset.json. The folder
-// appears complete or not at all. Tested in tests/data/shards_test.cpp.
+// appears complete or not at all. Threads tokenise one batch of texts while the next one is read; the shards are the
+// same for any number of them. Tested in tests/data/shards_test.cpp.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -27,7 +28,8 @@ struct DatasetOptions {
 };
 
 struct DatasetProgress {
-  uint64_t documents = 0, bytes = 0, tokens = 0;
+  uint64_t documents = 0, bytes = 0, tokens = 0;  // tokenised
+  uint64_t consumed = 0, input = 0;               // of the files (documents.h: input_bytes); equal in the last report
 };
 
 struct Dataset {
@@ -35,7 +37,15 @@ struct Dataset {
   int32_t eos = -1;
 };
 
-// What the folder depends on (files with sizes and times, options, tokenizer): stored in dataset.json.
+// Several sources that are mixed: a training set each; what is held out of them lies together.
+struct Mixture {
+  std::vector<TokenSet> train;
+  TokenSet held_out;
+  int32_t eos = -1;
+};
+
+// What the folder depends on: contents and names of the files (not where they lie), options, tokenizer. Stored in
+// dataset.json. Reads the files, at some GB/s.
 uint64_t dataset_fingerprint(const DatasetOptions& options);
 
 // Tokenises into `folder`; what stands there is replaced. UserError if there is no document to train on.
@@ -48,5 +58,13 @@ Dataset open_dataset(const fs::path& folder);
 // open_dataset if the folder has this fingerprint, else tokenize_dataset first.
 Dataset prepare_dataset(const DatasetOptions& options, const fs::path& folder,
                         const std::function<void(const DatasetProgress&)>& progress = {});
+
+// The folder in `cache` where the dataset of these options lies, made first if it is not there. Several processes may
+// look for the same one at once.
+fs::path prepare_cached_dataset(const DatasetOptions& options, const fs::path& cache,
+                                const std::function<void(const DatasetProgress&)>& progress = {});
+
+// Datasets of one tokenizer as the sources of a mixture. UserError as open_dataset, or if their tokenizers differ.
+Mixture open_mixture(const std::vector<fs::path>& folders);
 
 }  // namespace minke

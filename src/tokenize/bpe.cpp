@@ -5,6 +5,8 @@
 #include <cstring>
 #include <functional>
 
+#include "tokenize/unicode.h"
+
 namespace minke {
 
 void MergeTable::reserve(size_t merges) {
@@ -41,6 +43,67 @@ void Bpe::index_byte_pairs() {
       if (id_of_byte[a] >= 0 && id_of_byte[b] >= 0) byte_pairs[a << 8 | b] = merges.find(id_of_byte[a], id_of_byte[b]);
 }
 
+// Of each character c that alone becomes one token, by merges of rank ≤ R: if whatever merges reach over its ends (of
+// its first symbols to the left, of its last ones to the right, before and after it is whole) have ranks above R, then c
+// is always whole before any of them, because while it is not, a merge inside it goes first. In valid UTF-8 the symbol on
+// its left ends with the last byte of a character, and that on its right begins with a first one.
+void Bpe::index_characters(int32_t vocab_size, const std::function<std::string_view(int32_t)>& bytes_of) {
+  const size_t n = size_t(vocab_size);
+  std::vector<uint32_t> from_left(n, kNoRank),
+      from_right(n, kNoRank);  // lowest rank of a merge that takes the id there
+  merges.for_each([&](int32_t left, int32_t right, MergeTable::Merge merge) {
+    if (bytes_of(left).empty() || bytes_of(right).empty()) return;
+    const uint8_t last = uint8_t(bytes_of(left).back()), first = uint8_t(bytes_of(right).front());
+    if (last < 0xC0) from_left[size_t(right)] = std::min(from_left[size_t(right)], merge.rank);
+    if ((first & 0xC0) != 0x80) from_right[size_t(left)] = std::min(from_right[size_t(left)], merge.rank);
+  });
+  characters.clear();
+  Scratch s;
+  for (int32_t id = 0; id < vocab_size; ++id) {
+    const std::string_view bytes = bytes_of(id);
+    if (bytes.size() < 2 || bytes.size() > 3) continue;
+    const unicode::CodePoint c = unicode::decode_at(bytes, 0);
+    if (c.length != bytes.size()) continue;
+    if (std::any_of(bytes.begin(), bytes.end(), [&](char b) { return id_of_byte[uint8_t(b)] < 0; })) continue;
+    initial_ids(bytes, s.ids);
+    uint32_t inside = 0, across = kNoRank;
+    for (;;) {
+      across = std::min({across, from_left[size_t(s.ids.front())], from_right[size_t(s.ids.back())]});
+      MergeTable::Merge best{kNoRank, 0};
+      size_t at = 0;
+      for (size_t i = 0; i + 1 < s.ids.size(); ++i)
+        if (const auto m = merges.find(s.ids[i], s.ids[i + 1]); m.rank < best.rank) best = m, at = i;
+      if (best.rank == kNoRank) break;
+      inside = std::max(inside, best.rank);
+      s.ids[at] = int32_t(best.id);
+      s.ids.erase(s.ids.begin() + ptrdiff_t(at) + 1);
+    }
+    if (s.ids.size() != 1 || across <= inside) continue;
+    if (characters.empty()) characters.assign(0x10000, -1);
+    characters[c.value] = s.ids[0];
+  }
+}
+
+// False if the piece is no valid UTF-8, or has bytes that the vocabulary lacks.
+bool Bpe::ids_of_characters(std::string_view piece, std::vector<int32_t>& ids) const {
+  ids.clear();
+  for (size_t at = 0; at < piece.size();) {
+    const unicode::CodePoint c = unicode::decode_at(piece, at);
+    if (!c.valid) return false;
+    if (c.value < 0x10000 && characters[c.value] >= 0) {
+      ids.push_back(characters[c.value]);
+      at += c.length;
+      continue;
+    }
+    for (const size_t end = at + c.length; at < end; ++at) {
+      const int32_t id = id_of_byte[uint8_t(piece[at])];
+      if (id < 0) return false;
+      ids.push_back(id);
+    }
+  }
+  return true;
+}
+
 size_t Bpe::initial_ids(std::string_view piece, std::vector<int32_t>& ids) const {
   ids.clear();
   bool previous_unknown = false;
@@ -64,7 +127,8 @@ size_t Bpe::encode(std::string_view piece, std::vector<int32_t>& out, Scratch& s
       return std::string_view::npos;
     }
   }
-  if (const size_t missing = initial_ids(piece, s.ids); missing != std::string_view::npos) return missing;
+  if (characters.empty() || !ids_of_characters(piece, s.ids))
+    if (const size_t missing = initial_ids(piece, s.ids); missing != std::string_view::npos) return missing;
   const size_t n = s.ids.size();
   s.ranks.resize(n);
   s.merged.resize(n);

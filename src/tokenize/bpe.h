@@ -4,6 +4,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -33,6 +34,10 @@ class MergeTable {
     }
   }
   size_t size() const { return size_; }
+  template <class Each> void for_each(Each each) const {  // each(left, right, merge), in no order
+    for (const Entry& e : entries_)
+      if (e.left >= 0) each(e.left, e.right, e.merge);
+  }
 
  private:
   struct Entry {
@@ -59,7 +64,13 @@ struct Bpe {
   int32_t unknown_id = -1;  // stands for each byte that is missing; −1: such a byte is an error
   bool fuse_unknown = false;
 
+  // Ids of the characters up to U+FFFF that merging may start from in place of their bytes; −1: from the bytes. Such a
+  // character becomes its token before it can merge with anything beside it, whatever that is. Empty: none.
+  std::vector<int32_t> characters;
+
   void index_byte_pairs();  // after id_of_byte and merges are filled
+  // Fills `characters`, after index_byte_pairs; bytes_of(id): the bytes of a token that merges name.
+  void index_characters(int32_t vocab_size, const std::function<std::string_view(int32_t)>& bytes_of);
 
   struct Scratch {
     std::vector<int32_t> ids, next, previous;
@@ -74,6 +85,7 @@ struct Bpe {
   void merge_by_scan(Scratch& s) const;
   void merge_by_heap(Scratch& s) const;
   size_t initial_ids(std::string_view piece, std::vector<int32_t>& ids) const;
+  bool ids_of_characters(std::string_view piece, std::vector<int32_t>& ids) const;
 };
 
 // Pieces of up to 15 bytes and their ids: text repeats its words. Starts small, grows to 2^17 entries (4 MB), then

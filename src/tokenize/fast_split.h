@@ -14,6 +14,8 @@ namespace minke {
 using NextPiece = size_t (*)(const unicode::Tables& tables, std::string_view text, size_t at);
 
 size_t next_deepseek_v3(const unicode::Tables& tables, std::string_view text, size_t at);
+size_t next_deepseek_llm(const unicode::Tables& tables, std::string_view text, size_t at);  // DeepSeek LLM and V2
+size_t next_deepseek_coder(const unicode::Tables& tables, std::string_view text, size_t at);
 size_t next_gpt2(const unicode::Tables& tables, std::string_view text, size_t at);
 size_t next_smollm(const unicode::Tables& tables, std::string_view text, size_t at);  // digits one by one, then GPT-2
 size_t next_llama3(const unicode::Tables& tables, std::string_view text, size_t at);  // digits by threes

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
+#include <unicode/uniset.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -35,19 +36,37 @@ void Normalizer::add(const nlohmann::json& description, std::string_view where, 
   else user_error("{}.type: \"{}\" is not supported; known are NFC, NFD, NFKC, NFKD and Sequence", where, name);
 }
 
+namespace {
+
+// The library's tables are those of Unicode 9: what came later it leaves alone, where ICU would compose, decompose or
+// reorder it.
+const icu::UnicodeSet& known_characters() {
+  static const icu::UnicodeSet set = [] {
+    UErrorCode status = U_ZERO_ERROR;
+    icu::UnicodeSet made(icu::UnicodeString(u"[:age=9.0:]"), status);
+    check(U_SUCCESS(status), "ICU has the ages of characters");
+    made.freeze();
+    return made;
+  }();
+  return set;
+}
+
+}  // namespace
+
 std::string Normalizer::apply(Form form, std::string_view valid) {
   UErrorCode status = U_ZERO_ERROR;
-  const icu::Normalizer2* n = nullptr;
+  const icu::Normalizer2* all = nullptr;
   switch (form) {
-    case Form::kNfc: n = icu::Normalizer2::getNFCInstance(status); break;
-    case Form::kNfd: n = icu::Normalizer2::getNFDInstance(status); break;
-    case Form::kNfkc: n = icu::Normalizer2::getNFKCInstance(status); break;
-    case Form::kNfkd: n = icu::Normalizer2::getNFKDInstance(status); break;
+    case Form::kNfc: all = icu::Normalizer2::getNFCInstance(status); break;
+    case Form::kNfd: all = icu::Normalizer2::getNFDInstance(status); break;
+    case Form::kNfkc: all = icu::Normalizer2::getNFKCInstance(status); break;
+    case Form::kNfkd: all = icu::Normalizer2::getNFKDInstance(status); break;
   }
   check(U_SUCCESS(status), "ICU has its normalisation data");
+  const icu::FilteredNormalizer2 n(*all, known_characters());
   std::string out;
   icu::StringByteSink<std::string> sink(&out, int32_t(valid.size()));
-  n->normalizeUTF8(0, icu::StringPiece(valid.data(), int32_t(valid.size())), sink, nullptr, status);
+  n.normalizeUTF8(0, icu::StringPiece(valid.data(), int32_t(valid.size())), sink, nullptr, status);
   check(U_SUCCESS(status), "ICU normalises valid UTF-8");
   return out;
 }

@@ -1,5 +1,5 @@
 // Pre-tokenization: cuts text into the pieces that BPE works on, as the "pre_tokenizer" of a tokenizer.json says
-// (Split, Digits, ByteLevel, Sequence; byte-level vocabularies only). The sequences of DeepSeek-V3, Llama-3, Qwen2/3,
+// (Split, Digits, ByteLevel, Sequence; byte-level vocabularies only). The sequences of DeepSeek, Llama-3, Qwen2/3,
 // GPT-2 and SmolLM are recognised and run by hand-written splitters. Tested in tests/tokenize/pretokenizer_test.cpp.
 #pragma once
 #include <nlohmann/json_fwd.hpp>
@@ -54,7 +54,8 @@ class Pretokenizer {
   bool byte_level_ = false;
 };
 
-// The "pre_tokenizer" object of a known kind: deepseek_v3, llama3, qwen2, gpt2, smollm, characters.
+// The "pre_tokenizer" object of a known kind: deepseek_v3, deepseek_llm (also of V2), deepseek_coder, llama3, qwen2, gpt2,
+// smollm, characters.
 // UserError for any other name.
 nlohmann::json pretokenizer_json(std::string_view name);
 std::vector<std::string_view> pretokenizer_names();

@@ -171,6 +171,8 @@ void Tokenizer::Model::read_model(const json& model, TokenizerFile& file, std::s
     const auto found = ids.find(text);
     bpe.id_of_byte[byte] = found == ids.end() ? -1 : found->second;
   }
+  const bool all_bytes = std::none_of(bpe.id_of_byte.begin(), bpe.id_of_byte.end(), [](int32_t id) { return id < 0; });
+  if (get("byte_fallback") == true && !all_bytes) refuse("byte_fallback", "the vocabulary must have all 256 bytes");
   if (get("unk_token").is_string()) {
     const auto found = ids.find(get("unk_token").get_ref<const std::string&>());
     if (found == ids.end()) refuse("unk_token", "it is not in model.vocab");
@@ -185,6 +187,9 @@ void Tokenizer::Model::read_model(const json& model, TokenizerFile& file, std::s
     std::string bytes;
     by_id.emplace_back(id, bytes_of_text(text, bytes) ? bytes : text);
   }
+  Bytes merged;  // without added tokens, which merges do not name
+  merged.build(by_id);
+  bpe.index_characters(int32_t(merged.size()), [&](int32_t id) { return merged[id]; });
   if (get("ignore_merges") == true) {
     model_bytes.reserve(file.vocabulary.size());
     for (auto& [text, id] : file.vocabulary) {

@@ -23,6 +23,7 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
   f("tokenizer.kind", r.tokenizer.kind, "\"bpe\" or \"characters\" (one token per distinct character)", any);
   f("tokenizer.vocab_size", r.tokenizer.vocab_size, "tokens of a trained BPE", Range{258, 1e7});
   f("data.train", r.data.train, "files, folders, globs (.txt, .jsonl, .gz, .zst) or \"builtin:\"", any);
+  f("data.weights", r.data.weights, "shares of the sources in data.train; empty: all their text once an epoch", any);
   f("data.text_keys", r.data.text_keys, "JSONL keys whose values, joined by a newline, are a document", any);
   f("data.documents", r.data.documents, "plain text: one document per \"file\", or split at \"blank-lines\"", any);
   f("data.held_out", r.data.held_out, "evaluation text: \"documents\" by hash, or the \"tail\" of a single text", any);
@@ -30,6 +31,8 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
   f("data.builtin_bytes", r.data.builtin_bytes, "bytes of built-in text that \"builtin:\" makes", Range{10000, 1e12});
   f("data.mask_documents", r.data.mask_documents, "no attention across the documents of a sequence", any);
   f("data.fim_rate", r.data.fim_rate, "share of documents turned into fill-in-the-middle (V3: 0.1)", share);
+  f("data.packing", r.data.packing, "\"concatenate\", or \"best-fit\": documents stay whole where they can", any);
+  f("data.cache", r.data.cache, "folder of token shards that runs share; empty: in the run's folder", any);
   f("train.steps", r.train.steps, "optimizer steps; 0: from train.minutes", count0);
   f("train.minutes", r.train.minutes, "length of the run; timed at the start and turned into steps", not_negative);
   f("train.sequence_length", r.train.sequence_length, "tokens per sequence", Range{2, 1e7});
@@ -110,6 +113,7 @@ std::vector<std::string> keys() {
 
 const char* expected(const std::string&) { return "a string"; }
 const char* expected(const std::vector<std::string>&) { return "a list of strings"; }
+const char* expected(const std::vector<double>&) { return "a list of numbers"; }
 const char* expected(bool) { return "true or false"; }
 const char* expected(double) { return "a number"; }
 const char* expected(int64_t) { return "a whole number"; }
@@ -154,6 +158,14 @@ bool read(const toml::node& node, uint64_t& to) {
   int64_t v = 0;
   if (!read(node, v) || v < 0) return false;
   to = uint64_t(v);
+  return true;
+}
+
+bool read(const toml::node& node, std::vector<double>& to) {
+  if (!node.is_array()) return false;
+  to.clear();
+  for (const toml::node& e : *node.as_array())
+    if (!read(e, to.emplace_back())) return false;
   return true;
 }
 
@@ -218,6 +230,7 @@ std::string toml_of(const Json& j) {
 }
 std::string toml_of(const std::string& v) { return Json(v).dump(); }
 std::string toml_of(const std::vector<std::string>& v) { return Json(v).dump(); }
+std::string toml_of(const std::vector<double>& v) { return Json(v).dump(); }
 std::string toml_of(bool v) { return v ? "true" : "false"; }
 std::string toml_of(double v) { return toml_of(Json(v)); }
 std::string toml_of(int64_t v) { return std::to_string(v); }
@@ -304,6 +317,12 @@ void check_choices(const Recipe& r, std::string_view where) {
                where, b.device_alpha, b.comm_alpha, b.loss);
   if (b.top_devices > b.devices)
     user_error("{}: balance.top_devices {} is more than balance.devices {}", where, b.top_devices, b.devices);
+  one_of("data.packing", r.data.packing, {"concatenate", "best-fit"});
+  if (!r.data.weights.empty() && r.data.weights.size() != r.data.train.size())
+    user_error("{}: data.weights has {} numbers for the {} sources of data.train: give one for each", where,
+               r.data.weights.size(), r.data.train.size());
+  for (double weight : r.data.weights)
+    if (!(weight > 0)) user_error("{}: data.weights has {}: each weight must be above 0", where, weight);
   if (r.train.micro_batch_size > 0 && r.train.batch_size % r.train.micro_batch_size != 0)
     user_error("{}: train.batch_size {} is no multiple of train.micro_batch_size {}", where, r.train.batch_size,
                r.train.micro_batch_size);

@@ -21,6 +21,7 @@ struct Recipe {
   } tokenizer;
   struct Data {
     std::vector<std::string> train;  // files, folders, globs, or "builtin:"
+    std::vector<double> weights;  // one for each of train: their shares of the sequences; empty: all text once an epoch
     std::vector<std::string> text_keys{"text"};
     std::string documents = "file";      // plain text: one document a "file", or at "blank-lines"
     std::string held_out = "documents";  // by document hash; "tail": the last part of a single text
@@ -28,6 +29,8 @@ struct Recipe {
     int64_t builtin_bytes = 8'000'000;  // of "builtin:"
     bool mask_documents = false;        // no attention across documents
     double fim_rate = 0;
+    std::string packing = "concatenate";  // or "best-fit"
+    std::string cache;                    // folder of token shards that runs share; empty: in the run's own
   } data;
   struct Train {
     int64_t steps = 0;   // 0: from minutes

@@ -68,6 +68,22 @@ cmp whole/latest/train/state.safetensors cut/latest/train/state.safetensors || f
 strip() { grep -v '"run":' "$1" | sed -E 's/"(seconds|train_seconds|unix_time)":[^,}]*,?//g'; }
 diff <(strip whole/log.jsonl) <(strip cut/log.jsonl) >/dev/null || fail "the resumed run's log differs"
 
+# The same for sources mixed by weight; both runs find their token shards in one cache.
+mix=(small.toml --set 'data.train=["builtin:story","builtin:math"]' --set 'data.weights=[3,1]' --set data.fim_rate=0.5 --set data.mask_documents=true
+  --set data.packing=best-fit --set data.builtin_bytes=20000 --set data.cache=cache --set train.steps=16 --set log.sample_tokens=0)
+$minke pretrain "${mix[@]}" --out mixed >mixed.txt
+grep -q ' 75.0 % builtin:story' mixed.txt || fail "the shares of the sources are not said: $(cat mixed.txt)"
+[ "$(grep -c tokenising mixed.txt)" = 2 ] || fail "each source is tokenised: $(cat mixed.txt)"
+$minke pretrain "${mix[@]}" --out mixed2 >mixed2.txt & pid=$!
+while ! grep -qs '"step":5,' mixed2/log.jsonl; do kill -0 $pid 2>/dev/null || break; sleep 0.01; done
+kill -TERM $pid 2>/dev/null || true
+wait $pid || true
+$minke pretrain "${mix[@]}" --out mixed2 --resume >>mixed2.txt
+! grep tokenising mixed2.txt || fail "what lies in the cache was tokenised again"
+cmp mixed/latest/model.safetensors mixed2/latest/model.safetensors || fail "the resumed run on a mixture differs"
+diff <(strip mixed/log.jsonl) <(strip mixed2/log.jsonl) >/dev/null || fail "the resumed run's log on a mixture differs"
+mistake "one for each" $minke pretrain "${mix[@]}" whole.txt --out mixed3
+
 $minke generate -m whole/latest -p "Once" -n 8 --seed 3 -q >a.txt
 $minke generate -m whole/latest -p "Once" -n 8 --seed 3 -q >b.txt
 cmp a.txt b.txt || fail "the same seed gives the same text"

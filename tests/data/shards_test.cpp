@@ -212,6 +212,105 @@ TEST(Dataset, SameForAnyNumberOfThreadsAndMadeOnce) {
   EXPECT_GT(encodes, before);
 }
 
+TEST(Dataset, TheContentOfFilesDecides) {
+  const Folder f;
+  std::atomic<int> encodes{0};
+  DatasetOptions options;
+  options.encode = [&](std::string_view text) { return ++encodes, by_bytes(text); };
+  options.vocab_size = 256;
+  fs::create_directories(f.path / "there");
+  write_file_atomic(f.path / "a.txt", "some text");
+  write_file_atomic(f.path / "there" / "a.txt", "some text");
+  options.sources = {(f.path / "a.txt").string()};
+  prepare_dataset(options, f.path / "d");
+  EXPECT_EQ(encodes, 1);
+  fs::last_write_time(f.path / "a.txt", fs::file_time_type::clock::now() + std::chrono::hours(1));
+  prepare_dataset(options, f.path / "d");  // touched, or found elsewhere
+  options.sources = {(f.path / "there").string()};
+  prepare_dataset(options, f.path / "d");
+  EXPECT_EQ(encodes, 1);
+  const auto time = fs::last_write_time(f.path / "there" / "a.txt");
+  write_file_atomic(f.path / "there" / "a.txt", "some mess");  // same size, same time
+  fs::last_write_time(f.path / "there" / "a.txt", time);
+  prepare_dataset(options, f.path / "d");
+  EXPECT_EQ(encodes, 2);
+  options.tokenizer_hash = 5;
+  prepare_dataset(options, f.path / "d");
+  EXPECT_EQ(encodes, 3);
+}
+
+TEST(Dataset, ProgressEndsWithAllInput) {
+  const Folder f;
+  std::string text;
+  for (int i = 0; i < 200000; ++i)
+    text += fmt::format("{} is a line of one of several documents\n{}", i, i % 50 ? "" : "\n");
+  write_file_atomic(f.path / "a.txt", text);
+  DatasetOptions options;
+  options.sources = {(f.path / "a.txt").string(), "builtin:"};
+  options.documents.split_blank_lines = true;
+  options.documents.builtin_bytes = 20000;
+  options.encode = by_bytes;
+  options.vocab_size = 256;
+  for (int threads : {1, 2}) {
+    options.threads = threads;
+    std::vector<DatasetProgress> seen;
+    tokenize_dataset(options, f.path / "d", [&](const DatasetProgress& p) { seen.push_back(p); });
+    ASSERT_GE(seen.size(), 2u);  // 9 MB in batches of 2 MiB
+    for (size_t i = 0; i < seen.size(); ++i) {
+      EXPECT_EQ(seen[i].input, text.size() + 20000);
+      EXPECT_LT(i ? seen[i - 1].consumed : 0, seen[i].consumed);
+      EXPECT_LT(i ? seen[i - 1].documents : 0, seen[i].documents);
+    }
+    EXPECT_LT(seen[0].consumed, text.size());
+    EXPECT_EQ(seen.back().consumed, seen.back().input);
+    EXPECT_EQ(seen.back().tokens, seen.back().bytes);
+  }
+}
+
+TEST(Dataset, ACacheIsFilledOnce) {
+  const Folder f;
+  std::atomic<int> encodes{0};
+  DatasetOptions options;
+  options.sources = {"builtin:"};
+  options.documents.builtin_bytes = 20000;
+  options.encode = [&](std::string_view text) { return ++encodes, by_bytes(text); };
+  options.vocab_size = 256;
+  const fs::path first = prepare_cached_dataset(options, f.path / "cache");
+  const int once = encodes;
+  EXPECT_EQ(prepare_cached_dataset(options, f.path / "cache"), first);
+  EXPECT_EQ(encodes, once);
+  options.documents.builtin_seed = 2;
+  const fs::path second = prepare_cached_dataset(options, f.path / "cache");
+  EXPECT_NE(first, second);
+  EXPECT_NE(open_dataset(first).train.num_tokens(), open_dataset(second).train.num_tokens());
+  EXPECT_EQ(std::distance(fs::directory_iterator(f.path / "cache"), fs::directory_iterator()), 2);  // and nothing else
+}
+
+TEST(Dataset, AMixtureKeepsItsSourcesApart) {
+  const Folder f;
+  DatasetOptions options;
+  options.documents.builtin_bytes = 60000;
+  options.held_out.hash_fraction = 0.2;
+  options.encode = by_bytes;
+  options.vocab_size = 256;
+  std::vector<fs::path> folders;
+  std::vector<Dataset> alone;
+  for (const char* source : {"builtin:stories", "builtin:math"}) {
+    options.sources = {source};
+    folders.push_back(f.path / "mixed" / std::to_string(folders.size()));
+    alone.push_back(prepare_dataset(options, folders.back()));
+  }
+  const Mixture mixture = open_mixture(folders);
+  ASSERT_EQ(mixture.train.size(), 2u);
+  for (size_t i = 0; i < 2; ++i) EXPECT_EQ(mixture.train[i].num_tokens(), alone[i].train.num_tokens());
+  EXPECT_GT(alone[0].held_out.num_tokens(), 0u);  // of every source
+  EXPECT_GT(alone[1].held_out.num_tokens(), 0u);
+  EXPECT_EQ(mixture.held_out.num_tokens(), alone[0].held_out.num_tokens() + alone[1].held_out.num_tokens());
+  options.tokenizer_hash = 1;
+  prepare_dataset(options, folders[1]);
+  EXPECT_THROW(open_mixture(folders), UserError);
+}
+
 TEST(Dataset, FailuresLeaveNothingBehind) {
   const Folder f;
   DatasetOptions options;

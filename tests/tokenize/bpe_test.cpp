@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "core/rng.h"
@@ -65,6 +66,51 @@ TEST(Bpe, AgreesWithTheDefinition) {
       ASSERT_EQ(ids, naive(r, text)) << "table " << table << ", " << text.size() << " bytes";
     }
   }
+}
+
+// Starting from characters changes no result, for any table and any bytes, valid UTF-8 or not.
+TEST(Bpe, CharactersAreAShortcut) {
+  Rng rng{{9, 0}};
+  Bpe::Scratch scratch;
+  const std::string bytes = "a \xC3\xA9\xE4\xB8\xAD\xA9";
+  const std::string_view characters[] = {"a", " ", "\u00E9", "\u00ED", "\u4E2D", "\u4E29", "\u4B78"};
+  size_t known = 0, tables_with_some = 0;
+  for (int table = 0; table < 400; ++table) {
+    RandomBpe r;
+    for (int i = 0; i < 256; ++i) r.bpe.id_of_byte[i] = i;
+    std::vector<std::string> tokens(256);
+    for (int i = 0; i < 256; ++i) tokens[size_t(i)] = char(i);
+    const bool ordered = table % 2 == 0;  // as training gives them: ranks grow with the ids
+    for (int i = 0, count = 10 + int(rng.below(40)); i < count; ++i) {
+      const auto pick = [&] {
+        const uint64_t n = rng.below(bytes.size() + uint64_t(i));
+        return int32_t(n < bytes.size() ? uint8_t(bytes[n]) : 256 + n - bytes.size());
+      };
+      int32_t a = pick(), b = pick();
+      if (i < 6 && rng.below(2)) a = 0xE4, b = rng.below(2) ? 0xB8 : 0xAD;  // so that characters do come out
+      const MergeTable::Merge merge{uint32_t(ordered ? i : rng.below(60)), uint32_t(256 + i)};
+      tokens.push_back(tokens[size_t(a)] + tokens[size_t(b)]);
+      r.bpe.merges.set(a, b, merge);
+      r.merges[{a, b}] = merge;
+    }
+    r.bpe.index_byte_pairs();
+    r.bpe.index_characters(int32_t(tokens.size()), [&](int32_t id) { return std::string_view(tokens[size_t(id)]); });
+    const auto some =
+        std::count_if(r.bpe.characters.begin(), r.bpe.characters.end(), [](int32_t id) { return id >= 0; });
+    known += size_t(some);
+    tables_with_some += some > 0;
+    for (int i = 0; i < 60; ++i) {
+      std::string text;
+      for (uint64_t part = rng.below(i % 10 ? 14 : 200); part > 0; --part)
+        if (i % 3 == 0 && rng.below(8) == 0) text += bytes[rng.below(bytes.size())];
+        else text += characters[rng.below(std::size(characters))];
+      std::vector<int32_t> ids;
+      ASSERT_EQ(r.bpe.encode(text, ids, scratch), std::string_view::npos);
+      ASSERT_EQ(ids, naive(r, text)) << "table " << table;
+    }
+  }
+  EXPECT_GT(tables_with_some, 40u);  // and it was taken
+  EXPECT_GT(known, 50u);
 }
 
 TEST(Bpe, MissingBytes) {

@@ -13,7 +13,7 @@ namespace minke::test {
 
 // Words, digits, blanks, signs, scripts, marks, emoji, code points newer than PCRE2's Unicode, and unassigned ones.
 inline std::string random_text(Rng& rng, size_t max_parts, bool invalid_bytes) {
-  static constexpr std::array<std::string_view, 78> kParts = {" ",
+  static constexpr std::array<std::string_view, 83> kParts = {" ",
                                                               " ",
                                                               "  ",
                                                               "   ",
@@ -90,7 +90,12 @@ inline std::string random_text(Rng& rng, size_t max_parts, bool invalid_bytes) {
                                                               "\u1C89",
                                                               "\u0378",
                                                               "\uE000",
-                                                              "\uFFFD"};
+                                                              "\uFFFD",
+                                                              "\u2003",
+                                                              "\u201C",
+                                                              "\uFF01",
+                                                              "\uFF21b",
+                                                              "£"};
   std::string text;
   const size_t parts = rng.below(max_parts + 1);
   for (size_t i = 0; i < parts; ++i) {

@@ -115,6 +115,26 @@ TEST(HostileTokenizer, OtherFields) {
   expect_refused_after([](json& f) { f["model"]["type"] = "Unigram"; }, "model.type");
   expect_refused_after([](json& f) { f["model"]["dropout"] = 0.1; }, "model.dropout");
   expect_refused_after([](json& f) { f["model"]["end_of_word_suffix"] = "</w>"; }, "model.end_of_word_suffix");
+  expect_refused_after([](json& f) { f["model"]["continuing_subword_prefix"] = "##"; },
+                       "model.continuing_subword_prefix: \"##\"");
+  expect_refused_after(
+      [](json& f) {
+        f["model"]["byte_fallback"] = true;
+        f["model"]["vocab"].erase("\u0100");  // byte 0
+      },
+      "model.byte_fallback: true");
+  for (const char* type : {"Lowercase", "Prepend", "Replace", "StripAccents", "Precompiled"})
+    expect_refused_after(
+        [&](json& f) {
+          f["normalizer"] = {{"type", type}};
+        },
+        fmt::format("normalizer.type: \"{}\"", type));
+  for (const char* type : {"Whitespace", "Punctuation", "Metaspace", "BertPreTokenizer"})
+    expect_refused_after(
+        [&](json& f) {
+          f["pre_tokenizer"]["pretokenizers"][0] = {{"type", type}};
+        },
+        fmt::format("pre_tokenizer.pretokenizers[0].type: \"{}\"", type));
   expect_refused_after([](json& f) { f["model"]["ignore_merges"] = "yes"; }, "model.ignore_merges");
   expect_refused_after([](json& f) { f["model"] = json::array(); }, "model");
   expect_refused_after([](json& f) { f.erase("model"); }, "model");

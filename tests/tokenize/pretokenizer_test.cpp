@@ -47,6 +47,23 @@ TEST_P(FastSplitter, AgreesWithTheRegexes) {
         << "text " << i << ": " << nlohmann::json(text).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
   }
 }
+// One character of each kind that some rule tells apart, so that short texts meet all neighbourhoods.
+TEST_P(FastSplitter, AgreesOnAllNeighbourhoods) {
+  const nlohmann::json description = pretokenizer_json(GetParam());
+  const Pretokenizer fast(description, "fast"), oracle(description, "oracle", false);
+  constexpr std::string_view kKinds[] = {"a",      "s",      "'",      "\u00E9", "\uFF21", "\u4E2D", "\u30A2",
+                                         "\u0905", "\u0301", "1",      "\u0967", ",",      "\uFF01", "\u3002",
+                                         "\u201C", "+",      "\u00A3", "\u0378", " ",      "\u3000", "\u2003",
+                                         "\t",     "\u0085", "\n",     "\r",     "\xFF"};
+  Rng rng{RngKey{18, 0}.at(GetParam())};
+  for (int i = 0; i < 20000; ++i) {
+    std::string text;
+    const uint64_t few = 3 + rng.below(std::size(kKinds) - 2), first = rng.below(std::size(kKinds));
+    for (uint64_t n = rng.below(9); n > 0; --n) text += kKinds[(first + rng.below(few) * 7) % std::size(kKinds)];
+    ASSERT_EQ(split(fast, text), split(oracle, text))
+        << "text " << i << ": " << nlohmann::json(text).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+  }
+}
 INSTANTIATE_TEST_SUITE_P(All, FastSplitter, testing::ValuesIn(pretokenizer_names()),
                          [](const auto& info) { return std::string(info.param); });
 
@@ -63,23 +80,26 @@ TEST(Pretokenizer, Llama3AndQwenAndGpt2) {
   EXPECT_EQ(split("llama3", "I'LL pay 12345 now"), (Strings{"I", "'LL", " pay", " ", "123", "45", " now"}));
   EXPECT_EQ(split("qwen2", "a 12"), (Strings{"a", " ", "1", "2"}));
   EXPECT_EQ(split("gpt2", "I'll pay 12345  now"), (Strings{"I", "'ll", " pay", " 12345", " ", " now"}));
+  EXPECT_EQ(split("deepseek_llm", "the year 2024,\nok na\u00EFve 中文。\u3000 "),
+            (Strings{"the", " year", " ", "2", "0", "2", "4", ",", "\n", "ok", " na", "\u00EF", "ve", " ", "中文", "。",
+                     "\u3000", " "}));
+  EXPECT_EQ(split("deepseek_coder", "na\u00EFve 中文。  "), (Strings{"na\u00EFve", " ", "中文", "。", "  "}));
   EXPECT_EQ(split("smollm", "pay  12"), (Strings{"pay", "  ", "1", "2"}));
 }
 
-// DeepSeek V1 and V2 have no hand-written splitter.
+// DeepSeek Coder's but for the digits: no hand-written splitter.
 TEST(Pretokenizer, GeneralSequence) {
   const auto description = nlohmann::json::parse(R"({"type": "Sequence", "pretokenizers": [
     {"type": "Split", "pattern": {"Regex": "[\r\n]"}, "behavior": "Isolated", "invert": false},
     {"type": "Split", "pattern": {"Regex": "\\s?\\p{L}+"}, "behavior": "Isolated", "invert": false},
     {"type": "Split", "pattern": {"Regex": "\\s?\\p{P}+"}, "behavior": "Isolated", "invert": false},
     {"type": "Split", "pattern": {"Regex": "[一-龥ࠀ-一가-퟿]+"}, "behavior": "Isolated", "invert": false},
-    {"type": "Digits", "individual_digits": true},
+    {"type": "Digits", "individual_digits": false},
     {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}]})");
   const Pretokenizer p(description, "test");
   EXPECT_FALSE(p.fast());
   EXPECT_EQ(p.name(), "Split, Split, Split, Split, Digits, ByteLevel");
-  EXPECT_EQ(split(p, "the year 2024,\nok 中文"),
-            (Strings{"the", " year", " ", "2", "0", "2", "4", ",", "\n", "ok", " ", "中文"}));
+  EXPECT_EQ(split(p, "the year 2024,\nok 中文"), (Strings{"the", " year", " ", "2024", ",", "\n", "ok", " ", "中文"}));
   EXPECT_TRUE(split(p, "").empty());
 }
 

@@ -132,6 +132,13 @@ TEST(Tokenizer, NormalizerNfc) {
                               "e\u0301")),
             "\u00E9\xFF\u00E9");                                     // invalid bytes pass through
   EXPECT_EQ(t.encode("<cafe\u0301>"), (std::vector<int32_t>{400}));  // looked for in the normalised text
+  // The library's normalisation is that of Unicode 9: U+11938 (Unicode 13) is not composed, U+08D3 (11) not reordered.
+  for (const char* newer : {"\U00011935\U00011930", "a\u0301\u08D3\u0316"})
+    EXPECT_EQ(t.decode(t.encode(newer)),
+              newer == std::string_view("a\u0301\u08D3\u0316") ? "\u00E1\u08D3\u0316" : newer);
+  file["normalizer"] = {{"type", "NFKC"}};
+  EXPECT_EQ(t.decode(Tokenizer::from_json_text(file.dump(), "nfkc").encode("\u3300\u32FF")),
+            "\u30A2\u30D1\u30FC\u30C8\u32FF");
   file["normalizer"] = {{"type", "Sequence"}, {"normalizers", json::array()}};
   const Tokenizer none = Tokenizer::from_json_text(file.dump(), "none");
   EXPECT_EQ(none.decode(none.encode("e\u0301")), "e\u0301");

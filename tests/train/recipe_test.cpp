@@ -22,13 +22,14 @@ std::string complaint(const std::string& toml, const std::vector<std::string>& s
 }
 
 TEST(Recipe, ReadsOverridesAndWritesBack) {
-  const Recipe r =
-      parse_recipe(kSmall, "r.toml",
-                   {"train.lr=3e-4", "tokenizer.kind=characters", "model.vocab_size=77", "data.train=[\"a\", \"b\"]"});
+  const Recipe r = parse_recipe(kSmall, "r.toml",
+                                {"train.lr=3e-4", "tokenizer.kind=characters", "model.vocab_size=77",
+                                 "data.train=[\"a\", \"b\"]", "data.weights=[3, 0.5]"});
   EXPECT_EQ(r.train.steps, 10);
   EXPECT_DOUBLE_EQ(r.train.lr, 3e-4);
   EXPECT_EQ(r.tokenizer.kind, "characters");
   EXPECT_EQ(r.data.train, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(r.data.weights, (std::vector<double>{3, 0.5}));
   const std::string text = recipe_to_toml(r);
   EXPECT_EQ(recipe_to_toml(parse_recipe(text, "again")), text);
   EXPECT_NE(text.find("vocab_size = 77"), text.npos);
@@ -50,6 +51,11 @@ TEST(Recipe, EveryMistakeNamesItsKeyAndPlace) {
       {std::string(kSmall) + "[balance]\ntop_devices = 3\n", "balance.top_devices 3 is more than balance.devices 1"},
       {std::string(kSmall) + "[balance]\nbias_speed = -1\n",
        "balance.bias_speed = -1 is out of range: it must be at least 0"},
+      {std::string(kSmall) + "[data.x]\ny = 1\n", "there is no key data.x"},
+      {"[data]\ntrain = [\"a\"]\nweights = [1, 2]\n[train]\nsteps = 1\n", "2 numbers for the 1 sources"},
+      {"[data]\ntrain = [\"a\"]\nweights = [0]\n[train]\nsteps = 1\n", "each weight must be above 0"},
+      {"[data]\ntrain = [\"a\"]\nweights = [\"much\"]\n", "r.toml:3: data.weights must be a list of numbers"},
+      {"[data]\ntrain = [\"a\"]\npacking = \"tight\"\n[train]\nsteps = 1\n", "data.packing = \"tight\" is unknown"},
       {"[data]\ntrain = 3\n", "data.train must be a list of strings"},
       {"[train]\nsteps = 3\n", "data.train is missing"},
       {"[data]\ntrain = [\"x\"]\n", "give train.steps or train.minutes"},

@@ -1,6 +1,6 @@
 // Word problems in English, as GSM8K has them: a question in words, one true equation a line, the answer. Each family
 // is a function of the level, which sets the size of the numbers; the table at the end says which levels it serves.
-#include "core/error.h"
+#include "data/corpus/families.h"
 #include "data/corpus/genres.h"
 #include "data/corpus/words.h"
 
@@ -284,12 +284,7 @@ Task work_week(Maker& m) {
       pay - spend);
 }
 
-struct Family {
-  std::string_view name;
-  int first_level, last_level;
-  Task (*make)(Maker&);
-};
-constexpr Family kFamilies[] = {
+constexpr Family<Maker> kFamilies[] = {
     {"receive", 1, 2, receive},
     {"give_away", 1, 2, give_away},
     {"groups", 1, 3, groups},
@@ -314,14 +309,8 @@ constexpr Family kFamilies[] = {
 }  // namespace
 
 Task word_problem_en(Rng rng, int level) {
-  check(level >= kMinTaskLevel && level <= kMaxTaskLevel, "task level is 1 to 5");
   Maker m(rng, level);
-  for (;;) {
-    const Family& family = kFamilies[m.e.below(std::size(kFamilies))];
-    if (level < family.first_level || level > family.last_level) continue;
-    m.family = family.name;
-    return family.make(m);
-  }
+  return make_of_level(m, kFamilies);
 }
 
 std::string word_problems_text(Rng rng, bool chinese) {

@@ -1,5 +1,5 @@
 // Word problems in simplified Chinese, built like the English ones (word_problems.cpp).
-#include "core/error.h"
+#include "data/corpus/families.h"
 #include "data/corpus/genres.h"
 #include "data/corpus/words.h"
 
@@ -144,12 +144,7 @@ Task work_together(Maker& m) {
   return m.done("$a每小时$did$x$gu$g，$b每小时$did$y$gu$g。两人一起$did$h小时，一共$did多少$gu$g？", (x + y) * h);
 }
 
-struct Family {
-  std::string_view name;
-  int first_level, last_level;
-  Task (*make)(Maker&);
-};
-constexpr Family kFamilies[] = {
+constexpr Family<Maker> kFamilies[] = {
     {"zh_receive", 1, 2, receive},
     {"zh_give_away", 1, 2, give_away},
     {"zh_groups", 1, 3, groups},
@@ -168,14 +163,8 @@ constexpr Family kFamilies[] = {
 }  // namespace
 
 Task word_problem_zh(Rng rng, int level) {
-  check(level >= kMinTaskLevel && level <= kMaxTaskLevel, "task level is 1 to 5");
   Maker m(rng, level);
-  for (;;) {
-    const Family& family = kFamilies[m.e.below(std::size(kFamilies))];
-    if (level < family.first_level || level > family.last_level) continue;
-    m.family = family.name;
-    return family.make(m);
-  }
+  return make_of_level(m, kFamilies);
 }
 
 }  // namespace minke::corpus
