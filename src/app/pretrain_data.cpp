@@ -1,4 +1,6 @@
 // The run's tokenizer, token shards and model config.
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "app/pretrain_run.h"
@@ -47,6 +49,7 @@ Tokenizer prepare_tokenizer(const Recipe& r, const fs::path& run_folder, int thr
     bytes += text.size();
     if (!text.empty()) texts.emplace_back(text);
   });
+  if (texts.empty()) user_error("no text to train a tokenizer on in {}", fmt::join(r.data.train, ", "));
   const std::vector<std::string_view> views(texts.begin(), texts.end());
   TrainOptions options;
   options.vocab_size = int32_t(r.tokenizer.vocab_size);

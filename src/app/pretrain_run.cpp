@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <numbers>
 
+#include "data/hash.h"
 #include "infer/generate.h"
 #include "model/checkpoint.h"
 #include "spec/counts.h"
@@ -24,23 +25,36 @@ extern "C" void on_stop(int signal) {
   stop_requested = 1;
 }
 
-fs::path checked_folder(const fs::path& folder, bool resume) {
-  if (!resume && fs::exists(folder / "recipe.toml"))
-    user_error("{} already holds a run: continue it with --resume, or choose another --out", folder.string());
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) user_error("cannot make the folder {}: {}", folder.string(), error.message());
-  return folder;
+// Masters, gradients, two moments in FP32, and the form that products are computed with.
+double weight_bytes(const Config& config, const std::string& precision) {
+  double bytes = 0;
+  for (const Storage& s : storages(config)) {
+    const double form = s.shape.size() < 2 ? 0 : precision == "bf16" ? 2 : 4;
+    bytes += double(s.size()) * ((s.trainable ? 16 : 4) + form);
+  }
+  return bytes;
 }
+
+// What a run may use of the machine.
+double available_memory() { return 0.9 * double(machine_memory()); }
 
 // A resumed run keeps the recipe it was started with. A mistake in [model] is said before anything is written.
 Recipe checked_recipe(Recipe recipe, const fs::path& folder) {
   const fs::path stored = folder / "recipe.toml";
   if (fs::exists(stored)) return load_recipe(stored);
   for (const std::string& source : recipe.data.train) document_files(source);
-  model_config(recipe, 1, -1, -1);
+  const Config config = model_config(recipe, 1, -1, -1);
+  if (const double weights = weight_bytes(config, recipe.train.precision); weights > available_memory())
+    user_error(
+        "recipe [model]: hidden_size {}, num_hidden_layers {}, n_routed_experts {} … need {} for weights, gradients "
+        "and "
+        "moments, but {} are there: make the model smaller",
+        config.hidden_size, config.num_hidden_layers, config.n_routed_experts, human_bytes(weights),
+        human_bytes(available_memory()));
   return recipe;
 }
+
+std::string tensors_hash(const fs::path& file) { return fmt::format("{:016x}", hash64(MappedFile(file).text())); }
 
 RuntimeOptions seeded(RuntimeOptions o, uint64_t seed) {
   o.seed = seed;
@@ -49,9 +63,23 @@ RuntimeOptions seeded(RuntimeOptions o, uint64_t seed) {
 
 }  // namespace
 
+RunFolder::RunFolder(const fs::path& folder, bool resume) : path_(folder) {
+  if (!resume && fs::exists(folder / "recipe.toml"))
+    user_error("{} already holds a run: continue it with --resume, or choose another --out", folder.string());
+  std::error_code error;
+  is_new_ = fs::create_directories(folder, error);
+  if (error) user_error("cannot make the folder {}: {}", folder.string(), error.message());
+}
+
+RunFolder::~RunFolder() {
+  std::error_code not_empty;
+  if (is_new_) fs::remove(path_, not_empty);
+}
+
 PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOptions runtime)
     : recipe_(checked_recipe(std::move(recipe), folder)),
-      folder_(checked_folder(folder, resume)),
+      run_folder_(folder, resume),
+      folder_(run_folder_.path()),
       runtime_(seeded(runtime, recipe_.train.seed)),
       tokenizer_((console_.print(runtime_.description()),
                   prepare_tokenizer(recipe_, folder_, ctx().threads->count(), console_))),
@@ -83,11 +111,7 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOpt
 void PretrainRun::announce() {
   const auto& t = recipe_.train;
   const Counts counts = count_parameters(model_->config());
-  double weights = 0;
-  for (const Storage& s : storages(model_->config())) {
-    const double form = s.shape.size() < 2 ? 0 : t.precision == "bf16" ? 2 : 4;
-    weights += double(s.size()) * ((s.trainable ? 16 : 4) + form);  // master, gradient, two moments; packed form
-  }
+  const double weights = weight_bytes(model_->config(), t.precision);
   const auto activations = [&](int64_t sequences) {
     return double(PlainExecutor::activation_bytes(*model_, sequences, t.sequence_length));
   };
@@ -97,7 +121,7 @@ void PretrainRun::announce() {
   console_.print(fmt::format("memory      {} weights, gradients and moments + {} activations of {} × {} tokens",
                              human_bytes(weights), human_bytes(activations(micro_batch_)), micro_batch_,
                              t.sequence_length));
-  const double available = 0.9 * double(machine_memory());
+  const double available = available_memory();
   if (weights + activations(micro_batch_) <= available) return;
   int64_t fits = micro_batch_;
   while (fits > 0 && (t.batch_size % fits != 0 || weights + activations(fits) > available)) --fits;
@@ -126,23 +150,38 @@ void PretrainRun::decide_steps() {
     t.minutes = 0;
     console_.print(fmt::format("schedule    {:.0f} ms a step: {} steps", step * 1e3, t.steps));
   }
-  write_file_atomic(folder_ / "recipe.toml", recipe_to_toml(recipe_));
+  const fs::path stored = folder_ / "recipe.toml";
+  if (const std::string text = recipe_to_toml(recipe_); !fs::exists(stored) || read_file(stored) != text)
+    write_file_atomic(stored, text);
 }
 
 void PretrainRun::load_latest() {
   const fs::path latest = folder_ / "latest";
-  if (!fs::exists(latest)) return;
+  if (!fs::exists(fs::symlink_status(latest))) return;
   const fs::path state = latest / "train" / "state.json";
-  const Json j = parse_json(read_file(state), state.string());
+  const Json j = parse_json(read_file(state, 1 << 20), state.string());
+  const auto damaged = [&](std::string_view what) {
+    user_error("{}: {}; delete this checkpoint and point `latest` to an older one", state.string(), what);
+  };
+  int64_t step = 0;
+  std::string hash;
   try {
     position_ = {j.at("epoch").get<uint64_t>(), j.at("sequence").get<uint64_t>()};
     train_seconds_ = j.at("train_seconds").get<double>();
-    load_tensors(ctx(), trainer_->state(), latest / "train" / "state.safetensors");
-    trainer_->resumed_at(j.at("step").get<int64_t>());
+    step = j.at("step").get<int64_t>();
+    hash = j.at("tensors_hash").get<std::string>();
   } catch (const nlohmann::json::exception&) {
-    user_error("{}: a field is missing or of the wrong type; delete this checkpoint and point `latest` to an older one",
-               state.string());
+    damaged("a field is missing or of the wrong type");
   }
+  if (step < 0 || step > recipe_.train.steps) damaged(fmt::format("step {} of a run of {}", step, recipe_.train.steps));
+  if (position_.epoch > uint64_t(step * recipe_.train.batch_size) ||
+      position_.sequence_index >= loader_->sequences_in_epoch(position_.epoch))
+    damaged(fmt::format("sequence {} of epoch {} after {} steps is not in this data", position_.sequence_index,
+                        position_.epoch, step));
+  if (hash != tensors_hash(latest / "train" / "state.safetensors"))
+    damaged("state.safetensors beside it is damaged (checksum)");
+  load_tensors(ctx(), trainer_->state(), latest / "train" / "state.safetensors");
+  trainer_->resumed_at(step);
   console_.print(fmt::format("resumed     at step {} of {} from {}, with the recipe it was started with",
                              trainer_->steps_done(), recipe_.train.steps, fs::read_symlink(latest).string()));
 }
@@ -280,7 +319,8 @@ void PretrainRun::save() {
     write_file_atomic(state / "state.json", Json{{"step", trainer_->steps_done()},
                                                  {"epoch", position_.epoch},
                                                  {"sequence", position_.sequence_index},
-                                                 {"train_seconds", train_seconds_}}
+                                                 {"train_seconds", train_seconds_},
+                                                 {"tensors_hash", tensors_hash(state / "state.safetensors")}}
                                                 .dump(2));
     folder.commit();
   }

@@ -29,6 +29,22 @@ struct Evaluation {
   int64_t tokens = 0;
 };
 
+// The folder of a run. One that was made here and is still empty at the end is taken away: a mistake in the data leaves
+// nothing behind.
+class RunFolder {
+ public:
+  // UserError if there is a run in it already, unless that is to be resumed.
+  RunFolder(const fs::path& folder, bool resume);
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+  ~RunFolder();
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+  bool is_new_ = false;
+};
+
 class PretrainRun {
  public:
   // resume: continue the run in `folder` if there is one; otherwise an existing run there is a UserError.
@@ -52,7 +68,8 @@ class PretrainRun {
   const Context& ctx() const { return runtime_.ctx(); }
 
   Recipe recipe_;
-  fs::path folder_;
+  RunFolder run_folder_;
+  const fs::path& folder_;
   Runtime runtime_;
   Console console_;
   Tokenizer tokenizer_;
