@@ -5,7 +5,7 @@
 #   ./test.sh --preset asan   another build: release dev asan ubsan tsan
 #   ./test.sh -- -R mla       what follows -- goes to ctest
 # With CI=true: warnings are errors, the formatting is checked, and clang 14 builds everything with AddressSanitizer and
-# UBSan and runs the unit tests first.
+# UBSan and runs the unit tests and the fuzz targets first.
 . "$(dirname "$0")/tools/setup.sh"
 
 preset=release labels=()
@@ -42,7 +42,7 @@ if [ "${CI:-}" = true ]; then
   # shellcheck disable=SC2086
   need_packages $ci_packages
   tools/format.sh --check || failed+=(formatting)
-  [ "$preset" != release ] || CXX=clang++-14 build_and_test asan -L '^unit$' || failed+=("unit tests with clang and asan")
+  [ "$preset" != release ] || CXX=clang++-14 build_and_test asan -L '^(unit|fuzz)$' || failed+=("unit tests or fuzzing with clang and asan")
 fi
 build_and_test "$preset" "${labels[@]}" "$@" || failed+=("$preset")
 [ ${#failed[@]} = 0 ] || die "FAILED: $(printf '%s; ' "${failed[@]}")see above"

@@ -113,9 +113,10 @@ void generate(GenerateOptions& o) {
   if (o.ctx_size > limit) user_error("--ctx-size {}: the model was made for {} positions at most", o.ctx_size, limit);
   config.num_nextn_predict_layers = 0;  // the modules predict further ahead; plain generation does without
   const Tokenizer tokenizer = Tokenizer::load(o.model);
+  const HfFolder weights = open_weights(config, o.model);
   Model model(runtime.ctx(), std::move(config), o.dtype == "bf16" ? Precision::bf16() : Precision::f32(),
               o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(limit, 4096));
-  load_weights(runtime.ctx(), model, o.model);
+  load_weights(runtime.ctx(), model, weights);
   for (int64_t i = 0; i < o.count; ++i) generate_one(o, runtime.ctx(), model, tokenizer, o.runtime.seed + uint64_t(i));
 }
 

@@ -26,7 +26,8 @@ void pretrain(PretrainOptions& o) {
     user_error("pretrain: name a recipe, for example runs/quickstart.toml (--help-recipe lists its keys)");
   if (!o.data.empty()) {
     std::string list;
-    for (const std::string& d : o.data) list += (list.empty() ? "" : ", ") + Json(d).dump();
+    for (const std::string& d : o.data)
+      list += (list.empty() ? "" : ", ") + Json(d).dump(-1, ' ', false, Json::error_handler_t::replace);
     o.set.push_back("data.train=[" + list + "]");
   }
   if (o.minutes > 0) {

@@ -86,8 +86,9 @@ void score(const ScoreOptions& o) {
   }
   const int64_t depths = config.num_nextn_predict_layers;
   if (t <= depths + 1) user_error("{}: sequences of {} tokens are too short for {} MTP modules", o.tokens, t, depths);
+  const HfFolder weights = open_weights(config, o.model);
   Model model(ctx, std::move(config), o.dtype == "bf16" ? Precision::bf16() : Precision::f32(), t);
-  load_weights(ctx, model, o.model);
+  load_weights(ctx, model, weights);
   if (o.grad) model.weights().with_gradients(ctx);
 
   const auto num_tokens = Model::tokens_per_batch(model.config(), b, t, true);

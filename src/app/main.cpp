@@ -2,6 +2,7 @@
 // 0 done, 1 a bug of ours, 2 a mistake in what we were given, 130 stopped by Ctrl-C.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 
 #include "app/commands.h"
 #include "core/error.h"
@@ -26,6 +27,10 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return program.exit(e) == 0 ? 0 : 2;
   } catch (const minke::UserError& e) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "minke: %s\n", e.what());
+    return 2;
+  } catch (const std::filesystem::filesystem_error& e) {  // a path that the system refuses to look at
     std::fflush(stdout);
     std::fprintf(stderr, "minke: %s\n", e.what());
     return 2;

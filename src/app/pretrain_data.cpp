@@ -1,4 +1,6 @@
 // The run's tokenizer, token shards and model config.
+#include <fmt/format.h>
+
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>

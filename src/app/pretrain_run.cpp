@@ -3,14 +3,11 @@
 #include <chrono>
 #include <cmath>
 #include <csignal>
-#include <ctime>
 #include <nlohmann/json.hpp>
-#include <numbers>
 
-#include "infer/generate.h"
 #include "model/checkpoint.h"
-#include "report/report.h"
 #include "spec/counts.h"
+#include "train/scaling_law.h"
 
 namespace minke {
 namespace {
@@ -18,7 +15,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
 
-int64_t unix_time() { return int64_t(std::time(nullptr)); }
+constexpr int64_t kSkipsBeforeRollback = 5;  // in a row: then it is not the batch, it is the weights
 
 volatile std::sig_atomic_t stop_requested = 0;
 
@@ -28,21 +25,38 @@ extern "C" void on_stop(int signal) {
   stop_requested = 1;
 }
 
-fs::path checked_folder(const fs::path& folder, bool resume) {
-  if (!resume && fs::exists(folder / "recipe.toml"))
-    user_error("{} already holds a run: continue it with --resume, or choose another --out", folder.string());
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) user_error("cannot make the folder {}: {}", folder.string(), error.message());
-  return folder;
+// What the weights take, by part.
+struct WeightBytes {
+  double masters = 0, gradients = 0, moments = 0, forms = 0, average = 0;
+  double all() const { return masters + gradients + moments + forms + average; }
+};
+WeightBytes weight_bytes(const Config& config, const Recipe& r) {
+  WeightBytes b;
+  for (const Storage& s : storages(config)) {
+    const double n = double(s.size());
+    b.masters += 4 * n;
+    if (s.trainable) b.gradients += 4 * n, b.moments += (r.train.moments == "bf16" ? 4 : 8) * n;
+    if (s.shape.size() >= 2) b.forms += (r.train.precision == "bf16" ? 2 : 4) * n;
+    if (r.train.ema_decay > 0) b.average += 4 * n;
+  }
+  return b;
 }
+
+// What a run may use of the machine.
+double available_memory() { return 0.9 * double(machine_memory()); }
 
 // A resumed run keeps the recipe it was started with. A mistake in [model] is said before anything is written.
 Recipe checked_recipe(Recipe recipe, const fs::path& folder) {
   const fs::path stored = folder / "recipe.toml";
   if (fs::exists(stored)) return load_recipe(stored);
   for (const std::string& source : recipe.data.train) document_files(source);
-  model_config(recipe, 1, -1, -1);
+  const Config config = model_config(recipe, 1, -1, -1);
+  if (const double weights = weight_bytes(config, recipe).all(); weights > available_memory())
+    user_error(
+        "recipe [model]: hidden_size {}, num_hidden_layers {}, n_routed_experts {} … need {} for weights, gradients "
+        "and moments, but {} are there: make the model smaller",
+        config.hidden_size, config.num_hidden_layers, config.n_routed_experts, human_bytes(weights),
+        human_bytes(available_memory()));
   return recipe;
 }
 
@@ -51,21 +65,116 @@ RuntimeOptions seeded(RuntimeOptions o, uint64_t seed) {
   return o;
 }
 
+Precision precision_of(const Recipe& r) { return r.train.precision == "bf16" ? Precision::bf16() : Precision::f32(); }
+
 }  // namespace
 
 PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOptions runtime)
     : recipe_(checked_recipe(std::move(recipe), folder)),
-      folder_(checked_folder(folder, resume)),
+      folder_(folder, resume),
       runtime_(seeded(runtime, recipe_.train.seed)),
       tokenizer_((console_.print(runtime_.description()),
-                  prepare_tokenizer(recipe_, folder_, ctx().threads->count(), console_))),
-      data_(prepare_data(recipe_, tokenizer_, folder_, ctx().threads->count(), console_)) {
-  const auto& t = recipe_.train;
-  micro_batch_ = t.micro_batch_size > 0 ? t.micro_batch_size : t.batch_size;
+                  prepare_tokenizer(recipe_, folder_.path(), ctx().threads->count(), console_))),
+      data_(prepare_data(recipe_, tokenizer_, folder_.path(), ctx().threads->count(), console_)),
+      config_(model_config(recipe_, tokenizer_.vocab_size(), tokenizer_.bos_id(), tokenizer_.eos_id())) {
+  announce();
+  if (!folder_.has_checkpoint()) {
+    decide_steps();
+  } else {
+    if (recipe_.train.steps == 0) folder_.damaged("recipe.toml beside it has no steps");
+    phases_ = plan_phases(recipe_);
+    load_latest();
+    console_.print(fmt::format("resumed     at step {} of {} from {}, with the recipe it was started with",
+                               trainer_->steps_done(), total_steps(), fs::read_symlink(folder_.latest()).string()));
+  }
+  log_.emplace(folder_.path(), trainer_->steps_done());
+  log_start();
+}
+
+// What the run will need, in words, before any of it is taken; refused with the micro-batch that fits.
+void PretrainRun::announce() {
+  const Counts counts = count_parameters(config_);
+  const WeightBytes weights = weight_bytes(config_, recipe_);
+  console_.print(fmt::format("model       {} with {} layers: {} parameters, {} active a token", config_.model_type,
+                             config_.num_hidden_layers, human_count(double(counts.total)),
+                             human_count(double(counts.active_head_only))));
+  Recipe planned = recipe_;
+  planned.train.steps = std::max<int64_t>(1, planned.train.steps);  // not known yet, and not needed here
+  double activations = 0, cache = 0;
+  const double available = available_memory();
+  for (const Phase& p : plan_phases(planned)) {
+    const Config c = phase_config(config_, recipe_, p);
+    Model model(ctx(), c, precision_of(recipe_), p.sequence_length);  // address space only
+    model.set_recompute(recompute(recipe_));
+    const auto need = [&](int64_t sequences) {
+      return double(PlainExecutor::activation_bytes(model, sequences, p.sequence_length));
+    };
+    activations = std::max(activations, need(p.micro_batch_size));
+    cache = std::max(cache, double(kv_bytes(c, p.sequence_length, recipe_.train.precision == "bf16" ? 2 : 4)));
+    if (weights.all() + need(p.micro_batch_size) <= available) continue;
+    int64_t fits = p.micro_batch_size;
+    while (fits > 0 && (p.largest_batch() % fits != 0 || weights.all() + need(fits) > available)) --fits;
+    if (fits == 0)
+      user_error("this run needs {} even with one sequence of {} tokens at a time, but {} are there: make the model or "
+                 "the sequences smaller, or recompute = [\"attention\", \"ffn\"]",
+                 human_bytes(weights.all() + need(1)), p.sequence_length, human_bytes(available));
+    user_error("this run needs {} but {} are there: set {}.micro_batch_size = {}",
+               human_bytes(weights.all() + need(p.micro_batch_size)), human_bytes(available),
+               p.lr > 0 ? "long_context" : "train", fits);
+  }
+  console_.print(fmt::format("memory      {} parameters + {} computing forms + {} gradients + {} moments{} + {} "
+                             "activations + {} cache of the samples = {}",
+                             human_bytes(weights.masters), human_bytes(weights.forms), human_bytes(weights.gradients),
+                             human_bytes(weights.moments),
+                             weights.average > 0 ? fmt::format(" + {} average", human_bytes(weights.average)) : "",
+                             human_bytes(activations), human_bytes(cache),
+                             human_bytes(weights.all() + activations + cache)));
+}
+
+// minutes → steps: a few gradients are timed, weights are left alone. The number goes into the stored recipe, so a
+// resumed run has the same schedule. The first of them is the largest batch there is: if memory were short, it would be
+// short now.
+void PretrainRun::decide_steps() {
+  auto& t = recipe_.train;
+  const bool from_minutes = t.steps == 0;
+  if (from_minutes) t.steps = 1;
+  phases_ = plan_phases(recipe_);
+  enter_phase(0);
+  const SequenceBatch batch = loader_->batch({}, phase().micro_batch_size);
+  const TokenBatch one = token_batch(batch, 0, phase().micro_batch_size);
+  trainer_->time_step(ctx(), {&one, 1});
+  if (from_minutes) {
+    constexpr int kTimed = 4;
+    const auto begin = Clock::now();
+    for (int i = 0; i < kTimed; ++i) trainer_->time_step(ctx(), {&one, 1});
+    const double step = seconds_since(begin) / kTimed * double(t.batch_size / phase().micro_batch_size);
+    constexpr double kReserve = 0.92;  // evaluations, samples, checkpoints
+    t.steps = steps_with_ramp(recipe_, std::max<int64_t>(10, int64_t(t.minutes * 60 * kReserve / step)));
+    t.minutes = 0;
+    phases_ = plan_phases(recipe_);
+    trainer_->set_settings(train_settings(recipe_, phase()));
+    console_.print(fmt::format("schedule    {:.0f} ms a step: {} steps", step * 1e3, t.steps));
+  }
+  const double compute = phase().tokens * training_flops_per_token(config_, t.sequence_length);
+  console_.print(fmt::format("compute     {} tokens, {:.2g} FLOPs; LLM's scaling rule for so much: lr {:.1e}, {} tokens a "
+                             "batch (here {:.1e}, {})",
+                             human_count(phase().tokens), compute, suggested_lr(compute),
+                             human_count(suggested_batch_tokens(compute)), t.lr,
+                             human_count(double(t.batch_size * t.sequence_length))));
+  const fs::path stored = folder_.path() / "recipe.toml";
+  if (const std::string text = recipe_to_toml(recipe_); !fs::exists(stored) || read_file(stored) != text)
+    write_file_atomic(stored, text);
+}
+
+void PretrainRun::enter_phase(size_t index) {
+  trainer_.reset();
+  model_.reset();
+  phase_ = index;
+  const Phase& p = phase();
   PackingOptions packing{
-      .sequence_length = t.sequence_length,
+      .sequence_length = p.sequence_length,
       .packing = recipe_.data.packing == "best-fit" ? PackingMode::best_fit : PackingMode::concatenate,
-      .seed = t.seed,
+      .seed = recipe_.train.seed,
       .fim_rate = recipe_.data.fim_rate,
       .begins_with_bos = tokenizer_.bos_id() >= 0,
       .ends_with_eos = data_.eos >= 0};
@@ -76,90 +185,58 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOpt
   for (const TokenSet& tokens : data_.train) sources.push_back({&tokens});
   for (size_t i = 0; i < recipe_.data.weights.size(); ++i) sources[i].weight = recipe_.data.weights[i];
   loader_.emplace(sources, packing, std::max<int32_t>(data_.eos, 0));
-  model_.emplace(ctx(), model_config(recipe_, tokenizer_.vocab_size(), tokenizer_.bos_id(), tokenizer_.eos_id()),
-                 t.precision == "bf16" ? Precision::bf16() : Precision::f32(), t.sequence_length);
-  announce();
-  model_->weights().initialise(ctx(), model_->config().initializer_range);
-  Recipe one_step = recipe_;
-  one_step.train.steps = 1;
-  trainer_.emplace(ctx(), *model_, train_settings(one_step, plan_phases(one_step)[0]),
-                   std::make_unique<PlainExecutor>(ctx(), *model_, micro_batch_, t.sequence_length));
-  decide_steps();
-  trainer_->set_settings(train_settings(recipe_, plan_phases(recipe_)[0]));
-  load_latest();
-  log_.emplace(folder_, trainer_->steps_done());
-  log_start();
+  model_.emplace(ctx(), phase_config(config_, recipe_, p), precision_of(recipe_), p.sequence_length);
+  model_->set_recompute(recompute(recipe_));
+  model_->weights().initialise(ctx(), config_.initializer_range);
+  trainer_.emplace(ctx(), *model_, train_settings(recipe_, p),
+                   std::make_unique<PlainExecutor>(ctx(), *model_, p.micro_batch_size, p.sequence_length));
+  trainer_->on_skip = [this](const StepReport& r) { dump_skip(r); };
 }
 
-// What the run will need, in words, before it is touched: the weights are only address space until they are filled.
-void PretrainRun::announce() {
-  const auto& t = recipe_.train;
-  const Counts counts = count_parameters(model_->config());
-  double weights = 0;
-  for (const Storage& s : storages(model_->config())) {
-    const double form = s.shape.size() < 2 ? 0 : t.precision == "bf16" ? 2 : 4;
-    weights += double(s.size()) * ((s.trainable ? 16 : 4) + form);  // master, gradient, two moments; packed form
-  }
-  const auto activations = [&](int64_t sequences) {
-    return double(PlainExecutor::activation_bytes(*model_, sequences, t.sequence_length));
-  };
-  console_.print(fmt::format("model       {} with {} layers: {} parameters, {} active a token",
-                             model_->config().model_type, model_->config().num_hidden_layers,
-                             human_count(double(counts.total)), human_count(double(counts.active_head_only))));
-  console_.print(fmt::format("memory      {} weights, gradients and moments + {} activations of {} × {} tokens",
-                             human_bytes(weights), human_bytes(activations(micro_batch_)), micro_batch_,
-                             t.sequence_length));
-  const double available = 0.9 * double(machine_memory());
-  if (weights + activations(micro_batch_) <= available) return;
-  int64_t fits = micro_batch_;
-  while (fits > 0 && (t.batch_size % fits != 0 || weights + activations(fits) > available)) --fits;
-  if (fits == 0)
-    user_error(
-        "this run needs {} even with one sequence at a time, but {} are there: make the model or the sequences smaller",
-        human_bytes(weights + activations(1)), human_bytes(available));
-  user_error("this run needs {} but {} are there: set train.micro_batch_size = {}",
-             human_bytes(weights + activations(micro_batch_)), human_bytes(available), fits);
-}
-
-// minutes → steps: a few gradients are timed, weights are left alone. The number goes into the stored recipe, so a
-// resumed run has the same schedule.
-void PretrainRun::decide_steps() {
-  auto& t = recipe_.train;
-  if (t.steps == 0) {
-    const SequenceBatch batch = loader_->batch({}, t.batch_size);
-    const TokenBatch one = token_batch(batch, 0, micro_batch_);
-    trainer_->time_step(ctx(), {&one, 1});  // touches all memory
-    constexpr int kTimed = 4;
-    const auto begin = Clock::now();
-    for (int i = 0; i < kTimed; ++i) trainer_->time_step(ctx(), {&one, 1});
-    const double step = seconds_since(begin) / kTimed * double(t.batch_size / micro_batch_);
-    constexpr double kReserve = 0.92;  // evaluations, samples, checkpoints
-    t.steps = std::max<int64_t>(10, int64_t(t.minutes * 60 * kReserve / step));
-    t.minutes = 0;
-    console_.print(fmt::format("schedule    {:.0f} ms a step: {} steps", step * 1e3, t.steps));
-  }
-  write_file_atomic(folder_ / "recipe.toml", recipe_to_toml(recipe_));
-}
-
+// Continues from the latest checkpoint, in the phase that its step belongs to.
 void PretrainRun::load_latest() {
-  const fs::path latest = folder_ / "latest";
-  if (!fs::exists(latest)) return;
-  const fs::path state = latest / "train" / "state.json";
-  const Json j = parse_json(read_file(state), state.string());
-  try {
-    position_ = {j.at("epoch").get<uint64_t>(), j.at("sequence").get<uint64_t>()};
-    train_seconds_ = j.at("train_seconds").get<double>();
-    load_tensors(ctx(), trainer_->state(), latest / "train" / "state.safetensors");
-    trainer_->resumed_at(j.at("step").get<int64_t>(), j.at("tokens").get<double>());
-    const Json& load = j.at("load_window");
-    trainer_->load_window().restore(load.at("layers").get<std::vector<int64_t>>(),
-                                    load.at("max_vio").get<std::deque<std::vector<double>>>());
-  } catch (const nlohmann::json::exception&) {
-    user_error("{}: a field is missing or of the wrong type; delete this checkpoint and point `latest` to an older one",
-               state.string());
+  const RunState s = folder_.read_latest();
+  if (s.step < 0 || s.step > total_steps())
+    folder_.damaged(fmt::format("step {} of a run of {}", s.step, total_steps()));
+  size_t index = 0;
+  while (index + 1 < phases_.size() && s.step >= phases_[index].last_step()) ++index;
+  if (s.phase < 0 || size_t(s.phase) > index || size_t(s.phase) + 1 < index)
+    folder_.damaged(fmt::format("phase {} at step {}", s.phase, s.step));
+  enter_phase(index);
+  position_ = s.position;
+  if (size_t(s.phase) == index) {
+    if (position_.epoch > uint64_t(s.step) * uint64_t(phase().largest_batch()) ||
+        (loader_->num_sources() == 1 && position_.sequence_index >= loader_->sequences_in_epoch(position_.epoch)))
+      folder_.damaged(fmt::format("sequence {} of epoch {} after {} steps is not in this data",
+                                  position_.sequence_index, position_.epoch, s.step));
+  } else if (loader_->num_sources() == 1) {
+    position_ = {position_.epoch + 1, 0};  // sequences of another length: a new epoch
   }
-  console_.print(fmt::format("resumed     at step {} of {} from {}, with the recipe it was started with",
-                             trainer_->steps_done(), recipe_.train.steps, fs::read_symlink(latest).string()));
+  load_tensors(ctx(), trainer_->state(), folder_.state_tensors());
+  trainer_->resumed_at(s.step, s.tokens);
+  trainer_->load_window() = s.load;
+  trainer_->spike_guard().restore(s.good_losses);
+  train_seconds_ = s.train_seconds;
+}
+
+void PretrainRun::save() {
+  const DType dtype = recipe_.train.precision == "bf16" ? DType::bf16 : DType::f32;
+  const RunState state{.step = trainer_->steps_done(),
+                       .phase = int64_t(phase_),
+                       .tokens = trainer_->tokens_done(),
+                       .train_seconds = train_seconds_,
+                       .position = position_,
+                       .load = trainer_->load_window(),
+                       .good_losses = trainer_->spike_guard().window()};
+  folder_.save(state, recipe_.log.keep, [&](const fs::path& folder) {
+    save_weights(ctx(), *model_, folder, dtype);
+    tokenizer_.save(folder);
+    save_tensors(ctx(), trainer_->state(), folder / "train" / "state.safetensors");
+    if (recipe_.train.ema_decay <= 0) return;
+    fs::create_directories(folder / "average");
+    trainer_->with_average(ctx(), [&] { save_weights(ctx(), *model_, folder / "average", dtype); });
+    tokenizer_.save(folder / "average");
+  });
 }
 
 TokenBatch PretrainRun::token_batch(const SequenceBatch& b, int64_t begin, int64_t count) const {
@@ -177,198 +254,46 @@ TokenBatch PretrainRun::token_batch(const SequenceBatch& b, int64_t begin, int64
 }
 
 StepReport PretrainRun::train_step() {
-  const int64_t size = recipe_.train.batch_size;
+  const int64_t size = phase().batch_size(trainer_->tokens_done());
   const SequenceBatch batch = loader_->batch(position_, size);
-  std::vector<TokenBatch> micro;
-  for (int64_t begin = 0; begin < size; begin += micro_batch_) micro.push_back(token_batch(batch, begin, micro_batch_));
-  StepReport report = trainer_->step(ctx(), micro);
+  micro_batches_.clear();
+  for (int64_t begin = 0; begin < size; begin += phase().micro_batch_size)
+    micro_batches_.push_back(token_batch(batch, begin, std::min(phase().micro_batch_size, size - begin)));
+  StepReport report = trainer_->step(ctx(), micro_batches_);
   position_ = loader_->advance(position_, uint64_t(size));
   return report;
 }
 
-Evaluation PretrainRun::evaluate(int64_t max_tokens) {
-  Evaluation e;
-  if (data_.held_out.num_tokens() == 0) return e;
-  const int64_t t = recipe_.train.sequence_length;
-  const EvalWindows windows(data_.held_out, t, std::max<int32_t>(data_.eos, 0));
-  double nats = 0;
-  uint64_t bytes = 0;
-  for (uint64_t w = 0; w < windows.num_windows() && e.tokens < max_tokens;) {
-    TokenBatch batch{.sequence_length = t};
-    for (; w < windows.num_windows() && batch.num_sequences < micro_batch_; ++w, ++batch.num_sequences) {
-      const EvalWindows::Window window = windows.window(w);
-      batch.tokens.insert(batch.tokens.end(), window.tokens.begin(), window.tokens.begin() + t);
-      for (int64_t i = 1; i <= t; ++i) batch.targets.push_back(i <= window.num_targets ? window.tokens[i] : -1);
-      if (recipe_.data.mask_documents)
-        batch.document_start.insert(batch.document_start.end(), window.document_start.begin(),
-                                    window.document_start.end());
-      bytes += window.text_bytes;
-    }
-    const LossSums sums = trainer_->losses(ctx(), batch, false);
-    nats += sums.nats[0];
-    e.tokens += sums.targets[0];
-  }
-  e.nats_per_token = nats / double(e.tokens);
-  e.bits_per_byte = nats / std::numbers::ln2 / double(std::max<uint64_t>(bytes, 1));
-  return e;
+// A single bad batch is left out, and that is all: its gradient was never applied. If they do not end, the weights are
+// bad: back to the last checkpoint, on with the data that comes now.
+void PretrainRun::handle_skip(const StepReport& report) {
+  console_.print(fmt::format("step {}: {} ({:.4g}, gradient norm {:.4g}); the step is skipped, batch and norms are in {}",
+                             report.step, report.skipped, report.loss, report.grad_norm,
+                             (folder_.path() / "skipped").string()));
+  if (++skipped_in_a_row_ < kSkipsBeforeRollback) return;
+  const char* advice = "lower train.lr, lengthen train.warmup or look at the batches";
+  if (!folder_.has_checkpoint())
+    user_error("{} steps in a row were skipped and there is no checkpoint to go back to: {} in {}", skipped_in_a_row_,
+               advice, (folder_.path() / "skipped").string());
+  if (++rollbacks_ > recipe_.train.max_rollbacks)
+    user_error("step {}: the loss does not recover after {} rollbacks (train.max_rollbacks): {} in {}", report.step,
+               recipe_.train.max_rollbacks, advice, (folder_.path() / "skipped").string());
+  const LoaderPosition go_on = position_;
+  const double seconds = train_seconds_;
+  const size_t phase_before = phase_;
+  load_latest();
+  if (phase_ == phase_before) position_ = go_on;
+  train_seconds_ = seconds;
+  skipped_in_a_row_ = 0;
+  log_.emplace(folder_.path(), trainer_->steps_done());
+  log_->write({{"step", trainer_->steps_done()}, {"rolled_back_from", report.step}});
+  console_.print(fmt::format("rolled back to step {} ({} of {}); the data goes on after the bad batches",
+                             trainer_->steps_done(), rollbacks_, recipe_.train.max_rollbacks));
 }
 
 bool PretrainRun::due(double every) const {
-  const double n = double(recipe_.train.steps), done = double(trainer_->steps_done());
+  const double n = double(total_steps()), done = double(trainer_->steps_done());
   return std::floor(done / n / every + 1e-9) > std::floor((done - 1) / n / every + 1e-9);
-}
-
-void PretrainRun::log_step(const StepReport& r, double seconds) {
-  const double rate = double(r.tokens) / seconds;
-  recent_rate_ = recent_rate_ == 0 ? rate : 0.9 * recent_rate_ + 0.1 * rate;
-  const double left = double(recipe_.train.steps - r.step) * double(r.tokens) / recent_rate_;
-  console_.progress(step_line({.step = r.step,
-                               .steps = recipe_.train.steps,
-                               .loss = r.loss,
-                               .lr = r.lr,
-                               .grad_norm = r.grad_norm,
-                               .tokens_per_second = recent_rate_,
-                               .eta_seconds = left,
-                               .mtp_loss = r.mtp_loss,
-                               .load_max_over_mean = r.load.empty() ? 0 : r.load_max_over_mean(),
-                               .max_violation = r.max_violation,
-                               .worst_layer = r.worst_layer.layer,
-                               .worst_max_violation = r.worst_layer.max_violation},
-                              console_.columns()),
-                    r.step, recipe_.train.steps);
-  Json j{{"step", r.step},
-         {"loss", r.loss},
-         {"lr", r.lr},
-         {"grad_norm", r.grad_norm},
-         {"tokens", r.tokens},
-         {"seconds", seconds},
-         {"train_seconds", train_seconds_},
-         {"epochs", loader_->epochs(position_)}};
-  if (!r.mtp_loss.empty()) j["mtp_loss"] = r.mtp_loss;
-  if (r.balance_loss != 0) j["balance_loss"] = r.balance_loss;
-  for (const LayerLoad& l : r.load) j["max_vio"][std::to_string(l.layer)] = l.max_violation();
-  if (!r.load.empty())
-    j["max_vio_100"] = {
-        {"mean", r.max_violation}, {"worst_layer", r.worst_layer.layer}, {"worst", r.worst_layer.max_violation}};
-  if (recipe_.balance.capacity > 0) j["dropped"] = r.dropped_share();
-  if (!r.skipped.empty()) j["skipped"] = r.skipped;
-  log_->write(j);
-  log_load(r);
-  if (!r.skipped.empty()) console_.print(fmt::format("step {}: {}; this step was skipped", r.step, r.skipped));
-}
-
-// Once a start: what a report says above the curves.
-void PretrainRun::log_start() {
-  const Counts counts = count_parameters(model_->config());
-  log_->write({{"step", trainer_->steps_done()},
-               {"run",
-                {{"unix_time", unix_time()},
-                 {"machine", runtime_.description()},
-                 {"model_type", model_->config().model_type},
-                 {"layers", model_->config().num_hidden_layers},
-                 {"parameters", counts.total},
-                 {"active_parameters", counts.active_head_only},
-                 {"vocab_size", model_->config().vocab_size},
-                 {"steps", recipe_.train.steps},
-                 {"sequence_length", recipe_.train.sequence_length},
-                 {"batch_size", recipe_.train.batch_size}}}});
-  if (trainer_->steps_done() == 0) log_->text("recipe", recipe_to_toml(recipe_));
-}
-
-// Tokens of every expert, a hundred times a run: each step would outgrow everything else in the log.
-void PretrainRun::log_load(const StepReport& r) {
-  if (r.load.empty() || !due(0.01)) return;
-  Json load;
-  for (const LayerLoad& l : r.load) load[std::to_string(l.layer)] = l.tokens;
-  log_->write({{"step", r.step}, {"load", load}});
-}
-
-// The page is a convenience: whatever fails in making it must not end the run.
-void PretrainRun::refresh_report() {
-  try {
-    write_report({folder_}, folder_ / "report.html");
-  } catch (const std::exception& e) {
-    console_.print(fmt::format("warning: report.html was not written: {}", e.what()));
-  }
-}
-
-void PretrainRun::log_evaluation(bool last) {
-  const Evaluation e = evaluate(last ? std::numeric_limits<int64_t>::max() : recipe_.log.eval_tokens);
-  if (e.tokens == 0) return;
-  console_.print(
-      fmt::format("{} step {}: held-out {:.4f} nats per token, {:.4f} bits per byte ({} tokens, {} of training)",
-                  last ? "final      " : "evaluation ", trainer_->steps_done(), e.nats_per_token, e.bits_per_byte,
-                  human_count(double(e.tokens)), human_time(train_seconds_)));
-  log_->write({{"step", trainer_->steps_done()},
-               {"eval_nats_per_token", e.nats_per_token},
-               {"eval_bits_per_byte", e.bits_per_byte},
-               {"eval_tokens", e.tokens},
-               {"train_seconds", train_seconds_},
-               {"unix_time", unix_time()},
-               {"final", last}});
-}
-
-void PretrainRun::show_samples() {
-  const auto& log = recipe_.log;
-  if (log.sample_tokens == 0) return;
-  std::vector<std::string> prompts = log.sample_prompts;
-  if (prompts.empty()) prompts.push_back(tokenizer_.bos_id() >= 0 ? "" : "\n");
-  for (size_t i = 0; i < prompts.size(); ++i) {
-    const std::vector<int32_t> ids = tokenizer_.encode(prompts[i], {.add_bos = true});
-    if (ids.empty() || int64_t(ids.size()) >= model_->max_positions()) continue;
-    Generator generator(ctx(), *model_, model_->max_positions());
-    const auto made = generator.generate(ctx(), ids, log.sample_tokens,
-                                         {.temperature = 0.7, .top_p = 0.95, .seed = recipe_.train.seed + i},
-                                         [&](int32_t token) { return token != tokenizer_.eos_id(); });
-    const std::string text = tokenizer_.decode(made, true);
-    console_.print(fmt::format("sample      {}▶{}", prompts[i], text));
-    log_->write({{"step", trainer_->steps_done()}, {"prompt", prompts[i]}, {"sample", text}});
-  }
-}
-
-void PretrainRun::save() {
-  const fs::path checkpoints = folder_ / "checkpoints";
-  fs::create_directories(checkpoints);
-  const std::string name = fmt::format("step-{:06}", trainer_->steps_done());
-  {
-    AtomicFolder folder(checkpoints / name);
-    save_weights(ctx(), *model_, folder.path(), recipe_.train.precision == "bf16" ? DType::bf16 : DType::f32);
-    tokenizer_.save(folder.path());
-    const fs::path state = folder.path() / "train";
-    fs::create_directories(state);
-    save_tensors(ctx(), trainer_->state(), state / "state.safetensors");
-    const LoadWindow& load = trainer_->load_window();
-    write_file_atomic(state / "state.json",
-                      Json{{"step", trainer_->steps_done()},
-                           {"epoch", position_.epoch},
-                           {"sequence", position_.sequence_index},
-                           {"train_seconds", train_seconds_},
-                           {"tokens", trainer_->tokens_done()},
-                           {"load_window", {{"layers", load.layer_numbers()}, {"max_vio", load.batches()}}}}
-                          .dump());
-    folder.commit();
-  }
-  const fs::path link = folder_ / "latest.tmp";
-  fs::remove(link);
-  fs::create_directory_symlink(fs::path("checkpoints") / name, link);
-  fs::rename(link, folder_ / "latest");
-  std::vector<fs::path> all;
-  for (const auto& entry : fs::directory_iterator(checkpoints))
-    if (entry.path().filename().string().starts_with("step-") && entry.path().extension().empty())
-      all.push_back(entry.path());
-  std::sort(all.begin(), all.end());
-  for (size_t i = 0; i + size_t(recipe_.log.keep) < all.size(); ++i) fs::remove_all(all[i]);
-}
-
-void PretrainRun::show_balance() {
-  const LoadWindow& load = trainer_->load_window();
-  if (load.layer_numbers().empty()) return;
-  const LoadWindow::Layer worst = load.worst();
-  console_.print(
-      fmt::format("balance     MaxVio {:.3f}, mean over {} layers and the last {} batches of {} tokens; worst "
-                  "layer {}: {:.3f}",
-                  load.mean(), load.layer_numbers().size(), load.batches().size(),
-                  recipe_.train.batch_size * recipe_.train.sequence_length, worst.layer, worst.max_violation));
 }
 
 bool PretrainRun::run() {
@@ -376,34 +301,47 @@ bool PretrainRun::run() {
   std::signal(SIGINT, on_stop);
   std::signal(SIGTERM, on_stop);
   const auto& log = recipe_.log;
-  while (trainer_->steps_done() < recipe_.train.steps) {
+  while (trainer_->steps_done() < total_steps()) {
     const auto begin = Clock::now();
     const StepReport report = train_step();
     const double seconds = seconds_since(begin);
     train_seconds_ += seconds;
     log_step(report, seconds);
-    const bool last = report.step == recipe_.train.steps;
+    if (!report.skipped.empty()) {
+      handle_skip(report);
+      if (trainer_->steps_done() != report.step) continue;  // rolled back
+    } else {
+      skipped_in_a_row_ = 0;
+    }
+    const bool last = report.step == total_steps(), phase_ends = report.step == phase().last_step();
     // Saved before evaluated: a crash in an evaluation must not cost the run.
     const bool stop = stop_requested && !last;
-    if (last || due(log.save_every) || stop) save();
-    if (!last && due(log.eval_every)) {  // also when stopping: the resumed run begins after this step
+    if (last || phase_ends || due(log.save_every) || stop) save();
+    if (!last && (phase_ends || due(log.eval_every))) {  // also when stopping: the resumed run begins after this step
       log_evaluation(false);
       show_samples();
+      if (phase_ends) log_needles();
       refresh_report();
     }
     if (stop) {
-      console_.print(
-          fmt::format("stopped     at step {}: saved in {}; continue with --resume", report.step, folder_.string()));
+      console_.print(fmt::format("stopped     at step {}: saved in {}; continue with --resume", report.step,
+                                 folder_.path().string()));
       return false;
+    }
+    if (phase_ends && !last) {
+      load_latest();
+      console_.print(fmt::format("phase       {} of {}: sequences of {} tokens, lr {:.1e}, YaRN factor {:g}", phase_ + 1,
+                                 phases_.size(), phase().sequence_length, phase().lr, phase().yarn_factor));
     }
   }
   log_evaluation(true);
+  log_needles();
   show_balance();
   show_samples();
   refresh_report();
-  console_.print(fmt::format("done        {} steps in {}; the model is {}, its curves {}", recipe_.train.steps,
-                             human_time(train_seconds_), (folder_ / "latest").string(),
-                             (folder_ / "report.html").string()));
+  console_.print(fmt::format("done        {} steps in {}; the model is {}, its curves {}", total_steps(),
+                             human_time(train_seconds_), folder_.latest().string(),
+                             (folder_.path() / "report.html").string()));
   return true;
 }
 

@@ -1,11 +1,13 @@
 // A pre-training run in a folder: recipe.toml (resolved), tokenizer/, data/ (token shards), log.jsonl, the same for
-// TensorBoard (events.out.tfevents.…), report.html (made again at each evaluation), checkpoints/step-N
-// (Hugging Face folders that also hold train/, the resumable state) and latest, a link to the newest. Puts together
-// what the layers offer; the order of things is in PretrainRun::run. Test: tests/app/pretrain_test.sh.
+// TensorBoard (events.out.tfevents.…), report.html (made again at each evaluation), checkpoints/step-N (Hugging Face
+// folders that also hold train/, the resumable state), latest, a link to the newest, and skipped/ with what was wrong
+// where a step was skipped. Puts together what the layers offer; the order of things is in PretrainRun::run.
+// Test: tests/app/pretrain_test.sh.
 #pragma once
 #include <filesystem>
 #include <optional>
 
+#include "app/run_folder.h"
 #include "app/runtime.h"
 #include "data/loader.h"
 #include "data/tokenize_data.h"
@@ -17,7 +19,7 @@
 
 namespace minke {
 
-// Tokenizer of the run: the one named, the one trained before, or a new one from the data.
+// pretrain_data.cpp: tokenizer of the run: the one named, the one trained before, or a new one from the data.
 Tokenizer prepare_tokenizer(const Recipe& recipe, const fs::path& run_folder, int threads, Console& console);
 // Token shards of the run, made once; with data.weights a training set for each source, otherwise one.
 Mixture prepare_data(const Recipe& recipe, const Tokenizer& tokenizer, const fs::path& run_folder, int threads,
@@ -39,35 +41,50 @@ class PretrainRun {
   bool run();
 
  private:
+  // pretrain_run.cpp
   void announce();
   void decide_steps();
+  // Model, trainer and loader for a phase; the weights are fresh. Everything of the phase before is given back first.
+  void enter_phase(size_t index);
   void load_latest();
-  StepReport train_step();
-  Evaluation evaluate(int64_t max_tokens);
-  void log_step(const StepReport& report, double seconds);
-  void log_start();
-  void log_load(const StepReport& report);
-  void log_evaluation(bool last);
-  void refresh_report();
-  void show_samples();
-  void show_balance();
   void save();
+  StepReport train_step();
+  void handle_skip(const StepReport& report);
   TokenBatch token_batch(const SequenceBatch& batch, int64_t begin, int64_t count) const;
+  const Phase& phase() const { return phases_[phase_]; }
+  int64_t total_steps() const { return phases_.back().last_step(); }
   bool due(double every) const;  // the step just done completes another `every` share of the run
   const Context& ctx() const { return runtime_.ctx(); }
 
+  // pretrain_log.cpp
+  Evaluation evaluate(int64_t max_tokens);
+  void log_start();
+  void log_step(const StepReport& report, double seconds);
+  void log_load(const StepReport& report);
+  void log_evaluation(bool last);
+  void log_needles();
+  void show_samples();
+  void show_balance();
+  void refresh_report();
+  // Batch and norms of a step that is skipped, for whoever wants to know why.
+  void dump_skip(const StepReport& report);
+
   Recipe recipe_;
-  fs::path folder_;
+  RunFolder folder_;
   Runtime runtime_;
   Console console_;
   Tokenizer tokenizer_;
   Mixture data_;
+  Config config_;
+  std::vector<Phase> phases_;
+  size_t phase_ = 0;
   std::optional<Loader> loader_;
   LoaderPosition position_;
   std::optional<Model> model_;
   std::optional<Trainer> trainer_;
   std::optional<Recorder> log_;
-  int64_t micro_batch_ = 1;
+  std::vector<TokenBatch> micro_batches_;  // of the step under way
+  int64_t skipped_in_a_row_ = 0, rollbacks_ = 0;
   double train_seconds_ = 0, recent_rate_ = 0;
 };
 

@@ -53,6 +53,9 @@ void check_equal(const A& a, const B& b, std::string_view what, SourceLocation w
   if (!(a == b)) bug(fmt::format("{}: {} != {}", what, a, b), where);
 }
 
+// What came out of a file as it may stand in a message: control characters escaped, at most 200 bytes.
+std::string printable(std::string_view text);
+
 // The candidate nearest to word by edit distance, or "" if none is near: "did you mean …?" in messages.
 template <class Strings> std::string nearest(std::string_view word, const Strings& candidates);
 size_t edit_distance(std::string_view a, std::string_view b);

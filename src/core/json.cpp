@@ -10,9 +10,11 @@ namespace minke {
 Json parse_json(std::string_view text, std::string_view where) {
   constexpr int kMaxDepth = 256;
   // Json keeps keys in order and looks each new one up among all before it: quadratic, so their number is bounded.
-  constexpr int kMaxKeys = 20000;
+  constexpr int kMaxKeys = 4096;
+  constexpr size_t kMaxValues = size_t(1) << 20;  // each costs 16 bytes and more, but only two in the text: "0,"
   int depth = 0;
   int keys[kMaxDepth + 1] = {};  // of the object open at each depth
+  size_t values = 0;
   bool in_string = false, escaped = false;
   for (char c : text) {
     if (in_string) {
@@ -24,6 +26,8 @@ Json parse_json(std::string_view text, std::string_view where) {
     } else if (c == '[' || c == '{') {
       if (++depth > kMaxDepth) user_error("{}: JSON is nested deeper than {} levels", where, kMaxDepth);
       keys[std::max(depth, 0)] = 0;
+    } else if (c == ',') {
+      if (++values > kMaxValues) user_error("{}: JSON of more than {} values", where, kMaxValues);
     } else if (c == ':') {
       if (++keys[std::max(depth, 0)] > kMaxKeys) user_error("{}: a JSON object has more than {} keys", where, kMaxKeys);
     } else if (c == ']' || c == '}') {
@@ -35,7 +39,7 @@ Json parse_json(std::string_view text, std::string_view where) {
   } catch (const nlohmann::json::exception& e) {
     std::string_view reason = e.what();
     if (const size_t bracket = reason.find("] "); bracket != reason.npos) reason.remove_prefix(bracket + 2);
-    user_error("{}: not valid JSON: {}", where, reason);
+    user_error("{}: not valid JSON: {}", where, printable(reason));
   }
 }
 

@@ -1,5 +1,6 @@
-// JSON for hostile input: parse_json limits nesting (a million "[" must not overflow the stack) and keys, and turns every failure
-// into a UserError that names `where` (a path, usually) and the position. Include <nlohmann/json.hpp> where values are used.
+// JSON for hostile input: parse_json limits nesting (a million "[" must not overflow the stack), the keys of an object
+// and the values in all, and turns every failure into a UserError that names `where` (a path, usually) and the position.
+// Include <nlohmann/json.hpp> where values are used. Tested in tests/core/json_test.cpp, fuzzed in tests/fuzz/.
 #pragma once
 #include <nlohmann/json_fwd.hpp>
 #include <string_view>

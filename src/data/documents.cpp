@@ -85,7 +85,7 @@ void read_jsonl(const fs::path& path, const DocumentOptions& options, const Docu
       if (found == value.end()) {
         std::string keys;
         for (const auto& item : value.items())
-          if (keys.size() < 200) keys += (keys.empty() ? "" : ", ") + item.key();
+          if (keys.size() < 200) keys += (keys.empty() ? "" : ", ") + printable(item.key());
         user_error("{}: no key \"{}\"; the keys are: {}. Name the right ones with --text-key", where, key, keys);
       }
       if (!found->is_string()) user_error("{}: \"{}\" must be a string, it is {}", where, key, found->type_name());

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <unordered_set>
+#include <tuple>
 
 #include "core/error.h"
 
@@ -18,50 +18,49 @@ constexpr size_t kMaxShards = 4096;  // each is a memory map, and the system all
 
 // model.safetensors.index.json, event by event for the reasons given in safetensors.cpp: {"weight_map": {tensor:
 // file}}.
-class IndexReader {
+class IndexReader final : public nlohmann::json_sax<nlohmann::json> {
  public:
-  using number_integer_t = nlohmann::json::number_integer_t;
-  using number_unsigned_t = nlohmann::json::number_unsigned_t;
-  using number_float_t = nlohmann::json::number_float_t;
-  using string_t = nlohmann::json::string_t;
-  using binary_t = nlohmann::json::binary_t;
+  explicit IndexReader(std::string_view where) : where_(where) {}
 
-  explicit IndexReader(const std::string& where) : where_(where) {}
-
-  bool null() { return value(); }
-  bool boolean(bool) { return value(); }
-  bool number_float(number_float_t, const string_t&) { return value(); }
-  bool number_integer(number_integer_t) { return value(); }
-  bool number_unsigned(number_unsigned_t) { return value(); }
-  bool binary(binary_t&) { return value(); }
-  bool string(string_t& file) {
+  bool null() override { return value(); }
+  bool boolean(bool) override { return value(); }
+  bool number_float(number_float_t, const string_t&) override { return value(); }
+  bool number_integer(number_integer_t) override { return value(); }
+  bool number_unsigned(number_unsigned_t) override { return value(); }
+  bool binary(binary_t&) override { return value(); }
+  bool string(string_t& file) override {
     if (!in_map()) return true;
     const bool plain = !file.empty() && file.find('/') == file.npos && file.find('\0') == file.npos && file != ".." &&
                        file.ends_with(".safetensors");
     if (!plain)
       user_error("{}: weight_map.{} names the file \"{}\"; a .safetensors file in the same folder is needed", where_,
                  tensor_, printable(file));
-    files.insert(std::move(file));
-    if (files.size() > kMaxShards) user_error("{}: more than {} files are named", where_, kMaxShards);
+    files_.insert(file);
+    if (files_.size() > kMaxShards) user_error("{}: more than {} files are named", where_, kMaxShards);
+    at_->second = std::move(file);
     return true;
   }
-  bool start_object(size_t) { return open(); }
-  bool start_array(size_t) { return open(); }
-  bool end_object() { return --depth_, true; }
-  bool end_array() { return --depth_, true; }
-  bool key(string_t& name) {
+  bool start_object(size_t) override { return open(); }
+  bool start_array(size_t) override {
+    if (depth_ == 1 && top_ == "weight_map") user_error("{}: weight_map is a list; tensor: file is needed", where_);
+    return open();
+  }
+  bool end_object() override { return --depth_, true; }
+  bool end_array() override { return --depth_, true; }
+  bool key(string_t& name) override {
     if (depth_ == 1) top_ = name;
     if (!in_map()) return true;
     tensor_ = printable(name);
-    if (!tensors.insert(std::move(name)).second) user_error("{}: weight_map has {} twice", where_, tensor_);
+    bool is_new = false;
+    std::tie(at_, is_new) = map.emplace(std::move(name), "");
+    if (!is_new) user_error("{}: weight_map has {} twice", where_, tensor_);
     return true;
   }
-  bool parse_error(size_t position, const std::string&, const nlohmann::json::exception&) {
+  bool parse_error(size_t position, const std::string&, const nlohmann::json::exception&) override {
     user_error("{}: not valid JSON at byte {}", where_, position);
   }
 
-  std::set<std::string> files;
-  std::unordered_set<std::string> tensors;
+  WeightMap map;
 
  private:
   bool in_map() const { return depth_ == 2 && top_ == "weight_map"; }
@@ -75,9 +74,11 @@ class IndexReader {
     return true;
   }
 
-  const std::string& where_;
+  std::string_view where_;
   int depth_ = 0;
   std::string top_, tensor_;
+  WeightMap::iterator at_;
+  std::set<std::string> files_;
 };
 
 [[noreturn]] void no_weights(const fs::path& folder) {
@@ -130,24 +131,28 @@ void apply_scales(const TensorInfo& t, float* out, const TensorInfo& scale, int6
 
 }  // namespace
 
+WeightMap parse_weight_map(std::string_view json, std::string_view where) {
+  IndexReader reader(where);
+  nlohmann::json::sax_parse(json, &reader);
+  if (reader.map.empty()) user_error("{}: weight_map names no file", where);
+  return std::move(reader.map);
+}
+
 HfFolder HfFolder::open(const fs::path& folder) {
   HfFolder result;
   result.path_ = folder;
   const fs::path single = folder / "model.safetensors", index = folder / "model.safetensors.index.json";
-  if (fs::exists(index)) {
-    const std::string where = index.string();
-    IndexReader reader(where);
-    nlohmann::json::sax_parse(read_file(index, kMaxIndexBytes), &reader);
-    if (reader.files.empty()) user_error("{}: weight_map names no file", where);
-    for (const std::string& file : reader.files) {
-      if (!fs::exists(folder / file)) user_error("{}: the shard {} is missing; fetch it", where, file);
+  WeightMap map;
+  const auto is_there = [](const fs::path& path) { return fs::exists(fs::symlink_status(path)); };  // or a dead link
+  if (is_there(index)) {
+    map = parse_weight_map(read_file(index, kMaxIndexBytes), index.string());
+    std::set<std::string_view> files;
+    for (const auto& [tensor, file] : map) files.insert(file);
+    for (std::string_view file : files) {
+      if (!fs::exists(folder / file)) user_error("{}: the shard {} is missing; fetch it", index.string(), file);
       result.files_.push_back(SafetensorsFile::open(folder / file));
     }
-    for (const SafetensorsFile& file : result.files_)
-      for (const TensorInfo& t : file.tensors()) reader.tensors.erase(t.name);
-    if (!reader.tensors.empty())
-      user_error("{}: {} is in none of the files that weight_map names", where, printable(*reader.tensors.begin()));
-  } else if (fs::exists(single)) {
+  } else if (is_there(single)) {
     result.files_.push_back(SafetensorsFile::open(single));
   } else {
     no_weights(folder);
@@ -156,6 +161,15 @@ HfFolder HfFolder::open(const fs::path& folder) {
     for (const TensorInfo& t : file.tensors())
       if (const auto [at, is_new] = result.index_.emplace(t.name, &t); !is_new)
         user_error("{}: tensor {} is also in {}", file.path(), printable(t.name), *at->second->file);
+  for (const auto& [tensor, file] : map) {
+    const TensorInfo* t = result.find(tensor);
+    if (!t)
+      user_error("{}: weight_map has {} in {}, but it is in none of the files", index.string(), printable(tensor),
+                 file);
+    if (*t->file != (folder / file).string())
+      user_error("{}: weight_map has {} in {}, but it is in {}; fetch index and files of one model", index.string(),
+                 printable(tensor), file, *t->file);
+  }
   return result;
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,10 +15,13 @@
 
 namespace minke {
 
+// model.safetensors.index.json: tensor → file. UserError unless every file is a .safetensors of the same folder.
+using WeightMap = std::map<std::string, std::string>;
+WeightMap parse_weight_map(std::string_view json, std::string_view where);
+
 class HfFolder {
  public:
-  // Throws UserError when there are no weights, a shard is missing or damaged, or the index names a file outside the
-  // folder.
+  // Throws UserError when there are no weights, a shard is missing or damaged, or the index contradicts the files.
   static HfFolder open(const fs::path& folder);
 
   const TensorInfo* find(std::string_view name) const;  // nullptr if absent

@@ -34,22 +34,18 @@ struct Entry {
 
 // Reads the header event by event: no tree, so a hostile header costs no more than its own size, nesting is bounded,
 // and duplicate names are seen (a tree would silently keep one of them).
-class HeaderReader {
+class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
  public:
-  using number_integer_t = nlohmann::json::number_integer_t;
-  using number_unsigned_t = nlohmann::json::number_unsigned_t;
-  using number_float_t = nlohmann::json::number_float_t;
-  using string_t = nlohmann::json::string_t;
-  using binary_t = nlohmann::json::binary_t;
-
   explicit HeaderReader(std::string_view where) : where_(where) {}
 
-  bool null() { unexpected("null"); }
-  bool boolean(bool) { unexpected("true or false"); }
-  bool number_float(number_float_t, const string_t& text) { unexpected(text); }
-  bool number_integer(number_integer_t value) { unexpected(fmt::to_string(value)); }  // negative ones come here
-  bool binary(binary_t&) { unexpected("binary data"); }
-  bool number_unsigned(number_unsigned_t value) {
+  bool null() override { unexpected("null"); }
+  bool boolean(bool) override { unexpected("true or false"); }
+  bool number_float(number_float_t, const string_t& text) override { unexpected(text); }
+  bool number_integer(number_integer_t value) override {
+    unexpected(fmt::to_string(value));
+  }  // negative ones come here
+  bool binary(binary_t&) override { unexpected("binary data"); }
+  bool number_unsigned(number_unsigned_t value) override {
     if (depth_ != 3) unexpected(fmt::to_string(value));
     if (field_ == "shape") {
       if (value > uint64_t(INT64_MAX)) fail("has a dimension of {}", value);
@@ -61,7 +57,7 @@ class HeaderReader {
     }
     return true;
   }
-  bool string(string_t& text) {
+  bool string(string_t& text) override {
     if (depth_ != 2) unexpected(fmt::format("\"{}\"", printable(text)));
     if (in_metadata_) {
       metadata.emplace_back(field_, std::move(text));
@@ -71,11 +67,11 @@ class HeaderReader {
     }
     return true;
   }
-  bool start_object(size_t) {
+  bool start_object(size_t) override {
     if (depth_ <= 1) return ++depth_, true;
     unexpected("an object");
   }
-  bool key(string_t& text) {
+  bool key(string_t& text) override {
     if (depth_ == 1) {
       in_metadata_ = text == "__metadata__";
       if (text.size() > kMaxName)
@@ -95,18 +91,18 @@ class HeaderReader {
     *seen = true;
     return true;
   }
-  bool end_object() {
+  bool end_object() override {
     if (depth_-- != 2 || in_metadata_) return true;
     const Entry& e = entry();
     if (!e.has_dtype || !e.has_shape || e.offsets.size() != 2) fail("lacks one of dtype, shape and two data_offsets");
     return true;
   }
-  bool start_array(size_t) {
+  bool start_array(size_t) override {
     if (depth_ != 2 || in_metadata_ || field_ == "dtype") unexpected("a list");
     return ++depth_, true;
   }
-  bool end_array() { return --depth_, true; }
-  bool parse_error(size_t position, const std::string&, const nlohmann::json::exception& e) {
+  bool end_array() override { return --depth_, true; }
+  bool parse_error(size_t position, const std::string&, const nlohmann::json::exception& e) override {
     std::string_view reason = e.what();
     if (const size_t bracket = reason.find("] "); bracket != reason.npos) reason.remove_prefix(bracket + 2);
     user_error("{}: the header is not valid JSON at byte {}: {}", where_, position, reason.substr(0, 200));
@@ -184,13 +180,6 @@ TensorInfo checked(Entry& e, std::string_view where, std::span<const std::byte> 
 }
 
 }  // namespace
-
-std::string printable(std::string_view text) {
-  const bool cut = text.size() > 200;
-  const auto replace = nlohmann::json::error_handler_t::replace;  // the cut may split a character
-  std::string quoted = nlohmann::json(text.substr(0, 200)).dump(-1, ' ', false, replace);
-  return quoted.substr(1, quoted.size() - 2) + (cut ? "…" : "");
-}
 
 std::string shape_text(std::span<const int64_t> shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 

@@ -35,8 +35,6 @@ struct TensorInfo {
   }
 };
 std::string shape_text(std::span<const int64_t> shape);  // "[3, 4]"
-// A name out of a file as it may stand in a message: control characters escaped, at most 200 bytes.
-std::string printable(std::string_view text);
 
 class SafetensorsFile {
  public:

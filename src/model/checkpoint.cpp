@@ -5,8 +5,6 @@
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
-#include "formats/hf_folder.h"
-
 namespace minke {
 namespace {
 
@@ -46,35 +44,44 @@ std::vector<PublishedTensor> published_tensors(const Model& model) {
   return all;
 }
 
-void load_weights(const Context& ctx, Model& model, const std::filesystem::path& folder) {
-  const HfFolder files = HfFolder::open(folder);
-  const int64_t block = model.config().fp8_block > 0 ? model.config().fp8_block : 128;
+HfFolder open_weights(const Config& config, const std::filesystem::path& folder) {
+  HfFolder files = HfFolder::open(folder);
   std::unordered_set<std::string> known;
-  std::vector<float> host;
-  const std::vector<PublishedTensor> published = published_tensors(model);
-  // Everything is checked before the first weight changes.
-  for (const PublishedTensor& t : published) {
-    known.insert(t.name);
-    const TensorInfo* found = t.duplicate ? files.find(t.name) : &files.at(t.name);
-    if (found && found->shape != t.shape)
+  for (const Parameter& p : parameters(config)) {
+    known.insert(p.name);
+    const TensorInfo* found = p.optional_duplicate ? files.find(p.name) : &files.at(p.name);
+    if (found && found->shape != p.shape)
       user_error(
-          "{}: tensor {} has shape {} but config.json of that folder makes it {}; the two belong to different models",
-          *found->file, t.name, shape_text(found->shape), shape_text(t.shape));
+          "{}: tensor {} has shape {} but config.json of that folder makes it {} = {}; correct the field, or take "
+          "config.json and weights of one model",
+          *found->file, p.name, shape_text(found->shape), p.fields, shape_text(p.shape));
   }
-  const std::string beyond = "model." + layer_prefix(model.config().num_hidden_layers);
+  // What stands beside eh_proj is an MTP module's: left out where the config asks for none.
+  const auto left_out_mtp = [&](const std::string& name) {
+    const size_t dot = name.starts_with("model.layers.") ? name.find('.', 13) : name.npos;
+    return config.num_nextn_predict_layers == 0 && dot != name.npos &&
+           files.find(name.substr(0, dot) + ".eh_proj.weight");
+  };
   for (const SafetensorsFile& file : files.files()) {
     for (const TensorInfo& t : file.tensors()) {
-      const bool left_out_mtp = model.config().num_nextn_predict_layers == 0 && t.name.starts_with(beyond);
-      const bool tied_head = model.config().tie_word_embeddings && t.name == "lm_head.weight";
-      if (!known.contains(t.name) && !may_be_left_out(t.name) && !left_out_mtp && !tied_head)
-        user_error("{}: tensor {} is none of this model's; config.json and weights belong to different models",
-                   file.path(), t.name);
+      const bool tied_head = config.tie_word_embeddings && t.name == "lm_head.weight";
+      if (!known.contains(t.name) && !may_be_left_out(t.name) && !left_out_mtp(t.name) && !tied_head)
+        user_error(
+            "{}: tensor {} is none of those that config.json makes (num_hidden_layers {}, n_routed_experts {} …); "
+            "correct the field, or take config.json and weights of one model",
+            file.path(), printable(t.name), config.num_hidden_layers, config.n_routed_experts);
     }
   }
-  for (const PublishedTensor& t : published) {
+  return files;
+}
+
+void load_weights(const Context& ctx, Model& model, const HfFolder& folder) {
+  const int64_t block = model.config().fp8_block > 0 ? model.config().fp8_block : 128;
+  std::vector<float> host;
+  for (const PublishedTensor& t : published_tensors(model)) {
     if (t.duplicate) continue;
     host.resize(size_t(t.master.size()));
-    files.read_as_f32(t.name, host.data(), block);
+    folder.read_as_f32(t.name, host.data(), block);
     upload_f32(ctx, host, t.master);
   }
   for (Weight& w : model.weights().all()) w.changed();

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "formats/hf_folder.h"
 #include "model/model.h"
 
 namespace minke {
@@ -19,9 +20,13 @@ struct PublishedTensor {
 };
 std::vector<PublishedTensor> published_tensors(const Model& model);
 
-// Fills all weights from the folder. UserError for a missing tensor or a shape that disagrees with config.json; tensors
-// that the model does not have are an error too, except rotary buffers that old files carry and MTP modules left out.
-void load_weights(const Context& ctx, Model& model, const std::filesystem::path& folder);
+// The folder's weights, after comparing them with the config, so that nothing is allocated for one that lies. UserError
+// for a missing tensor or a shape that disagrees with config.json; tensors that the model does not have are an error
+// too, except rotary buffers that old files carry and MTP modules left out.
+HfFolder open_weights(const Config& config, const std::filesystem::path& folder);
+
+// Fills all weights from what open_weights gave for the model's config.
+void load_weights(const Context& ctx, Model& model, const HfFolder& folder);
 
 // config.json, weights (f32 or bf16; the gate's correction bias always f32) and generation_config.json into an existing
 // folder.

@@ -36,6 +36,7 @@ struct Parameter {
   std::string name;    // model.layers.3.mlp.experts.5.gate_proj.weight
   std::string symbol;  // as in the papers: W_DQ, W_UK;W_UV, e_i …
   std::vector<int64_t> shape;
+  std::string fields;  // of config.json that make the shape, for messages: "[vocab_size, hidden_size]"
   Init init = Init::normal;
   bool weight_decay = false;  // matrices yes; norms and biases no
   bool trainable = true;      // by gradient: not e_score_correction_bias

@@ -33,11 +33,11 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
   f("data.fim_rate", r.data.fim_rate, "share of documents turned into fill-in-the-middle (V3: 0.1)", share);
   f("data.packing", r.data.packing, "\"concatenate\", or \"best-fit\": documents stay whole where they can", any);
   f("data.cache", r.data.cache, "folder of token shards that runs share; empty: in the run's folder", any);
-  f("train.steps", r.train.steps, "optimizer steps; 0: from train.minutes", count0);
-  f("train.minutes", r.train.minutes, "length of the run; timed at the start and turned into steps", not_negative);
+  f("train.steps", r.train.steps, "optimizer steps; 0: from train.minutes", Range{0, 1e9});
+  f("train.minutes", r.train.minutes, "length of the run; timed at the start and turned into steps", Range{0, 1e6});
   f("train.sequence_length", r.train.sequence_length, "tokens per sequence", Range{2, 1e7});
-  f("train.batch_size", r.train.batch_size, "sequences per optimizer step", count);
-  f("train.micro_batch_size", r.train.micro_batch_size, "sequences at once; 0: batch_size", count0);
+  f("train.batch_size", r.train.batch_size, "sequences per optimizer step", Range{1, 1e6});
+  f("train.micro_batch_size", r.train.micro_batch_size, "sequences at once; 0: batch_size", Range{0, 1e6});
   f("train.precision", r.train.precision, "\"bf16\" (FP32 masters, BF16 products) or \"f32\"", any);
   f("train.seed", r.train.seed, "seed of everything random", count0);
   f("train.lr", r.train.lr, "peak learning rate", positive);
@@ -87,6 +87,9 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
   f("log.eval_tokens", r.log.eval_tokens, "held-out tokens per evaluation during the run (all at its end)", count);
   f("log.sample_tokens", r.log.sample_tokens, "tokens per sample; 0: no samples", count0);
   f("log.sample_prompts", r.log.sample_prompts, "prompts of the samples", any);
+  f("log.choices", r.log.choices, "multiple-choice questions to answer at evaluations (minke eval choices); empty: none",
+    any);
+  f("log.needle_lengths", r.log.needle_lengths, "texts of so many tokens to look for needles in, after each phase", any);
   f("log.save_every", r.log.save_every, "checkpoint after each such share of the run", Range{1e-6, 1});
   f("log.keep", r.log.keep, "checkpoints kept", count);
 }
@@ -193,43 +196,65 @@ void set_field(Fields&& fields, const std::string& key, const toml::node& node, 
   });
   if (known) return;
   const std::string near = nearest(key, keys());
-  user_error("{}: there is no key {}{}; `minke pretrain --help-recipe` lists them", where, key,
+  user_error("{}: there is no key {}{}; `minke pretrain --help-recipe` lists them", where, printable(key),
              near.empty() ? "" : fmt::format(" (did you mean {}?)", near));
 }
 
-Json to_json(const toml::node& node) {
+Json to_json(const toml::node& node, std::string_view where) {
   if (const auto* t = node.as_table()) {
+    constexpr size_t kMaxFields = 1000;  // Json finds a key by looking at all of them
+    if (t->size() > kMaxFields) user_error("{}: a table of [model] has {} keys", place(where, node), t->size());
     Json j = Json::object();
-    for (const auto& [k, v] : *t) j[std::string(k.str())] = to_json(v);
+    for (const auto& [k, v] : *t) j[std::string(k.str())] = to_json(v, where);
     return j;
   }
   if (const auto* a = node.as_array()) {
     Json j = Json::array();
-    for (const auto& v : *a) j.push_back(to_json(v));
+    for (const auto& v : *a) j.push_back(to_json(v, where));
     return j;
   }
   if (const auto* s = node.as_string()) return s->get();
   if (const auto* b = node.as_boolean()) return b->get();
   if (const auto* i = node.as_integer()) return i->get();
-  if (const auto* f = node.as_floating_point()) return f->get();
-  return nullptr;
+  if (const auto* f = node.as_floating_point(); f && std::isfinite(f->get())) return f->get();
+  user_error("{}: [model] has a date, nan or inf here, which config.json cannot hold", place(where, node));
+}
+
+// A TOML string. What comes from the command line may not be UTF-8; DEL is the one character that JSON leaves bare.
+std::string quoted(const std::string& text) {
+  std::string s = Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+  for (size_t at = 0; (at = s.find('\x7f', at)) != s.npos;) s.replace(at, 1, "\\u007f");
+  return s;
+}
+
+std::string toml_key(const std::string& key) {
+  const bool bare = !key.empty() && key.find_first_not_of(
+                                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                        "0123456789_-") == key.npos;
+  return bare ? key : quoted(key);
 }
 
 // TOML for a config.json value: an object becomes an inline table.
 std::string toml_of(const Json& j) {
   if (j.is_object()) {
     std::string s = "{";
-    for (const auto& [k, v] : j.items()) s += (s.size() > 1 ? ", " : " ") + k + " = " + toml_of(v);
+    for (const auto& [k, v] : j.items()) s += (s.size() > 1 ? ", " : " ") + toml_key(k) + " = " + toml_of(v);
     return s + " }";
   }
+  if (j.is_array()) {
+    std::string s = "[";
+    for (const Json& v : j) s += (s.size() > 1 ? ", " : "") + toml_of(v);
+    return s + "]";
+  }
+  if (j.is_string()) return quoted(j.get_ref<const std::string&>());
   if (j.is_number_float()) {
     std::string s = fmt::format("{}", j.get<double>());
     return s.find_first_of(".eni") == s.npos ? s + ".0" : s;
   }
   return j.dump();
 }
-std::string toml_of(const std::string& v) { return Json(v).dump(); }
-std::string toml_of(const std::vector<std::string>& v) { return Json(v).dump(); }
+std::string toml_of(const std::string& v) { return quoted(v); }
+std::string toml_of(const std::vector<std::string>& v) { return toml_of(Json(v)); }
 std::string toml_of(const std::vector<double>& v) { return Json(v).dump(); }
 std::string toml_of(bool v) { return v ? "true" : "false"; }
 std::string toml_of(double v) { return toml_of(Json(v)); }
@@ -262,7 +287,7 @@ void apply(Recipe& r, Json& model, const toml::table& table, std::string_view wh
     const toml::table* t = node.as_table();
     if (section.str() == "long_context") apply_long_context(r, node, where);
     else if (!t) set_field(fields, std::string(section.str()), node, place(where, node));  // no top-level keys: says so
-    else if (section.str() == "model") model.update(to_json(node));
+    else if (section.str() == "model") model.update(to_json(node, where));
     else
       for (const auto& [key, value] : *t)
         set_field(fields, fmt::format("{}.{}", section.str(), key.str()), value, place(where, value));
@@ -270,18 +295,20 @@ void apply(Recipe& r, Json& model, const toml::table& table, std::string_view wh
 }
 
 toml::table parse_toml(std::string_view text, std::string_view where) {
-  // The parser recurses: bound the nesting before it sees the text.
-  int depth = 0, deepest = 0;
+  // The parser bounds how deep values nest, but a key a.a.a… makes one table in another for each dot. Keys end with
+  // their line.
+  constexpr int kMaxDots = 1000;
+  int dots = 0, most_dots = 0;
   for (char c : text) {
-    if (c == '[' || c == '{') deepest = std::max(deepest, ++depth);
-    if ((c == ']' || c == '}') && depth > 0) --depth;
+    dots = c == '\n' ? 0 : dots + (c == '.');
+    most_dots = std::max(most_dots, dots);
   }
-  if (deepest > 200 || text.size() > (size_t(4) << 20))
+  if (most_dots > kMaxDots || text.size() > (size_t(4) << 20))
     user_error("{}: too large or too deeply nested for a recipe", where);
   try {
     return toml::parse(text, where);
   } catch (const toml::parse_error& e) {
-    user_error("{}:{}: not valid TOML: {}", where, e.source().begin.line, e.description());
+    user_error("{}:{}: not valid TOML: {}", where, e.source().begin.line, printable(e.description()));
   }
 }
 
@@ -326,6 +353,12 @@ void check_choices(const Recipe& r, std::string_view where) {
   if (r.train.micro_batch_size > 0 && r.train.batch_size % r.train.micro_batch_size != 0)
     user_error("{}: train.batch_size {} is no multiple of train.micro_batch_size {}", where, r.train.batch_size,
                r.train.micro_batch_size);
+  constexpr int64_t kMaxTokens = 1 << 24;  // far beyond any memory, and products with sizes of a model fit 64 bits
+  const int64_t micro = r.train.micro_batch_size > 0 ? r.train.micro_batch_size : r.train.batch_size;
+  if (micro * r.train.sequence_length > kMaxTokens)
+    user_error("{}: train.sequence_length {} × {} sequences at once are more than {} tokens: lower {}", where,
+               r.train.sequence_length, micro, kMaxTokens,
+               r.train.micro_batch_size > 0 ? "train.micro_batch_size" : "train.batch_size");
   if (r.train.decay_end < r.train.decay_begin)
     user_error("{}: train.decay_end {} lies before train.decay_begin {}", where, r.train.decay_end,
                r.train.decay_begin);
@@ -348,15 +381,16 @@ Recipe parse_recipe(std::string_view text, std::string_view where, const std::ve
   apply(r, model, own, where);
   for (const std::string& o : overrides) {
     const size_t equals = o.find('=');
-    if (equals == o.npos || o.find('\n') != o.npos) user_error("--set {}: write it as section.key=value", o);
+    const std::string place = "--set " + printable(o);
+    if (equals == o.npos || o.find('\n') != o.npos) user_error("{}: write it as section.key=value", place);
     const std::string key = o.substr(0, equals), value = o.substr(equals + 1);
     toml::table table;
     try {
-      table = toml::parse(key + " = " + value);
-    } catch (const toml::parse_error&) {
-      table = parse_toml(key + " = " + Json(value).dump(), "--set " + o);  // a bare word is a string
+      table = parse_toml(key + " = " + value, place);
+    } catch (const UserError&) {
+      table = parse_toml(key + " = " + quoted(value), place);  // a bare word is a string
     }
-    apply(r, model, table, "--set " + o);
+    apply(r, model, table, place);
   }
   if (r.data.train.empty()) user_error("{}: data.train is missing: name files to train on, or \"builtin:\"", where);
   if (r.train.steps == 0 && r.train.minutes == 0) user_error("{}: give train.steps or train.minutes", where);
@@ -386,8 +420,7 @@ std::string recipe_to_toml(const Recipe& r) {
   }
   text += "\n[model]\n";
   const Json model = Json::parse(r.model_json.empty() ? "{}" : r.model_json);
-  for (const auto& [k, v] : model.items())
-    if (!v.is_null()) text += k + " = " + toml_of(v) + "\n";
+  for (const auto& [k, v] : model.items()) text += toml_key(k) + " = " + toml_of(v) + "\n";
   return text;
 }
 

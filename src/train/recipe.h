@@ -70,6 +70,8 @@ struct Recipe {
     int64_t eval_tokens = 65536;
     int64_t sample_tokens = 100;
     std::vector<std::string> sample_prompts;
+    std::string choices;                 // a file for score_choices
+    std::vector<double> needle_lengths;  // tokens
     double save_every = 0.25;
     int64_t keep = 2;
   } log;

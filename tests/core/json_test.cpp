@@ -45,6 +45,18 @@ TEST(Json, KeysOfAnObjectAreBounded) {
   EXPECT_EQ(parse_json(list + "]", "list.json").size(), 30000u);
 }
 
+TEST(Json, ValuesAreBounded) {
+  std::string text = "[0";  // two bytes a value here, more than 16 in memory
+  for (int i = 0; i < 2'000'000; ++i) text += ",0";
+  EXPECT_NE(message_of(text + "]").find("more than 1048576 values"), std::string::npos);
+  EXPECT_EQ(message_of("\"" + std::string(2'000'000, ',') + "\""), "no error");
+}
+
+TEST(Json, MessagesAreShort) {
+  EXPECT_LT(message_of("[\"" + std::string(1'000'000, 'a')).size(), 300u);
+  EXPECT_LT(message_of(std::string(1'000'000, '1') + "x").size(), 300u);
+}
+
 TEST(Json, EveryFailureNamesTheFile) {
   for (const char* text : {"", "{", "{\"a\"", "[1,]", "nul", "1e999", "\"\xff\"", "{\"a\":1}x", "]"}) {
     const std::string message = message_of(text);

@@ -1,6 +1,8 @@
 # Fuzz targets: each tests/fuzz/<name>_fuzz.cpp defines LLVMFuzzerTestOneInput. With clang and MINKE_FUZZ=ON it becomes a
 # libFuzzer program; otherwise it is linked with driver.cpp. CTest (label fuzz) runs a bounded number of mutations of
-# the seeds in tests/fuzz/seeds/<name>/. Longer: build/asan/tests/fuzz_<name> -runs=1000000 tests/fuzz/seeds/<name>
+# the seeds in tests/fuzz/seeds/<name>/; CI does so under AddressSanitizer and UBSan. Longer:
+#   cmake --preset fuzz && cmake --build --preset fuzz --target fuzz_<name>
+#   mkdir found; build/fuzz/tests/fuzz_<name> -runs=1000000 found tests/fuzz/seeds/<name>
 option(MINKE_FUZZ "Link the fuzz targets with libFuzzer (clang only)" OFF)
 set(MINKE_FUZZ_RUNS 20000 CACHE STRING "Mutations per fuzz target in the tests")
 if(MINKE_FUZZ AND NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
@@ -12,8 +14,9 @@ target_link_libraries(minke_fuzz_driver PRIVATE minke::core)
 
 function(minke_fuzz name source)
   add_executable(fuzz_${name} ${source})
-  target_link_libraries(fuzz_${name} PRIVATE minke::data minke::tokenize minke::formats minke::spec minke::report minke::core
+  target_link_libraries(fuzz_${name} PRIVATE ${ARGN} minke::data minke::tokenize minke::formats minke::spec minke::report minke::core
     nlohmann_json::nlohmann_json)
+  target_include_directories(fuzz_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_compile_definitions(fuzz_${name} PRIVATE MINKE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   if(MINKE_FUZZ)
     target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
@@ -27,7 +30,7 @@ file(GLOB targets CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*_fuzz.cpp)
 foreach(source ${targets})
   get_filename_component(name ${source} NAME_WE)
   string(REGEX REPLACE "_fuzz$" "" name ${name})
-  minke_fuzz(${name} ${source})
+  minke_fuzz(${name} ${source} $<$<STREQUAL:${name},recipe>:minke::train>)
   set(seeds "")
   if(IS_DIRECTORY ${CMAKE_CURRENT_LIST_DIR}/seeds/${name})
     set(seeds ${CMAKE_CURRENT_LIST_DIR}/seeds/${name})

@@ -1,6 +1,6 @@
-// Fuzz target (libFuzzer's entry point): the first byte chooses between loading the rest as a tokenizer.json and a
-// round trip of the rest as text, through the splitters and their regexes. Anything but a UserError is a bug. clang++
-// -fsanitize=fuzzer,address,undefined with the libraries of minke_tokenize.
+// Fuzz target (libFuzzer's entry point): the first byte chooses between loading the rest as a tokenizer.json, as the
+// tokenizer_config.json beside a good one, and a round trip of the rest as text, through the splitters and their
+// regexes. Anything but a UserError is a bug.
 #include <cstdint>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -67,6 +67,13 @@ void round_trip(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const std::string_view rest(reinterpret_cast<const char*>(data) + 1, size - 1);
+  if (data[0] == 'c') {
+    try {
+      Tokenizer::from_json_text(tokenizer().json_text(), "fuzz", rest);
+    } catch (const UserError&) {
+    }
+    return 0;
+  }
   if (data[0] % 2 == 0) {
     try {
       const Tokenizer loaded = Tokenizer::from_json_text(rest, "fuzz");

@@ -81,7 +81,7 @@ void check_folder(const fs::path& folder, const Kernels& kernels) {
     if (i % t + 1 < t) targets[size_t(i)] = ids[size_t(i + 1)];
 
   Model model(ctx, load_config(folder), Precision::f32(), t);
-  load_weights(ctx, model, folder);
+  load_weights(ctx, model, open_weights(model.config(), folder));
   model.weights().with_gradients(ctx);
   const bool mtp = model.config().num_nextn_predict_layers > 0;
   const auto num_tokens = Model::tokens_per_batch(model.config(), b, t, true);

@@ -60,6 +60,54 @@ TEST(Parameters, NamesShapesAndPlaces) {
 }
 
 // Every element of every storage belongs to exactly one published tensor that is not a duplicate.
+// The value of "a · (b + c)": sums of products, names taken from config.json.
+int64_t evaluate(std::string_view& text, const Json& fields) {
+  const auto skip = [&](std::string_view token) {
+    if (!text.starts_with(token)) return false;
+    text.remove_prefix(token.size());
+    return true;
+  };
+  int64_t sum = 0;
+  do {
+    int64_t product = 1;
+    do {
+      if (skip("(")) {
+        product *= evaluate(text, fields);
+        EXPECT_TRUE(skip(")")) << text;
+      } else {
+        const size_t end = std::min(text.find_first_not_of("abcdefghijklmnopqrstuvwxyz_0123456789"), text.size());
+        const std::string name(text.substr(0, end));
+        product *= name == "2" ? 2 : fields.at(name).get<int64_t>();
+        text.remove_prefix(end);
+      }
+    } while (skip(" · "));
+    sum += product;
+  } while (skip(" + "));
+  return sum;
+}
+
+TEST(Parameters, TheFieldsNamedMakeTheShape) {
+  Config gqa = parse_config(R"({"model_type": "qwen3", "vocab_size": 30, "hidden_size": 14, "num_hidden_layers": 1,
+    "intermediate_size": 9, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 6})",
+                            "test");
+  gqa.qkv_bias = true;
+  Config whole_query = small();
+  whole_query.q_lora_rank = 0;
+  for (const Config& config : {small(), whole_query, gqa}) {
+    const Json fields = config_to_json(config);
+    for (const Parameter& p : parameters(config)) {
+      std::string_view text = p.fields;
+      std::vector<int64_t> shape;
+      do {
+        text.remove_prefix(shape.empty() ? 1 : 2);  // "[" and ", "
+        shape.push_back(evaluate(text, fields));
+      } while (text.starts_with(", "));
+      EXPECT_EQ(text, "]");
+      EXPECT_EQ(shape, p.shape) << p.name << " " << p.fields;
+    }
+  }
+}
+
 TEST(Parameters, FillTheStoragesExactly) {
   Config configs[] = {small(), small(), small(), small()};
   configs[1].tie_word_embeddings = true;

@@ -66,11 +66,38 @@ TEST(Recipe, EveryMistakeNamesItsKeyAndPlace) {
       {"[data]\ntrain=[\"x\"]\n[train]\nsteps=1\nbatch_size=6\nmicro_batch_size=4\n", "batch_size 6 is no multiple"},
       {"[data]\ntrain=[\"x\"]\n[train]\nsteps=1\ndecay_begin=0.9\ndecay_end=0.5\n", "lies before train.decay_begin"},
       {"[data]\ntrain=[\"x\"]\n[train]\nsteps=1\nlr=inf\n", "train.lr must be a number"},
-      {std::string(5000, '['), "too deeply nested"},
+      {std::string(5000, '['), "not valid TOML"},
+      {"a = " + std::string(5000, '['), "not valid TOML"},
+      {"[data]\ntrain=[\"x\"]\n[train]\nsteps=1\nsequence_length=10_000_000\n", "lower train.batch_size"},
+      {"[data]\ntrain=[\"x\"]\n[train]\nsteps=1\n[model]\na=[nan]\n", "r.toml:6: [model] has a date, nan or inf"},
+      {"[data]\ntrain=[\"x\"]\n[train]\nsteps=1\n[model]\na=1979-05-27\n", "has a date"},
   };
   for (const auto& c : cases)
     EXPECT_NE(complaint(c.toml).find(c.expected), std::string::npos)
         << complaint(c.toml) << "\nexpected: " << c.expected;
+}
+
+TEST(Recipe, FieldsOfTheModelAreBounded) {
+  std::string toml = kSmall;
+  for (int i = 0; i < 100'000; ++i) toml += fmt::format("k{} = 1\n", i);
+  EXPECT_NE(complaint(toml).find("a table of [model] has 100001 keys"), std::string::npos) << complaint(toml);
+}
+
+// Each dot of a key is a table in a table, which the parser takes as deep as they come.
+TEST(Recipe, NestingOfKeysIsBounded) {
+  std::string key = "a";
+  for (int i = 0; i < 100'000; ++i) key += ".a";
+  for (const std::string& toml : {key + " = 1", "[" + key + "]", "[[" + key + "]]", "a = {" + key + " = 1}"})
+    EXPECT_NE(complaint(toml).find("too deeply nested"), std::string::npos);
+  EXPECT_NE(complaint(kSmall, {key + "=1"}).find("too deeply nested"), std::string::npos);
+  EXPECT_LT(complaint(kSmall, {key + "=1"}).size(), 400u);
+}
+
+TEST(Recipe, WritesAnyModelFieldSoThatItIsReadBack) {
+  const Recipe r =
+      parse_recipe(std::string(kSmall) + "\"a b\" = \"\\u007f\\n\"\nlist = [{\"\" = [1.0, {}]}, \"\\u007f\"]\n", "r");
+  const std::string text = recipe_to_toml(r);
+  EXPECT_EQ(parse_recipe(text, "again").model_json, r.model_json) << text;
 }
 
 TEST(Recipe, HelpListsEveryKeyOfTheWrittenRecipe) {
