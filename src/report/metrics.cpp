@@ -55,7 +55,7 @@ const std::vector<Metric>& known_metrics() {
       {.id = "max_vio_batch",
        .heading = "MaxVio of single batches",
        .unit = "max load ÷ mean − 1",
-       .note = "The same for each batch alone: higher, as its noise never helps.",
+       .note = "The same of each batch alone.",
        .parts = {{"max_vio_mean", "mean of layers", true}, {"max_vio_worst", "worst layer", true}},
        .from_zero = true},
       {.id = "max_vio_layers",
@@ -192,7 +192,7 @@ std::string metric_figure(const Metric& m, std::span<const RunLog> runs) {
       const auto last = std::find_if(c.y.rbegin(), c.y.rend(), [](double v) { return std::isfinite(v); });
       legend +=
           fmt::format("<span><i class=\"c{}{}\"></i>{} <b>{}</b></span>", c.colour % kColours, c.dashed ? " dash" : "",
-                      escape_html(c.label), last == c.y.rend() ? "–" : fmt::format("{:.4g}", *last));
+                      escape_html(c.label), last == c.y.rend() ? "–" : number_label(*last));
     }
   }
   if (pictures.empty()) return "";

@@ -174,6 +174,8 @@ std::string tick_label(double v) {
   return fmt::format("{:.6g}", v);
 }
 
+std::string number_label(double v) { return std::abs(v) < 1e4 ? fmt::format("{:.4g}", v) : tick_label(v); }
+
 std::vector<size_t> extremes(std::span<const double> x, std::span<const double> y, double x_low, double x_high,
                              int columns) {
   constexpr size_t kNone = std::numeric_limits<size_t>::max();
@@ -251,7 +253,7 @@ std::string svg_file(std::span<const Curve> curves, const Axes& axes, const std:
     double last = std::numeric_limits<double>::quiet_NaN();
     for (double v : c.y)
       if (std::isfinite(v)) last = v;
-    const std::string label = fmt::format("{} {:.4g}", c.label, last);
+    const std::string label = c.label + " " + number_label(last);
     const double width = 30 + 6.6 * double(label.size());
     if (at > f.left && at + width > f.right) at = f.left, y += 18;
     legend += fmt::format("<path class=\"line c{}{}\" d=\"M{:.0f} {}h16\"/><text x=\"{:.0f}\" y=\"{}\">{}</text>",

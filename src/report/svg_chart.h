@@ -39,6 +39,8 @@ std::vector<double> nice_ticks(double low, double high, int about);
 std::vector<double> log_ticks(double low, double high);
 // "0.002", "1.5k", "3M": as many digits as tell neighbours apart.
 std::string tick_label(double value);
+// A value in a legend: four digits.
+std::string number_label(double value);
 
 // The frame of a picture: where in its 560 × 300 units the values lie. Also that of heat maps.
 struct Frame {

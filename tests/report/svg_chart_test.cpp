@@ -45,6 +45,9 @@ TEST(SvgChart, TickLabels) {
   EXPECT_EQ(tick_label(2.5e6), "2.5M");
   EXPECT_EQ(tick_label(-3e9), "-3B");
   EXPECT_EQ(tick_label(1e20), "1e+20");
+  EXPECT_EQ(number_label(2.34567), "2.346");
+  EXPECT_EQ(number_label(9999), "9999");
+  EXPECT_EQ(number_label(47441), "47.44k");
 }
 
 TEST(SvgChart, SpikesSurviveAMillionPoints) {
