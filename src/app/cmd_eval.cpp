@@ -30,6 +30,7 @@ struct EvalOptions {
 struct Subject {
   Runtime runtime;
   Tokenizer tokenizer;
+  HfFolder weights;
   Model model;
   Console console{stderr};
   int64_t length;
@@ -38,9 +39,10 @@ struct Subject {
   Subject(const EvalOptions& o, int64_t at_least)
       : runtime(o.runtime),
         tokenizer(Tokenizer::load(o.model)),
+        weights(open_weights(config(o), o.model)),
         model(runtime.ctx(), config(o), o.dtype == "bf16" ? Precision::bf16() : Precision::f32(), context(o, at_least)),
         length(model.max_positions()),
-        likelihood((load_weights(runtime.ctx(), model, o.model), runtime.ctx()), model, length, o.batch) {
+        likelihood((load_weights(runtime.ctx(), model, weights), runtime.ctx()), model, length, o.batch) {
     if (tokenizer.vocab_size() > model.config().vocab_size)
       user_error("the tokenizer of {} has {} tokens but the model {}; they do not belong together", o.model,
                  tokenizer.vocab_size(), model.config().vocab_size);
@@ -174,9 +176,10 @@ void add_eval_command(CLI::App& program) {
   add_context(*choices, o);
   choices->callback([o] { eval_choices(*o); });
   CLI::App* needle = add_kind(*eval, o, "needle", "Is a fact found wherever it stands in a long text?");
-  needle->add_option("--lengths", o->needle.lengths, "Tokens of the texts; default: 128, 256 … up to the model's")
+  needle->add_option("--lengths", o->needle.lengths, "Tokens of the texts")
       ->delimiter(',')
-      ->check(CLI::Range(1, 1 << 24));
+      ->check(CLI::Range(1, 1 << 24))
+      ->default_str("128,256,… as far as the model goes");
   needle->add_option("--depths", o->needle.depths, "Places of the needle")
       ->check(CLI::Range(2, 1000))
       ->capture_default_str();

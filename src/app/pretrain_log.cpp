@@ -10,6 +10,7 @@
 #include "eval/needle.h"
 #include "infer/generate.h"
 #include "report/report.h"
+#include "report/text.h"
 #include "spec/counts.h"
 
 namespace minke {
@@ -176,9 +177,10 @@ void PretrainRun::dump_skip(const StepReport& r) {
   fs::create_directories(folder);
   Json norms = Json::object();
   for (const auto& n : trainer_->norms(ctx())) norms[n.name] = {{"weight", n.weight}, {"gradient", n.gradient}};
-  write_file_atomic(folder / "norms.json",
-                    Json{{"step", r.step}, {"why", r.skipped}, {"loss", r.loss}, {"grad_norm", r.grad_norm}, {"norms", norms}}
-                        .dump(2));
+  write_file_atomic(
+      folder / "norms.json",
+      Json{{"step", r.step}, {"why", r.skipped}, {"loss", r.loss}, {"grad_norm", r.grad_norm}, {"norms", norms}}.dump(
+          2));
   std::string lines;
   for (const TokenBatch& b : micro_batches_)
     for (int64_t s = 0; s < b.num_sequences; ++s) {

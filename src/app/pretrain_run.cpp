@@ -115,20 +115,21 @@ void PretrainRun::announce() {
     int64_t fits = p.micro_batch_size;
     while (fits > 0 && (p.largest_batch() % fits != 0 || weights.all() + need(fits) > available)) --fits;
     if (fits == 0)
-      user_error("this run needs {} even with one sequence of {} tokens at a time, but {} are there: make the model or "
-                 "the sequences smaller, or recompute = [\"attention\", \"ffn\"]",
-                 human_bytes(weights.all() + need(1)), p.sequence_length, human_bytes(available));
+      user_error(
+          "this run needs {} even with one sequence of {} tokens at a time, but {} are there: make the model or "
+          "the sequences smaller, or recompute = [\"attention\", \"ffn\"]",
+          human_bytes(weights.all() + need(1)), p.sequence_length, human_bytes(available));
     user_error("this run needs {} but {} are there: set {}.micro_batch_size = {}",
                human_bytes(weights.all() + need(p.micro_batch_size)), human_bytes(available),
                p.lr > 0 ? "long_context" : "train", fits);
   }
-  console_.print(fmt::format("memory      {} parameters + {} computing forms + {} gradients + {} moments{} + {} "
-                             "activations + {} cache of the samples = {}",
-                             human_bytes(weights.masters), human_bytes(weights.forms), human_bytes(weights.gradients),
-                             human_bytes(weights.moments),
-                             weights.average > 0 ? fmt::format(" + {} average", human_bytes(weights.average)) : "",
-                             human_bytes(activations), human_bytes(cache),
-                             human_bytes(weights.all() + activations + cache)));
+  console_.print(
+      fmt::format("memory      {} parameters + {} computing forms + {} gradients + {} moments{} + {} "
+                  "activations + {} cache of the samples = {}",
+                  human_bytes(weights.masters), human_bytes(weights.forms), human_bytes(weights.gradients),
+                  human_bytes(weights.moments),
+                  weights.average > 0 ? fmt::format(" + {} average", human_bytes(weights.average)) : "",
+                  human_bytes(activations), human_bytes(cache), human_bytes(weights.all() + activations + cache)));
 }
 
 // minutes → steps: a few gradients are timed, weights are left alone. The number goes into the stored recipe, so a
@@ -156,11 +157,11 @@ void PretrainRun::decide_steps() {
     console_.print(fmt::format("schedule    {:.0f} ms a step: {} steps", step * 1e3, t.steps));
   }
   const double compute = phase().tokens * training_flops_per_token(config_, t.sequence_length);
-  console_.print(fmt::format("compute     {} tokens, {:.2g} FLOPs; LLM's scaling rule for so much: lr {:.1e}, {} tokens a "
-                             "batch (here {:.1e}, {})",
-                             human_count(phase().tokens), compute, suggested_lr(compute),
-                             human_count(suggested_batch_tokens(compute)), t.lr,
-                             human_count(double(t.batch_size * t.sequence_length))));
+  console_.print(fmt::format(
+      "compute     {} tokens, {:.2g} FLOPs; LLM's scaling rule for so much: lr {:.1e}, {} tokens a "
+      "batch (here {:.1e}, {})",
+      human_count(phase().tokens), compute, suggested_lr(compute), human_count(suggested_batch_tokens(compute)), t.lr,
+      human_count(double(t.batch_size * t.sequence_length))));
   const fs::path stored = folder_.path() / "recipe.toml";
   if (const std::string text = recipe_to_toml(recipe_); !fs::exists(stored) || read_file(stored) != text)
     write_file_atomic(stored, text);
@@ -267,9 +268,9 @@ StepReport PretrainRun::train_step() {
 // A single bad batch is left out, and that is all: its gradient was never applied. If they do not end, the weights are
 // bad: back to the last checkpoint, on with the data that comes now.
 void PretrainRun::handle_skip(const StepReport& report) {
-  console_.print(fmt::format("step {}: {} ({:.4g}, gradient norm {:.4g}); the step is skipped, batch and norms are in {}",
-                             report.step, report.skipped, report.loss, report.grad_norm,
-                             (folder_.path() / "skipped").string()));
+  console_.print(
+      fmt::format("step {}: {} ({:.4g}, gradient norm {:.4g}); the step is skipped, batch and norms are in {}",
+                  report.step, report.skipped, report.loss, report.grad_norm, (folder_.path() / "skipped").string()));
   if (++skipped_in_a_row_ < kSkipsBeforeRollback) return;
   const char* advice = "lower train.lr, lengthen train.warmup or look at the batches";
   if (!folder_.has_checkpoint())
@@ -330,8 +331,8 @@ bool PretrainRun::run() {
     }
     if (phase_ends && !last) {
       load_latest();
-      console_.print(fmt::format("phase       {} of {}: sequences of {} tokens, lr {:.1e}, YaRN factor {:g}", phase_ + 1,
-                                 phases_.size(), phase().sequence_length, phase().lr, phase().yarn_factor));
+      console_.print(fmt::format("phase       {} of {}: sequences of {} tokens, lr {:.1e}, YaRN factor {:g}",
+                                 phase_ + 1, phases_.size(), phase().sequence_length, phase().lr, phase().yarn_factor));
     }
   }
   log_evaluation(true);
