@@ -4,5 +4,5 @@ foreach(script ${scripts})
   get_filename_component(name ${script} NAME_WE)
   add_test(NAME app.${name} COMMAND bash ${script} $<TARGET_FILE:minke> ${PROJECT_SOURCE_DIR})
   set_tests_properties(app.${name} PROPERTIES LABELS app TIMEOUT 600
-    ENVIRONMENT MINKE_SANITIZED=$<IF:$<BOOL:${MINKE_SANITIZE}>,1,>)
+    ENVIRONMENT MINKE_SANITIZED=${MINKE_SANITIZE})
 endforeach()
