@@ -83,6 +83,7 @@ Tokenizer prepare_tokenizer(const Recipe& r, const fs::path& run_folder, int thr
   const fs::path origin = folder / "trained-from.txt";
   if (fs::exists(origin) && read_file(origin) == tokenizer_origin(r)) return Tokenizer::load(folder);
   const std::vector<std::string> texts = tokenizer_text(r);
+  if (texts.empty()) user_error("no text to train a tokenizer on in {}", fmt::join(r.data.train, ", "));
   const std::vector<std::string_view> views(texts.begin(), texts.end());
   TrainOptions options;
   options.vocab_size = int32_t(r.tokenizer.vocab_size);
