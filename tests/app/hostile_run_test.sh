@@ -156,8 +156,13 @@ json 'step 9223372036854775807 of' step 9223372036854775807
 json 'sequence 18446744073709551615 of epoch 0' sequence 18446744073709551615
 json 'of epoch 18446744073709551615' epoch 18446744073709551615
 json 'wrong type' sequence '"1"'
-json 'checksum' tensors_hash '"0000000000000000"'
-stopped; flip $tensors $(($(stat -c %s $tensors) - 7)); resume 'state.safetensors beside it is damaged'
+for field in files load_window good_losses; do stopped; sed -i "s/\"$field\":/\"$field\": 3, \"old\":/" $state; resume 'wrong type'; done
+json 'phase 7 at step 2' phase 7
+json 'phase -1 at step 2' phase -1
+stopped; sed -i 's/\(state.safetensors": "\)../\1zz/' $state; resume 'is damaged (checksum)'
+stopped; sed -i 's/"[^"]*\(state.safetensors": \)/"..\/..\/x\1/' $state; resume 'is no file of a checkpoint'
+stopped; sed -i 's/"[^"]*\(state.safetensors": \)/"train\/none\1/' $state; resume 'train/none'
+stopped; flip $tensors $(($(stat -c %s $tensors) - 7)); resume 'state.safetensors of the same checkpoint is damaged'
 stopped; truncate -s 100 $tensors; resume 'state.safetensors'
 stopped; rm $tensors; resume 'state.safetensors'
 stopped; sed -i 's/^intermediate_size = .*/intermediate_size = 32/' run/recipe.toml; resume 'state.safetensors'

@@ -44,7 +44,7 @@ foreach(source ${targets})
 endforeach()
 
 # The TOML parser inside the program, so that the sanitizers see it; and no need for kernels.
-target_sources(fuzz_recipe PRIVATE ${PROJECT_SOURCE_DIR}/src/train/recipe.cpp)
+target_sources(fuzz_recipe PRIVATE ${PROJECT_SOURCE_DIR}/src/train/recipe.cpp ${PROJECT_SOURCE_DIR}/src/train/presets.cpp)
 target_compile_definitions(fuzz_recipe PRIVATE TOML_HEADER_ONLY=1)
 
 # The driver's own test: it must find the planted fault, save the input, and repeat the failure from the saved file.
