@@ -11,7 +11,7 @@ namespace {
 
 struct PretrainOptions {
   RuntimeOptions runtime;
-  std::string recipe, out;
+  std::string recipe, preset, out;
   std::vector<std::string> set, data;
   double minutes = 0;
   bool resume = false, help_recipe = false, dense = false;
@@ -22,8 +22,15 @@ void pretrain(PretrainOptions& o) {
     std::printf("Keys of a recipe: section.key, default, meaning\n%s", recipe_help().c_str());
     return;
   }
-  if (o.recipe.empty())
-    user_error("pretrain: name a recipe, for example runs/quickstart.toml (--help-recipe lists its keys)");
+  if (o.recipe.empty() && o.preset.empty())
+    user_error(
+        "pretrain: name a recipe, for example runs/quickstart.toml (--help-recipe lists its keys), or a --preset");
+  if (!o.recipe.empty() && !o.recipe.ends_with(".toml")) {  // with a preset alone, all that is named is data
+    if (o.preset.empty()) user_error("pretrain: {} is no recipe (a file that ends in .toml)", o.recipe);
+    o.data.insert(o.data.begin(), o.recipe);
+    o.recipe.clear();
+  }
+  if (o.recipe.empty() && o.data.empty()) o.data.push_back("builtin:");
   if (!o.data.empty()) {
     std::string list;
     for (const std::string& d : o.data)
@@ -35,9 +42,10 @@ void pretrain(PretrainOptions& o) {
     o.set.push_back(fmt::format("train.minutes={}", o.minutes));
   }
   if (o.dense) o.set.push_back("train.dense=true");
-  const std::string stem = fs::path(o.recipe).stem().string();
-  PretrainRun run(load_recipe(o.recipe, o.set), o.out.empty() ? fs::path("runs") / "out" / stem : fs::path(o.out),
-                  o.resume, o.runtime);
+  const std::string stem = o.recipe.empty() ? o.preset : fs::path(o.recipe).stem().string();
+  const Recipe recipe = o.recipe.empty() ? parse_recipe("", "preset " + o.preset, o.set, o.preset)
+                                         : load_recipe(o.recipe, o.set, o.preset);
+  PretrainRun run(recipe, o.out.empty() ? fs::path("runs") / "out" / stem : fs::path(o.out), o.resume, o.runtime);
   if (!run.run()) throw CLI::RuntimeError(130);
 }
 
@@ -46,8 +54,10 @@ void pretrain(PretrainOptions& o) {
 void add_pretrain_command(CLI::App& program) {
   auto o = std::make_shared<PretrainOptions>();
   CLI::App* c = program.add_subcommand("pretrain", "Train a model from nothing, as a recipe says");
-  c->add_option("recipe", o->recipe, "Recipe file (TOML)");
+  c->add_option("recipe", o->recipe, "Recipe file (TOML); may be left out with --preset");
   c->add_option("data", o->data, "Files, folders or globs to train on instead of the recipe's data.train");
+  c->add_option("--preset", o->preset,
+                "Model and settings that have a name, under the recipe or without one: v3-11m, v3-82m");
   c->add_option("--out", o->out, "Folder of the run; default: runs/out/<recipe>");
   c->add_option("--set", o->set, "Override a key of the recipe: --set train.lr=3e-4 (may be given again)")
       ->allow_extra_args(false);

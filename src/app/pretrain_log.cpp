@@ -50,6 +50,7 @@ Evaluation PretrainRun::evaluate(int64_t max_tokens) {
 void PretrainRun::log_step(const StepReport& r, double seconds) {
   const double rate = double(r.tokens) / seconds;
   recent_rate_ = recent_rate_ == 0 ? rate : 0.9 * recent_rate_ + 0.1 * rate;
+  const double share = recent_rate_ * training_flops_per_token(model_->config(), phase().sequence_length) / peak_;
   const double left = double(total_steps() - r.step) * double(r.tokens) / recent_rate_;
   console_.progress(step_line({.step = r.step,
                                .steps = total_steps(),
@@ -62,7 +63,8 @@ void PretrainRun::log_step(const StepReport& r, double seconds) {
                                .load_max_over_mean = r.load.empty() ? 0 : r.load_max_over_mean(),
                                .max_violation = r.max_violation,
                                .worst_layer = r.worst_layer.layer,
-                               .worst_max_violation = r.worst_layer.max_violation},
+                               .worst_max_violation = r.worst_layer.max_violation,
+                               .share_of_peak = share},
                               console_.columns()),
                     r.step, total_steps());
   Json j{{"step", r.step},
@@ -92,6 +94,8 @@ void PretrainRun::log_start() {
                {"run",
                 {{"unix_time", unix_time()},
                  {"machine", runtime_.description()},
+                 {"product_flops", peak_},
+                 {"flops_per_token", training_flops_per_token(model_->config(), phase().sequence_length)},
                  {"model_type", model_->config().model_type},
                  {"layers", model_->config().num_hidden_layers},
                  {"parameters", counts.total},

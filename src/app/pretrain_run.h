@@ -86,6 +86,7 @@ class PretrainRun {
   std::vector<TokenBatch> micro_batches_;  // of the step under way
   int64_t skipped_in_a_row_ = 0, rollbacks_ = 0;
   double train_seconds_ = 0, recent_rate_ = 0;
+  double peak_ = 0;  // FLOP/s of a large product
 };
 
 }  // namespace minke
