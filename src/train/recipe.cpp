@@ -1,7 +1,5 @@
 #include "train/recipe.h"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -9,6 +7,7 @@
 
 #include "core/files.h"
 #include "train/presets.h"
+#include "train/toml_parser.h"
 
 namespace minke {
 namespace {
@@ -295,36 +294,6 @@ void apply(Recipe& r, Json& model, const toml::table& table, std::string_view wh
   }
 }
 
-// The first byte of a letter beyond ASCII where TOML has none: outside of strings and comments, or after a backslash in
-// a string (with line ends between). There toml++ 3.3 asks whether it is white space by a function that is undefined
-// for most letters. npos if there is none.
-size_t stray_letter(std::string_view text) {
-  const auto beyond_ascii = [&](size_t i) { return i < text.size() && uint8_t(text[i]) >= 0x80; };
-  size_t at = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
-  while (at < text.size()) {
-    const char c = text[at];
-    if (beyond_ascii(at)) return at;
-    if (c == '#') {
-      at = std::min(text.find('\n', at), text.size());
-    } else if (c != '"' && c != '\'') {
-      ++at;
-    } else {
-      const std::string quotes(text.substr(at, 3) == std::string(3, c) ? 3 : 1, c);
-      const bool lines = quotes.size() == 3;
-      for (at += quotes.size(); at < text.size() && !text.substr(at).starts_with(quotes); ++at) {
-        if (text[at] == '\n' && !lines) break;  // the parser will say so
-        if (text[at] != '\\' || c != '"') continue;
-        const size_t next = lines ? text.find_first_not_of(" \t\r\n", at + 1) : at + 1;
-        if (beyond_ascii(next)) return next;
-        ++at;
-      }
-      at += quotes.size();
-      for (int more = 0; more < 2 && lines && at < text.size() && text[at] == c; ++more) ++at;  // these are in it, too
-    }
-  }
-  return text.npos;
-}
-
 toml::table parse_toml(std::string_view text, std::string_view where) {
   // The parser bounds how deep values nest, but a key a.a.a… makes one table in another for each dot. Keys end with
   // their line.
@@ -336,9 +305,6 @@ toml::table parse_toml(std::string_view text, std::string_view where) {
   }
   if (most_dots > kMaxDots || text.size() > (size_t(4) << 20))
     user_error("{}: too large or too deeply nested for a recipe", where);
-  if (const size_t at = stray_letter(text); at != text.npos)
-    user_error("{}:{}: not valid TOML: a letter beyond ASCII must stand in quotes", where,
-               1 + std::count(text.begin(), text.begin() + ptrdiff_t(at), '\n'));
   try {
     return toml::parse(text, where);
   } catch (const toml::parse_error& e) {

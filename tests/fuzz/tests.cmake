@@ -43,9 +43,8 @@ foreach(source ${targets})
   set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz TIMEOUT 300)
 endforeach()
 
-# The TOML parser inside the program, so that the sanitizers see it; and no need for kernels.
+# Without the train library there is no need for kernels.
 target_sources(fuzz_recipe PRIVATE ${PROJECT_SOURCE_DIR}/src/train/recipe.cpp ${PROJECT_SOURCE_DIR}/src/train/presets.cpp)
-target_compile_definitions(fuzz_recipe PRIVATE TOML_HEADER_ONLY=1)
 
 # The driver's own test: it must find the planted fault, save the input, and repeat the failure from the saved file.
 minke_fuzz(planted_fault ${CMAKE_CURRENT_LIST_DIR}/planted_fault.cpp)
