@@ -1,4 +1,4 @@
-// A training run as one TOML file. Every key stands once in recipe_fields (recipe.cpp): its name, default and meaning
+// A training run as one TOML file. Every key stands once in recipe_fields.h: its name, default and meaning
 // drive parsing, --set, the printed resolved recipe and --help-recipe. A misspelt key is answered with the nearest right
 // one. [model] holds config.json fields as they are there. Test: tests/train/recipe_test.cpp.
 #pragma once
