@@ -51,6 +51,7 @@ cat <<END
 
 Done. What to try next:
   $minke generate -m $run/latest -p "The little whale" --temp 0.8    your own prompt
+  $run/report.html                                                   its curves, in a browser
   $minke inspect -m $run/latest                                      what it is made of
   ./quickstart.sh --minutes 30                                       longer training, better text
   less runs/quickstart.toml                                          the recipe: change a line, train again
