@@ -108,17 +108,19 @@ void set_field(Fields&& fields, const std::string& key, const toml::node& node, 
              near.empty() ? "" : fmt::format(" (did you mean {}?)", near));
 }
 
-Json to_json(const toml::node& node, std::string_view where) {
+Json to_json(const toml::node& node, std::string_view where, int depth = 0) {
+  constexpr int kMaxDepth = 64;
+  if (depth > kMaxDepth) user_error("{}: [model] is nested deeper than {} levels", place(where, node), kMaxDepth);
   if (const auto* t = node.as_table()) {
     constexpr size_t kMaxFields = 1000;  // Json finds a key by looking at all of them
     if (t->size() > kMaxFields) user_error("{}: a table of [model] has {} keys", place(where, node), t->size());
     Json j = Json::object();
-    for (const auto& [k, v] : *t) j[std::string(k.str())] = to_json(v, where);
+    for (const auto& [k, v] : *t) j[std::string(k.str())] = to_json(v, where, depth + 1);
     return j;
   }
   if (const auto* a = node.as_array()) {
     Json j = Json::array();
-    for (const auto& v : *a) j.push_back(to_json(v, where));
+    for (const auto& v : *a) j.push_back(to_json(v, where, depth + 1));
     return j;
   }
   if (const auto* s = node.as_string()) return s->get();

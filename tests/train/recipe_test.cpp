@@ -91,6 +91,7 @@ TEST(Recipe, NestingOfKeysIsBounded) {
     EXPECT_NE(complaint(toml).find("too deeply nested"), std::string::npos);
   EXPECT_NE(complaint(kSmall, {key + "=1"}).find("too deeply nested"), std::string::npos);
   EXPECT_LT(complaint(kSmall, {key + "=1"}).size(), 400u);
+  EXPECT_NE(complaint(kSmall + key.substr(0, 601) + " = 1").find("nested deeper than 64"), std::string::npos);
 }
 
 TEST(Recipe, WritesAnyModelFieldSoThatItIsReadBack) {
