@@ -208,8 +208,13 @@ void PretrainRun::load_latest() {
   enter_phase(index);
   position_ = s.position;
   if (size_t(s.phase) == index) {
-    if (position_.epoch > uint64_t(s.step) * uint64_t(phase().largest_batch()) ||
-        (loader_->num_sources() == 1 && position_.sequence_index >= loader_->sequences_in_epoch(position_.epoch)))
+    // Rollbacks repeat steps, but not the data.
+    const double most =
+        double(total_steps()) * double(recipe_.train.max_rollbacks + 1) * double(phase().largest_batch());
+    const bool one = loader_->num_sources() == 1;
+    if (double(position_.epoch) > most ||
+        (one ? position_.sequence_index >= loader_->sequences_in_epoch(position_.epoch)
+             : double(position_.sequence_index) > most))
       folder_.damaged(fmt::format("sequence {} of epoch {} after {} steps is not in this data",
                                   position_.sequence_index, position_.epoch, s.step));
   } else if (loader_->num_sources() == 1) {

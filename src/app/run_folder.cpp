@@ -74,6 +74,8 @@ RunState RunFolder::read_latest() const {
     if (path.is_absolute() || name.find("..") != name.npos) damaged(fmt::format("{} is no file of a checkpoint", name));
     if (hash_of(latest() / path) != sum) damaged(fmt::format("{} of the same checkpoint is damaged (checksum)", name));
   }
+  if (std::none_of(files.begin(), files.end(), [](const auto& f) { return f.first == "train/state.safetensors"; }))
+    damaged("files has no checksum of train/state.safetensors");
   return s;
 }
 

@@ -157,6 +157,7 @@ json 'sequence 18446744073709551615 of epoch 0' sequence 18446744073709551615
 json 'of epoch 18446744073709551615' epoch 18446744073709551615
 json 'wrong type' sequence '"1"'
 for field in files load_window good_losses; do stopped; sed -i "s/\"$field\":/\"$field\": 3, \"old\":/" $state; resume 'wrong type'; done
+stopped; sed -zi 's/,\n[^\n]*state.safetensors": [^\n]*//' $state; resume 'no checksum of train/state.safetensors'
 json 'phase 7 at step 2' phase 7
 json 'phase -1 at step 2' phase -1
 stopped; sed -i 's/\(state.safetensors": "\)../\1zz/' $state; resume 'is damaged (checksum)'
