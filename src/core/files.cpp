@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "core/error.h"
 
@@ -116,6 +117,41 @@ void write_file_atomic(const fs::path& path, std::string_view text) {
   AtomicFile file(path);
   file.write(text);
   file.commit();
+}
+
+void replace_link(const fs::path& link, const fs::path& target) {
+  fs::path temporary = link;
+  temporary += fmt::format(".tmp.{}", ::getpid());
+  ::unlink(temporary.c_str());
+  if (::symlink(target.c_str(), temporary.c_str()) != 0) fail("write", link);
+  if (::rename(temporary.c_str(), link.c_str()) != 0) {
+    const int reason = errno;
+    ::unlink(temporary.c_str());
+    errno = reason;
+    fail("write", link);
+  }
+  sync_folder(link.parent_path());
+}
+
+void remove_leftovers(const fs::path& folder) {
+  // "x.tmp.123" of files and links, "x.tmp" and "x.old" of folders.
+  const auto is_leftover = [](const fs::directory_entry& entry) {
+    const std::string name = entry.path().filename().string();
+    if (!entry.is_symlink() && entry.is_directory()) return name.ends_with(".tmp") || name.ends_with(".old");
+    const size_t at = name.rfind(".tmp.");
+    return at != name.npos && at + 5 < name.size() && name.find_first_not_of("0123456789", at + 5) == name.npos;
+  };
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    if (is_leftover(*it)) {
+      found.push_back(it->path());
+      it.disable_recursion_pending();
+    } else if (it.depth() >= 1) {
+      it.disable_recursion_pending();
+    }
+  }
+  for (const fs::path& path : found) fs::remove_all(path, error);
 }
 
 AtomicFolder::AtomicFolder(fs::path target) : target_(std::move(target)) {

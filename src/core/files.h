@@ -49,6 +49,13 @@ class AtomicFile {
 
 void write_file_atomic(const fs::path& path, std::string_view text);
 
+// A symbolic link that from one moment to the next names another target; it must not be a folder so far.
+void replace_link(const fs::path& link, const fs::path& target);
+
+// What processes that were killed have left of the files and folders that are written beside: below the folder, at most
+// two levels deep, links not followed. Only for a folder that nobody else writes to.
+void remove_leftovers(const fs::path& folder);
+
 // A folder that appears complete or not at all: files go to `path() `, a sibling ".tmp" folder; commit() syncs it and
 // renames it onto the target (an existing target is replaced).
 class AtomicFolder {

@@ -142,6 +142,34 @@ TEST_F(FilesTest, AKillBetweenFilesLeavesTheOldFolderAndIsClearedAway) {
   EXPECT_FALSE(fs::exists(target / "stale"));
 }
 
+TEST_F(FilesTest, ALinkNamesOneTargetOrTheOther) {
+  fs::create_directory(path_ / "a");
+  replace_link(path_ / "latest", "a");
+  replace_link(path_ / "latest", "b");
+  EXPECT_EQ(fs::read_symlink(path_ / "latest"), "b");
+  EXPECT_EQ(entries(), 2u);
+  EXPECT_THROW(replace_link(path_ / "a", "b"), UserError) << "a folder is not replaced";
+  EXPECT_EQ(entries(), 2u);
+}
+
+TEST_F(FilesTest, LeftoversGoAndNothingElse) {
+  for (const char* folder : {"step-5", "step-5/train", "step-6.tmp", "step-6.tmp/train", "step-4.old", "x.tmp.d"})
+    fs::create_directory(path_ / folder);
+  for (const char* file : {"log.jsonl", "log.jsonl.tmp.12", "notes.tmp", "x.tmp.", "x.tmp.1a", "step-5/a.tmp.3",
+                           "step-5/train/deep.tmp.3", "step-6.tmp/train/a"})
+    write_file_atomic(path_ / file, "x");
+  const fs::path other = path_ / "step-5" / "train";
+  fs::create_directory_symlink(other, path_ / "data");
+  fs::create_directory_symlink(other, path_ / "latest.tmp.77");
+  remove_leftovers(path_);
+  for (const char* gone : {"step-6.tmp", "step-4.old", "log.jsonl.tmp.12", "step-5/a.tmp.3", "latest.tmp.77"})
+    EXPECT_FALSE(fs::exists(fs::symlink_status(path_ / gone))) << gone;
+  for (const char* kept :
+       {"log.jsonl", "notes.tmp", "x.tmp.", "x.tmp.1a", "x.tmp.d", "data", "step-5/train/deep.tmp.3"})
+    EXPECT_TRUE(fs::exists(path_ / kept)) << kept;
+  remove_leftovers(path_ / "none");
+}
+
 TEST_F(FilesTest, MapsMove) {
   write_file_atomic(path_ / "f", "abc");
   MappedFile a(path_ / "f");
