@@ -86,15 +86,13 @@ EventFile::EventFile(const std::filesystem::path& folder, int64_t first_step) {
   const std::string host = host_name();
   // Two starts within one second: the name of the next second keeps the order.
   for (int64_t time = int64_t(unix_time()); !file_; ++time) {
-    const std::filesystem::path path = folder / fmt::format("events.out.tfevents.{:010}.{}.minke", time, host);
-    file_ = std::fopen(path.c_str(), "wbx");
-    if (!file_ && errno != EEXIST) user_error("cannot write {}: {}", path.string(), std::strerror(errno));
+    path_ = folder / fmt::format("events.out.tfevents.{:010}.{}.minke", time, host);
+    file_.reset(std::fopen(path_.c_str(), "wbx"));
+    if (!file_ && errno != EEXIST) user_error("cannot write {}: {}", path_.string(), std::strerror(errno));
   }
   event(0, field_of_event(kFileVersion, "brain.Event:2"));
   if (first_step > 0) event(first_step, field_of_event(kSessionLog, Message().number(1, 1).bytes));  // status START
 }
-
-EventFile::~EventFile() { std::fclose(file_); }
 
 void EventFile::event(int64_t step, std::string_view what) {
   Message m;
@@ -103,8 +101,8 @@ void EventFile::event(int64_t step, std::string_view what) {
   const std::string length = Message::raw(uint64_t(m.bytes.size()));
   const std::string record =
       length + Message::raw(masked_crc32c(length)) + m.bytes + Message::raw(masked_crc32c(m.bytes));
-  std::fwrite(record.data(), 1, record.size(), file_);
-  std::fflush(file_);
+  if (std::fwrite(record.data(), 1, record.size(), file_.get()) != record.size() || std::fflush(file_.get()) != 0)
+    user_error("cannot write {}: {}", path_.string(), std::strerror(errno));
 }
 
 void EventFile::scalars(int64_t step, std::span<const std::pair<std::string, double>> values) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,12 +21,8 @@ class EventFile {
  public:
   // Makes folder/events.out.tfevents.<unix time>.<host>.minke, never touching one that is there: a resumed run adds a
   // file, and its later name is read after the earlier ones. first_step > 0 is written as a restart, which takes back
-  // what earlier files hold from that step on. UserError if it cannot be made; later failures lose events, not the run.
+  // what earlier files hold from that step on. UserError if it cannot be made or written.
   EventFile(const std::filesystem::path& folder, int64_t first_step);
-  EventFile(const EventFile&) = delete;
-  EventFile& operator=(const EventFile&) = delete;
-  ~EventFile();
-
   // One event with all scalars of a step; stored as float32, as everybody's are.
   void scalars(int64_t step, std::span<const std::pair<std::string, double>> values);
   // Shown as preformatted text whatever it holds.
@@ -33,7 +30,8 @@ class EventFile {
 
  private:
   void event(int64_t step, std::string_view what);
-  std::FILE* file_ = nullptr;
+  std::filesystem::path path_;
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_{nullptr, std::fclose};
 };
 
 }  // namespace minke

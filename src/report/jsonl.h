@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 
 #include "core/json.h"
 
@@ -10,15 +11,17 @@ namespace minke {
 
 class JsonlLog {
  public:
-  // Opens for appending. When resuming, lines whose "step" is larger than keep_steps are dropped first (they will be
-  // written again), and so is a line that a kill has cut short.
-  JsonlLog(const std::filesystem::path& path, int64_t keep_steps);
+  // Opens for appending. When resuming, lines that keep() refuses are dropped first (they will be written again), and so
+  // is a line that a kill has cut short.
+  JsonlLog(const std::filesystem::path& path, const std::function<bool(const Json&)>& keep);
   JsonlLog(const JsonlLog&) = delete;
   JsonlLog& operator=(const JsonlLog&) = delete;
   ~JsonlLog();
+  // UserError if the line cannot be written, or if the file is no longer there.
   void write(const Json& object);
 
  private:
+  std::filesystem::path path_;
   std::FILE* file_ = nullptr;
 };
 

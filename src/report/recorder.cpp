@@ -42,8 +42,25 @@ std::vector<std::pair<std::string, double>> tensorboard_scalars(const Json& reco
   return out;
 }
 
+namespace {
+
+bool is_evaluation(const Json& record) {
+  for (const auto& [key, value] : record.items())
+    if (key.starts_with("eval_") || key == "sample") return true;
+  return false;
+}
+
+bool is_kept(const Json& record, int64_t steps) {
+  const auto step = record.find("step");
+  if (step == record.end()) return true;
+  return step->is_number() && (*step < steps || (*step == steps && !is_evaluation(record)));
+}
+
+}  // namespace
+
 Recorder::Recorder(const std::filesystem::path& folder, int64_t keep_steps)
-    : log_(folder / "log.jsonl", keep_steps), events_(folder, keep_steps > 0 ? keep_steps + 1 : 0) {}
+    : log_(folder / "log.jsonl", [=](const Json& record) { return is_kept(record, keep_steps); }),
+      events_(folder, keep_steps > 0 ? keep_steps + 1 : 0) {}
 
 void Recorder::write(const Json& record) {
   log_.write(record);

@@ -96,12 +96,12 @@ TEST(Jsonl, ResumingDropsWhatWillBeWrittenAgainAndCutLines) {
   const fs::path file = fs::temp_directory_path() / fmt::format("minke-jsonl-{}", ::getpid());
   fs::remove(file);
   {
-    JsonlLog log(file, 0);
+    JsonlLog log(file, [](const Json&) { return true; });
     for (int i = 1; i <= 4; ++i) log.write({{"step", i}, {"text", "é\xff"}});  // invalid UTF-8 must not end a run
   }
   write_file_atomic(file, read_file(file) + "[1]\n{\"step\": \"x\"}\n{\"step\": 2, \"lo");
   {
-    JsonlLog log(file, 2);
+    JsonlLog log(file, [](const Json& line) { return line["step"].is_number() && line["step"] <= 2; });
     log.write({{"step", 3}});
   }
   const std::string text = read_file(file);

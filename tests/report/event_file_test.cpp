@@ -2,8 +2,10 @@
 #include "report/event_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -204,6 +206,58 @@ TEST(EventFile, AResumedRunAddsAFileThatTakesBackLaterSteps) {
 }
 
 TEST(EventFile, AFolderThatIsNotThereIsAMistake) { EXPECT_THROW(EventFile("/no/such/folder", 0), UserError); }
+
+// Files of this process cannot grow beyond so many bytes meanwhile: as on a full disk.
+struct FileSizeLimit {
+  explicit FileSizeLimit(rlim_t bytes) {
+    ::getrlimit(RLIMIT_FSIZE, &before);
+    const rlimit now{bytes, before.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &now);
+    handler = std::signal(SIGXFSZ, SIG_IGN);
+  }
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+  }
+  rlimit before{};
+  void (*handler)(int) = nullptr;
+};
+
+TEST(Recorder, WhatCannotBeWrittenIsSaid) {
+  const Folder folder;
+  const auto message = [&](auto&& write) {
+    try {
+      const FileSizeLimit limit(200);
+      for (int i = 0; i < 20; ++i) write(i);
+    } catch (const UserError& e) {
+      return std::string(e.what());
+    }
+    return std::string("none");
+  };
+  {
+    EventFile events(folder.path, 0);
+    const std::pair<std::string, double> value{"loss", 1};
+    EXPECT_NE(message([&](int i) { events.scalars(i, {&value, 1}); }).find("events.out.tfevents"), std::string::npos);
+    JsonlLog log(folder.path / "log.jsonl", {});
+    EXPECT_NE(message([&](int i) { log.write({{"step", i}, {"loss", 1}}); }).find("log.jsonl"), std::string::npos);
+    JsonlLog deleted(folder.path / "deleted.jsonl", {});
+    deleted.write({{"step", 1}});
+    fs::remove(folder.path / "deleted.jsonl");
+    EXPECT_THROW(deleted.write({{"step", 2}}), UserError);
+  }
+}
+
+// A resumed run keeps its steps, and makes the evaluation after the last of them again.
+TEST(Recorder, AResumedRunTakesBackWhatFollowsTheCheckpoint) {
+  const Folder folder;
+  write_file_atomic(
+      folder.path / "log.jsonl",
+      "{\"step\":1,\"loss\":3}\n{\"step\":1,\"eval_bits_per_byte\":3}\n{\"step\":2,\"loss\":2}\n"
+      "{\"step\":2,\"eval_bits_per_byte\":2}\n{\"step\":2,\"sample\":\"x\"}\n{\"step\":3,\"loss\":1}\n{\"st");
+  { const Recorder recorder(folder.path, 2); }
+  EXPECT_EQ(read_file(folder.path / "log.jsonl"),
+            "{\"step\":1,\"loss\":3}\n{\"step\":1,\"eval_bits_per_byte\":3}\n{\"step\":2,\"loss\":2}\n");
+}
 
 TEST(Recorder, BothLogsHaveTheSameNumbers) {
   Folder folder;
