@@ -77,9 +77,10 @@ std::string progress_line(const DatasetProgress& p, double seconds) {
 
 }  // namespace
 
-Tokenizer prepare_tokenizer(const Recipe& r, const fs::path& run_folder, int threads, Console& console) {
+Tokenizer prepare_tokenizer(const Recipe& r, const RunFolder& run, int threads, Console& console) {
   if (!r.tokenizer.path.empty()) return Tokenizer::load(r.tokenizer.path);
-  const fs::path folder = run_folder / "tokenizer";
+  const fs::path folder = run.path() / "tokenizer";
+  if (run.has_begun()) return Tokenizer::load(folder);
   const fs::path origin = folder / "trained-from.txt";
   if (fs::exists(origin) && read_file(origin) == tokenizer_origin(r)) return Tokenizer::load(folder);
   const std::vector<std::string> texts = tokenizer_text(r);
@@ -104,8 +105,11 @@ Tokenizer prepare_tokenizer(const Recipe& r, const fs::path& run_folder, int thr
   return tokenizer;
 }
 
-Mixture prepare_data(const Recipe& r, const Tokenizer& tokenizer, const fs::path& run_folder, int threads,
-                     Console& console) {
+namespace {
+
+// Tokenises what has not been tokenised yet, into `folders`.
+void make_shards(const Recipe& r, const Tokenizer& tokenizer, const std::vector<fs::path>& folders, int threads,
+                 Console& console) {
   DatasetOptions options;
   options.documents = document_options(r);
   options.held_out = held_out_options(r);
@@ -117,7 +121,6 @@ Mixture prepare_data(const Recipe& r, const Tokenizer& tokenizer, const fs::path
   options.eos = tokenizer.eos_id();
   options.threads = threads;
   const auto groups = source_groups(r);
-  std::vector<fs::path> folders;
   for (size_t i = 0; i < groups.size(); ++i) {
     options.sources = groups[i];
     const auto start = std::chrono::steady_clock::now();
@@ -125,14 +128,29 @@ Mixture prepare_data(const Recipe& r, const Tokenizer& tokenizer, const fs::path
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       console.progress(progress_line(p, std::max(seconds, 1e-9)), int64_t(p.consumed), int64_t(p.input));
     };
-    if (!r.data.cache.empty()) {
-      folders.push_back(prepare_cached_dataset(options, r.data.cache, progress));
+    if (r.data.cache.empty()) {
+      prepare_dataset(options, folders[i], progress);
       continue;
     }
-    folders.push_back(groups.size() == 1 ? run_folder / "data" : run_folder / "data" / std::to_string(i));
-    prepare_dataset(options, folders.back(), progress);
+    const fs::path cached = prepare_cached_dataset(options, r.data.cache, progress);
+    fs::create_directories(folders[i].parent_path());
+    fs::remove_all(folders[i]);
+    replace_link(folders[i], fs::canonical(cached));
   }
+}
+
+}  // namespace
+
+Mixture prepare_data(const Recipe& r, const Tokenizer& tokenizer, const RunFolder& run, int threads, Console& console) {
+  const auto groups = source_groups(r);
+  std::vector<fs::path> folders;
+  for (size_t i = 0; i < groups.size(); ++i)
+    folders.push_back(groups.size() == 1 ? run.path() / "data" : run.path() / "data" / std::to_string(i));
+  if (!run.has_begun()) make_shards(r, tokenizer, folders, threads, console);
   Mixture data = open_mixture(folders);
+  if (data.train[0].tokenizer_hash() != hash64(tokenizer.json_text()))
+    user_error("{}: the tokenizer has changed since the run's text was tokenised with it",
+               r.tokenizer.path.empty() ? (run.path() / "tokenizer").string() : r.tokenizer.path);
   double bytes = double(data.held_out.text_bytes()), tokens = 0;
   for (size_t i = 0; i < groups.size(); ++i) {
     bytes += double(data.train[i].text_bytes());

@@ -124,6 +124,16 @@ void PretrainRun::refresh_report() {
   }
 }
 
+void PretrainRun::evaluate_if_due() {
+  const int64_t done = trainer_->steps_done();
+  const bool phase_ends = done == phase().last_step();
+  if (done == 0 || done == total_steps() || !(phase_ends || due(recipe_.log.eval_every))) return;
+  log_evaluation(false);
+  show_samples();
+  if (phase_ends) log_needles();
+  refresh_report();
+}
+
 void PretrainRun::log_evaluation(bool last) {
   const Evaluation e = evaluate(last ? std::numeric_limits<int64_t>::max() : recipe_.log.eval_tokens);
   if (e.tokens == 0) return;
@@ -177,12 +187,15 @@ void PretrainRun::log_needles() {
 }
 
 void PretrainRun::dump_skip(const StepReport& r) {
-  const fs::path folder = folder_.path() / "skipped" / fmt::format("step-{:06}", r.step);
-  fs::create_directories(folder);
+  const fs::path skipped = folder_.path() / "skipped";
+  std::error_code error;
+  fs::create_directory(skipped, error);
+  if (error) user_error("cannot make the folder {}: {}", skipped.string(), error.message());
+  AtomicFolder folder(skipped / fmt::format("step-{:06}", r.step));
   Json norms = Json::object();
   for (const auto& n : trainer_->norms(ctx())) norms[n.name] = {{"weight", n.weight}, {"gradient", n.gradient}};
   write_file_atomic(
-      folder / "norms.json",
+      folder.path() / "norms.json",
       Json{{"step", r.step}, {"why", r.skipped}, {"loss", r.loss}, {"grad_norm", r.grad_norm}, {"norms", norms}}.dump(
           2));
   std::string lines;
@@ -192,7 +205,8 @@ void PretrainRun::dump_skip(const StepReport& r) {
                                      b.tokens.begin() + (s + 1) * b.sequence_length);
       lines += Json{{"tokens", ids}, {"text", valid_utf8(tokenizer_.decode(ids, false))}}.dump() + "\n";
     }
-  write_file_atomic(folder / "batch.jsonl", lines);
+  write_file_atomic(folder.path() / "batch.jsonl", lines);
+  folder.commit();
 }
 
 void PretrainRun::show_samples() {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/peak.h"
+#include "eval/choices.h"
 #include "model/checkpoint.h"
 #include "spec/counts.h"
 #include "train/scaling_law.h"
@@ -20,10 +21,17 @@ constexpr int64_t kSkipsBeforeRollback = 5;  // in a row: then it is not the bat
 
 volatile std::sig_atomic_t stop_requested = 0;
 
-// The first signal asks the run to save and end, the second one ends it at once.
+// The first signal asks the run to save and end, the second one ends it at once; but not where it only says once more
+// that nobody reads the output.
 extern "C" void on_stop(int signal) {
-  if (stop_requested) std::_Exit(128 + signal);
+  if (stop_requested && signal != SIGPIPE && signal != SIGHUP) std::_Exit(128 + signal);
   stop_requested = 1;
+}
+
+void stop_on_signals() {
+  stop_requested = 0;
+  for (int signal : {SIGINT, SIGTERM, SIGPIPE}) std::signal(signal, on_stop);
+  if (std::signal(SIGHUP, on_stop) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // nohup
 }
 
 // What the weights take, by part.
@@ -46,10 +54,14 @@ WeightBytes weight_bytes(const Config& config, const Recipe& r) {
 // What a run may use of the machine.
 double available_memory() { return 0.9 * double(machine_memory()); }
 
-// A resumed run keeps the recipe it was started with. A mistake in [model] is said before anything is written.
+// A resumed run keeps the recipe it was started with. A mistake in the questions or in [model] is said before
+// anything is written.
 Recipe checked_recipe(Recipe recipe, const fs::path& folder) {
   const fs::path stored = folder / "recipe.toml";
-  if (fs::exists(stored)) return load_recipe(stored);
+  const bool has_begun = fs::exists(stored);
+  if (has_begun) recipe = load_recipe(stored);
+  if (!recipe.log.choices.empty()) load_choices(recipe.log.choices);
+  if (has_begun) return recipe;
   for (const std::string& source : recipe.data.train) document_files(source);
   const Config config = model_config(recipe, 1, -1, -1);
   if (const double weights = weight_bytes(config, recipe).all(); weights > available_memory())
@@ -75,8 +87,8 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOpt
       folder_(folder, resume),
       runtime_(seeded(runtime, recipe_.train.seed)),
       tokenizer_((console_.print(runtime_.description()),
-                  prepare_tokenizer(recipe_, folder_.path(), ctx().threads->count(), console_))),
-      data_(prepare_data(recipe_, tokenizer_, folder_.path(), ctx().threads->count(), console_)),
+                  prepare_tokenizer(recipe_, folder_, ctx().threads->count(), console_))),
+      data_(prepare_data(recipe_, tokenizer_, folder_, ctx().threads->count(), console_)),
       config_(model_config(recipe_, tokenizer_.vocab_size(), tokenizer_.bos_id(), tokenizer_.eos_id())) {
   peak_ = product_rate(ctx(), recipe_.train.precision == "bf16" ? DType::bf16 : DType::f32);
   announce();
@@ -85,7 +97,9 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOpt
   } else {
     if (recipe_.train.steps == 0) folder_.damaged("recipe.toml beside it has no steps");
     phases_ = plan_phases(recipe_);
-    load_latest();
+    const RunState s = load_latest();
+    skipped_in_a_row_ = s.skipped_in_a_row;
+    rollbacks_ = s.rollbacks;
     console_.print(fmt::format("resumed     at step {} of {} from {}, with the recipe it was started with",
                                trainer_->steps_done(), total_steps(), fs::read_symlink(folder_.latest()).string()));
   }
@@ -104,13 +118,15 @@ void PretrainRun::announce() {
   planned.train.steps = std::max<int64_t>(1, planned.train.steps);  // not known yet, and not needed here
   double activations = 0, cache = 0;
   const double available = available_memory();
-  for (const Phase& p : plan_phases(planned)) {
+  const std::vector<Phase> phases = plan_phases(planned);
+  for (const Phase& p : phases) {
     const Config c = phase_config(config_, recipe_, p);
     Model model(ctx(), c, precision_of(recipe_), p.sequence_length);  // address space only
     model.set_recompute(recompute(recipe_));
     const auto need = [&](int64_t sequences) {
       return double(PlainExecutor::activation_bytes(model, sequences, p.sequence_length));
     };
+    if (need(p.micro_batch_size) > activations) largest_phase_ = size_t(&p - phases.data());
     activations = std::max(activations, need(p.micro_batch_size));
     cache = std::max(cache, double(kv_bytes(c, p.sequence_length, recipe_.train.precision == "bf16" ? 2 : 4)));
     if (weights.all() + need(p.micro_batch_size) <= available) continue;
@@ -135,21 +151,25 @@ void PretrainRun::announce() {
 }
 
 // minutes → steps: a few gradients are timed, weights are left alone. The number goes into the stored recipe, so a
-// resumed run has the same schedule. The first of them is the largest batch there is: if memory were short, it would be
+// resumed run has the same schedule. The largest micro-batch of all phases comes first: if memory were short, it would be
 // short now.
 void PretrainRun::decide_steps() {
   auto& t = recipe_.train;
   const bool from_minutes = t.steps == 0;
   if (from_minutes) t.steps = 1;
   phases_ = plan_phases(recipe_);
-  enter_phase(0);
-  const SequenceBatch batch = loader_->batch({}, phase().micro_batch_size);
-  const TokenBatch one = token_batch(batch, 0, phase().micro_batch_size);
-  trainer_->time_step(ctx(), {&one, 1});
+  const auto try_step = [&] {
+    const TokenBatch one = token_batch(loader_->batch({}, phase().micro_batch_size), 0, phase().micro_batch_size);
+    trainer_->time_step(ctx(), {&one, 1});
+  };
+  enter_phase(largest_phase_);
+  try_step();
+  if (phase_ != 0) enter_phase(0);
   if (from_minutes) {
     constexpr int kTimed = 4;
+    try_step();
     const auto begin = Clock::now();
-    for (int i = 0; i < kTimed; ++i) trainer_->time_step(ctx(), {&one, 1});
+    for (int i = 0; i < kTimed; ++i) try_step();
     const double step = seconds_since(begin) / kTimed * double(t.batch_size / phase().micro_batch_size);
     constexpr double kReserve = 0.92;  // evaluations, samples, checkpoints
     t.steps = steps_with_ramp(recipe_, std::max<int64_t>(10, int64_t(t.minutes * 60 * kReserve / step)));
@@ -164,9 +184,8 @@ void PretrainRun::decide_steps() {
       "batch (here {:.1e}, {})",
       human_count(phase().tokens), compute, suggested_lr(compute), human_count(suggested_batch_tokens(compute)), t.lr,
       human_count(double(t.batch_size * t.sequence_length))));
-  const fs::path stored = folder_.path() / "recipe.toml";
-  if (const std::string text = recipe_to_toml(recipe_); !fs::exists(stored) || read_file(stored) != text)
-    write_file_atomic(stored, text);
+  if (const std::string text = recipe_to_toml(recipe_); !folder_.has_begun() || read_file(folder_.recipe()) != text)
+    write_file_atomic(folder_.recipe(), text);
 }
 
 void PretrainRun::enter_phase(size_t index) {
@@ -196,30 +215,39 @@ void PretrainRun::enter_phase(size_t index) {
   trainer_->on_skip = [this](const StepReport& r) { dump_skip(r); };
 }
 
-// Continues from the latest checkpoint, in the phase that its step belongs to.
-void PretrainRun::load_latest() {
-  const RunState s = folder_.read_latest();
+RunState PretrainRun::load_latest() {
+  RunState s = folder_.read_latest();
   if (s.step < 0 || s.step > total_steps())
     folder_.damaged(fmt::format("step {} of a run of {}", s.step, total_steps()));
-  size_t index = 0;
-  while (index + 1 < phases_.size() && s.step >= phases_[index].last_step()) ++index;
-  if (s.phase < 0 || size_t(s.phase) > index || size_t(s.phase) + 1 < index)
-    folder_.damaged(fmt::format("phase {} at step {}", s.phase, s.step));
+  if (s.phase < 0 || size_t(s.phase) >= phases_.size() || s.step < phases_[size_t(s.phase)].first_step ||
+      s.step > phases_[size_t(s.phase)].last_step() || !(s.tokens >= 0))
+    folder_.damaged(fmt::format("phase {} at step {} after {} tokens", s.phase, s.step, s.tokens));
+  load(s, size_t(s.phase));
+  // Sequences there can have been: an epoch has one at least, each phase begins a new one, and rollbacks repeat steps but
+  // not the data.
+  double most = 0;
+  for (size_t i = 0; i <= phase_; ++i) most += double(phases_[i].steps) * double(phases_[i].largest_batch()) + 1;
+  most *= double(recipe_.train.max_rollbacks + 1);
+  if (double(position_.epoch) > most || double(position_.sequence_index) > most ||
+      (loader_->num_sources() == 1 && position_.sequence_index >= loader_->sequences_in_epoch(position_.epoch)))
+    folder_.damaged(fmt::format("sequence {} of epoch {} after {} steps is not in this data", position_.sequence_index,
+                                position_.epoch, s.step));
+  return s;
+}
+
+// From the checkpoint that the phase before has just ended with: the model gets longer positions, and all memory is
+// taken anew. Sequences of another length: a new epoch.
+void PretrainRun::next_phase() {
+  RunState s = folder_.read_latest();
+  if (loader_->num_sources() == 1) s.position = {s.position.epoch + 1, 0};
+  load(s, phase_ + 1);
+  console_.print(fmt::format("phase       {} of {}: sequences of {} tokens, lr {:.1e}, YaRN factor {:g}", phase_ + 1,
+                             phases_.size(), phase().sequence_length, phase().lr, phase().yarn_factor));
+}
+
+void PretrainRun::load(const RunState& s, size_t index) {
   enter_phase(index);
   position_ = s.position;
-  if (size_t(s.phase) == index) {
-    // Rollbacks repeat steps, but not the data.
-    const double most =
-        double(total_steps()) * double(recipe_.train.max_rollbacks + 1) * double(phase().largest_batch());
-    const bool one = loader_->num_sources() == 1;
-    if (double(position_.epoch) > most ||
-        (one ? position_.sequence_index >= loader_->sequences_in_epoch(position_.epoch)
-             : double(position_.sequence_index) > most))
-      folder_.damaged(fmt::format("sequence {} of epoch {} after {} steps is not in this data",
-                                  position_.sequence_index, position_.epoch, s.step));
-  } else if (loader_->num_sources() == 1) {
-    position_ = {position_.epoch + 1, 0};  // sequences of another length: a new epoch
-  }
   load_tensors(ctx(), trainer_->state(), folder_.state_tensors());
   trainer_->resumed_at(s.step, s.tokens);
   trainer_->load_window() = s.load;
@@ -231,6 +259,8 @@ void PretrainRun::save() {
   const DType dtype = recipe_.train.precision == "bf16" ? DType::bf16 : DType::f32;
   const RunState state{.step = trainer_->steps_done(),
                        .phase = int64_t(phase_),
+                       .skipped_in_a_row = skipped_in_a_row_,
+                       .rollbacks = rollbacks_,
                        .tokens = trainer_->tokens_done(),
                        .train_seconds = train_seconds_,
                        .position = position_,
@@ -245,6 +275,7 @@ void PretrainRun::save() {
     trainer_->with_average(ctx(), [&] { save_weights(ctx(), *model_, folder / "average", dtype); });
     tokenizer_.save(folder / "average");
   });
+  save_due_ = false;
 }
 
 TokenBatch PretrainRun::token_batch(const SequenceBatch& b, int64_t begin, int64_t count) const {
@@ -293,8 +324,10 @@ void PretrainRun::handle_skip(const StepReport& report) {
   if (phase_ == phase_before) position_ = go_on;
   train_seconds_ = seconds;
   skipped_in_a_row_ = 0;
+  save_due_ = false;
   log_.emplace(folder_.path(), trainer_->steps_done());
   log_->write({{"step", trainer_->steps_done()}, {"rolled_back_from", report.step}});
+  evaluate_if_due();
   console_.print(fmt::format("rolled back to step {} ({} of {}); the data goes on after the bad batches",
                              trainer_->steps_done(), rollbacks_, recipe_.train.max_rollbacks));
 }
@@ -305,11 +338,10 @@ bool PretrainRun::due(double every) const {
 }
 
 bool PretrainRun::run() {
-  stop_requested = 0;
-  std::signal(SIGINT, on_stop);
-  std::signal(SIGTERM, on_stop);
-  const auto& log = recipe_.log;
+  stop_on_signals();
+  evaluate_if_due();
   while (trainer_->steps_done() < total_steps()) {
+    if (trainer_->steps_done() == phase().last_step()) next_phase();
     const auto begin = Clock::now();
     const StepReport report = train_step();
     const double seconds = seconds_since(begin);
@@ -321,26 +353,18 @@ bool PretrainRun::run() {
     } else {
       skipped_in_a_row_ = 0;
     }
-    const bool last = report.step == total_steps(), phase_ends = report.step == phase().last_step();
     // Saved before evaluated: a crash in an evaluation must not cost the run.
-    const bool stop = stop_requested && !last;
-    if (last || phase_ends || due(log.save_every) || stop) save();
-    if (!last && (phase_ends || due(log.eval_every))) {  // also when stopping: the resumed run begins after this step
-      log_evaluation(false);
-      show_samples();
-      if (phase_ends) log_needles();
-      refresh_report();
-    }
+    // Not while steps are being skipped: the weights may be bad, and must not take the place of good ones.
+    const bool stop = stop_requested, phase_ends = report.step == phase().last_step();
+    save_due_ |= due(recipe_.log.save_every) || stop;
+    if (phase_ends || (save_due_ && skipped_in_a_row_ == 0)) save();
     if (stop) {
-      console_.print(fmt::format("stopped     at step {}: saved in {}; continue with --resume", report.step,
-                                 folder_.path().string()));
+      console_.print(
+          fmt::format("stopped     at step {}: {}; continue with --resume", report.step,
+                      save_due_ ? "not saved, because it was skipped" : "saved in " + folder_.path().string()));
       return false;
     }
-    if (phase_ends && !last) {
-      load_latest();
-      console_.print(fmt::format("phase       {} of {}: sequences of {} tokens, lr {:.1e}, YaRN factor {:g}",
-                                 phase_ + 1, phases_.size(), phase().sequence_length, phase().lr, phase().yarn_factor));
-    }
+    evaluate_if_due();
   }
   log_evaluation(true);
   log_needles();

@@ -20,9 +20,10 @@
 namespace minke {
 
 // pretrain_data.cpp: tokenizer of the run: the one named, the one trained before, or a new one from the data.
-Tokenizer prepare_tokenizer(const Recipe& recipe, const fs::path& run_folder, int threads, Console& console);
-// Token shards of the run, made once; with data.weights a training set for each source, otherwise one.
-Mixture prepare_data(const Recipe& recipe, const Tokenizer& tokenizer, const fs::path& run_folder, int threads,
+Tokenizer prepare_tokenizer(const Recipe& recipe, const RunFolder& run, int threads, Console& console);
+// Token shards of the run, made once; with data.weights a training set for each source, otherwise one. A run that has
+// begun reads its shards and never looks at the texts again: they may have changed, or be gone.
+Mixture prepare_data(const Recipe& recipe, const Tokenizer& tokenizer, const RunFolder& run, int threads,
                      Console& console);
 // config.json of the run: [model] with what the tokenizer and the recipe know.
 Config model_config(const Recipe& recipe, int64_t vocab_size, int64_t bos, int64_t eos);
@@ -46,7 +47,10 @@ class PretrainRun {
   void decide_steps();
   // Model, trainer and loader for a phase; the weights are fresh. Everything of the phase before is given back first.
   void enter_phase(size_t index);
-  void load_latest();
+  // The latest checkpoint, in the phase in which it was saved.
+  RunState load_latest();
+  void load(const RunState& state, size_t phase);
+  void next_phase();
   void save();
   StepReport train_step();
   void handle_skip(const StepReport& report);
@@ -61,6 +65,8 @@ class PretrainRun {
   void log_start();
   void log_step(const StepReport& report, double seconds);
   void log_load(const StepReport& report);
+  // What is shown after certain steps, if the step just done is one. A run that goes on from there makes it again.
+  void evaluate_if_due();
   void log_evaluation(bool last);
   void log_needles();
   void show_samples();
@@ -77,7 +83,7 @@ class PretrainRun {
   Mixture data_;
   Config config_;
   std::vector<Phase> phases_;
-  size_t phase_ = 0;
+  size_t phase_ = 0, largest_phase_ = 0;  // the one under way; the one that takes the most memory
   std::optional<Loader> loader_;
   LoaderPosition position_;
   std::optional<Model> model_;
@@ -85,6 +91,7 @@ class PretrainRun {
   std::optional<Recorder> log_;
   std::vector<TokenBatch> micro_batches_;  // of the step under way
   int64_t skipped_in_a_row_ = 0, rollbacks_ = 0;
+  bool save_due_ = false;
   double train_seconds_ = 0, recent_rate_ = 0;
   double peak_ = 0;  // FLOP/s of a large product
 };

@@ -1,5 +1,5 @@
 // The folder of a run and its checkpoints: each appears complete or not at all, carries checksums of its files, and
-// `latest` always names a complete one. Test: tests/app/pretrain_test.sh, tests/app/hostile_run_test.sh.
+// `latest` always names a complete one. Test: tests/app/run_life_test.sh, tests/app/hostile_run_test.sh.
 #pragma once
 #include <deque>
 #include <functional>
@@ -13,7 +13,7 @@ namespace minke {
 
 // What a resumed run needs beside the tensors: train/state.json.
 struct RunState {
-  int64_t step = 0, phase = 0;
+  int64_t step = 0, phase = 0, skipped_in_a_row = 0, rollbacks = 0;
   double tokens = 0, train_seconds = 0;
   LoaderPosition position;
   LoadWindow load;
@@ -22,14 +22,18 @@ struct RunState {
 
 class RunFolder {
  public:
-  // UserError if there is a run in it already, unless that is to be resumed. A folder that was made here and is still
-  // empty at the end is taken away: a mistake in the data leaves nothing behind.
+  // UserError if there is a run in it already, unless that is to be resumed, or if another process is at work in it. What
+  // a killed process left half-written is taken away. A folder that was made here and is still empty at the end is taken
+  // away: a mistake in the data leaves nothing behind.
   RunFolder(const fs::path& folder, bool resume);
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
   ~RunFolder();
   const fs::path& path() const { return path_; }
 
+  // A run that has begun keeps its recipe, tokenizer and token shards.
+  bool has_begun() const { return fs::exists(recipe()); }
+  fs::path recipe() const { return path_ / "recipe.toml"; }
   bool has_checkpoint() const;
   fs::path latest() const { return path_ / "latest"; }
   fs::path state_tensors() const { return latest() / "train" / "state.safetensors"; }
@@ -44,6 +48,7 @@ class RunFolder {
  private:
   fs::path path_;
   bool is_new_ = false;
+  int lock_ = -1;  // of the folder, held until the end of the process that has it
 };
 
 }  // namespace minke
