@@ -1,0 +1,184 @@
+#!/usr/bin/env bash
+# The life of a run: killed at random moments it ends with the bits of one that was left alone, with any number of
+# threads; Ctrl-C saves; it saves before it evaluates; losses that diverge are skipped, dumped, rolled back from and
+# given up on with one message; folders, data and files that vanish are answered with one message.
+. "$(dirname "$0")/lib.sh"
+bash "$source/tools/kill_test.sh" 4 "$minke" "$RANDOM" || fail "tools/kill_test.sh"
+
+cat >tiny.toml <<'END_OF_RECIPE'
+[tokenizer]
+vocab_size = 270
+[data]
+train = ["text.txt"]
+documents = "blank-lines"
+held_out_fraction = 0.05
+[train]
+steps = 12
+sequence_length = 16
+batch_size = 4
+ema_decay = 0.5
+[[long_context]]
+steps = 4
+sequence_length = 32
+batch_size = 2
+lr = 1e-4
+yarn_factor = 2
+[log]
+eval_every = 0.25
+eval_tokens = 100
+save_every = 0.25
+sample_tokens = 2
+sample_prompts = ["The"]
+[model]
+hidden_size = 16
+num_hidden_layers = 2
+num_attention_heads = 2
+q_lora_rank = 8
+kv_lora_rank = 8
+qk_nope_head_dim = 8
+qk_rope_head_dim = 4
+v_head_dim = 8
+intermediate_size = 24
+first_k_dense_replace = 1
+n_routed_experts = 4
+num_experts_per_tok = 2
+moe_intermediate_size = 8
+n_group = 2
+topk_group = 1
+END_OF_RECIPE
+for i in {1..200}; do printf 'The whale number %d sings, and the sea is blue.\n\n' "$i"; done >text.txt
+start() { local out=$1; shift; $minke pretrain tiny.toml --out "$out" "$@" >"$out.txt" 2>"$out.err" & pid=$!; }
+wait_for() {  # PATTERN FILE
+  while ! grep -qs -- "$1" "$2"; do kill -0 $pid 2>/dev/null || fail "it ended before '$1': $(cat "${2%%/*}.err" 2>/dev/null)"; sleep 0.01; done
+}
+ended() {  # CODE: of the run that was started
+  local code=0
+  wait $pid || code=$?
+  [ $code = "$1" ] || fail "exit code $code instead of $1: $(cat ./*.err)"
+}
+same() {  # FOLDER FOLDER
+  for file in model.safetensors average/model.safetensors train/state.safetensors; do
+    cmp "$1/latest/$file" "$2/latest/$file" || fail "$1 and $2: $file differs"
+  done
+}
+nothing_left() { [ -z "$(find "$1" -name '*.tmp*' -o -name '*.old')" ] || fail "left behind: $(find "$1" -name '*.tmp*')"; }
+
+# Threads.
+$minke pretrain tiny.toml --out one -t 1 >one.txt
+$minke pretrain tiny.toml --out two -t 2 >two.txt
+same one two
+
+# Ctrl-C: saved, 130; the run goes on from there to the same end. Twice: at once, and nothing is saved.
+slow=(--set train.batch_size=4096 --set train.micro_batch_size=16)
+start stopped --set log.save_every=1
+wait_for '"step":2,' stopped/log.jsonl
+kill -INT $pid
+ended 130
+grep -q '^stopped     at step .*continue with --resume' stopped.txt || fail "the end is not said: $(cat stopped.txt)"
+$minke pretrain tiny.toml --out stopped --resume >stopped.txt
+same one stopped
+start twice "${slow[@]}"
+wait_for '"run":' twice/log.jsonl
+sleep 0.2
+kill -INT $pid
+sleep 0.2
+kill -INT $pid
+ended 130
+[ ! -e twice/latest ] || fail "the second Ctrl-C waited for the end of the step"
+# Whoever read the output is gone: saved as well.
+set +o pipefail
+$minke pretrain tiny.toml --out piped --set log.save_every=1 2>piped.err | sed "/^step 2/q" >/dev/null
+set -o pipefail
+[ -e piped/latest/train/state.json ] || fail "a run whose output nobody reads is not saved: $(cat piped.err)"
+
+# One process at a time.
+start busy "${slow[@]}"
+wait_for '"run":' busy/log.jsonl
+mistake "another process is at work in busy" $minke pretrain tiny.toml --out busy --resume
+kill -KILL $pid
+wait $pid 2>/dev/null || true
+
+# Saved before evaluated.
+printf '{"question": "The whale", "choices": [" sings", " is blue"], "answer": 0}\n' >choices.jsonl
+cp choices.jsonl good.jsonl
+start asked --set log.choices=choices.jsonl
+wait_for '"step":2,' asked/log.jsonl
+echo broken >choices.jsonl
+ended 2
+[ "$(wc -l <asked.err)" = 1 ] && grep -q '^minke: choices.jsonl' asked.err || fail "not one message: $(cat asked.err)"
+[ "$(readlink asked/latest)" = checkpoints/step-000004 ] || fail "saved is $(readlink asked/latest)"
+mistake "choices.jsonl" $minke pretrain tiny.toml --out asked --resume
+mistake "choices.jsonl" $minke pretrain tiny.toml --out asked2 --set log.choices=choices.jsonl
+[ ! -e asked2 ] || fail "broken choices are found before the run begins"
+cp good.jsonl choices.jsonl
+$minke pretrain tiny.toml --out asked --resume >asked.txt
+same one asked
+[ "$(grep -c '"eval_choices":' asked/log.jsonl)" = 4 ] || fail "the evaluation that failed is made after all: $(grep eval_ asked/log.jsonl)"
+
+# The text is gone, or another one: a run that has begun has its tokens. The same with a cache, until that is gone.
+start orphan
+wait_for '"step":2,' orphan/log.jsonl
+kill -KILL $pid
+wait $pid 2>/dev/null || true
+$minke pretrain tiny.toml --out cached --set data.cache=cache --set train.steps=4 >cached.txt
+sed -i 's/^steps = 4$/steps = 12/' cached/recipe.toml
+mv text.txt away.txt
+mistake "text.txt does not exist" $minke pretrain tiny.toml --out other
+$minke pretrain tiny.toml --out orphan --resume >orphan.txt
+same one orphan
+echo "Another text." >text.txt
+rm -r cached/checkpoints cached/latest
+$minke pretrain tiny.toml --out cached --resume >cached.txt
+rm -r cache
+mistake "cached/data" $minke pretrain tiny.toml --out cached --resume
+mv away.txt text.txt
+# A named tokenizer that has changed.
+cp -r one/tokenizer named
+$minke pretrain tiny.toml --out named_run --set tokenizer.path=named >named.txt
+sed -i 's/whale/other/' text.txt
+$minke tokenizer train text.txt --out named --vocab-size 270 >/dev/null
+mistake "named: the tokenizer has changed" $minke pretrain tiny.toml --out named_run --resume
+sed -i 's/other/whale/' text.txt
+
+# The folder of a run that is under way is deleted.
+start gone "${slow[@]}" --set train.batch_size=64 --set train.steps=100000
+wait_for '"step":2,' gone/log.jsonl
+rm -rf gone
+ended 2
+[ "$(wc -l <gone.err)" = 1 ] && grep -q '^minke: .*gone' gone.err || fail "not one message: $(cat gone.err)"
+[ ! -e gone ] || fail "the folder was made again: $(find gone)"
+
+# A damaged checkpoint: how to go on from the one before.
+printf x | dd of=one/latest/average/model.safetensors bs=1 seek=500 conv=notrunc 2>/dev/null
+mistake "average/model.safetensors of the same checkpoint is damaged" $minke pretrain tiny.toml --out one --resume
+eval "$(sed -n 's/.*to go on from an older one: //p' err.txt)"
+$minke pretrain tiny.toml --out one --resume >one.txt
+same two one
+
+# More memory than there is: the message names a micro-batch that fits.
+mistake "set train.micro_batch_size = " $minke pretrain tiny.toml --out large --set train.sequence_length=4096 --set train.batch_size=4096 \
+  --set model.hidden_size=256 --set model.intermediate_size=1024 --set model.num_hidden_layers=8 --set long_context=[]
+fits=$(sed -n 's/.*train.micro_batch_size = \([0-9]*\).*/\1/p' err.txt)
+[ "$fits" -ge 1 ] && [ "$fits" -lt 4096 ] && [ $((4096 % fits)) = 0 ] || fail "micro-batch of $fits: $(cat err.txt)"
+
+# Losses that diverge.
+code=0
+$minke pretrain tiny.toml --out wild --set train.steps=400 --set train.lr=3 --set train.clip=0 --set train.warmup=1 \
+  --set train.spike_jump=0.5 --set train.max_rollbacks=2 --set log.save_every=0.01 --set log.eval_every=1 \
+  --set log.sample_tokens=0 >wild.txt 2>wild.err || code=$?
+[ $code = 2 ] || fail "exit code $code: $(tail -n 3 wild.txt wild.err)"
+[ "$(wc -l <wild.err)" = 1 ] && grep -q 'does not recover after 2 rollbacks' wild.err || fail "not one message: $(cat wild.err)"
+[ "$(grep -c '^rolled back to step' wild.txt)" = 2 ] || fail "rollbacks: $(grep rolled wild.txt)"
+grep '^step .* skipped' wild.txt | tail -n 5 >first.txt
+mistake "does not recover after 2 rollbacks" $minke pretrain tiny.toml --out wild --resume
+diff first.txt <(grep '^step .* skipped' out.txt | tail -n 5) || fail "continued, it does not come to the same end"
+for folder in wild/skipped/step-*; do  # JSON, as our own reader sees it
+  [ "$(ls "$folder")" = $'batch.jsonl\nnorms.json' ] || fail "$folder holds $(ls "$folder")"
+  grep -q '"gradient"' "$folder/norms.json" && [ "$(wc -l <"$folder/batch.jsonl")" = 4 ] || fail "$folder lacks something"
+  tr -d '\n' <"$folder/norms.json" >norms.jsonl
+  $minke tokenizer train norms.jsonl --text-key why --vocab-size 270 --out dumped >/dev/null || fail "$folder/norms.json"
+  $minke tokenizer train "$folder/batch.jsonl" --vocab-size 270 --out dumped >/dev/null || fail "$folder/batch.jsonl"
+done
+[ "$(find wild/skipped -name norms.json | wc -l)" -ge 5 ] || fail "dumps: $(find wild/skipped)"
+nothing_left .
+echo ok
