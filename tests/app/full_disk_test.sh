@@ -11,7 +11,7 @@ if [ -z "${MINKE_DISK_TEST:-}" ]; then
 fi
 . "$(dirname "$0")/lib.sh"
 mkdir disk
-cat >tiny.toml <<'END_OF_RECIPE'
+cat >tiny.toml <<END_OF_RECIPE
 [tokenizer]
 vocab_size = 270
 [data]
@@ -29,27 +29,11 @@ eval_tokens = 100
 save_every = 0.25
 sample_tokens = 2
 sample_prompts = ["The"]
-[model]
-hidden_size = 16
-num_hidden_layers = 2
-num_attention_heads = 2
-q_lora_rank = 8
-kv_lora_rank = 8
-qk_nope_head_dim = 8
-qk_rope_head_dim = 4
-v_head_dim = 8
-intermediate_size = 24
-first_k_dense_replace = 1
-n_routed_experts = 4
-num_experts_per_tok = 2
-moe_intermediate_size = 8
-n_group = 2
-topk_group = 1
+$tiny_model
 END_OF_RECIPE
-for i in {1..2000}; do printf 'The whale number %d sings, and the sea is blue.\n\n' "$i"; done >text.txt
+whales 2000 >text.txt
 disk() { ! mountpoint -q disk || umount disk; mount -t tmpfs -o "size=$1" none disk; }
 fill() { dd if=/dev/zero of=disk/filler bs=4096 2>/dev/null || true; }  # to the last page
-nothing_left() { [ -z "$(find disk -name '*.tmp*' -o -name '*.old')" ] || fail "left behind: $(find disk -name '*.tmp*')"; }
 train() { $minke pretrain tiny.toml --out disk/run "$@"; }
 # REASON PATH COMMAND…: one message with the path and the reason.
 disk_error() {
@@ -59,7 +43,7 @@ disk_error() {
   grep -v '^minke [0-9]' err.txt >message.txt || true
   [ "$(wc -l <message.txt)" = 1 ] && grep -q "$path" message.txt || fail "not one message with $path: $(cat err.txt)"
   [ -z "${MINKE_SHOW:-}" ] || cat message.txt
-  nothing_left
+  nothing_left disk
 }
 full() { disk_error 'No space left on device' "$@"; }
 
@@ -83,7 +67,7 @@ for ((kb = 4; ; kb += kb < 64 ? 8 : size / 12)); do
     mount -o remount,size=64m disk
     train --resume >out.txt 2>&1 || fail "it must go on: $(cat out.txt)"
     cmp disk/run/latest/train/state.safetensors whole/latest/train/state.safetensors || fail "another end"
-    nothing_left
+    nothing_left disk
   fi
 done
 for place in tokenizer data checkpoints; do grep -q "disk/run/$place" <<<"$places" || fail "never full in $place: $places"; done

@@ -16,23 +16,8 @@ sequence_length = 16
 batch_size = 4
 [log]
 sample_tokens = 0
-[model]
-hidden_size = 16
-num_hidden_layers = 2
-num_attention_heads = 2
-q_lora_rank = 8
-kv_lora_rank = 8
-qk_nope_head_dim = 8
-qk_rope_head_dim = 4
-v_head_dim = 8
-intermediate_size = 24
-first_k_dense_replace = 1
-n_routed_experts = 4
-num_experts_per_tok = 2
-moe_intermediate_size = 8
-n_group = 2
-topk_group = 1'
-for i in {1..100}; do printf 'The whale number %d sings, and the sea is blue.\n\n' "$i"; done >text.txt
+'"$tiny_model"
+whales 100 >text.txt
 echo "$recipe" >good.toml
 $minke pretrain good.toml --out ../run -t 1 >../out.txt 2>&1 || fail "the good recipe must pass: $(cat ../out.txt)"
 

@@ -5,6 +5,26 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 fail() { echo "FAILED: $*" >&2; exit 1; }
+# The model section of a recipe, as small as one with experts can be; and text to train it on.
+tiny_model="[model]
+hidden_size = 16
+num_hidden_layers = 2
+num_attention_heads = 2
+q_lora_rank = 8
+kv_lora_rank = 8
+qk_nope_head_dim = 8
+qk_rope_head_dim = 4
+v_head_dim = 8
+intermediate_size = 24
+first_k_dense_replace = 1
+n_routed_experts = 4
+num_experts_per_tok = 2
+moe_intermediate_size = 8
+n_group = 2
+topk_group = 1"
+whales() { local i; for ((i = 1; i <= $1; i++)); do printf 'The whale number %d sings, and the sea is blue.\n\n' "$i"; done; }
+# No leftovers of interrupted writing in FOLDER.
+nothing_left() { [ -z "$(find "$1" -name '*.tmp*' -o -name '*.old')" ] || fail "left behind: $(find "$1" -name '*.tmp*' -o -name '*.old')"; }
 # mistake EXPECTED COMMAND…: exit code 2, one message on stderr that holds EXPECTED.
 mistake() {
   local expected=$1 code=0

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 bash "$source/tools/kill_test.sh" 4 "$minke" "$RANDOM" || fail "tools/kill_test.sh"
 
-cat >tiny.toml <<'END_OF_RECIPE'
+cat >tiny.toml <<END_OF_RECIPE
 [tokenizer]
 vocab_size = 270
 [data]
@@ -29,24 +29,9 @@ eval_tokens = 100
 save_every = 0.25
 sample_tokens = 2
 sample_prompts = ["The"]
-[model]
-hidden_size = 16
-num_hidden_layers = 2
-num_attention_heads = 2
-q_lora_rank = 8
-kv_lora_rank = 8
-qk_nope_head_dim = 8
-qk_rope_head_dim = 4
-v_head_dim = 8
-intermediate_size = 24
-first_k_dense_replace = 1
-n_routed_experts = 4
-num_experts_per_tok = 2
-moe_intermediate_size = 8
-n_group = 2
-topk_group = 1
+$tiny_model
 END_OF_RECIPE
-for i in {1..200}; do printf 'The whale number %d sings, and the sea is blue.\n\n' "$i"; done >text.txt
+whales 200 >text.txt
 start() { local out=$1; shift; $minke pretrain tiny.toml --out "$out" "$@" >"$out.txt" 2>"$out.err" & pid=$!; }
 wait_for() {  # PATTERN FILE
   while ! grep -qs -- "$1" "$2"; do kill -0 $pid 2>/dev/null || fail "it ended before '$1': $(cat "${2%%/*}.err" 2>/dev/null)"; sleep 0.01; done
@@ -61,7 +46,6 @@ same() {  # FOLDER FOLDER
     cmp "$1/latest/$file" "$2/latest/$file" || fail "$1 and $2: $file differs"
   done
 }
-nothing_left() { [ -z "$(find "$1" -name '*.tmp*' -o -name '*.old')" ] || fail "left behind: $(find "$1" -name '*.tmp*')"; }
 
 # Threads.
 $minke pretrain tiny.toml --out one -t 1 >one.txt
