@@ -34,7 +34,28 @@ END_OF_RECIPE
 whales 200 >text.txt
 start() { local out=$1; shift; $minke pretrain tiny.toml --out "$out" "$@" >"$out.txt" 2>"$out.err" & pid=$!; }
 wait_for() {  # PATTERN FILE
-  while ! grep -qs -- "$1" "$2"; do kill -0 $pid 2>/dev/null || fail "it ended before '$1': $(cat "${2%%/*}.err" 2>/dev/null)"; sleep 0.01; done
+  until grep -qs -- "$1" "$2"; do
+    kill -0 $pid 2>/dev/null || grep -qs -- "$1" "$2" || fail "it ended before '$1': $(cat "${2%%/*}.err" 2>/dev/null)"
+    sleep 0.01
+  done
+}
+# ACTION CODE OUT [FLAGS…]: starts a run, does ACTION after its second step, and it ends with CODE. So short a run may be
+# over before that; then it is started again. $prepare, if set, is done before each start.
+caught() {
+  local action=$1 expected=$2 out=$3 code try
+  for try in {1..50}; do
+    code=0
+    rm -rf "$out"
+    ${prepare:-:}
+    start "${@:3}"
+    wait_for '"step":2,' "$out/log.jsonl"
+    eval "$action" 2>/dev/null || true
+    wait $pid || code=$?
+    [ $code != 0 ] || continue
+    [ $code = "$expected" ] || fail "exit code $code instead of $expected: $(cat "$out.err")"
+    return
+  done
+  fail "in 50 runs none was caught under way: $action"
 }
 ended() {  # CODE: of the run that was started
   local code=0
@@ -53,14 +74,11 @@ $minke pretrain tiny.toml --out two -t 2 >two.txt
 same one two
 
 # Ctrl-C: saved, 130; the run goes on from there to the same end. Twice: at once, and nothing is saved.
-slow=(--set train.batch_size=4096 --set train.micro_batch_size=16)
-start stopped --set log.save_every=1
-wait_for '"step":2,' stopped/log.jsonl
-kill -INT $pid
-ended 130
+caught 'kill -INT $pid' 130 stopped --set log.save_every=1
 grep -q '^stopped     at step .*continue with --resume' stopped.txt || fail "the end is not said: $(cat stopped.txt)"
 $minke pretrain tiny.toml --out stopped --resume >stopped.txt
 same one stopped
+slow=(--set train.batch_size=1000000 --set train.micro_batch_size=16)  # a step takes longer than any test
 start twice "${slow[@]}"
 wait_for '"run":' twice/log.jsonl
 sleep 0.2
@@ -85,12 +103,10 @@ wait $pid 2>/dev/null || true
 # Saved before evaluated.
 printf '{"question": "The whale", "choices": [" sings", " is blue"], "answer": 0}\n' >choices.jsonl
 cp choices.jsonl good.jsonl
-start asked --set log.choices=choices.jsonl
-wait_for '"step":2,' asked/log.jsonl
-echo broken >choices.jsonl
-ended 2
+prepare='cp good.jsonl choices.jsonl' caught 'echo broken >choices.jsonl' 2 asked --set log.choices=choices.jsonl
 [ "$(wc -l <asked.err)" = 1 ] && grep -q '^minke: choices.jsonl' asked.err || fail "not one message: $(cat asked.err)"
-[ "$(readlink asked/latest)" = checkpoints/step-000004 ] || fail "saved is $(readlink asked/latest)"
+last=$(grep -o '"step":[0-9]*' asked/log.jsonl | tail -n 1)
+[ "$(readlink asked/latest)" = "checkpoints/step-$(printf %06d "${last#*:}")" ] || fail "saved is $(readlink asked/latest) after $last"
 mistake "choices.jsonl" $minke pretrain tiny.toml --out asked --resume
 mistake "choices.jsonl" $minke pretrain tiny.toml --out asked2 --set log.choices=choices.jsonl
 [ ! -e asked2 ] || fail "broken choices are found before the run begins"
@@ -100,10 +116,7 @@ same one asked
 [ "$(grep -c '"eval_choices":' asked/log.jsonl)" = 4 ] || fail "the evaluation that failed is made after all: $(grep eval_ asked/log.jsonl)"
 
 # The text is gone, or another one: a run that has begun has its tokens. The same with a cache, until that is gone.
-start orphan
-wait_for '"step":2,' orphan/log.jsonl
-kill -KILL $pid
-wait $pid 2>/dev/null || true
+caught 'kill -KILL $pid' 137 orphan
 $minke pretrain tiny.toml --out cached --set data.cache=cache --set train.steps=4 >cached.txt
 sed -i 's/^steps = 4$/steps = 12/' cached/recipe.toml
 mv text.txt away.txt
