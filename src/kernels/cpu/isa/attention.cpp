@@ -122,13 +122,12 @@ template <Mode mode> void forward(const AttentionJob& job, int64_t sequence, int
 }
 
 void attention(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thread) {
-  if (job.bf16) forward<Mode::bf16>(job, sequence, kv_head, thread);
+  if (job.bf16) forward<kBf16>(job, sequence, kv_head, thread);
   else forward<Mode::f32>(job, sequence, kv_head, thread);
 }
 
 int64_t attention_bytes(const AttentionJob& job, int64_t longest) {
-  return job.bf16 ? buffers_of<Mode::bf16>(job, longest, nullptr).bytes
-                  : buffers_of<Mode::f32>(job, longest, nullptr).bytes;
+  return job.bf16 ? buffers_of<kBf16>(job, longest, nullptr).bytes : buffers_of<Mode::f32>(job, longest, nullptr).bytes;
 }
 
 }  // namespace

@@ -93,7 +93,7 @@ template <Mode mode> void make_slopes(const Buffers& b, int64_t rows, int64_t n,
       const Slope s1 = two ? slope_of(b, i + 1, j, queries[i + 1], scale) : Slope{vf{}, vf{}};
       store_prob<mode>(b.slopes + i * row_bytes, j, s0.ds);
       store_prob<mode>(b.slopes + (i + 1) * row_bytes, j, s1.ds);
-      if constexpr (kDot<mode>) {
+      if constexpr (mode == Mode::pairs) {
         store_as(b.probs_t + (i / 2 * kChunk + j) * 4, pair_bf16(s0.p, s1.p));
         store_as(b.slopes_t + (i / 2 * kChunk + j) * 4, pair_bf16(s0.ds, s1.ds));
       } else {
@@ -105,7 +105,7 @@ template <Mode mode> void make_slopes(const Buffers& b, int64_t rows, int64_t n,
 }
 
 template <Mode mode> Left by_key(const char* rows, const char* pairs) {
-  if constexpr (kDot<mode>) return plain_left(pairs, 4, kChunk * 4);
+  if constexpr (mode == Mode::pairs) return plain_left(pairs, 4, kChunk * 4);
   return plain_left(rows, 4, kChunk * 4 * kPerStep<mode>);
 }
 
@@ -177,13 +177,12 @@ template <Mode mode> void backward(const AttentionJob& job, int64_t sequence, in
 }
 
 void attention_backward(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thread) {
-  if (job.bf16) backward<Mode::bf16>(job, sequence, kv_head, thread);
+  if (job.bf16) backward<kBf16>(job, sequence, kv_head, thread);
   else backward<Mode::f32>(job, sequence, kv_head, thread);
 }
 
 int64_t attention_backward_bytes(const AttentionJob& job, int64_t longest) {
-  return job.bf16 ? buffers_of<Mode::bf16>(job, longest, nullptr).bytes
-                  : buffers_of<Mode::f32>(job, longest, nullptr).bytes;
+  return job.bf16 ? buffers_of<kBf16>(job, longest, nullptr).bytes : buffers_of<Mode::f32>(job, longest, nullptr).bytes;
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ MINKE_INLINE void prefetch_block(const Rows& r, int64_t t, int64_t end, int64_t 
 template <Mode mode>
 inline Source join_keys(const AttentionJob& job, int64_t t0, int64_t length, int64_t head, char* buffer) {
   if (!job.dr) return tokens_of(job.k, t0, head);
-  constexpr bool half = mode == Mode::bf16;
+  constexpr bool half = mode != Mode::f32;
   const int64_t size = half ? 2 : 4, width = job.dk + job.dr;
   for (int64_t t = 0; t < length; ++t) {
     char* row = buffer + t * width * size;
@@ -73,10 +73,10 @@ MINKE_INLINE vi visible(int64_t j, int64_t low, int64_t high) {
 }
 
 // Probabilities [query][kChunk] as what pack_left would make of them.
-template <Mode mode> constexpr int64_t kProbSize = kDot<mode> ? 2 : 4;
+template <Mode mode> constexpr int64_t kProbSize = mode == Mode::pairs ? 2 : 4;
 template <Mode mode> MINKE_INLINE void store_prob(char* row, int64_t j, vf p) {
-  if constexpr (kDot<mode>) store_as(row + j * 2, narrow_operand(p));
-  else if constexpr (mode == Mode::bf16) store_as(row + j * 4, round_bf16(p));
+  if constexpr (mode == Mode::pairs) store_as(row + j * 2, narrow_operand(p));
+  else if constexpr (mode == Mode::rounded) store_as(row + j * 4, round_bf16(p));
   else store_as(row + j * 4, p);
 }
 template <Mode mode> MINKE_INLINE Left prob_left(const char* p) {

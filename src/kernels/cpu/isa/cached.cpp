@@ -42,7 +42,7 @@ Block block_of(const CachedJob& job, int64_t index) {
 }
 
 template <Mode mode> void pack_queries(const CachedJob& job, const Block& block, const Buffers& b) {
-  constexpr bool half = mode == Mode::bf16;
+  constexpr bool half = mode != Mode::f32;
   const int64_t group = job.heads / job.kv_heads;
   for (int64_t r = 0; r < block.rows; ++r) {
     const int64_t row = block.first_row + r;
@@ -91,11 +91,11 @@ void run_segment(const CachedJob& job, const Block& block, int64_t begin, int64_
         const vf p0 = prob(j), p1 = j + 1 < n ? prob(j + 1) : vf{};
         added += p0;
         added += p1;
-        if constexpr (kDot<mode>) {
+        if constexpr (mode == Mode::pairs) {
           store_as(b.probs + (j / 2 * kPanel + l) * 4, pair_bf16(p0, p1));
         } else {
-          store_as(b.probs + (j * kPanel + l) * 4, mode == Mode::bf16 ? round_bf16(p0) : p0);
-          store_as(b.probs + ((j + 1) * kPanel + l) * 4, mode == Mode::bf16 ? round_bf16(p1) : p1);
+          store_as(b.probs + (j * kPanel + l) * 4, mode == Mode::rounded ? round_bf16(p0) : p0);
+          store_as(b.probs + ((j + 1) * kPanel + l) * 4, mode == Mode::rounded ? round_bf16(p1) : p1);
         }
       }
       store_as(maximum + l, top);
@@ -110,7 +110,7 @@ void run_segment(const CachedJob& job, const Block& block, int64_t begin, int64_
         store(row, false, i, count, load(row, false, i, count) * keep[r]);
       }
     }
-    const Left probs = plain_left(b.probs, 4, kPanel * 4 * (kDot<mode> ? 1 : kPerStep<mode>));
+    const Left probs = plain_left(b.probs, 4, kPanel * 4 * (mode == Mode::pairs ? 1 : kPerStep<mode>));
     multiply<mode>(probs, block.rows, b.values, b.value_panel_bytes, steps_of<mode>(n), job.dv,
                    {reinterpret_cast<char*>(part), width * 4, false, true});
   }
@@ -166,7 +166,7 @@ template <Mode mode> void run(const CachedJob& job, int64_t task, int thread) {
 }
 
 void cached(const CachedJob& job, int64_t task, int thread) {
-  if (job.bf16) run<Mode::bf16>(job, task, thread);
+  if (job.bf16) run<kBf16>(job, task, thread);
   else run<Mode::f32>(job, task, thread);
 }
 
@@ -179,7 +179,7 @@ void cached_merge(const CachedJob& job, int64_t index) {
 }
 
 int64_t cached_bytes(const CachedJob& job) {
-  return job.bf16 ? buffers_of<Mode::bf16>(job, nullptr).bytes : buffers_of<Mode::f32>(job, nullptr).bytes;
+  return job.bf16 ? buffers_of<kBf16>(job, nullptr).bytes : buffers_of<Mode::f32>(job, nullptr).bytes;
 }
 
 }  // namespace

@@ -4,7 +4,7 @@ namespace minke::cpu {
 namespace {
 
 // Per thread: packed left side, the tile's packed panels, a tile of sums.
-constexpr int64_t kLeftBuffer = (kMaxTileM + kTileRows) * (kBlockSteps + kWidth) * 8;
+constexpr int64_t kLeftBuffer = (kMaxTileM + kTileRows) * (kBlockSteps + kWidth) * 4;
 constexpr int64_t kPanelBuffer = kBlockSteps * kMaxTileN * 4;
 constexpr int64_t kTileBuffer = kMaxTileM * kMaxTileN * 4;
 constexpr int64_t kScratchBytes = (kLeftBuffer + kPanelBuffer + kTileBuffer + 63) / 64 * 64;
@@ -52,12 +52,15 @@ template <Mode mode> void multiply_tile(const Tile& t, bool accumulate, char* sc
     const int64_t steps = steps_of<mode>(k);
     const Left left = k ? pack_left<mode>(moved(t.a, 0, k0), t.m, k, left_buffer) : Left{};
     const bool add = k0 > 0 || (direct && accumulate);
+    const bool widen = mode == Mode::rounded && t.panels;
     const int64_t panel_bytes = t.panels ? t.panel_bytes : kBlockSteps * kPanel * 4;
-    const char* panels = t.panels ? t.panels + k0 / kPerStep<mode> * kPanel * 4 : panel_buffer;
+    const char* panels = t.panels ? t.panels + k0 / (widen ? 2 : kPerStep<mode>)*kPanel * 4 : panel_buffer;
     if (!t.panels && k) pack_panels<mode>(moved(t.b, k0, 0), k, t.n, panel_buffer, panel_bytes);
-    for (int64_t j = 0; j < t.n; j += kPanel, panels += panel_bytes)
-      multiply_panel<mode>(left, t.m, panels, steps, smaller<int64_t>(kPanel, t.n - j),
+    for (int64_t j = 0; j < t.n; j += kPanel, panels += panel_bytes) {
+      if (widen) widen_panel(panels, k, panel_buffer);
+      multiply_panel<mode>(left, t.m, widen ? panel_buffer : panels, steps, smaller<int64_t>(kPanel, t.n - j),
                            {out_data + j * out_size, out_row_bytes, direct && t.c.half, add});
+    }
     k0 += k;
   } while (k0 < t.k);
   if (!direct) store_sums(tile, t, accumulate);
@@ -95,7 +98,7 @@ void gemm(const GemmJob& job, int64_t task, int thread) {
   t.panel_bytes = (job.bf16 ? (k + 1) / 2 : k) * kPanel * 4;
   t.panels = job.panels ? job.panels + g * job.panels_group_bytes + j0 / kPanel * t.panel_bytes : nullptr;
   char* scratch = job.scratch + thread * kScratchBytes;
-  if (job.bf16) multiply_tile<Mode::bf16>(t, job.accumulate, scratch);
+  if (job.bf16) multiply_tile<kBf16>(t, job.accumulate, scratch);
   else multiply_tile<Mode::f32>(t, job.accumulate, scratch);
 }
 
@@ -104,7 +107,7 @@ void pack(const PackJob& job, int64_t group, int64_t panel) {
   const int64_t n = smaller<int64_t>(kPanel, job.n - panel * kPanel);
   const int64_t steps = job.bf16 ? (job.k + 1) / 2 : job.k;
   char* dst = job.panels + group * job.group_bytes + panel * steps * kPanel * 4;
-  if (job.bf16) pack_panel<Mode::bf16>(b, job.k, n, dst);
+  if (job.bf16) pack_panel<Mode::pairs>(b, job.k, n, dst);
   else pack_panel<Mode::f32>(b, job.k, n, dst);
 }
 

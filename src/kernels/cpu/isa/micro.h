@@ -1,9 +1,10 @@
 // The products of this instruction set: packing of both sides and the register-tile kernel (Goto & van de Geijn, BLIS).
-// A step of the kernel is one k in f32, one pair (k, k+1) in bf16. The right-hand side lies in panels of kPanel
-// columns, [steps][kPanel] of 4 bytes: an f32, or the bf16 pair of two k. The left-hand side is addressed by strides,
-// so that bf16 rows feed VDPBF16PS straight from memory. Every c[m,n] is one chain of additions over k in order,
-// started at 0 for every block of kBlock k: tails, tiles and packing cannot change its bits. Tests:
-// tests/kernels/cpu_blocks_test.cpp.
+// The right-hand side lies in panels of kPanel columns, [steps][kPanel] of 4 bytes: a step is one k in f32, one bf16 pair
+// (k, k+1) where VDPBF16PS takes pairs. Without that instruction bf16 operands are multiplied as f32 that were rounded
+// when they were packed; only weights wait in memory as pairs, 2 bytes an element, and are widened panel by panel. The
+// left-hand side is addressed by strides, so that rows which already are what the kernel reads are not copied. Every
+// c[m,n] is one chain of additions over k in order, started at 0 for every block of kBlock k: tails, tiles and packing
+// cannot change its bits. Tests: tests/kernels/cpu_blocks_test.cpp.
 #pragma once
 #include "kernels/cpu/isa/simd.h"
 #include "kernels/cpu/isa/table.h"
@@ -11,10 +12,16 @@
 namespace minke::cpu {
 namespace {
 
+// What operands are when they are multiplied.
+enum class Mode {
+  f32,
+  rounded,  // f32, rounded to bf16
+  pairs     // pairs of bf16
+};
 #if defined(__AVX512BF16__)
-constexpr bool kHasDot = true;
+constexpr Mode kBf16 = Mode::pairs;  // a product in bf16
 #else
-constexpr bool kHasDot = false;
+constexpr Mode kBf16 = Mode::rounded;
 #endif
 constexpr int kVectors = kWidth == 16 ? 4 : 2;       // vectors per panel row
 constexpr int kPanel = kVectors * kWidth;            // columns
@@ -24,13 +31,8 @@ constexpr int64_t kMaxTileM = 384, kMaxTileN = 256;  // a task's part of c
 // Steps of a k block; the length of the k block depends on the mode only.
 constexpr int64_t kBlockSteps = 256;
 
-enum class Mode { f32, bf16 };
-template <Mode mode> constexpr int64_t kPerStep = mode == Mode::bf16 ? 2 : 1;
+template <Mode mode> constexpr int64_t kPerStep = mode == Mode::pairs ? 2 : 1;
 template <Mode mode> constexpr int64_t kBlock = kBlockSteps* kPerStep<mode>;
-// bf16 without a dot product instruction: the left side is kept as rounded f32.
-template <Mode mode> constexpr bool kDot = mode == Mode::bf16&& kHasDot;
-// Bytes of a packed left-hand element of one step.
-template <Mode mode> constexpr int64_t kLeftBytes = mode == Mode::bf16 && !kHasDot ? 8 : 4;
 
 template <Mode mode> MINKE_INLINE int64_t steps_of(int64_t k) { return (k + kPerStep<mode> - 1) / kPerStep<mode>; }
 
@@ -81,17 +83,7 @@ void micro(const Left& left, int64_t first_block, const char* panel, int64_t ste
   const int64_t rb = left.row_bytes, sb = left.step_bytes;
   const char* b = panel;
   for (int64_t s = 0; s < steps; ++s, a += sb, b += kPanel * 4) {
-    if constexpr (mode == Mode::f32) {
-      vf bv[vectors];
-#pragma GCC unroll 4
-      for (int v = 0; v < vectors; ++v) bv[v] = load_as<vf>(b + v * kWidth * 4);
-#pragma GCC unroll 8
-      for (int r = 0; r < rows; ++r) {
-        const vf x = vf(broadcast_pair(a + r * rb));
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; ++v) acc[r][v] = fma(x, bv[v], acc[r][v]);
-      }
-    } else if constexpr (kDot<mode>) {
+    if constexpr (mode == Mode::pairs) {
 #if defined(__AVX512BF16__)
       vu bv[vectors];
 #pragma GCC unroll 4
@@ -107,18 +99,10 @@ void micro(const Left& left, int64_t first_block, const char* panel, int64_t ste
     } else {
       vf bv[vectors];
 #pragma GCC unroll 4
-      for (int v = 0; v < vectors; ++v) bv[v] = vf(load_as<vu>(b + v * kWidth * 4) << 16);
+      for (int v = 0; v < vectors; ++v) bv[v] = load_as<vf>(b + v * kWidth * 4);
 #pragma GCC unroll 8
       for (int r = 0; r < rows; ++r) {
         const vf x = vf(broadcast_pair(a + r * rb));
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; ++v) acc[r][v] = fma(x, bv[v], acc[r][v]);
-      }
-#pragma GCC unroll 4
-      for (int v = 0; v < vectors; ++v) bv[v] = vf(load_as<vu>(b + v * kWidth * 4) & 0xffff0000u);
-#pragma GCC unroll 8
-      for (int r = 0; r < rows; ++r) {
-        const vf x = vf(broadcast_pair(a + r * rb + sb / 2));
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) acc[r][v] = fma(x, bv[v], acc[r][v]);
       }
@@ -213,11 +197,17 @@ MINKE_INLINE vh halves(const void* row, int64_t j, int64_t n) {
 // Steps that packing asks for ahead of time: every row is a new stream, which the hardware sees too late.
 constexpr int64_t kAhead = 12;
 
+// n elements of a row as f32, rounded where the mode says so.
+template <Mode mode> MINKE_INLINE vu element(const void* row, bool half, int64_t j, int64_t n) {
+  const vf x = load(row, half, j, n);
+  return vu(mode == Mode::rounded && !half ? round_bf16(x) : x);
+}
+
 // Lanes: the kPerStep elements of k, k+1 in columns j …; both rows contiguous along the lanes. valid2: row k+1 exists.
 template <Mode mode>
 MINKE_INLINE vu interleave(const void* row0, const void* row1, bool half, int64_t j, int64_t n, bool valid2) {
-  if constexpr (mode == Mode::f32) {
-    return vu(load(row0, half, j, n));
+  if constexpr (mode != Mode::pairs) {
+    return element<mode>(row0, half, j, n);
   } else if (half) {
     const vu low = extend(halves(row0, j, n));
     return valid2 ? low | extend(halves(row1, j, n)) << 16 : low;
@@ -228,8 +218,8 @@ MINKE_INLINE vu interleave(const void* row0, const void* row1, bool half, int64_
 
 // The n <= kWidth steps from k on of one line that is contiguous along k; left elements k … end exist.
 template <Mode mode> MINKE_INLINE vu along_k(const void* line, bool half, int64_t k, int64_t end) {
-  if constexpr (mode == Mode::f32) {
-    return vu(load(line, half, k, smaller<int64_t>(kWidth, end - k)));
+  if constexpr (mode != Mode::pairs) {
+    return element<mode>(line, half, k, smaller<int64_t>(kWidth, end - k));
   } else {
     const int64_t left = end - k;
     if (half && left >= 2 * kWidth) return load_as<vu>(static_cast<const uint16_t*>(line) + k);
@@ -249,17 +239,18 @@ template <Mode mode>
 MINKE_INLINE uint32_t one_step(const Source& s, int64_t i, int64_t k, int64_t end) {  // element (i, k …) of any strides
   const float x = load_scalar(address(s, i, k), s.half, 0);
   if constexpr (mode == Mode::f32) return __builtin_bit_cast(uint32_t, x);
+  if constexpr (mode == Mode::rounded) return uint32_t(narrow_scalar(x)) << 16;
   const float y = k + 1 < end ? load_scalar(address(s, i, k + 1), s.half, 0) : 0.0f;
   return uint32_t(narrow_scalar(x)) | uint32_t(narrow_scalar(y)) << 16;
 }
 
-// The row at p and, in bf16, the one after it.
+// The row at p and, in pairs, the one after it.
 template <Mode mode> MINKE_INLINE void prefetch_rows(const void* p, const Source& rows, int64_t n) {
   const int64_t size = rows.half ? 2 : 4, next = rows.row_stride * size;
   const char* line = static_cast<const char*>(p);
   for (int64_t i = 0; i < n * size; i += 64) {
     __builtin_prefetch(line + i);
-    if (mode == Mode::bf16) __builtin_prefetch(line + i + next);
+    if (mode == Mode::pairs) __builtin_prefetch(line + i + next);
   }
 }
 
@@ -314,32 +305,32 @@ template <Mode mode> inline void pack_panels(const Source& b, int64_t k, int64_t
     pack_panel<mode>(moved(b, 0, j), k, smaller<int64_t>(kPanel, n - j), panels);
 }
 
-MINKE_INLINE void expand_pairs(vu pairs, float* dst) {  // kWidth pairs to 2·kWidth floats, the low half of each first
-  uint32_t t[kWidth];
-  store_as(t, pairs);
-  for (int i = 0; i < kWidth; ++i) {
-    dst[2 * i] = __builtin_bit_cast(float, t[i] << 16);
-    dst[2 * i + 1] = __builtin_bit_cast(float, t[i] & 0xffff0000u);
-  }
+// k steps of a panel of pairs as f32, two rows from one.
+inline void widen_panel(const char* pairs, int64_t k, char* panel) {
+  for (int64_t s = 0; s < k; s += 2, pairs += kPanel * 4, panel += 2 * kPanel * 4)
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const vu both = load_as<vu>(pairs + v * kWidth * 4);
+      store_as(panel + v * kWidth * 4, both << 16);
+      store_as(panel + (kPanel + v * kWidth) * 4, both & 0xffff0000u);
+    }
 }
 
 // a[m, k] as a left-hand side: in place where its elements already are what the kernel reads, else packed into buffer
 // (left_bytes). Elements past an odd k are zeros.
 template <Mode mode> inline int64_t left_bytes(int64_t m, int64_t k) {
-  return (m + kTileRows - 1) / kTileRows * kTileRows * (steps_of<mode>(k) + kWidth) * kLeftBytes<mode>;
+  return (m + kTileRows - 1) / kTileRows * kTileRows * (steps_of<mode>(k) + kWidth) * 4;
 }
 template <Mode mode> inline Left pack_left(const Source& a, int64_t m, int64_t k, char* buffer) {
   if constexpr (mode == Mode::f32) {
     if (!a.half && a.col_stride == 1) return plain_left(a.data, a.row_stride * 4, 4);
-  } else if constexpr (kDot<mode>) {
+  } else if constexpr (mode == Mode::pairs) {
     if (a.half && a.col_stride == 1 && k % 2 == 0) return plain_left(a.data, a.row_stride * 2, 4);
   }
-  constexpr int64_t bytes = kLeftBytes<mode>;
   const int64_t steps = steps_of<mode>(k);
-  if (a.row_stride == 1 && m > 1) {  // [block][step][6]
-    const int64_t block_bytes =
-        steps * kTileRows * bytes + 64;  // no power of two: the blocks' lines share no cache set
-    const Left left{buffer, bytes == 8 ? 4 : bytes, kTileRows * bytes, block_bytes};
+  if (a.row_stride == 1 && m > 1) {                          // [block][step][6]
+    const int64_t block_bytes = steps * kTileRows * 4 + 64;  // no power of two: the blocks' lines share no cache set
+    const Left left{buffer, 4, kTileRows * 4, block_bytes};
     alignas(64) uint32_t line[kMaxTileM + 2 * kWidth];
     for (int64_t s = 0; s < steps; ++s) {
       const int64_t k0 = s * kPerStep<mode>;
@@ -350,42 +341,21 @@ template <Mode mode> inline Left pack_left(const Source& a, int64_t m, int64_t k
         prefetch_rows<mode>(address(a, 0, k0 + kAhead * kPerStep<mode>), swapped(a), m);
       for (int64_t i = 0; i < m; i += kWidth)
         store_as(line + i, interleave<mode>(row0, row1, a.half, i, smaller<int64_t>(kWidth, m - i), valid2));
-      char* dst = buffer + s * kTileRows * bytes;
-      for (int64_t i = 0; i < m; i += kTileRows, dst += block_bytes) {
-        if constexpr (bytes == 8) {  // six f32 of k, six of k+1
-          for (int r = 0; r < kTileRows; ++r) {
-            store_as(dst + r * 4, line[i + r] << 16);
-            store_as(dst + (kTileRows + r) * 4, line[i + r] & 0xffff0000u);
-          }
-        } else {
-          __builtin_memcpy(dst, line + i, kTileRows * 4);
-        }
-      }
+      char* dst = buffer + s * kTileRows * 4;
+      for (int64_t i = 0; i < m; i += kTileRows, dst += block_bytes) __builtin_memcpy(dst, line + i, kTileRows * 4);
     }
     return left;
   }
-  const int64_t row_bytes = (steps + kWidth) * bytes;  // whole vectors may be stored past the end
+  const int64_t row_bytes = (steps + kWidth) * 4;  // whole vectors may be stored past the end
   for (int64_t i = 0; i < m; ++i) {
     char* dst = buffer + i * row_bytes;
-    if (a.col_stride == 1) {
-      for (int64_t s = 0; s < steps; s += kWidth) {
-        const vu x = along_k<mode>(address(a, i, 0), a.half, s * kPerStep<mode>, k);
-        if constexpr (bytes == 8) expand_pairs(x, reinterpret_cast<float*>(dst + s * bytes));
-        else store_as(dst + s * bytes, x);
-      }
-    } else {
-      for (int64_t s = 0; s < steps; ++s) {
-        const uint32_t x = one_step<mode>(a, i, s * kPerStep<mode>, k);
-        if constexpr (bytes == 8) {
-          store_as(dst + s * 8, x << 16);
-          store_as(dst + s * 8 + 4, x & 0xffff0000u);
-        } else {
-          store_as(dst + s * 4, x);
-        }
-      }
-    }
+    if (a.col_stride == 1)
+      for (int64_t s = 0; s < steps; s += kWidth)
+        store_as(dst + s * 4, along_k<mode>(address(a, i, 0), a.half, s * kPerStep<mode>, k));
+    else
+      for (int64_t s = 0; s < steps; ++s) store_as(dst + s * 4, one_step<mode>(a, i, s * kPerStep<mode>, k));
   }
-  return plain_left(buffer, row_bytes, bytes);
+  return plain_left(buffer, row_bytes, 4);
 }
 
 }  // namespace
