@@ -234,7 +234,7 @@ void PretrainRun::show_balance() {
   console_.print(
       fmt::format("balance     MaxVio {:.3f}, mean over {} layers and the last {} batches of {} tokens; worst "
                   "layer {}: {:.3f}",
-                  load.mean(), load.layer_numbers().size(), load.batches().size(),
+                  load.mean(), load.layer_numbers().size(), load.num_batches(),
                   recipe_.train.batch_size * recipe_.train.sequence_length, worst.layer, worst.max_violation));
 }
 

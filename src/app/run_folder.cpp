@@ -100,7 +100,7 @@ RunState RunFolder::read_latest() const {
     for (const auto& row : rows)
       if (row.size() != layers.size() || rows.size() > LoadWindow::kBatches) damaged("load_window has no table");
     s.load.restore(layers, rows);
-    s.good_losses = j.at("good_losses").get<std::deque<double>>();
+    s.good_losses = j.at("good_losses").get<std::vector<double>>();
     for (const auto& [name, sum] : j.at("files").items()) files.emplace_back(name, sum.get<std::string>());
   } catch (const nlohmann::json::exception&) {
     damaged("a field is missing or of the wrong type");

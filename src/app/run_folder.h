@@ -17,7 +17,7 @@ struct RunState {
   double tokens = 0, train_seconds = 0;
   LoaderPosition position;
   LoadWindow load;
-  std::deque<double> good_losses;  // of the spike guard
+  std::vector<double> good_losses;  // of the spike guard
 };
 
 class RunFolder {

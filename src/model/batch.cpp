@@ -20,17 +20,16 @@ const std::vector<Batch>& BatchBuffers::fill(const Context& ctx, std::span<const
     check(length > 0, "BatchBuffers::fill: sequences shorter than the number of MTP modules");
     const int64_t n = num_sequences * length;
     enum Row { kTokens, kTargets, kPositions, kVisible, kPrevious };
-    std::vector<int32_t> rows[5];
-    for (auto& r : rows) r.resize(size_t(n));
+    for (auto& r : rows_) r.resize(size_t(n));
     for (int64_t s = 0; s < num_sequences; ++s) {
       for (int64_t i = 0; i < length; ++i) {
         const int64_t to = s * length + i, from = s * sequence_length + i;
         // Depth k reads at position i the embedding of token i+k and predicts the target of position i+k (V3 eq. 21–24).
-        rows[kTokens][to] = tokens[from + depth];
-        rows[kTargets][to] = targets[from + depth];
-        rows[kPositions][to] = int32_t(i);
-        rows[kVisible][to] = int32_t(s * length + (document_start.empty() ? 0 : document_start[from]));
-        rows[kPrevious][to] = int32_t(s * (length + 1) + i);
+        rows_[kTokens][to] = tokens[from + depth];
+        rows_[kTargets][to] = targets[from + depth];
+        rows_[kPositions][to] = int32_t(i);
+        rows_[kVisible][to] = int32_t(s * length + (document_start.empty() ? 0 : document_start[from]));
+        rows_[kPrevious][to] = int32_t(s * (length + 1) + i);
       }
     }
     Batch& b = batches_[depth];
@@ -39,7 +38,7 @@ const std::vector<Batch>& BatchBuffers::fill(const Context& ctx, std::span<const
     for (int64_t s = 0; s <= num_sequences; ++s) b.sequence_offsets[s] = s * length;
     const auto upload = [&](Row row) {
       const Operand o = memory_[depth].operand().at(0, row).slice(0, 0, n);
-      ctx.kernels->upload(ctx, {.host = rows[row].data(), .device = o});
+      ctx.kernels->upload(ctx, {.host = rows_[row].data(), .device = o});
       return o;
     };
     b.tokens = upload(kTokens);

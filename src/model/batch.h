@@ -60,6 +60,7 @@ class BatchBuffers {
  private:
   std::vector<Tensor> memory_;  // one [5, max_tokens] i32 per depth
   std::vector<Batch> batches_;
+  std::vector<int32_t> rows_[5];  // what is uploaded
   int64_t max_tokens_;
 };
 

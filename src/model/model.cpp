@@ -26,15 +26,11 @@ Model::Model(const Context& ctx, Config config, const Precision& precision, int6
     blocks_.emplace_back(ctx, config_, weights_, l, layer_prefix(l), &rope_, exchange_.get());
   for (int64_t k = 1; k <= config_.num_nextn_predict_layers; ++k)
     mtp_.emplace_back(ctx, config_, weights_, k, &rope_, exchange_.get());
-}
-
-std::vector<std::pair<int64_t, const Moe*>> Model::moe_layers() const {
-  std::vector<std::pair<int64_t, const Moe*>> layers;
-  for (const Block& b : blocks_)
-    if (b.moe()) layers.emplace_back(b.layer(), b.moe());
-  for (const Mtp& m : mtp_)
-    if (m.block().moe()) layers.emplace_back(m.block().layer(), m.block().moe());
-  return layers;
+  const auto add = [this](const Block& b) {
+    if (b.moe()) moe_layers_.emplace_back(b.layer(), b.moe());
+  };
+  for (const Block& b : blocks_) add(b);
+  for (const Mtp& m : mtp_) add(m.block());
 }
 
 std::vector<int64_t> Model::tokens_per_batch(const Config& config, int64_t num_sequences, int64_t sequence_length,

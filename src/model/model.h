@@ -49,7 +49,7 @@ class Model {
   // For the blocks of the main model; MTP modules keep everything. Set before state is laid out.
   void set_recompute(Recompute what) { recompute_ = what; }
   // Every MoE layer, MTP's included, with its layer index.
-  std::vector<std::pair<int64_t, const Moe*>> moe_layers() const;
+  const std::vector<std::pair<int64_t, const Moe*>>& moe_layers() const { return moe_layers_; }
 
   // Takes the state for the given batches (batch[0] main, [k] MTP depth k) from the arena; with a measuring arena this
   // declares its bytes. num_tokens[k]: tokens of batch k.
@@ -76,6 +76,7 @@ class Model {
   std::unique_ptr<ExpertExchange> exchange_;
   std::deque<Block> blocks_;
   std::deque<Mtp> mtp_;
+  std::vector<std::pair<int64_t, const Moe*>> moe_layers_;
   Weight* embedding_;
   RmsNorm final_norm_;
   LmHead head_;

@@ -24,12 +24,12 @@ AdamW::AdamW(const Context& ctx, WeightStore& weights, const AdamWSettings& sett
   squares_ = Tensor(*ctx.memory, DType::f64, {int64_t(grads_.size())});
 }
 
-double AdamW::gradient_norm(const Context& ctx) const {
+double AdamW::gradient_norm(const Context& ctx) {
   ctx.kernels->sum_squares(ctx, {.tensors = grads_.data(), .num_tensors = int64_t(grads_.size()), .out = squares_});
-  std::vector<double> squares(grads_.size());
-  ctx.kernels->download(ctx, {.device = squares_, .host = squares.data()});
+  host_squares_.resize(grads_.size());
+  ctx.kernels->download(ctx, {.device = squares_, .host = host_squares_.data()});
   double sum = 0;
-  for (double s : squares) sum += s;
+  for (double s : host_squares_) sum += s;
   return std::sqrt(sum);
 }
 

@@ -21,7 +21,7 @@ class AdamW {
   AdamW(const Context& ctx, WeightStore& weights, const AdamWSettings& settings);
 
   // Norm of all gradients together. Downloads, so everything before has finished.
-  double gradient_norm(const Context& ctx) const;
+  double gradient_norm(const Context& ctx);
   // One update from the gradients, whose norm is given (finite), scaled to the clip; marks the weights changed.
   void step(const Context& ctx, double lr, int64_t step, double norm);
 
@@ -36,6 +36,7 @@ class AdamW {
   std::vector<AdamTensor> tensors_;
   std::vector<Operand> grads_;
   Tensor squares_;
+  std::vector<double> host_squares_;
 };
 
 }  // namespace minke

@@ -12,53 +12,63 @@ double LayerLoad::max_over_mean() const {
 
 void LoadWindow::add(const std::vector<LayerLoad>& batch) {
   layer_.clear();
-  std::vector<double> row;
-  for (const LayerLoad& l : batch) layer_.push_back(l.layer), row.push_back(l.max_violation());
-  if (row.empty()) return;
-  batches_.push_back(std::move(row));
-  if (batches_.size() > kBatches) batches_.pop_front();
+  for (const LayerLoad& l : batch) layer_.push_back(l.layer);
+  rows_.reserve((kBatches + 1) * layer_.size());
+  for (const LayerLoad& l : batch) rows_.push_back(l.max_violation());
+  if (num_batches() > kBatches) rows_.erase(rows_.begin(), rows_.begin() + std::ptrdiff_t(layer_.size()));
+}
+
+LoadWindow::Layer LoadWindow::layer(size_t index) const {
+  double sum = 0;
+  for (size_t i = index; i < rows_.size(); i += layer_.size()) sum += rows_[i];
+  return {layer_[index], sum / double(num_batches())};
 }
 
 std::vector<LoadWindow::Layer> LoadWindow::layers() const {
   std::vector<Layer> all;
-  for (size_t l = 0; l < layer_.size() && !batches_.empty(); ++l) {
-    double sum = 0;
-    for (const auto& row : batches_) sum += row[l];
-    all.push_back({layer_[l], sum / double(batches_.size())});
-  }
+  for (size_t l = 0; l < layer_.size() && !rows_.empty(); ++l) all.push_back(layer(l));
   return all;
 }
 
 double LoadWindow::mean() const {
   double sum = 0;
-  const auto all = layers();
-  for (const Layer& l : all) sum += l.max_violation;
-  return all.empty() ? 0 : sum / double(all.size());
+  for (size_t l = 0; l < layer_.size() && !rows_.empty(); ++l) sum += layer(l).max_violation;
+  return rows_.empty() ? 0 : sum / double(layer_.size());
 }
 
 LoadWindow::Layer LoadWindow::worst() const {
   Layer worst;
-  for (const Layer& l : layers())
-    if (l.max_violation >= worst.max_violation) worst = l;
+  for (size_t l = 0; l < layer_.size() && !rows_.empty(); ++l)
+    if (const Layer at = layer(l); at.max_violation >= worst.max_violation) worst = at;
   return worst;
 }
 
-void LoadWindow::restore(std::vector<int64_t> layers, std::deque<std::vector<double>> batches) {
-  for (const auto& row : batches) check(row.size() == layers.size(), "load window: a value for every layer");
-  check(batches.size() <= kBatches, "load window: too many batches");
-  layer_ = std::move(layers);
-  batches_ = std::move(batches);
+std::vector<std::vector<double>> LoadWindow::batches() const {
+  std::vector<std::vector<double>> all;
+  for (size_t i = 0; i < rows_.size(); i += layer_.size())
+    all.emplace_back(rows_.begin() + std::ptrdiff_t(i), rows_.begin() + std::ptrdiff_t(i + layer_.size()));
+  return all;
 }
 
-std::vector<LayerLoad> expert_load(const Context& ctx, const Model& model) {
-  std::vector<LayerLoad> all;
-  for (const auto& [layer, moe] : model.moe_layers()) {
-    LayerLoad l{layer, std::vector<int32_t>(size_t(moe->load().size())), 0};
-    ctx.kernels->download(ctx, {.device = moe->load(), .host = l.tokens.data()});
-    ctx.kernels->download(ctx, {.device = moe->dropped(), .host = &l.dropped});
-    all.push_back(std::move(l));
+void LoadWindow::restore(std::vector<int64_t> layers, const std::vector<std::vector<double>>& batches) {
+  check(batches.size() <= kBatches, "load window: too many batches");
+  rows_.clear();
+  for (const auto& row : batches) {
+    check(row.size() == layers.size(), "load window: a value for every layer");
+    rows_.insert(rows_.end(), row.begin(), row.end());
   }
-  return all;
+  layer_ = std::move(layers);
+}
+
+void read_expert_load(const Context& ctx, const Model& model, std::vector<LayerLoad>& load) {
+  load.resize(model.moe_layers().size());
+  for (size_t i = 0; i < load.size(); ++i) {
+    const auto& [layer, moe] = model.moe_layers()[i];
+    load[i].layer = layer;
+    load[i].tokens.resize(size_t(moe->load().size()));
+    ctx.kernels->download(ctx, {.device = moe->load(), .host = load[i].tokens.data()});
+    ctx.kernels->download(ctx, {.device = moe->dropped(), .host = &load[i].dropped});
+  }
 }
 
 void update_bias(const Context& ctx, Model& model, double speed) {

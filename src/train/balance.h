@@ -1,7 +1,6 @@
 // Load of the experts and V3's bias update (V3 §2.1.2, recipe/training.md §4.3, §4.5). Counts cover the whole global
 // batch of one optimizer step. MaxVio = max_i (load_i − mean) / mean. Test: tests/train/trainer_test.cpp.
 #pragma once
-#include <deque>
 #include <vector>
 
 #include "model/model.h"
@@ -30,18 +29,20 @@ class LoadWindow {
   double mean() const;  // over layers; 0 without any
   Layer worst() const;
 
+  size_t num_batches() const { return layer_.empty() ? 0 : rows_.size() / layer_.size(); }
   // One row a batch, oldest first: MaxVio of each layer.
-  const std::deque<std::vector<double>>& batches() const { return batches_; }
+  std::vector<std::vector<double>> batches() const;
   const std::vector<int64_t>& layer_numbers() const { return layer_; }
-  void restore(std::vector<int64_t> layers, std::deque<std::vector<double>> batches);
+  void restore(std::vector<int64_t> layers, const std::vector<std::vector<double>>& batches);
 
  private:
+  Layer layer(size_t index) const;
   std::vector<int64_t> layer_;
-  std::deque<std::vector<double>> batches_;
+  std::vector<double> rows_;  // [batches, layers]
 };
 
-// Downloads the counters of every MoE layer.
-std::vector<LayerLoad> expert_load(const Context& ctx, const Model& model);
+// Downloads the counters of every MoE layer into `load`.
+void read_expert_load(const Context& ctx, const Model& model, std::vector<LayerLoad>& load);
 // b_i += speed · sign(mean − load_i) in every MoE layer that has a bias. speed 0 leaves it.
 void update_bias(const Context& ctx, Model& model, double speed);
 void clear_load(const Context& ctx, Model& model);

@@ -2,6 +2,7 @@
 // of ranks; here is the plain one (one process, micro-batches one after the other). Pipelines bring their own.
 // Test: tests/train/trainer_test.cpp.
 #pragma once
+#include <deque>
 #include <memory>
 #include <span>
 #include <vector>
@@ -35,32 +36,50 @@ struct LossSums {
 class StepExecutor {
  public:
   virtual ~StepExecutor() = default;
-  // Gradient of mean main loss + λ·mean MTP loss + balance loss over all micro-batches, added to the weights' grad.
-  virtual LossSums gradients(const Context& ctx, std::span<const TokenBatch> micro_batches,
-                             const StepSettings& settings) = 0;
+  // Gradient of mean main loss + λ·mean MTP loss + balance loss over all micro-batches, added to the weights' grad. What
+  // is returned lives until the next call.
+  virtual const LossSums& gradients(const Context& ctx, std::span<const TokenBatch> micro_batches,
+                                    const StepSettings& settings) = 0;
   // Losses only; MTP modules left out unless asked.
-  virtual LossSums losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) = 0;
+  virtual const LossSums& losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) = 0;
 };
 
 class PlainExecutor final : public StepExecutor {
  public:
-  // Memory for micro-batches of up to num_sequences × sequence_length tokens is taken now.
+  // Memory for micro-batches of up to num_sequences × sequence_length tokens is taken now. A shape of micro-batch that
+  // was seen before takes none at all (tests/train/allocation_test.cpp).
   PlainExecutor(const Context& ctx, Model& model, int64_t num_sequences, int64_t sequence_length);
 
-  LossSums gradients(const Context& ctx, std::span<const TokenBatch> micro_batches,
-                     const StepSettings& settings) override;
-  LossSums losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) override;
+  const LossSums& gradients(const Context& ctx, std::span<const TokenBatch> micro_batches,
+                            const StepSettings& settings) override;
+  const LossSums& losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) override;
 
   // What the constructor will take for such micro-batches.
   static size_t activation_bytes(const Model& model, int64_t num_sequences, int64_t sequence_length);
 
  private:
-  void add_losses(const Context& ctx, const ModelSaved& saved, const TokenBatch& host, LossSums& sums) const;
+  struct Layout {  // where the state of micro-batches of one shape lies in the arena; all begin at its start
+    int64_t num_sequences, sequence_length;
+    bool with_mtp, gradient;
+    ModelSaved saved;
+  };
+  const ModelSaved& layout(const TokenBatch& batch, bool with_mtp, bool gradient);
+  LossScales& scales_of(std::span<const TokenBatch> micro_batches, double mtp_weight);
+  double sum_of(const Context& ctx, const Operand& values);
+  void clear_sums(size_t depths);
+  void add_losses(const Context& ctx, const ModelSaved& saved, const TokenBatch& host);
 
   Model* model_;
   Arena arena_;
+  std::deque<Layout> layouts_;
   BatchBuffers buffers_;
   Tensor balance_loss_;
+  LossSums sums_;
+  LossScales scales_;
+  std::vector<int64_t> targets_;
+  std::vector<uint8_t> is_protected_;
+  std::vector<float> host32_;
+  std::vector<double> host64_;
 };
 
 }  // namespace minke

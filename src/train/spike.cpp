@@ -15,7 +15,7 @@ bool SpikeGuard::is_spike(double loss) const {
 
 void SpikeGuard::add_good(double loss) {
   window_.push_back(loss);
-  if (window_.size() > kWindow) window_.pop_front();
+  if (window_.size() > kWindow) window_.erase(window_.begin());
 }
 
 }  // namespace minke

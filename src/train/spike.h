@@ -3,7 +3,7 @@
 // is less lucky must not lose a run. Part of the resumable state. Test: tests/train/spike_test.cpp.
 #pragma once
 #include <cstddef>
-#include <deque>
+#include <vector>
 
 namespace minke {
 
@@ -11,17 +11,17 @@ class SpikeGuard {
  public:
   static constexpr size_t kWindow = 50, kArmedAfter = 20;  // good steps
   // jump: nats above the mean of the window that make a spike; 0 = only a loss that is not finite.
-  explicit SpikeGuard(double jump = 0) : jump_(jump) {}
+  explicit SpikeGuard(double jump = 0) : jump_(jump) { window_.reserve(kWindow + 1); }
 
   bool is_spike(double loss) const;
   void add_good(double loss);
 
-  const std::deque<double>& window() const { return window_; }
-  void restore(std::deque<double> window) { window_ = std::move(window); }
+  const std::vector<double>& window() const { return window_; }
+  void restore(const std::vector<double>& window) { window_.assign(window.begin(), window.end()); }
 
  private:
   double jump_;
-  std::deque<double> window_;
+  std::vector<double> window_;
 };
 
 }  // namespace minke

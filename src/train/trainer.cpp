@@ -38,25 +38,28 @@ Trainer::Trainer(const Context& ctx, Model& model, TrainSettings settings, std::
   }
 }
 
-StepReport Trainer::step(const Context& ctx, std::span<const TokenBatch> micro_batches) {
+const StepReport& Trainer::step(const Context& ctx, std::span<const TokenBatch> micro_batches) {
   const double x = tokens_;
-  StepReport report;
+  StepReport& report = report_;
   report.lr = learning_rate(settings_.lr, steps_, x);
-  const LossSums sums = executor_->gradients(ctx, micro_batches,
-                                             {.mtp_weight = mtp_weight(settings_.mtp, settings_.lr, x),
-                                              .balance = settings_.balance,
-                                              .drop = settings_.drop,
-                                              .step = steps_});
+  const LossSums& sums = executor_->gradients(ctx, micro_batches,
+                                              {.mtp_weight = mtp_weight(settings_.mtp, settings_.lr, x),
+                                               .balance = settings_.balance,
+                                               .drop = settings_.drop,
+                                               .step = steps_});
   report.loss = sums.mean();
+  report.mtp_loss.clear();
   for (size_t k = 1; k < sums.nats.size(); ++k) report.mtp_loss.push_back(sums.mean(k));
   report.balance_loss = sums.balance;
-  report.load = expert_load(ctx, *model_);
+  read_expert_load(ctx, *model_, report.load);
   load_window_.add(report.load);
   report.max_violation = load_window_.mean();
   report.worst_layer = load_window_.worst();
+  report.tokens = 0;
   for (const TokenBatch& b : micro_batches) report.tokens += b.num_sequences * b.sequence_length;
   report.step = steps_ + 1;
   report.grad_norm = optimizer_.gradient_norm(ctx);
+  report.skipped.clear();
   if (!std::isfinite(report.loss)) report.skipped = "the loss is not finite";
   else if (!std::isfinite(report.grad_norm)) report.skipped = "the gradient is not finite";
   else if (spike_guard_.is_spike(report.loss)) report.skipped = "the loss has jumped";

@@ -45,7 +45,8 @@ class Trainer {
   // Takes gradients and moments now. The model's weights are as they should be at step 0, or load_state follows.
   Trainer(const Context& ctx, Model& model, TrainSettings settings, std::unique_ptr<StepExecutor> executor);
 
-  StepReport step(const Context& ctx, std::span<const TokenBatch> micro_batches);
+  // What is returned lives until the next step.
+  const StepReport& step(const Context& ctx, std::span<const TokenBatch> micro_batches);
   // Called in a step that is skipped, while its gradients are still there.
   std::function<void(const StepReport&)> on_skip;
   struct TensorNorms {
@@ -57,7 +58,7 @@ class Trainer {
   void time_step(const Context& ctx, std::span<const TokenBatch> micro_batches);
   // Schedules and balance; what memory was taken for (moments, average) stays as constructed.
   void set_settings(TrainSettings settings) { settings_ = std::move(settings); }
-  LossSums losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) {
+  const LossSums& losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) {
     return executor_->losses(ctx, batch, with_mtp);
   }
 
@@ -81,6 +82,7 @@ class Trainer {
   std::deque<Tensor> average_;  // of each weight, if ema_decay > 0
   LoadWindow load_window_;
   SpikeGuard spike_guard_;
+  StepReport report_;
   int64_t steps_ = 0;
   double tokens_ = 0;
 };

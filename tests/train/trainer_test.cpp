@@ -234,7 +234,7 @@ TEST(Balance, WindowIsTheMeanOfTheLastHundredBatches) {
   EXPECT_EQ(window.mean(), 0);
   for (int i = 0; i < 50; ++i) window.add({{1, {40, 0, 0, 0}}, {2, {10, 10, 10, 10}}});  // all but 20 leave the window
   for (int i = 0; i < 80; ++i) window.add({{1, {10, 10, 10, 10}}, {2, {12, 8, 10, 10}}});
-  ASSERT_EQ(window.batches().size(), LoadWindow::kBatches);
+  ASSERT_EQ(window.num_batches(), LoadWindow::kBatches);
   EXPECT_NEAR(window.layers()[0].max_violation, 3 * 20 / 100.0, 1e-12);
   EXPECT_NEAR(window.layers()[1].max_violation, 0.2 * 80 / 100.0, 1e-12);
   EXPECT_NEAR(window.mean(), (0.6 + 0.16) / 2, 1e-12);

@@ -1,0 +1,66 @@
+// A step of training takes no memory once one like it has been made: everything lies in arenas and buffers that were
+// sized before. Both kinds are counted: device memory, and every operator new of this program.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "support/random.h"
+#include "support/tiny.h"
+#include "train/trainer.h"
+
+namespace {
+std::atomic<int64_t> news{0};
+}  // namespace
+
+void* operator new(std::size_t bytes) {
+  news.fetch_add(1, std::memory_order_relaxed);
+  if (void* p = std::malloc(bytes ? bytes : 1)) return p;
+  throw std::bad_alloc();
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+
+namespace minke {
+namespace {
+
+class CountingMemory final : public Memory {
+ public:
+  void* allocate(size_t bytes) override {
+    ++count;
+    return host_memory().allocate(bytes);
+  }
+  void release(void* data, size_t bytes) noexcept override { host_memory().release(data, bytes); }
+  int64_t count = 0;
+};
+
+TEST(Allocation, NoneAfterTheFirstStep) {
+  CountingMemory memory;
+  test::TestContext ctx(cpu_kernels(), memory, 2);
+  const Config config = test::tiny_v3(1);  // MoE, MTP, balance loss
+  Model model(ctx, config, Precision::bf16(), 64);
+  model.weights().initialise(ctx, 0.1);
+  TrainSettings settings;
+  settings.lr = {.peak = 1e-3, .warmup_steps = 1, .decay_begin = 1e9, .decay_end = 1e9, .last_begin = 1e9};
+  settings.drop.capacity = 1.0;
+  settings.ema_decay = 0.9;
+  settings.spike_jump = 5;
+  Trainer trainer(ctx, model, settings, std::make_unique<PlainExecutor>(ctx.context(), model, 4, 12));
+  std::vector<TokenBatch> batch(2, {.num_sequences = 4, .sequence_length = 12});
+  for (TokenBatch& b : batch) {
+    b.tokens = test::random_tokens(1, 48, 23);
+    b.targets = test::random_tokens(2, 48, 23);
+    b.document_start.assign(48, 0);
+  }
+  trainer.step(ctx, batch);
+  const int64_t tensors = memory.count, before = news.load();
+  EXPECT_GT(tensors, 0);
+  EXPECT_GT(before, 0);
+  for (int i = 0; i < 150; ++i) trainer.step(ctx, batch);  // longer than any window of past steps
+  EXPECT_EQ(memory.count - tensors, 0);
+  EXPECT_EQ(news.load() - before, 0);
+}
+
+}  // namespace
+}  // namespace minke
