@@ -96,7 +96,7 @@ RunState RunFolder::read_latest() const {
     s.train_seconds = j.at("train_seconds").get<double>();
     const Json& load = j.at("load_window");
     const auto layers = load.at("layers").get<std::vector<int64_t>>();
-    const auto rows = load.at("max_vio").get<std::deque<std::vector<double>>>();
+    const auto rows = load.at("max_vio").get<std::vector<std::vector<double>>>();
     for (const auto& row : rows)
       if (row.size() != layers.size() || rows.size() > LoadWindow::kBatches) damaged("load_window has no table");
     s.load.restore(layers, rows);

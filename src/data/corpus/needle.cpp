@@ -86,14 +86,16 @@ NeedleTask make_needle(uint64_t seed, uint64_t index, size_t bytes, double depth
 }
 
 std::string corpus::needle_text(Rng rng) {
-  const auto bytes = size_t(200 * std::pow(10.0, rng.uniform()));
+  const auto bytes = size_t(40 * std::pow(50.0, rng.uniform()));
   const auto needles = make_needles(rng);
   std::array<double, kNeedles> depths;
   for (double& d : depths) d = rng.uniform();
   std::string text = hide(sentences(rng, bytes), needles, depths);
   std::array<size_t, kNeedles> order{0, 1, 2, 3};
-  for (size_t i = kNeedles; i > 1; --i) std::swap(order[i - 1], order[rng.below(i)]);
-  for (size_t i : order) text += "\n" + question(needles[i]) + answer(needles[i]) + ".";
+  for (int round = 0; round < 2; ++round) {  // the second time the answer stands near: that is learned first
+    for (size_t i = kNeedles; i > 1; --i) std::swap(order[i - 1], order[rng.below(i)]);
+    for (size_t i : order) text += "\n" + question(needles[i]) + answer(needles[i]) + ".";
+  }
   return text;
 }
 
