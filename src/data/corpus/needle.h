@@ -18,7 +18,7 @@ struct NeedleTask {
 NeedleTask make_needle(uint64_t seed, uint64_t index, size_t bytes, double depth);
 
 namespace corpus {
-// A haystack of 40 to 2,000 bytes (as many short ones as long ones), and after it, twice, the question and answer of
+// One time in three a list of words with numbers, said twice. Otherwise a haystack of 40 to 2,000 bytes (as many short ones as long ones), and after it, twice, the question and answer of
 // every needle in it.
 std::string needle_text(Rng rng);
 }  // namespace corpus
