@@ -118,8 +118,7 @@ TEST(Choices, CountsTheLikeliest) {
   std::vector<ChoiceQuestion> questions;
   int64_t expected = 0;
   for (int i = 0; i < 12; ++i) {
-    ChoiceQuestion q{
-        "The number of opal is", {" " + std::to_string(10 + i), " " + std::to_string(60 - i)}, size_t(i % 2)};
+    ChoiceQuestion q{"The number of opal is", {fmt::format(" {}", 10 + i), fmt::format(" {}", 60 - i)}, size_t(i % 2)};
     const auto prompt = tokenizer.encode(q.question, {.add_bos = true});
     const auto both =
         likelihood(rig.ctx, {{prompt, tokenizer.encode(q.choices[0])}, {prompt, tokenizer.encode(q.choices[1])}});
@@ -143,16 +142,23 @@ TEST(Needle, TasksHideTheAnswerWhereTheySay) {
     EXPECT_NEAR(double(at) / double(question), depth, 0.12);
     EXPECT_EQ(task.prompt, make_needle(1, 7, 1500, depth).prompt);
     EXPECT_NE(task.prompt, make_needle(1, 8, 1500, depth).prompt);
-    EXPECT_EQ(task.answer.size(), 3u);
+    EXPECT_TRUE(task.answer.size() > 2 && task.answer[0] == ' ') << task.answer;
   }
-  // A document to learn from: every question at its end is answered with what the text says.
-  const std::string text = corpus::needle_text(Rng{RngKey{3}});
-  int questions = 0;
-  for (size_t line = text.find('\n'); line != text.npos; line = text.find('\n', line + 1), ++questions) {
-    const size_t end = std::min(text.find('\n', line + 1), text.size());
-    EXPECT_LT(text.find(text.substr(line + 1, end - line - 1)), text.find('\n'));
+  // Documents to learn from: every line after the first one repeats what the first one says.
+  int haystacks = 0, recitals = 0;
+  for (uint64_t i = 0; i < 30; ++i) {
+    const std::string text = corpus::needle_text(Rng{RngKey{i}});
+    int questions = 0;
+    for (size_t line = text.rfind("\n", text.find("\nThe password is")); line != text.npos; ++questions) {
+      const size_t end = std::min(text.find('\n', line + 1), text.size());
+      EXPECT_LT(text.find(text.substr(line + 1, end - line - 1)), line) << text;
+      line = text.find('\n', line + 1);
+    }
+    ++(text.starts_with("Say") ? recitals : haystacks);
+    EXPECT_EQ(questions, text.starts_with("Say") ? 1 : 8) << text;
   }
-  EXPECT_EQ(questions, 4);
+  EXPECT_GT(haystacks, recitals);
+  EXPECT_GT(recitals, 0);
 }
 
 // A model that knows nothing finds nothing; every cell is there, and no text is longer than was asked for.

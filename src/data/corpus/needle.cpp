@@ -17,15 +17,33 @@ namespace {
 constexpr std::string_view kKeys[] = {"amber",  "basil", "cedar", "coral",   "crystal", "ebony",  "ember",  "granite",
                                       "indigo", "ivory", "jade",  "laurel",  "maple",   "marble", "olive",  "onyx",
                                       "opal",   "pearl", "ruby",  "saffron", "silver",  "topaz",  "velvet", "willow"};
+constexpr std::string_view kValues[] = {
+    "apple",  "arrow",   "basket",  "bell",     "boat",    "bridge", "candle", "castle", "cloud",
+    "crown",  "drum",    "feather", "flute",    "garden",  "hammer", "harbor", "island", "kettle",
+    "ladder", "lantern", "mirror",  "mountain", "orchard", "pillow", "pocket", "ribbon", "river",
+    "saddle", "shadow",  "spoon",   "stone",    "thunder", "tower",  "valley", "window", "whistle"};
 constexpr size_t kNeedles = 4;
 
+// A password of two words, asked for by its first.
 struct Needle {
-  std::string_view key;
-  int64_t value = 0;
+  std::string_view key, value;
 };
 
-std::string question(const Needle& n) { return fmt::format("The number of {} is", n.key); }
+std::string question(const Needle& n) { return fmt::format("The password is {}", n.key); }
 std::string answer(const Needle& n) { return fmt::format(" {}", n.value); }
+
+// The first `count` of the keys in random order, each with a word of its own.
+std::vector<Needle> draw_needles(Rng& rng, size_t count) {
+  std::vector<std::string_view> keys(std::begin(kKeys), std::end(kKeys)),
+      values(std::begin(kValues), std::end(kValues));
+  std::vector<Needle> needles;
+  for (size_t i = 0; i < count; ++i) {
+    std::swap(keys[i], keys[i + rng.below(keys.size() - i)]);
+    std::swap(values[i], values[i + rng.below(values.size() - i)]);
+    needles.push_back({keys[i], values[i]});
+  }
+  return needles;
+}
 
 // The sentences of stories, at least `bytes` of them.
 std::vector<std::string> sentences(Rng& rng, size_t bytes) {
@@ -47,21 +65,8 @@ std::vector<std::string> sentences(Rng& rng, size_t bytes) {
   return all;
 }
 
-std::array<Needle, kNeedles> make_needles(Rng& rng) {
-  std::array<Needle, kNeedles> needles;
-  for (size_t i = 0; i < kNeedles; ++i) {
-    const auto taken = [&](std::string_view key) {
-      return std::any_of(needles.begin(), needles.begin() + i, [&](const Needle& n) { return n.key == key; });
-    };
-    do needles[i].key = kKeys[rng.below(std::size(kKeys))];
-    while (taken(needles[i].key));
-    needles[i].value = 10 + int64_t(rng.below(90));
-  }
-  return needles;
-}
-
 // The needles among the sentences; depth[i] of needle i.
-std::string hide(const std::vector<std::string>& sentences, const std::array<Needle, kNeedles>& needles,
+std::string hide(const std::vector<std::string>& sentences, const std::vector<Needle>& needles,
                  const std::array<double, kNeedles>& depth) {
   std::string text;
   const auto put = [&](const std::string& s) { text += (text.empty() ? "" : " ") + s; };
@@ -79,7 +84,7 @@ std::string hide(const std::vector<std::string>& sentences, const std::array<Nee
 NeedleTask make_needle(uint64_t seed, uint64_t index, size_t bytes, double depth) {
   check(depth >= 0 && depth <= 1, "make_needle: depth is from 0 to 1");
   Rng rng{RngKey{seed}.at("needle").at(index)};
-  const auto needles = make_needles(rng);
+  const auto needles = draw_needles(rng, kNeedles);
   std::array<double, kNeedles> depths{depth};
   for (size_t i = 1; i < kNeedles; ++i) depths[i] = rng.uniform();
   return {hide(sentences(rng, bytes), needles, depths) + "\n" + question(needles[0]), answer(needles[0])};
@@ -87,14 +92,12 @@ NeedleTask make_needle(uint64_t seed, uint64_t index, size_t bytes, double depth
 
 namespace {
 
-// A list of words with numbers, and the list again: whoever has learned to look up what followed a word knows all of the
-// second half. Needles alone ask for that too rarely: a small model needs many times as long.
+// Passwords, and the same once more: whoever has learned to look up what followed a word knows all of the second half.
+// Needles alone ask for that too rarely: of 1.5M tokens of them a small model learned nothing.
 std::string recital(Rng& rng) {
-  const size_t length = 4 + rng.below(20);
   std::string list;
-  for (size_t i = 0; i < length; ++i)
-    list += fmt::format("{}{} {}", i ? ", " : "", kKeys[rng.below(std::size(kKeys))], 10 + rng.below(90));
-  return "Say " + list + ".\n" + list + ".";
+  for (const Needle& n : draw_needles(rng, 4 + rng.below(17))) list += fmt::format(" {} {}", n.key, n.value);
+  return "Say" + list + ".\nSay" + list + ".";
 }
 
 }  // namespace
@@ -102,7 +105,7 @@ std::string recital(Rng& rng) {
 std::string corpus::needle_text(Rng rng) {
   if (rng.below(3) == 0) return recital(rng);
   const auto bytes = size_t(40 * std::pow(50.0, rng.uniform()));
-  const auto needles = make_needles(rng);
+  const auto needles = draw_needles(rng, kNeedles);
   std::array<double, kNeedles> depths;
   for (double& d : depths) d = rng.uniform();
   std::string text = hide(sentences(rng, bytes), needles, depths);

@@ -11,15 +11,15 @@ namespace minke {
 
 struct NeedleTask {
   std::string prompt;  // the haystack and the question, up to where the answer begins
-  std::string answer;  // " 57"
+  std::string answer;  // " lantern"
 };
 // A haystack of about `bytes` bytes that hides four needles; the one asked for stands at `depth` of it (0 = the
 // beginning, 1 = the end), the others anywhere.
 NeedleTask make_needle(uint64_t seed, uint64_t index, size_t bytes, double depth);
 
 namespace corpus {
-// One time in three a list of words with numbers, said twice. Otherwise a haystack of 40 to 2,000 bytes (as many short ones as long ones), and after it, twice, the question and answer of
-// every needle in it.
+// One time in three a list of passwords, said twice. Otherwise a haystack of 40 to 2,000 bytes (as many short ones as
+// long ones), and after it, twice, the question and answer of every needle in it.
 std::string needle_text(Rng rng);
 }  // namespace corpus
 
