@@ -5,7 +5,7 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
-#include "app/peak.h"
+#include "bench/ceilings.h"
 #include "eval/choices.h"
 #include "model/checkpoint.h"
 #include "spec/counts.h"
@@ -74,7 +74,7 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOpt
                   prepare_tokenizer(recipe_, folder_, ctx().threads->count(), console_))),
       data_(prepare_data(recipe_, tokenizer_, folder_, ctx().threads->count(), console_)),
       config_(model_config(recipe_, tokenizer_.vocab_size(), tokenizer_.bos_id(), tokenizer_.eos_id())) {
-  peak_ = product_rate(ctx(), recipe_.train.precision == "bf16" ? DType::bf16 : DType::f32);
+  peak_ = product_ceiling(ctx(), precision(recipe_).compute, 0.02).best().rate;
   announce();
   if (!folder_.has_checkpoint()) {
     decide_steps();

@@ -20,7 +20,3 @@ foreach(isa ${isas})
   endif()
   target_sources(minke_kernels PRIVATE $<TARGET_OBJECTS:minke_kernels_${isa}>)
 endforeach()
-
-# Not part of the default build: ninja kernels_bench.
-add_executable(kernels_bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/bench/kernels_bench.cpp)
-target_link_libraries(kernels_bench PRIVATE minke::kernels)
