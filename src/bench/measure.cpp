@@ -23,19 +23,19 @@ Timing measure(double seconds, const std::function<void()>& run, const std::func
   if (before) before();
   run();
   constexpr int kFewest = 3;
-  std::vector<double> times, core_times;
+  std::vector<double> times;
+  const std::clock_t core_begin = std::clock();
   const double begin = seconds_now();
   while (int(times.size()) < kFewest || seconds_now() - begin < seconds) {
     if (before) before();
-    const std::clock_t core_begin = std::clock();
     const double run_begin = seconds_now();
     run();
     times.push_back(seconds_now() - run_begin);
-    core_times.push_back(double(std::clock() - core_begin) / CLOCKS_PER_SEC);
   }
+  const double core_seconds = double(std::clock() - core_begin) / CLOCKS_PER_SEC;
   return {.best = *std::min_element(times.begin(), times.end()),
           .median = median(times),
-          .core_seconds = *std::min_element(core_times.begin(), core_times.end()),
+          .core_seconds = before ? 0 : core_seconds / double(times.size()),
           .runs = int(times.size())};
 }
 

@@ -11,11 +11,12 @@ double seconds_now();  // of a clock that never goes back
 
 struct Timing {
   double best = 0, median = 0;  // seconds
-  double core_seconds = 0;      // processor time of all threads in the cheapest run
+  double core_seconds = 0;      // processor time of a run, all threads, mean: single runs are too short for its clock
   int runs = 0;
 };
 
-// One run that is not counted, then at least three, until `seconds` have passed. `before` precedes every run, untimed.
+// One run that is not counted, then at least three, until `seconds` have passed. `before` precedes every run, untimed; then
+// there is no core_seconds.
 Timing measure(double seconds, const std::function<void()>& run, const std::function<void()>& before = {});
 
 double median(std::vector<double> values);  // of at least one
