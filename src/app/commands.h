@@ -16,5 +16,6 @@ void add_pretrain_command(CLI::App& program);
 void add_generate_command(CLI::App& program);
 void add_eval_command(CLI::App& program);
 void add_report_command(CLI::App& program);
+void add_bench_command(CLI::App& program);
 
 }  // namespace minke

@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   minke::add_generate_command(program);
   minke::add_eval_command(program);
   minke::add_inspect_command(program);
+  minke::add_bench_command(program);
   try {
     program.parse(argc, argv);
     return 0;

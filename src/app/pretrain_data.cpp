@@ -8,7 +8,6 @@
 
 #include "app/pretrain_run.h"
 #include "data/hash.h"
-#include "spec/dense_twin.h"
 #include "tokenize/train.h"
 
 namespace minke {
@@ -164,27 +163,6 @@ Mixture prepare_data(const Recipe& r, const Tokenizer& tokenizer, const RunFolde
     console.print(fmt::format("            {:5.1f} % {}: {} tokens", 100 * r.data.weights[i] / total, r.data.train[i],
                               human_count(double(data.train[i].num_tokens()))));
   return data;
-}
-
-Config model_config(const Recipe& r, int64_t vocab_size, int64_t bos, int64_t eos) {
-  Json j = parse_json(r.model_json, "recipe [model]");
-  const auto fill = [&](const char* key, Json value) {
-    if (!j.contains(key)) j[key] = std::move(value);
-  };
-  fill("model_type", "deepseek_v3");
-  fill("vocab_size", vocab_size);
-  fill("max_position_embeddings", r.train.sequence_length);
-  fill("initializer_range", r.train.initializer_range);
-  if (bos >= 0) fill("bos_token_id", bos);
-  if (eos >= 0) fill("eos_token_id", eos);
-  Config config = parse_config(j.dump(), "recipe [model]");
-  if (config.vocab_size < vocab_size)
-    user_error("recipe [model]: vocab_size {} is less than the tokenizer's {} tokens", config.vocab_size, vocab_size);
-  if (config.max_position_embeddings < r.train.sequence_length)
-    user_error("recipe: train.sequence_length {} is more than model.max_position_embeddings {}",
-               r.train.sequence_length, config.max_position_embeddings);
-  check_balance(r, config);
-  return r.train.dense ? dense_twin(config) : config;
 }
 
 }  // namespace minke

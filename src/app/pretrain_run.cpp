@@ -5,10 +5,13 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
-#include "app/peak.h"
+#include "bench/ceilings.h"
 #include "eval/choices.h"
 #include "model/checkpoint.h"
 #include "spec/counts.h"
+#include "train/memory_estimate.h"
+#include "train/micro_batches.h"
+#include "train/model_config.h"
 #include "train/scaling_law.h"
 
 namespace minke {
@@ -32,23 +35,6 @@ void stop_on_signals() {
   stop_requested = 0;
   for (int signal : {SIGINT, SIGTERM, SIGPIPE}) std::signal(signal, on_stop);
   if (std::signal(SIGHUP, on_stop) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // nohup
-}
-
-// What the weights take, by part.
-struct WeightBytes {
-  double masters = 0, gradients = 0, moments = 0, forms = 0, average = 0;
-  double all() const { return masters + gradients + moments + forms + average; }
-};
-WeightBytes weight_bytes(const Config& config, const Recipe& r) {
-  WeightBytes b;
-  for (const Storage& s : storages(config)) {
-    const double n = double(s.size());
-    b.masters += 4 * n;
-    if (s.trainable) b.gradients += 4 * n, b.moments += (r.train.moments == "bf16" ? 4 : 8) * n;
-    if (s.shape.size() >= 2) b.forms += (r.train.precision == "bf16" ? 2 : 4) * n;
-    if (r.train.ema_decay > 0) b.average += 4 * n;
-  }
-  return b;
 }
 
 // What a run may use of the machine.
@@ -78,8 +64,6 @@ RuntimeOptions seeded(RuntimeOptions o, uint64_t seed) {
   return o;
 }
 
-Precision precision_of(const Recipe& r) { return r.train.precision == "bf16" ? Precision::bf16() : Precision::f32(); }
-
 }  // namespace
 
 PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOptions runtime)
@@ -90,7 +74,7 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOpt
                   prepare_tokenizer(recipe_, folder_, ctx().threads->count(), console_))),
       data_(prepare_data(recipe_, tokenizer_, folder_, ctx().threads->count(), console_)),
       config_(model_config(recipe_, tokenizer_.vocab_size(), tokenizer_.bos_id(), tokenizer_.eos_id())) {
-  peak_ = product_rate(ctx(), recipe_.train.precision == "bf16" ? DType::bf16 : DType::f32);
+  peak_ = product_ceiling(ctx(), precision(recipe_).compute, 0.02).best().rate;
   announce();
   if (!folder_.has_checkpoint()) {
     decide_steps();
@@ -110,7 +94,7 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOpt
 // What the run will need, in words, before any of it is taken; refused with the micro-batch that fits.
 void PretrainRun::announce() {
   const Counts counts = count_parameters(config_);
-  const WeightBytes weights = weight_bytes(config_, recipe_);
+  const WeightBytes weights = weight_bytes(config_, recipe_, ctx().kernels);
   console_.print(fmt::format("model       {} with {} layers: {} parameters, {} active a token", config_.model_type,
                              config_.num_hidden_layers, human_count(double(counts.total)),
                              human_count(double(counts.active_head_only))));
@@ -121,7 +105,7 @@ void PretrainRun::announce() {
   const std::vector<Phase> phases = plan_phases(planned);
   for (const Phase& p : phases) {
     const Config c = phase_config(config_, recipe_, p);
-    Model model(ctx(), c, precision_of(recipe_), p.sequence_length);  // address space only
+    Model model(ctx(), c, precision(recipe_), p.sequence_length);  // address space only
     model.set_recompute(recompute(recipe_));
     const auto need = [&](int64_t sequences) {
       return double(PlainExecutor::activation_bytes(model, sequences, p.sequence_length));
@@ -159,8 +143,8 @@ void PretrainRun::decide_steps() {
   if (from_minutes) t.steps = 1;
   phases_ = plan_phases(recipe_);
   const auto try_step = [&] {
-    const TokenBatch one = token_batch(loader_->batch({}, phase().micro_batch_size), 0, phase().micro_batch_size);
-    trainer_->time_step(ctx(), {&one, 1});
+    const int64_t size = phase().micro_batch_size;
+    trainer_->time_step(ctx(), micro_batches(loader_->batch({}, size), size, recipe_.data.mask_documents));
   };
   enter_phase(largest_phase_);
   try_step();
@@ -207,7 +191,7 @@ void PretrainRun::enter_phase(size_t index) {
   for (const TokenSet& tokens : data_.train) sources.push_back({&tokens});
   for (size_t i = 0; i < recipe_.data.weights.size(); ++i) sources[i].weight = recipe_.data.weights[i];
   loader_.emplace(sources, packing, std::max<int32_t>(data_.eos, 0));
-  model_.emplace(ctx(), phase_config(config_, recipe_, p), precision_of(recipe_), p.sequence_length);
+  model_.emplace(ctx(), phase_config(config_, recipe_, p), precision(recipe_), p.sequence_length);
   model_->set_recompute(recompute(recipe_));
   model_->weights().initialise(ctx(), config_.initializer_range);
   trainer_.emplace(ctx(), *model_, train_settings(recipe_, p),
@@ -278,26 +262,10 @@ void PretrainRun::save() {
   save_due_ = false;
 }
 
-TokenBatch PretrainRun::token_batch(const SequenceBatch& b, int64_t begin, int64_t count) const {
-  const int64_t t = b.sequence_length;
-  TokenBatch out{.num_sequences = count, .sequence_length = t};
-  for (int64_t s = begin; s < begin + count; ++s) {
-    const int32_t* row = b.tokens.data() + s * (t + 1);
-    out.tokens.insert(out.tokens.end(), row, row + t);
-    for (int64_t i = 1; i <= t; ++i) out.targets.push_back(i < b.num_valid[s] ? row[i] : -1);
-    if (recipe_.data.mask_documents)
-      out.document_start.insert(out.document_start.end(), b.document_start.begin() + s * t,
-                                b.document_start.begin() + (s + 1) * t);
-  }
-  return out;
-}
-
 StepReport PretrainRun::train_step() {
   const int64_t size = phase().batch_size(trainer_->tokens_done());
   const SequenceBatch batch = loader_->batch(position_, size);
-  micro_batches_.clear();
-  for (int64_t begin = 0; begin < size; begin += phase().micro_batch_size)
-    micro_batches_.push_back(token_batch(batch, begin, std::min(phase().micro_batch_size, size - begin)));
+  micro_batches_ = micro_batches(batch, phase().micro_batch_size, recipe_.data.mask_documents);
   StepReport report = trainer_->step(ctx(), micro_batches_);
   position_ = loader_->advance(position_, uint64_t(size));
   return report;

@@ -25,8 +25,6 @@ Tokenizer prepare_tokenizer(const Recipe& recipe, const RunFolder& run, int thre
 // begun reads its shards and never looks at the texts again: they may have changed, or be gone.
 Mixture prepare_data(const Recipe& recipe, const Tokenizer& tokenizer, const RunFolder& run, int threads,
                      Console& console);
-// config.json of the run: [model] with what the tokenizer and the recipe know.
-Config model_config(const Recipe& recipe, int64_t vocab_size, int64_t bos, int64_t eos);
 
 struct Evaluation {
   double nats_per_token = 0, bits_per_byte = 0;
@@ -54,7 +52,6 @@ class PretrainRun {
   void save();
   StepReport train_step();
   void handle_skip(const StepReport& report);
-  TokenBatch token_batch(const SequenceBatch& batch, int64_t begin, int64_t count) const;
   const Phase& phase() const { return phases_[phase_]; }
   int64_t total_steps() const { return phases_.back().last_step(); }
   bool due(double every) const;  // the step just done completes another `every` share of the run

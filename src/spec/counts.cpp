@@ -73,6 +73,7 @@ Counts count_parameters(const Config& c) {
   const int64_t module = 3 * d + 2 * d * d + n.attention_layer + 2 * d;
   n.mtp_unique = mtp * (module + (experts > 0 ? n.moe_layer_total : n.dense_ffn_layer));
   n.mtp_active = mtp * (module + (experts > 0 ? n.moe_layer_active : n.dense_ffn_layer));
+  n.mtp_matmul_active = n.mtp_active + mtp * (n.embedding - 5 * d - attention_vectors(c) - (experts > 0 ? bias : 0));
   n.file_weights = n.total + n.mtp_unique + mtp * 2 * n.embedding;
   if (c.fp8_block > 0)
     n.file_fp8_scales = n.dense_layers * layer_scales(c, false) + n.moe_layers * layer_scales(c, true) +

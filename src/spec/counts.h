@@ -25,6 +25,8 @@ struct Counts {
   int64_t matmul_active = 0;                   // weights that a token is multiplied with: (b) less norms and biases
   // the MTP modules together, embedding and head shared with the main model not counted
   int64_t mtp_unique = 0, mtp_active = 0;
+  int64_t mtp_matmul_active =
+      0;  // weights that a token is multiplied with there, each module's use of the head included
   // a file as published: main model, MTP modules and their copies of embedding and head
   int64_t file_weights = 0;
   int64_t file_fp8_scales =

@@ -27,10 +27,10 @@ Isa best_isa() {
   unsigned xcr0 = 0, high = 0;
   __asm__("xgetbv" : "=a"(xcr0), "=d"(high) : "c"(0));
   if ((xcr0 & 0x6) != 0x6 || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !bit(b, 5)) return kBaseline;
-  const bool f = bit(b, 16), dq = bit(b, 17), bw = bit(b, 30), vl = bit(b, 31);
+  const bool f = bit(b, 16), dq = bit(b, 17), bw = bit(b, 30), vl = bit(b, 31), vnni = bit(c, 11);
   if ((xcr0 & 0xe6) != 0xe6 || !f || !dq || !bw || !vl) return kAvx2;
   const bool has_leaf1 = a >= 1;
-  if (!has_leaf1 || !__get_cpuid_count(7, 1, &a, &b, &c, &d) || !bit(a, 5)) return kAvx512;
+  if (!has_leaf1 || !vnni || !__get_cpuid_count(7, 1, &a, &b, &c, &d) || !bit(a, 5)) return kAvx512;
   return kAvx512Bf16;
 }
 #else
@@ -43,7 +43,7 @@ template <int isa> const cpu::Table& table_of() {
     t.name = kIsaNames[isa];
 #define MINKE_FILL(name)                                                                        \
   cpu::name::fill_gemm(t), cpu::name::fill_attention(t), cpu::name::fill_attention_backward(t), \
-      cpu::name::fill_cached(t), cpu::name::fill_rows(t), cpu::name::fill_streams(t)
+      cpu::name::fill_cached(t), cpu::name::fill_rows(t), cpu::name::fill_streams(t), cpu::name::fill_peak(t)
     if constexpr (isa == kBaseline) MINKE_FILL(baseline);
 #if defined(__x86_64__)
     if constexpr (isa == kAvx2) MINKE_FILL(avx2);
@@ -82,19 +82,20 @@ const Kernels& kernels_at(int isa) {
   return tables[size_t(isa)];
 }
 
-const cpu::Table& best_table() {
-#if defined(__x86_64__)
-  switch (best_isa()) {
-    case kAvx512Bf16: return table_of<kAvx512Bf16>();
-    case kAvx512: return table_of<kAvx512>();
-    case kAvx2: return table_of<kAvx2>();
-    default: break;
-  }
-#endif
-  return table_of<kBaseline>();
+template <int isa> const cpu::Table& table_at(int wanted) {
+  if constexpr (isa > 0)
+    if (wanted < isa) return table_at<isa - 1>(wanted);
+  return table_of<isa>();
 }
+const cpu::Table& table_at(int isa) { return table_at<kNumIsas - 1>(isa); }
 
 }  // namespace
+
+const cpu::Table* cpu::find_table(const Kernels& kernels) {
+  for (int isa = 0; isa <= best_isa(); ++isa)
+    if (&kernels == &kernels_at(isa)) return &table_at(isa);
+  return nullptr;
+}
 
 std::vector<std::string> available_isas() {
   std::vector<std::string> names;
@@ -116,7 +117,7 @@ const Kernels& cpu_kernels(std::string_view isa) {
 size_t cpu_scratch_bytes(const CpuScratchNeeds& needs) {
   // The larger of what any table wants: baseline keeps bf16 operands in f32, AVX-512 has the widest panels.
   size_t most = 0;
-  for (const cpu::Table* isa : {&table_of<kBaseline>(), &best_table()}) {
+  for (const cpu::Table* isa : {&table_of<kBaseline>(), &table_at(best_isa())}) {
     for (const bool bf16 : {false, true}) {
       cpu::AttentionJob job;
       job.heads = needs.heads, job.kv_heads = needs.kv_heads;

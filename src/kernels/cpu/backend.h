@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels/context.h"
+
 namespace minke {
 
 // Names that cpu_kernels takes on this machine, the best last: "baseline", "avx2", "avx512", "avx512_bf16".
@@ -20,5 +22,12 @@ struct CpuScratchNeeds {
   int64_t groups = 1;                                       // experts, or the batch of a batched product
 };
 size_t cpu_scratch_bytes(const CpuScratchNeeds& needs);
+
+// What the arithmetic and the memory give when nothing else is done (isa/peak.cpp), on all threads. 0 where the context has
+// another backend, or its instruction set no such loop.
+// Multiply-adds on registers in f32, bf16 or 8-bit integers (u8); the operations done, 2 a multiply-add.
+double cpu_peak_loop(const Context& ctx, DType dtype, int64_t rounds);
+// Reads (most of) the bytes in 1, 2, 4 or 8 streams a thread; how many.
+int64_t cpu_read_loop(const Context& ctx, const Operand& bytes, int streams, bool prefetch);
 
 }  // namespace minke

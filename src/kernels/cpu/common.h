@@ -17,6 +17,7 @@ namespace minke::cpu {
 MINKE_OPS(MINKE_DECLARE_CPU)
 #undef MINKE_DECLARE_CPU
 size_t packed_bytes(const Table& isa, int64_t k, int64_t n, DType compute);
+const Table* find_table(const Kernels& kernels);  // null for another backend's
 
 inline void expect_shape(const Operand& o, std::initializer_list<int64_t> shape, const char* what,
                          SourceLocation where = SourceLocation::current()) {

@@ -155,6 +155,12 @@ struct Table {
   void (*column_sums)(float* y, const Rows& x, int64_t num_rows, int64_t begin, int64_t end) = nullptr;
   void (*adamw)(const AdamJob&, int64_t begin, int64_t end) = nullptr;
   double (*sum_squares)(const void* x, bool half, int64_t n) = nullptr;
+
+  // peak.cpp. Operations that were done (2 a multiply-add); bytes that were read, in 1, 2, 4 or 8 streams.
+  double (*peak_f32)(int64_t rounds) = nullptr;
+  double (*peak_bf16)(int64_t rounds) = nullptr;
+  double (*peak_int8)(int64_t rounds) = nullptr;
+  int64_t (*read)(const void* data, int64_t bytes, int streams, bool prefetch) = nullptr;
 };
 
 #define MINKE_DECLARE_FILL(isa)         \
@@ -165,6 +171,7 @@ struct Table {
   void fill_cached(Table&);             \
   void fill_rows(Table&);               \
   void fill_streams(Table&);            \
+  void fill_peak(Table&);               \
   }
 MINKE_DECLARE_FILL(baseline)
 MINKE_DECLARE_FILL(avx2)

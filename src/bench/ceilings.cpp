@@ -1,0 +1,94 @@
+#include "bench/ceilings.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "bench/measure.h"
+#include "bench/onednn.h"
+#include "bench/operands.h"
+#include "kernels/cpu/backend.h"
+
+namespace minke {
+namespace {
+
+constexpr int64_t kSize = 1024;
+constexpr double kProduct = 2.0 * kSize * kSize * kSize;
+
+Ceiling::Try rated(std::string how, double work, const Timing& t) {
+  return {std::move(how), work / t.best, t.core_seconds > 0 ? work / t.core_seconds : 0};
+}
+
+void try_registers(const Context& ctx, DType dtype, double seconds, Ceiling& ceiling) {
+  constexpr int64_t kRounds = int64_t(1) << 19;  // about a millisecond
+  double operations = cpu_peak_loop(ctx, dtype, 1);
+  if (operations == 0) return;
+  const Timing t = measure(seconds, [&] { operations = cpu_peak_loop(ctx, dtype, kRounds); });
+  Ceiling::Try& all = ceiling.tries.emplace_back(rated("multiply-adds on registers", operations, t));
+  // Threads share nothing here. On a busy machine they hardly ever run all at once: then what one does, times their number.
+  all.rate = std::max(all.rate, all.rate_per_core * std::min(ctx.threads->count(), hardware_threads()));
+}
+
+void try_own_product(const Context& ctx, DType dtype, double seconds, Ceiling& ceiling) {
+  Operands operands(ctx);
+  const Operand a = operands.random(dtype, {kSize, kSize}), c = operands.empty(dtype, {kSize, kSize}),
+                b = operands.packed(operands.random(dtype, {kSize, kSize}), dtype);
+  const Timing t = measure(seconds, [&] {
+    ctx.kernels->gemm(ctx, {.a = a, .b = b, .c = c, .compute = dtype});
+    ctx.kernels->synchronize(ctx);
+  });
+  ceiling.tries.push_back(rated("packed product 1024³", kProduct, t));
+}
+
+void try_library(const Context& ctx, DType dtype, double seconds, Ceiling& ceiling) {
+  const OneDnn library(ctx.threads->count());
+  const std::string version = library.version();
+  const size_t bytes = size_t(kSize * kSize) * 4;  // enough for any of the types; zeros multiply as fast
+  const Tensor a(host_memory(), DType::u8, {int64_t(bytes)}), b(host_memory(), DType::u8, {int64_t(bytes)}),
+      c(host_memory(), DType::u8, {int64_t(bytes)});
+  const auto run = [&] { return library.multiply(dtype, kSize, a.operand().data, b.operand().data, c.operand().data); };
+  if (version.empty() || !run()) return;
+  const Timing t = measure(seconds, [&] { run(); });
+  ceiling.tries.push_back(rated(fmt::format("oneDNN {} product 1024³", version), kProduct, t));
+}
+
+}  // namespace
+
+Ceiling::Try Ceiling::best() const {
+  const auto it = std::max_element(tries.begin(), tries.end(), [](auto& a, auto& b) { return a.rate < b.rate; });
+  return it == tries.end() ? Try{"none"} : *it;
+}
+
+double Ceiling::rate_per_core() const {
+  double most = 0;
+  for (const Try& t : tries) most = std::max(most, t.rate_per_core);
+  return most;
+}
+
+Ceiling product_ceiling(const Context& ctx, DType dtype, double seconds, bool library) {
+  Ceiling ceiling;
+  try_registers(ctx, dtype, seconds, ceiling);
+  if (dtype != DType::u8) try_own_product(ctx, dtype, seconds, ceiling);
+  if (library) try_library(ctx, dtype, seconds, ceiling);
+  return ceiling;
+}
+
+Ceiling read_ceiling(const Context& ctx, double seconds, int64_t bytes) {
+  Ceiling ceiling;
+  const Tensor memory(*ctx.memory, DType::f32, {bytes / 4});
+  ctx.kernels->fill(ctx, {.dst = memory, .value = 1});  // a page that was never written may be the one page of zeros
+  const Operand all = Operand::of(memory.operand().data, DType::u8, {bytes});
+  for (const bool prefetch : {false, true}) {
+    for (const int streams : {1, 2, 4, 8}) {
+      int64_t read = cpu_read_loop(ctx, all, streams, prefetch);
+      if (read == 0) return ceiling;
+      const Timing t = measure(seconds, [&] { read = cpu_read_loop(ctx, all, streams, prefetch); });
+      ceiling.tries.push_back(
+          rated(fmt::format("{} stream{} a thread{}", streams, streams == 1 ? "" : "s", prefetch ? ", prefetched" : ""),
+                double(read), t));
+    }
+  }
+  return ceiling;
+}
+
+}  // namespace minke

@@ -1,0 +1,31 @@
+// The most that this machine's arithmetic and memory give on the threads of a context: each the best of several ways, so
+// that a share of it means something. Test: tests/bench/ceilings_test.cpp.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "kernels/context.h"
+
+namespace minke {
+
+struct Ceiling {
+  struct Try {
+    std::string how;
+    double rate = 0;           // operations (2 a multiply-add) or bytes per second
+    double rate_per_core = 0;  // … per second of processor time: what others on the machine lower least
+  };
+  std::vector<Try> tries;
+  Try best() const;              // rates 0 if there is none
+  double rate_per_core() const;  // the highest
+};
+
+// Of matrix products in f32, bf16 or 8-bit integers (u8): multiply-adds on registers, our own product of 1024³ where there
+// is one, and with `library` oneDNN's, if the machine has it. bf16 operands are multiplied as f32 where the instruction
+// set has nothing for them, so the f32 ceiling is theirs then. About `seconds` for each way, and 20 ms at least.
+Ceiling product_ceiling(const Context& ctx, DType dtype, double seconds, bool library = false);
+
+// Of reading: 1, 2, 4 or 8 streams a thread, plain and prefetching, over so many bytes that no cache holds them, in huge
+// pages where the system gives them.
+Ceiling read_ceiling(const Context& ctx, double seconds, int64_t bytes = int64_t(256) << 20);
+
+}  // namespace minke

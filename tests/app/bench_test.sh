@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# minke bench: figures of the machine, of kernels and of training steps, as JSON, too; mistakes are one message. How fast
+# anything is decides nothing.
+. "$(dirname "$0")/lib.sh"
+
+# positive FILE KEY…: every KEY has a number above 0.
+positive() {
+  local file=$1 key
+  shift
+  for key; do
+    grep -qE "^ *\"$key\": [0-9.e+-]*[1-9]" "$file" || fail "$file: $key is not above 0: $(grep "\"$key\"" "$file" || echo "it is not there")"
+  done
+}
+
+$minke bench machine --seconds 0.05 --json machine.json >machine.txt
+head -1 machine.txt | grep -q '^machine  *minke .* threads\? ' || fail "the first line does not name the machine: $(head -1 machine.txt)"
+for part in f32 bf16 int8 read; do
+  grep -q "^$part  *[0-9]" machine.txt && grep -q "^  \"$part\": {" machine.json || fail "no ceiling of $part: $(cat machine.txt)"
+done
+positive machine.json threads rate
+
+tiny=(--set model.hidden_size=32 --set model.num_hidden_layers=2 --set model.moe_intermediate_size=16
+  --set model.vocab_size=300 --set tokenizer.vocab_size=300 --set train.sequence_length=32 --set train.batch_size=4)
+for precision in bf16 f32; do
+  TMPDIR=$work $minke bench train --steps 1 --warmup 0 --seconds 0 "${tiny[@]}" --set train.precision=$precision \
+    --json train.json >train.txt
+  positive train.json threads parameters active_matmul_parameters tokens_per_step tokens_per_second \
+    tokens_per_second_min tokens_per_second_max share_of_peak peak_flops matmul_flops_per_token \
+    attention_flops_per_token experts_forward experts_dw optimizer data_loading peak_rss_bytes bytes_per_parameter \
+    activation_bytes
+  grep -q "\"precision\": \"$precision\"" train.json || fail "not in $precision"
+  grep -q '"preset": "v3-11m"' train.json || fail "not the preset"
+  grep -q '"tokens_per_step": 128' train.json || fail "--set was not heard"
+  [ -z "$(find . -name '*.tokens*')" ] || fail "left behind: $(find . -name '*.tokens*')"
+done
+# Every line of the table has its twin: the parts of a step.
+while read -r part _; do
+  grep -q "^    \"$part\": " train.json || fail "train.json lacks $part"
+done < <(grep '^  ' train.txt)
+
+$minke bench gemm --seconds 0 --only 'dW 512x512' --json gemm.json >gemm.txt
+[ "$(grep -c 'GFLOP/s' gemm.txt)" = 2 ] || fail "not two rows: $(cat gemm.txt)"
+positive gemm.json rate share ceiling cold_rate milliseconds
+$minke bench attention --seconds 0 --only 'latent' >rows.txt
+grep -q 'GB/s' rows.txt || fail "no row of attention"
+$minke bench streams --seconds 0 --only 'adamw' >rows.txt
+grep -q 'GB/s' rows.txt || fail "no row of streams"
+
+mistake 'there is no preset v3-12m' $minke bench train --preset v3-12m
+mistake 'there is no key train.stepz' $minke bench train --set train.stepz=3
+mistake 'no row has "nothing" in its name' $minke bench streams --seconds 0 --only nothing
+mistake 'lower train.micro_batch_size or make the model smaller' \
+  $minke bench train --set model.hidden_size=8192 --set model.n_routed_experts=64
+echo "bench: done"

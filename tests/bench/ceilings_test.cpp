@@ -1,0 +1,59 @@
+// Ceilings exist and are finite for every instruction set; the loops do the work they say.
+#include "bench/ceilings.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "kernels/cpu/backend.h"
+#include "support/random.h"
+
+namespace minke {
+namespace {
+
+using test::TestContext;
+
+void expect_ceiling(const Ceiling& c, size_t tries) {
+  EXPECT_EQ(c.tries.size(), tries);
+  for (const Ceiling::Try& t : c.tries) {
+    EXPECT_TRUE(std::isfinite(t.rate) && t.rate > 0) << t.how;
+    EXPECT_TRUE(std::isfinite(t.rate_per_core) && t.rate_per_core >= 0) << t.how;
+    EXPECT_LE(t.rate, c.best().rate);
+    EXPECT_LE(t.rate_per_core, c.rate_per_core());
+  }
+}
+
+TEST(Ceilings, OfEveryInstructionSet) {
+  for (const std::string& isa : available_isas()) {
+    SCOPED_TRACE(isa);
+    const TestContext ctx(cpu_kernels(isa), host_memory(), 2);
+    expect_ceiling(product_ceiling(ctx, DType::f32, 0), 2);
+    expect_ceiling(product_ceiling(ctx, DType::bf16, 0), 2);
+#if defined(__x86_64__)
+    expect_ceiling(product_ceiling(ctx, DType::u8, 0), 1);
+#endif
+    expect_ceiling(read_ceiling(ctx, 0, 1 << 20), 8);
+  }
+}
+
+TEST(Ceilings, NoneWithoutLoops) {
+  const TestContext ctx(reference_kernels());
+  EXPECT_EQ(product_ceiling(ctx, DType::u8, 0).best().rate, 0);
+  EXPECT_EQ(product_ceiling(ctx, DType::u8, 0).rate_per_core(), 0);
+  EXPECT_TRUE(read_ceiling(ctx, 0, 1 << 16).tries.empty());
+}
+
+TEST(Ceilings, LoopsCountWhatTheyDo) {
+  const TestContext ctx(cpu_kernels("baseline"), host_memory(), 3);
+  // 4 lanes, 12 sums, 2 operations, 10 rounds, 3 threads
+  EXPECT_EQ(cpu_peak_loop(ctx, DType::f32, 10), 4 * 12 * 2 * 10 * 3);
+  EXPECT_EQ(cpu_peak_loop(ctx, DType::bf16, 10), 4 * 12 * 2 * 10 * 3);
+  const Tensor bytes(host_memory(), DType::u8, {12 * 8 * 64});
+  for (const int streams : {1, 2, 4, 8})
+    for (const bool prefetch : {false, true})
+      EXPECT_EQ(cpu_read_loop(ctx, bytes, streams, prefetch), 12 * 8 * 64) << streams;
+  EXPECT_EQ(cpu_read_loop(ctx, bytes, 3, false), 0);
+}
+
+}  // namespace
+}  // namespace minke
