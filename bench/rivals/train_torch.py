@@ -37,7 +37,7 @@ import sys
 import tempfile
 import time
 
-from torch_row import PRESETS
+from torch_row import PRESETS, peak_bytes
 
 PACKAGES = ["torch==2.13.0", "transformers==5.24.0", "numpy"]
 WAYS = [f"{experts}/{mode}/{precision}" for experts in ("eager", "grouped_mm", "batched_mm")
@@ -61,7 +61,7 @@ def python_of(venv):
     python = pathlib.Path(venv, "bin", "python").absolute()
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)  # nothing to do if all are there
     return str(python)
 
 
@@ -89,11 +89,11 @@ class Rival:
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             process = subprocess.Popen([self.python, script, json.dumps(row)], stdout=out, stderr=err,
                                        env=environment(self.o.isa), process_group=0)  # a new session would escape nice
-            note = ""
+            note, peak = "", 0
             try:
                 process.wait(self.o.limit)
             except subprocess.TimeoutExpired:
-                note = f"cut after {self.o.limit} s"
+                note, peak = f"cut after {self.o.limit:g} s", peak_bytes(process.pid)
             finally:  # also when we are stopped; the compilers that the row left behind go with it
                 try:
                     os.killpg(process.pid, signal.SIGKILL)
@@ -122,7 +122,7 @@ class Rival:
                     cpu_seconds=[s["cpu"] for s in times], tokens_per_second=[tokens / s["step"] for s in times],
                     warmup_seconds=[s["warmup"] for s in said if "warmup" in s],
                     losses=[s["loss"] for s in said if "loss" in s],
-                    peak_bytes=max((s["peak_bytes"] for s in said), default=0))
+                    peak_bytes=max([peak] + [s["peak_bytes"] for s in said]))
 
     def choose(self):
         """The faster attention and AdamW, each tried in a short run; those given on the command line are not tried."""
@@ -266,4 +266,5 @@ def main():
         pathlib.Path(o.json).write_text(json.dumps(result, indent=1) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
