@@ -19,8 +19,8 @@ grouped_mm/plain/fp32; the faster ones serve all rows. The first two steps, with
 
 Each row is a process of its own (torch_row.py): its high-water mark of memory is its own, and a row that fails, wants
 more than --memory or is not done after --limit seconds says so. With --minke, the fastest row that has FP32 masters and
-the fastest of all alternate with `minke bench train`, a fresh process each turn; ratios are taken turn by turn. On a
-busy machine look at CPU s, the processor time of a step, and trust only the ratios.
+the fastest of all alternate with `minke bench train`, a fresh process each turn; ratios are taken turn by turn. Other
+jobs on the machine slow PyTorch's threads, which wait for each other, out of proportion; CPU s is a step's CPU time.
 
 --venv: torch==2.13.0 on x86 Linux comes with CUDA from PyPI; PIP_INDEX_URL or PIP_EXTRA_INDEX_URL can name an index
 with the CPU build, which is all that is needed.
