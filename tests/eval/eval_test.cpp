@@ -157,8 +157,8 @@ TEST(Needle, TasksHideTheAnswerWhereTheySay) {
     ++(text.starts_with("Say") ? recitals : haystacks);
     EXPECT_EQ(questions, text.starts_with("Say") ? 1 : 8) << text;
   }
-  EXPECT_GT(haystacks, recitals);
-  EXPECT_GT(recitals, 0);
+  EXPECT_GT(haystacks, 5);
+  EXPECT_GT(recitals, 5);
 }
 
 // A model that knows nothing finds nothing; every cell is there, and no text is longer than was asked for.

@@ -93,17 +93,17 @@ NeedleTask make_needle(uint64_t seed, uint64_t index, size_t bytes, double depth
 namespace {
 
 // Passwords, and the same once more: whoever has learned to look up what followed a word knows all of the second half.
-// Needles alone ask for that too rarely: of 1.5M tokens of them a small model learned nothing.
+// Needles alone ask for that too rarely: a small model learns it from 3M tokens of recitals, and not from 7M of needles.
 std::string recital(Rng& rng) {
   std::string list;
-  for (const Needle& n : draw_needles(rng, 4 + rng.below(17))) list += fmt::format(" {} {}", n.key, n.value);
+  for (const Needle& n : draw_needles(rng, 4 + rng.below(9))) list += fmt::format(" {} {}", n.key, n.value);
   return "Say" + list + ".\nSay" + list + ".";
 }
 
 }  // namespace
 
 std::string corpus::needle_text(Rng rng) {
-  if (rng.below(3) == 0) return recital(rng);
+  if (rng.below(2) == 0) return recital(rng);
   const auto bytes = size_t(40 * std::pow(50.0, rng.uniform()));
   const auto needles = draw_needles(rng, kNeedles);
   std::array<double, kNeedles> depths;
