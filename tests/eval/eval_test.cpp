@@ -144,18 +144,24 @@ TEST(Needle, TasksHideTheAnswerWhereTheySay) {
     EXPECT_NE(task.prompt, make_needle(1, 8, 1500, depth).prompt);
     EXPECT_TRUE(task.answer.size() > 2 && task.answer[0] == ' ') << task.answer;
   }
-  // Documents to learn from: every line after the first one repeats what the first one says.
+  // Documents to learn from: every word that is asked for stands behind the same word before.
   int haystacks = 0, recitals = 0;
   for (uint64_t i = 0; i < 30; ++i) {
     const std::string text = corpus::needle_text(Rng{RngKey{i}});
-    int questions = 0;
-    for (size_t line = text.rfind("\n", text.find("\nThe password is")); line != text.npos; ++questions) {
+    const bool recital = text.starts_with("Say");
+    ++(recital ? recitals : haystacks);
+    const size_t first = recital ? text.find('\n') : text.rfind('\n', text.find("\nThe password is"));
+    int lines = 0;
+    for (size_t line = first; line != text.npos; line = text.find('\n', line + 1), ++lines) {
       const size_t end = std::min(text.find('\n', line + 1), text.size());
-      EXPECT_LT(text.find(text.substr(line + 1, end - line - 1)), line) << text;
-      line = text.find('\n', line + 1);
+      for (size_t at = line + (recital ? 4 : 16); at < end - 1;) {
+        const size_t next = text.find(' ', text.find(' ', at + 1) + 1);  // " key value"
+        const std::string pair = text.substr(at, std::min(next, end - 1) - at);
+        EXPECT_LT(text.find(pair), line) << pair << " in " << text;
+        at = std::min(next, end);
+      }
     }
-    ++(text.starts_with("Say") ? recitals : haystacks);
-    EXPECT_EQ(questions, text.starts_with("Say") ? 1 : 8) << text;
+    EXPECT_EQ(lines, recital ? 3 : 8) << text;
   }
   EXPECT_GT(haystacks, 5);
   EXPECT_GT(recitals, 5);
@@ -171,7 +177,7 @@ TEST(Needle, ReportsEveryLengthAndDepth) {
   Model model(ctx, config, Precision::f32(), 256);
   model.weights().initialise(ctx, 0.25);
   Likelihood likelihood(ctx, model, 256);
-  const auto cells = find_needles(ctx, likelihood, tokenizer, {.lengths = {100, 256}, .depths = 3, .trials = 2});
+  const auto cells = find_needles(ctx, likelihood, tokenizer, {.lengths = {160, 256}, .depths = 3, .trials = 2});
   ASSERT_EQ(cells.size(), 6u);
   EXPECT_EQ(cells[4].length, 256);
   EXPECT_EQ(cells[4].depth, 0.5);

@@ -18,8 +18,8 @@ struct NeedleTask {
 NeedleTask make_needle(uint64_t seed, uint64_t index, size_t bytes, double depth);
 
 namespace corpus {
-// Half of the time a list of passwords, said twice. Otherwise a haystack of 40 to 2,000 bytes (as many short ones as long
-// ones), and after it, twice, the question and answer of every needle in it.
+// Two times in three a list of passwords, said four times. Otherwise a haystack of 40 to 2,000 bytes (as many short ones as
+// long ones), and after it, twice, the question and answer of every needle in it.
 std::string needle_text(Rng rng);
 }  // namespace corpus
 
