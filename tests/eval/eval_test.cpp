@@ -146,7 +146,7 @@ TEST(Needle, TasksHideTheAnswerWhereTheySay) {
   }
   // Documents to learn from: every word that is asked for stands behind the same word before.
   int haystacks = 0, recitals = 0;
-  for (uint64_t i = 0; i < 30; ++i) {
+  for (uint64_t i = 0; i < 100; ++i) {
     const std::string text = corpus::needle_text(Rng{RngKey{i}});
     const bool recital = text.starts_with("Say");
     ++(recital ? recitals : haystacks);
@@ -163,8 +163,8 @@ TEST(Needle, TasksHideTheAnswerWhereTheySay) {
     }
     EXPECT_EQ(lines, recital ? 3 : 8) << text;
   }
-  EXPECT_GT(haystacks, 5);
-  EXPECT_GT(recitals, 5);
+  EXPECT_GT(haystacks, 2);
+  EXPECT_GT(recitals, 50);
 }
 
 // A model that knows nothing finds nothing; every cell is there, and no text is longer than was asked for.

@@ -96,13 +96,15 @@ NeedleTask make_needle(uint64_t seed, uint64_t index, size_t bytes, double depth
 
 namespace {
 
-// Nothing but passwords, four times, each time in another order: after the first time, every second word is known to whoever
-// has learned to look up what followed a word. Needles among stories ask for that too rarely for a small model to find it.
+// Nothing but passwords, four times: after the first time, every second word is known to whoever has learned to look up what
+// followed a word, and every word where the order stays the same. Needles among stories ask for that too rarely for a small
+// model to find it.
 std::string recital(Rng& rng) {
-  std::vector<Needle> needles = draw_needles(rng, 4 + rng.below(5));
+  std::vector<Needle> needles = draw_needles(rng, 2 + rng.below(8));
+  const bool in_order = rng.below(2) == 0;
   std::string text;
   for (int round = 0; round < 4; ++round) {
-    shuffle(rng, needles);
+    if (!in_order) shuffle(rng, needles);
     text += round ? "\nSay" : "Say";
     for (const Needle& n : needles) text += fmt::format(" {} {}", n.key, n.value);
     text += ".";
@@ -113,7 +115,7 @@ std::string recital(Rng& rng) {
 }  // namespace
 
 std::string corpus::needle_text(Rng rng) {
-  if (rng.below(3) > 0) return recital(rng);
+  if (rng.below(10) > 0) return recital(rng);
   const auto bytes = size_t(40 * std::pow(50.0, rng.uniform()));
   std::vector<Needle> needles = draw_needles(rng, kNeedles);
   std::array<double, kNeedles> depths;

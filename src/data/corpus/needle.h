@@ -18,7 +18,7 @@ struct NeedleTask {
 NeedleTask make_needle(uint64_t seed, uint64_t index, size_t bytes, double depth);
 
 namespace corpus {
-// Two times in three a list of passwords, said four times. Otherwise a haystack of 40 to 2,000 bytes (as many short ones as
+// Nine times in ten a list of passwords, said four times. Otherwise a haystack of 40 to 2,000 bytes (as many short ones as
 // long ones), and after it, twice, the question and answer of every needle in it.
 std::string needle_text(Rng rng);
 }  // namespace corpus
