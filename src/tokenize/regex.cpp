@@ -18,8 +18,8 @@ namespace {
 constexpr size_t kMaxPattern = 1 << 16;
 constexpr size_t kMaxTranslated = 1 << 20;  // a spelled-out \\w takes 14 kB
 
-// The ranges of a category as they stand in a class; empty if there is no such category. Kept: a pattern names the same
-// few over and over, and "L" alone takes 60 µs.
+// The ranges of a category as they stand in a class; empty if there is no such category. Kept, because patterns name the
+// same few over and over.
 std::string_view spelled(std::string_view category, bool negated) {
   static std::mutex mutex;
   static std::map<std::pair<std::string, bool>, std::string> known;  // at most 2 × 37
@@ -196,7 +196,7 @@ struct Code {
 }  // namespace
 
 // `exact` has the category ranges spelled out, for text newer than PCRE2's Unicode. That is rare, and compiling it takes
-// ten times as long: it is done at the first such text. (Not by std::call_once, which hangs under ThreadSanitizer once
+// 12 to 22 times as long: it is done at the first such text. (Not by std::call_once, which hangs under ThreadSanitizer once
 // the pattern has been refused.)
 struct Regex::Compiled {
   const std::string pattern, where;
