@@ -38,9 +38,13 @@ void MergeTable::set(int32_t left, int32_t right, Merge merge) {
 
 void Bpe::index_byte_pairs() {
   byte_pairs.assign(256 * 256, {kNoRank, 0});
-  for (int a = 0; a < 256; ++a)
-    for (int b = 0; b < 256; ++b)
-      if (id_of_byte[a] >= 0 && id_of_byte[b] >= 0) byte_pairs[a << 8 | b] = merges.find(id_of_byte[a], id_of_byte[b]);
+  std::unordered_map<int32_t, int> byte_of_id;
+  for (int byte = 0; byte < 256; ++byte)
+    if (id_of_byte[byte] >= 0) byte_of_id.emplace(id_of_byte[byte], byte);
+  merges.for_each([&](int32_t left, int32_t right, MergeTable::Merge merge) {
+    const auto a = byte_of_id.find(left), b = byte_of_id.find(right);
+    if (a != byte_of_id.end() && b != byte_of_id.end()) byte_pairs[a->second << 8 | b->second] = merge;
+  });
 }
 
 // Of each character c that alone becomes one token, by merges of rank ≤ R: if whatever merges reach over its ends (of

@@ -117,24 +117,38 @@ std::vector<std::string_view> pretokenizer_names() {
   return names;
 }
 
-Pretokenizer::Pretokenizer(const json& description, std::string_view where, bool allow_fast) {
+void Pretokenizer::read(const json& description, std::string_view where) {
   add(description, std::string(where), 0);
   if (!byte_level_)
     user_error(
         "{}: has no \"ByteLevel\" component. Only byte-level BPE is supported (DeepSeek, Llama-3, Qwen, GPT-2, "
         "SmolLM …).",
         where);
-  if (!allow_fast) return;
+}
+
+Pretokenizer::Pretokenizer(const json& description, std::string_view where, bool allow_fast) {
+  read(description, where);
   static const std::vector<std::pair<std::string, const Known*>> signatures = [] {
     std::vector<std::pair<std::string, const Known*>> out;
-    for (const Known& known : kKnown)
-      out.emplace_back(Pretokenizer(known.make(), known.name, false).signature_, &known);
+    for (const Known& known : kKnown) {
+      Pretokenizer made;
+      made.read(known.make(), known.name);
+      out.emplace_back(std::move(made.signature_), &known);
+    }
     return out;
   }();
   for (const auto& [signature, known] : signatures) {
-    if (signature != signature_) continue;
+    if (!allow_fast || signature != signature_) continue;
     fast_ = known->fast;
     name_ = known->name;
+    stages_.clear();
+    return;
+  }
+  for (Stage& stage : stages_) {
+    Split* const split = std::get_if<Split>(&stage);
+    if (!split) continue;
+    if (const Uncompiled* regex = std::get_if<Uncompiled>(&split->pattern))
+      split->pattern = Regex(regex->pattern, regex->where);
   }
 }
 
@@ -165,7 +179,7 @@ void Pretokenizer::add(const json& description, const std::string& where, int de
       signature_ += describe("PrefixSpace", "", "", false);
     }
     if (field(description, "use_regex", true, where)) {
-      stages_.push_back(Split{Regex(kGpt2Regex, where), Behavior::kIsolated, false});
+      stages_.push_back(Split{Uncompiled{kGpt2Regex, where}, Behavior::kIsolated, false});
       signature_ += describe("Regex", kGpt2Regex, "Isolated", false);
     }
   } else {
@@ -191,7 +205,7 @@ void Pretokenizer::add_split(const json& description, const std::string& where) 
     user_error("{}.pattern: must be an object with \"Regex\" or \"String\"", where);
   const std::string regex = field<std::string>(*pattern, "Regex", "", where + ".pattern");
   const std::string literal = field<std::string>(*pattern, "String", "", where + ".pattern");
-  if (!regex.empty()) stages_.push_back(Split{Regex(regex, where + ".pattern.Regex"), behavior, invert});
+  if (!regex.empty()) stages_.push_back(Split{Uncompiled{regex, where + ".pattern.Regex"}, behavior, invert});
   else if (!literal.empty()) stages_.push_back(Split{literal, behavior, invert});
   else user_error("{}.pattern: has neither a \"Regex\" nor a \"String\"", where);
   signature_ += describe(regex.empty() ? "String" : "Regex", regex.empty() ? literal : regex, name, invert);
@@ -201,6 +215,11 @@ void Pretokenizer::split(std::string_view text, Pieces& out) const {
   out.text = text;
   out.spans.clear();
   if (text.empty()) return;
+  if (fast_) {
+    for (size_t at = 0; at < text.size(); at = out.spans.back().end)
+      out.spans.push_back({at, fast_(unicode::tables(), text, at)});
+    return;
+  }
   out.spans.push_back({0, text.size()});
   for (const Stage& stage : stages_) {
     out.next.clear();

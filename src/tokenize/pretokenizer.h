@@ -26,7 +26,7 @@ class Pretokenizer {
   // allow_fast = false runs the regexes themselves: the oracle of the hand-written splitters.
   Pretokenizer(const nlohmann::json& description, std::string_view where, bool allow_fast = true);
 
-  // The hand-written splitter that does all of the work, or nullptr: then split() must be called.
+  // The hand-written splitter that does all of the work, or nullptr: then split() must be called (it works always).
   NextPiece fast() const { return fast_; }
   std::string_view name() const { return name_; }  // "deepseek_v3", …, or the components: "Split, Digits, ByteLevel"
   void split(std::string_view text, Pieces& out) const;
@@ -34,21 +34,26 @@ class Pretokenizer {
  private:
   enum class Behavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
   struct Digits {};
+  struct Uncompiled {  // only while the description is read
+    std::string pattern, where;
+  };
   struct Split {
-    std::variant<Regex, std::string, Digits> pattern;
+    std::variant<Uncompiled, Regex, std::string, Digits> pattern;
     Behavior behavior;
     bool invert;
   };
   struct PrefixSpace {};
   using Stage = std::variant<Split, PrefixSpace>;
 
+  Pretokenizer() = default;
+  void read(const nlohmann::json& description, std::string_view where);
   void add(const nlohmann::json& description, const std::string& where, int depth);
   void add_split(const nlohmann::json& description, const std::string& where);
   static void apply(const Split& stage, Pieces& pieces);
   static void apply(PrefixSpace stage, Pieces& pieces);
 
-  std::vector<Stage> stages_;
-  std::string signature_;  // what the fast splitters are recognised by
+  std::vector<Stage> stages_;  // none where a hand-written splitter does the work
+  std::string signature_;      // what the fast splitters are recognised by
   std::string name_;
   NextPiece fast_ = nullptr;
   bool byte_level_ = false;

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
@@ -15,13 +18,23 @@ namespace {
 constexpr size_t kMaxPattern = 1 << 16;
 constexpr size_t kMaxTranslated = 1 << 20;  // a spelled-out \\w takes 14 kB
 
-std::string spelled(const std::vector<unicode::Range>& ranges) {
+// The ranges of a category as they stand in a class; empty if there is no such category. Kept, because patterns name the
+// same few over and over.
+std::string_view spelled(std::string_view category, bool negated) {
+  static std::mutex mutex;
+  static std::map<std::pair<std::string, bool>, std::string> known;  // at most 2 × 37
+  const std::lock_guard lock(mutex);
+  std::pair key(std::string(category), negated);
+  if (const auto found = known.find(key); found != known.end()) return found->second;
+  std::vector<unicode::Range> ranges = unicode::ranges_of(category);
+  if (ranges.empty()) return {};
+  if (negated) ranges = unicode::complement(ranges);
   std::string out;
   for (const auto& r : ranges) {
     fmt::format_to(std::back_inserter(out), "\\x{{{:x}}}", uint32_t(r.first));
     if (r.last != r.first) fmt::format_to(std::back_inserter(out), "-\\x{{{:x}}}", uint32_t(r.last));
   }
-  return out;
+  return known.emplace(std::move(key), std::move(out)).first->second;
 }
 
 // Walks the pattern once; `atom` is where the last complete atom begins in the output, for {n,m}+.
@@ -41,10 +54,9 @@ struct Translator {
     bool negated = in[at + 1] == 'P';
     if (name.starts_with('^')) negated = !negated, name.remove_prefix(1);
     if (!spell_out || name.empty() || name.size() > 2) return false;
-    std::vector<unicode::Range> ranges = unicode::ranges_of(name);
+    const std::string_view ranges = spelled(name, negated);
     if (ranges.empty()) return false;
-    if (negated) ranges = unicode::complement(ranges);
-    out += fmt::format(fmt::runtime(in_class ? "{}" : "[{}]"), spelled(ranges));
+    out += fmt::format(fmt::runtime(in_class ? "{}" : "[{}]"), ranges);
     at = close + 1;
     return true;
   }
@@ -53,8 +65,10 @@ struct Translator {
   // as word characters.
   std::string word() const {
     std::string out;
-    for (const char* category : {"L", "M", "Nd", "Nl", "Pc"})
-      out += spell_out ? spelled(unicode::ranges_of(category)) : fmt::format("\\p{{{}}}", category);
+    for (const char* category : {"L", "M", "Nd", "Nl", "Pc"}) {
+      if (spell_out) out += spelled(category, false);
+      else out += fmt::format("\\p{{{}}}", category);
+    }
     return out +
            "\\xb2\\xb3\\xb9\\x{bc}-\\x{be}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{"
            "1f189}";
@@ -71,8 +85,7 @@ struct Translator {
     else if (c == 'W' && !in_class) out += fmt::format("[^{}]", word());
     else if (c == 'b' && !in_class) out += fmt::format("(?:(?<=[{0}])(?![{0}])|(?<![{0}])(?=[{0}]))", word());
     else if (c == 'B' && !in_class) out += fmt::format("(?:(?<=[{0}])(?=[{0}])|(?<![{0}])(?![{0}]))", word());
-    else if (c == 'd' && spell_out)
-      out += fmt::format(fmt::runtime(in_class ? "{}" : "[{}]"), spelled(unicode::ranges_of("Nd")));
+    else if (c == 'd' && spell_out) out += fmt::format(fmt::runtime(in_class ? "{}" : "[{}]"), spelled("Nd", false));
     else if (c == 'h') out += in_class ? "0-9A-Fa-f" : "[0-9A-Fa-f]";  // a hex digit in Ruby, a blank in PCRE2
     else out += in.substr(at, 2);
     at += 2;
@@ -146,7 +159,9 @@ std::string translate_oniguruma(std::string_view pattern, bool spell_out) {
   return Translator{pattern, spell_out, 0, {}, 0, {}}.translate();
 }
 
-struct Regex::Code {
+namespace {
+
+struct Code {
   pcre2_code* code = nullptr;
   pcre2_match_context* context = nullptr;
   ~Code() {
@@ -178,18 +193,41 @@ struct Regex::Code {
   }
 };
 
-Regex::Regex(std::string_view pattern, std::string_view where) : where_(where) {
+}  // namespace
+
+// `exact` has the category ranges spelled out, for text newer than PCRE2's Unicode. That is rare, and compiling it takes
+// 12 to 22 times as long: it is done at the first such text. (Not by std::call_once, which hangs under ThreadSanitizer once
+// the pattern has been refused.)
+struct Regex::Compiled {
+  const std::string pattern, where;
+  std::unique_ptr<Code> native;
+  std::mutex mutex;
+  std::unique_ptr<Code> exact_owner;
+  std::atomic<const Code*> exact = nullptr;
+
+  const Code& for_text(std::string_view text) {
+    if (!unicode::has_newer(text)) return *native;
+    if (const Code* ready = exact.load(std::memory_order_acquire)) return *ready;
+    const std::lock_guard lock(mutex);
+    if (!exact_owner) exact_owner = Code::compile(translate_oniguruma(pattern, true), pattern, where);
+    exact.store(exact_owner.get(), std::memory_order_release);
+    return *exact_owner;
+  }
+};
+
+Regex::Regex(std::string_view pattern, std::string_view where)
+    : compiled_(new Compiled{std::string(pattern), std::string(where), {}, {}, {}, {}}) {
   if (pattern.empty()) user_error("{}: the regex is empty", where);
   if (pattern.size() > kMaxPattern)
     user_error("{}: the regex has {} bytes; at most {} are accepted", where, pattern.size(), kMaxPattern);
   if (!unicode::is_valid_utf8(pattern)) user_error("{}: the regex is not valid UTF-8", where);
-  native_ = Code::compile(translate_oniguruma(pattern, false), pattern, where);
-  const std::string exact = translate_oniguruma(pattern, true);
-  if (exact.size() > kMaxTranslated) user_error("{}: the regex names too many Unicode categories", where);
-  exact_ = Code::compile(exact, pattern, where);
+  if (translate_oniguruma(pattern, true).size() > kMaxTranslated)
+    user_error("{}: the regex names too many Unicode categories", where);
+  compiled_->native = Code::compile(translate_oniguruma(pattern, false), pattern, where);
 }
 Regex::~Regex() = default;
 Regex::Regex(Regex&&) noexcept = default;
+Regex& Regex::operator=(Regex&&) noexcept = default;
 
 void Regex::find_all(std::string_view text, std::vector<Match>& out) const {
   out.clear();
@@ -209,7 +247,7 @@ void Regex::find_all(std::string_view text, std::vector<Match>& out) const {
     origin.push_back(text.size());
     subject = repaired;
   }
-  const Code& code = unicode::has_newer(subject) ? *exact_ : *native_;
+  const Code& code = compiled_->for_text(subject);
   pcre2_match_data* data = pcre2_match_data_create(1, nullptr);
   const size_t* span = pcre2_get_ovector_pointer(data);
   size_t last_end = std::string_view::npos;
@@ -219,7 +257,8 @@ void Regex::find_all(std::string_view text, std::vector<Match>& out) const {
     if (rc == PCRE2_ERROR_NOMATCH) break;
     if (rc < 0) {
       pcre2_match_data_free(data);
-      user_error("{}: the regex takes too long on this text (PCRE2 error {}): it backtracks without end", where_, rc);
+      user_error("{}: the regex takes too long on this text (PCRE2 error {}): it backtracks without end",
+                 compiled_->where, rc);
     }
     const size_t first = span[0], end = std::max(span[0], span[1]);
     if (!(first == end && first == last_end))

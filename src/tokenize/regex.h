@@ -20,15 +20,17 @@ class Regex {
   Regex(std::string_view pattern, std::string_view where);
   ~Regex();
   Regex(Regex&&) noexcept;
+  Regex& operator=(Regex&&) noexcept;
 
   // All matches from left to right, without overlap, empty ones included. Invalid bytes of text count as U+FFFD.
-  // Throws UserError if the pattern needs more steps than any sensible one (catastrophic backtracking).
+  // Throws UserError if the pattern needs more steps than any sensible one (catastrophic backtracking), or if it names so
+  // many categories that it cannot be compiled for code points that Unicode 14 does not have, and text has one.
+  // May be called from several threads at once.
   void find_all(std::string_view text, std::vector<Match>& out) const;
 
  private:
-  struct Code;
-  std::unique_ptr<Code> native_, exact_;  // exact: category ranges spelled out, for text newer than PCRE2's Unicode
-  std::string where_;
+  struct Compiled;
+  std::unique_ptr<Compiled> compiled_;
 };
 
 // The translation, for tests. spell_out: categories as explicit ranges of Unicode 16.

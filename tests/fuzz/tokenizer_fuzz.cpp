@@ -35,6 +35,11 @@ const Tokenizer& tokenizer() {
   return made;
 }
 
+// tokenizer_config.json names added tokens and nothing else of the file beside it, so that one is as short as can be.
+constexpr std::string_view kBesideConfig =
+    R"({"added_tokens": [{"id": 1, "content": "<｜begin▁of▁sentence｜>"}, {"id": 2, "content": "<｜end▁of▁sentence｜>"}],
+        "pre_tokenizer": {"type": "ByteLevel"}, "model": {"vocab": {"a": 0}, "merges": []}})";
+
 void require(bool ok) {
   if (!ok) std::abort();
 }
@@ -69,7 +74,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view rest(reinterpret_cast<const char*>(data) + 1, size - 1);
   if (data[0] == 'c') {
     try {
-      Tokenizer::from_json_text(tokenizer().json_text(), "fuzz", rest);
+      Tokenizer::from_json_text(kBesideConfig, "fuzz", rest);
     } catch (const UserError&) {
     }
     return 0;

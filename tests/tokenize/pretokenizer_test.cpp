@@ -14,13 +14,6 @@ using Strings = std::vector<std::string>;
 
 Strings split(const Pretokenizer& p, std::string_view text) {
   Strings out;
-  if (p.fast()) {
-    for (size_t at = 0, end; at < text.size(); at = end) {
-      end = p.fast()(unicode::tables(), text, at);
-      out.emplace_back(text.substr(at, end - at));
-    }
-    return out;
-  }
   Pieces pieces;
   p.split(text, pieces);
   for (const Match& m : pieces.spans) out.emplace_back(pieces.text.substr(m.first, m.end - m.first));

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "core/error.h"
 
 namespace minke {
@@ -57,6 +59,32 @@ TEST(Regex, InvalidBytesCountAsReplacementCharacters) {
   const std::string text = "a\xFF\xE4\xB8z\u00E9\x80";
   EXPECT_EQ(matches(R"(\p{S})", text), (Strings{"\xFF", "\xE4", "\xB8", "\x80"}));
   EXPECT_EQ(matches(R"(\p{L}+)", text), (Strings{"a", "z\u00E9"}));
+}
+
+// The form with the ranges spelled out is compiled by whichever thread first meets a code point of Unicode 16.
+TEST(Regex, NewerTextOnManyThreads) {
+  const Regex regex(R"(\p{L}+)", "test");
+  std::vector<std::vector<Match>> found(4);
+  std::vector<std::thread> threads;
+  for (auto& out : found) threads.emplace_back([&] { regex.find_all("a\u1C89b c", out); });
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& out : found) {
+    ASSERT_EQ(out.size(), 2u);
+    EXPECT_EQ(out[0].end, 5u);
+  }
+}
+
+// Spelled out, these 16 classes are too large for PCRE2: only text that needs them is refused, each time anew.
+TEST(Regex, TooLargeForNewerText) {
+  std::string words;
+  for (int i = 0; i < 16; ++i) words += "\\w";
+  const Regex regex(words, "file: field");
+  std::vector<Match> out;
+  regex.find_all("sixteen_letters_", out);
+  EXPECT_EQ(out.size(), 1u);
+  for (int i = 0; i < 2; ++i) EXPECT_THROW(regex.find_all("\u1C89", out), UserError);
+  regex.find_all("sixteen_letters_", out);
+  EXPECT_EQ(out.size(), 1u);
 }
 
 TEST(Regex, RefusesWhatCannotWork) {
