@@ -2,7 +2,7 @@
 # (help.sh). Both are shown planted faults first: a check that cannot fail checks nothing.
 function(minke_docs_test name)
   add_test(NAME docs.${name} COMMAND bash ${ARGN})
-  set_tests_properties(docs.${name} PROPERTIES LABELS docs TIMEOUT 600)
+  set_tests_properties(docs.${name} PROPERTIES LABELS docs TIMEOUT ${minke_timeout})
 endfunction()
 
 file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/*.md)
