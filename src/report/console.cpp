@@ -86,7 +86,7 @@ void Console::progress(const std::string& line, int64_t step, int64_t steps) {
   }
   const int64_t mark = steps > 0 ? step * 50 / steps : step;
   if (mark == last_mark_ && step != 1) return;
-  last_mark_ = step < steps ? mark : -1;  // the next thing of which there is progress begins anew
+  last_mark_ = steps == 0 || step < steps ? mark : -1;  // the next thing of which there is progress begins anew
   print(line);
 }
 

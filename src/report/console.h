@@ -36,7 +36,7 @@ class Console {
   explicit Console(std::FILE* out = stdout);
   // Width of the terminal now; 0 if it is none, or does not say.
   int columns() const;
-  // The running line of step `step` of `steps`.
+  // The running line of step `step` of `steps`; steps 0 = nobody knows how many.
   void progress(const std::string& line, int64_t step, int64_t steps);
   // A line that stays.
   void print(const std::string& line);

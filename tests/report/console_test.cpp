@@ -83,12 +83,13 @@ TEST(Console, LogsStayReadable) {
   {
     Console console(out);
     for (int i = 1; i <= 1000; ++i) console.progress(fmt::format("line {}", i), i, 1000);
+    for (int i = 1; i <= 1000; ++i) console.progress("so far", 0, 0);  // of what nobody knows how long it is, once
     console.print("end");
   }
   std::fclose(out);
   const std::string text = read_file(file);
-  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 52);  // 1, 20, 40 … 1000, end
-  EXPECT_NE(text.find("line 1000\nend\n"), text.npos);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 53);  // 1, 20, 40 … 1000, so far, end
+  EXPECT_NE(text.find("line 1000\nso far\nend\n"), text.npos);
   fs::remove(file);
 }
 
