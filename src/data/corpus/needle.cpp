@@ -14,14 +14,10 @@
 namespace minke {
 namespace {
 
-constexpr std::string_view kKeys[] = {"amber",  "basil", "cedar", "coral",   "crystal", "ebony",  "ember",  "granite",
-                                      "indigo", "ivory", "jade",  "laurel",  "maple",   "marble", "olive",  "onyx",
-                                      "opal",   "pearl", "ruby",  "saffron", "silver",  "topaz",  "velvet", "willow"};
-constexpr std::string_view kValues[] = {
-    "apple",  "arrow",   "basket",  "bell",     "boat",    "bridge", "candle", "castle", "cloud",
-    "crown",  "drum",    "feather", "flute",    "garden",  "hammer", "harbor", "island", "kettle",
-    "ladder", "lantern", "mirror",  "mountain", "orchard", "pillow", "pocket", "ribbon", "river",
-    "saddle", "shadow",  "spoon",   "stone",    "thunder", "tower",  "valley", "window", "whistle"};
+// Few words: a small model learns for each of them by itself how it is looked up.
+constexpr std::string_view kKeys[] = {"amber", "coral", "ebony", "ivory", "jade", "olive", "pearl", "ruby"};
+constexpr std::string_view kValues[] = {"arrow",  "bell",   "castle",  "feather", "garden", "island",
+                                        "kettle", "mirror", "orchard", "ribbon",  "spoon",  "thunder"};
 constexpr size_t kNeedles = 4;
 
 // A password of two words, asked for by its first.
@@ -96,14 +92,15 @@ NeedleTask make_needle(uint64_t seed, uint64_t index, size_t bytes, double depth
 
 namespace {
 
-// Nothing but passwords, four times: after the first time, every second word is known to whoever has learned to look up what
-// followed a word, and every word where the order stays the same. Needles among stories ask for that too rarely for a small
-// model to find it.
+// Nothing but passwords, some 110 words: after the first time every second word is known to whoever has learned to look up
+// what followed a word, and every word where the order stays the same: that is learned first, and leads there. Needles among
+// stories ask too rarely for a small model to find it.
 std::string recital(Rng& rng) {
-  std::vector<Needle> needles = draw_needles(rng, 2 + rng.below(8));
-  const bool in_order = rng.below(2) == 0;
+  const size_t count = 2 + rng.below(5);
+  std::vector<Needle> needles = draw_needles(rng, count);
+  const bool in_order = rng.below(4) == 0;
   std::string text;
-  for (int round = 0; round < 4; ++round) {
+  for (size_t round = 0; round < 110 / (2 * count + 1); ++round) {
     if (!in_order) shuffle(rng, needles);
     text += round ? "\nSay" : "Say";
     for (const Needle& n : needles) text += fmt::format(" {} {}", n.key, n.value);
@@ -116,15 +113,15 @@ std::string recital(Rng& rng) {
 
 std::string corpus::needle_text(Rng rng) {
   if (rng.below(10) > 0) return recital(rng);
-  const auto bytes = size_t(40 * std::pow(50.0, rng.uniform()));
-  std::vector<Needle> needles = draw_needles(rng, kNeedles);
-  std::array<double, kNeedles> depths;
-  for (double& d : depths) d = rng.uniform();
-  std::string text = hide(sentences(rng, bytes), needles, depths);
-  for (int round = 0; round < 2; ++round) {  // the second time the answer stands near: that is learned first
-    shuffle(rng, needles);
-    for (const Needle& n : needles) text += "\n" + question(n) + answer(n) + ".";
+  const auto bytes = size_t(40 * std::pow(100.0, rng.uniform()));
+  const std::vector<Needle> needles = draw_needles(rng, kNeedles);
+  std::string text;
+  const auto say = [&](const Needle& n, const char* before) { text += before + question(n) + answer(n) + "."; };
+  for (const std::string& sentence : sentences(rng, bytes)) {
+    if (rng.below(2) == 0) say(needles[rng.below(kNeedles)], text.empty() ? "" : " ");
+    text += (text.empty() ? "" : " ") + sentence;
   }
+  for (int i = 0; i < 4; ++i) say(needles[rng.below(kNeedles)], "\n");
   return text;
 }
 

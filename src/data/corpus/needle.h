@@ -18,8 +18,8 @@ struct NeedleTask {
 NeedleTask make_needle(uint64_t seed, uint64_t index, size_t bytes, double depth);
 
 namespace corpus {
-// Nine times in ten a list of passwords, said four times. Otherwise a haystack of 40 to 2,000 bytes (as many short ones as
-// long ones), and after it, twice, the question and answer of every needle in it.
+// Nine times in ten a list of passwords, said again and again. Otherwise a haystack of 40 to 4,000 bytes (as many short ones as
+// long ones) in which four needles return again and again, so that every window of it asks for something said before.
 std::string needle_text(Rng rng);
 }  // namespace corpus
 
