@@ -1,6 +1,9 @@
 // Products: square ones and thin ones, gradients of weights, and those of experts as the presets have them.
 #include <fmt/core.h>
 
+#include <deque>
+#include <memory>
+
 #include "bench/suite.h"
 
 namespace minke {
@@ -29,9 +32,43 @@ class Products {
     const std::string name = fmt::format("{} dW {}x{} over {}", tag_, out, in, rows);
     if (!suite_.wants({name})) return;
     Operands o(ctx_);
-    const Operand x = o.random(compute_, {rows, in}), dy = o.random(compute_, {rows, out});
-    gemm(name, {.a = dy.transposed(), .b = x, .c = o.empty(DType::f32, {out, in}), .accumulate = true},
-         double(rows * in * out));
+    const Operand x = o.random(compute_, {rows, in}), dy = o.random(compute_, {rows, out}),
+                  dw = o.empty(DType::f32, {out, in});
+    gemm(name, {.a = dy.transposed(), .b = x, .c = dw, .accumulate = true}, double(rows * in * out));
+    cut_over_threads(name + ", cut over threads", x, dy, dw, o);
+  }
+
+  // What the reduction rule (kernels/ops.h) forbids, to see what it costs: each thread sums over its own part of the rows
+  // and the parts are added, an order of additions that depends on the number of threads.
+  void cut_over_threads(const std::string& name, const Operand& x, const Operand& dy, const Operand& dw, Operands& o) {
+    struct Part {
+      Threads threads{1};
+      std::unique_ptr<Arena> arena;
+      Context ctx;
+      GemmArgs gemm;
+    };
+    const int64_t rows = x.shape[0], out = dw.shape[0], in = dw.shape[1], count = ctx_.threads->count();
+    if (count == 1) return;
+    std::deque<Part> parts(static_cast<size_t>(count));
+    for (int64_t i = 0; i < count; ++i) {
+      Part& p = parts[size_t(i)];
+      constexpr size_t kArenaBytes = size_t(16) << 20;
+      p.arena = std::make_unique<Arena>(*ctx_.memory, kArenaBytes);
+      p.ctx = ctx_, p.ctx.threads = &p.threads, p.ctx.scratch = p.arena.get();
+      const int64_t begin = i * rows / count, end = (i + 1) * rows / count;
+      p.gemm = {.a = dy.slice(0, begin, end).transposed(),
+                .b = x.slice(0, begin, end),
+                .c = i ? o.empty(DType::f32, {out, in}) : dw,
+                .compute = compute_,
+                .accumulate = i == 0};
+    }
+    suite_.operations(name, compute_, 2 * double(rows * in * out), [&] {
+      ctx_.threads->for_each(count, [&](int64_t i, int) {
+        const Part& p = parts[size_t(i)];
+        p.ctx.kernels->gemm(p.ctx, p.gemm);
+      });
+      for (int64_t i = 1; i < count; ++i) ctx_.kernels->add(ctx_, {.x = parts[size_t(i)].gemm.c, .y = dw});
+    });
   }
 
   // One matrix [out,in] of every expert, its rows sorted by expert and unevenly many.
@@ -76,6 +113,8 @@ void products_bench(Suite& suite) {
     p.square(1, 4096, 4096);
     p.square(4, 4096, 4096);
     p.weight_gradient(4096, 512, 512);
+    p.weight_gradient(4096, 256, 384);
+    p.weight_gradient(4096, 64, 512);
     for (const char* preset : {"v3-82m", "v3-11m"}) {
       const auto [c, batch, length] = preset_shape(preset);
       const int64_t rows = batch * length * c.num_experts_per_tok;

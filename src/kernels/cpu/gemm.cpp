@@ -48,19 +48,37 @@ Shape checked_shape(const GemmArgs& args) {
   bug("gemm: grouping", SourceLocation::current());
 }
 
-// The largest tiles that still give every thread several tasks: whole panels wide, whole register tiles high.
+// The next larger candidate of a search whose steps grow with the number.
+int64_t next_count(int64_t n) { return n + std::max<int64_t>(n / 4, 1); }
+
+// The tiles with the least estimated time: each task packs its part of a (and of b) again, so few large tiles pack least;
+// the threads end together only if there are many. In multiply-adds for every k: `isa.macs_per_packed` is how many are
+// done while one element is packed.
 void choose_tiles(const Table& isa, const Shape& s, int64_t threads, GemmJob& job) {
-  const int64_t average_rows = job.split == Split::rows ? divided_up(s.m, std::max<int64_t>(s.groups, 1)) : s.m;
-  const int64_t even_groups = std::max<int64_t>(s.groups, 1);
-  job.tile_m = std::min(isa.max_tile_m, std::max<int64_t>(divided_up(average_rows, isa.tile_rows), 1) * isa.tile_rows);
-  job.tile_n = std::min(isa.max_tile_n, std::max<int64_t>(divided_up(s.n, isa.panel_width), 1) * isa.panel_width);
-  const auto tasks = [&] { return even_groups * divided_up(average_rows, job.tile_m) * divided_up(s.n, job.tile_n); };
-  while (threads > 1 && tasks() < 4 * threads) {
-    // Rows are cheap to cut when b is packed already; a packed panel is made again for every tile of rows otherwise.
-    const bool rows = job.tile_m > (job.panels ? 8 : 16) * isa.tile_rows;
-    if (rows) job.tile_m = divided_up(job.tile_m / 2, isa.tile_rows) * isa.tile_rows;
-    else if (job.tile_n > isa.panel_width) job.tile_n = divided_up(job.tile_n / 2, isa.panel_width) * isa.panel_width;
-    else break;
+  const int64_t groups = job.split == Split::rows ? std::max<int64_t>(s.groups, 1) : s.groups;
+  const int64_t m = std::max<int64_t>(job.split == Split::rows ? divided_up(s.m, groups) : s.m, 1);
+  const int64_t row_tiles = divided_up(m, isa.tile_rows), panels = divided_up(s.n, isa.panel_width);
+  // Sums that go straight to c need no buffer of a tile's width.
+  const bool one_block = s.k <= (job.bf16 ? isa.block_k_bf16 : isa.block_k);
+  const bool any_width = job.panels && job.c.col_stride == 1 && (one_block || !job.c.half);
+  const int64_t widest = any_width ? panels : isa.max_tile_n / isa.panel_width;
+  const double packed = isa.macs_per_packed, b_packed = job.panels ? 0.2 * packed : packed;
+  constexpr double kTaskMacs = 30'000;  // a task's fixed price
+  double best = 0;
+  for (int64_t r = divided_up(row_tiles * isa.tile_rows, isa.max_tile_m); r <= row_tiles; r = next_count(r)) {
+    const int64_t tile_m = divided_up(row_tiles, r) * isa.tile_rows;
+    for (int64_t c = divided_up(panels, widest); c <= panels; c = next_count(c)) {
+      const int64_t tile_n = divided_up(panels, c) * isa.panel_width,
+                    tasks = groups * divided_up(m, tile_m) * divided_up(s.n, tile_n);
+      const double task = double(tile_m) * double(tile_n) + packed * double(tile_m) + b_packed * double(tile_n) +
+                          kTaskMacs / double(std::max<int64_t>(s.k, 1));
+      // Threads wait at the end: for whole tasks where those do not divide evenly, for a part of one as the machine goes.
+      const double time = task * std::max(double(tasks) / double(threads) + (threads > 1 ? 0.1 : 0.0),
+                                          double(divided_up(tasks, threads)));
+      if (best == 0 || time < best) best = time, job.tile_m = tile_m, job.tile_n = tile_n;
+      if (tasks >= 16 * threads) break;
+    }
+    if (groups * r >= 16 * threads) break;
   }
 }
 

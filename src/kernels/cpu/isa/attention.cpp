@@ -97,18 +97,17 @@ template <Mode mode> void forward(const AttentionJob& job, int64_t sequence, int
       }
       for (int64_t i = 0; i < rows * job.dv; ++i) b.sums[i] = 0;
       for (int64_t c0 = earliest / kChunk * kChunk; c0 < q0 + rows; c0 += kChunk) {
-        const int64_t n = smaller(kChunk, q0 + rows - c0);
-        multiply<mode>(queries, rows, b.key_panels + c0 / kPanel * b.key_panel_bytes, b.key_panel_bytes,
-                       steps_of<mode>(width), n, {reinterpret_cast<char*>(b.scores), kChunk * 4, false, false});
+        const int64_t n = smaller(kChunk, q0 + rows - c0), diagonal = q0 - c0;
+        multiply_band<mode>(queries, rows, b.key_panels + c0 / kPanel * b.key_panel_bytes, b.key_panel_bytes, n,
+                            b.scores, kChunk, false, scores_band(steps_of<mode>(width), diagonal));
         for (int64_t i = 0; i < rows; ++i) {
           const float keep =
               soften<mode>(b.scores + i * kChunk, n, larger<int64_t>(first[i] - c0, 0), smaller(n, q0 + i - c0 + 1),
                            scale, running[i], b.probs + i * kChunk * kProbSize<mode>);
           scale_row(b.sums + i * job.dv, job.dv, keep);
         }
-        multiply<mode>(prob_left<mode>(b.probs), rows, b.value_panels + c0 / kChunk * b.value_chunk_bytes,
-                       b.value_panel_bytes, steps_of<mode>(n), job.dv,
-                       {reinterpret_cast<char*>(b.sums), job.dv * 4, false, true});
+        multiply_band<mode>(prob_left<mode>(b.probs), rows, b.value_panels + c0 / kChunk * b.value_chunk_bytes,
+                            b.value_panel_bytes, job.dv, b.sums, job.dv, true, keys_band<mode>(n, diagonal));
       }
       for (int64_t i = 0; i < rows; ++i) {
         const int64_t t = t0 + q0 + i;

@@ -109,13 +109,11 @@ template <Mode mode> Left by_key(const char* rows, const char* pairs) {
   return plain_left(rows, 4, kChunk * 4 * kPerStep<mode>);
 }
 
-Out f32_out(float* data, int64_t stride, bool add) { return {reinterpret_cast<char*>(data), stride * 4, false, add}; }
-
 template <Mode mode>
 void head_backward(const AttentionJob& job, const Buffers& b, int64_t t0, int64_t length, int64_t h) {
   const int64_t width = job.dk + job.dr;
   for (int64_t q0 = 0; q0 < length; q0 += kQueries) {
-    const int64_t rows = smaller(kQueries, length - q0), query_steps = steps_of<mode>(rows);
+    const int64_t rows = smaller(kQueries, length - q0);
     const Source q = tokens_of(job.q, t0 + q0, h), dout = tokens_of(job.dout, t0 + q0, h);
     const Left queries = pack_left<mode>(q, rows, width, b.queries),
                douts = pack_left<mode>(dout, rows, job.dv, b.douts);
@@ -135,20 +133,20 @@ void head_backward(const AttentionJob& job, const Buffers& b, int64_t t0, int64_
     }
     for (int64_t i = 0; i < rows * width; ++i) b.dq[i] = 0;
     for (int64_t c0 = earliest / kChunk * kChunk; c0 < q0 + rows; c0 += kChunk) {
-      const int64_t n = smaller(kChunk, q0 + rows - c0), panel = c0 / kPanel;
+      const int64_t n = smaller(kChunk, q0 + rows - c0), panel = c0 / kPanel, diagonal = q0 - c0;
       for (int64_t i = 0; i < rows; ++i)
-        query[i].low = larger<int64_t>(first[i] - c0, 0), query[i].high = smaller(n, q0 + i - c0 + 1);
-      multiply<mode>(queries, rows, b.key_columns + panel * b.key_panel_bytes, b.key_panel_bytes, steps_of<mode>(width),
-                     n, f32_out(b.scores, kChunk, false));
-      multiply<mode>(douts, rows, b.value_columns + panel * b.value_panel_bytes, b.value_panel_bytes,
-                     steps_of<mode>(job.dv), n, f32_out(b.dprobs, kChunk, false));
+        query[i].low = larger<int64_t>(first[i] - c0, 0), query[i].high = smaller(n, i + diagonal + 1);
+      multiply_band<mode>(queries, rows, b.key_columns + panel * b.key_panel_bytes, b.key_panel_bytes, n, b.scores,
+                          kChunk, false, scores_band(steps_of<mode>(width), diagonal));
+      multiply_band<mode>(douts, rows, b.value_columns + panel * b.value_panel_bytes, b.value_panel_bytes, n, b.dprobs,
+                          kChunk, false, scores_band(steps_of<mode>(job.dv), diagonal));
       make_slopes<mode>(b, rows, n, query, job.scale * kLog2E);
-      multiply<mode>(by_key<mode>(b.probs, b.probs_t), n, b.dout_rows, b.query_panel_bytes, query_steps, job.dv,
-                     f32_out(b.dv + c0 * job.dv, job.dv, true));
-      multiply<mode>(by_key<mode>(b.slopes, b.slopes_t), n, b.query_rows, b.query_panel_bytes, query_steps, width,
-                     f32_out(b.dk + c0 * width, width, true));
-      multiply<mode>(prob_left<mode>(b.slopes), rows, b.key_rows + c0 / kChunk * b.key_row_chunk_bytes,
-                     b.key_row_panel_bytes, steps_of<mode>(n), width, f32_out(b.dq, width, true));
+      multiply_band<mode>(by_key<mode>(b.probs, b.probs_t), n, b.dout_rows, b.query_panel_bytes, job.dv,
+                          b.dv + c0 * job.dv, job.dv, true, queries_band<mode>(rows, diagonal));
+      multiply_band<mode>(by_key<mode>(b.slopes, b.slopes_t), n, b.query_rows, b.query_panel_bytes, width,
+                          b.dk + c0 * width, width, true, queries_band<mode>(rows, diagonal));
+      multiply_band<mode>(prob_left<mode>(b.slopes), rows, b.key_rows + c0 / kChunk * b.key_row_chunk_bytes,
+                          b.key_row_panel_bytes, width, b.dq, width, true, keys_band<mode>(n, diagonal));
     }
     for (int64_t i = 0; i < rows; ++i)
       scale_into(row_of(job.dq, t0 + q0 + i, h), job.dq.half, b.dq + i * width, width, job.scale);

@@ -72,6 +72,43 @@ MINKE_INLINE vi visible(int64_t j, int64_t low, int64_t high) {
   return (at >= splat_i(int32_t(low))) & (at < splat_i(int32_t(high)));
 }
 
+// out[m, n] (+)= left · panels, of every register tile only the steps [begin, end) that `band(i, j)` names for the tile at
+// row i, column j: what lies above the diagonal of a causal mask is left out, zeros that would change no sum. A tile
+// without steps is not touched.
+struct Band {
+  int64_t begin, end;
+};
+template <Mode mode, class BandOf>
+inline void multiply_band(const Left& left, int64_t m, const char* panels, int64_t panel_bytes, int64_t n, float* out,
+                          int64_t stride, bool add, BandOf band) {
+  for (int64_t j = 0; j < n; j += kPanel, panels += panel_bytes) {
+    const int64_t columns = smaller<int64_t>(kPanel, n - j);
+    const Micro whole = micro_for<mode>(kTileRows, columns);
+    for (int64_t i = 0; i < m; i += kTileRows) {
+      const Band b = band(i, j);
+      if (b.begin >= b.end) continue;
+      Left from = left;
+      from.data += b.begin * left.step_bytes;
+      const Micro tile = m - i >= kTileRows ? whole : micro_for<mode>(m - i, columns);
+      tile(from, i / kTileRows, panels + b.begin * kPanel * 4, b.end - b.begin, columns,
+           {reinterpret_cast<char*>(out + i * stride + j), stride * 4, false, add});
+    }
+  }
+}
+// The bands of a chunk of keys whose first key is `diagonal` before the first query: query i sees keys up to
+// i + diagonal. Queries × keys; queries × channels, summed over the n keys; keys × channels, summed over the queries.
+inline auto scores_band(int64_t steps, int64_t diagonal) {
+  return [=](int64_t i, int64_t j) { return Band{0, j < i + kTileRows + diagonal ? steps : 0}; };
+}
+template <Mode mode> auto keys_band(int64_t n, int64_t diagonal) {
+  return [=](int64_t i, int64_t) { return Band{0, steps_of<mode>(smaller(n, i + kTileRows + diagonal))}; };
+}
+template <Mode mode> auto queries_band(int64_t rows, int64_t diagonal) {
+  return [=](int64_t i, int64_t) {
+    return Band{larger<int64_t>(i - diagonal, 0) / kPerStep<mode>, steps_of<mode>(rows)};
+  };
+}
+
 // Probabilities [query][kChunk] as what pack_left would make of them.
 template <Mode mode> constexpr int64_t kProbSize = mode == Mode::pairs ? 2 : 4;
 template <Mode mode> MINKE_INLINE void store_prob(char* row, int64_t j, vf p) {

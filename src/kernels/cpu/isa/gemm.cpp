@@ -120,6 +120,9 @@ void fill_gemm(Table& table) {
   table.max_tile_m = kMaxTileM;
   table.max_tile_n = kMaxTileN;
   table.gemm_scratch_bytes = kScratchBytes;
+  table.block_k = kBlock<Mode::f32>;
+  table.block_k_bf16 = kBlock<kBf16>;
+  table.macs_per_packed = 1.75 * kWidth * (kBf16 == Mode::pairs ? 2 : 1);
   table.gemm = gemm;
   table.pack = pack;
 }

@@ -82,6 +82,8 @@ void micro(const Left& left, int64_t first_block, const char* panel, int64_t ste
   const char* a = left.data + first_block * left.block_bytes;
   const int64_t rb = left.row_bytes, sb = left.step_bytes;
   const char* b = panel;
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r) __builtin_prefetch(out.data + r * out.row_bytes, 1);
   for (int64_t s = 0; s < steps; ++s, a += sb, b += kPanel * 4) {
     if constexpr (mode == Mode::pairs) {
 #if defined(__AVX512BF16__)
@@ -123,6 +125,13 @@ void micro(const Left& left, int64_t first_block, const char* panel, int64_t ste
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) store_as(out.data + r * out.row_bytes + v * kWidth * 4, acc[r][v]);
     }
+    return;
+  }
+  if (out.half && !out.add && n == vectors * kWidth) {
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) store_as(out.data + r * out.row_bytes + v * kWidth * 2, narrow(acc[r][v]));
     return;
   }
   alignas(64) float tile[kTileRows * kPanel];
@@ -285,11 +294,15 @@ template <Mode mode> inline void pack_panel(const Source& b, int64_t k, int64_t 
   if (b.row_stride == 1) {
     for (int64_t s = 0; s < steps; s += kWidth) {
       const int64_t count = smaller<int64_t>(kWidth, steps - s);
-      alignas(64) uint32_t line[kPanel][kWidth];
-      for (int64_t j = 0; j < kPanel; ++j)
-        store_as(line[j], j < n ? along_k<mode>(address(b, 0, j), b.half, s * kPerStep<mode>, k) : vu{});
-      for (int64_t i = 0; i < count; ++i)
-        for (int64_t j = 0; j < kPanel; ++j) dst[(s + i) * kPanel + j] = line[j][i];
+      for (int64_t v = 0; v < kVectors; ++v) {
+        vu x[kWidth];
+        for (int64_t i = 0; i < kWidth; ++i) {
+          const int64_t j = v * kWidth + i;
+          x[i] = j < n ? along_k<mode>(address(b, 0, j), b.half, s * kPerStep<mode>, k) : vu{};
+        }
+        transpose(x);
+        for (int64_t i = 0; i < count; ++i) store_as(dst + (s + i) * kPanel + v * kWidth, x[i]);
+      }
     }
     return;
   }
@@ -331,7 +344,6 @@ template <Mode mode> inline Left pack_left(const Source& a, int64_t m, int64_t k
   if (a.row_stride == 1 && m > 1) {                          // [block][step][6]
     const int64_t block_bytes = steps * kTileRows * 4 + 64;  // no power of two: the blocks' lines share no cache set
     const Left left{buffer, 4, kTileRows * 4, block_bytes};
-    alignas(64) uint32_t line[kMaxTileM + 2 * kWidth];
     for (int64_t s = 0; s < steps; ++s) {
       const int64_t k0 = s * kPerStep<mode>;
       const bool valid2 = k0 + 1 < k;
@@ -339,10 +351,13 @@ template <Mode mode> inline Left pack_left(const Source& a, int64_t m, int64_t k
       const void* row1 = valid2 ? address(a, 0, k0 + 1) : row0;
       if (k0 + kAhead * kPerStep<mode> < k)
         prefetch_rows<mode>(address(a, 0, k0 + kAhead * kPerStep<mode>), swapped(a), m);
-      for (int64_t i = 0; i < m; i += kWidth)
-        store_as(line + i, interleave<mode>(row0, row1, a.half, i, smaller<int64_t>(kWidth, m - i), valid2));
+      // Whole vectors: what they write past the six is written again by the next step.
       char* dst = buffer + s * kTileRows * 4;
-      for (int64_t i = 0; i < m; i += kTileRows, dst += block_bytes) __builtin_memcpy(dst, line + i, kTileRows * 4);
+      for (int64_t i = 0; i < m; i += kTileRows, dst += block_bytes)
+        for (int64_t v = 0; v < smaller<int64_t>(kTileRows, m - i); v += kWidth) {
+          const int64_t count = smaller<int64_t>(kWidth, m - i - v);
+          store_as(dst + v * 4, interleave<mode>(row0, row1, a.half, i + v, count, valid2));
+        }
     }
     return left;
   }

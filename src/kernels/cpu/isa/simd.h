@@ -123,6 +123,29 @@ MINKE_INLINE float max_lane(vf v) {
       v, [](vf a, vf b) __attribute__((always_inline)) { return max(a, b); });
 }
 
+// ---- transposes -----------------------------------------------------------------------------------------------------
+template <int... lane> struct Lanes {};
+#if defined(__AVX512F__)
+using AllLanes = Lanes<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>;
+#elif defined(__AVX2__)
+using AllLanes = Lanes<0, 1, 2, 3, 4, 5, 6, 7>;
+#else
+using AllLanes = Lanes<0, 1, 2, 3>;
+#endif
+// The lanes of a that have bit `step` change places with those of b that have not.
+template <int step, int... lane> MINKE_INLINE void swap_lanes(vu& a, vu& b, Lanes<lane...>) {
+  const vu low = __builtin_shufflevector(a, b, (lane & step ? kWidth + lane - step : lane)...);
+  b = __builtin_shufflevector(a, b, (lane & step ? kWidth + lane : lane + step)...);
+  a = low;
+}
+// x[i][j] and x[j][i] change places.
+template <int step = kWidth / 2> MINKE_INLINE void transpose(vu (&x)[kWidth]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < kWidth; ++i)
+    if (!(i & step)) swap_lanes<step>(x[i], x[i + step], AllLanes{});
+  if constexpr (step > 1) transpose<step / 2>(x);
+}
+
 // ---- bf16 -----------------------------------------------------------------------------------------------------------
 // Lanes of 16 bits to 32 and back. By intrinsics: GCC 12 makes two halves and joins them out of
 // __builtin_convertvector.
