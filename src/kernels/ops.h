@@ -294,8 +294,8 @@ struct Kernels {
 std::string missing_ops(const Kernels& kernels);
 
 const Kernels& reference_kernels();
-// The best table for this machine, or the one named ("baseline", "avx2", "avx512", "avx512_bf16"). UserError if the
-// machine lacks it.
+// The best table for this machine, or the one named ("baseline", "avx2", "avx512", "avx512_bf16", "amx_bf16": the last only
+// by name). UserError if the machine lacks it.
 const Kernels& cpu_kernels(std::string_view isa = "");
 
 }  // namespace minke

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "kernels/amx_emulated.h"
 #include "kernels/cpu/backend.h"
 #include "support/compare.h"
 #include "support/random.h"
@@ -15,10 +16,14 @@ constexpr double kU32 = 0x1p-24;
 
 class CpuBlocks : public ::testing::TestWithParam<std::string> {
  protected:
-  const Kernels& kernels() { return cpu_kernels(GetParam()); }
+  const Kernels& kernels() { return GetParam() == kAmxEmulated ? amx_emulated() : cpu_kernels(GetParam()); }
 };
-INSTANTIATE_TEST_SUITE_P(Isa, CpuBlocks, ::testing::ValuesIn(available_isas()),
-                         [](const auto& info) { return info.param; });
+std::vector<std::string> isas() {
+  std::vector<std::string> names = available_isas();
+  if (names.size() > 1) names.push_back(kAmxEmulated);
+  return names;
+}
+INSTANTIATE_TEST_SUITE_P(Isa, CpuBlocks, ::testing::ValuesIn(isas()), [](const auto& info) { return info.param; });
 
 Operand pack(const TestContext& ctx, const Operand& b, DType compute, Tensor& storage) {
   const size_t bytes = ctx.kernels().packed_bytes(b.shape[0], b.shape[1], compute);

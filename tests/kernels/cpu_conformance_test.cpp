@@ -1,4 +1,5 @@
 // The conformance suite on every instruction set of the cpu backend; those this machine lacks are skipped.
+#include "kernels/amx_emulated.h"
 #include "kernels/conformance.h"
 #include "kernels/cpu/backend.h"
 
@@ -7,8 +8,9 @@ namespace {
 
 std::vector<BackendCase> cases() {
   std::vector<BackendCase> result;
-  for (const char* isa : {"baseline", "avx2", "avx512", "avx512_bf16"})
+  for (const char* isa : {"baseline", "avx2", "avx512", "avx512_bf16", "amx_bf16"})
     result.push_back({isa, [isa]() -> const Kernels& { return cpu_kernels(isa); }, true, 2});
+  result.push_back({kAmxEmulated, amx_emulated, true, 2});
   return result;
 }
 

@@ -6,20 +6,29 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 namespace minke {
 namespace {
 
-enum Isa { kBaseline, kAvx2, kAvx512, kAvx512Bf16, kNumIsas };
-constexpr const char* kIsaNames[kNumIsas] = {"baseline", "avx2", "avx512", "avx512_bf16"};
-constexpr const char* kTableNames[kNumIsas] = {"cpu baseline", "cpu avx2", "cpu avx512", "cpu avx512_bf16"};
+enum Isa { kBaseline, kAvx2, kAvx512, kAvx512Bf16, kAmxBf16, kNumIsas };
+constexpr const char* kIsaNames[kNumIsas] = {"baseline", "avx2", "avx512", "avx512_bf16", "amx_bf16"};
+constexpr const char* kTableNames[kNumIsas] = {"cpu baseline", "cpu avx2", "cpu avx512", "cpu avx512_bf16",
+                                               "cpu amx_bf16"};
 
 #if defined(__x86_64__)
 constexpr bool bit(unsigned word, int at) { return word >> at & 1; }
 
+// Linux gives the tile registers to a process that asks (Documentation/arch/x86/xstate.rst).
+bool may_use_tiles() {
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
 // Intel SDM vol. 1 §14–15: the CPUID flags of the instructions, and XCR0 for the registers the system saves.
-Isa best_isa() {
+Isa find_best_isa() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (!__get_cpuid(1, &a, &b, &c, &d)) return kBaseline;
   const bool osxsave = bit(c, 27), avx = bit(c, 28), fma = bit(c, 12);
@@ -29,13 +38,17 @@ Isa best_isa() {
   if ((xcr0 & 0x6) != 0x6 || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !bit(b, 5)) return kBaseline;
   const bool f = bit(b, 16), dq = bit(b, 17), bw = bit(b, 30), vl = bit(b, 31), vnni = bit(c, 11);
   if ((xcr0 & 0xe6) != 0xe6 || !f || !dq || !bw || !vl) return kAvx2;
-  const bool has_leaf1 = a >= 1;
+  const bool has_leaf1 = a >= 1, tiles = bit(d, 24) && bit(d, 22) && (xcr0 & 0x60000) == 0x60000;
   if (!has_leaf1 || !vnni || !__get_cpuid_count(7, 1, &a, &b, &c, &d) || !bit(a, 5)) return kAvx512;
-  return kAvx512Bf16;
+  return tiles && may_use_tiles() ? kAmxBf16 : kAvx512Bf16;
 }
 #else
-Isa best_isa() { return kBaseline; }
+Isa find_best_isa() { return kBaseline; }
 #endif
+Isa best_isa() {
+  static const Isa best = find_best_isa();
+  return best;
+}
 
 template <int isa> const cpu::Table& table_of() {
   static const cpu::Table table = [] {
@@ -48,7 +61,8 @@ template <int isa> const cpu::Table& table_of() {
 #if defined(__x86_64__)
     if constexpr (isa == kAvx2) MINKE_FILL(avx2);
     if constexpr (isa == kAvx512) MINKE_FILL(avx512);
-    if constexpr (isa == kAvx512Bf16) MINKE_FILL(avx512_bf16);
+    if constexpr (isa == kAvx512Bf16 || isa == kAmxBf16) MINKE_FILL(avx512_bf16);
+    if constexpr (isa == kAmxBf16) cpu::amx_bf16::fill_gemm(t);
 #endif
 #undef MINKE_FILL
     return t;
@@ -75,7 +89,8 @@ template <int isa> Kernels kernels_of() {
 const Kernels& kernels_at(int isa) {
 #if defined(__x86_64__)
   static const std::array<Kernels, kNumIsas> tables = {kernels_of<kBaseline>(), kernels_of<kAvx2>(),
-                                                       kernels_of<kAvx512>(), kernels_of<kAvx512Bf16>()};
+                                                       kernels_of<kAvx512>(), kernels_of<kAvx512Bf16>(),
+                                                       kernels_of<kAmxBf16>()};
 #else
   static const std::array<Kernels, 1> tables = {kernels_of<kBaseline>()};
 #endif
@@ -105,7 +120,8 @@ std::vector<std::string> available_isas() {
 
 const Kernels& cpu_kernels(std::string_view isa) {
   const int best = best_isa();
-  if (isa.empty()) return kernels_at(best);
+  // Tiles have run nowhere but in the emulation of a test so far, so they are for who asks for them.
+  if (isa.empty()) return kernels_at(std::min<int>(best, kAvx512Bf16));
   for (int i = 0; i <= best; ++i)
     if (isa == kIsaNames[i]) return kernels_at(i);
   std::string have;

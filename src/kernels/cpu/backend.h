@@ -10,7 +10,8 @@
 
 namespace minke {
 
-// Names that cpu_kernels takes on this machine, the best last: "baseline", "avx2", "avx512", "avx512_bf16".
+// Names that cpu_kernels takes on this machine, the best last: "baseline", "avx2", "avx512", "avx512_bf16",
+// "amx_bf16".
 std::vector<std::string> available_isas();
 
 // The most that one op of the cpu backend takes from Context::scratch.

@@ -1,7 +1,40 @@
 #include "kernels/cpu/isa/micro.h"
+#if defined(MINKE_AMX)
+#include "kernels/cpu/isa/tiles.h"
+#endif
 
 namespace minke::cpu {
 namespace {
+
+#if defined(MINKE_AMX)
+constexpr int64_t kRowUnit = kTile;  // a task's rows are a multiple, but for the last
+constexpr double kMacsPerPacked = 28.0 * kWidth;
+template <Mode mode> Left pack_rows_of(const Source& a, int64_t m, int64_t k, char* buffer) {
+  if constexpr (mode == Mode::pairs)
+    if (a.row_stride == 1 && !in_place<mode>(a, k)) return pack_left_rows(a, m, k, buffer);
+  return pack_left<mode>(a, m, k, buffer);
+}
+template <Mode mode>
+void multiply_rows(const Left& left, int64_t m, const char* panel, int64_t steps, int64_t n, const Out& out) {
+  if constexpr (mode == Mode::pairs) multiply_panel_tiles(left, m, panel, steps, n, out);
+  else multiply_panel<mode>(left, m, panel, steps, n, out);
+}
+struct TileRegisters {
+  TileRegisters() { tiles_begin(); }
+  ~TileRegisters() { tiles_end(); }
+};
+#else
+constexpr int64_t kRowUnit = kTileRows;
+constexpr double kMacsPerPacked = (kBf16 == Mode::pairs ? 3.5 : 1.75) * kWidth;
+template <Mode mode> Left pack_rows_of(const Source& a, int64_t m, int64_t k, char* buffer) {
+  return pack_left<mode>(a, m, k, buffer);
+}
+template <Mode mode>
+void multiply_rows(const Left& left, int64_t m, const char* panel, int64_t steps, int64_t n, const Out& out) {
+  multiply_panel<mode>(left, m, panel, steps, n, out);
+}
+struct TileRegisters {};
+#endif
 
 // Per thread: packed left side, the tile's packed panels, a tile of sums.
 constexpr int64_t kLeftBuffer = (kMaxTileM + kTileRows) * (kBlockSteps + kWidth) * 4;
@@ -50,7 +83,7 @@ template <Mode mode> void multiply_tile(const Tile& t, bool accumulate, char* sc
   do {  // once even for k = 0: c becomes zeros
     const int64_t k = smaller(kBlock<mode>, t.k - k0);
     const int64_t steps = steps_of<mode>(k);
-    const Left left = k ? pack_left<mode>(moved(t.a, 0, k0), t.m, k, left_buffer) : Left{};
+    const Left left = k ? pack_rows_of<mode>(moved(t.a, 0, k0), t.m, k, left_buffer) : Left{};
     const bool add = k0 > 0 || (direct && accumulate);
     const bool widen = mode == Mode::rounded && t.panels;
     const int64_t panel_bytes = t.panels ? t.panel_bytes : kBlockSteps * kPanel * 4;
@@ -58,8 +91,8 @@ template <Mode mode> void multiply_tile(const Tile& t, bool accumulate, char* sc
     if (!t.panels && k) pack_panels<mode>(moved(t.b, k0, 0), k, t.n, panel_buffer, panel_bytes);
     for (int64_t j = 0; j < t.n; j += kPanel, panels += panel_bytes) {
       if (widen) widen_panel(panels, k, panel_buffer);
-      multiply_panel<mode>(left, t.m, widen ? panel_buffer : panels, steps, smaller<int64_t>(kPanel, t.n - j),
-                           {out_data + j * out_size, out_row_bytes, direct && t.c.half, add});
+      multiply_rows<mode>(left, t.m, widen ? panel_buffer : panels, steps, smaller<int64_t>(kPanel, t.n - j),
+                          {out_data + j * out_size, out_row_bytes, direct && t.c.half, add});
     }
     k0 += k;
   } while (k0 < t.k);
@@ -89,7 +122,7 @@ void gemm(const GemmJob& job, int64_t task, int thread) {
   }
   // Even tiles of whole register tiles, rows first: neighbours in time share their part of b.
   const int64_t tiles_m = (m + job.tile_m - 1) / job.tile_m;
-  const int64_t rows = ((m + tiles_m - 1) / tiles_m + kTileRows - 1) / kTileRows * kTileRows;
+  const int64_t rows = ((m + tiles_m - 1) / tiles_m + kRowUnit - 1) / kRowUnit * kRowUnit;
   const int64_t at = task - job.first_task[g], i0 = at % tiles_m * rows, j0 = at / tiles_m * job.tile_n;
   if (i0 >= m) return;
   Tile t;
@@ -98,6 +131,7 @@ void gemm(const GemmJob& job, int64_t task, int thread) {
   t.panel_bytes = (job.bf16 ? (k + 1) / 2 : k) * kPanel * 4;
   t.panels = job.panels ? job.panels + g * job.panels_group_bytes + j0 / kPanel * t.panel_bytes : nullptr;
   char* scratch = job.scratch + thread * kScratchBytes;
+  [[maybe_unused]] const TileRegisters registers;
   if (job.bf16) multiply_tile<kBf16>(t, job.accumulate, scratch);
   else multiply_tile<Mode::f32>(t, job.accumulate, scratch);
 }
@@ -116,13 +150,13 @@ void pack(const PackJob& job, int64_t group, int64_t panel) {
 namespace MINKE_ISA {
 void fill_gemm(Table& table) {
   table.panel_width = kPanel;
-  table.tile_rows = kTileRows;
+  table.tile_rows = kRowUnit;
   table.max_tile_m = kMaxTileM;
   table.max_tile_n = kMaxTileN;
   table.gemm_scratch_bytes = kScratchBytes;
   table.block_k = kBlock<Mode::f32>;
   table.block_k_bf16 = kBlock<kBf16>;
-  table.macs_per_packed = 1.75 * kWidth * (kBf16 == Mode::pairs ? 2 : 1);
+  table.macs_per_packed = kMacsPerPacked;
   table.gemm = gemm;
   table.pack = pack;
 }

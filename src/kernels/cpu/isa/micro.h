@@ -18,7 +18,7 @@ enum class Mode {
   rounded,  // f32, rounded to bf16
   pairs     // pairs of bf16
 };
-#if defined(__AVX512BF16__)
+#if defined(__AVX512BF16__) || defined(MINKE_AMX)
 constexpr Mode kBf16 = Mode::pairs;  // a product in bf16
 #else
 constexpr Mode kBf16 = Mode::rounded;
@@ -96,6 +96,15 @@ void micro(const Left& left, int64_t first_block, const char* panel, int64_t ste
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v)
           acc[r][v] = vf(_mm512_dpbf16_ps(__m512(acc[r][v]), (__m512bh)x, (__m512bh)bv[v]));
+      }
+#elif defined(MINKE_AMX_EMULATED)  // only the rest of a product
+      for (int r = 0; r < rows; ++r) {
+        const vu x = broadcast_pair(a + r * rb);
+        for (int v = 0; v < vectors; ++v) {
+          const vu y = load_as<vu>(b + v * kWidth * 4);
+          acc[r][v] = fma(vf(x << 16), vf(y << 16), acc[r][v]);
+          acc[r][v] = fma(vf(x & 0xffff0000u), vf(y & 0xffff0000u), acc[r][v]);
+        }
       }
 #endif
     } else {
@@ -334,12 +343,12 @@ inline void widen_panel(const char* pairs, int64_t k, char* panel) {
 template <Mode mode> inline int64_t left_bytes(int64_t m, int64_t k) {
   return (m + kTileRows - 1) / kTileRows * kTileRows * (steps_of<mode>(k) + kWidth) * 4;
 }
+template <Mode mode> MINKE_INLINE bool in_place(const Source& a, int64_t k) {
+  if (mode == Mode::f32) return !a.half && a.col_stride == 1;
+  return mode == Mode::pairs && a.half && a.col_stride == 1 && k % 2 == 0;
+}
 template <Mode mode> inline Left pack_left(const Source& a, int64_t m, int64_t k, char* buffer) {
-  if constexpr (mode == Mode::f32) {
-    if (!a.half && a.col_stride == 1) return plain_left(a.data, a.row_stride * 4, 4);
-  } else if constexpr (mode == Mode::pairs) {
-    if (a.half && a.col_stride == 1 && k % 2 == 0) return plain_left(a.data, a.row_stride * 2, 4);
-  }
+  if (in_place<mode>(a, k)) return plain_left(a.data, a.row_stride * (a.half ? 2 : 4), 4);
   const int64_t steps = steps_of<mode>(k);
   if (a.row_stride == 1 && m > 1) {                          // [block][step][6]
     const int64_t block_bytes = steps * kTileRows * 4 + 64;  // no power of two: the blocks' lines share no cache set

@@ -179,6 +179,7 @@ MINKE_DECLARE_FILL(baseline)
 MINKE_DECLARE_FILL(avx2)
 MINKE_DECLARE_FILL(avx512)
 MINKE_DECLARE_FILL(avx512_bf16)
+MINKE_DECLARE_FILL(amx_bf16)  // only fill_gemm is defined
 #undef MINKE_DECLARE_FILL
 
 }  // namespace minke::cpu
