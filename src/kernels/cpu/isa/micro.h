@@ -360,12 +360,17 @@ template <Mode mode> inline Left pack_left(const Source& a, int64_t m, int64_t k
       const void* row1 = valid2 ? address(a, 0, k0 + 1) : row0;
       if (k0 + kAhead * kPerStep<mode> < k)
         prefetch_rows<mode>(address(a, 0, k0 + kAhead * kPerStep<mode>), swapped(a), m);
-      // Whole vectors: what they write past the six is written again by the next step.
+      // Whole vectors, or halves: what they write past the six is written again by the next step.
       char* dst = buffer + s * kTileRows * 4;
       for (int64_t i = 0; i < m; i += kTileRows, dst += block_bytes)
         for (int64_t v = 0; v < smaller<int64_t>(kTileRows, m - i); v += kWidth) {
           const int64_t count = smaller<int64_t>(kWidth, m - i - v);
-          store_as(dst + v * 4, interleave<mode>(row0, row1, a.half, i + v, count, valid2));
+          const vu x = interleave<mode>(row0, row1, a.half, i + v, count, valid2);
+#if defined(__AVX512F__)
+          store_as(dst, __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7));
+#else
+          store_as(dst + v * 4, x);
+#endif
         }
     }
     return left;
