@@ -9,7 +9,7 @@ export LC_ALL=C
 mkdir ../good
 cp "$source"/tests/golden/tiny-v3/{config.json,model.safetensors} ../good
 echo 'the whale sings, and the sea is blue: 0123456789' >../text.txt
-$minke tokenizer train ../text.txt --kind characters --out ../good 2>/dev/null
+$minke tokenizer train ../text.txt --kind characters --out ../good >../out.txt 2>&1 || fail "$(cat ../out.txt)"
 cp "$source/tests/golden/tiny-v3/expected.safetensors" ../tokens.safetensors
 fresh() { rm -rf m && cp -r ../good m; }
 inspect="$minke inspect -m m" generate="$minke generate -m m -p the -n 2"
