@@ -1,4 +1,5 @@
 // What a pre-training run shows and writes down while it goes: lines, records, evaluations, samples, the report.
+#include <algorithm>
 #include <cmath>
 #include <ctime>
 #include <map>
@@ -51,7 +52,9 @@ void PretrainRun::log_step(const StepReport& r, double seconds) {
   const double rate = double(r.tokens) / seconds;
   recent_rate_ = recent_rate_ == 0 ? rate : 0.9 * recent_rate_ + 0.1 * rate;
   const double share = recent_rate_ * training_flops_per_token(model_->config(), phase().sequence_length) / peak_;
-  const double left = double(total_steps() - r.step) * double(r.tokens) / recent_rate_;
+  // In tokens: with a batch ramp the steps to come are longer.
+  const Phase& last = phases_.back();
+  const double left = std::max(0.0, last.first_token + last.tokens - trainer_->tokens_done()) / recent_rate_;
   console_.progress(step_line({.step = r.step,
                                .steps = total_steps(),
                                .loss = r.loss,
