@@ -1,9 +1,9 @@
-# cpu/isa/*.cpp once per instruction set, as object libraries joined to minke_kernels; cpu/detect.cpp picks at start-up.
+# cpu/isa/*.cpp once per instruction set, as object libraries joined to minke_kernels; cpu/backend.cpp picks at start-up.
 # No contraction: fma() where it is meant. No exceptions or RTTI: these objects may define no weak symbol at all
 # (tests/kernels/cpu_isa_test.cpp reads them with nm).
 set(isas baseline)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
-  list(APPEND isas avx2 avx512 avx512_bf16)
+  list(APPEND isas avx2 avx512 avx512_bf16 amx_bf16)
 endif()
 set(flags_baseline "")
 set(flags_avx2 -mavx2 -mfma)
@@ -12,9 +12,6 @@ set(flags_avx512_bf16 ${flags_avx512} -mavx512bf16 -mavx512vnni)
 # Products through tile registers; all else is avx512_bf16's.
 set(flags_amx_bf16 ${flags_avx512_bf16} -DMINKE_AMX)
 set(sources_amx_bf16 ${CMAKE_CURRENT_LIST_DIR}/cpu/isa/gemm.cpp)
-if(avx512_bf16 IN_LIST isas)
-  list(APPEND isas amx_bf16)
-endif()
 foreach(isa ${isas})
   if(NOT sources_${isa})
     set(sources_${isa} ${isa_sources})

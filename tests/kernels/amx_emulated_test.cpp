@@ -14,6 +14,8 @@ void fill_gemm(Table&);  // compiled by tests.cmake
 
 namespace test {
 
+bool has_amx_emulated() { return available_isas().size() > 1; }
+
 #if defined(__x86_64__)
 namespace {
 
@@ -49,7 +51,7 @@ namespace {
 
 // Otherwise the suites would pass without a tile: pairs of bf16 are summed in blocks of 512, f32 in blocks of 256.
 TEST(AmxEmulated, HasAnotherOrderOfAdditions) {
-  if (available_isas().size() == 1) GTEST_SKIP() << "no AVX2";
+  if (!has_amx_emulated()) GTEST_SKIP() << "no AVX2";
   std::vector<Values> results;
   for (const Kernels* k : {&amx_emulated(), &cpu_kernels("avx2")}) {
     TestContext ctx(*k, host_memory(), 1);

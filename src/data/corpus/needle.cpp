@@ -27,6 +27,7 @@ struct Needle {
 
 std::string question(const Needle& n) { return fmt::format("The password is {}", n.key); }
 std::string answer(const Needle& n) { return fmt::format(" {}", n.value); }
+std::string fact(const Needle& n) { return question(n) + answer(n) + "."; }
 
 // The first `count` of the keys in random order, each with a word of its own.
 std::vector<Needle> draw_needles(Rng& rng, size_t count) {
@@ -72,8 +73,7 @@ std::string hide(const std::vector<std::string>& sentences, const std::vector<Ne
   const auto put = [&](const std::string& s) { text += (text.empty() ? "" : " ") + s; };
   for (size_t s = 0; s <= sentences.size(); ++s) {
     for (size_t i = 0; i < kNeedles; ++i)
-      if (size_t(std::llround(depth[i] * double(sentences.size()))) == s)
-        put(question(needles[i]) + answer(needles[i]) + ".");
+      if (size_t(std::llround(depth[i] * double(sentences.size()))) == s) put(fact(needles[i]));
     if (s < sentences.size()) put(sentences[s]);
   }
   return text;
@@ -116,7 +116,7 @@ std::string corpus::needle_text(Rng rng) {
   const auto bytes = size_t(40 * std::pow(100.0, rng.uniform()));
   const std::vector<Needle> needles = draw_needles(rng, kNeedles);
   std::string text;
-  const auto say = [&](const Needle& n, const char* before) { text += before + question(n) + answer(n) + "."; };
+  const auto say = [&](const Needle& n, const char* before) { text += before + fact(n); };
   for (const std::string& sentence : sentences(rng, bytes)) {
     if (rng.below(2) == 0) say(needles[rng.below(kNeedles)], text.empty() ? "" : " ");
     text += (text.empty() ? "" : " ") + sentence;

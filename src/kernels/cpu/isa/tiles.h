@@ -86,9 +86,9 @@ inline void multiply_panel_tiles(const Left& left, int64_t m, const char* panel,
     const int64_t rows = smaller<int64_t>(kTile, m - i);
     Left a = plain_left(left.data + i * left.row_bytes, left.row_bytes, 4);
     if (rows < kTile) {  // tiles read 16 rows
-      __builtin_memset(padded, 0, sizeof padded);
       for (int64_t r = 0; r < rows; ++r)
         __builtin_memcpy(padded + r * kBlockSteps * 4, a.data + r * a.row_bytes, size_t(steps) * 4);
+      __builtin_memset(padded + rows * kBlockSteps * 4, 0, size_t(kTile - rows) * kBlockSteps * 4);
       a = plain_left(padded, kBlockSteps * 4, 4);
     }
     if (whole) {
