@@ -60,7 +60,7 @@ void choose_tiles(const Table& isa, const Shape& s, int64_t threads, GemmJob& jo
   const int64_t row_tiles = divided_up(m, isa.tile_rows), panels = divided_up(s.n, isa.panel_width);
   // Sums that go straight to c need no buffer of a tile's width.
   const bool one_block = s.k <= (job.bf16 ? isa.block_k_bf16 : isa.block_k);
-  const bool any_width = job.panels && job.c.col_stride == 1 && (one_block || !job.c.half);
+  const bool any_width = job.c.col_stride == 1 && (one_block || !job.c.half);
   const int64_t widest = any_width ? panels : isa.max_tile_n / isa.panel_width;
   const double packed = isa.macs_per_packed, b_packed = job.panels ? 0.2 * packed : packed;
   constexpr double kTaskMacs = 30'000;  // a task's fixed price

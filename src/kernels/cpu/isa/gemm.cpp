@@ -37,6 +37,7 @@ struct TileRegisters {};
 #endif
 
 // Per thread: packed left side, the tile's packed panels, a tile of sums.
+static_assert(kMaxTileN % kPanel == 0);
 constexpr int64_t kLeftBuffer = (kMaxTileM + kTileRows) * (kBlockSteps + kWidth) * 4;
 constexpr int64_t kPanelBuffer = kBlockSteps * kMaxTileN * 4;
 constexpr int64_t kTileBuffer = kMaxTileM * kMaxTileN * 4;
@@ -88,8 +89,11 @@ template <Mode mode> void multiply_tile(const Tile& t, bool accumulate, char* sc
     const bool widen = mode == Mode::rounded && t.panels;
     const int64_t panel_bytes = t.panels ? t.panel_bytes : kBlockSteps * kPanel * 4;
     const char* panels = t.panels ? t.panels + k0 / (widen ? 2 : kPerStep<mode>)*kPanel * 4 : panel_buffer;
-    if (!t.panels && k) pack_panels<mode>(moved(t.b, k0, 0), k, t.n, panel_buffer, panel_bytes);
     for (int64_t j = 0; j < t.n; j += kPanel, panels += panel_bytes) {
+      if (!t.panels && k && j % kMaxTileN == 0) {
+        panels = panel_buffer;
+        pack_panels<mode>(moved(t.b, k0, j), k, smaller(kMaxTileN, t.n - j), panel_buffer, panel_bytes);
+      }
       if (widen) widen_panel(panels, k, panel_buffer);
       multiply_rows<mode>(left, t.m, widen ? panel_buffer : panels, steps, smaller<int64_t>(kPanel, t.n - j),
                           {out_data + j * out_size, out_row_bytes, direct && t.c.half, add});
