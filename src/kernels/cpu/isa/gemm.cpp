@@ -36,8 +36,9 @@ void multiply_rows(const Left& left, int64_t m, const char* panel, int64_t steps
 struct TileRegisters {};
 #endif
 
-// Per thread: packed left side, the tile's packed panels, a tile of sums.
-static_assert(kMaxTileN % kPanel == 0);
+static_assert(kMaxTileN % kPanel == 0);  // b is packed in pieces of kMaxTileN columns
+
+// Per thread: packed left side, packed panels of a piece, a tile of sums.
 constexpr int64_t kLeftBuffer = (kMaxTileM + kTileRows) * (kBlockSteps + kWidth) * 4;
 constexpr int64_t kPanelBuffer = kBlockSteps * kMaxTileN * 4;
 constexpr int64_t kTileBuffer = kMaxTileM * kMaxTileN * 4;
