@@ -62,7 +62,8 @@ for ((kb = 4; ; kb += kb < 64 ? 8 : size / 12)); do
   train >out.txt 2>err.txt || code=$?
   [ $code != 0 ] || break
   full disk/run train --resume
-  places+=$(grep -o 'disk/run[^: ]*' message.txt | head -n 1)$'\n'
+  [[ $(<message.txt) =~ disk/run[^:\ ]* ]] || fail "no place: $(cat message.txt)"
+  places+=${BASH_REMATCH[0]}$'\n'
   if [ -e disk/run/recipe.toml ]; then  # room is made
     mount -o remount,size=64m disk
     train --resume >out.txt 2>&1 || fail "it must go on: $(cat out.txt)"

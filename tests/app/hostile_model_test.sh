@@ -23,7 +23,7 @@ refused_model() { for verb in "$inspect" "$generate" "$score"; do refused "$1" $
 # --- safetensors: 8 bytes of header length, header, data
 weights=../good/model.safetensors
 header_bytes=$(od -An -tu8 -N8 $weights | tr -d ' ')
-header=$(tail -c +9 $weights | head -c "$header_bytes" | sed 's/ *$//')
+header=$(head -c $((8 + header_bytes)) $weights | tail -c +9 | sed 's/ *$//')
 tail -c +$((9 + header_bytes)) $weights >../data
 data_bytes=$(wc -c <../data)
 little_endian() { local i; for i in 0 8 16 24 32 40 48 56; do printf "\\x$(printf %x $(($1 >> i & 255)))"; done; }

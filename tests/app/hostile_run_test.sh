@@ -98,7 +98,7 @@ head -c 300000000 /dev/zero >bad.txt; documents 'longer than 268435456 bytes' ba
 head -c 300000000 /dev/zero >bad.jsonl; documents 'longer than 268435456 bytes' bad.jsonl
 head -c 300000000 /dev/zero | gzip -1 >bad.jsonl.gz; documents 'longer than 268435456 bytes' bad.jsonl.gz
 head -c 300000000 /dev/zero | gzip -1 >bad.txt.gz; documents 'longer than 268435456 bytes' bad.txt.gz
-gzip -c text.txt | head -c 100 >bad.txt.gz; documents 'bad.txt.gz: the gzip data is cut off' bad.txt.gz
+gzip -c text.txt >whole.gz; head -c 100 whole.gz >bad.txt.gz; rm whole.gz; documents 'bad.txt.gz: the gzip data is cut off' bad.txt.gz
 gzip -c text.txt | { head -c 50; head -c 4 >/dev/null; printf xxxx; cat; } >bad.txt.gz; documents 'bad.txt.gz: damaged gzip' bad.txt.gz
 echo 'not gzip' >bad.txt.gz; documents 'bad.txt.gz: damaged gzip' bad.txt.gz
 : >bad.txt.gz; documents 'bad.txt.gz: the gzip data is cut off' bad.txt.gz

@@ -1,5 +1,6 @@
 # For tests of the program: an empty folder, and checks that say what they saw.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "FAILED: ${BASH_SOURCE[0]##*/} line $LINENO: exit code $?: $BASH_COMMAND" >&2' ERR
 minke=$1 source=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
