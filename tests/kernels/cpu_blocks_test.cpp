@@ -6,9 +6,9 @@
 #include <initializer_list>
 #include <utility>
 
-#include "kernels/amx_emulated.h"
 #include "kernels/cpu/backend.h"
 #include "support/compare.h"
+#include "support/emulated.h"
 #include "support/random.h"
 
 namespace minke::test {
@@ -18,14 +18,10 @@ constexpr double kU32 = 0x1p-24;
 
 class CpuBlocks : public ::testing::TestWithParam<std::string> {
  protected:
-  const Kernels& kernels() { return GetParam() == kAmxEmulated ? amx_emulated() : cpu_kernels(GetParam()); }
+  const Kernels& kernels() { return tested_kernels(GetParam()); }
 };
-std::vector<std::string> isas() {
-  std::vector<std::string> names = available_isas();
-  if (has_amx_emulated()) names.push_back(kAmxEmulated);
-  return names;
-}
-INSTANTIATE_TEST_SUITE_P(Isa, CpuBlocks, ::testing::ValuesIn(isas()), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Isa, CpuBlocks, ::testing::ValuesIn(tested_isas()),
+                         [](const auto& info) { return info.param; });
 
 Operand pack(const TestContext& ctx, const Operand& b, DType compute, Tensor& storage) {
   const size_t bytes = ctx.kernels().packed_bytes(b.shape[0], b.shape[1], compute);
@@ -126,15 +122,15 @@ TEST_P(CpuBlocks, AttentionOverChunksWithDeclaredScratch) {
   for (const DType compute : {DType::f32, DType::bf16}) {
     Values first_dq, first_rope;
     for (const int threads : {1, 3}) {
-      const size_t scratch = cpu_scratch_bytes({.threads = threads,
-                                                .tokens = n,
-                                                .longest_sequence = n,
-                                                .heads = heads,
-                                                .kv_heads = kv_heads,
-                                                .dk = dk,
-                                                .dr = dr,
-                                                .dv = dv,
-                                                .groups = 1});
+      const size_t scratch = tested_scratch(GetParam(), {.threads = threads,
+                                                         .tokens = n,
+                                                         .longest_sequence = n,
+                                                         .heads = heads,
+                                                         .kv_heads = kv_heads,
+                                                         .dk = dk,
+                                                         .dr = dr,
+                                                         .dv = dv,
+                                                         .groups = 1});
       TestContext ctx(kernels(), host_memory(), threads, scratch);
       Buffer q(ctx, compute, {n, heads, dk + dr}), k(ctx, compute, {n, kv_heads, dk}), k_rope(ctx, compute, {n, dr}),
           v(ctx, compute, {n, kv_heads, dv});

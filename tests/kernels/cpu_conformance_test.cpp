@@ -1,7 +1,8 @@
-// The conformance suite on every instruction set of the cpu backend; those this machine lacks are skipped.
-#include "kernels/amx_emulated.h"
+// The conformance suite on every instruction set of the cpu backend, and on those that are emulated; those this machine lacks
+// are skipped.
 #include "kernels/conformance.h"
 #include "kernels/cpu/backend.h"
+#include "support/emulated.h"
 
 namespace minke::test {
 namespace {
@@ -10,7 +11,8 @@ std::vector<BackendCase> cases() {
   std::vector<BackendCase> result;
   for (const char* isa : {"baseline", "avx2", "avx512", "avx512_bf16", "amx_bf16"})
     result.push_back({isa, [isa]() -> const Kernels& { return cpu_kernels(isa); }, true, 2});
-  result.push_back({kAmxEmulated, amx_emulated, true, 2});
+  for (const char* isa : kEmulatedIsas)
+    result.push_back({isa, [isa]() -> const Kernels& { return emulated_kernels(isa); }, true, 2});
   return result;
 }
 

@@ -70,21 +70,7 @@ template <int isa> const cpu::Table& table_of() {
   return table;
 }
 
-// A kernels table holds plain functions, so the instruction set is a template argument of each.
-template <int isa> Kernels kernels_of() {
-  Kernels k;
-  k.name = kTableNames[isa];
-#define MINKE_SET_OP(op, Args) k.op = [](const Context& ctx, const Args& args) { cpu::op(table_of<isa>(), ctx, args); };
-  MINKE_OPS(MINKE_SET_OP)
-#undef MINKE_SET_OP
-  k.packed_bytes = [](int64_t rows, int64_t columns, DType compute) {
-    return cpu::packed_bytes(table_of<isa>(), rows, columns, compute);
-  };
-  k.record = [](const Context&, Event&) {};  // everything is done when an op returns
-  k.wait = [](const Context&, const Event&) {};
-  k.synchronize = [](const Context&) {};
-  return k;
-}
+template <int isa> Kernels kernels_of() { return cpu::kernels_over<table_of<isa>>(kTableNames[isa]); }
 
 const Kernels& kernels_at(int isa) {
 #if defined(__x86_64__)
@@ -130,27 +116,29 @@ const Kernels& cpu_kernels(std::string_view isa) {
              isa, have);
 }
 
-size_t cpu_scratch_bytes(const CpuScratchNeeds& needs) {
-  // The larger of what any table wants: baseline keeps bf16 operands in f32, AVX-512 has the widest panels.
-  size_t most = 0;
-  for (const cpu::Table* isa : {&table_of<kBaseline>(), &table_at(best_isa())}) {
-    for (const bool bf16 : {false, true}) {
-      cpu::AttentionJob job;
-      job.heads = needs.heads, job.kv_heads = needs.kv_heads;
-      job.dk = needs.dk, job.dr = needs.dr, job.dv = needs.dv, job.bf16 = bf16;
-      const size_t forward = size_t(isa->attention_bytes(job, needs.longest_sequence));
-      const size_t backward = size_t(isa->attention_backward_bytes(job, needs.longest_sequence));
-      cpu::CachedJob cached;
-      cached.dk = needs.dk + needs.dr, cached.dv = std::max(needs.dv, needs.dk), cached.bf16 = bf16;
-      const size_t parts = size_t(4 * needs.threads * isa->row_block * (cached.dv + 2)) * sizeof(float) *
-                           size_t(cpu::divided_up(std::max<int64_t>(needs.longest_sequence, 1), isa->segment));
-      const size_t threads = size_t(needs.threads);
-      const size_t rope = size_t(needs.tokens * needs.kv_heads * needs.dr) * sizeof(float);
-      most = std::max({most, threads * forward, threads * backward + rope,
-                       threads * size_t(isa->cached_bytes(cached)) + parts, threads * size_t(isa->gemm_scratch_bytes)});
-    }
+size_t cpu::scratch_bytes(const Table& isa, const CpuScratchNeeds& needs) {
+  const size_t threads = size_t(needs.threads);
+  size_t most = threads * size_t(isa.gemm_scratch_bytes);
+  for (const bool bf16 : {false, true}) {
+    AttentionJob job;
+    job.heads = needs.heads, job.kv_heads = needs.kv_heads;
+    job.dk = needs.dk, job.dr = needs.dr, job.dv = needs.dv, job.bf16 = bf16;
+    const size_t forward = size_t(isa.attention_bytes(job, needs.longest_sequence));
+    const size_t backward = size_t(isa.attention_backward_bytes(job, needs.longest_sequence));
+    CachedJob cached;
+    cached.dk = needs.dk + needs.dr, cached.dv = std::max(needs.dv, needs.dk), cached.bf16 = bf16;
+    const size_t parts = size_t(4 * needs.threads * isa.row_block * (cached.dv + 2)) * sizeof(float) *
+                         size_t(divided_up(std::max<int64_t>(needs.longest_sequence, 1), isa.segment));
+    const size_t rope = size_t(needs.tokens * needs.kv_heads * needs.dr) * sizeof(float);
+    most = std::max(
+        {most, threads * forward, threads * backward + rope, threads * size_t(isa.cached_bytes(cached)) + parts});
   }
   return most + size_t(needs.groups + 8) * 64 + (size_t(1) << 20);  // task lists and the sums of the optimizer's chunks
+}
+
+size_t cpu_scratch_bytes(const CpuScratchNeeds& needs) {
+  // The larger of what any table wants: baseline keeps bf16 operands in f32, AVX-512 has the widest panels.
+  return std::max(cpu::scratch_bytes(table_of<kBaseline>(), needs), cpu::scratch_bytes(table_at(best_isa()), needs));
 }
 
 }  // namespace minke

@@ -18,7 +18,7 @@ enum class Mode {
   rounded,  // f32, rounded to bf16
   pairs     // pairs of bf16
 };
-#if defined(__AVX512BF16__) || defined(MINKE_AMX)
+#if defined(__AVX512BF16__)
 constexpr Mode kBf16 = Mode::pairs;  // a product in bf16
 #else
 constexpr Mode kBf16 = Mode::rounded;
@@ -96,15 +96,6 @@ void micro(const Left& left, int64_t first_block, const char* panel, int64_t ste
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v)
           acc[r][v] = vf(_mm512_dpbf16_ps(__m512(acc[r][v]), (__m512bh)x, (__m512bh)bv[v]));
-      }
-#elif defined(MINKE_AMX_EMULATED)  // only the rest of a product
-      for (int r = 0; r < rows; ++r) {
-        const vu x = broadcast_pair(a + r * rb);
-        for (int v = 0; v < vectors; ++v) {
-          const vu y = load_as<vu>(b + v * kWidth * 4);
-          acc[r][v] = fma(vf(x << 16), vf(y << 16), acc[r][v]);
-          acc[r][v] = fma(vf(x & 0xffff0000u), vf(y & 0xffff0000u), acc[r][v]);
-        }
       }
 #endif
     } else {

@@ -1,7 +1,7 @@
 // Products through the tile registers of AMX-BF16 (Intel SDM vol. 1 §18, TDPBF16PS): eight registers of 16 rows × 64 bytes.
 // A panel's rows of bf16 pairs are what TDPBF16PS wants on its right, so packed weights are those of avx512_bf16.
 // Compiled with MINKE_AMX_EMULATED, the registers are arrays and the instructions loops over them: so the arithmetic is tested
-// on machines without AMX (tests/kernels/amx_emulated_test.cpp); what that cannot test are the encodings below.
+// on machines without AMX (tests/support/emulated.h); what that cannot test are the encodings below.
 // Every c[m,n] is one chain over k as elsewhere: whole steps of 16 pairs in tiles, the rest by micro().
 #pragma once
 #include "kernels/cpu/isa/micro.h"

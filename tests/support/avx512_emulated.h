@@ -1,0 +1,145 @@
+// The AVX-512 intrinsics that src/kernels/cpu/isa uses, in AVX2 and loops; included before everything else of a file that is
+// compiled as if it had them (tests/CMakeLists.txt). An intrinsic that is missing here does not compile. Semantics: Intel SDM
+// vol. 2; VDPBF16PS and VCVTNEPS2BF16 take subnormals for zeros, round to nearest even and give no subnormals.
+#pragma once
+#include <immintrin.h>
+
+#include <cstdint>
+
+#define __AVX512F__ 1
+#define __AVX512BW__ 1
+#define __AVX512DQ__ 1
+#define __AVX512VL__ 1
+#if defined(MINKE_EMULATED_BF16)
+#define __AVX512BF16__ 1
+#endif
+
+namespace minke::emulated {
+namespace {
+
+#define MINKE_EMULATED inline __attribute__((always_inline))
+#define MINKE_EMULATED_CALL __attribute__((noinline, unused))  // unrolled copies of these take minutes to compile
+
+typedef float V __attribute__((vector_size(64)));
+typedef int32_t I __attribute__((vector_size(64)));
+typedef uint32_t U __attribute__((vector_size(64)));
+typedef uint16_t H __attribute__((vector_size(32)));
+
+// Through memory: GCC 12 takes shuffles of 64 bytes apart into lanes.
+MINKE_EMULATED __m256 half(__m512 a, int i) {
+  __m256 x;
+  __builtin_memcpy(&x, reinterpret_cast<const char*>(&a) + 32 * i, 32);
+  return x;
+}
+MINKE_EMULATED __m256 low(__m512 a) { return half(a, 0); }
+MINKE_EMULATED __m256 high(__m512 a) { return half(a, 1); }
+MINKE_EMULATED __m512 join(__m256 a, __m256 b) {
+  __m512 x;
+  __builtin_memcpy(&x, &a, 32);
+  __builtin_memcpy(reinterpret_cast<char*>(&x) + 32, &b, 32);
+  return x;
+}
+
+MINKE_EMULATED_CALL __m512 fmadd_ps(__m512 a, __m512 b, __m512 c) {
+  return join(_mm256_fmadd_ps(low(a), low(b), low(c)), _mm256_fmadd_ps(high(a), high(b), high(c)));
+}
+// Masks of whole vectors are always full.
+MINKE_EMULATED __m512 max_ps(int, __m512 a, __m512 b) {
+  return join(_mm256_max_ps(low(a), low(b)), _mm256_max_ps(high(a), high(b)));
+}
+MINKE_EMULATED __m512 min_ps(int, __m512 a, __m512 b) {
+  return join(_mm256_min_ps(low(a), low(b)), _mm256_min_ps(high(a), high(b)));
+}
+MINKE_EMULATED __m512 sqrt_ps(int, __m512 a) { return join(_mm256_sqrt_ps(low(a)), _mm256_sqrt_ps(high(a))); }
+MINKE_EMULATED __m512 nearest_ps(int, __m512 a, int) {
+  constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+  return join(_mm256_round_ps(low(a), kNearest), _mm256_round_ps(high(a), kNearest));
+}
+// a·2^floor(b)
+MINKE_EMULATED_CALL __m512 scalef_ps(int, __m512 a, __m512 b) {
+  V x = V(a);
+  const V y = V(b);
+  for (int i = 0; i < 16; ++i) x[i] = y[i] == y[i] ? __builtin_ldexpf(x[i], int(__builtin_floorf(y[i]))) : y[i];
+  return __m512(x);
+}
+// Within each four lanes: lane i from the i-th pair of bits.
+MINKE_EMULATED_CALL __m512 permute_ps(int, __m512 a, int from) {
+  V x = V(a);
+  for (int i = 0; i < 16; ++i) x[i] = V(a)[i / 4 * 4 + (from >> 2 * (i % 4) & 3)];
+  return __m512(x);
+}
+// Fours of lanes: the lower two from a, the upper two from b.
+MINKE_EMULATED_CALL __m512 shuffle_f32x4(int, __m512 a, __m512 b, int from) {
+  V x = V(a);
+  for (int i = 0; i < 16; ++i) x[i] = V(i < 8 ? a : b)[(from >> 2 * (i / 4) & 3) * 4 + i % 4];
+  return __m512(x);
+}
+MINKE_EMULATED __m512i set1_epi32(int32_t x) { return __m512i(x - I{}); }
+MINKE_EMULATED_CALL __m512i cvtepu16_epi32(int, __m256i a) { return __m512i(__builtin_convertvector(H(a), U)); }
+MINKE_EMULATED_CALL __m256i cvtepi32_epi16(int, __m512i a) { return __m256i(__builtin_convertvector(U(a), H)); }
+
+template <class T, class Lanes> MINKE_EMULATED Lanes load(uint32_t mask, const void* p) {
+  Lanes x = {};
+  for (int i = 0; i < 16; ++i)
+    if (mask >> i & 1) x[i] = static_cast<const T*>(p)[i];
+  return x;
+}
+template <class T, class Lanes> MINKE_EMULATED void store(void* p, uint32_t mask, Lanes x) {
+  for (int i = 0; i < 16; ++i)
+    if (mask >> i & 1) static_cast<T*>(p)[i] = x[i];
+}
+
+// In halves: GCC 12 takes comparisons of 64 bytes apart into lanes.
+typedef uint32_t U8 __attribute__((vector_size(32)));
+typedef uint16_t H8 __attribute__((vector_size(16)));
+MINKE_EMULATED U8 no_subnormals(U8 x) { return (x & 0x7f800000u) == 0 ? x & 0x80000000u : x; }
+MINKE_EMULATED H8 to_bf16(U8 x) {
+  const U8 u = no_subnormals(x);
+  return __builtin_convertvector(
+      ((x & 0x7fffffffu) > 0x7f800000u ? x | 0x400000u : u + 0x7fffu + ((u >> 16) & 1u)) >> 16, H8);
+}
+MINKE_EMULATED_CALL __m256bh cvtneps_pbh(__m512 a) {
+  const H8 x[2] = {to_bf16(U8(low(a))), to_bf16(U8(high(a)))};
+  __m256bh y;
+  __builtin_memcpy(&y, x, sizeof y);
+  return y;
+}
+MINKE_EMULATED __m256 add_products(__m256 sum, U8 a, U8 b) {
+  const __m256 x = __m256(no_subnormals(a)), y = __m256(no_subnormals(b));
+  return __m256(no_subnormals(U8(_mm256_fmadd_ps(x, y, __m256(no_subnormals(U8(sum)))))));
+}
+// Two additions in turn, of the even and the odd elements.
+MINKE_EMULATED_CALL __m512 dpbf16_ps(__m512 sum, __m512bh a, __m512bh b) {
+  __m256 result[2];
+  for (int i = 0; i < 2; ++i) {
+    const U8 x = U8(half(__m512(a), i)), y = U8(half(__m512(b), i));
+    result[i] = add_products(half(sum, i), x << 16, y << 16);
+    result[i] = add_products(result[i], x & 0xffff0000u, y & 0xffff0000u);
+  }
+  return join(result[0], result[1]);
+}
+
+}  // namespace
+}  // namespace minke::emulated
+
+#define _mm512_fmadd_ps minke::emulated::fmadd_ps
+#define _mm512_maskz_max_ps minke::emulated::max_ps
+#define _mm512_maskz_min_ps minke::emulated::min_ps
+#define _mm512_maskz_sqrt_ps minke::emulated::sqrt_ps
+#undef _mm512_maskz_roundscale_ps
+#define _mm512_maskz_roundscale_ps minke::emulated::nearest_ps
+#undef _mm512_maskz_scalef_ps
+#define _mm512_maskz_scalef_ps minke::emulated::scalef_ps
+#undef _mm512_maskz_permute_ps
+#define _mm512_maskz_permute_ps minke::emulated::permute_ps
+#undef _mm512_maskz_shuffle_f32x4
+#define _mm512_maskz_shuffle_f32x4 minke::emulated::shuffle_f32x4
+#define _mm512_set1_epi32 minke::emulated::set1_epi32
+#define _mm512_maskz_cvtepu16_epi32 minke::emulated::cvtepu16_epi32
+#define _mm512_maskz_cvtepi32_epi16 minke::emulated::cvtepi32_epi16
+#define _mm512_maskz_loadu_ps(mask, p) __m512(minke::emulated::load<float, minke::emulated::V>(mask, p))
+#define _mm512_mask_storeu_ps(p, mask, x) minke::emulated::store<float>(p, mask, minke::emulated::V(x))
+#define _mm256_maskz_loadu_epi16(mask, p) __m256i(minke::emulated::load<uint16_t, minke::emulated::H>(mask, p))
+#define _mm256_mask_storeu_epi16(p, mask, x) minke::emulated::store<uint16_t>(p, mask, minke::emulated::H(x))
+#define _mm512_cvtneps_pbh minke::emulated::cvtneps_pbh
+#define _mm512_dpbf16_ps minke::emulated::dpbf16_ps

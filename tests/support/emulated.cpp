@@ -1,0 +1,78 @@
+#include "support/emulated.h"
+
+#include <array>
+
+#include "kernels/cpu/common.h"
+
+namespace minke {
+
+#define MINKE_DECLARE_EMULATED(name)                                                                    \
+  namespace cpu::name {                                                                                 \
+  void fill_gemm(Table&), fill_attention(Table&), fill_attention_backward(Table&), fill_cached(Table&), \
+      fill_rows(Table&), fill_streams(Table&);                                                          \
+  }
+MINKE_DECLARE_EMULATED(avx512_emulated)
+MINKE_DECLARE_EMULATED(avx512_bf16_emulated)
+MINKE_DECLARE_EMULATED(amx_bf16_emulated)
+#undef MINKE_DECLARE_EMULATED
+
+namespace test {
+namespace {
+
+bool is_emulated(const std::string& isa) { return isa.ends_with("_emulated"); }
+
+#if defined(__x86_64__)
+template <int isa> const cpu::Table& table() {
+  static const cpu::Table table = [] {
+    cpu::Table t;
+    t.name = kEmulatedIsas[isa];
+#define MINKE_FILL(name)                                                                        \
+  cpu::name::fill_gemm(t), cpu::name::fill_attention(t), cpu::name::fill_attention_backward(t), \
+      cpu::name::fill_cached(t), cpu::name::fill_rows(t), cpu::name::fill_streams(t)
+    if constexpr (isa == 0) MINKE_FILL(avx512_emulated);
+    else MINKE_FILL(avx512_bf16_emulated);
+    if constexpr (isa == 2) cpu::amx_bf16_emulated::fill_gemm(t);
+#undef MINKE_FILL
+    return t;
+  }();
+  return table;
+}
+struct Emulated {
+  const cpu::Table& table;
+  Kernels kernels;
+};
+template <int isa> Emulated emulated() { return {table<isa>(), cpu::kernels_over<table<isa>>(kEmulatedIsas[isa])}; }
+
+const Emulated& emulated_at(const std::string& isa) {
+  cpu_kernels("avx2");  // what they are compiled for
+  static const std::array all = {emulated<0>(), emulated<1>(), emulated<2>()};
+  for (const Emulated& e : all)
+    if (e.kernels.name == isa) return e;
+  bug("no emulated instruction set " + isa, SourceLocation::current());
+}
+#else
+struct Emulated {
+  const cpu::Table& table;
+  const Kernels& kernels;
+};
+const Emulated& emulated_at(const std::string& isa) { user_error("{} is emulated on x86 only", isa); }
+#endif
+
+}  // namespace
+
+const Kernels& emulated_kernels(const std::string& isa) { return emulated_at(isa).kernels; }
+
+std::vector<std::string> tested_isas() {
+  std::vector<std::string> names = available_isas();
+  if (names.size() > 1) names.insert(names.end(), std::begin(kEmulatedIsas), std::end(kEmulatedIsas));
+  return names;
+}
+const Kernels& tested_kernels(const std::string& isa) {
+  return is_emulated(isa) ? emulated_kernels(isa) : cpu_kernels(isa);
+}
+size_t tested_scratch(const std::string& isa, const CpuScratchNeeds& needs) {
+  return is_emulated(isa) ? cpu::scratch_bytes(emulated_at(isa).table, needs) : cpu_scratch_bytes(needs);
+}
+
+}  // namespace test
+}  // namespace minke
