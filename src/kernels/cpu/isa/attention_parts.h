@@ -91,7 +91,7 @@ inline void multiply_band(const Left& left, int64_t m, const char* panels, int64
       from.data += b.begin * left.step_bytes;
       const Micro tile = m - i >= kTileRows ? whole : micro_for<mode>(m - i, columns);
       tile(from, i / kTileRows, panels + b.begin * kPanel * 4, b.end - b.begin, columns,
-           {reinterpret_cast<char*>(out + i * stride + j), stride * 4, false, add});
+           added_to({reinterpret_cast<char*>(out + i * stride + j), stride * 4, false}, add));
     }
   }
 }

@@ -71,7 +71,7 @@ void run_segment(const CachedJob& job, const Block& block, int64_t begin, int64_
     const int64_t n = smaller(kChunk, end - c0);
     const Left keys = pack_left<mode>(tokens_of(job.k, c0, block.kv_head), n, job.dk, b.keys);
     multiply_panel<mode>(keys, n, b.queries, steps_of<mode>(job.dk), block.rows,
-                         {reinterpret_cast<char*>(b.scores), kPanel * 4, false, false});
+                         {reinterpret_cast<char*>(b.scores), kPanel * 4, false});
     pack_panels<mode>(tokens_of(job.v, c0, block.kv_head), n, job.dv, b.values, b.value_panel_bytes);
     for (int64_t l = 0; l < lanes; l += kWidth) {
       const vi limit = load_as<vi>(last + l);
@@ -112,7 +112,7 @@ void run_segment(const CachedJob& job, const Block& block, int64_t begin, int64_
     }
     const Left probs = plain_left(b.probs, 4, kPanel * 4 * (mode == Mode::pairs ? 1 : kPerStep<mode>));
     multiply<mode>(probs, block.rows, b.values, b.value_panel_bytes, steps_of<mode>(n), job.dv,
-                   {reinterpret_cast<char*>(part), width * 4, false, true});
+                   added_to({reinterpret_cast<char*>(part), width * 4, false}, true));
   }
   for (int64_t r = 0; r < block.rows; ++r)
     part[r * width + job.dv] = maximum[r], part[r * width + job.dv + 1] = total[r];

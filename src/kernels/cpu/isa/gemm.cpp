@@ -76,17 +76,19 @@ template <Mode mode> void multiply_tile(const Tile& t, bool accumulate, char* sc
   char* left_buffer = scratch;
   char* panel_buffer = left_buffer + kLeftBuffer;
   float* tile = reinterpret_cast<float*>(panel_buffer + kPanelBuffer);
-  const bool one_block = t.k <= kBlock<mode>;
-  const bool direct = t.c.col_stride == 1 && (one_block || !t.c.half);
-  char* out_data = direct ? static_cast<char*>(const_cast<void*>(t.c.data)) : reinterpret_cast<char*>(tile);
-  const int64_t out_size = direct && t.c.half ? 2 : 4;
-  const int64_t out_row_bytes = direct ? t.c.row_stride * out_size : kMaxTileN * 4;
+  const Out c = {static_cast<char*>(const_cast<void*>(t.c.data)), t.c.row_stride * (t.c.half ? 2 : 4), t.c.half};
+  // Sums of several blocks are f32 until the last one: in c if that is f32, too.
+  const bool in_rows = t.c.col_stride == 1, in_c = in_rows && !t.c.half;
+  const Out sums = in_c ? c : Out{reinterpret_cast<char*>(tile), kMaxTileN * 4, false};
+  const bool ends_in_c = in_c || (in_rows && (t.k <= kBlock<mode> || !accumulate));
   int64_t k0 = 0;
   do {  // once even for k = 0: c becomes zeros
     const int64_t k = smaller(kBlock<mode>, t.k - k0);
     const int64_t steps = steps_of<mode>(k);
     const Left left = k ? pack_rows_of<mode>(moved(t.a, 0, k0), t.m, k, left_buffer) : Left{};
-    const bool add = k0 > 0 || (direct && accumulate);
+    Out out = ends_in_c && k0 + k >= t.k ? c : sums;
+    if (k0 > 0) out.add = sums.data, out.add_row_bytes = sums.row_bytes;
+    else out = added_to(out, accumulate && out.data == c.data);
     const bool widen = mode == Mode::rounded && t.panels;
     const int64_t panel_bytes = t.panels ? t.panel_bytes : kBlockSteps * kPanel * 4;
     const char* panels = t.panels ? t.panels + k0 / (widen ? 2 : kPerStep<mode>)*kPanel * 4 : panel_buffer;
@@ -97,11 +99,11 @@ template <Mode mode> void multiply_tile(const Tile& t, bool accumulate, char* sc
       }
       if (widen) widen_panel(panels, k, panel_buffer);
       multiply_rows<mode>(left, t.m, widen ? panel_buffer : panels, steps, smaller<int64_t>(kPanel, t.n - j),
-                          {out_data + j * out_size, out_row_bytes, direct && t.c.half, add});
+                          moved(out, 0, j));
     }
     k0 += k;
   } while (k0 < t.k);
-  if (!direct) store_sums(tile, t, accumulate);
+  if (!ends_in_c) store_sums(tile, t, accumulate);
 }
 
 Source group_of(const Matrix& m, int64_t g) {

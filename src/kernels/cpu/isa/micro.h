@@ -48,17 +48,33 @@ MINKE_INLINE Left plain_left(const void* data, int64_t row_bytes, int64_t step_b
 struct Out {
   char* data;
   int64_t row_bytes;
-  bool half, add;
+  bool half;
+  const char* add = nullptr;  // rows that are added to the products; null: none
+  int64_t add_row_bytes = 0;
+  bool add_half = false;
 };
+MINKE_INLINE Out added_to(Out out, bool add) {  // to what is there
+  if (add) out.add = out.data, out.add_row_bytes = out.row_bytes, out.add_half = out.half;
+  return out;
+}
+MINKE_INLINE Out moved(const Out& out, int64_t i, int64_t j) {
+  const char* add = out.add ? out.add + i * out.add_row_bytes + j * (out.add_half ? 2 : 4) : nullptr;
+  return {out.data + i * out.row_bytes + j * (out.half ? 2 : 4),
+          out.row_bytes,
+          out.half,
+          add,
+          out.add_row_bytes,
+          out.add_half};
+}
 
-// A tile of sums to memory where a whole f32 store does not fit: bf16, or fewer columns.
+// A tile of sums to memory where whole vectors do not fit, or bf16 is added.
 inline __attribute__((noinline)) void store_tile(const float* tile, int rows, int64_t n, const Out& out) {
   for (int r = 0; r < rows; ++r) {
     char* row = out.data + r * out.row_bytes;
     for (int64_t i = 0; i < n; i += kWidth) {
       const int64_t count = smaller<int64_t>(kWidth, n - i);
       vf x = load_as<vf>(tile + r * kPanel + i);
-      if (out.add) x += load(row, out.half, i, count);
+      if (out.add) x += load(out.add + r * out.add_row_bytes, out.add_half, i, count);
       store(row, out.half, i, count, x);
     }
   }
@@ -110,28 +126,25 @@ void micro(const Left& left, int64_t first_block, const char* panel, int64_t ste
       }
     }
   }
-  if (!out.half && n == vectors * kWidth) {
+  if (n == vectors * kWidth && !(out.add && out.add_half)) {
     if (out.add) {
 #pragma GCC unroll 8
       for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; ++v) {
-          char* p = out.data + r * out.row_bytes + v * kWidth * 4;
-          store_as(p, load_as<vf>(p) + acc[r][v]);
-        }
+        for (int v = 0; v < vectors; ++v)
+          acc[r][v] = load_as<vf>(out.add + r * out.add_row_bytes + v * kWidth * 4) + acc[r][v];
+    }
+    if (out.half) {
+#pragma GCC unroll 8
+      for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) store_as(out.data + r * out.row_bytes + v * kWidth * 2, narrow(acc[r][v]));
     } else {
 #pragma GCC unroll 8
       for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) store_as(out.data + r * out.row_bytes + v * kWidth * 4, acc[r][v]);
     }
-    return;
-  }
-  if (out.half && !out.add && n == vectors * kWidth) {
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 4
-      for (int v = 0; v < vectors; ++v) store_as(out.data + r * out.row_bytes + v * kWidth * 2, narrow(acc[r][v]));
     return;
   }
   alignas(64) float tile[kTileRows * kPanel];
@@ -167,21 +180,21 @@ template <Mode mode> inline Micro micro_for(int64_t rows, int64_t n) {
   }
 }
 
-// out[m, n] (+)= left · panel for one panel (n <= kPanel).
+// out[m, n] = left · panel for one panel (n <= kPanel), and what `out` adds.
 template <Mode mode>
-inline void multiply_panel(const Left& left, int64_t m, const char* panel, int64_t steps, int64_t n, Out out) {
+inline void multiply_panel(const Left& left, int64_t m, const char* panel, int64_t steps, int64_t n, const Out& out) {
   const int64_t blocks = m / kTileRows, rest = m % kTileRows;
   const Micro whole = micro_for<mode>(kTileRows, n);
-  for (int64_t i = 0; i < blocks; ++i, out.data += kTileRows * out.row_bytes) whole(left, i, panel, steps, n, out);
-  if (rest) micro_for<mode>(rest, n)(left, blocks, panel, steps, n, out);
+  for (int64_t i = 0; i < blocks; ++i) whole(left, i, panel, steps, n, moved(out, i * kTileRows, 0));
+  if (rest) micro_for<mode>(rest, n)(left, blocks, panel, steps, n, moved(out, blocks * kTileRows, 0));
 }
 
-// out[m, n] (+)= left · panels, the panels panel_bytes apart; f32 out.
+// out[m, n] = left · panels, the panels panel_bytes apart.
 template <Mode mode>
 inline void multiply(const Left& left, int64_t m, const char* panels, int64_t panel_bytes, int64_t steps, int64_t n,
-                     Out out) {
-  for (int64_t j = 0; j < n; j += kPanel, panels += panel_bytes, out.data += kPanel * 4)
-    multiply_panel<mode>(left, m, panels, steps, smaller<int64_t>(kPanel, n - j), out);
+                     const Out& out) {
+  for (int64_t j = 0; j < n; j += kPanel, panels += panel_bytes)
+    multiply_panel<mode>(left, m, panels, steps, smaller<int64_t>(kPanel, n - j), moved(out, 0, j));
 }
 
 // ---- packing --------------------------------------------------------------------------------------------------------

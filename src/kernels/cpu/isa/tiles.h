@@ -78,11 +78,12 @@ template <int column = 0> MINKE_INLINE void store_sums_of(float* sums) {
 }
 
 // out[m, n] (+)= left · panel for one panel; the steps of a row of left lie next to each other.
-inline void multiply_panel_tiles(const Left& left, int64_t m, const char* panel, int64_t steps, int64_t n, Out out) {
+inline void multiply_panel_tiles(const Left& left, int64_t m, const char* panel, int64_t steps, int64_t n,
+                                 const Out& out) {
   const int64_t whole = steps / kTile * kTile;
   alignas(64) float sums[kTile * kPanel];
   alignas(64) char padded[kTile * kBlockSteps * 4];
-  for (int64_t i = 0; i < m; i += kTile, out.data += kTile * out.row_bytes) {
+  for (int64_t i = 0; i < m; i += kTile) {
     const int64_t rows = smaller<int64_t>(kTile, m - i);
     Left a = plain_left(left.data + i * left.row_bytes, left.row_bytes, 4);
     if (rows < kTile) {  // tiles read 16 rows
@@ -102,9 +103,9 @@ inline void multiply_panel_tiles(const Left& left, int64_t m, const char* panel,
     if (whole < steps || !whole) {
       a.data += whole * 4;
       multiply_panel<Mode::pairs>(a, kTile, panel + whole * kPanel * 4, steps - whole, kPanel,
-                                  {reinterpret_cast<char*>(sums), kPanel * 4, false, whole > 0});
+                                  added_to({reinterpret_cast<char*>(sums), kPanel * 4, false}, whole > 0));
     }
-    store_tile(sums, int(rows), n, out);
+    store_tile(sums, int(rows), n, moved(out, i, 0));
   }
 }
 
