@@ -51,7 +51,7 @@ Evaluation PretrainRun::evaluate(int64_t max_tokens) {
 void PretrainRun::log_step(const StepReport& r, double seconds) {
   const double rate = double(r.tokens) / seconds;
   recent_rate_ = recent_rate_ == 0 ? rate : 0.9 * recent_rate_ + 0.1 * rate;
-  const double share = recent_rate_ * training_flops_per_token(model_->config(), phase().sequence_length) / peak_;
+  const double share = recent_rate_ * training_flops(model_->config(), phase().sequence_length).all() / peak_;
   // In tokens: with a batch ramp the steps to come are longer.
   const Phase& last = phases_.back();
   const double left = std::max(0.0, last.first_token + last.tokens - trainer_->tokens_done()) / recent_rate_;
@@ -98,7 +98,7 @@ void PretrainRun::log_start() {
                 {{"unix_time", unix_time()},
                  {"machine", runtime_.description()},
                  {"product_flops", peak_},
-                 {"flops_per_token", training_flops_per_token(model_->config(), phase().sequence_length)},
+                 {"flops_per_token", training_flops(model_->config(), phase().sequence_length).all()},
                  {"model_type", model_->config().model_type},
                  {"layers", model_->config().num_hidden_layers},
                  {"parameters", counts.total},

@@ -10,7 +10,6 @@
 #include "bench/ceilings.h"
 #include "bench/measure.h"
 #include "data/loader.h"
-#include "spec/counts.h"
 #include "train/micro_batches.h"
 #include "train/model_config.h"
 #include "train/phases.h"
@@ -74,17 +73,6 @@ double step(const Context& ctx, Trainer& trainer, const Loader& loader, LoaderPo
 }
 
 }  // namespace
-
-TrainingFlops training_flops(const Config& config, int64_t sequence_length) {
-  const Counts counts = count_parameters(config);
-  const double layers = double(config.num_hidden_layers + config.num_nextn_predict_layers);
-  TrainingFlops f;
-  f.active_matmul_parameters = counts.matmul_active + counts.mtp_matmul_active;
-  f.products = 3 * 2 * double(f.active_matmul_parameters);
-  f.attention = 3 * layers * double(config.num_attention_heads) * double(attention_pair_flops(config).naive) *
-                double(sequence_length) / 2;  // causal: half of the keys on average
-  return f;
-}
 
 double TrainBenchResult::tokens_per_second() const { return double(tokens_per_step) / median(step_seconds); }
 double TrainBenchResult::slowest() const {

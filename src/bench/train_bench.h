@@ -7,6 +7,7 @@
 
 #include "bench/timed_table.h"
 #include "core/files.h"
+#include "spec/counts.h"
 #include "train/memory_estimate.h"
 
 namespace minke {
@@ -18,13 +19,6 @@ struct TrainBenchOptions {
   double available_bytes = INFINITY;  // a model that needs more is a UserError
   fs::path folder;                    // for a file of tokens that is removed once it is open
 };
-
-// What a token of training costs in operations (2 a multiply-add; backward twice the forward).
-struct TrainingFlops {
-  int64_t active_matmul_parameters = 0;  // the head included, the embedding not; MTP modules, if there are some, too
-  double products = 0, attention = 0;    // per token
-};
-TrainingFlops training_flops(const Config& config, int64_t sequence_length);
 
 struct StepPart {
   std::string name;
@@ -52,9 +46,7 @@ struct TrainBenchResult {
   double attention_share() const { return tokens_per_second() * flops.attention / peak_flops; }
   // The same with the seconds of processor time, which others on the machine lower least.
   double tokens_per_core_second() const { return double(tokens_per_step) / core_seconds; }
-  double core_share() const {
-    return tokens_per_core_second() * (flops.products + flops.attention) / peak_flops_per_core;
-  }
+  double core_share() const { return tokens_per_core_second() * flops.all() / peak_flops_per_core; }
   double bytes_per_parameter() const { return weights.all() / double(parameters); }
 };
 

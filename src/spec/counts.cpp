@@ -127,6 +127,17 @@ double training_flops_per_token(const Config& c, int64_t sequence, bool causal) 
   return 3 * forward_flops_per_token(c, sequence, causal);
 }
 
+TrainingFlops training_flops(const Config& c, int64_t sequence) {
+  const Counts counts = count_parameters(c);
+  const double layers = double(c.num_hidden_layers + c.num_nextn_predict_layers);
+  TrainingFlops f;
+  f.active_matmul_parameters = counts.matmul_active + counts.mtp_matmul_active;
+  f.products = 3 * 2 * double(f.active_matmul_parameters);
+  f.attention = 3 * layers * double(c.num_attention_heads) * double(attention_pair_flops(c).naive) * double(sequence) /
+                2;  // half of the keys on average
+  return f;
+}
+
 double tokens_per_step(double acceptance, int64_t drafts) {
   double tokens = 1, reached = 1;
   for (int64_t d = 0; d < drafts; ++d) tokens += reached *= acceptance;

@@ -57,6 +57,14 @@ AttentionPairFlops attention_pair_flops(const Config& config);
 double forward_flops_per_token(const Config& config, int64_t sequence, bool causal = true);
 double training_flops_per_token(const Config& config, int64_t sequence, bool causal = true);
 
+// What a token of causal training costs with its MTP modules: backward twice the forward.
+struct TrainingFlops {
+  int64_t active_matmul_parameters = 0;  // the head included, the embedding not
+  double products = 0, attention = 0;
+  double all() const { return products + attention; }
+};
+TrainingFlops training_flops(const Config& config, int64_t sequence);
+
 // Tokens that one decoding step yields when every one of `drafts` drafted tokens is accepted with the given probability
 // and the first refusal ends the step: 1 + p + p² + … (V3 §5.4.3 has one draft: 1.85 to 1.9).
 double tokens_per_step(double acceptance, int64_t drafts = 1);
