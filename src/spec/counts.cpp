@@ -46,6 +46,12 @@ int64_t layer_scales(const Config& c, bool moe) {
   return n + (c.n_shared_experts > 0 ? swiglu_scales(c, c.n_shared_experts * c.moe_intermediate_size) : 0);
 }
 
+// Scores and values of `layers` layers, forward; half of the keys on average when causal.
+double attention_flops(const Config& c, int64_t layers, int64_t sequence, bool causal) {
+  return double(layers) * double(c.num_attention_heads) * double(attention_pair_flops(c).naive) * double(sequence) *
+         (causal ? 0.5 : 1.0);
+}
+
 }  // namespace
 
 Counts count_parameters(const Config& c) {
@@ -117,10 +123,7 @@ AttentionPairFlops attention_pair_flops(const Config& c) {
 }
 
 double forward_flops_per_token(const Config& c, int64_t sequence, bool causal) {
-  const double keys = double(sequence) * (causal ? 0.5 : 1.0);
-  const double attention =
-      double(c.num_hidden_layers) * double(c.num_attention_heads) * double(attention_pair_flops(c).naive) * keys;
-  return 2 * double(count_parameters(c).matmul_active) + attention;
+  return 2 * double(count_parameters(c).matmul_active) + attention_flops(c, c.num_hidden_layers, sequence, causal);
 }
 
 double training_flops_per_token(const Config& c, int64_t sequence, bool causal) {
@@ -129,12 +132,10 @@ double training_flops_per_token(const Config& c, int64_t sequence, bool causal) 
 
 TrainingFlops training_flops(const Config& c, int64_t sequence) {
   const Counts counts = count_parameters(c);
-  const double layers = double(c.num_hidden_layers + c.num_nextn_predict_layers);
   TrainingFlops f;
   f.active_matmul_parameters = counts.matmul_active + counts.mtp_matmul_active;
   f.products = 3 * 2 * double(f.active_matmul_parameters);
-  f.attention = 3 * layers * double(c.num_attention_heads) * double(attention_pair_flops(c).naive) * double(sequence) /
-                2;  // half of the keys on average
+  f.attention = 3 * attention_flops(c, c.num_hidden_layers + c.num_nextn_predict_layers, sequence, true);
   return f;
 }
 
