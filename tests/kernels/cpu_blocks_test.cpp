@@ -1,4 +1,4 @@
-// What the conformance suite cannot know of the cpu backend: its block sizes (k blocks of 256 or 512, 256 columns,
+// What the conformance suite cannot know of the cpu backend: its block sizes (k blocks of up to 384 or 768, 256 columns,
 // attention chunks of 128 keys, cache segments of 1024), its fast paths, and that cpu_scratch_bytes is enough.
 #include <gtest/gtest.h>
 
@@ -37,7 +37,7 @@ Operand pack(const TestContext& ctx, const Operand& b, DType compute, Tensor& st
 TEST_P(CpuBlocks, EveryPathOfAProductHasTheSameBits) {
   for (const DType compute : {DType::f32, DType::bf16})
     for (const auto& [k, n] : std::initializer_list<std::pair<int64_t, int64_t>>{
-             {1, 83}, {511, 83}, {512, 83}, {513, 83}, {1291, 83}, {700, 531}}) {
+             {1, 83}, {383, 83}, {384, 83}, {385, 83}, {769, 83}, {1291, 83}, {700, 531}}) {
       const int64_t m = 37;
       const Values av = rounded_to(DType::bf16, normals(RngKey{1, uint64_t(k)}, m * k)),
                    bv = rounded_to(DType::bf16, normals(RngKey{2, 5}, k * n));
@@ -73,6 +73,27 @@ TEST_P(CpuBlocks, EveryPathOfAProductHasTheSameBits) {
           }
       }
     }
+}
+
+// A plain b is packed once for all rows of a task, which takes them in parts; a packed b is not.
+TEST_P(CpuBlocks, RowsInPartsHaveTheBitsOfRowsAtOnce) {
+  const int64_t k = 401, n = 277;
+  TestContext ctx(kernels(), host_memory(), 1);
+  for (const DType compute : {DType::f32, DType::bf16})
+    for (const int64_t m : {193, 570, 601})
+      for (const Layout layout : {Layout::contiguous, Layout::transposed}) {
+        Buffer a(ctx, compute, {m, k}, layout), b(ctx, DType::f32, {k, n});
+        a.set(normals(RngKey{3, uint64_t(m)}, m * k)), b.set(normals(RngKey{4, 1}, k * n));
+        Tensor storage;
+        const Operand packed = pack(ctx, b, compute, storage);
+        for (const DType out : {DType::f32, DType::bf16}) {
+          Buffer parts(ctx, out, {m, n}), whole(ctx, out, {m, n});
+          ctx.kernels().gemm(ctx, {.a = a, .b = b, .c = parts, .compute = compute, .offsets = {}});
+          ctx.kernels().gemm(ctx, {.a = a, .b = packed, .c = whole, .compute = compute, .offsets = {}});
+          ASSERT_TRUE(all_identical(parts.get(), whole.get()))
+              << name_of(compute) << " to " << name_of(out) << " " << m;
+        }
+      }
 }
 
 // One query against caches around the chunk and segment sizes: one thread walks the segments, several share them.

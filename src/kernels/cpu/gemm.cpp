@@ -64,8 +64,9 @@ void choose_tiles(const Table& isa, const Shape& s, int64_t threads, GemmJob& jo
   const int64_t widest = any_width ? panels : isa.max_tile_n / isa.panel_width;
   const double packed = isa.macs_per_packed, b_packed = job.panels ? 0.2 * packed : packed;
   constexpr double kTaskMacs = 30'000;  // a task's fixed price
+  const int64_t most_rows = job.panels ? isa.max_tile_m : isa.max_rows_plain_b;
   double best = 0;
-  for (int64_t r = divided_up(row_tiles * isa.tile_rows, isa.max_tile_m); r <= row_tiles; r = next_count(r)) {
+  for (int64_t r = divided_up(row_tiles * isa.tile_rows, most_rows); r <= row_tiles; r = next_count(r)) {
     const int64_t tile_m = divided_up(row_tiles, r) * isa.tile_rows;
     for (int64_t c = divided_up(panels, widest); c <= panels; c = next_count(c)) {
       const int64_t tile_n = divided_up(panels, c) * isa.panel_width,

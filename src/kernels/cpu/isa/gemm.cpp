@@ -36,12 +36,16 @@ void multiply_rows(const Left& left, int64_t m, const char* panel, int64_t steps
 struct TileRegisters {};
 #endif
 
-static_assert(kMaxTileN % kPanel == 0);  // b is packed in pieces of kMaxTileN columns
+// A b that comes plain is packed in pieces of kMaxTileN columns, each once for all rows of a task. So a task then may have
+// more rows, and takes them in parts that leave a piece room in the second-level cache.
+static_assert(kMaxTileN % kPanel == 0);
+constexpr int64_t kMaxRows = 576, kPartRows = 192;
+static_assert(kPartRows % kTileRows == 0 && kPartRows % kRowUnit == 0 && kMaxRows >= kMaxTileM);
 
 // Per thread: packed left side, packed panels of a piece, a tile of sums.
-constexpr int64_t kLeftBuffer = (kMaxTileM + kTileRows) * (kBlockSteps + kWidth) * 4;
+constexpr int64_t kLeftBuffer = (kMaxRows + kTileRows) * (kBlockSteps + kWidth) * 4;
 constexpr int64_t kPanelBuffer = kBlockSteps * kMaxTileN * 4;
-constexpr int64_t kTileBuffer = kMaxTileM * kMaxTileN * 4;
+constexpr int64_t kTileBuffer = kMaxRows * kMaxTileN * 4;
 constexpr int64_t kScratchBytes = (kLeftBuffer + kPanelBuffer + kTileBuffer + 63) / 64 * 64;
 
 struct Tile {
@@ -81,25 +85,36 @@ template <Mode mode> void multiply_tile(const Tile& t, bool accumulate, char* sc
   const bool in_rows = t.c.col_stride == 1, in_c = in_rows && !t.c.half;
   const Out sums = in_c ? c : Out{reinterpret_cast<char*>(tile), kMaxTileN * 4, false};
   const bool ends_in_c = in_c || (in_rows && (t.k <= kBlock<mode> || !accumulate));
+  const int64_t block = block_length<mode>(t.k);
   int64_t k0 = 0;
   do {  // once even for k = 0: c becomes zeros
-    const int64_t k = smaller(kBlock<mode>, t.k - k0);
+    const int64_t k = smaller(block, t.k - k0);
     const int64_t steps = steps_of<mode>(k);
     const Left left = k ? pack_rows_of<mode>(moved(t.a, 0, k0), t.m, k, left_buffer) : Left{};
     Out out = ends_in_c && k0 + k >= t.k ? c : sums;
     if (k0 > 0) out.add = sums.data, out.add_row_bytes = sums.row_bytes;
     else out = added_to(out, accumulate && out.data == c.data);
-    const bool widen = mode == Mode::rounded && t.panels;
-    const int64_t panel_bytes = t.panels ? t.panel_bytes : kBlockSteps * kPanel * 4;
-    const char* panels = t.panels ? t.panels + k0 / (widen ? 2 : kPerStep<mode>)*kPanel * 4 : panel_buffer;
-    for (int64_t j = 0; j < t.n; j += kPanel, panels += panel_bytes) {
-      if (!t.panels && k && j % kMaxTileN == 0) {
-        panels = panel_buffer;
-        pack_panels<mode>(moved(t.b, k0, j), k, smaller(kMaxTileN, t.n - j), panel_buffer, panel_bytes);
+    if (t.panels) {
+      constexpr bool widen = mode == Mode::rounded;
+      const char* panel = t.panels + k0 / (widen ? 2 : kPerStep<mode>)*kPanel * 4;
+      for (int64_t j = 0; j < t.n; j += kPanel, panel += t.panel_bytes) {
+        if (widen) widen_panel(panel, k, panel_buffer);
+        multiply_rows<mode>(left, t.m, widen ? panel_buffer : panel, steps, smaller<int64_t>(kPanel, t.n - j),
+                            moved(out, 0, j));
       }
-      if (widen) widen_panel(panels, k, panel_buffer);
-      multiply_rows<mode>(left, t.m, widen ? panel_buffer : panels, steps, smaller<int64_t>(kPanel, t.n - j),
-                          moved(out, 0, j));
+    } else {
+      constexpr int64_t panel_bytes = kBlockSteps * kPanel * 4;
+      for (int64_t piece = 0; piece < t.n; piece += kMaxTileN) {
+        const int64_t end = smaller(piece + kMaxTileN, t.n);
+        if (k) pack_panels<mode>(moved(t.b, k0, piece), k, end - piece, panel_buffer, panel_bytes);
+        for (int64_t i = 0; i < t.m; i += kPartRows) {
+          const Left part = rows_from(left, i);
+          const char* panel = panel_buffer;
+          for (int64_t j = piece; j < end; j += kPanel, panel += panel_bytes)
+            multiply_rows<mode>(part, smaller(kPartRows, t.m - i), panel, steps, smaller<int64_t>(kPanel, end - j),
+                                moved(out, i, j));
+        }
+      }
     }
     k0 += k;
   } while (k0 < t.k);
@@ -159,6 +174,7 @@ void fill_gemm(Table& table) {
   table.panel_width = kPanel;
   table.tile_rows = kRowUnit;
   table.max_tile_m = kMaxTileM;
+  table.max_rows_plain_b = kMaxRows;
   table.max_tile_n = kMaxTileN;
   table.gemm_scratch_bytes = kScratchBytes;
   table.block_k = kBlock<Mode::f32>;

@@ -3,7 +3,7 @@
 // (k, k+1) where VDPBF16PS takes pairs. Without that instruction bf16 operands are multiplied as f32 that were rounded
 // when they were packed; only weights wait in memory as pairs, 2 bytes an element, and are widened panel by panel. The
 // left-hand side is addressed by strides, so that rows which already are what the kernel reads are not copied. Every
-// c[m,n] is one chain of additions over k in order, started at 0 for every block of kBlock k: tails, tiles and packing
+// c[m,n] is one chain of additions over k in order, started at 0 for every block_length of k: tails, tiles and packing
 // cannot change its bits. Tests: tests/kernels/cpu_blocks_test.cpp.
 #pragma once
 #include "kernels/cpu/isa/simd.h"
@@ -28,13 +28,20 @@ constexpr int kPanel = kVectors * kWidth;            // columns
 constexpr int kTileRows = 6;                         // rows of the register tile: 24 accumulators (12 in AVX2 and SSE)
 constexpr int64_t kMaxTileM = 384, kMaxTileN = 256;  // a task's part of c
 
-// Steps of a k block; the length of the k block depends on the mode only.
-constexpr int64_t kBlockSteps = 256;
+constexpr int64_t kBlockSteps = 384;  // of k, at most: a panel is read from the first-level cache
 
 template <Mode mode> constexpr int64_t kPerStep = mode == Mode::pairs ? 2 : 1;
 template <Mode mode> constexpr int64_t kBlock = kBlockSteps* kPerStep<mode>;
 
 template <Mode mode> MINKE_INLINE int64_t steps_of(int64_t k) { return (k + kPerStep<mode> - 1) / kPerStep<mode>; }
+
+// The k of a block: as few blocks as can be, of like length, because every block costs its beginning and its end. The
+// length depends on k and the mode only.
+template <Mode mode> inline int64_t block_length(int64_t k) {
+  constexpr int64_t unit = 16 * kPerStep<mode>;  // 16 steps: what packing and the tiles of AMX take at a time
+  const int64_t blocks = (k + kBlock<mode> - 1) / kBlock<mode>;
+  return blocks <= 1 ? k : ((k + blocks - 1) / blocks + unit - 1) / unit * unit;
+}
 
 // Left-hand side: the element of (row, step) is at data + (row / 6)·block + (row % 6)·row_bytes + step·step_bytes.
 struct Left {
@@ -43,6 +50,9 @@ struct Left {
 };
 MINKE_INLINE Left plain_left(const void* data, int64_t row_bytes, int64_t step_bytes) {
   return {static_cast<const char*>(data), row_bytes, step_bytes, row_bytes * kTileRows};
+}
+MINKE_INLINE Left rows_from(const Left& left, int64_t row) {  // row: a multiple of kTileRows
+  return {left.data + row / kTileRows * left.block_bytes, left.row_bytes, left.step_bytes, left.block_bytes};
 }
 
 struct Out {
@@ -217,7 +227,7 @@ MINKE_INLINE vh halves(const void* row, int64_t j, int64_t n) {
 }
 
 // Steps that packing asks for ahead of time: every row is a new stream, which the hardware sees too late.
-constexpr int64_t kAhead = 12;
+constexpr int64_t kAhead = 12, kRowsAhead = 4;
 
 // n elements of a row as f32, rounded where the mode says so.
 template <Mode mode> MINKE_INLINE vu element(const void* row, bool half, int64_t j, int64_t n) {
@@ -382,11 +392,13 @@ template <Mode mode> inline Left pack_left(const Source& a, int64_t m, int64_t k
   const int64_t row_bytes = (steps + kWidth) * 4;  // whole vectors may be stored past the end
   for (int64_t i = 0; i < m; ++i) {
     char* dst = buffer + i * row_bytes;
-    if (a.col_stride == 1)
+    if (a.col_stride == 1) {
+      if (i + kRowsAhead < m) prefetch_rows<Mode::f32>(address(a, i + kRowsAhead, 0), a, k);
       for (int64_t s = 0; s < steps; s += kWidth)
         store_as(dst + s * 4, along_k<mode>(address(a, i, 0), a.half, s * kPerStep<mode>, k));
-    else
+    } else {
       for (int64_t s = 0; s < steps; ++s) store_as(dst + s * 4, one_step<mode>(a, i, s * kPerStep<mode>, k));
+    }
   }
   return plain_left(buffer, row_bytes, 4);
 }

@@ -123,7 +123,7 @@ struct AdamJob {
 
 struct Table {
   const char* name = "";
-  int64_t panel_width = 0, tile_rows = 0, max_tile_m = 0, max_tile_n = 0, gemm_scratch_bytes = 0;
+  int64_t panel_width = 0, tile_rows = 0, max_tile_m = 0, max_rows_plain_b = 0, max_tile_n = 0, gemm_scratch_bytes = 0;
   int64_t block_k = 0, block_k_bf16 = 0;  // k of one block of sums
   double macs_per_packed = 0;             // multiply-adds in the time of packing one element
   void (*gemm)(const GemmJob&, int64_t task, int thread) = nullptr;
