@@ -47,6 +47,14 @@ $minke pretrain small.toml --out whole >whole.txt
 grep -q 'bits per byte' whole.txt || fail "no held-out bits per byte: $(cat whole.txt)"
 grep -q 'step 40/40' whole.txt || fail "no console line of the last step"
 [ "$(grep -c '"lr"' whole/log.jsonl)" = 40 ] || fail "log.jsonl has not one line per step"
+# Weights a token is multiplied with: two layers 2 · 2,816 + 6,144 + 4,736, head 9,600; MTP 2,048 + 2,816 + 4,736 + 9,600. Six
+# operations each, and attention's 3 · 3 layers · 2 heads · 2 · (16 + 8) · 16 keys.
+grep -q '"flops_per_token":285696.0' whole/log.jsonl || fail "work of a token: $(grep -m1 '"run"' whole/log.jsonl)"
+peak=$(sed -n 's/.*"product_flops":\([0-9.e+]*\).*/\1/p' whole/log.jsonl)
+sed -n 's|^step 40/40.* \([0-9,.]*\)\(k\{0,1\}\) tok/s (\([0-9]*\) % of peak).*|\1 \2 \3|p' whole.txt | awk -v peak="$peak" '
+  { rate = $1 * (NF == 3 ? 1000 : 1); share = 100 * rate * 285696 / peak; off = share - $NF }
+  END { if (NR != 1 || off > 0.52 || off < -0.52) { print "share of peak " $NF ", by hand " share; exit 1 } }' ||
+  fail "the share of peak on the console: $(grep 'step 40/40' whole.txt)"
 [ -e whole/latest/model.safetensors ] && [ -e whole/latest/tokenizer.json ] && [ -e whole/latest/train/state.json ] || fail "checkpoint incomplete"
 [ "$(find whole/checkpoints -maxdepth 1 -name 'step-*' | wc -l)" = 2 ] || fail "log.keep = 2 checkpoints"
 
