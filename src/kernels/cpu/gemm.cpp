@@ -4,7 +4,7 @@
 namespace minke::cpu {
 namespace {
 
-// Weights wait as pairs of bf16 on every instruction set (isa/micro.h).
+// Weights wait as pairs of bf16 on every instruction set (isa/packing.h).
 int64_t panel_steps(int64_t k, DType compute) { return compute == DType::bf16 ? divided_up(k, 2) : k; }
 
 // Checked, because a wrong offset would reach memory outside the operands.

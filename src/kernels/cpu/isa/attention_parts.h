@@ -1,6 +1,6 @@
 // What forward and backward attention share: chunk sizes, rows of heads, masks, probabilities as a left-hand side.
 #pragma once
-#include "kernels/cpu/isa/micro.h"
+#include "kernels/cpu/isa/packing.h"
 
 namespace minke::cpu {
 namespace {

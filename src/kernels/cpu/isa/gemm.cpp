@@ -1,4 +1,4 @@
-#include "kernels/cpu/isa/micro.h"
+#include "kernels/cpu/isa/packing.h"
 #if defined(MINKE_AMX)
 #include "kernels/cpu/isa/tiles.h"
 #endif

@@ -4,7 +4,7 @@
 // on machines without AMX (tests/support/emulated.h); what that cannot test are the encodings below.
 // Every c[m,n] is one chain over k as elsewhere: whole steps of 16 pairs in tiles, the rest by micro().
 #pragma once
-#include "kernels/cpu/isa/micro.h"
+#include "kernels/cpu/isa/packing.h"
 
 namespace minke::cpu {
 namespace {
