@@ -19,7 +19,7 @@ constexpr size_t kMaxFileBytes = size_t(1) << 28;  // the largest published toke
 
 }  // namespace
 
-void Tokenizer::Model::encode_piece(std::string_view piece, size_t readable, size_t offset, Workspace& w,
+void Tokenizer::Model::encode_piece(std::string_view piece, size_t readable, size_t offset, EncodeWorkspace& w,
                                     std::vector<int32_t>& out) const {
   const bool cached = piece.size() <= WordCache::kMaxBytes;
   WordCache::Key key{};
@@ -43,7 +43,7 @@ void Tokenizer::Model::encode_piece(std::string_view piece, size_t readable, siz
   if (cached) w.cache.insert(key, out.data() + before, out.size() - before);
 }
 
-void Tokenizer::Model::encode_text(std::string_view text, size_t offset, Workspace& w,
+void Tokenizer::Model::encode_text(std::string_view text, size_t offset, EncodeWorkspace& w,
                                    std::vector<int32_t>& out) const {
   if (const NextPiece next = pretokenizer->fast()) {
     const unicode::Tables& tables = unicode::tables();
@@ -60,7 +60,7 @@ void Tokenizer::Model::encode_text(std::string_view text, size_t offset, Workspa
     encode_piece(all.substr(span.first, span.end - span.first), all.size() - span.first, offset + span.first, w, out);
 }
 
-void Tokenizer::Model::encode(std::string_view text, EncodeOptions options, Workspace& w,
+void Tokenizer::Model::encode(std::string_view text, EncodeOptions options, EncodeWorkspace& w,
                               std::vector<int32_t>& out) const {
   if (options.add_bos && bos >= 0) out.push_back(bos);
   w.segments.clear();

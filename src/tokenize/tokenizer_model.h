@@ -22,7 +22,7 @@ namespace minke {
 struct TokenizerFile;
 
 // What one call of encode() works with; kept for the next call, because the word cache pays over many texts.
-struct Workspace {
+struct EncodeWorkspace {
   Bpe::Scratch scratch;
   WordCache cache;
   Pieces pieces;
@@ -70,7 +70,7 @@ struct Tokenizer::Model {
   std::string json_text, config_text;
 
   std::mutex mutex;
-  std::vector<std::unique_ptr<Workspace>> idle;
+  std::vector<std::unique_ptr<EncodeWorkspace>> idle;
 
   void read(std::string_view text, std::string_view where, std::string_view config);
   void read_model(const nlohmann::json& model, TokenizerFile& file, std::string_view where);
@@ -79,21 +79,21 @@ struct Tokenizer::Model {
   void read_config(std::string_view where);
   int32_t known_id(std::initializer_list<std::string_view> names) const;
 
-  std::unique_ptr<Workspace> lease() {
+  std::unique_ptr<EncodeWorkspace> lease() {
     const std::lock_guard lock(mutex);
-    if (idle.empty()) return std::make_unique<Workspace>();
+    if (idle.empty()) return std::make_unique<EncodeWorkspace>();
     auto taken = std::move(idle.back());
     idle.pop_back();
     return taken;
   }
-  void give_back(std::unique_ptr<Workspace> workspace) {
+  void give_back(std::unique_ptr<EncodeWorkspace> workspace) {
     const std::lock_guard lock(mutex);
     idle.push_back(std::move(workspace));
   }
-  void encode_piece(std::string_view piece, size_t readable, size_t offset, Workspace& w,
+  void encode_piece(std::string_view piece, size_t readable, size_t offset, EncodeWorkspace& w,
                     std::vector<int32_t>& out) const;
-  void encode_text(std::string_view text, size_t offset, Workspace& w, std::vector<int32_t>& out) const;
-  void encode(std::string_view text, EncodeOptions options, Workspace& w, std::vector<int32_t>& out) const;
+  void encode_text(std::string_view text, size_t offset, EncodeWorkspace& w, std::vector<int32_t>& out) const;
+  void encode(std::string_view text, EncodeOptions options, EncodeWorkspace& w, std::vector<int32_t>& out) const;
 };
 
 }  // namespace minke

@@ -24,7 +24,8 @@ MINKE_INLINE vh halves(const void* row, int64_t j, int64_t n) {
   return n == kWidth ? load_as<vh>(p) : load_half(p, n);
 }
 
-// Steps that packing asks for ahead of time: every row is a new stream, which the hardware sees too late.
+// Steps of k, and rows of the left side, that packing asks for ahead of time: every row is a new stream, which the hardware
+// sees too late.
 constexpr int64_t kAhead = 12, kRowsAhead = 4;
 
 // n elements of a row as f32, rounded where the mode says so.
@@ -74,14 +75,14 @@ MINKE_INLINE uint32_t one_step(const Source& s, int64_t i, int64_t k, int64_t en
   return uint32_t(narrow_scalar(x)) | uint32_t(narrow_scalar(y)) << 16;
 }
 
+MINKE_INLINE void prefetch_row(const char* p, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + i);
+}
 // The row at p and, in pairs, the one after it.
 template <Mode mode> MINKE_INLINE void prefetch_rows(const void* p, const Source& rows, int64_t n) {
-  const int64_t size = rows.half ? 2 : 4, next = rows.row_stride * size;
-  const char* line = static_cast<const char*>(p);
-  for (int64_t i = 0; i < n * size; i += 64) {
-    __builtin_prefetch(line + i);
-    if (mode == Mode::pairs) __builtin_prefetch(line + i + next);
-  }
+  const int64_t size = rows.half ? 2 : 4;
+  prefetch_row(static_cast<const char*>(p), n * size);
+  if (mode == Mode::pairs) prefetch_row(static_cast<const char*>(p) + rows.row_stride * size, n * size);
 }
 
 // b[k, n] with rows that are contiguous along n: row by row over all panels, so that memory is read in order.
@@ -191,7 +192,8 @@ template <Mode mode> inline Left pack_left(const Source& a, int64_t m, int64_t k
   for (int64_t i = 0; i < m; ++i) {
     char* dst = buffer + i * row_bytes;
     if (a.col_stride == 1) {
-      if (i + kRowsAhead < m) prefetch_rows<Mode::f32>(address(a, i + kRowsAhead, 0), a, k);
+      if (i + kRowsAhead < m)
+        prefetch_row(static_cast<const char*>(address(a, i + kRowsAhead, 0)), k * (a.half ? 2 : 4));
       for (int64_t s = 0; s < steps; s += kWidth)
         store_as(dst + s * 4, along_k<mode>(address(a, i, 0), a.half, s * kPerStep<mode>, k));
     } else {
