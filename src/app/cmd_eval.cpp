@@ -60,13 +60,21 @@ struct Subject {
   }
 };
 
+// Before the work, not after it.
+void check_result(const EvalOptions& o) {
+  const fs::path folder = fs::path(o.out).parent_path();
+  if (!folder.empty() && !fs::is_directory(folder))
+    user_error("--out {}: there is no folder {}", o.out, folder.string());
+}
 void write_result(const EvalOptions& o, const Json& result) {
   if (!o.out.empty()) write_file_atomic(o.out, result.dump(2) + "\n");
 }
 
 void eval_choices(const EvalOptions& o) {
+  check_result(o);
   const auto questions = load_choices(o.choices_file);
   Subject s(o, 0);
+  check_choices(questions, s.tokenizer, s.length);
   const ChoiceScore score =
       score_choices(s.runtime.ctx(), s.likelihood, s.tokenizer, questions, [&](size_t done, size_t all) {
         s.console.progress(fmt::format("question {}/{}", done, all), int64_t(done), int64_t(all));
@@ -82,12 +90,14 @@ void eval_choices(const EvalOptions& o) {
 }
 
 void eval_needle(EvalOptions& o) {
+  check_result(o);
   if (o.needle.lengths.empty()) {
     const Config c = load_config(o.model);
     for (int64_t l = 128; l <= c.max_position_embeddings && l <= 1 << 16; l *= 2) o.needle.lengths.push_back(l);
     if (o.needle.lengths.empty()) o.needle.lengths.push_back(c.max_position_embeddings);
   }
   o.needle.seed = o.runtime.seed + 1;
+  check_needles(Tokenizer::load(o.model), o.needle);
   Subject s(o, *std::max_element(o.needle.lengths.begin(), o.needle.lengths.end()));
   std::printf("found, by how deep the needle stands (0 %% = at the beginning), %lld texts each\n%8s",
               static_cast<long long>(o.needle.trials), "tokens");
@@ -107,6 +117,8 @@ void eval_needle(EvalOptions& o) {
 }
 
 void eval_text(const EvalOptions& o) {
+  check_result(o);
+  if (o.ctx_size == 1) user_error("--ctx-size 1: a token is foretold from the ones before it; use 2 at least, or 0");
   Subject s(o, 0);
   double nats = 0;
   int64_t tokens = 0, bytes = 0;

@@ -13,6 +13,11 @@ namespace {
 constexpr size_t kMaxBytes = size_t(256) << 20;
 constexpr size_t kMaxChoices = 64;
 
+Continuation continuation(const Tokenizer& tokenizer, const ChoiceQuestion& q, const std::string& choice) {
+  return {tokenizer.encode(q.question, {.parse_special = false, .add_bos = true}),
+          tokenizer.encode(choice, {.parse_special = false})};
+}
+
 ChoiceQuestion parse_question(std::string_view line, const std::string& where) {
   const Json j = parse_json(line, where);
   const auto text = [&](const Json& v, const char* what) {
@@ -24,7 +29,7 @@ ChoiceQuestion parse_question(std::string_view line, const std::string& where) {
     if (!j.is_object() || !j.contains(key))
       user_error("{}: a line is {{\"question\": \"…\", \"choices\": [\"…\", …], \"answer\": 0}}; {} is missing", where,
                  key);
-  ChoiceQuestion q{text(j["question"], "question"), {}, 0};
+  ChoiceQuestion q{text(j["question"], "question"), {}, 0, where};
   const Json& choices = j["choices"];
   if (!choices.is_array() || choices.size() < 2 || choices.size() > kMaxChoices)
     user_error("{}: choices must be a list of 2 to {} texts", where, kMaxChoices);
@@ -54,14 +59,28 @@ std::vector<ChoiceQuestion> load_choices(const std::string& file) {
   return all;
 }
 
+void check_choices(const std::vector<ChoiceQuestion>& questions, const Tokenizer& tokenizer, int64_t max_tokens) {
+  for (const ChoiceQuestion& q : questions)
+    for (const std::string& choice : q.choices) {
+      Continuation c;
+      try {
+        c = continuation(tokenizer, q, choice);
+      } catch (const UserError& e) {
+        user_error("{}: {}", q.where, e.what());
+      }
+      if (const size_t tokens = c.prompt.size() + c.text.size(); tokens > size_t(max_tokens))
+        user_error("{}: the question with the choice \"{}\" has {} tokens; the model takes {}: shorten it", q.where,
+                   printable(choice), tokens, max_tokens);
+    }
+}
+
 ChoiceScore score_choices(const Context& ctx, Likelihood& likelihood, const Tokenizer& tokenizer,
                           const std::vector<ChoiceQuestion>& questions,
                           const std::function<void(size_t, size_t)>& progress) {
   ChoiceScore score;
   for (const ChoiceQuestion& q : questions) {
     std::vector<Continuation> all;
-    const std::vector<int32_t> prompt = tokenizer.encode(q.question, {.parse_special = false, .add_bos = true});
-    for (const std::string& c : q.choices) all.push_back({prompt, tokenizer.encode(c, {.parse_special = false})});
+    for (const std::string& c : q.choices) all.push_back(continuation(tokenizer, q, c));
     const auto result = likelihood(ctx, all);
     const auto best = [&](auto value) {
       size_t top = 0;

@@ -14,9 +14,12 @@ struct ChoiceQuestion {
   std::string question;
   std::vector<std::string> choices;
   size_t answer = 0;  // index into choices
+  std::string where;  // "file:line", for messages
 };
 // Lines {"question": "…", "choices": ["…", …], "answer": 0}. UserError with the line for anything else.
 std::vector<ChoiceQuestion> load_choices(const std::string& file);
+// UserError with the line of the first that the tokenizer cannot say, or that does not fit into max_tokens.
+void check_choices(const std::vector<ChoiceQuestion>& questions, const Tokenizer& tokenizer, int64_t max_tokens);
 
 struct ChoiceScore {
   int64_t questions = 0, by_sum = 0, by_byte = 0;  // right answers by log p and by log p per byte

@@ -21,7 +21,19 @@ Continuation fitted(const Tokenizer& tokenizer, uint64_t seed, uint64_t index, i
   user_error("a text of {} tokens is too short for a needle and its question; use longer ones", length);
 }
 
+uint64_t text_index(const NeedleOptions& o, int64_t length, int64_t depth, int64_t trial) {
+  return uint64_t((length * o.depths + depth) * o.trials + trial);
+}
+double share_of(const NeedleOptions& o, int64_t depth) { return double(depth) / double(o.depths - 1); }
+
 }  // namespace
+
+void check_needles(const Tokenizer& tokenizer, const NeedleOptions& o) {
+  for (int64_t length : o.lengths)
+    for (int64_t d = 0; d < o.depths; ++d)
+      for (int64_t t = 0; t < o.trials; ++t)
+        fitted(tokenizer, o.seed, text_index(o, length, d, t), length, share_of(o, d));
+}
 
 std::vector<NeedleCell> find_needles(const Context& ctx, Likelihood& likelihood, const Tokenizer& tokenizer,
                                      const NeedleOptions& o, const std::function<void(const NeedleCell&)>& progress) {
@@ -29,10 +41,10 @@ std::vector<NeedleCell> find_needles(const Context& ctx, Likelihood& likelihood,
   std::vector<NeedleCell> cells;
   for (int64_t length : o.lengths)
     for (int64_t d = 0; d < o.depths; ++d) {
-      NeedleCell cell{.length = length, .depth = double(d) / double(o.depths - 1), .trials = o.trials};
+      NeedleCell cell{.length = length, .depth = share_of(o, d), .trials = o.trials};
       std::vector<Continuation> all;
       for (int64_t t = 0; t < o.trials; ++t)
-        all.push_back(fitted(tokenizer, o.seed, uint64_t((length * o.depths + d) * o.trials + t), length, cell.depth));
+        all.push_back(fitted(tokenizer, o.seed, text_index(o, length, d, t), length, cell.depth));
       for (const LogLikelihood& l : likelihood(ctx, all)) cell.found += l.greedy;
       cells.push_back(cell);
       if (progress) progress(cell);

@@ -21,7 +21,9 @@ struct NeedleCell {
   double depth = 0;
   int64_t trials = 0, found = 0;  // found: greedy decoding writes exactly the answer
 };
-// Cells by length, then depth. UserError for a length beyond what `likelihood` takes or too short for a question.
+// UserError for a length that is too short for a needle and its question, or a tokenizer that cannot say them.
+void check_needles(const Tokenizer& tokenizer, const NeedleOptions& options);
+// Cells by length, then depth. UserError as check_needles, or for a length beyond what `likelihood` takes.
 std::vector<NeedleCell> find_needles(const Context& ctx, Likelihood& likelihood, const Tokenizer& tokenizer,
                                      const NeedleOptions& options,
                                      const std::function<void(const NeedleCell&)>& progress = {});

@@ -6,6 +6,7 @@
 #include <map>
 #include <sstream>
 
+#include "core/error.h"
 #include "core/files.h"
 #include "data/corpus/needle.h"
 #include "eval/choices.h"
@@ -110,6 +111,28 @@ TEST(Choices, ReadsLinesAndNamesWhatIsWrong) {
     EXPECT_NE(Questions(text).complaint().find(part), std::string::npos) << text << Questions(text).complaint();
 }
 
+TEST(Choices, AQuestionThatDoesNotFitIsNamedByItsLine) {
+  const Questions file(
+      "{\"question\": \"The number is\", \"choices\": [\" 1\", \" 2\"], \"answer\": 0}\n\n"
+      "{\"question\": \"The number is\", \"choices\": [\" 1\", \" a very long story instead\"], \"answer\": 0}\n");
+  const auto complaint = [&](const Tokenizer& tokenizer, int64_t max_tokens) -> std::string {
+    try {
+      check_choices(load_choices(file.file.string()), tokenizer, max_tokens);
+    } catch (const UserError& e) {
+      return e.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(complaint(small_tokenizer(), 64), "");
+  EXPECT_NE(complaint(small_tokenizer(), 15).find("choices.jsonl:3: the question with the choice \" a very"),
+            std::string::npos)
+      << complaint(small_tokenizer(), 15);
+  const std::string_view letters[] = {"The number is 1"};
+  const Tokenizer characters =
+      train_bpe(letters, {.vocab_size = 0, .pretokenizer = "characters", .special_tokens = {}});
+  EXPECT_NE(complaint(characters, 64).find("choices.jsonl:1: "), std::string::npos) << complaint(characters, 64);
+}
+
 // The score counts exactly the questions whose right answer has the larger likelihood.
 TEST(Choices, CountsTheLikeliest) {
   const Tokenizer tokenizer = small_tokenizer();
@@ -198,6 +221,12 @@ TEST(Needle, ReportsEveryLengthAndDepth) {
   int64_t found = 0;
   for (const NeedleCell& c : cells) found += c.found;
   EXPECT_LT(found, 6);
+  model.weights().initialise(ctx, 0);  // all tokens are equally likely: none is likelier than the answer's
+  for (const NeedleCell& c :
+       find_needles(ctx, likelihood, tokenizer, {.lengths = {160, 256}, .depths = 3, .trials = 2}))
+    EXPECT_EQ(c.found, 2) << c.length << " " << c.depth;
+  EXPECT_THROW(check_needles(tokenizer, {.lengths = {160, 5}, .depths = 2, .trials = 1}), UserError);
+  EXPECT_NO_THROW(check_needles(tokenizer, {.lengths = {160}, .depths = 2, .trials = 1}));
   EXPECT_THROW(find_needles(ctx, likelihood, tokenizer, {.lengths = {5}, .depths = 2, .trials = 1}), UserError);
 }
 
