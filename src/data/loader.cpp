@@ -71,9 +71,20 @@ Loader::Place Loader::place(LoaderPosition position) const {
   const size_t source = source_of(within);
   uint64_t index = block * slots_[source];
   for (uint32_t i = 0; i < within; ++i) index += source_of(i) == source;
-  uint64_t epoch = 0;
-  for (uint64_t n; index >= (n = sequences_in_epoch(epoch, source)); ++epoch) index -= n;
-  return {source, epoch, index};
+  return place_of(source, index);
+}
+
+// A small source of a long run has a great many epochs: with FIM, where each has its own length, where they begin is kept.
+Loader::Place Loader::place_of(size_t source, uint64_t index) const {
+  if (options_.fim_rate == 0) {
+    const uint64_t n = sequences_in_epoch(0, source);
+    return {source, index / n, index % n};
+  }
+  const std::lock_guard lock(places_mutex_);
+  std::vector<uint64_t>& begins = cache_[source].epoch_begins;
+  while (begins.back() <= index) begins.push_back(begins.back() + sequences_in_epoch(begins.size() - 1, source));
+  const uint64_t epoch = uint64_t(std::upper_bound(begins.begin(), begins.end(), index) - begins.begin()) - 1;
+  return {source, epoch, index - begins[epoch]};
 }
 
 SequenceBatch Loader::batch(LoaderPosition position, int64_t batch_size) const {

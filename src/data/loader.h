@@ -52,6 +52,8 @@ class Loader {
     uint64_t epoch, sequence;
   };
   Place place(LoaderPosition position) const;
+  // Where the source's sequence `index`, counted over all epochs, is.
+  Place place_of(size_t source, uint64_t index) const;
   std::shared_ptr<const EpochPlan> plan(size_t source, uint64_t epoch) const;
 
   std::vector<LoaderSource> sources_;
@@ -61,9 +63,10 @@ class Loader {
   struct Cache {
     std::map<uint64_t, std::shared_ptr<const EpochPlan>> plans;  // by epoch, two at most
     std::map<uint64_t, uint64_t> sequences;                      // by epoch
+    std::vector<uint64_t> epoch_begins{0};                       // in sequences of the source; as far as was asked for
   };
   mutable std::vector<Cache> cache_;
-  mutable std::mutex mutex_;
+  mutable std::mutex mutex_, places_mutex_;
 };
 
 // Mixing is exact in every block of this many sequences: a weight is rounded to 1/1024 (at least 1/1024).

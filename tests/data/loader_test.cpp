@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
@@ -136,6 +137,25 @@ TEST(Loader, MixtureKeepsItsWeightsAndLosesNothing) {
   int hits = 0;
   for (uint64_t i = 0; i < 1024; ++i) hits += tiny.batch({0, i}, 1).source[0];
   EXPECT_EQ(hits, 1);
+}
+
+// A small source in a long run has been through more epochs than anyone can count one by one.
+TEST(Loader, AMixtureIsFastFarFromItsBeginning) {
+  const Tokens a(0, 40, 16), b(10000, 1, 16);
+  const Loader loader({{&a.set, 1}, {&b.set, 1}}, options_for(16), 0);
+  const LoaderPosition far{0, uint64_t(1) << 50};
+  const SequenceBatch batch = loader.batch(far, 1024);
+  EXPECT_EQ(std::count(batch.source.begin(), batch.source.end(), 1), 512);
+  EXPECT_EQ(loader.batch({0, far.sequence_index + 700}, 1).tokens,
+            std::vector<int32_t>(batch.tokens.begin() + 700 * 17, batch.tokens.begin() + 701 * 17));
+  // Where epochs differ in length they are counted once, from whichever end one looks first.
+  PackingOptions options = options_for(16);
+  options.fim_rate = 0.5;
+  options.fim = {1000000, 1000001, 1000002};
+  const Loader there({{&a.set, 1}, {&b.set, 1}}, options, 0), back({{&a.set, 1}, {&b.set, 1}}, options, 0);
+  const auto late = there.batch({0, 3000}, 64).tokens, early = there.batch({0, 100}, 64).tokens;
+  EXPECT_EQ(back.batch({0, 100}, 64).tokens, early);
+  EXPECT_EQ(back.batch({0, 3000}, 64).tokens, late);
 }
 
 TEST(Loader, BestFitReportsItsPadding) {
