@@ -12,7 +12,7 @@ namespace {
 struct PretrainOptions {
   RuntimeOptions runtime;
   std::string recipe, preset, out;
-  std::vector<std::string> set, data;
+  std::vector<std::string> set, data, text_keys;
   double minutes = 0;
   bool resume = false, help_recipe = false, dense = false;
 };
@@ -31,12 +31,14 @@ void pretrain(PretrainOptions& o) {
     o.recipe.clear();
   }
   if (o.recipe.empty() && o.data.empty()) o.data.push_back("builtin:");
-  if (!o.data.empty()) {
+  const auto set_list = [&](const char* key, const std::vector<std::string>& values) {
     std::string list;
-    for (const std::string& d : o.data)
-      list += (list.empty() ? "" : ", ") + Json(d).dump(-1, ' ', false, Json::error_handler_t::replace);
-    o.set.push_back("data.train=[" + list + "]");
-  }
+    for (const std::string& v : values)
+      list += (list.empty() ? "" : ", ") + Json(v).dump(-1, ' ', false, Json::error_handler_t::replace);
+    if (!values.empty()) o.set.push_back(fmt::format("{}=[{}]", key, list));
+  };
+  set_list("data.train", o.data);
+  set_list("data.text_keys", o.text_keys);
   if (o.minutes > 0) {
     o.set.push_back("train.steps=0");
     o.set.push_back(fmt::format("train.minutes={}", o.minutes));
@@ -56,6 +58,8 @@ void add_pretrain_command(CLI::App& program) {
   CLI::App* c = program.add_subcommand("pretrain", "Train a model from nothing, as a recipe says");
   c->add_option("recipe", o->recipe, "Recipe file (TOML); may be left out with --preset");
   c->add_option("data", o->data, "Files, folders or globs to train on instead of the recipe's data.train");
+  c->add_option("--text-key", o->text_keys, "JSONL key whose value is the text; several are joined: data.text_keys")
+      ->allow_extra_args(false);
   c->add_option("--preset", o->preset,
                 "Model and settings that have a name, under the recipe or without one: v3-11m, v3-82m");
   c->add_option("--out", o->out, "Folder of the run; default: runs/out/<recipe>");

@@ -6,12 +6,40 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
+#include <string_view>
 #include <vector>
 
 #include "core/error.h"
 
 namespace minke {
 namespace {
+
+// Formats that begin with bytes of their own and are no text. What tokenising them makes looks like data, and is noise.
+void refuse_other_formats(const fs::path& path) {
+  constexpr struct {
+    std::string_view begin, name;
+  } kFormats[] = {{std::string_view("\xFD"
+                                    "7zXZ",
+                                    5),
+                   "xz"},
+                  {"BZh", "bzip2"},
+                  {std::string_view("PK\x03\x04", 4), "zip"},
+                  {std::string_view("7z\xBC\xAF", 4), "7z"},
+                  {"PAR1", "Parquet"},
+                  {"ARROW1", "Arrow"},
+                  {std::string_view("\x1F\x8B", 2), "gzip"},
+                  {std::string_view("\x28\xB5\x2F\xFD", 4), "zstd"}};
+  std::ifstream file(path, std::ios::binary);
+  char bytes[8] = {};
+  file.read(bytes, sizeof bytes);
+  for (const auto& [begin, name] : kFormats)
+    if (std::string_view(bytes, size_t(file.gcount())).starts_with(begin))
+      user_error("{} is a file of {}, not text: {}", path.string(), name,
+                 name == "gzip"   ? "let its name end in .gz"
+                 : name == "zstd" ? "let its name end in .zst"
+                                  : "make .txt or .jsonl of it (they may be .gz or .zst)");
+}
 
 class PlainSource : public ByteSource {
  public:
@@ -61,7 +89,12 @@ class GzipSource : public ByteSource {
           return 0;
         }
       }
-      if (between_members_ && started_) inflateReset(&stream_);  // files joined by cat have several members
+      if (between_members_ && started_) {
+        // After the last member zeros may fill a block of a tape or a disk, as gzip itself allows.
+        while (stream_.avail_in > 0 && *stream_.next_in == 0) ++stream_.next_in, --stream_.avail_in;
+        if (stream_.avail_in == 0) continue;
+        inflateReset(&stream_);  // files joined by cat have several members
+      }
       between_members_ = false;
       started_ = true;
       const int code = inflate(&stream_, Z_NO_FLUSH);
@@ -125,7 +158,9 @@ class ZstdSource : public ByteSource {
 std::unique_ptr<ByteSource> open_bytes(const fs::path& path, uint64_t* consumed) {
   if (path.extension() == ".gz") return std::make_unique<GzipSource>(path, consumed);
   if (path.extension() == ".zst") return std::make_unique<ZstdSource>(path, consumed);
-  return std::make_unique<PlainSource>(path, consumed);
+  auto plain = std::make_unique<PlainSource>(path, consumed);
+  refuse_other_formats(path);
+  return plain;
 }
 
 }  // namespace minke

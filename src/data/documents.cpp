@@ -52,8 +52,7 @@ class LineReader {
       const char* newline = static_cast<const char*>(std::memchr(begin, '\n', end_ - at_));
       const size_t n = newline ? size_t(newline - begin) : end_ - at_;
       if (line.size() + n > max_bytes_)
-        user_error("{}, line {}: longer than {} bytes. Split it, or raise max_document_bytes", path_.string(), number_,
-                   max_bytes_);
+        user_error("{}, line {}: longer than {} bytes. Split it", path_.string(), number_, max_bytes_);
       line.append(begin, n);
       at_ += n + (newline ? 1 : 0);
       if (newline) return true;
@@ -86,7 +85,9 @@ void read_jsonl(const fs::path& path, const DocumentOptions& options, const Docu
         std::string keys;
         for (const auto& item : value.items())
           if (keys.size() < 200) keys += (keys.empty() ? "" : ", ") + printable(item.key());
-        user_error("{}: no key \"{}\"; the keys are: {}. Name the right ones with --text-key", where, key, keys);
+        user_error(
+            "{}: no key \"{}\"; the keys are: {}. Name the right ones with --text-key (in a recipe: data.text_keys)",
+            where, key, keys);
       }
       if (!found->is_string()) user_error("{}: \"{}\" must be a string, it is {}", where, key, found->type_name());
       if (&key != &options.text_keys.front()) text += '\n';
@@ -120,10 +121,8 @@ void read_whole(const fs::path& path, const DocumentOptions& options, const Docu
   std::vector<char> buffer(1 << 16);
   while (const size_t n = source->read(buffer.data(), buffer.size())) {
     if (text.size() + n > options.max_document_bytes)
-      user_error(
-          "{}: one document of more than {} bytes. Split it at blank lines (split_blank_lines), or raise "
-          "max_document_bytes",
-          path.string(), options.max_document_bytes);
+      user_error("{}: one document of more than {} bytes. Split it (in a recipe data.documents = \"blank-lines\" does)",
+                 path.string(), options.max_document_bytes);
     text.append(buffer.data(), n);
   }
   if (!text.empty()) sink(text);

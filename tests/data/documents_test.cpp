@@ -142,6 +142,28 @@ TEST(Documents, CompressedFilesReadLikePlainOnes) {
   }
 }
 
+TEST(Documents, GzipMayEndInZeros) {
+  const Folder f;
+  for (size_t zeros : {1u, 512u, 200000u})
+    EXPECT_EQ(read({f.file("padded.txt.gz", gzip("text") + std::string(zeros, '\0'))}), Strings{"text"}) << zeros;
+  EXPECT_NE(message(f.file("tail.txt.gz", gzip("text") + "xxxx")).find("damaged gzip data"), std::string::npos);
+}
+
+TEST(Documents, OtherFormatsAreNoText) {
+  const Folder f;
+  const auto starts = [](const char* bytes, size_t n) { return std::string(bytes, n) + std::string(100, 'x'); };
+  EXPECT_NE(message(f.file("a.txt", starts("\xFD"
+                                           "7zXZ\0",
+                                           6)))
+                .find("a.txt is a file of xz, not text"),
+            std::string::npos);
+  EXPECT_NE(message(f.file("a.jsonl", starts("PK\x03\x04", 4))).find("is a file of zip"), std::string::npos);
+  EXPECT_NE(message(f.file("a.parquet", "PAR1xxxx")).find("is a file of Parquet, not text: make .txt or .jsonl of it"),
+            std::string::npos);
+  EXPECT_NE(message(f.file("b.txt", gzip("text"))).find("let its name end in .gz"), std::string::npos);
+  EXPECT_EQ(read({f.file("short.txt", "P")}), Strings{"P"});
+}
+
 TEST(Documents, FoldersAndGlobsHaveOneOrder) {
   const Folder f;
   f.file("d/b.txt", "B");
