@@ -8,6 +8,7 @@
 
 #include "app/pretrain_run.h"
 #include "data/hash.h"
+#include "data/text_sample.h"
 #include "tokenize/train.h"
 
 namespace minke {
@@ -35,14 +36,13 @@ std::vector<std::vector<std::string>> source_groups(const Recipe& r) {
   return groups;
 }
 
-// What a trained tokenizer depends on: a run that starts again after a mistake must not find another recipe's.
+// What the run's tokenizer depends on: a run that starts again after a mistake must not find one of another recipe, or of
+// other text.
 std::string tokenizer_origin(const Recipe& r) {
-  std::string origin =
-      fmt::format("{} {} {} {} {} {} {}\n", r.tokenizer.kind, r.tokenizer.vocab_size, r.data.builtin_bytes,
-                  r.data.held_out, r.data.held_out_fraction, r.train.seed, Json(r.data.weights).dump());
-  for (const std::string& source : r.data.train) origin += source + "\n";
-  for (const std::string& key : r.data.text_keys) origin += key + "\n";
-  return origin;
+  if (!r.tokenizer.path.empty()) return fmt::format("{}\n", r.tokenizer.path);
+  return fmt::format("{} {} {} {} {} {:016x}\n", r.tokenizer.kind, r.tokenizer.vocab_size, r.data.held_out,
+                     r.data.held_out_fraction, Json(r.data.weights).dump(),
+                     documents_fingerprint(r.data.train, document_options(r)));
 }
 
 // Text that a tokenizer is trained on. Characters must all be known; a BPE is well served by a sample with the shares of
@@ -53,15 +53,15 @@ std::vector<std::string> tokenizer_text(const Recipe& r) {
   const double total = std::accumulate(r.data.weights.begin(), r.data.weights.end(), 0.0);
   std::vector<std::string> texts;
   for (size_t i = 0; i < groups.size(); ++i) {
+    if (r.tokenizer.kind == "characters") {
+      read_documents(groups[i], document_options(r), [&](std::string_view text) { texts.emplace_back(text); });
+      continue;
+    }
     const double share = r.data.weights.empty() ? 1 : r.data.weights[i] / total;
-    size_t left = size_t(share * double(kTokenizerSample));
-    read_documents(groups[i], document_options(r), [&](std::string_view text) {
-      if (r.tokenizer.kind != "characters") {
-        text = left > 0 ? split_document(text, held_out).train : "";
-        left -= std::min(left, text.size());
-      }
-      if (!text.empty()) texts.emplace_back(text);
-    });
+    TextSample sample(size_t(share * double(kTokenizerSample)));
+    read_documents(groups[i], document_options(r),
+                   [&](std::string_view text) { sample.add(split_document(text, held_out).train); });
+    for (std::string& text : sample.take()) texts.push_back(std::move(text));
   }
   return texts;
 }
@@ -77,9 +77,19 @@ std::string progress_line(const DatasetProgress& p, double seconds) {
 }  // namespace
 
 Tokenizer prepare_tokenizer(const Recipe& r, const RunFolder& run, int threads, Console& console) {
-  if (!r.tokenizer.path.empty()) return Tokenizer::load(r.tokenizer.path);
   const fs::path folder = run.path() / "tokenizer";
   if (run.has_begun()) return Tokenizer::load(folder);
+  const auto keep = [&](const Tokenizer& tokenizer) {
+    AtomicFolder made(folder);
+    tokenizer.save(made.path());
+    write_file_atomic(made.path() / "trained-from.txt", tokenizer_origin(r));
+    made.commit();
+  };
+  if (!r.tokenizer.path.empty()) {
+    Tokenizer tokenizer = Tokenizer::load(r.tokenizer.path);
+    keep(tokenizer);  // a copy: the one named may be another one by the time the run goes on
+    return tokenizer;
+  }
   const fs::path origin = folder / "trained-from.txt";
   if (fs::exists(origin) && read_file(origin) == tokenizer_origin(r)) return Tokenizer::load(folder);
   const std::vector<std::string> texts = tokenizer_text(r);
@@ -94,9 +104,7 @@ Tokenizer prepare_tokenizer(const Recipe& r, const RunFolder& run, int threads, 
     options.special_tokens.clear();
   }
   Tokenizer tokenizer = train_bpe(views, options);
-  fs::create_directories(folder);
-  tokenizer.save(folder);
-  write_file_atomic(origin, tokenizer_origin(r));
+  keep(tokenizer);
   size_t bytes = 0;
   for (const std::string& text : texts) bytes += text.size();
   console.print(fmt::format("tokenizer   {} tokens, trained on {} of text → {}", tokenizer.vocab_size(),
@@ -149,7 +157,7 @@ Mixture prepare_data(const Recipe& r, const Tokenizer& tokenizer, const RunFolde
   Mixture data = open_mixture(folders);
   if (data.train[0].tokenizer_hash() != hash64(tokenizer.json_text()))
     user_error("{}: the tokenizer has changed since the run's text was tokenised with it",
-               r.tokenizer.path.empty() ? (run.path() / "tokenizer").string() : r.tokenizer.path);
+               (run.path() / "tokenizer").string());
   double bytes = double(data.held_out.text_bytes()), tokens = 0;
   for (size_t i = 0; i < groups.size(); ++i) {
     bytes += double(data.train[i].text_bytes());
@@ -158,6 +166,10 @@ Mixture prepare_data(const Recipe& r, const Tokenizer& tokenizer, const RunFolde
   const double held_out = double(data.held_out.num_tokens());
   console.print(fmt::format("data        {} train and {} held-out tokens, {:.2f} bytes per token", human_count(tokens),
                             human_count(held_out), bytes / std::max(tokens + held_out, 1.0)));
+  if (held_out == 0)
+    console.print(
+        "            nothing is held out, so nothing is evaluated: for one long text data.held_out = \"tail\", or "
+        "data.documents = \"blank-lines\"");
   const double total = std::accumulate(r.data.weights.begin(), r.data.weights.end(), 0.0);
   for (size_t i = 0; i < r.data.weights.size(); ++i)
     console.print(fmt::format("            {:5.1f} % {}: {} tokens", 100 * r.data.weights[i] / total, r.data.train[i],

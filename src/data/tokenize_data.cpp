@@ -112,18 +112,21 @@ std::vector<fs::path> shard_paths(const fs::path& folder, const Json& descriptio
 
 }  // namespace
 
-uint64_t dataset_fingerprint(const DatasetOptions& options) {
-  std::string key = fmt::format(
-      "{} {} {} {} {} {} {} {} {} {}", kDatasetVersion, options.vocab_size, options.tokenizer_hash, options.eos,
-      options.held_out.hash_fraction, options.held_out.tail_fraction, options.documents.split_blank_lines,
-      options.documents.builtin_bytes, options.documents.builtin_seed, options.max_shard_tokens);
-  for (const std::string& text_key : options.documents.text_keys) key += '\n' + text_key;
-  for (const std::string& source : options.sources) {
+uint64_t documents_fingerprint(const std::vector<std::string>& sources, const DocumentOptions& options) {
+  std::string key = fmt::format("{} {} {}", options.split_blank_lines, options.builtin_bytes, options.builtin_seed);
+  for (const std::string& text_key : options.text_keys) key += '\n' + text_key;
+  for (const std::string& source : sources) {
     if (source.starts_with("builtin:")) key += fmt::format("\n{} {}", source, kCorpusVersion);
     for (const fs::path& path : document_files(source))
       key += fmt::format("\n{} {:016x}", path.filename().string(), hash64(MappedFile(path).text()));
   }
   return hash64(key);
+}
+
+uint64_t dataset_fingerprint(const DatasetOptions& options) {
+  return hash64(fmt::format("{} {} {} {} {} {} {} {}", kDatasetVersion, options.vocab_size, options.tokenizer_hash,
+                            options.eos, options.held_out.hash_fraction, options.held_out.tail_fraction,
+                            options.max_shard_tokens, documents_fingerprint(options.sources, options.documents)));
 }
 
 void tokenize_dataset(const DatasetOptions& options, const fs::path& folder,

@@ -44,8 +44,10 @@ struct Mixture {
   int32_t eos = -1;
 };
 
-// What the folder depends on: contents and names of the files (not where they lie), options, tokenizer. Stored in
-// dataset.json. Reads the files, at some GB/s.
+// What the documents depend on: contents and names of the files (not where they lie) and how they are read. Reads the
+// files, at some GB/s.
+uint64_t documents_fingerprint(const std::vector<std::string>& sources, const DocumentOptions& options);
+// What the folder depends on: documents, options, tokenizer. Stored in dataset.json.
 uint64_t dataset_fingerprint(const DatasetOptions& options);
 
 // Tokenises into `folder`; what stands there is replaced. UserError if there is no document to train on.
