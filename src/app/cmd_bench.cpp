@@ -11,6 +11,7 @@
 #include "bench/suite.h"
 #include "bench/train_bench.h"
 #include "core/error.h"
+#include "core/machine_memory.h"
 #include "report/console.h"
 
 namespace minke {

@@ -6,8 +6,10 @@
 
 #include "app/commands.h"
 #include "core/error.h"
+#include "core/files.h"
 
 int main(int argc, char** argv) {
+  minke::end_on_vanished_files();
   CLI::App program("minke: DeepSeek's whole recipe in one program", "minke");
   program.require_subcommand(1);
   program.set_version_flag("--version", "minke 0.1.0");

@@ -19,7 +19,35 @@ namespace {
 
 int64_t unix_time() { return int64_t(std::time(nullptr)); }
 
+NeedleOptions needle_options() { return {.lengths = {}, .depths = 5, .trials = 4}; }
+
 }  // namespace
+
+void PretrainRun::check_log() const {
+  const auto& log = recipe_.log;
+  const int64_t positions = recipe_.train.sequence_length;  // of the first phase; later ones have more
+  for (const std::string& prompt : log.sample_prompts) {
+    size_t tokens = 0;
+    try {
+      tokens = tokenizer_.encode(prompt, {.add_bos = true}).size();
+    } catch (const UserError& e) {
+      user_error("log.sample_prompts: {}", e.what());
+    }
+    if (log.sample_tokens > 0 && int64_t(tokens) >= positions)
+      user_error("log.sample_prompts: \"{}\" has {} tokens; with train.sequence_length {} a prompt has at most {}",
+                 printable(prompt), tokens, positions, positions - 1);
+  }
+  if (!log.choices.empty()) check_choices(load_choices(log.choices), tokenizer_, positions);
+  for (double length : log.needle_lengths) {
+    NeedleOptions options = needle_options();
+    options.lengths = {int64_t(length)};
+    try {
+      check_needles(tokenizer_, options);
+    } catch (const UserError& e) {
+      user_error("log.needle_lengths: {}", e.what());
+    }
+  }
+}
 
 Evaluation PretrainRun::evaluate(int64_t max_tokens) {
   Evaluation e;
@@ -28,7 +56,8 @@ Evaluation PretrainRun::evaluate(int64_t max_tokens) {
   const EvalWindows windows(data_.held_out, t, std::max<int32_t>(data_.eos, 0));
   double nats = 0;
   uint64_t bytes = 0;
-  for (uint64_t w = 0; w < windows.num_windows() && e.tokens < max_tokens;) {
+  const bool all = max_tokens == std::numeric_limits<int64_t>::max();
+  for (uint64_t w = 0; w < windows.num_windows() && e.tokens < max_tokens && !(all && stop_is_requested());) {
     TokenBatch batch{.sequence_length = t};
     for (; w < windows.num_windows() && batch.num_sequences < phase().micro_batch_size; ++w, ++batch.num_sequences) {
       const EvalWindows::Window window = windows.window(w);
@@ -137,41 +166,44 @@ void PretrainRun::evaluate_if_due() {
   refresh_report();
 }
 
-void PretrainRun::log_evaluation(bool last) {
-  const Evaluation e = evaluate(last ? std::numeric_limits<int64_t>::max() : recipe_.log.eval_tokens);
-  if (e.tokens == 0) return;
-  console_.print(
-      fmt::format("{} step {}: held-out {:.4f} nats per token, {:.4f} bits per byte ({} tokens, {} of training)",
-                  last ? "final      " : "evaluation ", trainer_->steps_done(), e.nats_per_token, e.bits_per_byte,
-                  human_count(double(e.tokens)), human_time(train_seconds_)));
-  log_->write({{"step", trainer_->steps_done()},
-               {"eval_nats_per_token", e.nats_per_token},
-               {"eval_bits_per_byte", e.bits_per_byte},
-               {"eval_tokens", e.tokens},
-               {"train_seconds", train_seconds_},
-               {"unix_time", unix_time()},
-               {"final", last}});
-  if (recipe_.train.ema_decay > 0)
-    trainer_->with_average(ctx(), [&] {
-      const Evaluation average = evaluate(last ? std::numeric_limits<int64_t>::max() : recipe_.log.eval_tokens);
-      console_.print(fmt::format("            with averaged parameters {:.4f} nats per token, {:.4f} bits per byte",
-                                 average.nats_per_token, average.bits_per_byte));
-      log_->write({{"step", trainer_->steps_done()},
-                   {"eval_average_nats_per_token", average.nats_per_token},
-                   {"eval_average_bits_per_byte", average.bits_per_byte}});
-    });
-  if (recipe_.log.choices.empty()) return;
+bool PretrainRun::log_evaluation(bool last) {
+  const int64_t tokens = last ? std::numeric_limits<int64_t>::max() : recipe_.log.eval_tokens;
+  const Evaluation e = evaluate(tokens);
+  Evaluation average;
+  if (e.tokens > 0 && recipe_.train.ema_decay > 0) trainer_->with_average(ctx(), [&] { average = evaluate(tokens); });
+  if (last && stop_is_requested()) return false;
+  const int64_t step = trainer_->steps_done();
+  Json record{{"step", step}, {"train_seconds", train_seconds_}, {"unix_time", unix_time()}, {"final", last}};
+  if (e.tokens > 0) {
+    console_.print(
+        fmt::format("{} step {}: held-out {:.4f} nats per token, {:.4f} bits per byte ({} tokens, {} of training)",
+                    last ? "final      " : "evaluation ", step, e.nats_per_token, e.bits_per_byte,
+                    human_count(double(e.tokens)), human_time(train_seconds_)));
+    record["eval_nats_per_token"] = e.nats_per_token;
+    record["eval_bits_per_byte"] = e.bits_per_byte;
+    record["eval_tokens"] = e.tokens;
+  }
+  if (e.tokens > 0 || last) log_->write(record);  // without held-out text too: the run is at its end
+  if (average.tokens > 0) {
+    console_.print(fmt::format("            with averaged parameters {:.4f} nats per token, {:.4f} bits per byte",
+                               average.nats_per_token, average.bits_per_byte));
+    log_->write({{"step", step},
+                 {"eval_average_nats_per_token", average.nats_per_token},
+                 {"eval_average_bits_per_byte", average.bits_per_byte}});
+  }
+  if (recipe_.log.choices.empty()) return true;
   Likelihood likelihood(ctx(), *model_, model_->max_positions());
   const ChoiceScore score = score_choices(ctx(), likelihood, tokenizer_, load_choices(recipe_.log.choices));
   const double right = double(score.by_byte) / double(score.questions);
   console_.print(fmt::format("            {:.1f} % of {} questions right (guessing: {:.1f} %)", 100 * right,
                              score.questions, 100 * score.chance));
-  log_->write({{"step", trainer_->steps_done()}, {"eval_choices", right}, {"eval_choices_chance", score.chance}});
+  log_->write({{"step", step}, {"eval_choices", right}, {"eval_choices_chance", score.chance}});
+  return true;
 }
 
 // In the lengths asked for that the model takes by now.
 void PretrainRun::log_needles() {
-  NeedleOptions options{.depths = 5, .trials = 4};
+  NeedleOptions options = needle_options();
   for (double length : recipe_.log.needle_lengths)
     if (int64_t(length) <= model_->max_positions()) options.lengths.push_back(int64_t(length));
   if (options.lengths.empty()) return;
@@ -219,7 +251,7 @@ void PretrainRun::show_samples() {
   if (prompts.empty()) prompts.push_back(tokenizer_.bos_id() >= 0 ? "" : "\n");
   for (size_t i = 0; i < prompts.size(); ++i) {
     const std::vector<int32_t> ids = tokenizer_.encode(prompts[i], {.add_bos = true});
-    if (ids.empty() || int64_t(ids.size()) >= model_->max_positions()) continue;
+    if (ids.empty()) continue;
     Generator generator(ctx(), *model_, model_->max_positions());
     const auto made = generator.generate(ctx(), ids, log.sample_tokens,
                                          {.temperature = 0.7, .top_p = 0.95, .seed = recipe_.train.seed + i},

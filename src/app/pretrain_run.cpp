@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/ceilings.h"
+#include "core/machine_memory.h"
 #include "eval/choices.h"
 #include "model/checkpoint.h"
 #include "spec/counts.h"
@@ -72,17 +73,16 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOpt
       runtime_(seeded(runtime, recipe_.train.seed)),
       tokenizer_((console_.print(runtime_.description()),
                   prepare_tokenizer(recipe_, folder_, ctx().threads->count(), console_))),
-      data_(prepare_data(recipe_, tokenizer_, folder_, ctx().threads->count(), console_)),
+      data_((check_log(), prepare_data(recipe_, tokenizer_, folder_, ctx().threads->count(), console_))),
       config_(model_config(recipe_, tokenizer_.vocab_size(), tokenizer_.bos_id(), tokenizer_.eos_id())) {
   peak_ = product_ceiling(ctx(), precision(recipe_).compute, 0.02).best().rate;
   announce();
   if (!folder_.has_checkpoint()) {
     decide_steps();
   } else {
-    if (recipe_.train.steps == 0) folder_.damaged("recipe.toml beside it has no steps");
+    if (recipe_.train.steps == 0) user_error("{}: train.steps is 0 in a run that has begun", folder_.recipe().string());
     phases_ = plan_phases(recipe_);
     const RunState s = load_latest();
-    skipped_in_a_row_ = s.skipped_in_a_row;
     rollbacks_ = s.rollbacks;
     console_.print(fmt::format("resumed     at step {} of {} from {}, with the recipe it was started with",
                                trainer_->steps_done(), total_steps(), fs::read_symlink(folder_.latest()).string()));
@@ -121,9 +121,12 @@ void PretrainRun::announce() {
           "this run needs {} even with one sequence of {} tokens at a time, but {} are there: make the model or "
           "the sequences smaller, or recompute = [\"attention\", \"ffn\"]",
           human_bytes(weights.all() + need(1)), p.sequence_length, human_bytes(available));
-    user_error("this run needs {} but {} are there: set {}.micro_batch_size = {}",
+    const size_t number = size_t(&p - phases.data());
+    user_error("this run needs {} but {} are there: set {}micro_batch_size = {}{}{}",
                human_bytes(weights.all() + need(p.micro_batch_size)), human_bytes(available),
-               p.lr > 0 ? "long_context" : "train", fits);
+               number == 0 ? "train." : "", fits,
+               number == 0 ? "" : fmt::format(" in [[long_context]] phase {}", number),
+               folder_.has_begun() ? " in " + folder_.recipe().string() : "");
   }
   console_.print(
       fmt::format("memory      {} parameters + {} computing forms + {} gradients + {} moments{} + {} "
@@ -201,11 +204,13 @@ void PretrainRun::enter_phase(size_t index) {
 
 RunState PretrainRun::load_latest() {
   RunState s = folder_.read_latest();
-  if (s.step < 0 || s.step > total_steps())
-    folder_.damaged(fmt::format("step {} of a run of {}", s.step, total_steps()));
+  const auto damaged = [&](const std::string& what) {
+    folder_.damaged((folder_.latest() / "train" / "state.json").string() + ": " + what);
+  };
+  if (s.step < 0 || s.step > total_steps()) damaged(fmt::format("step {} of a run of {}", s.step, total_steps()));
   if (s.phase < 0 || size_t(s.phase) >= phases_.size() || s.step < phases_[size_t(s.phase)].first_step ||
       s.step > phases_[size_t(s.phase)].last_step() || !(s.tokens >= 0))
-    folder_.damaged(fmt::format("phase {} at step {} after {} tokens", s.phase, s.step, s.tokens));
+    damaged(fmt::format("phase {} at step {} after {} tokens", s.phase, s.step, s.tokens));
   load(s, size_t(s.phase));
   // Sequences there can have been: an epoch has one at least, each phase begins a new one, and rollbacks repeat steps but
   // not the data.
@@ -214,8 +219,8 @@ RunState PretrainRun::load_latest() {
   most *= double(recipe_.train.max_rollbacks + 1);
   if (double(position_.epoch) > most || double(position_.sequence_index) > most ||
       (loader_->num_sources() == 1 && position_.sequence_index >= loader_->sequences_in_epoch(position_.epoch)))
-    folder_.damaged(fmt::format("sequence {} of epoch {} after {} steps is not in this data", position_.sequence_index,
-                                position_.epoch, s.step));
+    damaged(fmt::format("sequence {} of epoch {} after {} steps is not in this data", position_.sequence_index,
+                        position_.epoch, s.step));
   return s;
 }
 
@@ -243,7 +248,6 @@ void PretrainRun::save() {
   const DType dtype = recipe_.train.precision == "bf16" ? DType::bf16 : DType::f32;
   const RunState state{.step = trainer_->steps_done(),
                        .phase = int64_t(phase_),
-                       .skipped_in_a_row = skipped_in_a_row_,
                        .rollbacks = rollbacks_,
                        .tokens = trainer_->tokens_done(),
                        .train_seconds = train_seconds_,
@@ -278,7 +282,9 @@ void PretrainRun::handle_skip(const StepReport& report) {
       fmt::format("step {}: {} ({:.4g}, gradient norm {:.4g}); the step is skipped, batch and norms are in {}",
                   report.step, report.skipped, report.loss, report.grad_norm, (folder_.path() / "skipped").string()));
   if (++skipped_in_a_row_ < kSkipsBeforeRollback) return;
-  const char* advice = "lower train.lr, lengthen train.warmup or look at the batches";
+  const std::string advice =
+      fmt::format("lower train.lr or lengthen train.warmup (for --resume: in {}), or look at the batches",
+                  folder_.recipe().string());
   if (!folder_.has_checkpoint())
     user_error("{} steps in a row were skipped and there is no checkpoint to go back to: {} in {}", skipped_in_a_row_,
                advice, (folder_.path() / "skipped").string());
@@ -289,16 +295,22 @@ void PretrainRun::handle_skip(const StepReport& report) {
   const double seconds = train_seconds_;
   const size_t phase_before = phase_;
   load_latest();
-  if (phase_ == phase_before) position_ = go_on;
   train_seconds_ = seconds;
   skipped_in_a_row_ = 0;
   save_due_ = false;
   log_.emplace(folder_.path(), trainer_->steps_done());
   log_->write({{"step", trainer_->steps_done()}, {"rolled_back_from", report.step}});
   evaluate_if_due();
+  if (phase_ != phase_before) {  // the bad batches were its first ones
+    next_phase();
+    train_seconds_ = seconds;
+  }
+  position_ = go_on;
   console_.print(fmt::format("rolled back to step {} ({} of {}); the data goes on after the bad batches",
                              trainer_->steps_done(), rollbacks_, recipe_.train.max_rollbacks));
 }
+
+bool PretrainRun::stop_is_requested() { return stop_requested; }
 
 bool PretrainRun::due(double every) const {
   const double n = double(total_steps()), done = double(trainer_->steps_done());
@@ -318,14 +330,17 @@ bool PretrainRun::run() {
     if (!report.skipped.empty()) {
       handle_skip(report);
       if (trainer_->steps_done() != report.step) continue;  // rolled back
+      // The last step of a phase is saved whatever comes, so it is repeated until it is a good one.
+      if (report.step == phase().last_step())
+        trainer_->resumed_at(report.step - 1, trainer_->tokens_done() - double(report.tokens));
     } else {
       skipped_in_a_row_ = 0;
     }
     // Saved before evaluated: a crash in an evaluation must not cost the run.
     // Not while steps are being skipped: the weights may be bad, and must not take the place of good ones.
-    const bool stop = stop_requested, phase_ends = report.step == phase().last_step();
-    save_due_ |= due(recipe_.log.save_every) || stop;
-    if (phase_ends || (save_due_ && skipped_in_a_row_ == 0)) save();
+    const bool stop = stop_is_requested();
+    save_due_ |= due(recipe_.log.save_every) || stop || report.step == phase().last_step();
+    if (save_due_ && skipped_in_a_row_ == 0) save();
     if (stop) {
       console_.print(
           fmt::format("stopped     at step {}: {}; continue with --resume", report.step,
@@ -334,7 +349,10 @@ bool PretrainRun::run() {
     }
     evaluate_if_due();
   }
-  log_evaluation(true);
+  if (!log_evaluation(true)) {
+    console_.print("stopped     in the last evaluation: all steps are saved; --resume makes the evaluation");
+    return false;
+  }
   log_needles();
   show_balance();
   show_samples();

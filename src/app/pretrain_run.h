@@ -54,17 +54,21 @@ class PretrainRun {
   void handle_skip(const StepReport& report);
   const Phase& phase() const { return phases_[phase_]; }
   int64_t total_steps() const { return phases_.back().last_step(); }
+  static bool stop_is_requested();
   bool due(double every) const;  // the step just done completes another `every` share of the run
   const Context& ctx() const { return runtime_.ctx(); }
 
   // pretrain_log.cpp
+  // What [log] asks for can be done with this tokenizer and these lengths: said now, not at the first evaluation.
+  void check_log() const;
   Evaluation evaluate(int64_t max_tokens);
   void log_start();
   void log_step(const StepReport& report, double seconds);
   void log_load(const StepReport& report);
   // What is shown after certain steps, if the step just done is one. A run that goes on from there makes it again.
   void evaluate_if_due();
-  void log_evaluation(bool last);
+  // The last one takes long, so it can be stopped: then false, and nothing of it is written.
+  bool log_evaluation(bool last);
   void log_needles();
   void show_samples();
   void show_balance();

@@ -31,65 +31,31 @@ Json checksums(const fs::path& folder) {
 }
 
 // By step: the name of step 1,000,000 is longer than that of step 999,999.
+bool is_before(const fs::path& a, const fs::path& b) {
+  const std::string x = a.filename().string(), y = b.filename().string();
+  return x.size() != y.size() ? x.size() < y.size() : x < y;
+}
+
 std::vector<fs::path> checkpoints_of(const fs::path& run) {
   std::vector<fs::path> all;
   std::error_code error;
   for (fs::directory_iterator it(run / "checkpoints", error), end; !error && it != end; it.increment(error))
     if (it->path().filename().string().starts_with("step-") && it->path().extension().empty())
       all.push_back(it->path());
-  std::sort(all.begin(), all.end(), [](const fs::path& a, const fs::path& b) {
-    const std::string x = a.filename().string(), y = b.filename().string();
-    return x.size() != y.size() ? x.size() < y.size() : x < y;
-  });
+  std::sort(all.begin(), all.end(), is_before);
   return all;
 }
 
-}  // namespace
-
-RunFolder::RunFolder(const fs::path& folder, bool resume) : path_(folder) {
-  if (!resume && has_begun())
-    user_error("{} already holds a run: continue it with --resume, or choose another --out", folder.string());
-  std::error_code error;
-  is_new_ = fs::create_directories(folder, error);
-  if (error) user_error("cannot make the folder {}: {}", folder.string(), error.message());
-  lock_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (lock_ >= 0 && ::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    ::close(lock_);
-    user_error("another process is at work in {}: wait for it, stop it, or choose another --out", folder.string());
-  }
-  remove_leftovers(folder);
-}
-
-RunFolder::~RunFolder() {
-  std::error_code not_empty;
-  if (is_new_) fs::remove(path_, not_empty);
-  if (lock_ >= 0) ::close(lock_);
-}
-
-bool RunFolder::has_checkpoint() const { return fs::exists(fs::symlink_status(latest())); }
-
-void RunFolder::damaged(std::string_view what) const {
-  std::error_code error;
-  const std::string name = fs::read_symlink(latest(), error).filename().string();
-  fs::path older;
-  for (const fs::path& c : checkpoints_of(path_))
-    if (c.filename() != name) older = c.filename();
-  const std::string way_out = older.empty()
-                                  ? "there is no other checkpoint: begin again with another --out"
-                                  : fmt::format("to go on from an older one: ln -sfn {} {}",
-                                                (fs::path("checkpoints") / older).string(), latest().string());
-  user_error("{}: {}; {}", (latest() / "train" / "state.json").string(), what, way_out);
-}
-
-RunState RunFolder::read_latest() const {
-  const fs::path file = latest() / "train" / "state.json";
+// A checkpoint whose files have the checksums that were written with it. UserError otherwise.
+RunState read_checkpoint(const fs::path& folder) {
+  const fs::path file = folder / "train" / "state.json";
   const Json j = parse_json(read_file(file, kMaxStateBytes), file.string());
+  const auto damaged = [&](std::string_view what) { user_error("{}: {}", file.string(), what); };
   RunState s;
   std::vector<std::pair<std::string, std::string>> files;
   try {
     s.step = j.at("step").get<int64_t>();
     s.phase = j.at("phase").get<int64_t>();
-    s.skipped_in_a_row = j.at("skipped_in_a_row").get<int64_t>();
     s.rollbacks = j.at("rollbacks").get<int64_t>();
     s.tokens = j.at("tokens").get<double>();
     s.position = {j.at("epoch").get<uint64_t>(), j.at("sequence").get<uint64_t>()};
@@ -108,11 +74,106 @@ RunState RunFolder::read_latest() const {
   for (const auto& [name, sum] : files) {
     const fs::path path = fs::path(name);
     if (path.is_absolute() || name.find("..") != name.npos) damaged(fmt::format("{} is no file of a checkpoint", name));
-    if (hash_of(latest() / path) != sum) damaged(fmt::format("{} of the same checkpoint is damaged (checksum)", name));
+    if (hash_of(folder / path) != sum) damaged(fmt::format("{} of the same checkpoint is damaged (checksum)", name));
   }
   if (std::none_of(files.begin(), files.end(), [](const auto& f) { return f.first == "train/state.safetensors"; }))
     damaged("files has no checksum of train/state.safetensors");
   return s;
+}
+
+bool is_number(std::string_view s) { return !s.empty() && s.find_first_not_of("0123456789") == s.npos; }
+bool is_step(std::string_view s) { return s.starts_with("step-") && is_number(s.substr(5)); }
+
+// What a run has in its folder before its recipe: a tokenizer, and token shards in one folder or one for each source.
+bool is_of_a_try_before(const fs::path& entry) {
+  const std::string name = entry.filename().string();
+  std::error_code error;
+  if (name == "tokenizer") return fs::exists(entry / "trained-from.txt", error);
+  if (name != "data") {
+    const std::string written = name.substr(0, name.find('.'));
+    return (written == "data" || written == "tokenizer" || written == "recipe") && name.find(".tmp") != name.npos;
+  }
+  if (fs::is_symlink(entry, error) || fs::exists(entry / "dataset.json", error)) return true;
+  for (fs::directory_iterator it(entry, error), end; !error && it != end; it.increment(error))
+    if (!is_number(it->path().filename().string().substr(0, it->path().filename().string().find('.')))) return false;
+  return !error;
+}
+
+// An own folder: what is written there replaces what has its name.
+void refuse_what_is_not_ours(const fs::path& folder) {
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+    if (!is_of_a_try_before(it->path()))
+      user_error("{} holds {} and no run: choose a new or an empty folder with --out", folder.string(),
+                 printable(it->path().filename().string()));
+}
+
+}  // namespace
+
+RunFolder::RunFolder(const fs::path& folder, bool resume) : path_(folder) {
+  if (!resume && has_begun())
+    user_error("{} already holds a run: continue it with --resume, or choose another --out", folder.string());
+  if (!has_begun()) refuse_what_is_not_ours(folder);
+  std::error_code error;
+  is_new_ = fs::create_directories(folder, error);
+  if (error) user_error("cannot make the folder {}: {}", folder.string(), error.message());
+  lock_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock_ >= 0 && ::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    ::close(lock_);
+    user_error("another process is at work in {}: wait for it, stop it, or choose another --out", folder.string());
+  }
+  remove_leftovers(folder, [](std::string_view name) {
+    constexpr std::string_view kNames[] = {"data", "tokenizer", "recipe.toml", "latest", "log.jsonl", "report.html"};
+    return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames) ||
+           name.starts_with("events.out.tfevents.");
+  });
+  for (const char* steps : {"checkpoints", "skipped"}) remove_leftovers(folder / steps, is_step);
+  if (!fs::is_symlink(folder / "data", error)) remove_leftovers(folder / "data", is_number);
+}
+
+RunFolder::~RunFolder() {
+  std::error_code not_empty;
+  if (is_new_) fs::remove(path_, not_empty);
+  if (lock_ >= 0) ::close(lock_);
+}
+
+bool RunFolder::has_checkpoint() const { return fs::exists(fs::symlink_status(latest())); }
+
+void RunFolder::damaged(std::string_view what) const {
+  std::error_code error;
+  const fs::path newest = fs::read_symlink(latest(), error).filename();
+  std::vector<fs::path> older = checkpoints_of(path_);
+  if (is_step(newest.string())) std::erase_if(older, [&](const fs::path& c) { return !is_before(c, newest); });
+  const auto is_whole = [](const fs::path& c) {
+    try {
+      read_checkpoint(c);
+      return true;
+    } catch (const UserError&) {
+      return false;
+    }
+  };
+  const auto found = std::find_if(older.rbegin(), older.rend(), is_whole);
+  const std::string way_out =
+      found == older.rend()
+          ? "no other checkpoint is whole: begin again with another --out"
+          : fmt::format("to go on from an older one: {}ln -sfn {} {}",
+                        fs::is_symlink(latest(), error) ? "" : fmt::format("rm -r {} && ", latest().string()),
+                        (fs::path("checkpoints") / found->filename()).string(), latest().string());
+  user_error("{}; {}", what, way_out);
+}
+
+RunState RunFolder::read_latest() const {
+  std::error_code error;
+  if (!fs::is_symlink(latest(), error))
+    damaged(
+        fmt::format("{} is no link to a checkpoint (was the run copied with its links followed?)", latest().string()));
+  std::string fault;
+  try {
+    return read_checkpoint(latest());
+  } catch (const UserError& e) {
+    fault = e.what();
+  }
+  damaged(fault);
 }
 
 void RunFolder::save(const RunState& s, int64_t keep, const std::function<void(const fs::path&)>& write) const {
@@ -128,7 +189,6 @@ void RunFolder::save(const RunState& s, int64_t keep, const std::function<void(c
     write_file_atomic(folder.path() / "train" / "state.json",
                       Json{{"step", s.step},
                            {"phase", s.phase},
-                           {"skipped_in_a_row", s.skipped_in_a_row},
                            {"rollbacks", s.rollbacks},
                            {"tokens", s.tokens},
                            {"epoch", s.position.epoch},

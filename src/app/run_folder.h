@@ -13,7 +13,7 @@ namespace minke {
 
 // What a resumed run needs beside the tensors: train/state.json.
 struct RunState {
-  int64_t step = 0, phase = 0, skipped_in_a_row = 0, rollbacks = 0;
+  int64_t step = 0, phase = 0, rollbacks = 0;
   double tokens = 0, train_seconds = 0;
   LoaderPosition position;
   LoadWindow load;
@@ -22,9 +22,9 @@ struct RunState {
 
 class RunFolder {
  public:
-  // UserError if there is a run in it already, unless that is to be resumed, or if another process is at work in it. What
-  // a killed process left half-written is taken away. A folder that was made here and is still empty at the end is taken
-  // away: a mistake in the data leaves nothing behind.
+  // UserError if there is a run in it already, unless that is to be resumed, if it holds anything that no run has made, or
+  // if another process is at work in it. What a killed process left half-written is taken away. A folder that was made
+  // here and is still empty at the end is taken away: a mistake in the data leaves nothing behind.
   RunFolder(const fs::path& folder, bool resume);
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
@@ -39,6 +39,7 @@ class RunFolder {
   fs::path state_tensors() const { return latest() / "train" / "state.safetensors"; }
   // State of the latest checkpoint, its fields of the right types and its files as they were written; UserError otherwise.
   RunState read_latest() const;
+  // The same with a message that names an older checkpoint whose files are as they were written.
   [[noreturn]] void damaged(std::string_view what) const;
 
   // write(folder) puts the checkpoint's files there, train/state.safetensors among them. Older ones than the last `keep`

@@ -1,12 +1,9 @@
 #include "app/runtime.h"
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdlib>
 
-#include "core/files.h"
+#include "core/machine_memory.h"
 
 namespace minke {
 
@@ -15,17 +12,6 @@ void add_runtime_flags(CLI::App& command, RuntimeOptions& options) {
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   command.add_option("--seed", options.seed, "Seed of all randomness")->capture_default_str();
-}
-
-size_t machine_memory() {
-  size_t bytes = size_t(::sysconf(_SC_PHYS_PAGES)) * size_t(::sysconf(_SC_PAGESIZE));
-  std::error_code error;
-  if (fs::exists("/sys/fs/cgroup/memory.max", error)) {
-    const std::string limit = read_file("/sys/fs/cgroup/memory.max");
-    if (!limit.empty() && limit[0] >= '0' && limit[0] <= '9')
-      bytes = std::min<size_t>(bytes, std::strtoull(limit.c_str(), nullptr, 10));
-  }
-  return bytes;
 }
 
 // Scratch is address space, not memory: pages come when they are first touched, so half the machine is only a bound.

@@ -33,9 +33,6 @@ class Runtime {
   Context ctx_;
 };
 
-// Physical memory of the machine (or of its cgroup, if that is less), bytes.
-size_t machine_memory();
-
 constexpr const char* kVersion = "0.1.0";
 
 }  // namespace minke

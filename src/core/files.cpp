@@ -5,7 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
+#include <csignal>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -39,24 +44,77 @@ void sync_folder(const fs::path& folder) {
   if (fd.fd >= 0) ::fsync(fd.fd);
 }
 
+// What is mapped, for a signal handler: nothing in it is allocated or moves. What does not fit is not known to it.
+struct Mapped {
+  static constexpr uintptr_t kFree = 0, kBeingWritten = 1;
+  std::atomic<uintptr_t> begin{kFree}, end{0};
+  char path[256] = {};
+};
+std::array<Mapped, 512> all_mapped;
+
+void remember(const void* data, size_t size, const std::string& path) {
+  for (Mapped& m : all_mapped) {
+    uintptr_t expected = Mapped::kFree;
+    if (!m.begin.compare_exchange_strong(expected, Mapped::kBeingWritten)) continue;
+    path.copy(m.path, sizeof m.path - 1);
+    m.path[std::min(path.size(), sizeof m.path - 1)] = '\0';
+    m.end = uintptr_t(data) + size;
+    m.begin = uintptr_t(data);
+    return;
+  }
+}
+
+void forget(const void* data) {
+  for (Mapped& m : all_mapped)
+    if (m.begin == uintptr_t(data)) {
+      m.begin = Mapped::kFree;
+      return;
+    }
+}
+
+extern "C" void on_bus_error(int, siginfo_t* info, void*) {
+  const uintptr_t at = uintptr_t(info->si_addr);
+  for (const Mapped& m : all_mapped) {
+    const uintptr_t begin = m.begin;
+    if (begin <= Mapped::kBeingWritten || at < begin || at >= m.end) continue;
+    const auto say = [](const char* text) { return ::write(STDERR_FILENO, text, std::strlen(text)) >= 0; };
+    if (say("minke: ") && say(m.path))
+      say(" can no longer be read: it was cut short or its disk is gone; what has been saved is whole\n");
+    ::_exit(2);
+  }
+  std::signal(SIGBUS, SIG_DFL);  // none of ours: it ends as it would have
+}
+
 }  // namespace
+
+void end_on_vanished_files() {
+  struct sigaction action {};
+  action.sa_sigaction = on_bus_error;
+  action.sa_flags = SA_SIGINFO;
+  ::sigaction(SIGBUS, &action, nullptr);
+}
 
 std::string read_file(const fs::path& path, size_t max_bytes) {
   const Fd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (fd.fd < 0) fail("open", path);
   const size_t size = regular_size(fd.fd, path);
   if (size > max_bytes) user_error("{} has {} bytes; at most {} are read here", path.string(), size, max_bytes);
-  std::string text(size, '\0');
-  size_t done = 0;
-  while (done < size) {
-    const ssize_t n = ::read(fd.fd, text.data() + done, size - done);
+  constexpr size_t kMore = 1 << 12;
+  std::string text(size + 1, '\0');  // one more: the end is seen by the same call
+  for (size_t done = 0;;) {
+    const ssize_t n = ::read(fd.fd, text.data() + done, text.size() - done);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail("read", path);
-    if (n == 0) break;
     done += size_t(n);
+    if (done > max_bytes) user_error("{} has more than {} bytes; no more are read here", path.string(), max_bytes);
+    if (done == text.size()) {
+      text.resize(done + kMore);
+      continue;
+    }
+    if (n > 0) continue;
+    text.resize(done);
+    return text;
   }
-  text.resize(done);
-  return text;
 }
 
 MappedFile::MappedFile(const fs::path& path) {
@@ -69,6 +127,7 @@ MappedFile::MappedFile(const fs::path& path) {
     data_ = nullptr;
     fail("map", path);
   }
+  remember(data_, size_, path.string());
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
@@ -81,7 +140,9 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 MappedFile::~MappedFile() {
-  if (data_) ::munmap(data_, size_);
+  if (!data_) return;
+  forget(data_);
+  ::munmap(data_, size_);
 }
 
 AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
@@ -133,24 +194,21 @@ void replace_link(const fs::path& link, const fs::path& target) {
   sync_folder(link.parent_path());
 }
 
-void remove_leftovers(const fs::path& folder) {
-  // "x.tmp.123" of files and links, "x.tmp" and "x.old" of folders.
-  const auto is_leftover = [](const fs::directory_entry& entry) {
+void remove_leftovers(const fs::path& folder, const std::function<bool(std::string_view name)>& is_ours) {
+  // The name of what was being written.
+  const auto written = [](const fs::directory_entry& entry) -> std::string {
     const std::string name = entry.path().filename().string();
-    if (!entry.is_symlink() && entry.is_directory()) return name.ends_with(".tmp") || name.ends_with(".old");
+    if (!entry.is_symlink() && entry.is_directory())
+      return name.ends_with(".tmp") || name.ends_with(".old") ? name.substr(0, name.size() - 4) : "";
     const size_t at = name.rfind(".tmp.");
-    return at != name.npos && at + 5 < name.size() && name.find_first_not_of("0123456789", at + 5) == name.npos;
+    const bool by_process =
+        at != name.npos && at + 5 < name.size() && name.find_first_not_of("0123456789", at + 5) == name.npos;
+    return by_process ? name.substr(0, at) : "";
   };
   std::vector<fs::path> found;
   std::error_code error;
-  for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    if (is_leftover(*it)) {
-      found.push_back(it->path());
-      it.disable_recursion_pending();
-    } else if (it.depth() >= 1) {
-      it.disable_recursion_pending();
-    }
-  }
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+    if (const std::string name = written(*it); !name.empty() && is_ours(name)) found.push_back(it->path());
   for (const fs::path& path : found) fs::remove_all(path, error);
 }
 

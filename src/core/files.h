@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,7 +13,8 @@ namespace minke {
 
 namespace fs = std::filesystem;
 
-// The whole file as bytes; refuses one larger than max_bytes before reading it.
+// The whole file as bytes, up to its end: the kernel's files in /proc and /sys say that they have 0. Refuses one larger
+// than max_bytes before reading more.
 std::string read_file(const fs::path& path, size_t max_bytes = size_t(1) << 32);
 
 // A read-only memory map; an empty file gives an empty span.
@@ -30,6 +32,10 @@ class MappedFile {
   void* data_ = nullptr;
   size_t size_ = 0;
 };
+
+// From now on a mapped file that can no longer be read (somebody has cut it short, its disk is gone) ends the program with
+// a message that names it and exit code 2, not with SIGBUS.
+void end_on_vanished_files();
 
 // Writes path + ".tmp.<pid>" and renames it onto path in commit(), after fsync; without commit nothing is left behind.
 class AtomicFile {
@@ -52,9 +58,9 @@ void write_file_atomic(const fs::path& path, std::string_view text);
 // A symbolic link that from one moment to the next names another target; it must not be a folder so far.
 void replace_link(const fs::path& link, const fs::path& target);
 
-// What processes that were killed have left of the files and folders that are written beside: below the folder, at most
-// two levels deep, links not followed. Only for a folder that nobody else writes to.
-void remove_leftovers(const fs::path& folder);
+// Takes away what killed processes have left in the folder of what they wrote beside it: "x.tmp.<pid>" of files and links,
+// "x.tmp" and "x.old" of folders, where is_ours(x). Nobody may be writing there.
+void remove_leftovers(const fs::path& folder, const std::function<bool(std::string_view name)>& is_ours);
 
 // A folder that appears complete or not at all: files go to `path() `, a sibling ".tmp" folder; commit() syncs it and
 // renames it onto the target (an existing target is replaced).

@@ -129,13 +129,13 @@ $minke pretrain tiny.toml --out cached --resume >cached.txt
 rm -r cache
 mistake "cached/data" $minke pretrain tiny.toml --out cached --resume
 mv away.txt text.txt
-# A named tokenizer that has changed.
+# A named tokenizer is copied into the run: the run goes on whatever becomes of it.
 cp -r one/tokenizer named
-$minke pretrain tiny.toml --out named_run --set tokenizer.path=named >named.txt
-sed -i 's/whale/other/' text.txt
-$minke tokenizer train text.txt --out named --vocab-size 270 >/dev/null
-mistake "named: the tokenizer has changed" $minke pretrain tiny.toml --out named_run --resume
-sed -i 's/other/whale/' text.txt
+rm named/trained-from.txt
+caught 'kill -KILL $pid' 137 named_run --set tokenizer.path=named --set log.save_every=0.1
+rm -r named
+$minke pretrain tiny.toml --out named_run --resume >named.txt
+same one named_run
 
 # The folder of a run that is under way is deleted.
 start gone "${slow[@]}" --set train.batch_size=64 --set train.steps=100000
@@ -144,13 +144,6 @@ rm -rf gone
 ended 2
 [ "$(wc -l <gone.err)" = 1 ] && grep -q '^minke: .*gone' gone.err || fail "not one message: $(cat gone.err)"
 [ ! -e gone ] || fail "the folder was made again: $(find gone)"
-
-# A damaged checkpoint: how to go on from the one before.
-printf x | dd of=one/latest/average/model.safetensors bs=1 seek=500 conv=notrunc 2>/dev/null
-mistake "average/model.safetensors of the same checkpoint is damaged" $minke pretrain tiny.toml --out one --resume
-eval "$(sed -n 's/.*to go on from an older one: //p' err.txt)"
-$minke pretrain tiny.toml --out one --resume >one.txt
-same two one
 
 # More memory than there is: the message names a micro-batch that fits.
 mistake "set train.micro_batch_size = " $minke pretrain tiny.toml --out large --set train.sequence_length=4096 --set train.batch_size=4096 \
@@ -177,5 +170,39 @@ for folder in wild/skipped/step-*; do  # JSON, as our own reader sees it
   $minke tokenizer train "$folder/batch.jsonl" --vocab-size 270 --out dumped >/dev/null || fail "$folder/batch.jsonl"
 done
 [ "$(find wild/skipped -name norms.json | wc -l)" -ge 5 ] || fail "dumps: $(find wild/skipped)"
+# At the beginning of a phase: back to the end of the one before, and on with other data each time.
+wild_phase=(--set train.steps=60 --set train.spike_jump=0.5 --set train.clip=0 --set log.save_every=1 --set log.sample_tokens=0
+  --set 'long_context=[{steps=60, sequence_length=32, batch_size=2, lr=30}]')
+mistake "does not recover after 3 rollbacks" $minke pretrain tiny.toml --out wild_phase "${wild_phase[@]}"
+[ "$(grep -c '^rolled back to step 60 ' out.txt)" = 3 ] || fail "rollbacks: $(grep rolled out.txt)"
+[ "$(grep -c '^phase       2 of 2' out.txt)" = 4 ] || fail "phases: $(grep ^phase out.txt)"
+grep -o '^step .* skipped' out.txt | sort | uniq -d >twice.txt
+[ ! -s twice.txt ] || fail "the same batches again: $(cat twice.txt)"
+# The last step is one that is skipped: it is made again with other data, and what is saved is good.
+constant=(--set train.lr=3 --set train.clip=0 --set train.warmup=0 --set train.decay_begin=1 --set train.spike_jump=0.5
+  --set log.eval_every=1 --set log.sample_tokens=0 --set log.keep=1 --set long_context=[])
+$minke pretrain tiny.toml --out wild_end --set train.steps=400 "${constant[@]}" >out.txt 2>err.txt || true
+last=$(sed -n 's/^step \([0-9]*\): .* skipped.*/\1/p' out.txt | head -n 1)
+[ "${last:-0}" -gt 1 ] || fail "no step was skipped: $(tail -n 3 out.txt err.txt)"
+rm -r wild_end
+code=0
+$minke pretrain tiny.toml --out wild_end --set train.steps="$last" "${constant[@]}" >out.txt 2>err.txt || code=$?
+grep "\"step\":$last,\"loss\"" wild_end/log.jsonl >tries.txt
+grep -q "^step $last: .* skipped" out.txt || fail "the last step was not skipped: $(tail -n 3 out.txt)"
+if [ $code = 0 ]; then
+  tail -n 1 tries.txt >final.txt
+  ! grep -q skipped final.txt || fail "the last step: $(cat tries.txt)"
+else
+  [ "$(readlink wild_end/latest)" != "checkpoints/step-$(printf %06d "$last")" ] || fail "bad weights are saved: $(cat err.txt)"
+fi
+# Stopped in the last evaluation, of all that is held out: nothing of the training is lost, and it is made at the resume.
+whales 20000 >long.txt
+long=(--set 'data.train=["long.txt"]' --set data.held_out_fraction=0.9 --set train.ema_decay=0 --set log.eval_every=1)
+caught 'until grep -qs ^saved_last last; do [ -e at_end/checkpoints/step-000016 ] && echo saved_last >last; done; rm last; kill -INT $pid' \
+  130 at_end "${long[@]}"
+grep -q '^stopped     in the last evaluation' at_end.txt || fail "$(cat at_end.txt)"
+! grep -q '"final":true' at_end/log.jsonl || fail "an evaluation that was not made"
+$minke pretrain tiny.toml --out at_end --resume >at_end.txt
+grep -q '^final       step 16' at_end.txt && grep -q '"final":true' at_end/log.jsonl || fail "$(cat at_end.txt)"
 nothing_left .
 echo ok

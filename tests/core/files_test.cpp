@@ -153,21 +153,44 @@ TEST_F(FilesTest, ALinkNamesOneTargetOrTheOther) {
 }
 
 TEST_F(FilesTest, LeftoversGoAndNothingElse) {
-  for (const char* folder : {"step-5", "step-5/train", "step-6.tmp", "step-6.tmp/train", "step-4.old", "x.tmp.d"})
+  for (const char* folder : {"step-5", "step-6.tmp", "step-6.tmp/train", "step-4.old", "backup.old", "step-7.tmp.d"})
     fs::create_directory(path_ / folder);
-  for (const char* file : {"log.jsonl", "log.jsonl.tmp.12", "notes.tmp", "x.tmp.", "x.tmp.1a", "step-5/a.tmp.3",
-                           "step-5/train/deep.tmp.3", "step-6.tmp/train/a"})
+  for (const char* file : {"log.jsonl", "log.jsonl.tmp.12", "notes.tmp.1", "step-1.tmp", "step-1.tmp.", "step-1.tmp.1a",
+                           "step-5/step-1.tmp.3", "step-6.tmp/train/a"})
     write_file_atomic(path_ / file, "x");
-  const fs::path other = path_ / "step-5" / "train";
-  fs::create_directory_symlink(other, path_ / "data");
-  fs::create_directory_symlink(other, path_ / "latest.tmp.77");
-  remove_leftovers(path_);
-  for (const char* gone : {"step-6.tmp", "step-4.old", "log.jsonl.tmp.12", "step-5/a.tmp.3", "latest.tmp.77"})
+  fs::create_directory_symlink("step-5", path_ / "step-8.old");
+  fs::create_directory_symlink("step-5", path_ / "latest.tmp.77");
+  const auto ours = [](std::string_view name) {
+    return name == "log.jsonl" || name == "latest" || name.starts_with("step-");
+  };
+  remove_leftovers(path_, ours);
+  for (const char* gone : {"step-6.tmp", "step-4.old", "log.jsonl.tmp.12", "latest.tmp.77"})
     EXPECT_FALSE(fs::exists(fs::symlink_status(path_ / gone))) << gone;
-  for (const char* kept :
-       {"log.jsonl", "notes.tmp", "x.tmp.", "x.tmp.1a", "x.tmp.d", "data", "step-5/train/deep.tmp.3"})
+  for (const char* kept : {"log.jsonl", "step-5", "backup.old", "notes.tmp.1", "step-1.tmp", "step-1.tmp.",
+                           "step-1.tmp.1a", "step-7.tmp.d", "step-8.old", "step-5/step-1.tmp.3"})
     EXPECT_TRUE(fs::exists(path_ / kept)) << kept;
-  remove_leftovers(path_ / "none");
+  remove_leftovers(path_ / "none", ours);
+}
+
+TEST_F(FilesTest, FilesOfTheKernelAreReadToTheirEnd) {
+  ASSERT_EQ(fs::file_size("/proc/self/status"), 0u);
+  EXPECT_NE(read_file("/proc/self/status").find("VmRSS"), std::string::npos);
+  EXPECT_THROW(read_file("/proc/self/status", 10), UserError);
+}
+
+// The pages of a map that lie beyond the end of its file cannot be read.
+TEST_F(FilesTest, AMappedFileThatIsCutShortEndsTheProgramWithItsName) {
+  const auto read_cut_file = [&](bool named) {
+    end_on_vanished_files();
+    write_file_atomic(path_ / "shard", std::string(1 << 16, 'x'));
+    MappedFile other(path_ / "shard"), map(path_ / "shard");
+    if (!named) map = {};
+    fs::resize_file(path_ / "shard", 0);
+    volatile char c = (named ? map : other).text()[1 << 15];
+    std::_Exit(c == 'x' ? 3 : 4);
+  };
+  EXPECT_EXIT(read_cut_file(true), ::testing::ExitedWithCode(2), "minke: .*shard can no longer be read");
+  EXPECT_EXIT(read_cut_file(false), ::testing::ExitedWithCode(2), "minke: .*shard can no longer be read");
 }
 
 TEST_F(FilesTest, MapsMove) {

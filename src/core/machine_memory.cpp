@@ -1,0 +1,61 @@
+#include "core/machine_memory.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+#include <string>
+
+#include "core/error.h"
+#include "core/files.h"
+
+namespace minke {
+namespace {
+
+// The kernel's small files; empty if there is none.
+std::string text_of(const fs::path& file) {
+  try {
+    return read_file(file, 1 << 16);
+  } catch (const UserError&) {
+    return "";
+  }
+}
+
+// "max" (v2) is no number, and v1's "no limit" is larger than any machine.
+size_t limit_in(const fs::path& file) {
+  const std::string text = text_of(file);
+  size_t bytes = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+  return error == std::errc() && end != text.data() ? bytes : SIZE_MAX;
+}
+
+// A group is bound by its own limit and by those of all groups around it.
+size_t limit_along(const fs::path& hierarchy, fs::path group, const char* name) {
+  size_t limit = SIZE_MAX;
+  for (group = group.relative_path();; group = group.parent_path()) {
+    limit = std::min(limit, limit_in(hierarchy / group / name));
+    if (group.empty()) return limit;
+  }
+}
+
+}  // namespace
+
+size_t machine_memory(const fs::path& root) {
+  size_t bytes = size_t(::sysconf(_SC_PHYS_PAGES)) * size_t(::sysconf(_SC_PAGESIZE));
+  const fs::path groups = root / "sys/fs/cgroup";
+  // Inside a container the group's path may be one of the host's, that is not there: its root is the container's own.
+  bytes = std::min({bytes, limit_in(groups / "memory.max"), limit_in(groups / "memory/memory.limit_in_bytes")});
+  std::istringstream lines(text_of(root / "proc/self/cgroup"));  // "0::/user.slice/…" (v2), "4:memory:/docker/…" (v1)
+  for (std::string line; std::getline(lines, line);) {
+    const size_t first = line.find(':'), second = first == line.npos ? first : line.find(':', first + 1);
+    if (second == line.npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1), path = line.substr(second + 1);
+    if (controllers.empty()) bytes = std::min(bytes, limit_along(groups, path, "memory.max"));
+    else if (controllers == "memory")
+      bytes = std::min(bytes, limit_along(groups / "memory", path, "memory.limit_in_bytes"));
+  }
+  return bytes;
+}
+
+}  // namespace minke

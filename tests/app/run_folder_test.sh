@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# What is in the folder of a run: nothing of the user's is taken or replaced; a run that starts again after a mistake has
+# what the new recipe and text ask for; damaged checkpoints are left for whole ones; shards that vanish end the run with
+# their name.
+. "$(dirname "$0")/lib.sh"
+cat >tiny.toml <<END_OF_RECIPE
+[tokenizer]
+vocab_size = 270
+[data]
+train = ["text.txt"]
+documents = "blank-lines"
+held_out_fraction = 0.05
+[train]
+steps = 16
+sequence_length = 16
+batch_size = 4
+[log]
+save_every = 0.25
+keep = 3
+sample_tokens = 0
+$tiny_model
+END_OF_RECIPE
+whales 200 >text.txt
+train() { $minke pretrain tiny.toml "$@"; }
+
+# Somebody's folder. Nothing in it changes, whatever it holds.
+mkdir -p own/data own/backup.old own/sub/my.tmp own/tokenizer own/checkpoints
+echo mine | tee own/data/corpus.txt own/notes.tmp.1 own/tokenizer/tokenizer.json >/dev/null
+for entry in data backup.old sub notes.tmp.1 tokenizer checkpoints; do
+  mkdir one_of
+  cp -r own/$entry one_of
+  before=$(find one_of | sort)
+  mistake "one_of holds $entry and no run: choose a new or an empty folder with --out" $minke pretrain tiny.toml --out one_of
+  [ "$(find one_of | sort)" = "$before" ] || fail "changed: $(find one_of)"
+  rm -r one_of
+done
+rm -r own
+mkdir run
+train --out run >out.txt
+# In a run's folder too, what is not its own stays.
+mkdir run/backup.old run/checkpoints/best.old run/skipped
+touch run/notes.tmp.1
+train --out run --resume >out.txt
+[ -e run/backup.old ] && [ -e run/checkpoints/best.old ] && [ -e run/notes.tmp.1 ] || fail "gone: $(find run)"
+rmdir run/backup.old run/checkpoints/best.old run/skipped && rm run/notes.tmp.1
+
+# A start that was refused after the tokenizer was made; then other text. As if it had never been.
+mistake "vocab_size 3" $minke pretrain tiny.toml --out again --set model.vocab_size=3
+cp text.txt before.txt
+sed -i 's/whale/otter/; s/sea/river/' text.txt
+train --out again >out.txt
+train --out fresh >out.txt
+cmp again/tokenizer/tokenizer.json fresh/tokenizer/tokenizer.json || fail "the tokenizer of the text before"
+cmp again/latest/model.safetensors fresh/latest/model.safetensors || fail "another run"
+mv before.txt text.txt
+# The tokenizer sees all of a long text, also what comes last.
+lines() { awk -v text="$1" -v n="$2" 'BEGIN { for (i = 0; i < n; i++) print text }'; }
+lines 'The whale sings, and the sea is blue.' 950000 >a.txt
+lines '从前有一只青蛙，它住在大树下。' 20000 >b.txt
+train a.txt b.txt --out both --set data.documents=file --set tokenizer.vocab_size=400 --set train.steps=1 >out.txt
+tokens=$(echo "从前有一只青蛙，它住在大树下。" | $minke tokenizer encode --tokenizer both/tokenizer | wc -w)
+[ "$tokens" -lt 20 ] || fail "the second text was not seen: $tokens tokens"
+rm -r both a.txt
+
+# Two of three checkpoints are damaged: the message names the third, and with that it goes on to the same end.
+cp -r run copy
+[ "$(ls copy/checkpoints)" = $'step-000008\nstep-000012\nstep-000016' ] || fail "checkpoints: $(ls copy/checkpoints)"
+for step in 12 16; do printf x | dd of=copy/checkpoints/step-0000$step/model.safetensors bs=1 seek=500 conv=notrunc 2>/dev/null; done
+mistake "model.safetensors of the same checkpoint is damaged" $minke pretrain tiny.toml --out copy --resume
+grep -qF 'ln -sfn checkpoints/step-000008 copy/latest' err.txt || fail "$(cat err.txt)"
+eval "$(sed -n 's/.*to go on from an older one: //p' err.txt)"
+train --out copy --resume >out.txt
+cmp run/latest/train/state.safetensors copy/latest/train/state.safetensors || fail "another end"
+# None is whole.
+for f in copy/checkpoints/*/model.safetensors; do printf x | dd of="$f" bs=1 seek=500 conv=notrunc 2>/dev/null; done
+mistake "no other checkpoint is whole: begin again with another --out" $minke pretrain tiny.toml --out copy --resume
+# A copy that followed the links.
+rm -r copy
+cp -rL run copy
+mistake "copy/latest is no link to a checkpoint" $minke pretrain tiny.toml --out copy --resume
+eval "$(sed -n 's/.*to go on from an older one: //p' err.txt)"
+train --out copy --resume >out.txt
+cmp run/latest/train/state.safetensors copy/latest/train/state.safetensors || fail "another end of a copy"
+
+# A shard is cut short while it is read.
+train --out cut --set train.steps=1000000 --set log.eval_every=1 --set log.save_every=1 >out.txt 2>err.txt & pid=$!
+until grep -qs '"step":3,' cut/log.jsonl; do sleep 0.01; kill -0 $pid || fail "$(cat err.txt)"; done
+truncate -s 0 cut/data/train-00000.bin
+code=0
+wait $pid || code=$?
+[ $code = 2 ] && [ "$(grep -c '^minke: ' err.txt)" = 1 ] && grep -q 'cut/data/train-00000.bin can no longer be read' err.txt ||
+  fail "exit code $code: $(cat err.txt)"
+nothing_left .
+echo ok
