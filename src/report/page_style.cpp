@@ -77,7 +77,7 @@ svg.scale { width: 250px; max-width: 100%; display: block }
   font-variant-numeric: tabular-nums }
 #tip i { display: inline-block; width: 9px; height: 9px; border-radius: 9px; background: var(--c); margin-right: 6px }
 
-/* smaller screens: fewer columns; text in pictures grows as they shrink, and every other label goes */
+/* smaller screens: fewer columns; text in pictures grows as they shrink, and of many labels every other goes */
 @media (max-width: 900px) {
   .grid2 { grid-template-columns: minmax(0, 1fr) }
   .grid3 { grid-template-columns: repeat(2, minmax(0, 1fr)) }

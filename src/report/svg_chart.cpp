@@ -7,11 +7,16 @@
 #include <limits>
 
 #include "report/text.h"
+#include "report/text_width.h"
 
 namespace minke {
 namespace {
 
 constexpr int kColumns = 360;  // of the 486 units a curve has: no screen shows more of a line 1.6 units wide
+constexpr int kTicksX = 6, kTicksY = 5;
+constexpr size_t kFewTicks = 4;      // with large text, more labels of x would touch; those of y have room
+constexpr double kGap = 7;           // between a label of y and the curves
+constexpr double kLargestText = 18;  // the style of the page makes the text of pictures so large on a phone
 
 // One axis: values to units of the picture.
 struct Scale {
@@ -83,26 +88,57 @@ bool ranges(std::span<const Curve> curves, const Axes& axes, Scale& x, Scale& y)
   return true;
 }
 
+// "2.25e-4"
+std::string short_exponent(double v) {
+  const std::string text = fmt::format("{:.5e}", v);
+  const size_t e = text.find('e');
+  return e == text.npos ? text : fmt::format("{:g}e{}", std::stod(text.substr(0, e)), std::stoi(text.substr(e + 1)));
+}
+
+struct Tick {
+  double at;
+  std::string label;
+};
+
+// The labels of an axis are of one form.
+std::vector<Tick> ticks(const Scale& s, int about) {
+  std::vector<Tick> out;
+  double largest = 0;
+  for (double v : s.log ? log_ticks(s.low, s.high) : nice_ticks(s.low, s.high, about)) {
+    out.push_back({v, tick_label(v)});
+    largest = std::max(largest, std::abs(v));
+  }
+  for (Tick& t : out)
+    if (largest < 1e-3 && t.at != 0) t.label = short_exponent(t.at);
+  return out;
+}
+
+// The curves begin where the widest label of y has its place before them.
+Frame frame_for(const Scale& y) {
+  Frame f;
+  for (const Tick& t : ticks(y, kTicksY))
+    f.left = std::max(f.left, std::ceil(kGap + text_width(t.label, kLargestText)));
+  return f;
+}
+
 std::string grid(const Scale& x, const Scale& y, const Frame& f, const Axes& axes) {
   std::string out;
-  const auto ticks = [](const Scale& s, int about) {
-    return s.log ? log_ticks(s.low, s.high) : nice_ticks(s.low, s.high, about);
-  };
-  int i = 0;
-  for (double t : ticks(y, 5)) {
-    const double at = y.at(t);
+  for (const Tick& t : ticks(y, kTicksY)) {
+    const double at = y.at(t.at);
     out += fmt::format(
-        "<path class=\"grid\" d=\"M{} {:.1f}H{}\"/><text class=\"tick{}\" x=\"{}\" y=\"{:.1f}\" "
+        "<path class=\"grid\" d=\"M{} {:.1f}H{}\"/><text class=\"tick\" x=\"{}\" y=\"{:.1f}\" "
         "text-anchor=\"end\">{}</text>",
-        f.left, at, f.right, i++ % 2 ? " odd" : "", f.left - 7, at + 4, tick_label(t));
+        f.left, at, f.right, f.left - kGap, at + 4, t.label);
   }
-  i = 0;
-  for (double t : ticks(x, 6)) {
-    const double at = x.at(t);
+  const std::vector<Tick> xs = ticks(x, kTicksX);
+  for (size_t i = 0; i < xs.size(); ++i) {
+    const double at = x.at(xs[i].at);
+    const bool at_edge = at + text_width(xs[i].label, kLargestText) / 2 > f.width;
     out += fmt::format(
         "<path class=\"grid\" d=\"M{:.1f} {}v5\"/><text class=\"tick{}\" x=\"{:.1f}\" y=\"{}\" "
-        "text-anchor=\"middle\">{}</text>",
-        at, f.bottom, i++ % 2 ? " odd" : "", at, f.bottom + 19, tick_label(t));
+        "text-anchor=\"{}\">{}</text>",
+        at, f.bottom, xs.size() > kFewTicks && i % 2 ? " odd" : "", at_edge ? f.width - 1 : at, f.bottom + 19,
+        at_edge ? "end" : "middle", xs[i].label);
   }
   out += fmt::format("<path class=\"axis\" d=\"M{} {}H{}\"/>", f.left, f.bottom, f.right);
   return out + fmt::format("<text class=\"title\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>", f.right,
@@ -166,7 +202,7 @@ std::vector<double> log_ticks(double low, double high) {
 
 std::string tick_label(double v) {
   const double size = std::abs(v);
-  if (size >= 1e15 || (size > 0 && size < 1e-4)) return fmt::format("{:.3g}", v);
+  if (size >= 1e15 || (size > 0 && size < 1e-4)) return short_exponent(v);
   if (size >= 1e12) return fmt::format("{:.4g}T", v / 1e12);
   if (size >= 1e9) return fmt::format("{:.4g}B", v / 1e9);
   if (size >= 1e6) return fmt::format("{:.4g}M", v / 1e6);
@@ -226,9 +262,11 @@ std::string chart_colours(bool dark) {
 }
 
 std::string svg_chart(std::span<const Curve> curves, const Axes& axes) {
-  const Frame f;
-  Scale x{.from = f.left, .to = f.right, .log = axes.log_x}, y{.from = f.bottom, .to = f.top, .log = axes.log_y};
+  Scale x{.log = axes.log_x}, y{.log = axes.log_y};
   if (!ranges(curves, axes, x, y)) return "";
+  const Frame f = frame_for(y);
+  x.from = f.left, x.to = f.right;
+  y.from = f.bottom, y.to = f.top;
   std::string out = fmt::format(
       "<svg class=\"chart\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\" data-x=\"{:.9g} {:.9g} {}\" "
       "data-y=\"{:.9g} {:.9g} {}\" data-box=\"{} {} {} {}\" data-xt=\"{}\">",

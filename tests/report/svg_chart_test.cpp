@@ -39,15 +39,69 @@ TEST(SvgChart, TicksAreNiceNumbers) {
 TEST(SvgChart, TickLabels) {
   EXPECT_EQ(tick_label(0), "0");
   EXPECT_EQ(tick_label(0.0025), "0.0025");
-  EXPECT_EQ(tick_label(1e-7), "1e-07");
+  EXPECT_EQ(tick_label(1e-7), "1e-7");
+  EXPECT_EQ(tick_label(-2.25e-5), "-2.25e-5");
   EXPECT_EQ(tick_label(1500), "1500");
   EXPECT_EQ(tick_label(15000), "15k");
   EXPECT_EQ(tick_label(2.5e6), "2.5M");
   EXPECT_EQ(tick_label(-3e9), "-3B");
-  EXPECT_EQ(tick_label(1e20), "1e+20");
+  EXPECT_EQ(tick_label(1e20), "1e20");
   EXPECT_EQ(number_label(2.34567), "2.346");
   EXPECT_EQ(number_label(9999), "9999");
   EXPECT_EQ(number_label(47441), "47.44k");
+}
+
+// A label in DejaVu Sans, a wide font: no character of one is wider than 0.64 of its size, a point 0.32, a dash 0.37.
+double width_of(const std::string& label, double size) {
+  double sum = 0;
+  for (char c : label) sum += c == '.' ? 0.32 : c == '-' ? 0.37 : 0.64;
+  return sum * size;
+}
+
+// The largest that the style gives them: on a phone.
+TEST(SvgChart, NoLabelLeavesThePicture) {
+  const Frame f;
+  const std::vector<double> tops{1, 3000, 2.9e-4, 1.25e-9, 0.0045, 12'345, 99'999, 1e6, 4e12};
+  for (const double x_top : tops)
+    for (const double y_top : tops)
+      for (const bool log : {false, true}) {
+        const Curve c{.x = {x_top / 900, x_top}, .y = {y_top / 1.3, y_top}};
+        const std::string svg = svg_chart(std::vector<Curve>{c}, {.log_x = log, .log_y = log});
+        const std::regex tick("<text class=\"tick[^\"]*\" x=\"(\\S+)\" y=\"\\S+\" text-anchor=\"(\\w+)\">([^<]+)<");
+        int n = 0;
+        for (std::sregex_iterator it(svg.begin(), svg.end(), tick), end; it != end; ++it, ++n) {
+          const double at = std::stod((*it)[1]), width = width_of((*it)[3], 18);
+          const double begin = (*it)[2] == "end" ? at - width : at - width / 2;
+          EXPECT_GE(begin, 0) << it->str();
+          EXPECT_LE(begin + width, f.width) << it->str();
+        }
+        EXPECT_GE(n, 4) << svg;
+      }
+}
+
+std::vector<std::string> labels_of_y(const Curve& c, const Axes& axes) {
+  const std::string svg = svg_chart(std::vector<Curve>{c}, axes);
+  std::vector<std::string> out;
+  const std::regex tick(
+      "<text class=\"tick\" x=\"[^>]*\" text-anchor=\"end\">([^<]+)</text><path class=\"grid\" d=\"M\\S+ \\S+H");
+  for (std::sregex_iterator it(svg.begin(), svg.end(), tick), end; it != end; ++it) out.push_back((*it)[1]);
+  return out;
+}
+
+TEST(SvgChart, LabelsOfAnAxisAreOfOneForm) {
+  using Labels = std::vector<std::string>;
+  EXPECT_EQ(labels_of_y({.x = {1, 2}, .y = {2.1e-4, 2.9e-4}}, {}), (Labels{"2.2e-4", "2.4e-4", "2.6e-4"}));
+  EXPECT_EQ(labels_of_y({.x = {1, 2}, .y = {0, 0.0021}}, {.from_zero = true}),
+            (Labels{"0", "0.0005", "0.001", "0.0015"}));
+}
+
+// The style hides .odd on a phone: only what would touch, never most of what there is.
+TEST(SvgChart, LabelsAreHiddenOnlyWhereTheyAreMany) {
+  const auto odd = [](const Curve& c, const Axes& axes) {
+    return count(svg_chart(std::vector<Curve>{c}, axes), "class=\"tick odd\"");
+  };
+  EXPECT_EQ(odd({.x = {1, 20}, .y = {0.8, 30}}, {.log_x = true, .log_y = true}), 2u);  // x: 1, 2, 5, 10, 20; y: none
+  EXPECT_EQ(odd({.x = {1, 7}, .y = {0.8, 30}}, {.log_x = true, .log_y = true}), 0u);   // x: 1, 2, 5
 }
 
 TEST(SvgChart, SpikesSurviveAMillionPoints) {
