@@ -51,10 +51,11 @@ TEST(SvgChart, TickLabels) {
   EXPECT_EQ(number_label(47441), "47.44k");
 }
 
-// A label in DejaVu Sans, a wide font: no character of one is wider than 0.64 of its size, a point 0.32, a dash 0.37.
-double width_of(const std::string& label, double size) {
+// As wide as in DejaVu Sans, a wide font: of the characters in these tests none is wider than 0.64 of the font's size,
+// but for m and w; a point or a space 0.32, a dash 0.37.
+double width_of(const std::string& text, double size) {
   double sum = 0;
-  for (char c : label) sum += c == '.' ? 0.32 : c == '-' ? 0.37 : 0.64;
+  for (char c : text) sum += c == '.' || c == ' ' ? 0.32 : c == '-' ? 0.37 : c == 'm' || c == 'w' ? 0.98 : 0.64;
   return sum * size;
 }
 
@@ -102,6 +103,47 @@ TEST(SvgChart, LabelsAreHiddenOnlyWhereTheyAreMany) {
   };
   EXPECT_EQ(odd({.x = {1, 20}, .y = {0.8, 30}}, {.log_x = true, .log_y = true}), 2u);  // x: 1, 2, 5, 10, 20; y: none
   EXPECT_EQ(odd({.x = {1, 7}, .y = {0.8, 30}}, {.log_x = true, .log_y = true}), 0u);   // x: 1, 2, 5
+}
+
+struct Box {
+  double left, right, top, bottom;
+  std::string text;
+};
+
+// Where the texts of a file's head stand.
+std::vector<Box> head_of(const std::string& file) {
+  const std::string head = file.substr(0, file.find("<g "));
+  const std::regex text("<text x=\"(\\S+)\" y=\"(\\S+)\"([^>]*)>([^<]*)<");
+  std::vector<Box> out;
+  for (std::sregex_iterator it(head.begin(), head.end(), text), end; it != end; ++it) {
+    const bool title = (*it)[3].str().find("15px") != std::string::npos;
+    EXPECT_EQ((*it)[3].str().find("anchor"), std::string::npos);
+    const double x = std::stod((*it)[1]), y = std::stod((*it)[2]), size = title ? 15 : 12;
+    out.push_back({x, x + width_of((*it)[4], size) * (title ? 1.1 : 1), y - 0.75 * size, y + 0.2 * size, (*it)[4]});
+  }
+  return out;
+}
+
+TEST(SvgChart, TheHeadOfAFileDoesNotOverlap) {
+  const Frame f;
+  for (const size_t title : {5, 40, 52, 70, 200})
+    for (const size_t label : {5, 20, 40, 100}) {
+      std::string words;
+      while (words.size() < title) words += "noon ";
+      const std::vector<Curve> curves(5, {.label = std::string(label, 'e'), .x = {1, 2}, .y = {1, 2}});
+      const std::string file = svg_file(curves, {.y_title = "a loss in nats per token"}, words);
+      const std::vector<Box> boxes = head_of(file);
+      EXPECT_GE(boxes.size(), 7u);
+      const double chart_top = std::stod(file.substr(file.find("translate(0 ") + 12)) + f.top;
+      for (size_t i = 0; i < boxes.size(); ++i) {
+        EXPECT_LE(boxes[i].right, f.right + 1) << boxes[i].text;  // 1: legends stand on whole units
+        EXPECT_LT(boxes[i].bottom, chart_top) << boxes[i].text;
+        for (size_t k = 0; k < i; ++k)
+          EXPECT_TRUE(boxes[i].left >= boxes[k].right || boxes[k].left >= boxes[i].right ||
+                      boxes[i].top >= boxes[k].bottom || boxes[k].top >= boxes[i].bottom)
+              << boxes[i].text << " over " << boxes[k].text;
+      }
+    }
 }
 
 TEST(SvgChart, SpikesSurviveAMillionPoints) {
