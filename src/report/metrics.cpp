@@ -22,12 +22,30 @@ const std::vector<Metric>& known_metrics() {
        .heading = "Bits per byte",
        .unit = "held-out text",
        .note = "The same loss over the bytes of the text: comparable between tokenizers.",
-       .parts = {{"eval_bits_per_byte", "held-out", false, true}}},
+       .parts = {{"eval_bits_per_byte", "held-out", false, true},
+                 {"eval_average_bits_per_byte", "with averaged parameters", false, true}}},
+      {.id = "average_loss",
+       .heading = "Loss with averaged parameters",
+       .unit = "nats per token, held-out",
+       .note = "The same text as the held-out loss; the average follows the parameters with a delay.",
+       .parts = {{"eval_average_nats_per_token", "averaged", false, true}}},
+      {.id = "choices",
+       .heading = "Multiple choice",
+       .unit = "% of the questions right",
+       .note = "At each evaluation; guessing is what chance gives.",
+       .parts = {{"eval_choices", "right", false, true}, {"eval_choices_chance", "guessing"}},
+       .percent = true},
+      {.id = "needle",
+       .heading = "Needle in a haystack",
+       .unit = "% found",
+       .note = "A sentence hidden in a text of so many tokens, at several depths.",
+       .parts = {{"eval_needle_*", "* tokens", false, true}},
+       .percent = true},
       {.id = "mtp",
        .heading = "Multi-token prediction",
        .unit = "nats per token",
        .note = "Loss of the module that predicts one more token ahead.",
-       .parts = {{"mtp_loss.*", "depth", true}}},
+       .parts = {{"mtp_loss.*", "depth *", true}}},
       {.id = "grad_norm",
        .heading = "Gradient norm",
        .unit = "before clipping",
@@ -62,7 +80,7 @@ const std::vector<Metric>& known_metrics() {
        .heading = "MaxVio of each layer, single batches",
        .unit = "max load ÷ mean − 1",
        .note = "Running means, a curve for each MoE layer.",
-       .parts = {{"max_vio.*", "layer", true}},
+       .parts = {{"max_vio.*", "layer *", true}},
        .from_zero = true},
       {.id = "dropped",
        .heading = "Dropped",
@@ -75,13 +93,18 @@ const std::vector<Metric>& known_metrics() {
        .unit = "nats per token",
        .note = "The small sequence-wise term beside the bias updates.",
        .parts = {{"balance_loss", "balance", true}}},
+      {.id = "rollbacks",
+       .heading = "Rollbacks",
+       .unit = "step that was taken back",
+       .note = "The loss jumped there and did not come back: the run went on from an earlier step, with other text.",
+       .parts = {{"rolled_back_from", "rolled back from", false, true}}},
   };
   return metrics;
 }
 
 // The part's keys that any run has, in the order of their numbers, with labels.
 std::vector<MetricPart> expanded(const MetricPart& part, std::span<const RunLog> runs) {
-  if (!part.key.ends_with(".*")) {
+  if (!part.key.ends_with("*")) {
     for (const RunLog& run : runs)
       if (run.find(part.key)) return {part};
     return {};
@@ -93,7 +116,8 @@ std::vector<MetricPart> expanded(const MetricPart& part, std::span<const RunLog>
       if (key.starts_with(prefix)) names.insert({key.size(), key.substr(prefix.size())});
   std::vector<MetricPart> out;
   for (const auto& [size, name] : names)
-    out.push_back({prefix + name, part.label + " " + name, part.smoothed, part.dots});
+    out.push_back(
+        {prefix + name, std::string(part.label).replace(part.label.find('*'), 1, name), part.smoothed, part.dots});
   return out;
 }
 
@@ -143,7 +167,8 @@ Axes metric_axes(const Metric& m, std::string_view x_axis) {
           .y_title = m.heading + (m.unit.empty() ? "" : ", " + m.unit),
           .log_x = x_axis == "logstep",
           .log_y = m.log_y,
-          .from_zero = m.from_zero && !m.log_y};
+          .from_zero = m.from_zero && !m.log_y,
+          .percent = m.percent};
 }
 
 std::vector<Curve> metric_curves(const Metric& m, std::span<const RunLog> runs, std::string_view x_axis) {
@@ -165,6 +190,8 @@ std::vector<Curve> metric_curves(const Metric& m, std::span<const RunLog> runs, 
       // Of several runs the held-out curve is what counts; the others are dashed.
       c.dashed = !one && m.parts.size() > 1 && (m.id == "loss" ? !part.dots : p > 0);
       for (uint32_t row : s->row) c.x.push_back(x[row]);
+      if (m.percent)
+        for (double& y : c.y) y *= 100;
       if (part.smoothed) {
         if (one && m.parts.size() <= 2) {
           out.push_back(c);

@@ -12,8 +12,8 @@
 namespace minke {
 
 struct MetricPart {
-  std::string key;  // of RunLog::series; "mtp_loss.*" is every key that begins so
-  std::string label;
+  std::string key;        // of RunLog::series; "mtp_loss.*" is every key that begins so
+  std::string label;      // what the * of the key stands for takes the place of the * here
   bool smoothed = false;  // drawn as a running mean, over the raw values in faint
   bool dots = false;
 };
@@ -23,6 +23,7 @@ struct Metric {
   std::string heading, unit, note;
   std::vector<MetricPart> parts;
   bool log_y = false, from_zero = false;
+  bool percent = false;  // shares in the log, drawn from 0 to 100 %
 };
 
 // All that at least one of the runs has values for.

@@ -9,10 +9,17 @@ namespace minke {
 
 std::vector<std::pair<std::string, double>> tensorboard_scalars(const Json& record) {
   static const std::map<std::string, std::string, std::less<>> names{
-      {"loss", "loss/train"},           {"eval_nats_per_token", "loss/held_out"},
-      {"balance_loss", "loss/balance"}, {"eval_bits_per_byte", "bits_per_byte/held_out"},
-      {"lr", "optimizer/lr"},           {"grad_norm", "optimizer/grad_norm"},
-      {"epochs", "data/epochs"},        {"dropped", "balance/dropped"},
+      {"loss", "loss/train"},
+      {"eval_nats_per_token", "loss/held_out"},
+      {"balance_loss", "loss/balance"},
+      {"eval_bits_per_byte", "bits_per_byte/held_out"},
+      {"lr", "optimizer/lr"},
+      {"grad_norm", "optimizer/grad_norm"},
+      {"epochs", "data/epochs"},
+      {"dropped", "balance/dropped"},
+      {"rolled_back_from", "optimizer/rolled_back_from"},
+      {"eval_average_nats_per_token", "loss/held_out_average"},
+      {"eval_average_bits_per_byte", "bits_per_byte/held_out_average"},
   };
   // Coordinates and constants, and what is made from them below.
   static const std::vector<std::string> not_curves{"step",          "tokens",      "seconds",
@@ -34,7 +41,11 @@ std::vector<std::pair<std::string, double>> tensorboard_scalars(const Json& reco
       for (const auto& [what, v] : value.items()) out.emplace_back("balance/max_vio_100/" + what, v.get<double>());
     } else if (value.is_number()) {
       const auto name = names.find(key);
-      out.emplace_back(name != names.end() ? name->second : "other/" + key, value.get<double>());
+      const bool eval = key.starts_with("eval_");  // "eval/choices", "eval/needle_4096"
+      out.emplace_back(name != names.end() ? name->second
+                       : eval              ? "eval/" + key.substr(5)
+                                           : "other/" + key,
+                       value.get<double>());
     }
   }
   if (record.contains("tokens") && record.value("seconds", 0.0) > 0)

@@ -75,6 +75,7 @@ bool ranges(std::span<const Curve> curves, const Axes& axes, Scale& x, Scale& y)
     y.high = std::min(y.high, usual_high + margin);
   }
   if (axes.from_zero) y.low = std::min(y.low, 0.0);
+  if (axes.percent) y.low = 0, y.high = 100;
   widen(x.low, x.high, axes.log_x);
   widen(y.low, y.high, axes.log_y);
   const double margin = axes.log_y ? std::pow(y.high / y.low, 0.03) : 0.03 * (y.high - y.low);
@@ -82,7 +83,7 @@ bool ranges(std::span<const Curve> curves, const Axes& axes, Scale& x, Scale& y)
     y.low /= margin;
     y.high *= margin;
   } else {
-    if (!axes.from_zero || y.low < 0) y.low -= margin;
+    if (!(axes.from_zero || axes.percent) || y.low < 0) y.low -= margin;
     y.high += margin;
   }
   return true;

@@ -20,6 +20,7 @@ struct Axes {
   std::string x_title, y_title;
   bool log_x = false, log_y = false;
   bool from_zero = false;  // the y axis begins at 0
+  bool percent = false;    // it is 0 to 100
 };
 
 constexpr int kColours = 8;

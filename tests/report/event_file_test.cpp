@@ -277,6 +277,9 @@ TEST(Recorder, BothLogsHaveTheSameNumbers) {
     recorder.write({{"step", 0}, {"run", {{"machine", "m"}}}});
     recorder.write(step);
     recorder.write({{"step", 3}, {"eval_nats_per_token", 2.25}, {"eval_bits_per_byte", 1.125}, {"final", false}});
+    recorder.write({{"step", 3}, {"eval_average_nats_per_token", 2.5}, {"eval_average_bits_per_byte", 1.25}});
+    recorder.write({{"step", 3}, {"eval_choices", 0.5}, {"eval_choices_chance", 0.25}, {"eval_needle_512", 0.75}});
+    recorder.write({{"step", 3}, {"rolled_back_from", 5}});
     recorder.write({{"step", 3}, {"prompt", "a"}, {"sample", "b"}});
     recorder.write({{"step", 3}, {"prompt", "c"}, {"sample", "d"}});
     recorder.text("recipe", "x = 1");
@@ -295,7 +298,13 @@ TEST(Recorder, BothLogsHaveTheSameNumbers) {
                                               {"balance/load_max_over_mean", 2.f},
                                               {"other/reward", 0.25f},
                                               {"loss/held_out", 2.25f},
-                                              {"bits_per_byte/held_out", 1.125f}};
+                                              {"bits_per_byte/held_out", 1.125f},
+                                              {"loss/held_out_average", 2.5f},
+                                              {"bits_per_byte/held_out_average", 1.25f},
+                                              {"eval/choices", 0.5f},
+                                              {"eval/choices_chance", 0.25f},
+                                              {"eval/needle_512", 0.75f},
+                                              {"optimizer/rolled_back_from", 5.f}};
   std::map<std::string, float> found;
   for (const auto& [tag, values] : read.scalars) {
     EXPECT_EQ(values.size(), 1u) << tag;

@@ -201,6 +201,37 @@ TEST(Report, UnknownNumbersGetAFigure) {
   EXPECT_NE(report_html(runs).find("reward <b>0.75</b>"), std::string::npos);
 }
 
+// Every record of the program itself has a title; none stands under its raw key.
+TEST(Report, EvaluationsOfEveryKindHaveTheirFigures) {
+  RunLog run = parse_run_log(
+      "{\"step\":5,\"loss\":2,\"tokens\":10,\"seconds\":1}\n"
+      "{\"step\":5,\"eval_nats_per_token\":2.5,\"eval_bits_per_byte\":1.25,\"final\":false}\n"
+      "{\"step\":5,\"eval_average_nats_per_token\":3.5,\"eval_average_bits_per_byte\":1.75}\n"
+      "{\"step\":5,\"eval_choices\":0.375,\"eval_choices_chance\":0.25}\n"
+      "{\"step\":5,\"eval_needle_512\":0.5,\"eval_needle_1024\":0.0625,\"eval_needle_128\":1}\n"
+      "{\"step\":5,\"rolled_back_from\":9}\n");
+  run.name = "r";
+  const std::vector<RunLog> runs{run};
+  const std::string page = report_html(runs);
+  for (const char* part : {"with averaged parameters <b>1.75</b>", "Loss with averaged parameters",
+                           "averaged <b>3.5</b>", "Multiple choice", "right <b>37.5</b>", "guessing <b>25</b>",
+                           "Needle in a haystack", "Rollbacks", "rolled back from <b>9</b>"})
+    EXPECT_NE(page.find(part), page.npos) << part;
+  for (const char* raw : {"eval_", "rolled_back"}) EXPECT_EQ(page.find(raw), page.npos) << raw;
+  const std::vector<Metric> metrics = metrics_of(runs);
+  const auto needle = std::find_if(metrics.begin(), metrics.end(), [](const Metric& m) { return m.id == "needle"; });
+  ASSERT_NE(needle, metrics.end());
+  const std::vector<Curve> curves = metric_curves(*needle, runs, "step");
+  ASSERT_EQ(curves.size(), 3u);
+  EXPECT_EQ(curves[0].label, "128 tokens");
+  EXPECT_EQ(curves[1].label, "512 tokens");
+  EXPECT_EQ(curves[2].label, "1024 tokens");
+  EXPECT_EQ(curves[2].y, std::vector<double>{6.25});
+  // However little is found, the picture is of 0 to 100 %.
+  const std::string svg = svg_chart(std::vector<Curve>{curves[2]}, metric_axes(*needle, "step"));
+  EXPECT_NE(svg.find("data-y=\"0 103 0\""), svg.npos) << svg;
+}
+
 TEST(Report, OneCurveAsAFile) {
   const std::vector<RunLog> runs{a_run("first", 50, 2.5), a_run("second", 60, 2.25)};
   const std::string svg = report_svg(runs, "loss", "minute", "Two runs");
