@@ -55,16 +55,18 @@ std::vector<std::pair<std::string, double>> tensorboard_scalars(const Json& reco
 
 namespace {
 
-bool is_evaluation(const Json& record) {
+// What a run makes at a step that it has done, and makes again when it is resumed there. "final" alone is the end of a
+// run without held-out text.
+bool follows_the_step(const Json& record) {
   for (const auto& [key, value] : record.items())
-    if (key.starts_with("eval_") || key == "sample") return true;
+    if (key.starts_with("eval_") || key == "sample" || key == "final") return true;
   return false;
 }
 
 bool is_kept(const Json& record, int64_t steps) {
   const auto step = record.find("step");
   if (step == record.end()) return true;
-  return step->is_number() && (*step < steps || (*step == steps && !is_evaluation(record)));
+  return step->is_number() && (*step < steps || (*step == steps && !follows_the_step(record)));
 }
 
 }  // namespace

@@ -17,8 +17,8 @@ std::vector<std::pair<std::string, double>> tensorboard_scalars(const Json& reco
 
 class Recorder {
  public:
-  // Opens both in the run's folder. A resumed run gives the steps it keeps; evaluations and samples after the last of them
-  // are dropped with what follows, because a kill may have come in their midst: they are made again.
+  // Opens both in the run's folder. A resumed run gives the steps it keeps; evaluations, samples and the end after the last
+  // of them are dropped with what follows, because a kill may have come in their midst: they are made again.
   Recorder(const std::filesystem::path& folder, int64_t keep_steps);
   // A record has "step"; "sample" records are texts, all others numbers.
   void write(const Json& record);

@@ -259,6 +259,16 @@ TEST(Recorder, AResumedRunTakesBackWhatFollowsTheCheckpoint) {
             "{\"step\":1,\"loss\":3}\n{\"step\":1,\"eval_bits_per_byte\":3}\n{\"step\":2,\"loss\":2}\n");
 }
 
+// Without held-out text the end of a run is a record of its own. It holds at the last step only until the run goes on.
+TEST(Recorder, AResumedRunHasNotEnded) {
+  const Folder folder;
+  const std::string steps = "{\"step\":1,\"loss\":3}\n{\"step\":2,\"loss\":2}\n";
+  write_file_atomic(folder.path / "log.jsonl",
+                    steps + "{\"final\":true,\"step\":2,\"train_seconds\":9.0,\"unix_time\":1700000000}\n");
+  { const Recorder recorder(folder.path, 2); }
+  EXPECT_EQ(read_file(folder.path / "log.jsonl"), steps);
+}
+
 TEST(Recorder, BothLogsHaveTheSameNumbers) {
   Folder folder;
   const Json step{{"step", 3},
@@ -280,6 +290,7 @@ TEST(Recorder, BothLogsHaveTheSameNumbers) {
     recorder.write({{"step", 3}, {"eval_average_nats_per_token", 2.5}, {"eval_average_bits_per_byte", 1.25}});
     recorder.write({{"step", 3}, {"eval_choices", 0.5}, {"eval_choices_chance", 0.25}, {"eval_needle_512", 0.75}});
     recorder.write({{"step", 3}, {"rolled_back_from", 5}});
+    recorder.write({{"step", 3}, {"train_seconds", 9.0}, {"unix_time", 1700000000}, {"final", true}});  // no numbers
     recorder.write({{"step", 3}, {"prompt", "a"}, {"sample", "b"}});
     recorder.write({{"step", 3}, {"prompt", "c"}, {"sample", "d"}});
     recorder.text("recipe", "x = 1");

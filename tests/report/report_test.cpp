@@ -129,6 +129,22 @@ TEST(Report, ARunThatGoesOnSaysSo) {
   EXPECT_NE(page.find("2 steps were skipped"), page.npos);
 }
 
+TEST(Report, ARunWithoutHeldOutTextEndsToo) {
+  RunLog run = parse_run_log(
+      "{\"step\":0,\"run\":{\"steps\":2}}\n{\"step\":1,\"loss\":3,\"train_seconds\":60}\n"
+      "{\"step\":2,\"loss\":2,\"train_seconds\":120}\n"
+      "{\"step\":2,\"sample\":\"x\"}\n"
+      "{\"step\":2,\"train_seconds\":120,\"unix_time\":1700000000,\"final\":true}\n"
+      "{\"step\":2,\"eval_needle_128\":1}\n");
+  run.name = "r";
+  EXPECT_EQ(run.step, (std::vector<double>{1, 2}));
+  EXPECT_EQ(run.minutes.back(), 2);
+  const std::string page = report_html(std::vector<RunLog>{run});
+  EXPECT_NE(page.find("finished, step 2"), page.npos);
+  EXPECT_EQ(page.find("id=\"follow\""), page.npos);
+  EXPECT_EQ(page.find("unix_time"), page.npos);
+}
+
 TEST(Report, SeveralRunsAreCompared) {
   std::vector<RunLog> runs{a_run("first", 50, 2.5), a_run("second", 100, 2.25)};
   runs[1].recipe_keys["train.lr"] = "0.002";
