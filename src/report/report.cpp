@@ -127,6 +127,9 @@ std::string comparison_table(std::span<const RunLog> runs) {
   std::string out = "<div class=\"card\"><table><tr><th></th>";
   for (size_t r = 0; r < runs.size(); ++r)
     out += fmt::format("<th><i class=\"swatch c{}\"></i>{}</th>", r % kColours, escape_html(runs[r].name));
+  out += "</tr>\n<tr><th>machine</th>";  // what times can be compared across
+  for (const RunLog& run : runs)
+    out += fmt::format("<td>{}</td>", run.machine.empty() ? "–" : escape_html(run.machine));
   for (const Fact& fact : facts()) {
     std::vector<double> values;
     for (const RunLog& run : runs) values.push_back(fact.value(run));
@@ -186,6 +189,11 @@ std::string report_html(std::span<const RunLog> runs) {
     page.subtitle = fmt::format("{} runs compared", runs.size());
     page.header = comparison_table(runs) + "<h2>What differs in the recipes</h2>" + recipe_differences(runs);
   }
+  if (runs.size() > size_t(kColours))
+    page.body += fmt::format(
+        "<p class=\"note\">There are {} colours for {} runs: run {} has that of the first, and so on. The names under "
+        "the pointer tell them apart.</p>",
+        kColours, runs.size(), kColours + 1);
   for (const RunLog& run : runs) page.body += warnings(run);
   page.body += "<div class=\"grid2\">";
   for (const Metric& metric : metrics_of(runs)) page.body += metric_figure(metric, runs);
@@ -219,6 +227,11 @@ void write_report(const std::vector<fs::path>& folders, const fs::path& out) {
 
 std::string report_svg(std::span<const RunLog> runs, const std::string& metric, const std::string& x_axis,
                        const std::string& title) {
+  if (runs.size() > size_t(kColours))
+    user_error(
+        "{} runs in one picture: there are colours for {}; name fewer, or make the page without --svg, which "
+        "names the curves under the pointer",
+        runs.size(), kColours);
   std::string names;
   for (const Metric& m : metrics_of(runs)) {
     names += (names.empty() ? "" : ", ") + m.id;

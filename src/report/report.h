@@ -19,7 +19,8 @@ std::vector<RunLog> read_runs(const std::vector<std::filesystem::path>& folders)
 // Reads, makes the page and writes it atomically.
 void write_report(const std::vector<std::filesystem::path>& folders, const std::filesystem::path& out);
 
-// One metric's curves as an SVG file; x_axis: an id of kXAxes. UserError, with the names there are, if it is not one.
+// One metric's curves as an SVG file; x_axis: an id of kXAxes. UserError, with the names there are, if it is not one,
+// and if there are more runs than colours.
 std::string report_svg(std::span<const RunLog> runs, const std::string& metric, const std::string& x_axis,
                        const std::string& title);
 

@@ -147,17 +147,30 @@ TEST(Report, ARunWithoutHeldOutTextEndsToo) {
 
 TEST(Report, SeveralRunsAreCompared) {
   std::vector<RunLog> runs{a_run("first", 50, 2.5), a_run("second", 100, 2.25)};
+  runs[1].machine = "another";
   runs[1].recipe_keys["train.lr"] = "0.002";
   runs[1].recipe_keys["train.new"] = "1";
   const std::string page = report_html(runs);
   EXPECT_EQ(unbalanced(page), "");
   EXPECT_EQ(outside_reference(page), "");
+  EXPECT_NE(page.find("<th>machine</th><td>a machine</td><td>another</td>"), page.npos);
   EXPECT_NE(page.find("<td>2.5000</td><td class=\"best\">2.2500</td>"), page.npos);
   EXPECT_NE(page.find("<th>train.lr</th><td>0.001</td><td>0.002</td>"), page.npos);
   EXPECT_NE(page.find("<th>train.new</th><td>–</td><td>1</td>"), page.npos);
   EXPECT_NE(page.find("first, held-out"), page.npos);
   runs[1].recipe_keys = runs[0].recipe_keys;
   EXPECT_NE(report_html(runs).find("The recipes do not differ"), std::string::npos);
+}
+
+// A page names its curves under the pointer; a picture cannot.
+TEST(Report, MoreRunsThanColours) {
+  std::vector<RunLog> runs;
+  for (int i = 1; i <= kColours; ++i) runs.push_back(a_run(fmt::format("run {}", i), 10, 2));
+  EXPECT_EQ(report_html(runs).find("colours for"), std::string::npos);
+  EXPECT_NE(report_svg(runs, "loss", "step", "eight"), "");
+  runs.push_back(a_run("run 9", 10, 2));
+  EXPECT_NE(report_html(runs).find("There are 8 colours for 9 runs: run 9 has that of the first"), std::string::npos);
+  EXPECT_THROW(report_svg(runs, "loss", "step", "nine"), UserError);
 }
 
 TEST(Report, HostileTextStaysText) {
