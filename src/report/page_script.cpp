@@ -75,6 +75,18 @@ std::string_view page_script() {
     return log ? low * Math.pow(high / low, t) : low + t * (high - low);
   };
 
+  // The points of a path of M x y h0 l dx dy dx dy …
+  const path_points = d => {
+    const points = [];
+    let x = 0, y = 0;
+    for (const [, x0, y0, steps] of d.matchAll(/M(\S+) (\S+?)h0(?:l([^M]*))?/g)) {
+      points.push([x = +x0, y = +y0]);
+      const n = (steps || '').match(/-?[\d.]+/g) || [];
+      for (let i = 0; i < n.length; i += 2) points.push([x += +n[i], y += +n[i + 1]]);
+    }
+    return points;
+  };
+
   for (const svg of document.querySelectorAll('svg.chart')) {
     const x = numbers(svg.dataset.x), y = numbers(svg.dataset.y);
     const [left, top, right, bottom] = numbers(svg.dataset.box);
@@ -85,7 +97,7 @@ std::string_view page_script() {
       curves = curves || [...svg.querySelectorAll('.line')].map(path => ({
         name: path.dataset.l,
         colour: path.getAttribute('class').match(/c\d/)[0],
-        points: [...path.getAttribute('d').matchAll(/[ML]([\d.-]+) ([\d.-]+)/g)].map(m => [+m[1], +m[2]]),
+        points: path_points(path.getAttribute('d')),
       }));
       const at = Math.min(right, Math.max(left, place(event, svg)[0]));
       const away = point => Math.abs(point[0] - at);

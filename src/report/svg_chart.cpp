@@ -146,6 +146,14 @@ std::string grid(const Scale& x, const Scale& y, const Frame& f, const Axes& axe
                            f.height - 5, escape_html(axes.x_title));
 }
 
+// Whole hundredths as short as they can be written: "-.5", "3", "12.04".
+std::string decimal(long hundredths) {
+  std::string text = fmt::format("{:g}", double(hundredths) / 100);
+  if (const size_t zero = text.find("0."); zero == 0 || (zero == 1 && text[0] == '-')) text.erase(zero, 1);
+  return text;
+}
+
+// The points go from one to the next, which takes two thirds of the room: curves are most of a page.
 std::string path(const Curve& c, const Axes& axes, const Scale& x, const Scale& y, const Frame& f) {
   std::vector<double> px(c.x.size()), py(c.x.size());
   for (size_t i = 0; i < c.x.size(); ++i) {
@@ -155,15 +163,21 @@ std::string path(const Curve& c, const Axes& axes, const Scale& x, const Scale& 
     py[i] = ok ? std::clamp(y.at(c.y[i]), f.top - 2, f.bottom) : px[i];
   }
   std::string d, dots;
-  bool pen_down = false;
+  int points = 0;               // since the pen went down
+  long from_x = 0, from_y = 0;  // rounded before the difference is taken: errors do not add up
   for (size_t i : extremes(px, py, f.left, f.right, kColumns)) {
     if (std::isnan(py[i])) {
-      pen_down = false;
+      points = 0;
       continue;
     }
-    // h0: a point alone between gaps is a dot.
-    d += fmt::format("{}{:.1f} {:.2f}{}", pen_down ? "L" : "M", px[i], py[i], pen_down ? "" : "h0");
-    pen_down = true;
+    const long to_x = std::lround(px[i] * 10) * 10, to_y = std::lround(py[i] * 100);
+    if (points++ > 0) {
+      const std::string dx = decimal(to_x - from_x), dy = decimal(to_y - from_y);
+      d += (points == 2 ? "l" : dx[0] == '-' ? "" : " ") + dx + (dy[0] == '-' ? "" : " ") + dy;
+    } else {
+      d += fmt::format("M{} {}h0", decimal(to_x), decimal(to_y));  // h0: a point alone between gaps is a dot
+    }
+    from_x = to_x, from_y = to_y;
     if (c.dots)
       dots += fmt::format("<circle class=\"dot c{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"/>", c.colour % kColours, px[i],
                           py[i]);

@@ -162,6 +162,66 @@ TEST(SvgChart, SpikesSurviveAMillionPoints) {
   EXPECT_LE(extremes(x, y, 0, 1e6, 360).size(), 3u * 360 + 1);
 }
 
+struct Point {
+  double x, y;
+  bool moved;  // there with the pen up
+};
+
+// The points of the first curve, by the rules of SVG for paths: M and l, each with any number of pairs, and h.
+std::vector<Point> points_of(const std::string& svg) {
+  const size_t line = svg.find(" d=\"", svg.find("class=\"line")) + 4;
+  const std::string d = svg.substr(line, svg.find('"', line) - line);
+  EXPECT_TRUE(std::regex_match(d, std::regex("(M[^Mhl]+h0(l[^Mhl]+)?)+"))) << d;
+  std::vector<Point> out;
+  const std::regex token("[Mhl]|-?(?:[0-9]+(?:\\.[0-9]+)?|\\.[0-9]+)");
+  std::vector<double> pair;
+  char command = 0;
+  for (std::sregex_iterator it(d.begin(), d.end(), token), end; it != end; ++it) {
+    if (std::isalpha(it->str()[0])) command = it->str()[0];
+    else if (command != 'h') pair.push_back(std::stod(it->str()));
+    if (pair.size() < 2) continue;
+    const bool moved = command == 'M';
+    out.push_back({pair[0] + (moved ? 0 : out.back().x), pair[1] + (moved ? 0 : out.back().y), moved});
+    pair.clear();
+  }
+  return out;
+}
+
+// However long a curve, rounding does not add up along it; what is between gaps is drawn, one point too.
+TEST(SvgChart, PathsGoWhereTheValuesAre) {
+  Curve c;
+  for (int i = 0; i <= 300; ++i)
+    c.x.push_back(i), c.y.push_back(i % 50 == 49 || i == 101 ? kNan : std::sin(i * 0.7) / 3);
+  c.y[5] = 1, c.y[6] = -1;  // the range
+  const std::vector<Point> points = points_of(svg_chart(std::vector<Curve>{c}, {}));
+  const Frame f;
+  size_t n = 0;
+  bool gap = true;
+  for (int i = 0; i <= 300; ++i) {
+    if (std::isnan(c.y[size_t(i)])) {
+      gap = true;
+      continue;
+    }
+    ASSERT_LT(n, points.size());
+    EXPECT_NEAR(points[n].x, f.left + (f.right - f.left) * i / 300, 0.0501) << i;
+    EXPECT_NEAR(points[n].y, f.bottom - (f.bottom - f.top) * (c.y[size_t(i)] / 2.12 + 0.5), 0.00501) << i;
+    EXPECT_EQ(points[n].moved, gap) << i;
+    gap = false;
+    ++n;
+  }
+  EXPECT_EQ(n, points.size());
+}
+
+// Curves are most of a page. From point to point takes nine bytes where the points themselves take twelve.
+TEST(SvgChart, PathsAreShort) {
+  Curve c;
+  for (int i = 0; i < 100'000; ++i) c.x.push_back(i), c.y.push_back(std::sin(i * 0.7) + std::sin(i * 0.013));
+  const std::string svg = svg_chart(std::vector<Curve>{c}, {});
+  const size_t points = points_of(svg).size();
+  EXPECT_GE(points, 700u);
+  EXPECT_LE(svg.size() - svg.find("class=\"line"), points * 10);
+}
+
 // The picture and its data- attributes give back the values: what the script of the page relies on.
 TEST(SvgChart, ValuesCanBeReadBack) {
   const std::vector<double> x{1, 10, 100}, y{0.001, 0.1, 0.01};
@@ -177,18 +237,13 @@ TEST(SvgChart, ValuesCanBeReadBack) {
       const double t = (p - from) / (to - from);
       return log ? low * std::pow(high / low, t) : low + t * (high - low);
     };
-    std::regex point("[ML]([0-9.]+) ([0-9.]+)");
-    size_t i = 0;
-    const std::string d = svg.substr(svg.find(" d=\"M", svg.find("class=\"line")));
-    for (std::sregex_iterator it(d.begin(), d.end(), point), end; it != end; ++it, ++i) {
-      ASSERT_LT(i, 3u);
+    const std::vector<Point> points = points_of(svg);
+    ASSERT_EQ(points.size(), 3u);
+    for (size_t i = 0; i < 3; ++i) {
       // 0.1 of 486 units in x and 0.01 of 246 in y, of the range or, on logarithmic axes, of 2 decades.
-      EXPECT_NEAR(value(std::stod((*it)[1]), number(7), number(9), number(1), number(2)), x[i],
-                  log ? x[i] * 0.002 : 0.03);
-      EXPECT_NEAR(value(std::stod((*it)[2]), number(10), number(8), number(4), number(5)), y[i],
-                  log ? y[i] * 0.001 : 1e-5);
+      EXPECT_NEAR(value(points[i].x, number(7), number(9), number(1), number(2)), x[i], log ? x[i] * 0.002 : 0.03);
+      EXPECT_NEAR(value(points[i].y, number(10), number(8), number(4), number(5)), y[i], log ? y[i] * 0.001 : 1e-5);
     }
-    EXPECT_EQ(i, 3u);
   }
 }
 
