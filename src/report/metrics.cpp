@@ -22,13 +22,21 @@ const std::vector<Metric>& known_metrics() {
        .heading = "Bits per byte",
        .unit = "held-out text",
        .note = "The same loss over the bytes of the text: comparable between tokenizers.",
-       .parts = {{"eval_bits_per_byte", "held-out", false, true},
-                 {"eval_average_bits_per_byte", "with averaged parameters", false, true}}},
+       .parts = {{"eval_bits_per_byte", "held-out", false, true}}},
       {.id = "average_loss",
        .heading = "Loss with averaged parameters",
        .unit = "nats per token, held-out",
-       .note = "The same text as the held-out loss; the average follows the parameters with a delay.",
-       .parts = {{"eval_average_nats_per_token", "averaged", false, true}}},
+       .note = "The average follows the parameters with a delay.",
+       .parts = {{"eval_average_nats_per_token", "averaged", false, true},
+                 {"eval_nats_per_token", "as trained", false, true}},
+       .only_with = "eval_average_nats_per_token"},
+      {.id = "average_bits_per_byte",
+       .heading = "Bits per byte with averaged parameters",
+       .unit = "held-out text",
+       .note = "The same loss over the bytes of the text.",
+       .parts = {{"eval_average_bits_per_byte", "averaged", false, true},
+                 {"eval_bits_per_byte", "as trained", false, true}},
+       .only_with = "eval_average_bits_per_byte"},
       {.id = "choices",
        .heading = "Multiple choice",
        .unit = "% of the questions right",
@@ -141,6 +149,7 @@ std::vector<Metric> metrics_of(std::span<const RunLog> runs) {
   std::vector<Metric> out;
   std::set<std::string> drawn{"max_vio_mean", "max_vio_worst", "max_vio_100.worst_layer"};
   for (Metric m : known_metrics()) {
+    if (!m.only_with.empty() && expanded({m.only_with, ""}, runs).empty()) continue;
     std::vector<MetricPart> parts;
     for (const MetricPart& p : m.parts)
       for (MetricPart& e : expanded(p, runs)) parts.push_back(std::move(e));

@@ -23,7 +23,8 @@ struct Metric {
   std::string heading, unit, note;
   std::vector<MetricPart> parts;
   bool log_y = false, from_zero = false;
-  bool percent = false;  // shares in the log, drawn from 0 to 100 %
+  bool percent = false;   // shares in the log, drawn from 0 to 100 %
+  std::string only_with;  // a key without which the other parts are no figure
 };
 
 // All that at least one of the runs has values for.

@@ -115,6 +115,7 @@ TEST(Report, OneRun) {
     EXPECT_NE(page.find(part), page.npos) << part;
   for (const XAxis& x : kXAxes) EXPECT_NE(page.find(fmt::format("class=\"by-{}\"", x.id)), page.npos);
   EXPECT_EQ(page.find("id=\"follow\""), page.npos);  // it has ended
+  EXPECT_EQ(page.find("averaged"), page.npos);       // without averaged parameters nothing is said of them
 }
 
 TEST(Report, ARunThatGoesOnSaysSo) {
@@ -242,9 +243,10 @@ TEST(Report, EvaluationsOfEveryKindHaveTheirFigures) {
   run.name = "r";
   const std::vector<RunLog> runs{run};
   const std::string page = report_html(runs);
-  for (const char* part : {"with averaged parameters <b>1.75</b>", "Loss with averaged parameters",
-                           "averaged <b>3.5</b>", "Multiple choice", "right <b>37.5</b>", "guessing <b>25</b>",
-                           "Needle in a haystack", "Rollbacks", "rolled back from <b>9</b>"})
+  for (const char* part :
+       {"Loss with averaged parameters", "averaged <b>3.5</b>", "as trained <b>2.5</b>",
+        "Bits per byte with averaged parameters", "averaged <b>1.75</b>", "as trained <b>1.25</b>", "Multiple choice",
+        "right <b>37.5</b>", "guessing <b>25</b>", "Needle in a haystack", "Rollbacks", "rolled back from <b>9</b>"})
     EXPECT_NE(page.find(part), page.npos) << part;
   for (const char* raw : {"eval_", "rolled_back"}) EXPECT_EQ(page.find(raw), page.npos) << raw;
   const std::vector<Metric> metrics = metrics_of(runs);
