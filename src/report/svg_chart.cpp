@@ -208,7 +208,7 @@ std::vector<double> log_ticks(double low, double high) {
   const int every = std::max(1, int(std::ceil(decades / 6)));
   for (int k = int(std::floor(std::log10(low))); k <= int(std::ceil(std::log10(high))); ++k)
     for (double digit : {1.0, 2.0, 5.0}) {
-      if (digit > 1 && decades > 2.5) continue;
+      if (digit > 1 && decades >= 3) continue;
       const double tick = digit * std::pow(10, k);
       if (k % every == 0 && tick >= low * (1 - 1e-9) && tick <= high * (1 + 1e-9)) out.push_back(tick);
     }

@@ -31,6 +31,7 @@ TEST(SvgChart, TicksAreNiceNumbers) {
   EXPECT_LE(nice_ticks(1e15, 1e15 + 1, 5).size(), 50u);
   EXPECT_EQ(log_ticks(1, 1000), (std::vector<double>{1, 10, 100, 1000}));
   EXPECT_EQ(log_ticks(0.9, 11), (std::vector<double>{1, 2, 5, 10}));
+  EXPECT_EQ(log_ticks(0.15, 80), (std::vector<double>{0.2, 0.5, 1, 2, 5, 10, 20, 50}));
   EXPECT_EQ(log_ticks(2, 3), nice_ticks(2, 3, 5));  // less than a decade
   EXPECT_TRUE(log_ticks(0, 10).empty());
   EXPECT_LE(log_ticks(1e-300, 1e300).size(), 10u);
