@@ -71,7 +71,10 @@ mistake "cannot write" $minke report one --out no/such/folder/x.html
 [ ! -e empty/report.html ] || fail "a mistake leaves a page behind"
 
 # What cannot be written does not end a run.
-rm -rf two && mkdir two && mkdir two/report.html && touch two/report.html/in-the-way
-$minke pretrain small.toml --out two >two.txt || fail "a report that cannot be written ended the run"
+rm two/report.html && mkdir two/report.html && touch two/report.html/in-the-way
+$minke pretrain small.toml --out two --resume >two.txt || fail "a report that cannot be written ended the run"
 grep -q 'warning: report.html was not written' two.txt || fail "no warning: $(cat two.txt)"
+# Without held-out text a run ends as well.
+$minke pretrain small.toml --out three --set data.held_out_fraction=0 >three.txt
+grep -q 'nothing is held out' three.txt && grep -qF 'finished, step 12' three/report.html || fail "not finished: $(cat three.txt)"
 echo "ok"
