@@ -127,6 +127,11 @@ void make_shards(const Recipe& r, const Tokenizer& tokenizer, const std::vector<
   options.tokenizer_hash = hash64(tokenizer.json_text());
   options.eos = tokenizer.eos_id();
   options.threads = threads;
+  for (const std::string& source : r.data.train)
+    if (const auto left_out = files_left_out(source); !left_out.empty())
+      console.print(
+          fmt::format("data        {} file{} of {} left out, as {}: no .txt, .md, .jsonl (or these with .gz, .zst)",
+                      left_out.size(), left_out.size() == 1 ? "" : "s", source, left_out[0].string()));
   const auto groups = source_groups(r);
   for (size_t i = 0; i < groups.size(); ++i) {
     options.sources = groups[i];

@@ -141,17 +141,35 @@ void read_builtin(std::string_view kinds, const DocumentOptions& options, const 
   });
 }
 
+// All regular files at any depth, sorted.
+std::vector<fs::path> files_below(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> files;
+  for (auto it = fs::recursive_directory_iterator(folder, error); !error && it != fs::recursive_directory_iterator();
+       it.increment(error))
+    if (it->is_regular_file(error)) files.push_back(it->path());
+  if (error) user_error("cannot list {}: {}", folder.string(), error.message());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
 }  // namespace
+
+std::vector<fs::path> files_left_out(const std::string& source) {
+  std::error_code error;
+  std::vector<fs::path> files;
+  if (fs::is_directory(source, error)) files = files_below(source);
+  std::erase_if(files, is_document_file);
+  return files;
+}
 
 std::vector<fs::path> document_files(const std::string& source) {
   if (source.starts_with(kBuiltin)) return {};
   std::error_code error;
   std::vector<fs::path> files;
   if (fs::is_directory(source, error)) {
-    for (auto it = fs::recursive_directory_iterator(source, error); !error && it != fs::recursive_directory_iterator();
-         it.increment(error))
-      if (it->is_regular_file(error) && is_document_file(it->path())) files.push_back(it->path());
-    if (error) user_error("cannot list {}: {}", source, error.message());
+    files = files_below(source);
+    std::erase_if(files, [](const fs::path& f) { return !is_document_file(f); });
     if (files.empty())
       user_error("{} has no file that ends in .txt, .md or .jsonl (or these with .gz or .zst)", source);
   } else if (fs::exists(source, error) || source.find_first_of("*?[") == std::string::npos) {

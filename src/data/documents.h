@@ -30,6 +30,8 @@ using DocumentSink = std::function<void(std::string_view text)>;
 // The files a source names: itself; or, sorted by path, all of a folder's *.txt *.md *.jsonl [.gz .zst] at any depth;
 // or what a glob (* ? [..]) matches. A source that names nothing is a UserError. "builtin:…" names no file.
 std::vector<fs::path> document_files(const std::string& source);
+// The files of a folder that are none of these, sorted; of other sources, none.
+std::vector<fs::path> files_left_out(const std::string& source);
 
 // All documents of the sources in their order; empty ones are left out.
 void read_documents(const std::vector<std::string>& sources, const DocumentOptions& options, const DocumentSink& sink);

@@ -171,6 +171,10 @@ TEST(Documents, FoldersAndGlobsHaveOneOrder) {
   f.file("d/sub/c.txt.gz", gzip("C"));
   f.file("d/picture.png", "no text");
   EXPECT_EQ(read({(f.path / "d").string()}), (Strings{"A", "B", "C"}));
+  f.file("d/sub/e.txt.xz", "xz");
+  EXPECT_EQ(files_left_out((f.path / "d").string()),
+            (std::vector<fs::path>{f.path / "d/picture.png", f.path / "d/sub/e.txt.xz"}));
+  EXPECT_TRUE(files_left_out((f.path / "d/b.txt").string()).empty());
   EXPECT_EQ(read({(f.path / "d/*.txt").string()}), Strings{"B"});
   EXPECT_EQ(read({(f.path / "d/b.txt").string(), (f.path / "d/a.jsonl").string()}), (Strings{"B", "A"}));
   EXPECT_NE(message((f.path / "none.txt").string()).find("does not exist"), std::string::npos);
