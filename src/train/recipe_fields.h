@@ -1,5 +1,5 @@
 // Every key of a recipe once: its name, member, meaning and range. Parsing, --set, the resolved recipe and --help-recipe
-// all walk this list. Private to recipe.cpp. Test: tests/train/recipe_test.cpp.
+// all walk this list. Private to train/. Test: tests/train/recipe_test.cpp.
 #pragma once
 #include "train/recipe.h"
 

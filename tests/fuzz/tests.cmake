@@ -44,7 +44,9 @@ foreach(source ${targets})
 endforeach()
 
 # Without the train library there is no need for kernels.
-target_sources(fuzz_recipe PRIVATE ${PROJECT_SOURCE_DIR}/src/train/recipe.cpp ${PROJECT_SOURCE_DIR}/src/train/presets.cpp)
+foreach(part recipe recipe_check recipe_write toml_text presets)
+  target_sources(fuzz_recipe PRIVATE ${PROJECT_SOURCE_DIR}/src/train/${part}.cpp)
+endforeach()
 
 # The driver's own test: it must find the planted fault, save the input, and repeat the failure from the saved file.
 minke_fuzz(planted_fault ${CMAKE_CURRENT_LIST_DIR}/planted_fault.cpp)
