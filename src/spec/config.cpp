@@ -68,10 +68,6 @@ constexpr ModelType kModelTypes[] = {
      .max_position_embeddings = 4096},
 };
 
-// What may stand under "minke": the choices that no standard model_type can say.
-constexpr const char* kMinkeKeys[] = {"attention",    "qkv_bias",    "qk_norm",   "rope_interleave",
-                                      "scoring_func", "topk_method", "gate_bias", "norm_topk_prob"};
-
 constexpr AttentionKind kAttentionKinds[] = {AttentionKind::gqa, AttentionKind::mla};
 constexpr ScoringFunc kScoringFuncs[] = {ScoringFunc::softmax, ScoringFunc::sigmoid};
 constexpr TopkMethod kTopkMethods[] = {TopkMethod::greedy, TopkMethod::group_limited_greedy, TopkMethod::noaux_tc};
@@ -102,6 +98,18 @@ void refuse_unsupported(const Fields& f, std::string_view where) {
     user_error("{}: partial_rotary_factor is {}; only 1 is supported", where, share);
 }
 
+void refuse_unknown_choices(const Json& minke, std::string_view where) {
+  std::vector<std::string> choices;
+  for (const ConfigKey& key : config_keys())
+    if (key.of_minke) choices.emplace_back(key.name);
+  for (const auto& [key, value] : minke.items()) {
+    if (std::find(choices.begin(), choices.end(), key) != choices.end()) continue;
+    const std::string near = nearest(key, choices);
+    user_error("{}: minke has {}, which is not one of its choices{}", where, Fields::shown(key),
+               near.empty() ? "" : "; did you mean " + near + "?");
+  }
+}
+
 void read_rope(const Fields& f, std::string_view where, Config& c) {
   const Json* old_form = f.object("rope_scaling");
   const Json* new_form = f.object("rope_parameters");
@@ -110,7 +118,7 @@ void read_rope(const Fields& f, std::string_view where, Config& c) {
   c.rope_theta = f.real("rope_theta", 10000.0);
   const Json* object = new_form ? new_form : old_form;
   if (!object) return;
-  const Fields r(*object, where, new_form ? "rope_parameters." : "rope_scaling.");
+  const Fields r(*object, where, rope_keys(), new_form ? "rope_parameters." : "rope_scaling.");
   const double theta = r.real("rope_theta", c.rope_theta);
   if (f.has("rope_theta") && theta != c.rope_theta)
     user_error("{}: rope_theta is {} but rope_parameters.rope_theta is {}; keep one of them", where, c.rope_theta,
@@ -188,7 +196,7 @@ void read_moe(const Fields& f, const ModelType& type, Config& c) {
 void read_quantization(const Fields& f, std::string_view where, Config& c) {
   const Json* object = f.object("quantization_config");
   if (!object) return;
-  const Fields q(*object, where, "quantization_config.");
+  const Fields q(*object, where, quantization_keys(), "quantization_config.");
   const std::string method = q.text("quant_method"), format = q.text("fmt", "e4m3");
   if (method != "fp8" || format != "e4m3")
     user_error(
@@ -241,19 +249,13 @@ const char* name_of(RopeType type) {
 Config parse_config(std::string_view json_text, std::string_view where) {
   const Json json = parse_json(json_text, where);
   if (!json.is_object()) user_error("{}: a JSON object {{...}} is needed, this is {}", where, Fields::shown(json));
-  const Fields plain(json, where);
+  const Fields plain(json, where, config_keys());
   const ModelType& type = type_of(plain, where);
   refuse_unsupported(plain, where);
 
   const Json* overrides = plain.object("minke");
-  if (overrides)
-    for (const auto& [key, value] : overrides->items()) {
-      if (std::find(std::begin(kMinkeKeys), std::end(kMinkeKeys), key) != std::end(kMinkeKeys)) continue;
-      const std::string near = nearest(key, kMinkeKeys);
-      user_error("{}: minke has {}, which is not one of its choices{}", where, Fields::shown(key),
-                 near.empty() ? "" : "; did you mean " + near + "?");
-    }
-  const Fields f(json, where, "", overrides);
+  if (overrides) refuse_unknown_choices(*overrides, where);
+  const Fields f(json, where, config_keys(), "", overrides);
 
   Config c;
   c.model_type = type.name;

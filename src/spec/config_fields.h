@@ -9,16 +9,20 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "spec/config_keys.h"
 
 namespace minke {
 
 class Fields {
  public:
-  // `overrides`, if given, is looked at first. `prefix` ("rope_scaling.") goes before names in messages.
-  Fields(const Json& object, std::string_view where, std::string prefix = "", const Json* overrides = nullptr)
-      : object_(object), overrides_(overrides), where_(where), prefix_(std::move(prefix)) {}
+  // `keys`: all that may be asked for. `overrides`, if given, is looked at first. `prefix` ("rope_scaling.") goes before
+  // names in messages.
+  Fields(const Json& object, std::string_view where, ConfigKeys keys, std::string prefix = "",
+         const Json* overrides = nullptr)
+      : object_(object), overrides_(overrides), keys_(keys), where_(where), prefix_(std::move(prefix)) {}
 
   const Json* find(const char* key) const {
+    check(is_listed(keys_, key), "a key that is read stands in spec/config_keys.cpp");
     for (const Json* object : {overrides_, &object_}) {
       if (!object) continue;
       const auto at = object->find(key);
@@ -94,6 +98,7 @@ class Fields {
 
   const Json& object_;
   const Json* overrides_;
+  ConfigKeys keys_;
   std::string where_, prefix_;
 };
 
