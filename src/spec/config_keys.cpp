@@ -33,7 +33,7 @@ constexpr ConfigKey kKeys[] = {
     {"v_head_dim", "128", "mla: width of a head of values"},
     {"rope_theta", "10000", "base of the rotary frequencies"},
     {"rope_interleave", "true", "rotary pairs (2i, 2i+1); false: (i, i + half)", kOfMinke},
-    {"rope_scaling", "", "longer texts than trained on; a table, with:"},
+    {"rope_scaling", "", "for texts longer than those trained on; a table, with:"},
     {"rope_parameters", "", "the newer name of rope_scaling"},
 
     {"intermediate_size", "", "width of the dense feed-forward layers"},
@@ -42,7 +42,7 @@ constexpr ConfigKey kKeys[] = {
     {"num_experts_per_tok", "8", "routed experts that a token is sent to"},
     {"moe_intermediate_size", "2048", "width of an expert"},
     {"first_k_dense_replace", "3", "dense layers before those with experts"},
-    {"moe_layer_freq", "1", "after them, each so-manieth layer has experts"},
+    {"moe_layer_freq", "1", "experts stand in every so many layers; 1: in all"},
     {"n_group", "8", "groups of experts"},
     {"topk_group", "4", "groups that a token's experts may come from"},
     {"scoring_func", "sigmoid", "of the gate: \"sigmoid\" or \"softmax\"", kOfMinke},

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/files.h"
+#include "spec/config_keys.h"
 #include "train/presets.h"
 #include "train/recipe_check.h"
 #include "train/recipe_fields.h"
@@ -20,7 +21,44 @@ std::vector<std::string> keys() {
   recipe_fields(r, [&](const char* key, auto&, const char*, Range) { all.emplace_back(key); });
   Recipe::LongContext p;
   long_context_fields(p, [&](const char* key, auto&, const char*, Range) { all.emplace_back(key); });
+  for (const std::string& key : names_of(config_keys())) all.push_back("model." + key);
+  for (const char* table : {"rope_scaling", "rope_parameters"})
+    for (const std::string& key : names_of(rope_keys())) all.push_back(fmt::format("model.{}.{}", table, key));
   return all;
+}
+
+std::string did_you_mean(const std::string& near) {
+  return near.empty() ? "" : fmt::format(" (did you mean {}?)", near);
+}
+
+// Of that name in another section (lr: train.lr), or of a similar one, or of a similar name.
+std::string nearest_key(const std::string& key) {
+  constexpr size_t kLongest = 200;  // the distance takes time in proportion
+  if (key.size() > kLongest) return "";
+  const auto name_of = [](const std::string& k) { return k.substr(k.rfind('.') + 1); };
+  const std::vector<std::string> all = keys();
+  std::vector<std::string> names;
+  for (const std::string& k : all) names.push_back(name_of(k));
+  const auto of_name = [&](const std::string& name) {
+    const auto at = std::find(names.begin(), names.end(), name);
+    return at == names.end() ? "" : all[size_t(at - names.begin())];
+  };
+  if (const std::string same = of_name(name_of(key)); !same.empty()) return same;
+  if (const std::string similar = nearest(key, all); !similar.empty()) return similar;
+  return of_name(nearest(name_of(key), names));
+}
+
+[[noreturn]] void unknown_key(const std::string& where, const std::string& key) {
+  user_error("{}: there is no key {}{}; `minke pretrain --help-recipe` lists them", where, printable(key),
+             did_you_mean(nearest_key(key)));
+}
+
+void check_section(const std::string& where, const std::string& name) {
+  std::vector<std::string> sections;
+  for (const std::string& key : keys()) sections.push_back(key.substr(0, key.find('.')));
+  if (std::find(sections.begin(), sections.end(), name) != sections.end()) return;
+  user_error("{}: there is no section {}{}; `minke pretrain --help-recipe` lists their keys", where, printable(name),
+             did_you_mean(name.size() > 200 ? "" : nearest(name, sections)));
 }
 
 const char* expected(const std::string&) { return "a string"; }
@@ -103,10 +141,7 @@ void set_field(Fields&& fields, const std::string& key, const toml::node& node, 
                    double(member) < range.low ? range.low : range.high, meaning);
     }
   });
-  if (known) return;
-  const std::string near = nearest(key, keys());
-  user_error("{}: there is no key {}{}; `minke pretrain --help-recipe` lists them", where, printable(key),
-             near.empty() ? "" : fmt::format(" (did you mean {}?)", near));
+  if (!known) unknown_key(where, key);
 }
 
 Json to_json(const toml::node& node, std::string_view where, int depth = 0) {
@@ -151,16 +186,35 @@ void apply_long_context(Recipe& r, const toml::node& node, std::string_view wher
   if (!phases) user_error("{}: long_context must be [[long_context]] tables, one a phase", place(where, node));
 }
 
+void check_model_keys(const toml::table& model, std::string_view where) {
+  for (const auto& [key, value] : model) {
+    if (!is_listed(config_keys(), key.str()) && !is_ignored(key.str()))
+      unknown_key(place(where, value), fmt::format("model.{}", key.str()));
+    if (!value.is_table() || (key.str() != "rope_scaling" && key.str() != "rope_parameters")) continue;
+    for (const auto& [inner, inner_value] : *value.as_table())
+      if (!is_listed(rope_keys(), inner.str()))
+        unknown_key(place(where, inner_value), fmt::format("model.{}.{}", key.str(), inner.str()));
+  }
+}
+
 void apply(Recipe& r, Json& model, const toml::table& table, std::string_view where) {
   const auto fields = [&](auto&& f) { recipe_fields(r, f); };
-  for (const auto& [section, node] : table) {
+  for (const auto& [key, node] : table) {
+    const std::string section(key.str());
     const toml::table* t = node.as_table();
-    if (section.str() == "long_context") apply_long_context(r, node, where);
-    else if (!t) set_field(fields, std::string(section.str()), node, place(where, node));  // no top-level keys: says so
-    else if (section.str() == "model") model.update(to_json(node, where));
-    else
-      for (const auto& [key, value] : *t)
-        set_field(fields, fmt::format("{}.{}", section.str(), key.str()), value, place(where, value));
+    if (!t && !node.is_array_of_tables() && section != "long_context") unknown_key(place(where, node), section);
+    check_section(place(where, node), section);
+    if (section == "long_context") {
+      apply_long_context(r, node, where);
+    } else if (!t) {
+      user_error("{}: {} must be one [{}] table", place(where, node), section, section);
+    } else if (section == "model") {
+      model.update(to_json(node, where));
+      check_model_keys(*t, where);
+    } else {
+      for (const auto& [name, value] : *t)
+        set_field(fields, fmt::format("{}.{}", section, name.str()), value, place(where, value));
+    }
   }
 }
 

@@ -1,11 +1,25 @@
 // A recipe as text: the resolved one, and what --help-recipe says.
 #include <nlohmann/json.hpp>
 
+#include "spec/config_keys.h"
 #include "train/presets.h"
 #include "train/recipe_fields.h"
 #include "train/toml_text.h"
 
 namespace minke {
+namespace {
+
+// What model_config takes from elsewhere if [model] does not say it.
+const char* filled_in(const ConfigKey& key) {
+  const std::string_view name = key.name;
+  if (name == "model_type") return "deepseek_v3";
+  if (name == "vocab_size" || name == "bos_token_id" || name == "eos_token_id") return "tokenizer's";
+  if (name == "max_position_embeddings") return "sequence_length";
+  if (name == "initializer_range") return "of [train]";
+  return key.fallback;
+}
+
+}  // namespace
 
 std::string recipe_to_toml(const Recipe& r) {
   std::string text, section;
@@ -28,19 +42,30 @@ std::string recipe_to_toml(const Recipe& r) {
 }
 
 std::string recipe_help() {
-  std::string text = fmt::format("  {:<26} {:<12} {}\n", "preset", "", "what the recipe begins with, or --preset:");
-  for (const Preset& p : presets()) text += fmt::format("  {:<39} {:<8} {}\n", "", p.name, p.what);
+  std::string text;
+  const auto line = [&](std::string_view key, std::string_view value, std::string_view meaning) {
+    text += fmt::format("  {:<31} {:<15} {}\n", key, value, meaning);
+  };
+  line("preset", "", "what the recipe begins with, or --preset:");
+  for (const Preset& p : presets()) line("", p.name, p.what);
   const Recipe defaults;
   recipe_fields(defaults, [&](const char* key, const auto& member, const char* meaning, Range) {
-    text += fmt::format("  {:<26} {:<12} {}\n", key, toml_of(member), meaning);
+    line(key, toml_of(member), meaning);
   });
-  text += "  [[long_context]]                        phases after [train], each with:\n";
+  line("[[long_context]]", "", "phases after [train], each with:");
   const Recipe::LongContext phase;
   long_context_fields(phase, [&](const char* key, const auto& member, const char* meaning, Range) {
-    text += fmt::format("  {:<26} {:<12} {}\n", key, toml_of(member), meaning);
+    line(key, toml_of(member), meaning);
   });
+  line("[model]", "", "fields of config.json; defaults are those of deepseek_v3:");
+  for (const ConfigKey& key : config_keys()) {
+    line(fmt::format("model.{}", key.name), filled_in(key), key.meaning);
+    if (std::string_view(key.name) != "rope_scaling") continue;
+    for (const ConfigKey& rope : rope_keys())
+      line(fmt::format("model.rope_scaling.{}", rope.name), rope.fallback, rope.meaning);
+  }
   return text +
-         "  model.*                                 the fields of config.json (hidden_size, num_hidden_layers, …)\n";
+         "  Other fields of published files (architectures, torch_dtype, …) may stand in [model] and change nothing.\n";
 }
 
 }  // namespace minke

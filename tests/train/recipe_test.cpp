@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "spec/config_keys.h"
 #include "spec/counts.h"
 
 namespace minke {
@@ -39,6 +40,61 @@ TEST(Recipe, MisspeltKeyIsAnsweredWithTheNearest) {
   EXPECT_NE(complaint(std::string(kSmall) + "[balance]\nbias_sped = 1\n").find("did you mean balance.bias_speed?"),
             std::string::npos);
   EXPECT_NE(complaint(kSmall, {"train.lrr=1"}).find("did you mean train.lr?"), std::string::npos);
+}
+
+TEST(Recipe, MisspeltSectionIsAnsweredWithTheNearest) {
+  const struct {
+    std::string toml, expected;
+  } cases[] = {
+      {std::string(kSmall) + "[modell]\nhidden_size = 32\n",
+       "r.toml:7: there is no section modell (did you mean model?)"},
+      {std::string(kSmall) + "[modell]\n", "r.toml:7: there is no section modell (did you mean model?)"},
+      {std::string(kSmall) + "[[long_contxt]]\nsteps = 3\n",
+       "there is no section long_contxt (did you mean long_context?)"},
+      {std::string(kSmall) + "[[balance]]\nloss = \"none\"\n", "r.toml:7: balance must be one [balance] table"},
+      {"lr = 3\n" + std::string(kSmall), "r.toml:1: there is no key lr (did you mean train.lr?)"},
+      {"warmupp = 3\n" + std::string(kSmall), "r.toml:1: there is no key warmupp (did you mean train.warmup?)"},
+      {"hidden_size = 3\n" + std::string(kSmall), "there is no key hidden_size (did you mean model.hidden_size?)"},
+      {std::string(kSmall) + "[tokenizer]\nlr = 3\n", "there is no key tokenizer.lr (did you mean train.lr?)"},
+      {std::string(1'000'000, 'x') + " = 1", "there is no key xxx"},  // and that at once
+  };
+  for (const auto& c : cases)
+    EXPECT_NE(complaint(c.toml).find(c.expected), std::string::npos)
+        << complaint(c.toml) << "\nexpected: " << c.expected;
+  EXPECT_NE(complaint(kSmall, {"lr=3e-4"}).find("did you mean train.lr?"), std::string::npos);
+}
+
+TEST(Recipe, MisspeltKeyOfTheModelIsRefused) {
+  for (const auto& [line, expected] : {
+           std::pair{"hiden_size = 512",
+                     "r.toml:7: there is no key model.hiden_size (did you mean model.hidden_size?)"},
+           {"n_routed_expert = 64", "did you mean model.n_routed_experts?"},
+           {"rope_thetta = 100", "did you mean model.rope_theta?"},
+           {"rope_scaling = { type = \"yarn\", factr = 4 }",
+            "r.toml:7: there is no key model.rope_scaling.factr (did you mean model.rope_scaling.factor?)"},
+           {"[model.rope_parameters]\nropetype = \"yarn\"",
+            "r.toml:8: there is no key model.rope_parameters.ropetype (did you mean model.rope_parameters.rope_type?)"},
+           {"lr = 3e-4", "there is no key model.lr (did you mean train.lr?)"},
+       })
+    EXPECT_NE(complaint(std::string(kSmall) + line).find(expected), std::string::npos)
+        << complaint(std::string(kSmall) + line) << "\nexpected: " << expected;
+  EXPECT_NE(complaint(kSmall, {"model.n_routed_expert=64"}).find("did you mean model.n_routed_experts?"),
+            std::string::npos);
+}
+
+TEST(Recipe, FieldsOfPublishedFilesMayStandInTheModel) {
+  EXPECT_EQ(complaint(std::string(kSmall) + R"(architectures = ["DeepseekV3ForCausalLM"]
+torch_dtype = "bfloat16"
+transformers_version = "4.33.1"
+use_cache = true
+ep_size = 1
+aux_loss_alpha = 0.001
+num_key_value_heads = 128
+quantization_config = { quant_method = "fp8", fmt = "e4m3", weight_block_size = [128, 128], activation_scheme = "dynamic" }
+[model.auto_map]
+AutoConfig = "configuration_deepseek.DeepseekV3Config"
+)"),
+            "");
 }
 
 TEST(Recipe, EveryMistakeNamesItsKeyAndPlace) {
@@ -91,19 +147,22 @@ TEST(Recipe, NestingOfKeysIsBounded) {
     EXPECT_NE(complaint(toml).find("too deeply nested"), std::string::npos);
   EXPECT_NE(complaint(kSmall, {key + "=1"}).find("too deeply nested"), std::string::npos);
   EXPECT_LT(complaint(kSmall, {key + "=1"}).size(), 400u);
-  EXPECT_NE(complaint(kSmall + key.substr(0, 601) + " = 1").find("nested deeper than 64"), std::string::npos);
+  EXPECT_NE(complaint(kSmall + ("auto_map." + key.substr(0, 601)) + " = 1").find("nested deeper than 64"),
+            std::string::npos);
 }
 
 TEST(Recipe, WritesAnyModelFieldSoThatItIsReadBack) {
-  const Recipe r =
-      parse_recipe(std::string(kSmall) + "\"a b\" = \"\\u007f\\n\"\nlist = [{\"\" = [1.0, {}]}, \"\\u007f\"]\n", "r");
+  const Recipe r = parse_recipe(
+      std::string(kSmall) +
+          "architectures = [{\"\" = [1.0, {}]}, \"\\u007f\"]\n[model.auto_map]\n\"a b\" = \"\\u007f\\n\"\n",
+      "r");
   const std::string text = recipe_to_toml(r);
   EXPECT_EQ(parse_recipe(text, "again").model_json, r.model_json) << text;
 }
 
 // Strings and comments may hold any letter; elsewhere it is refused, and asking about it must be defined (ubsan).
 TEST(Recipe, LettersBeyondAscii) {
-  const std::string good = std::string(kSmall) + "# \u021e\n";
+  const std::string good = std::string(kSmall) + "# \u021e\n[model.auto_map]\n";  // where any key may stand
   for (const char* line : {R"(a = "Ȟ")", R"(a = 'Ȟ')", "a = \"\"\"\nȞ\"\n\\\\Ȟ\\\n x\"\"\"\"\" # Ȟ",
                            R"(a = '''Ȟ'\''''')", R"("Ȟ" = '\Ȟ')", R"(a = "\"Ȟ")"})
     EXPECT_EQ(complaint(good + line), "") << line;
@@ -119,6 +178,10 @@ TEST(Recipe, HelpListsEveryKeyOfTheWrittenRecipe) {
   const std::string help = recipe_help();
   for (const char* key : {"train.lr ", "balance.bias_speed", "log.keep", "data.text_keys", "tokenizer.vocab_size"})
     EXPECT_NE(help.find(key), help.npos) << key;
+  for (const std::string& key : names_of(config_keys()))
+    EXPECT_NE(help.find("\n  model." + key + " "), help.npos) << key;
+  for (const std::string& key : names_of(rope_keys()))
+    EXPECT_NE(help.find("\n  model.rope_scaling." + key + " "), help.npos) << key;
 }
 
 TEST(Recipe, PresetsComeUnderTheRecipe) {
