@@ -122,9 +122,22 @@ bool read(const toml::node& node, std::vector<double>& to) {
 template <class T>
 concept Number = std::is_arithmetic_v<T> && !std::is_same_v<T, bool>;
 
-std::string place(std::string_view where, const toml::node& node) {
-  return fmt::format("{}:{}", where, node.source().begin.line);
-}
+// What keys are read from: a file, a preset or one --set. Only a file has lines that a user can look up.
+struct Source {
+  std::string name;
+  bool has_lines = false;
+
+  std::string at(const toml::source_region& region) const {
+    return has_lines ? fmt::format("{}:{}", name, region.begin.line) : name;
+  }
+  std::string at(const toml::node& node) const { return at(node.source()); }
+};
+
+struct Parsing {
+  Recipe recipe;
+  Json model = Json::object();
+  Places places;
+};
 
 // fields: (f) → f(key, member, meaning, range) for every field there is.
 template <class Fields>
@@ -144,81 +157,83 @@ void set_field(Fields&& fields, const std::string& key, const toml::node& node, 
   if (!known) unknown_key(where, key);
 }
 
-Json to_json(const toml::node& node, std::string_view where, int depth = 0) {
+Json to_json(const toml::node& node, const Source& source, int depth = 0) {
   constexpr int kMaxDepth = 64;
-  if (depth > kMaxDepth) user_error("{}: [model] is nested deeper than {} levels", place(where, node), kMaxDepth);
+  if (depth > kMaxDepth) user_error("{}: [model] is nested deeper than {} levels", source.at(node), kMaxDepth);
   if (const auto* t = node.as_table()) {
     constexpr size_t kMaxFields = 1000;  // Json finds a key by looking at all of them
-    if (t->size() > kMaxFields) user_error("{}: a table of [model] has {} keys", place(where, node), t->size());
+    if (t->size() > kMaxFields) user_error("{}: a table of [model] has {} keys", source.at(node), t->size());
     Json j = Json::object();
-    for (const auto& [k, v] : *t) j[std::string(k.str())] = to_json(v, where, depth + 1);
+    for (const auto& [k, v] : *t) j[std::string(k.str())] = to_json(v, source, depth + 1);
     return j;
   }
   if (const auto* a = node.as_array()) {
     Json j = Json::array();
-    for (const auto& v : *a) j.push_back(to_json(v, where, depth + 1));
+    for (const auto& v : *a) j.push_back(to_json(v, source, depth + 1));
     return j;
   }
   if (const auto* s = node.as_string()) return s->get();
   if (const auto* b = node.as_boolean()) return b->get();
   if (const auto* i = node.as_integer()) return i->get();
   if (const auto* f = node.as_floating_point(); f && std::isfinite(f->get())) return f->get();
-  user_error("{}: [model] has a date, nan or inf here, which config.json cannot hold", place(where, node));
+  user_error("{}: [model] has a date, nan or inf here, which config.json cannot hold", source.at(node));
 }
 
-void apply_long_context(Recipe& r, const toml::node& node, std::string_view where) {
+void apply_long_context(Parsing& parsing, const toml::node& node, const Source& source) {
   const toml::array* phases = node.as_array();
+  Recipe& r = parsing.recipe;
   r.long_context.clear();
   for (size_t i = 0; phases && i < phases->size(); ++i) {
     const toml::table* t = (*phases)[i].as_table();
-    if (!t) user_error("{}: long_context must be [[long_context]] tables, one a phase", place(where, node));
+    if (!t) user_error("{}: long_context must be [[long_context]] tables, one a phase", source.at(node));
     Recipe::LongContext& p = r.long_context.emplace_back();
     for (const auto& [key, value] : *t)
       set_field([&](auto&& f) { long_context_fields(p, f); }, fmt::format("long_context.{}", key.str()), value,
-                place(where, value));
+                source.at(value));
     for (const auto& [key, is_set] :
          {std::pair{"steps", p.steps > 0}, {"sequence_length", p.sequence_length > 0}, {"lr", p.lr > 0}})
-      if (!is_set) user_error("{}: [[long_context]] phase {} lacks {}", place(where, *t), i + 1, key);
-    if (p.micro_batch_size > 0 && p.batch_size % p.micro_batch_size != 0)
-      user_error("{}: long_context.batch_size {} is no multiple of its micro_batch_size {}", place(where, *t),
-                 p.batch_size, p.micro_batch_size);
+      if (!is_set) user_error("{}: [[long_context]] phase {} lacks {}", source.at(*t), i + 1, key);
+    parsing.places.set(phase_name(i), source.at(*t));
   }
-  if (!phases) user_error("{}: long_context must be [[long_context]] tables, one a phase", place(where, node));
+  if (!phases) user_error("{}: long_context must be [[long_context]] tables, one a phase", source.at(node));
 }
 
-void check_model_keys(const toml::table& model, std::string_view where) {
+void apply_model(Parsing& parsing, const toml::table& model, const Source& source) {
+  parsing.model.update(to_json(model, source));
   for (const auto& [key, value] : model) {
-    if (!is_listed(config_keys(), key.str()) && !is_ignored(key.str()))
-      unknown_key(place(where, value), fmt::format("model.{}", key.str()));
+    const std::string name = fmt::format("model.{}", key.str());
+    if (!is_listed(config_keys(), key.str()) && !is_ignored(key.str())) unknown_key(source.at(value), name);
+    parsing.places.set(name, source.at(value));
     if (!value.is_table() || (key.str() != "rope_scaling" && key.str() != "rope_parameters")) continue;
     for (const auto& [inner, inner_value] : *value.as_table())
       if (!is_listed(rope_keys(), inner.str()))
-        unknown_key(place(where, inner_value), fmt::format("model.{}.{}", key.str(), inner.str()));
+        unknown_key(source.at(inner_value), fmt::format("{}.{}", name, inner.str()));
   }
 }
 
-void apply(Recipe& r, Json& model, const toml::table& table, std::string_view where) {
-  const auto fields = [&](auto&& f) { recipe_fields(r, f); };
+void apply(Parsing& parsing, const toml::table& table, const Source& source) {
   for (const auto& [key, node] : table) {
     const std::string section(key.str());
     const toml::table* t = node.as_table();
-    if (!t && !node.is_array_of_tables() && section != "long_context") unknown_key(place(where, node), section);
-    check_section(place(where, node), section);
+    if (!t && !node.is_array_of_tables() && section != "long_context") unknown_key(source.at(node), section);
+    check_section(source.at(node), section);
     if (section == "long_context") {
-      apply_long_context(r, node, where);
+      apply_long_context(parsing, node, source);
     } else if (!t) {
-      user_error("{}: {} must be one [{}] table", place(where, node), section, section);
+      user_error("{}: {} must be one [{}] table", source.at(node), section, section);
     } else if (section == "model") {
-      model.update(to_json(node, where));
-      check_model_keys(*t, where);
+      apply_model(parsing, *t, source);
     } else {
-      for (const auto& [name, value] : *t)
-        set_field(fields, fmt::format("{}.{}", section, name.str()), value, place(where, value));
+      for (const auto& [name, value] : *t) {
+        const std::string full = fmt::format("{}.{}", section, name.str()), place = source.at(value);
+        set_field([&](auto&& f) { recipe_fields(parsing.recipe, f); }, full, value, place);
+        parsing.places.set(full, place);
+      }
     }
   }
 }
 
-toml::table parse_toml(std::string_view text, std::string_view where) {
+toml::table parse_toml(std::string_view text, const Source& source) {
   // The parser bounds how deep values nest, but a key a.a.a… makes one table in another for each dot. Keys end with
   // their line.
   constexpr int kMaxDots = 1000;
@@ -228,47 +243,56 @@ toml::table parse_toml(std::string_view text, std::string_view where) {
     most_dots = std::max(most_dots, dots);
   }
   if (most_dots > kMaxDots || text.size() > (size_t(4) << 20))
-    user_error("{}: too large or too deeply nested for a recipe", where);
+    user_error("{}: too large or too deeply nested for a recipe", source.name);
   try {
-    return toml::parse(text, where);
+    return toml::parse(text);
   } catch (const toml::parse_error& e) {
-    user_error("{}:{}: not valid TOML: {}", where, e.source().begin.line, printable(e.description()));
+    user_error("{}: not valid TOML: {}", source.at(e.source()), printable(e.description()));
   }
+}
+
+void apply_override(Parsing& parsing, const std::string& text) {
+  const Source source{"--set " + printable(text)};
+  const size_t equals = text.find('=');
+  if (equals == text.npos || text.find('\n') != text.npos) user_error("{}: write it as section.key=value", source.name);
+  const std::string key = text.substr(0, equals), value = text.substr(equals + 1);
+  const size_t first = value.find_first_not_of(" \t");
+  const bool is_bare = first == value.npos || std::string_view("[{\"'").find(value[first]) == std::string_view::npos;
+  toml::table table;
+  try {
+    table = parse_toml(key + " = " + value, source);
+  } catch (const UserError&) {
+    if (!is_bare) throw;
+    table = parse_toml(key + " = " + toml_of(value), source);  // a bare word is a string
+  }
+  if (table.contains("preset")) user_error("{}: a preset comes under the recipe: use --preset instead", source.name);
+  apply(parsing, table, source);
 }
 
 }  // namespace
 
 Recipe parse_recipe(std::string_view text, std::string_view where, const std::vector<std::string>& overrides,
                     std::string preset) {
-  Recipe r;
-  Json model = Json::object();
-  toml::table own = parse_toml(text, where);
+  Parsing parsing{.places = Places(where)};
+  const Source file{std::string(where), true};
+  toml::table own = parse_toml(text, file);
   if (const toml::node* named = own.get("preset")) {
-    if (!named->is_string()) user_error("{}: preset must be a name in quotes", place(where, *named));
+    if (!named->is_string()) user_error("{}: preset must be a name in quotes", file.at(*named));
     if (preset.empty()) preset = **named->as_string();
     own.erase("preset");
   }
-  if (!preset.empty())
-    for (std::string_view layer : preset_recipes(preset)) apply(r, model, parse_toml(layer, preset), preset);
-  apply(r, model, own, where);
-  for (const std::string& o : overrides) {
-    const size_t equals = o.find('=');
-    const std::string place = "--set " + printable(o);
-    if (equals == o.npos || o.find('\n') != o.npos) user_error("{}: write it as section.key=value", place);
-    const std::string key = o.substr(0, equals), value = o.substr(equals + 1);
-    toml::table table;
-    try {
-      table = parse_toml(key + " = " + value, place);
-    } catch (const UserError&) {
-      table = parse_toml(key + " = " + toml_of(value), place);  // a bare word is a string
-    }
-    apply(r, model, table, place);
+  if (!preset.empty()) {
+    const Source source{"preset " + preset};
+    for (std::string_view layer : preset_recipes(preset)) apply(parsing, parse_toml(layer, source), source);
   }
+  apply(parsing, own, file);
+  for (const std::string& o : overrides) apply_override(parsing, o);
+  Recipe& r = parsing.recipe;
   if (r.data.train.empty()) user_error("{}: data.train is missing: name files to train on, or \"builtin:\"", where);
   if (r.train.steps == 0 && r.train.minutes == 0) user_error("{}: give train.steps or train.minutes", where);
-  check_recipe(r, where);
-  r.model_json = model.dump(2);
-  return r;
+  check_recipe(r, parsing.places);
+  r.model_json = parsing.model.dump(2);
+  return std::move(r);
 }
 
 Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides,

@@ -4,56 +4,99 @@
 
 namespace minke {
 
-void check_recipe(const Recipe& r, std::string_view where) {
+std::string Places::of(std::initializer_list<std::string_view> keys) const {
+  Place last{0, recipe_};
+  for (std::string_view key : keys)
+    if (const auto at = set_.find(key); at != set_.end() && at->second.order > last.order) last = at->second;
+  return last.text;
+}
+
+std::string phase_name(size_t index) { return fmt::format("[[long_context]] phase {}", index + 1); }
+
+namespace {
+
+void check_choices(const Recipe& r, const Places& places) {
   const auto one_of = [&](const char* key, const std::string& value, std::initializer_list<const char*> allowed) {
     std::string list;
     for (const char* a : allowed) {
       if (value == a) return;
       list += list.empty() ? fmt::format("\"{}\"", a) : fmt::format(" or \"{}\"", a);
     }
-    user_error("{}: {} = \"{}\" is unknown: it must be {}", where, key, value, list);
+    user_error("{}: {} = \"{}\" is unknown: it must be {}", places.of({key}), key, printable(value), list);
   };
   one_of("tokenizer.kind", r.tokenizer.kind, {"bpe", "characters"});
   one_of("data.documents", r.data.documents, {"file", "blank-lines"});
   one_of("data.held_out", r.data.held_out, {"documents", "tail"});
+  one_of("data.packing", r.data.packing, {"concatenate", "best-fit"});
   one_of("train.precision", r.train.precision, {"bf16", "f32"});
   one_of("train.moments", r.train.moments, {"f32", "bf16"});
   for (const std::string& part : r.train.recompute) one_of("train.recompute", part, {"attention", "ffn"});
-  if (r.train.batch_start > r.train.batch_size)
-    user_error("{}: train.batch_start {} is more than train.batch_size {}", where, r.train.batch_start,
-               r.train.batch_size);
+  one_of("balance.loss", r.balance.loss, {"sequence", "batch", "expert", "none"});
+}
+
+void check_data(const Recipe& r, const Places& places) {
+  const auto& d = r.data;
+  if (!d.weights.empty() && d.weights.size() != d.train.size())
+    user_error("{}: data.weights has {} numbers for the {} sources of data.train: give one for each",
+               places.of({"data.weights", "data.train"}), d.weights.size(), d.train.size());
+  for (double weight : d.weights)
+    if (!(weight > 0))
+      user_error("{}: data.weights has {}: each weight must be above 0", places.of({"data.weights"}), weight);
+}
+
+void check_train(const Recipe& r, const Places& places) {
+  const auto& t = r.train;
+  if (t.batch_start > t.batch_size)
+    user_error("{}: train.batch_start {} is more than train.batch_size {}",
+               places.of({"train.batch_start", "train.batch_size"}), t.batch_start, t.batch_size);
+  if (t.micro_batch_size > 0 && t.batch_size % t.micro_batch_size != 0)
+    user_error("{}: train.batch_size {} is no multiple of train.micro_batch_size {}",
+               places.of({"train.batch_size", "train.micro_batch_size"}), t.batch_size, t.micro_batch_size);
+  constexpr int64_t kMaxTokens = 1 << 24;  // far beyond any memory, and products with sizes of a model fit 64 bits
+  const int64_t micro = t.micro_batch_size > 0 ? t.micro_batch_size : t.batch_size;
+  if (micro * t.sequence_length > kMaxTokens)
+    user_error("{}: train.sequence_length {} × {} sequences at once are more than {} tokens: lower {}",
+               places.of({"train.sequence_length", "train.batch_size", "train.micro_batch_size"}), t.sequence_length,
+               micro, kMaxTokens, t.micro_batch_size > 0 ? "train.micro_batch_size" : "train.batch_size");
+  if (t.decay_end < t.decay_begin)
+    user_error("{}: train.decay_end {} lies before train.decay_begin {}",
+               places.of({"train.decay_end", "train.decay_begin"}), t.decay_end, t.decay_begin);
+}
+
+void check_long_context(const Recipe& r, const Places& places) {
   int64_t length = r.train.sequence_length;
-  for (const Recipe::LongContext& p : r.long_context) {
+  for (size_t i = 0; i < r.long_context.size(); ++i) {
+    const Recipe::LongContext& p = r.long_context[i];
+    const std::string name = phase_name(i);
     if (p.sequence_length < length)
-      user_error("{}: long_context.sequence_length {} is less than the {} of the phase before", where,
-                 p.sequence_length, length);
+      user_error("{}: {}: sequence_length {} is less than the {} of the phase before",
+                 places.of({name, "train.sequence_length"}), name, p.sequence_length, length);
+    if (p.micro_batch_size > 0 && p.batch_size % p.micro_batch_size != 0)
+      user_error("{}: {}: batch_size {} is no multiple of its micro_batch_size {}", places.of({name}), name,
+                 p.batch_size, p.micro_batch_size);
     length = p.sequence_length;
   }
-  one_of("balance.loss", r.balance.loss, {"sequence", "batch", "expert", "none"});
+}
+
+void check_losses(const Recipe& r, const Places& places) {
   const auto& b = r.balance;
   if (b.loss != "expert" && (b.device_alpha > 0 || b.comm_alpha > 0))
     user_error("{}: balance.device_alpha {} and balance.comm_alpha {} go with balance.loss = \"expert\", not \"{}\"",
-               where, b.device_alpha, b.comm_alpha, b.loss);
+               places.of({"balance.loss", "balance.device_alpha", "balance.comm_alpha"}), b.device_alpha, b.comm_alpha,
+               b.loss);
   if (b.top_devices > b.devices)
-    user_error("{}: balance.top_devices {} is more than balance.devices {}", where, b.top_devices, b.devices);
-  one_of("data.packing", r.data.packing, {"concatenate", "best-fit"});
-  if (!r.data.weights.empty() && r.data.weights.size() != r.data.train.size())
-    user_error("{}: data.weights has {} numbers for the {} sources of data.train: give one for each", where,
-               r.data.weights.size(), r.data.train.size());
-  for (double weight : r.data.weights)
-    if (!(weight > 0)) user_error("{}: data.weights has {}: each weight must be above 0", where, weight);
-  if (r.train.micro_batch_size > 0 && r.train.batch_size % r.train.micro_batch_size != 0)
-    user_error("{}: train.batch_size {} is no multiple of train.micro_batch_size {}", where, r.train.batch_size,
-               r.train.micro_batch_size);
-  constexpr int64_t kMaxTokens = 1 << 24;  // far beyond any memory, and products with sizes of a model fit 64 bits
-  const int64_t micro = r.train.micro_batch_size > 0 ? r.train.micro_batch_size : r.train.batch_size;
-  if (micro * r.train.sequence_length > kMaxTokens)
-    user_error("{}: train.sequence_length {} × {} sequences at once are more than {} tokens: lower {}", where,
-               r.train.sequence_length, micro, kMaxTokens,
-               r.train.micro_batch_size > 0 ? "train.micro_batch_size" : "train.batch_size");
-  if (r.train.decay_end < r.train.decay_begin)
-    user_error("{}: train.decay_end {} lies before train.decay_begin {}", where, r.train.decay_end,
-               r.train.decay_begin);
+    user_error("{}: balance.top_devices {} is more than balance.devices {}",
+               places.of({"balance.top_devices", "balance.devices"}), b.top_devices, b.devices);
+}
+
+}  // namespace
+
+void check_recipe(const Recipe& r, const Places& places) {
+  check_choices(r, places);
+  check_data(r, places);
+  check_train(r, places);
+  check_long_context(r, places);
+  check_losses(r, places);
 }
 
 Recompute recompute(const Recipe& r) {

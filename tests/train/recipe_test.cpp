@@ -133,6 +133,43 @@ TEST(Recipe, EveryMistakeNamesItsKeyAndPlace) {
         << complaint(c.toml) << "\nexpected: " << c.expected;
 }
 
+// A recipe of several lines, a preset and --set: whichever made the mistake is named.
+TEST(Recipe, AMistakeIsNamedWhereItWasMade) {
+  const auto message = [](const std::string& more, const std::vector<std::string>& set) {
+    return complaint(kSmall + more, set);
+  };
+  EXPECT_EQ(message("", {"train.precision=fp16"}),
+            "--set train.precision=fp16: train.precision = \"fp16\" is unknown: it must be \"bf16\" or \"f32\"");
+  EXPECT_EQ(message("", {"train.steps=abc"}).find("--set train.steps=abc: train.steps must be"), 0u);
+  EXPECT_EQ(message("[train.x]\n", {}).find("r.toml:7: "), 0u);
+  EXPECT_EQ(complaint("[data]\ntrain=[\"x\"]\n[train]\nsteps=1\nprecision=\"fp16\"\n").find("r.toml:5: train.prec"),
+            0u);
+  // Two keys that disagree: the one set last.
+  const std::string sixes = "[data]\ntrain=[\"x\"]\n[train]\nsteps=1\nbatch_size=6\nmicro_batch_size=3\n";
+  EXPECT_EQ(complaint(sixes, {"train.lr=1", "train.batch_size=7"}).find("--set train.batch_size=7: "), 0u);
+  EXPECT_EQ(complaint(sixes, {"train.micro_batch_size=4"}).find("--set train.micro_batch_size=4: "), 0u);
+  EXPECT_EQ(complaint("preset = \"v3-11m\"\n" + std::string(kSmall), {"train.micro_batch_size=5"})
+                .find("--set train.micro_batch_size=5: train.batch_size 16 is"),
+            0u);
+  EXPECT_EQ(complaint("preset = \"v3-11m\"\n[data]\ntrain=[\"x\"]\n[train]\nsteps=1\nmicro_batch_size=5\n")
+                .find("r.toml:6: train.batch_size 16 is"),
+            0u);
+  EXPECT_EQ(complaint(std::string(kSmall) +
+                      "[[long_context]]\nsteps=1\nsequence_length=512\nlr=1\nbatch_size=3\nmicro_batch_size=2\n")
+                .find("r.toml:7: [[long_context]] phase 1: batch_size 3 is no multiple"),
+            0u);
+}
+
+// Only a bare word may go without quotes: what begins as TOML must be TOML.
+TEST(Recipe, BrokenTomlAfterSetIsNoString) {
+  for (const char* value : {"[\"a\"", "{", "\"a", "'a", " [\"a\""})
+    EXPECT_NE(complaint(kSmall, {std::string("log.sample_prompts=") + value}).find(": not valid TOML: "),
+              std::string::npos)
+        << value;
+  EXPECT_EQ(parse_recipe(kSmall, "r.toml", {"log.sample_prompts=a [b"}).log.sample_prompts[0], "a [b");
+  EXPECT_NE(complaint(kSmall, {"preset=v3-82m"}).find("use --preset instead"), std::string::npos);
+}
+
 TEST(Recipe, FieldsOfTheModelAreBounded) {
   std::string toml = kSmall;
   for (int i = 0; i < 100'000; ++i) toml += fmt::format("k{} = 1\n", i);
