@@ -1,5 +1,7 @@
 #include "train/presets.h"
 
+#include <fmt/format.h>
+
 #include "core/error.h"
 
 namespace minke {
@@ -67,28 +69,29 @@ num_experts_per_tok = 4
 moe_intermediate_size = 192
 )";
 
+constexpr const char* kMtp = "[model]\nnum_nextn_predict_layers = 1\n";
+
 }  // namespace
 
 const std::vector<Preset>& presets() {
   static const std::vector<Preset> all{
-      {"v3-11m", "10.8M parameters, 3.9M active a token: learns stories in minutes"},
-      {"v3-82m", "82M parameters, 24M active a token: hours on a small machine"},
+      {"v3-11m", "10.8M parameters, 3.9M active a token: learns stories in minutes", {kV3, k11m}},
+      {"v3-11m-mtp", "the same with an MTP module", {kV3, k11m, kMtp}},
+      {"v3-82m", "82M parameters, 24M active a token: hours on a small machine", {kV3, k82m}},
+      {"v3-82m-mtp", "the same with an MTP module", {kV3, k82m, kMtp}},
   };
   return all;
 }
 
-std::vector<std::string_view> preset_recipes(std::string_view name) {
-  const bool mtp = name.ends_with("-mtp");
-  const std::string_view base = mtp ? name.substr(0, name.size() - 4) : name;
-  const char* own = base == "v3-11m" ? k11m : base == "v3-82m" ? k82m : nullptr;
-  if (!own) {
-    std::string list;
-    for (const Preset& p : presets()) list += fmt::format("\n  {:<8} {}", p.name, p.what);
-    user_error("there is no preset {}; there are (each also with -mtp){}", name, list);
+const Preset& find_preset(std::string_view name, std::string_view where) {
+  std::vector<std::string> names;
+  for (const Preset& p : presets()) {
+    if (name == p.name) return p;
+    names.emplace_back(p.name);
   }
-  std::vector<std::string_view> texts{kV3, own};
-  if (mtp) texts.push_back("[model]\nnum_nextn_predict_layers = 1\n");
-  return texts;
+  const std::string near = name.size() > 200 ? "" : nearest(name, names);
+  user_error("{}: there is no preset {}{}; there are {}", where, printable(name),
+             near.empty() ? "" : fmt::format(" (did you mean {}?)", near), fmt::join(names, ", "));
 }
 
 }  // namespace minke

@@ -276,14 +276,16 @@ Recipe parse_recipe(std::string_view text, std::string_view where, const std::ve
   Parsing parsing{.places = Places(where)};
   const Source file{std::string(where), true};
   toml::table own = parse_toml(text, file);
+  std::string preset_place = "--preset";
   if (const toml::node* named = own.get("preset")) {
     if (!named->is_string()) user_error("{}: preset must be a name in quotes", file.at(*named));
-    if (preset.empty()) preset = **named->as_string();
+    if (preset.empty()) preset = **named->as_string(), preset_place = file.at(*named);
     own.erase("preset");
   }
   if (!preset.empty()) {
     const Source source{"preset " + preset};
-    for (std::string_view layer : preset_recipes(preset)) apply(parsing, parse_toml(layer, source), source);
+    for (std::string_view layer : find_preset(preset, preset_place).recipes)
+      apply(parsing, parse_toml(layer, source), source);
   }
   apply(parsing, own, file);
   for (const std::string& o : overrides) apply_override(parsing, o);

@@ -6,6 +6,7 @@
 
 #include "spec/config_keys.h"
 #include "spec/counts.h"
+#include "train/presets.h"
 
 namespace minke {
 namespace {
@@ -249,8 +250,19 @@ TEST(Recipe, PresetsHaveTheirSizes) {
       EXPECT_EQ(c.num_nextn_predict_layers, *suffix ? 1 : 0);
     }
   }
-  EXPECT_NE(complaint("preset = \"v4\"\n" + std::string(kSmall)).find("there is no preset v4; there are"),
-            std::string::npos);
+}
+
+TEST(Recipe, UnknownPresetIsAnsweredWithTheNearest) {
+  EXPECT_EQ(complaint("# mine\npreset = \"v3-11n\"\n" + std::string(kSmall)),
+            "r.toml:2: there is no preset v3-11n (did you mean v3-11m?); there are v3-11m, v3-11m-mtp, v3-82m, "
+            "v3-82m-mtp");
+  try {
+    parse_recipe(kSmall, "r.toml", {}, "v3-82m-mpt");
+    FAIL();
+  } catch (const UserError& e) {
+    EXPECT_EQ(std::string(e.what()).find("--preset: there is no preset v3-82m-mpt (did you mean v3-82m-mtp?)"), 0u);
+  }
+  for (const Preset& p : presets()) EXPECT_NE(recipe_help().find(fmt::format(" {} ", p.name)), std::string::npos);
 }
 
 TEST(Recipe, LongContextPhases) {
