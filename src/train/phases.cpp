@@ -42,7 +42,7 @@ std::vector<Phase> plan_phases(const Recipe& r) {
     phases.push_back({.first_step = phases.back().last_step(),
                       .steps = p.steps,
                       .first_token = phases.back().first_token + phases.back().tokens,
-                      .tokens = double(p.steps * p.batch_size * p.sequence_length),
+                      .tokens = double(p.steps) * double(p.batch_size) * double(p.sequence_length),
                       .sequence_length = p.sequence_length,
                       .micro_batch_size = or_all(p.micro_batch_size, p.batch_size),
                       .ramp = {.last = p.batch_size},
@@ -52,7 +52,7 @@ std::vector<Phase> plan_phases(const Recipe& r) {
 }
 
 int64_t steps_with_ramp(const Recipe& r, int64_t steps) {
-  const double tokens = double(steps * r.train.batch_size * r.train.sequence_length);
+  const double tokens = double(steps) * double(r.train.batch_size) * double(r.train.sequence_length);
   return steps_for(ramp_of(r, tokens), r.train.sequence_length, tokens);
 }
 

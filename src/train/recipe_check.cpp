@@ -44,6 +44,16 @@ void check_data(const Recipe& r, const Places& places) {
       user_error("{}: data.weights has {}: each weight must be above 0", places.of({"data.weights"}), weight);
 }
 
+// `section`: "train" or "long_context", with the number of the phase before it in `phase`.
+void check_tokens(const std::string& place, const std::string& phase, const char* section, int64_t length,
+                  int64_t batch, int64_t micro) {
+  constexpr int64_t kMaxTokens = 1 << 24;  // far beyond any memory, and products with sizes of a model fit 64 bits
+  const int64_t sequences = micro > 0 ? micro : batch;
+  if (sequences * length > kMaxTokens)
+    user_error("{}: {}{}.sequence_length {} × {} sequences at once are more than {} tokens: lower {}.{}", place, phase,
+               section, length, sequences, kMaxTokens, section, micro > 0 ? "micro_batch_size" : "batch_size");
+}
+
 void check_train(const Recipe& r, const Places& places) {
   const auto& t = r.train;
   if (t.batch_start > t.batch_size)
@@ -52,12 +62,8 @@ void check_train(const Recipe& r, const Places& places) {
   if (t.micro_batch_size > 0 && t.batch_size % t.micro_batch_size != 0)
     user_error("{}: train.batch_size {} is no multiple of train.micro_batch_size {}",
                places.of({"train.batch_size", "train.micro_batch_size"}), t.batch_size, t.micro_batch_size);
-  constexpr int64_t kMaxTokens = 1 << 24;  // far beyond any memory, and products with sizes of a model fit 64 bits
-  const int64_t micro = t.micro_batch_size > 0 ? t.micro_batch_size : t.batch_size;
-  if (micro * t.sequence_length > kMaxTokens)
-    user_error("{}: train.sequence_length {} × {} sequences at once are more than {} tokens: lower {}",
-               places.of({"train.sequence_length", "train.batch_size", "train.micro_batch_size"}), t.sequence_length,
-               micro, kMaxTokens, t.micro_batch_size > 0 ? "train.micro_batch_size" : "train.batch_size");
+  check_tokens(places.of({"train.sequence_length", "train.batch_size", "train.micro_batch_size"}), "", "train",
+               t.sequence_length, t.batch_size, t.micro_batch_size);
   if (t.decay_end < t.decay_begin)
     user_error("{}: train.decay_end {} lies before train.decay_begin {}",
                places.of({"train.decay_end", "train.decay_begin"}), t.decay_end, t.decay_begin);
@@ -74,6 +80,7 @@ void check_long_context(const Recipe& r, const Places& places) {
     if (p.micro_batch_size > 0 && p.batch_size % p.micro_batch_size != 0)
       user_error("{}: {}: batch_size {} is no multiple of its micro_batch_size {}", places.of({name}), name,
                  p.batch_size, p.micro_batch_size);
+    check_tokens(places.of({name}), name + ": ", "long_context", p.sequence_length, p.batch_size, p.micro_batch_size);
     length = p.sequence_length;
   }
 }

@@ -88,11 +88,11 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
 }
 
 template <class P, class F> void long_context_fields(P& p, F&& f) {
-  constexpr Range positive{1e-300}, count{1, 1e12}, count0{0, 1e12};
-  f("long_context.steps", p.steps, "optimizer steps of this phase", count);
+  constexpr Range positive{1e-300};
+  f("long_context.steps", p.steps, "optimizer steps of this phase", Range{1, 1e9});
   f("long_context.sequence_length", p.sequence_length, "tokens per sequence in it", Range{2, 1e7});
-  f("long_context.batch_size", p.batch_size, "sequences per optimizer step", count);
-  f("long_context.micro_batch_size", p.micro_batch_size, "sequences at once; 0: batch_size", count0);
+  f("long_context.batch_size", p.batch_size, "sequences per optimizer step", Range{1, 1e6});
+  f("long_context.micro_batch_size", p.micro_batch_size, "sequences at once; 0: batch_size", Range{0, 1e6});
   f("long_context.lr", p.lr, "constant learning rate (V3: that of the last phase before)", positive);
   f("long_context.yarn_factor", p.yarn_factor, "YaRN's s over the length of [train] (V3: 40 in both phases)",
     Range{1, 1e6});

@@ -48,6 +48,13 @@ TEST(Phases, FollowEachOther) {
   EXPECT_EQ(again[1].lr, 1e-4);
 }
 
+TEST(Phases, TokensOfTheLargestRunAreCounted) {
+  Recipe r = parse_recipe(kRecipe, "r.toml");
+  r.long_context = {{.steps = 1'000'000'000, .sequence_length = 10'000'000, .batch_size = 1'000'000, .lr = 1}};
+  EXPECT_EQ(plan_phases(r)[1].tokens, 1e22);
+  EXPECT_EQ(steps_with_ramp(r, int64_t(1e17)), int64_t(1e17));
+}
+
 TEST(Phases, LongContextIsConstantAndAfterTheDecay) {
   const Recipe r = parse_recipe(kRecipe, "r.toml");
   const auto p = plan_phases(r);

@@ -265,6 +265,28 @@ TEST(Recipe, UnknownPresetIsAnsweredWithTheNearest) {
   for (const Preset& p : presets()) EXPECT_NE(recipe_help().find(fmt::format(" {} ", p.name)), std::string::npos);
 }
 
+// As those of [train]: a step of 1e12 sequences would never end.
+TEST(Recipe, LongContextPhasesAreBounded) {
+  const auto message = [](const std::string& keys) {
+    return complaint(kSmall, {"long_context=[{steps=1,sequence_length=512,lr=1e-4},{lr=1e-4," + keys + "}]"});
+  };
+  const std::string length = "steps=2,sequence_length=4096";
+  EXPECT_EQ(message(length + ",batch_size=1000000,micro_batch_size=1"), "");
+  EXPECT_NE(message(length + ",batch_size=1000000000000").find("long_context.batch_size = 1000000000000 is out of"),
+            std::string::npos);
+  EXPECT_NE(message(length + ",micro_batch_size=2000000").find("is out of range: it must be at most 1e+06"),
+            std::string::npos);
+  EXPECT_NE(message("sequence_length=4096,steps=2000000000").find("is out of range: it must be at most 1e+09"),
+            std::string::npos);
+  EXPECT_NE(message(length + ",batch_size=8192")
+                .find(": [[long_context]] phase 2: long_context.sequence_length 4096 × 8192 sequences at once are more "
+                      "than 16777216 "
+                      "tokens: lower long_context.batch_size"),
+            std::string::npos);
+  EXPECT_NE(message(length + ",batch_size=16384,micro_batch_size=8192").find("lower long_context.micro_batch_size"),
+            std::string::npos);
+}
+
 TEST(Recipe, LongContextPhases) {
   const std::string phase = std::string(kSmall) + "[[long_context]]\nsteps = 5\nsequence_length = 4096\nlr = 1e-4\n";
   EXPECT_EQ(parse_recipe(phase, "r.toml").long_context.size(), 1u);
