@@ -1,6 +1,10 @@
 #include "train/recipe_check.h"
 
+#include <cmath>
+#include <numeric>
+
 #include "core/error.h"
+#include "data/loader.h"
 
 namespace minke {
 
@@ -42,6 +46,11 @@ void check_data(const Recipe& r, const Places& places) {
   for (double weight : d.weights)
     if (!(weight > 0))
       user_error("{}: data.weights has {}: each weight must be above 0", places.of({"data.weights"}), weight);
+  if (!std::isfinite(std::accumulate(d.weights.begin(), d.weights.end(), 0.0)))
+    user_error("{}: data.weights add up to more than any number: make them smaller", places.of({"data.weights"}));
+  if (constexpr size_t kMost = kMixtureBlock / 2; d.weights.size() > kMost)
+    user_error("{}: data.weights has {} numbers, but at most {} sources can be mixed by weight: name folders or globs",
+               places.of({"data.weights"}), d.weights.size(), kMost);
 }
 
 // `section`: "train" or "long_context", with the number of the phase before it in `phase`.

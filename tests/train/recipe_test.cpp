@@ -134,6 +134,18 @@ TEST(Recipe, EveryMistakeNamesItsKeyAndPlace) {
         << complaint(c.toml) << "\nexpected: " << c.expected;
 }
 
+TEST(Recipe, WeightsThatCannotBeSharesAreRefused) {
+  const auto weights = [](size_t n, const char* weight) {
+    std::string sources, list;
+    for (size_t i = 0; i < n; ++i) sources += "\"x\",", list += std::string(weight) + ",";
+    return complaint("[data]\ntrain=[" + sources + "]\nweights=[" + list + "]\n[train]\nsteps=1\n");
+  };
+  EXPECT_EQ(weights(1, "1e308"), "");
+  EXPECT_EQ(weights(2, "1e308").find("r.toml:3: data.weights add up to more than any number"), 0u);
+  EXPECT_EQ(weights(512, "1"), "");
+  EXPECT_EQ(weights(513, "1").find("r.toml:3: data.weights has 513 numbers, but at most 512 sources"), 0u);
+}
+
 // A recipe of several lines, a preset and --set: whichever made the mistake is named.
 TEST(Recipe, AMistakeIsNamedWhereItWasMade) {
   const auto message = [](const std::string& more, const std::vector<std::string>& set) {
