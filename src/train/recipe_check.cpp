@@ -38,6 +38,13 @@ void check_choices(const Recipe& r, const Places& places) {
   one_of("balance.loss", r.balance.loss, {"sequence", "batch", "expert", "none"});
 }
 
+void check_tokenizer(const Recipe& r, const Places& places) {
+  if (!r.tokenizer.path.empty()) return;  // what it has is known when it is read
+  if (r.tokenizer.kind == "characters" && r.data.fim_rate > 0)
+    user_error("{}: data.fim_rate {} needs tokens that tokenizer.kind = \"characters\" does not have: use \"bpe\"",
+               places.of({"data.fim_rate", "tokenizer.kind"}), r.data.fim_rate);
+}
+
 void check_data(const Recipe& r, const Places& places) {
   const auto& d = r.data;
   if (!d.weights.empty() && d.weights.size() != d.train.size())
@@ -109,6 +116,7 @@ void check_losses(const Recipe& r, const Places& places) {
 
 void check_recipe(const Recipe& r, const Places& places) {
   check_choices(r, places);
+  check_tokenizer(r, places);
   check_data(r, places);
   check_train(r, places);
   check_long_context(r, places);

@@ -146,6 +146,13 @@ TEST(Recipe, WeightsThatCannotBeSharesAreRefused) {
   EXPECT_EQ(weights(513, "1").find("r.toml:3: data.weights has 513 numbers, but at most 512 sources"), 0u);
 }
 
+TEST(Recipe, FillInTheMiddleNeedsItsTokens) {
+  const std::string expected = "--set tokenizer.kind=characters: data.fim_rate 0.1 needs tokens";
+  EXPECT_EQ(complaint(kSmall, {"data.fim_rate=0.1", "tokenizer.kind=characters"}).find(expected), 0u);
+  EXPECT_EQ(complaint(kSmall, {"data.fim_rate=0.1", "tokenizer.kind=characters", "tokenizer.path=x"}), "");
+  EXPECT_EQ(complaint(kSmall, {"data.fim_rate=0.1"}), "");
+}
+
 // A recipe of several lines, a preset and --set: whichever made the mistake is named.
 TEST(Recipe, AMistakeIsNamedWhereItWasMade) {
   const auto message = [](const std::string& more, const std::vector<std::string>& set) {
