@@ -38,7 +38,6 @@ low_ratio = 0.05
 [balance]
 bias_speed = 0.002
 [model]
-vocab_size = 1024
 hidden_size = 256
 num_hidden_layers = 6
 num_attention_heads = 4
@@ -58,7 +57,6 @@ lr = 1e-3
 [balance]
 bias_speed = 0.001
 [model]
-vocab_size = 4096
 hidden_size = 512
 num_hidden_layers = 8
 num_attention_heads = 8

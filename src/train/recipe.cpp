@@ -292,8 +292,8 @@ Recipe parse_recipe(std::string_view text, std::string_view where, const std::ve
   Recipe& r = parsing.recipe;
   if (r.data.train.empty()) user_error("{}: data.train is missing: name files to train on, or \"builtin:\"", where);
   if (r.train.steps == 0 && r.train.minutes == 0) user_error("{}: give train.steps or train.minutes", where);
-  check_recipe(r, parsing.places);
   r.model_json = parsing.model.dump(2);
+  check_recipe(r, parsing.places);
   return std::move(r);
 }
 

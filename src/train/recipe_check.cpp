@@ -1,7 +1,9 @@
 #include "train/recipe_check.h"
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <numeric>
+#include <optional>
 
 #include "core/error.h"
 #include "data/loader.h"
@@ -38,11 +40,22 @@ void check_choices(const Recipe& r, const Places& places) {
   one_of("balance.loss", r.balance.loss, {"sequence", "batch", "expert", "none"});
 }
 
+// A whole number of [model], if it is there and one; parse_config says what else is wrong.
+std::optional<int64_t> model_integer(const Recipe& r, const char* key) {
+  const Json model = Json::parse(r.model_json);
+  const auto at = model.find(key);
+  return at != model.end() && at->is_number_integer() ? std::optional(at->get<int64_t>()) : std::nullopt;
+}
+
 void check_tokenizer(const Recipe& r, const Places& places) {
   if (!r.tokenizer.path.empty()) return;  // what it has is known when it is read
   if (r.tokenizer.kind == "characters" && r.data.fim_rate > 0)
     user_error("{}: data.fim_rate {} needs tokens that tokenizer.kind = \"characters\" does not have: use \"bpe\"",
                places.of({"data.fim_rate", "tokenizer.kind"}), r.data.fim_rate);
+  const auto vocab_size = model_integer(r, "vocab_size");
+  if (r.tokenizer.kind == "bpe" && vocab_size && *vocab_size < r.tokenizer.vocab_size)
+    user_error("{}: model.vocab_size {} is less than tokenizer.vocab_size {}: without it the model has the tokenizer's",
+               places.of({"model.vocab_size", "tokenizer.vocab_size"}), *vocab_size, r.tokenizer.vocab_size);
 }
 
 void check_data(const Recipe& r, const Places& places) {

@@ -6,6 +6,7 @@
 
 #include "spec/config_keys.h"
 #include "spec/counts.h"
+#include "train/model_config.h"
 #include "train/presets.h"
 
 namespace minke {
@@ -248,7 +249,7 @@ TEST(Recipe, PresetsComeUnderTheRecipe) {
       "r.toml");
   EXPECT_EQ(r.train.sequence_length, 256);
   EXPECT_EQ(r.train.batch_size, 4);
-  const Config c = parse_config(std::string(r.model_json).insert(1, "\"max_position_embeddings\": 256, "), "model");
+  const Config c = model_config(r, r.tokenizer.vocab_size, -1, -1);
   EXPECT_EQ(c.hidden_size, 128);
   EXPECT_EQ(c.n_routed_experts, 16);
   const Recipe again = parse_recipe(recipe_to_toml(r), "again");
@@ -262,13 +263,25 @@ TEST(Recipe, PresetsHaveTheirSizes) {
     for (const char* suffix : {"", "-mtp"}) {
       const Recipe r = parse_recipe("[data]\ntrain = [\"builtin:\"]\n[train]\nsteps = 5\n", "r.toml", {},
                                     std::string(name) + suffix);
-      const Config c = parse_config(std::string(r.model_json).insert(1, "\"max_position_embeddings\": 512, "), "model");
+      const Config c = model_config(r, r.tokenizer.vocab_size, -1, -1);
       const Counts counts = count_parameters(c);
       EXPECT_NEAR(double(counts.total), total, 0.02 * total);
       EXPECT_NEAR(double(counts.active_with_embedding_and_head), active, 0.03 * active);
       EXPECT_EQ(c.num_nextn_predict_layers, *suffix ? 1 : 0);
     }
   }
+}
+
+// A preset takes any tokenizer; what [model] itself says must be enough for the one that will be trained.
+TEST(Recipe, TheModelKnowsAllTokens) {
+  const Recipe r = parse_recipe("", "r.toml", {"data.train=x", "train.steps=1", "tokenizer.vocab_size=5000"}, "v3-11m");
+  EXPECT_EQ(model_config(r, 4990, -1, -1).vocab_size, 4990);
+  EXPECT_EQ(complaint(kSmall, {"tokenizer.vocab_size=500", "model.vocab_size=499"})
+                .find("--set model.vocab_size=499: model.vocab_size 499 is less than tokenizer.vocab_size 500"),
+            0u);
+  EXPECT_EQ(complaint(kSmall, {"model.vocab_size=500", "tokenizer.vocab_size=500"}), "");
+  EXPECT_EQ(complaint(kSmall, {"model.vocab_size=99", "tokenizer.kind=characters"}), "");
+  EXPECT_EQ(complaint(kSmall, {"model.vocab_size=99", "tokenizer.path=x"}), "");
 }
 
 TEST(Recipe, UnknownPresetIsAnsweredWithTheNearest) {
