@@ -1,9 +1,11 @@
 #include "train/recipe_check.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
+#include <set>
 
 #include "core/error.h"
 #include "data/loader.h"
@@ -114,6 +116,25 @@ void check_long_context(const Recipe& r, const Places& places) {
   }
 }
 
+// A length that no phase can take would never be looked at.
+void check_needles(const Recipe& r, const Places& places) {
+  int64_t longest = std::max(r.train.sequence_length, model_integer(r, "max_position_embeddings").value_or(0));
+  for (const Recipe::LongContext& p : r.long_context) longest = std::max(longest, p.sequence_length);
+  std::set<double> seen;
+  for (double length : r.log.needle_lengths) {
+    const std::string place = places.of({"log.needle_lengths"});
+    if (!(length >= 16 && length <= 1e7) || length != std::floor(length))
+      user_error("{}: log.needle_lengths has {}: each must be a whole number of tokens from 16 to 10000000", place,
+                 length);
+    if (!seen.insert(length).second) user_error("{}: log.needle_lengths has {} twice", place, length);
+    if (length > double(longest))
+      user_error(
+          "{}: log.needle_lengths has {}, but the model takes at most {} tokens: lower it, or raise "
+          "model.max_position_embeddings or the sequence_length of the last phase",
+          place, length, longest);
+  }
+}
+
 void check_losses(const Recipe& r, const Places& places) {
   const auto& b = r.balance;
   if (b.loss != "expert" && (b.device_alpha > 0 || b.comm_alpha > 0))
@@ -133,6 +154,7 @@ void check_recipe(const Recipe& r, const Places& places) {
   check_data(r, places);
   check_train(r, places);
   check_long_context(r, places);
+  check_needles(r, places);
   check_losses(r, places);
 }
 

@@ -81,8 +81,8 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
   f("log.sample_prompts", r.log.sample_prompts, "prompts of the samples", any);
   f("log.choices", r.log.choices,
     "multiple-choice questions to answer at evaluations (minke eval choices); empty: none", any);
-  f("log.needle_lengths", r.log.needle_lengths, "texts of so many tokens to look for needles in, after each phase",
-    any);
+  f("log.needle_lengths", r.log.needle_lengths,
+    "texts of so many tokens to look for needles in, after each phase that takes them", any);
   f("log.save_every", r.log.save_every, "checkpoint after each such share of the run", Range{1e-6, 1});
   f("log.keep", r.log.keep, "checkpoints kept", count);
 }
