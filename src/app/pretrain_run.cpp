@@ -158,8 +158,7 @@ void PretrainRun::decide_steps() {
     const auto begin = Clock::now();
     for (int i = 0; i < kTimed; ++i) try_step();
     const double step = seconds_since(begin) / kTimed * double(t.batch_size / phase().micro_batch_size);
-    constexpr double kReserve = 0.92;  // evaluations, samples, checkpoints
-    t.steps = steps_with_ramp(recipe_, std::max<int64_t>(10, int64_t(t.minutes * 60 * kReserve / step)));
+    t.steps = steps_in_minutes(recipe_, config_, step);
     t.minutes = 0;
     phases_ = plan_phases(recipe_);
     trainer_->set_settings(train_settings(recipe_, phase()));

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "spec/counts.h"
 
 namespace minke {
 namespace {
@@ -54,6 +55,26 @@ std::vector<Phase> plan_phases(const Recipe& r) {
 int64_t steps_with_ramp(const Recipe& r, int64_t steps) {
   const double tokens = double(steps) * double(r.train.batch_size) * double(r.train.sequence_length);
   return steps_for(ramp_of(r, tokens), r.train.sequence_length, tokens);
+}
+
+int64_t steps_in_minutes(const Recipe& r, const Config& config, double step_seconds) {
+  constexpr double kShare = 0.92;  // the rest is for evaluations, samples and checkpoints
+  constexpr double kMost = 1e9;    // train.steps
+  const auto& t = r.train;
+  const double flops = double(t.batch_size) * double(t.sequence_length) *
+                       training_flops_per_token(config, t.sequence_length);  // of a step of [train]
+  double phases = 0;                                                         // seconds
+  for (const Recipe::LongContext& p : r.long_context)
+    phases += step_seconds / flops * double(p.steps) * double(p.batch_size) * double(p.sequence_length) *
+              training_flops_per_token(config, p.sequence_length);
+  const double left = t.minutes * 60 * kShare - phases;
+  if (left <= 0)
+    user_error(
+        "train.minutes {:g}: the [[long_context]] phases alone will take about {:.2g} minutes here: raise it, or "
+        "lower their steps",
+        t.minutes, phases / 60 / kShare);
+  return std::min(int64_t(kMost),
+                  steps_with_ramp(r, std::max<int64_t>(10, int64_t(std::min(kMost, left / step_seconds)))));
 }
 
 Config phase_config(const Config& base, const Recipe& r, const Phase& phase) {

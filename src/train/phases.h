@@ -27,6 +27,11 @@ std::vector<Phase> plan_phases(const Recipe& recipe);
 // Steps of [train] that consume as many tokens as `steps` full batches: more with a batch ramp.
 int64_t steps_with_ramp(const Recipe& recipe, int64_t steps);
 
+// Steps of [train] in train.minutes, if one of them takes `step_seconds`: what evaluations and checkpoints need is kept
+// back, and so is the time of the long-context phases, which the same FLOPs a second are taken to need. UserError if
+// that leaves nothing.
+int64_t steps_in_minutes(const Recipe& recipe, const Config& config, double step_seconds);
+
 // config of the model in a phase: the longer positions, and YaRN over the length of [train].
 Config phase_config(const Config& base, const Recipe& recipe, const Phase& phase);
 TrainSettings train_settings(const Recipe& recipe, const Phase& phase);

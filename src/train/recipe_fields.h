@@ -26,7 +26,9 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
   f("data.packing", r.data.packing, "\"concatenate\", or \"best-fit\": documents stay whole where they can", any);
   f("data.cache", r.data.cache, "folder of token shards that runs share; empty: in the run's folder", any);
   f("train.steps", r.train.steps, "optimizer steps; 0: from train.minutes", Range{0, 1e9});
-  f("train.minutes", r.train.minutes, "length of the run; timed at the start and turned into steps", Range{0, 1e6});
+  f("train.minutes", r.train.minutes,
+    "length of the run, its [[long_context]] phases included; timed at the start and turned into steps of [train]",
+    Range{0, 1e6});
   f("train.sequence_length", r.train.sequence_length, "tokens per sequence", Range{2, 1e7});
   f("train.batch_size", r.train.batch_size, "sequences per optimizer step", Range{1, 1e6});
   f("train.micro_batch_size", r.train.micro_batch_size, "sequences at once; 0: batch_size", Range{0, 1e6});

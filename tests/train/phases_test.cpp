@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "spec/counts.h"
 #include "spec/rope.h"
 #include "support/tiny.h"
 
@@ -53,6 +54,30 @@ TEST(Phases, TokensOfTheLargestRunAreCounted) {
   r.long_context = {{.steps = 1'000'000'000, .sequence_length = 10'000'000, .batch_size = 1'000'000, .lr = 1}};
   EXPECT_EQ(plan_phases(r)[1].tokens, 1e22);
   EXPECT_EQ(steps_with_ramp(r, int64_t(1e17)), int64_t(1e17));
+}
+
+// The phases of kRecipe have 10 · 64 · 4 + 5 · 128 · 2 tokens, a step 32 · 8.
+TEST(Phases, MinutesCoverTheLongContext) {
+  const Config config = test::tiny_v3();
+  const auto steps = [&](const char* minutes, std::vector<std::string> set) {
+    set.insert(set.end(), {"train.steps=0", std::string("train.minutes=") + minutes});
+    return steps_in_minutes(parse_recipe(kRecipe, "r.toml", set), config, 0.5);
+  };
+  const double short_flops = training_flops_per_token(config, 32);
+  const double phases = (2560 * training_flops_per_token(config, 64) + 1280 * training_flops_per_token(config, 128)) /
+                        (256 * short_flops) * 0.5;
+  EXPECT_GT(phases, 7.5);  // 3840 tokens at 256 in half a second, and longer sequences take longer
+  EXPECT_EQ(steps("1", {"long_context=[]"}), int64_t(60 * 0.92 / 0.5));
+  EXPECT_EQ(steps("1", {}), int64_t((60 * 0.92 - phases) / 0.5));
+  EXPECT_GT(steps("1", {"train.batch_start=2", "train.batch_ramp=0.5"}), steps("1", {}));
+  EXPECT_EQ(steps("1000000", {}), int64_t((6e7 * 0.92 - phases) / 0.5));
+  try {
+    steps("0.1", {});
+    FAIL() << "six seconds are not enough";
+  } catch (const UserError& e) {
+    EXPECT_NE(std::string(e.what()).find("train.minutes 0.1: the [[long_context]] phases alone will take about"),
+              std::string::npos);
+  }
 }
 
 TEST(Phases, LongContextIsConstantAndAfterTheDecay) {
