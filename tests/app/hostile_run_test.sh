@@ -43,7 +43,9 @@ bad_recipe 'at most 4194304 are read' "# $(head -c 5000000 /dev/zero | tr '\0' x
 rm bad.toml; mkdir bad.toml; refused 'is a folder' $minke pretrain bad.toml --out new; rmdir bad.toml
 refused 'none.toml' $minke pretrain none.toml --out new
 edit 'there is no key train.batchsize (did you mean train.batch_size?)' batch_size batchsize
-edit 'there is no key trains.batch_size' '[train]' '[trains]'
+edit 'there is no section trains (did you mean train?)' '[train]' '[trains]'
+edit 'there is no key model.hiden_size (did you mean model.hidden_size?)' hidden_size hiden_size
+edit 'long_context.batch_size = 1000000000000 is out of range' '[log]' $'[[long_context]]\nsteps = 2\nsequence_length = 16\nlr = 1e-4\nbatch_size = 1_000_000_000_000\n[log]'
 edit 'bad.toml:8: train.steps must be a whole number' 'steps = 2' 'steps = "2"'
 edit 'train.steps must be a whole number' 'steps = 2' 'steps = 2.5'
 edit 'train.steps must be a whole number' 'steps = 2' 'steps = nan'
