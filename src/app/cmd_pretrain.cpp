@@ -1,5 +1,6 @@
 // minke pretrain RECIPE.toml: trains a model from nothing.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -16,6 +17,23 @@ struct PretrainOptions {
   double minutes = 0;
   bool resume = false, help_recipe = false, dense = false;
 };
+
+// A run that goes on keeps its recipe: what a --set asks for beside it would have no effect, and is refused; what only
+// the recipe's file says is mentioned.
+void compare_with_stored(const Recipe& recipe, const fs::path& stored, const std::vector<std::string>& set) {
+  std::string mentioned;
+  for (const RecipeDifference& d : recipe_differences(load_recipe(stored), recipe)) {
+    if (recipe.train.steps == 0 && (d.key == "train.steps" || d.key == "train.minutes")) continue;  // since the start
+    const auto in_set = [&](const std::string& s) { return s.substr(0, s.find_first_of(" =")) == d.key; };
+    if (std::any_of(set.begin(), set.end(), in_set))
+      user_error("{} is {} in the run that goes on and {} here: edit {} to change it, or leave it out", d.key,
+                 d.a.empty() ? "another" : d.a, d.b.empty() ? "another" : d.b, stored.string());
+    mentioned += (mentioned.empty() ? "" : ", ") + d.key;
+  }
+  if (!mentioned.empty())
+    fmt::print("note        the run keeps its own recipe, {}; the one given here differs in {}\n", stored.string(),
+               mentioned);
+}
 
 void pretrain(PretrainOptions& o) {
   if (o.help_recipe) {
@@ -47,7 +65,10 @@ void pretrain(PretrainOptions& o) {
   const std::string stem = o.recipe.empty() ? o.preset : fs::path(o.recipe).stem().string();
   const Recipe recipe = o.recipe.empty() ? parse_recipe("", "preset " + o.preset, o.set, o.preset)
                                          : load_recipe(o.recipe, o.set, o.preset);
-  PretrainRun run(recipe, o.out.empty() ? fs::path("runs") / "out" / stem : fs::path(o.out), o.resume, o.runtime);
+  const fs::path out = o.out.empty() ? fs::path("runs") / "out" / stem : fs::path(o.out);
+  if (const fs::path stored = out / "recipe.toml"; o.resume && fs::exists(stored))
+    compare_with_stored(recipe, stored, o.set);
+  PretrainRun run(recipe, out, o.resume, o.runtime);
   if (!run.run()) throw CLI::RuntimeError(130);
 }
 
@@ -61,12 +82,12 @@ void add_pretrain_command(CLI::App& program) {
   c->add_option("--text-key", o->text_keys, "JSONL key whose value is the text; several are joined: data.text_keys")
       ->allow_extra_args(false);
   c->add_option("--preset", o->preset,
-                "Model and settings that have a name, under the recipe or without one: v3-11m, v3-82m");
+                "Model and settings that have a name, under the recipe or without one (--help-recipe lists them)");
   c->add_option("--out", o->out, "Folder of the run; default: runs/out/<recipe>");
   c->add_option("--set", o->set, "Override a key of the recipe: --set train.lr=3e-4 (may be given again)")
       ->allow_extra_args(false);
   c->add_option("--minutes", o->minutes,
-                "Length of the run instead of the recipe's train.steps; 0 = as the recipe says")
+                "Length of the run, all its phases, instead of the recipe's train.steps; 0 = as the recipe says")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
   c->add_flag("--dense", o->dense, "Train the dense model with as many active parameters instead of the experts");

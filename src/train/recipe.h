@@ -86,6 +86,10 @@ Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::str
                    const std::string& preset = "");
 // The resolved recipe, which parse_recipe reads back to the same.
 std::string recipe_to_toml(const Recipe& recipe);
+struct RecipeDifference {
+  std::string key, a, b;  // "train.lr" and its values as TOML, empty where a recipe has none; "long_context" as a whole
+};
+std::vector<RecipeDifference> recipe_differences(const Recipe& a, const Recipe& b);
 // Every key with default and meaning.
 std::string recipe_help();
 

@@ -1,4 +1,5 @@
 // A recipe as text: the resolved one, and what --help-recipe says.
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "spec/config_keys.h"
@@ -19,7 +20,39 @@ const char* filled_in(const ConfigKey& key) {
   return key.fallback;
 }
 
+std::string phases_to_toml(const Recipe& r) {
+  std::string text;
+  for (const Recipe::LongContext& p : r.long_context) {
+    text += "\n[[long_context]]\n";
+    long_context_fields(p, [&](std::string_view key, const auto& member, const char*, Range) {
+      text += fmt::format("{} = {}\n", key.substr(key.find('.') + 1), toml_of(member));
+    });
+  }
+  return text;
+}
+
+Json model_of(const Recipe& r) { return Json::parse(r.model_json.empty() ? "{}" : r.model_json); }
+
+std::map<std::string, std::string> values_of(const Recipe& r) {
+  std::map<std::string, std::string> values;
+  recipe_fields(r, [&](const char* key, const auto& member, const char*, Range) { values[key] = toml_of(member); });
+  const Json model = model_of(r);
+  for (const auto& [key, value] : model.items()) values["model." + key] = toml_of(value);
+  return values;
+}
+
 }  // namespace
+
+std::vector<RecipeDifference> recipe_differences(const Recipe& a, const Recipe& b) {
+  std::vector<RecipeDifference> all;
+  std::map<std::string, std::pair<std::string, std::string>> values;
+  for (auto& [key, value] : values_of(a)) values[key].first = value;
+  for (auto& [key, value] : values_of(b)) values[key].second = value;
+  for (const auto& [key, both] : values)
+    if (both.first != both.second) all.push_back({key, both.first, both.second});
+  if (phases_to_toml(a) != phases_to_toml(b)) all.push_back({"long_context", "", ""});
+  return all;
+}
 
 std::string recipe_to_toml(const Recipe& r) {
   std::string text, section;
@@ -29,14 +62,8 @@ std::string recipe_to_toml(const Recipe& r) {
       text += fmt::format("{}[{}]\n", text.empty() ? "" : "\n", section = key.substr(0, dot));
     text += fmt::format("{} = {}\n", key.substr(dot + 1), toml_of(member));
   });
-  for (const Recipe::LongContext& p : r.long_context) {
-    text += "\n[[long_context]]\n";
-    long_context_fields(p, [&](std::string_view key, const auto& member, const char*, Range) {
-      text += fmt::format("{} = {}\n", key.substr(key.find('.') + 1), toml_of(member));
-    });
-  }
-  text += "\n[model]\n";
-  const Json model = Json::parse(r.model_json.empty() ? "{}" : r.model_json);
+  text += phases_to_toml(r) + "\n[model]\n";
+  const Json model = model_of(r);
   for (const auto& [k, v] : model.items()) text += toml_key(k) + " = " + toml_of(v) + "\n";
   return text;
 }

@@ -232,6 +232,21 @@ TEST(Recipe, LettersBeyondAscii) {
                                                                                 << complaint(good + line);
 }
 
+TEST(Recipe, DifferencesAreNamedWithBothValues) {
+  const auto recipe = [](const std::vector<std::string>& set) {
+    return parse_recipe("[data]\ntrain = [\"a\"]\n[train]\nsteps = 5\n[model]\nhidden_size = 16\n", "r.toml", set);
+  };
+  const Recipe a = recipe({});
+  EXPECT_TRUE(recipe_differences(a, parse_recipe(recipe_to_toml(a), "stored")).empty());
+  const auto d =
+      recipe_differences(a, recipe({"train.lr=0.5", "model.num_hidden_layers=3", "model.hidden_size=32",
+                                    "data.train=[\"b\"]", "long_context=[{steps=1, sequence_length=512, lr=1e-4}]"}));
+  std::vector<std::string> lines;
+  for (const RecipeDifference& x : d) lines.push_back(x.key + ": " + x.a + " " + x.b);
+  EXPECT_EQ(lines, (std::vector<std::string>{"data.train: [\"a\"] [\"b\"]", "model.hidden_size: 16 32",
+                                             "model.num_hidden_layers:  3", "train.lr: 0.001 0.5", "long_context:  "}));
+}
+
 TEST(Recipe, HelpListsEveryKeyOfTheWrittenRecipe) {
   const std::string help = recipe_help();
   for (const char* key : {"train.lr ", "balance.bias_speed", "log.keep", "data.text_keys", "tokenizer.vocab_size"})
