@@ -116,10 +116,9 @@ void check_long_context(const Recipe& r, const Places& places) {
   }
 }
 
-// A length that no phase can take would never be looked at.
+// A length that no phase takes would never be looked at: a run's model has as many positions as its sequences are long.
 void check_needles(const Recipe& r, const Places& places) {
-  int64_t longest = std::max(r.train.sequence_length, model_integer(r, "max_position_embeddings").value_or(0));
-  for (const Recipe::LongContext& p : r.long_context) longest = std::max(longest, p.sequence_length);
+  const int64_t longest = r.long_context.empty() ? r.train.sequence_length : r.long_context.back().sequence_length;
   std::set<double> seen;
   for (double length : r.log.needle_lengths) {
     const std::string place = places.of({"log.needle_lengths"});
@@ -129,8 +128,8 @@ void check_needles(const Recipe& r, const Places& places) {
     if (!seen.insert(length).second) user_error("{}: log.needle_lengths has {} twice", place, length);
     if (length > double(longest))
       user_error(
-          "{}: log.needle_lengths has {}, but the model takes at most {} tokens: lower it, or raise "
-          "model.max_position_embeddings or the sequence_length of the last phase",
+          "{}: log.needle_lengths has {}, but the longest sequences have {} tokens: lower it, or raise sequence_length "
+          "in the last phase",
           place, length, longest);
   }
 }
