@@ -74,6 +74,16 @@ mistake "cannot write" $minke report one --out no/such/folder/x.html
 rm two/report.html && mkdir two/report.html && touch two/report.html/in-the-way
 $minke pretrain small.toml --out two --resume >two.txt || fail "a report that cannot be written ended the run"
 grep -q 'warning: report.html was not written' two.txt || fail "no warning: $(cat two.txt)"
+# Questions and needles of a run are on its page; what cannot be asked is said before anything is read.
+echo '{"question": "The sky is", "choices": [" blue", " seven"], "answer": 0}' >questions.jsonl
+$minke pretrain small.toml --out asked --set train.sequence_length=256 --set train.steps=2 --set train.batch_size=1 \
+  --set log.choices=questions.jsonl --set 'log.needle_lengths=[256]' >asked.txt
+grep -q '^needles     found .* % at 256 tokens' asked.txt || fail "no needles: $(cat asked.txt)"
+for part in 'Needle in a haystack' 'Multiple choice'; do grep -qF "$part" asked/report.html || fail "no $part"; done
+for bad in 'log.needle_lengths=[16]' 'log.sample_prompts=["'"$(printf 'word %.0s' {1..100})"'"]'; do
+  mistake "${bad%%=*}: " $minke pretrain small.toml --out refused --set "$bad"
+  [ ! -e refused/data ] || fail "the text was tokenised before: $bad"
+done
 # Without held-out text a run ends as well.
 $minke pretrain small.toml --out three --set data.held_out_fraction=0 >three.txt
 grep -q 'nothing is held out' three.txt && grep -qF 'finished, step 12' three/report.html || fail "not finished: $(cat three.txt)"
