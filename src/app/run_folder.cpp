@@ -84,28 +84,47 @@ RunState read_checkpoint(const fs::path& folder) {
 bool is_number(std::string_view s) { return !s.empty() && s.find_first_not_of("0123456789") == s.npos; }
 bool is_step(std::string_view s) { return s.starts_with("step-") && is_number(s.substr(5)); }
 
-// What a run has in its folder before its recipe: a tokenizer, and token shards in one folder or one for each source.
-bool is_of_a_try_before(const fs::path& entry) {
-  const std::string name = entry.filename().string();
-  std::error_code error;
-  if (name == "tokenizer") return fs::exists(entry / "trained-from.txt", error);
-  if (name != "data") {
-    const std::string written = name.substr(0, name.find('.'));
-    return (written == "data" || written == "tokenizer" || written == "recipe") && name.find(".tmp") != name.npos;
-  }
-  if (fs::is_symlink(entry, error) || fs::exists(entry / "dataset.json", error)) return true;
-  for (fs::directory_iterator it(entry, error), end; !error && it != end; it.increment(error))
-    if (!is_number(it->path().filename().string().substr(0, it->path().filename().string().find('.')))) return false;
-  return !error;
+// What a run makes in its folder.
+bool is_of_a_run(std::string_view name) {
+  constexpr std::string_view kNames[] = {"data",    "tokenizer",   "recipe.toml", "latest",
+                                         "skipped", "checkpoints", "log.jsonl",   "report.html"};
+  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames) ||
+         name.starts_with("events.out.tfevents.");
 }
 
-// An own folder: what is written there replaces what has its name.
-void refuse_what_is_not_ours(const fs::path& folder) {
+// "data" of "data.tmp", which AtomicFolder writes to, and of "data.old".
+std::string written_name(const fs::path& entry) {
+  const std::string name = entry.filename().string();
+  return name.ends_with(".tmp") || name.ends_with(".old") ? name.substr(0, name.size() - 4) : name;
+}
+
+// Of these, what there is before the recipe: a tokenizer, and token shards in one folder or one for each source.
+bool is_of_a_try_before(const fs::path& entry) {
   std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
-    if (!is_of_a_try_before(it->path()))
-      user_error("{} holds {} and no run: choose a new or an empty folder with --out", folder.string(),
-                 printable(it->path().filename().string()));
+  const auto all = [&](const auto& is_ours) {
+    for (fs::directory_iterator it(entry, error), end; !error && it != end; it.increment(error))
+      if (!is_ours(it->path().filename().string())) return false;
+    return !error;
+  };
+  if (written_name(entry) == "tokenizer")
+    return fs::exists(entry / "trained-from.txt", error) ||
+           (entry.extension() == ".tmp" &&
+            all([](const auto& n) { return n.starts_with("tokenizer") || n.starts_with("trained-from.txt"); }));
+  if (written_name(entry) != "data") return false;
+  return fs::is_symlink(entry, error) || fs::exists(entry / "dataset.json", error) || all([](const std::string& n) {
+           return n.starts_with("train-") || n.starts_with("heldout-") || n.starts_with("dataset.json") ||
+                  is_number(n.substr(0, n.find('.')));
+         });
+}
+
+// A folder may hold other things, as the log of a batch system, but nothing in the place of what a run writes.
+void refuse_what_is_in_the_way(const fs::path& folder) {
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    if (is_of_a_run(written_name(it->path())) && !is_of_a_try_before(it->path()))
+      user_error("{} is in the way of what a run writes there, and no run has made it: choose another --out",
+                 it->path().string());
+  }
 }
 
 }  // namespace
@@ -113,7 +132,7 @@ void refuse_what_is_not_ours(const fs::path& folder) {
 RunFolder::RunFolder(const fs::path& folder, bool resume) : path_(folder) {
   if (!resume && has_begun())
     user_error("{} already holds a run: continue it with --resume, or choose another --out", folder.string());
-  if (!has_begun()) refuse_what_is_not_ours(folder);
+  if (!has_begun()) refuse_what_is_in_the_way(folder);
   std::error_code error;
   is_new_ = fs::create_directories(folder, error);
   if (error) user_error("cannot make the folder {}: {}", folder.string(), error.message());
@@ -122,11 +141,7 @@ RunFolder::RunFolder(const fs::path& folder, bool resume) : path_(folder) {
     ::close(lock_);
     user_error("another process is at work in {}: wait for it, stop it, or choose another --out", folder.string());
   }
-  remove_leftovers(folder, [](std::string_view name) {
-    constexpr std::string_view kNames[] = {"data", "tokenizer", "recipe.toml", "latest", "log.jsonl", "report.html"};
-    return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames) ||
-           name.starts_with("events.out.tfevents.");
-  });
+  remove_leftovers(folder, is_of_a_run);
   for (const char* steps : {"checkpoints", "skipped"}) remove_leftovers(folder / steps, is_step);
   if (!fs::is_symlink(folder / "data", error)) remove_leftovers(folder / "data", is_number);
 }

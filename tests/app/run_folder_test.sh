@@ -23,26 +23,28 @@ END_OF_RECIPE
 whales 200 >text.txt
 train() { $minke pretrain tiny.toml "$@"; }
 
-# Somebody's folder. Nothing in it changes, whatever it holds.
-mkdir -p own/data own/backup.old own/sub/my.tmp own/tokenizer own/checkpoints
-echo mine | tee own/data/corpus.txt own/notes.tmp.1 own/tokenizer/tokenizer.json >/dev/null
-for entry in data backup.old sub notes.tmp.1 tokenizer checkpoints; do
+# Somebody's folder. What stands where a run writes is not replaced, and what else there is stays.
+mkdir -p own/data own/data.old own/data.tmp own/tokenizer.tmp own/backup.old own/sub/my.tmp own/tokenizer own/checkpoints
+echo mine | tee own/data/corpus.txt own/data.old/a own/data.tmp/a own/tokenizer.tmp/a own/notes.tmp.1 own/tokenizer/tokenizer.json >/dev/null
+for entry in data data.old data.tmp tokenizer tokenizer.tmp checkpoints; do
   mkdir one_of
   cp -r own/$entry one_of
   before=$(find one_of | sort)
-  mistake "one_of holds $entry and no run: choose a new or an empty folder with --out" $minke pretrain tiny.toml --out one_of
+  mistake "one_of/$entry is in the way of what a run writes there" $minke pretrain tiny.toml --out one_of
   [ "$(find one_of | sort)" = "$before" ] || fail "changed: $(find one_of)"
   rm -r one_of
 done
-rm -r own
-mkdir run
-train --out run >out.txt
-# In a run's folder too, what is not its own stays.
-mkdir run/backup.old run/checkpoints/best.old run/skipped
-touch run/notes.tmp.1
+rm -r own/data* own/tokenizer* own/checkpoints
+mv own run
+train --out run >run/output.txt
+mkdir run/checkpoints/best.old
+# What a kill before the recipe has left is no obstacle.
+mkdir -p killed/tokenizer.tmp killed/data.tmp
+touch killed/tokenizer.tmp/{tokenizer.json,trained-from.txt.tmp.7} killed/data.tmp/{train-00000.bin.tmp.7,dataset.json}
+train --out killed --set train.steps=1 >out.txt
 train --out run --resume >out.txt
-[ -e run/backup.old ] && [ -e run/checkpoints/best.old ] && [ -e run/notes.tmp.1 ] || fail "gone: $(find run)"
-rmdir run/backup.old run/checkpoints/best.old run/skipped && rm run/notes.tmp.1
+for own in backup.old sub/my.tmp notes.tmp.1 checkpoints/best.old output.txt; do [ -e run/$own ] || fail "$own is gone"; done
+rm -r run/backup.old run/sub run/notes.tmp.1 run/checkpoints/best.old
 
 # A start that was refused after the tokenizer was made; then other text. As if it had never been.
 mistake "vocab_size 3" $minke pretrain tiny.toml --out again --set model.vocab_size=3
