@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <exception>
 #include <future>
 #include <mutex>
@@ -229,11 +230,32 @@ Mixture open_mixture(const std::vector<fs::path>& folders) {
   return mixture;
 }
 
+namespace {
+
+// What killed processes have left. Other processes may be at work on theirs, and those write a shard now and then.
+void remove_abandoned(const fs::path& cache) {
+  constexpr auto kAbandoned = std::chrono::hours(24);
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (fs::directory_iterator it(cache, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();  // 16 digits of a fingerprint, a process, "tmp"
+    if (name.size() <= 16 || name[16] != '.' || !name.ends_with(".tmp") ||
+        name.find_first_not_of("0123456789abcdef") != 16)
+      continue;
+    const auto written = it->last_write_time(error);
+    if (!error && fs::file_time_type::clock::now() - written > kAbandoned) found.push_back(it->path());
+  }
+  for (const fs::path& path : found) fs::remove_all(path, error);
+}
+
+}  // namespace
+
 fs::path prepare_cached_dataset(const DatasetOptions& options, const fs::path& cache,
                                 const std::function<void(const DatasetProgress&)>& progress) {
   const fs::path folder = cache / fmt::format("{:016x}", dataset_fingerprint(options));
   std::error_code error;
   if (fs::exists(folder / "dataset.json", error)) return folder;
+  remove_abandoned(cache);
   fs::path mine = folder;
   mine += fmt::format(".{}", ::getpid());
   tokenize_dataset(options, mine, progress);

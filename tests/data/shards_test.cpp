@@ -284,6 +284,16 @@ TEST(Dataset, ACacheIsFilledOnce) {
   EXPECT_NE(first, second);
   EXPECT_NE(open_dataset(first).train.num_tokens(), open_dataset(second).train.num_tokens());
   EXPECT_EQ(std::distance(fs::directory_iterator(f.path / "cache"), fs::directory_iterator()), 2);  // and nothing else
+  // What a process left that was killed goes a day later; what is not of that form stays.
+  const fs::path abandoned = f.path / "cache" / "0123456789abcdef.77.tmp", other = f.path / "cache" / "my.tmp",
+                 at_work = f.path / "cache" / "0123456789abcdef.78.tmp";
+  for (const fs::path& folder : {abandoned, other, at_work}) fs::create_directory(folder);
+  for (const fs::path& folder : {abandoned, other})
+    fs::last_write_time(folder, fs::file_time_type::clock::now() - std::chrono::hours(25));
+  options.documents.builtin_seed = 3;
+  prepare_cached_dataset(options, f.path / "cache");
+  EXPECT_FALSE(fs::exists(abandoned));
+  EXPECT_TRUE(fs::exists(other) && fs::exists(at_work));
 }
 
 TEST(Dataset, AMixtureKeepsItsSourcesApart) {
