@@ -330,8 +330,10 @@ bool PretrainRun::run() {
       handle_skip(report);
       if (trainer_->steps_done() != report.step) continue;  // rolled back
       // The last step of a phase is saved whatever comes, so it is repeated until it is a good one.
-      if (report.step == phase().last_step())
+      if (report.step == phase().last_step()) {
         trainer_->resumed_at(report.step - 1, trainer_->tokens_done() - double(report.tokens));
+        if (!stop_is_requested()) continue;
+      }
     } else {
       skipped_in_a_row_ = 0;
     }
