@@ -1,5 +1,6 @@
 // Likelihoods against the plain forward; choices and needles with a model whose answers are known.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -83,8 +84,16 @@ Tokenizer small_tokenizer() {
 }
 
 struct Questions {
-  fs::path file = fs::path(::testing::TempDir()) / "choices.jsonl";
-  explicit Questions(const std::string& text) { write_file_atomic(file, text); }
+  // Of this process alone: other tests run beside it.
+  fs::path folder = fs::path(::testing::TempDir()) / fmt::format("minke-choices-{}", ::getpid());
+  fs::path file = folder / "choices.jsonl";
+  explicit Questions(const std::string& text) {
+    fs::create_directories(folder);
+    write_file_atomic(file, text);
+  }
+  Questions(const Questions&) = delete;
+  Questions& operator=(const Questions&) = delete;
+  ~Questions() { fs::remove_all(folder); }
   std::string complaint() const {
     try {
       load_choices(file.string());
