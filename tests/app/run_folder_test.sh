@@ -47,7 +47,8 @@ for own in backup.old sub/my.tmp notes.tmp.1 checkpoints/best.old output.txt; do
 rm -r run/backup.old run/sub run/notes.tmp.1 run/checkpoints/best.old
 
 # A start that was refused after the tokenizer was made; then other text. As if it had never been.
-mistake "vocab_size 3" $minke pretrain tiny.toml --out again --set model.vocab_size=3
+mistake "log.needle_lengths" $minke pretrain tiny.toml --out again --set 'log.needle_lengths=[16]'
+[ -e again/tokenizer/tokenizer.json ] || fail "refused before there was a tokenizer: this tests nothing"
 cp text.txt before.txt
 sed -i 's/whale/otter/; s/sea/river/' text.txt
 train --out again >out.txt
