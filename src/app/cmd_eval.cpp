@@ -97,8 +97,8 @@ void eval_needle(EvalOptions& o) {
     if (o.needle.lengths.empty()) o.needle.lengths.push_back(c.max_position_embeddings);
   }
   o.needle.seed = o.runtime.seed + 1;
-  check_needles(Tokenizer::load(o.model), o.needle);
   Subject s(o, *std::max_element(o.needle.lengths.begin(), o.needle.lengths.end()));
+  check_needles(s.tokenizer, o.needle);
   std::printf("found, by how deep the needle stands (0 %% = at the beginning), %lld texts each\n%8s",
               static_cast<long long>(o.needle.trials), "tokens");
   for (int64_t d = 0; d < o.needle.depths; ++d) std::printf("%5.0f%%", 100 * double(d) / double(o.needle.depths - 1));

@@ -14,6 +14,7 @@
 namespace minke {
 namespace {
 
+constexpr const char* kOrigin = "trained-from.txt";
 constexpr size_t kTokenizerSample = size_t(32) << 20;  // bytes of text a tokenizer is trained on at most
 
 DocumentOptions document_options(const Recipe& r) {
@@ -79,10 +80,11 @@ std::string progress_line(const DatasetProgress& p, double seconds) {
 Tokenizer prepare_tokenizer(const Recipe& r, const RunFolder& run, int threads, Console& console) {
   const fs::path folder = run.path() / "tokenizer";
   if (run.has_begun()) return Tokenizer::load(folder);
+  const std::string origin = tokenizer_origin(r);  // before the text is read: one that changes meanwhile differs
   const auto keep = [&](const Tokenizer& tokenizer) {
     AtomicFolder made(folder);
     tokenizer.save(made.path());
-    write_file_atomic(made.path() / "trained-from.txt", tokenizer_origin(r));
+    write_file_atomic(made.path() / kOrigin, origin);
     made.commit();
   };
   if (!r.tokenizer.path.empty()) {
@@ -90,8 +92,7 @@ Tokenizer prepare_tokenizer(const Recipe& r, const RunFolder& run, int threads, 
     keep(tokenizer);  // a copy: the one named may be another one by the time the run goes on
     return tokenizer;
   }
-  const fs::path origin = folder / "trained-from.txt";
-  if (fs::exists(origin) && read_file(origin) == tokenizer_origin(r)) return Tokenizer::load(folder);
+  if (fs::exists(folder / kOrigin) && read_file(folder / kOrigin) == origin) return Tokenizer::load(folder);
   const std::vector<std::string> texts = tokenizer_text(r);
   if (texts.empty()) user_error("no text to train a tokenizer on in {}", fmt::join(r.data.train, ", "));
   const std::vector<std::string_view> views(texts.begin(), texts.end());

@@ -49,15 +49,15 @@ void PretrainRun::check_log() const {
   }
 }
 
-Evaluation PretrainRun::evaluate(int64_t max_tokens) {
+Evaluation PretrainRun::evaluate(bool last) {
+  const int64_t max_tokens = last ? std::numeric_limits<int64_t>::max() : recipe_.log.eval_tokens;
   Evaluation e;
   if (data_.held_out.num_tokens() == 0) return e;
   const int64_t t = phase().sequence_length;
   const EvalWindows windows(data_.held_out, t, std::max<int32_t>(data_.eos, 0));
   double nats = 0;
   uint64_t bytes = 0;
-  const bool all = max_tokens == std::numeric_limits<int64_t>::max();
-  for (uint64_t w = 0; w < windows.num_windows() && e.tokens < max_tokens && !(all && stop_is_requested());) {
+  for (uint64_t w = 0; w < windows.num_windows() && e.tokens < max_tokens && !(last && stop_is_requested());) {
     TokenBatch batch{.sequence_length = t};
     for (; w < windows.num_windows() && batch.num_sequences < phase().micro_batch_size; ++w, ++batch.num_sequences) {
       const EvalWindows::Window window = windows.window(w);
@@ -167,10 +167,9 @@ void PretrainRun::evaluate_if_due() {
 }
 
 bool PretrainRun::log_evaluation(bool last) {
-  const int64_t tokens = last ? std::numeric_limits<int64_t>::max() : recipe_.log.eval_tokens;
-  const Evaluation e = evaluate(tokens);
+  const Evaluation e = evaluate(last);
   Evaluation average;
-  if (e.tokens > 0 && recipe_.train.ema_decay > 0) trainer_->with_average(ctx(), [&] { average = evaluate(tokens); });
+  if (e.tokens > 0 && recipe_.train.ema_decay > 0) trainer_->with_average(ctx(), [&] { average = evaluate(last); });
   if (last && stop_is_requested()) return false;
   const int64_t step = trainer_->steps_done();
   Json record{{"step", step}, {"train_seconds", train_seconds_}, {"unix_time", unix_time()}, {"final", last}};

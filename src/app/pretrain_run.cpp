@@ -84,6 +84,7 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, RuntimeOpt
     phases_ = plan_phases(recipe_);
     const RunState s = load_latest();
     rollbacks_ = s.rollbacks;
+    train_seconds_ = s.train_seconds;
     console_.print(fmt::format("resumed     at step {} of {} from {}, with the recipe it was started with",
                                trainer_->steps_done(), total_steps(), fs::read_symlink(folder_.latest()).string()));
   }
@@ -240,7 +241,6 @@ void PretrainRun::load(const RunState& s, size_t index) {
   trainer_->resumed_at(s.step, s.tokens);
   trainer_->load_window() = s.load;
   trainer_->spike_guard().restore(s.good_losses);
-  train_seconds_ = s.train_seconds;
 }
 
 void PretrainRun::save() {
@@ -291,19 +291,14 @@ void PretrainRun::handle_skip(const StepReport& report) {
     user_error("step {}: the loss does not recover after {} rollbacks (train.max_rollbacks): {} in {}", report.step,
                recipe_.train.max_rollbacks, advice, (folder_.path() / "skipped").string());
   const LoaderPosition go_on = position_;
-  const double seconds = train_seconds_;
   const size_t phase_before = phase_;
   load_latest();
-  train_seconds_ = seconds;
   skipped_in_a_row_ = 0;
   save_due_ = false;
   log_.emplace(folder_.path(), trainer_->steps_done());
   log_->write({{"step", trainer_->steps_done()}, {"rolled_back_from", report.step}});
   evaluate_if_due();
-  if (phase_ != phase_before) {  // the bad batches were its first ones
-    next_phase();
-    train_seconds_ = seconds;
-  }
+  if (phase_ != phase_before) next_phase();  // the bad batches were its first ones
   position_ = go_on;
   console_.print(fmt::format("rolled back to step {} ({} of {}); the data goes on after the bad batches",
                              trainer_->steps_done(), rollbacks_, recipe_.train.max_rollbacks));

@@ -61,7 +61,8 @@ class PretrainRun {
   // pretrain_log.cpp
   // What [log] asks for can be done with this tokenizer and these lengths: said now, not at the first evaluation.
   void check_log() const;
-  Evaluation evaluate(int64_t max_tokens);
+  // On log.eval_tokens of the held-out text; the last one on all of it, or until a signal.
+  Evaluation evaluate(bool last);
   void log_start();
   void log_step(const StepReport& report, double seconds);
   void log_load(const StepReport& report);

@@ -30,6 +30,9 @@ Json checksums(const fs::path& folder) {
   return sums;
 }
 
+bool is_number(std::string_view s) { return !s.empty() && s.find_first_not_of("0123456789") == s.npos; }
+bool is_step(std::string_view s) { return s.starts_with("step-") && is_number(s.substr(5)); }
+
 // By step: the name of step 1,000,000 is longer than that of step 999,999.
 bool is_before(const fs::path& a, const fs::path& b) {
   const std::string x = a.filename().string(), y = b.filename().string();
@@ -40,8 +43,7 @@ std::vector<fs::path> checkpoints_of(const fs::path& run) {
   std::vector<fs::path> all;
   std::error_code error;
   for (fs::directory_iterator it(run / "checkpoints", error), end; !error && it != end; it.increment(error))
-    if (it->path().filename().string().starts_with("step-") && it->path().extension().empty())
-      all.push_back(it->path());
+    if (is_step(it->path().filename().string())) all.push_back(it->path());
   std::sort(all.begin(), all.end(), is_before);
   return all;
 }
@@ -80,9 +82,6 @@ RunState read_checkpoint(const fs::path& folder) {
     damaged("files has no checksum of train/state.safetensors");
   return s;
 }
-
-bool is_number(std::string_view s) { return !s.empty() && s.find_first_not_of("0123456789") == s.npos; }
-bool is_step(std::string_view s) { return s.starts_with("step-") && is_number(s.substr(5)); }
 
 // What a run makes in its folder.
 bool is_of_a_run(std::string_view name) {
@@ -182,13 +181,11 @@ RunState RunFolder::read_latest() const {
   if (!fs::is_symlink(latest(), error))
     damaged(
         fmt::format("{} is no link to a checkpoint (was the run copied with its links followed?)", latest().string()));
-  std::string fault;
   try {
     return read_checkpoint(latest());
   } catch (const UserError& e) {
-    fault = e.what();
+    damaged(e.what());
   }
-  damaged(fault);
 }
 
 void RunFolder::save(const RunState& s, int64_t keep, const std::function<void(const fs::path&)>& write) const {

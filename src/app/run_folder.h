@@ -22,9 +22,9 @@ struct RunState {
 
 class RunFolder {
  public:
-  // UserError if there is a run in it already, unless that is to be resumed, if something that no run has made is in the way
-  // of what it writes, or if another process is at work in it. What a killed process left half-written is taken away. A folder that was made
-  // here and is still empty at the end is taken away: a mistake in the data leaves nothing behind.
+  // UserError if there is a run in it already, unless that is to be resumed, if something that no run has made is in the
+  // way of what it writes, or if another process is at work in it. What a killed process left half-written is taken away.
+  // A folder that was made here and is still empty at the end is taken away: a mistake in the data leaves nothing behind.
   RunFolder(const fs::path& folder, bool resume);
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <string_view>
 #include <vector>
 
@@ -16,30 +15,10 @@ namespace minke {
 namespace {
 
 // Formats that begin with bytes of their own and are no text. What tokenising them makes looks like data, and is noise.
-void refuse_other_formats(const fs::path& path) {
-  constexpr struct {
-    std::string_view begin, name;
-  } kFormats[] = {{std::string_view("\xFD"
-                                    "7zXZ",
-                                    5),
-                   "xz"},
-                  {"BZh", "bzip2"},
-                  {std::string_view("PK\x03\x04", 4), "zip"},
-                  {std::string_view("7z\xBC\xAF", 4), "7z"},
-                  {"PAR1", "Parquet"},
-                  {"ARROW1", "Arrow"},
-                  {std::string_view("\x1F\x8B", 2), "gzip"},
-                  {std::string_view("\x28\xB5\x2F\xFD", 4), "zstd"}};
-  std::ifstream file(path, std::ios::binary);
-  char bytes[8] = {};
-  file.read(bytes, sizeof bytes);
-  for (const auto& [begin, name] : kFormats)
-    if (std::string_view(bytes, size_t(file.gcount())).starts_with(begin))
-      user_error("{} is a file of {}, not text: {}", path.string(), name,
-                 name == "gzip"   ? "let its name end in .gz"
-                 : name == "zstd" ? "let its name end in .zst"
-                                  : "make .txt or .jsonl of it (they may be .gz or .zst)");
-}
+constexpr struct {
+  std::string_view begin, name;
+} kOtherFormats[] = {{"\xFD\x37zXZ", "xz"}, {"BZh", "bzip2"},    {"PK\x03\x04", "zip"}, {"7z\xBC\xAF", "7z"},
+                     {"PAR1", "Parquet"},   {"ARROW1", "Arrow"}, {"\x1F\x8B", "gzip"},  {"\x28\xB5\x2F\xFD", "zstd"}};
 
 class PlainSource : public ByteSource {
  public:
@@ -59,6 +38,18 @@ class PlainSource : public ByteSource {
     if (n == 0 && std::ferror(file_)) user_error("cannot read {}: {}", path_.string(), std::strerror(errno));
     if (consumed_) *consumed_ += n;
     return n;
+  }
+  // Before anything is read.
+  void refuse_other_formats() {
+    char bytes[8];
+    const std::string_view begin(bytes, std::fread(bytes, 1, sizeof bytes, file_));
+    for (const auto& other : kOtherFormats)
+      if (begin.starts_with(other.begin))
+        user_error("{} is a file of {}, not text: {}", path_.string(), other.name,
+                   other.name == "gzip"   ? "let its name end in .gz"
+                   : other.name == "zstd" ? "let its name end in .zst"
+                                          : "make .txt or .jsonl of it (they may be .gz or .zst)");
+    std::rewind(file_);
   }
 
  private:
@@ -159,7 +150,7 @@ std::unique_ptr<ByteSource> open_bytes(const fs::path& path, uint64_t* consumed)
   if (path.extension() == ".gz") return std::make_unique<GzipSource>(path, consumed);
   if (path.extension() == ".zst") return std::make_unique<ZstdSource>(path, consumed);
   auto plain = std::make_unique<PlainSource>(path, consumed);
-  refuse_other_formats(path);
+  plain->refuse_other_formats();
   return plain;
 }
 

@@ -12,12 +12,7 @@ fi
 . "$(dirname "$0")/lib.sh"
 mkdir disk
 cat >tiny.toml <<END_OF_RECIPE
-[tokenizer]
-vocab_size = 270
-[data]
-train = ["text.txt"]
-documents = "blank-lines"
-held_out_fraction = 0.05
+$tiny_data
 [train]
 steps = 20
 sequence_length = 16

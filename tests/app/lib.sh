@@ -6,7 +6,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 fail() { echo "FAILED: $*" >&2; exit 1; }
-# The model section of a recipe, as small as one with experts can be; and text to train it on.
+# The model section of a recipe, as small as one with experts can be.
 tiny_model="[model]
 hidden_size = 16
 num_hidden_layers = 2
@@ -23,6 +23,13 @@ num_experts_per_tok = 2
 moe_intermediate_size = 8
 n_group = 2
 topk_group = 1"
+# The text that the recipe is trained on: whales 200 >text.txt
+tiny_data='[tokenizer]
+vocab_size = 270
+[data]
+train = ["text.txt"]
+documents = "blank-lines"
+held_out_fraction = 0.05'
 whales() { local i; for ((i = 1; i <= $1; i++)); do printf 'The whale number %d sings, and the sea is blue.\n\n' "$i"; done; }
 # No leftovers of interrupted writing in FOLDER.
 nothing_left() { [ -z "$(find "$1" -name '*.tmp*' -o -name '*.old')" ] || fail "left behind: $(find "$1" -name '*.tmp*' -o -name '*.old')"; }

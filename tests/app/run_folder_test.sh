@@ -4,12 +4,7 @@
 # their name.
 . "$(dirname "$0")/lib.sh"
 cat >tiny.toml <<END_OF_RECIPE
-[tokenizer]
-vocab_size = 270
-[data]
-train = ["text.txt"]
-documents = "blank-lines"
-held_out_fraction = 0.05
+$tiny_data
 [train]
 steps = 16
 sequence_length = 16

@@ -6,12 +6,7 @@
 bash "$source/tools/kill_test.sh" 4 "$minke" "$RANDOM" || fail "tools/kill_test.sh"
 
 cat >tiny.toml <<END_OF_RECIPE
-[tokenizer]
-vocab_size = 270
-[data]
-train = ["text.txt"]
-documents = "blank-lines"
-held_out_fraction = 0.05
+$tiny_data
 [train]
 steps = 12
 sequence_length = 16
