@@ -12,7 +12,7 @@ import resource
 import sys
 import time
 
-# src/train/presets.cpp in transformers' words. minke_parameters: as `minke inspect` counts, gate biases among them.
+# src/recipe/presets.cpp in transformers' words. minke_parameters: as `minke inspect` counts, gate biases among them.
 COMMON = dict(
     q_lora_rank=None, qk_nope_head_dim=64, qk_rope_head_dim=32, v_head_dim=64, first_k_dense_replace=1,
     n_shared_experts=1, n_group=4, topk_group=2, norm_topk_prob=True, routed_scaling_factor=2.5, num_mtp_layers=0,

@@ -10,7 +10,7 @@
 #include "app/commands.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "data/corpus/corpus.h"
+#include "corpus/corpus.h"
 
 namespace minke {
 namespace {

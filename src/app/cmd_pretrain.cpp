@@ -5,7 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "app/commands.h"
-#include "app/pretrain_run.h"
+#include "app/runtime.h"
+#include "bench/ceilings.h"
+#include "run/pretrain_run.h"
 
 namespace minke {
 namespace {
@@ -68,7 +70,12 @@ void pretrain(PretrainOptions& o) {
   const fs::path out = o.out.empty() ? fs::path("runs") / "out" / stem : fs::path(o.out);
   if (const fs::path stored = out / "recipe.toml"; o.resume && fs::exists(stored))
     compare_with_stored(recipe, stored, o.set);
-  PretrainRun run(recipe, out, o.resume, o.runtime);
+  const Runtime runtime(o.runtime);
+  PretrainRun run(
+      recipe, out, o.resume,
+      {.ctx = runtime.ctx(), .description = runtime.description(), .product_peak = [](const Context& ctx, DType dtype) {
+         return product_ceiling(ctx, dtype, 0.02).best().rate;
+       }});
   if (!run.run()) throw CLI::RuntimeError(130);
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "kernels/cpu/backend.h"
-#include "train/model_config.h"
+#include "recipe/model_config.h"
 
 namespace minke {
 namespace {

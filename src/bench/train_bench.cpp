@@ -10,9 +10,9 @@
 #include "bench/ceilings.h"
 #include "bench/measure.h"
 #include "data/loader.h"
+#include "recipe/model_config.h"
+#include "run/settings.h"
 #include "train/micro_batches.h"
-#include "train/model_config.h"
-#include "train/phases.h"
 
 namespace minke {
 namespace {

@@ -7,8 +7,8 @@
 
 #include "bench/timed_table.h"
 #include "core/files.h"
+#include "run/memory_estimate.h"
 #include "spec/counts.h"
-#include "train/memory_estimate.h"
 
 namespace minke {
 

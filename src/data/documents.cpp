@@ -8,8 +8,8 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "corpus/corpus.h"
 #include "data/byte_source.h"
-#include "data/corpus/corpus.h"
 #include "data/hash.h"
 
 namespace minke {

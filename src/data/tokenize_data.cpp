@@ -14,7 +14,7 @@
 
 #include "core/error.h"
 #include "core/json.h"
-#include "data/corpus/corpus.h"
+#include "corpus/corpus.h"
 #include "data/hash.h"
 
 namespace minke {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "data/corpus/needle.h"
+#include "corpus/needle.h"
 
 namespace minke {
 namespace {

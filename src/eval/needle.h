@@ -1,5 +1,5 @@
 // Needle in a haystack (V3 §4.3, figure 8): is a fact repeated exactly, wherever it stands in a text of a given length?
-// The texts are those of data/corpus/needle.h. Test: tests/eval/eval_test.cpp.
+// The texts are those of corpus/needle.h. Test: tests/eval/eval_test.cpp.
 #pragma once
 #include <cstdint>
 #include <functional>

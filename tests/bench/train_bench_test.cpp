@@ -16,7 +16,7 @@ namespace {
 
 using test::TestContext;
 
-// By hand, from src/train/presets.cpp. Attention of a layer: q d·H·96, kv_a d·(kr+32), kv_b kr·H·128, o H·64·d. One dense
+// By hand, from src/recipe/presets.cpp. Attention of a layer: q d·H·96, kv_a d·(kr+32), kv_b kr·H·128, o H·64·d. One dense
 // layer 3·d·I; MoE layers (K+1)·3·d·F + E·d; head V·d. An attention pair of a head: 2·(96+64) = 320, half the sequence.
 TEST(TrainBench, OperationsOfV3_82M) {
   const PresetShape p = preset_shape("v3-82m");

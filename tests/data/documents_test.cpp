@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 #include "core/rng.h"
-#include "data/corpus/corpus.h"
+#include "corpus/corpus.h"
 
 namespace minke {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "data/corpus/needle.h"
+#include "corpus/needle.h"
 #include "eval/choices.h"
 #include "eval/needle.h"
 #include "support/random.h"

@@ -1,8 +1,8 @@
 // Schedules and the load metric of src/train.
 #include "expected/checks.h"
+#include "recipe/scaling_law.h"
 #include "support/expected.h"
 #include "train/balance.h"
-#include "train/scaling_law.h"
 #include "train/schedule.h"
 
 namespace minke::testing {

@@ -1,6 +1,6 @@
 // libFuzzer: any text is either a recipe that is written and read again as the same, or a UserError. What stands before
 // a zero byte is an override, as after --set.
-#include "train/recipe.h"
+#include "recipe/recipe.h"
 
 #include <cstdint>
 

@@ -14,7 +14,7 @@ target_link_libraries(minke_fuzz_driver PRIVATE minke::core)
 
 function(minke_fuzz name source)
   add_executable(fuzz_${name} ${source})
-  target_link_libraries(fuzz_${name} PRIVATE minke::data minke::tokenize minke::formats minke::spec minke::report minke::core
+  target_link_libraries(fuzz_${name} PRIVATE minke::recipe minke::data minke::tokenize minke::formats minke::spec minke::report minke::core
     nlohmann_json::nlohmann_json)
   target_include_directories(fuzz_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_compile_definitions(fuzz_${name} PRIVATE MINKE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
@@ -41,11 +41,6 @@ foreach(source ${targets})
   add_test(NAME fuzz.${name} WORKING_DIRECTORY ${found}
     COMMAND fuzz_${name} -runs=${MINKE_FUZZ_RUNS} -seed=1 -max_total_time=30 ${found} ${seeds})
   set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz TIMEOUT 300)
-endforeach()
-
-# Without the train library there is no need for kernels.
-foreach(part recipe recipe_check recipe_write toml_text presets)
-  target_sources(fuzz_recipe PRIVATE ${PROJECT_SOURCE_DIR}/src/train/${part}.cpp)
 endforeach()
 
 # The driver's own test: it must find the planted fault, save the input, and repeat the failure from the saved file.

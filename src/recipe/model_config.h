@@ -1,0 +1,11 @@
+// The model that a recipe asks for. Test: tests/app/pretrain_test.sh, tests/bench/train_bench_test.cpp.
+#pragma once
+#include "recipe/recipe.h"
+
+namespace minke {
+
+// config.json of the run: [model] with what the tokenizer and the recipe know; −1: no such token. UserError where they
+// do not fit each other.
+Config model_config(const Recipe& recipe, int64_t vocab_size, int64_t bos, int64_t eos);
+
+}  // namespace minke

@@ -1,0 +1,100 @@
+// A training run as one TOML file. Every key stands once in recipe_fields.h: its name, default and meaning
+// drive parsing, --set, the printed resolved recipe and --help-recipe. A misspelt key is answered with the nearest right
+// one. [model] holds config.json fields as they are there. Test: tests/recipe/recipe_test.cpp.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "spec/config.h"
+
+namespace minke {
+
+struct Recipe {
+  struct Tokenizer {
+    std::string path;          // an existing tokenizer folder
+    std::string kind = "bpe";  // or "characters": trained from the data when path is empty
+    int64_t vocab_size = 4096;
+  } tokenizer;
+  struct Data {
+    std::vector<std::string> train;  // files, folders, globs, or "builtin:"
+    std::vector<double> weights;  // one for each of train: their shares of the sequences; empty: all text once an epoch
+    std::vector<std::string> text_keys{"text"};
+    std::string documents = "file";      // plain text: one document a "file", or at "blank-lines"
+    std::string held_out = "documents";  // by document hash; "tail": the last part of a single text
+    double held_out_fraction = 0.01;
+    int64_t builtin_bytes = 8'000'000;  // of "builtin:"
+    bool mask_documents = false;        // no attention across documents
+    double fim_rate = 0;
+    std::string packing = "concatenate";  // or "best-fit"
+    std::string cache;                    // folder of token shards that runs share; empty: in the run's own
+  } data;
+  struct Train {
+    int64_t steps = 0;   // 0: from minutes
+    double minutes = 0;  // measured once at the start, then it is a number of steps
+    int64_t sequence_length = 256, batch_size = 16, micro_batch_size = 0;
+    std::string precision = "bf16";
+    uint64_t seed = 1;
+    double lr = 1e-3, warmup = 0.02, decay_begin = 0.5, decay_end = 1.0, low_ratio = 0.1, last_begin = 1.0,
+           last_ratio = 0.1;
+    double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.1, clip = 1.0;
+    double initializer_range = 0.02;
+    double mtp_weight = 0.3, mtp_weight_late = 0.1;
+    bool dense = false;
+    int64_t batch_start = 0;  // 0: no ramp
+    double batch_ramp = 0.03;
+    std::string moments = "f32";
+    double ema_decay = 0;
+    std::vector<std::string> recompute;
+    double spike_jump = 2;
+    int64_t max_rollbacks = 3;
+  } train;
+  // [[long_context]]: phases after [train], as V3's two (§4.3).
+  struct LongContext {
+    int64_t steps = 0, sequence_length = 0, batch_size = 1, micro_batch_size = 0;
+    double lr = 0, yarn_factor = 1;
+  };
+  std::vector<LongContext> long_context;
+  struct Balance {
+    double bias_speed = 0.001;
+    std::string loss = "sequence";  // V3 eq. 17; "batch": V3 §4.5.3; "expert": V1/V2 §2.2.3; "none"
+    double alpha = 1e-4, device_alpha = 0, comm_alpha = 0;
+    int64_t devices = 1, top_devices = 1;
+    double capacity = 0, protected_fraction = 0.1;
+  } balance;
+  struct Log {
+    double eval_every = 0.1;  // of the run
+    int64_t eval_tokens = 65536;
+    int64_t sample_tokens = 100;
+    std::vector<std::string> sample_prompts;
+    std::string choices;                 // a file for score_choices
+    std::vector<double> needle_lengths;  // tokens
+    double save_every = 0.25;
+    int64_t keep = 2;
+  } log;
+  std::string model_json;  // [model] as config.json text
+};
+
+constexpr size_t kMaxSources = 512;  // with data.weights; what the loader can mix (data/loader.h)
+
+// Overrides are "train.lr=3e-4" as in --set; a preset (recipe/presets.h) replaces the one the recipe may name. UserError
+// with file, line, key, the nearest key and what is expected.
+Recipe parse_recipe(std::string_view toml, std::string_view where, const std::vector<std::string>& overrides = {},
+                    std::string preset = "");
+Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides = {},
+                   const std::string& preset = "");
+// The resolved recipe, which parse_recipe reads back to the same.
+std::string recipe_to_toml(const Recipe& recipe);
+struct RecipeDifference {
+  std::string key, a, b;  // "train.lr" and its values as TOML, empty where a recipe has none; "long_context" as a whole
+};
+std::vector<RecipeDifference> recipe_differences(const Recipe& a, const Recipe& b);
+// Every key with default and meaning.
+std::string recipe_help();
+
+// UserError where [balance] does not fit the model: devices that cannot share its experts out evenly.
+void check_balance(const Recipe& recipe, const Config& config);
+
+}  // namespace minke

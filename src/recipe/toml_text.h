@@ -1,0 +1,20 @@
+// Values as TOML text that is read back to the same. Private to recipe/. Test: tests/recipe/recipe_test.cpp.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+
+namespace minke {
+
+std::string toml_key(const std::string& key);
+std::string toml_of(const Json& value);  // an object becomes an inline table
+std::string toml_of(const std::string& value);
+std::string toml_of(const std::vector<std::string>& value);
+std::string toml_of(const std::vector<double>& value);
+std::string toml_of(bool value);
+std::string toml_of(double value);
+std::string toml_of(int64_t value);
+std::string toml_of(uint64_t value);
+
+}  // namespace minke

@@ -1,0 +1,347 @@
+#include "run/pretrain_run.h"
+
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "core/machine_memory.h"
+#include "eval/choices.h"
+#include "model/checkpoint.h"
+#include "recipe/model_config.h"
+#include "recipe/scaling_law.h"
+#include "run/memory_estimate.h"
+#include "spec/counts.h"
+#include "train/micro_batches.h"
+
+namespace minke {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
+
+constexpr int64_t kSkipsBeforeRollback = 5;  // in a row: then it is not the batch, it is the weights
+
+volatile std::sig_atomic_t stop_requested = 0;
+
+// The first signal asks the run to save and end, the second one ends it at once; but not where it only says once more
+// that nobody reads the output.
+extern "C" void on_stop(int signal) {
+  if (stop_requested && signal != SIGPIPE && signal != SIGHUP) std::_Exit(128 + signal);
+  stop_requested = 1;
+}
+
+void stop_on_signals() {
+  stop_requested = 0;
+  for (int signal : {SIGINT, SIGTERM, SIGPIPE}) std::signal(signal, on_stop);
+  if (std::signal(SIGHUP, on_stop) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // nohup
+}
+
+// What a run may use of the machine.
+double available_memory() { return 0.9 * double(machine_memory()); }
+
+// A resumed run keeps the recipe it was started with. A mistake in the questions or in [model] is said before
+// anything is written.
+Recipe checked_recipe(Recipe recipe, const fs::path& folder) {
+  const fs::path stored = folder / "recipe.toml";
+  const bool has_begun = fs::exists(stored);
+  if (has_begun) recipe = load_recipe(stored);
+  if (!recipe.log.choices.empty()) load_choices(recipe.log.choices);
+  if (has_begun) return recipe;
+  for (const std::string& source : recipe.data.train) document_files(source);
+  const Config config = model_config(recipe, 1, -1, -1);
+  if (const double weights = weight_bytes(config, recipe).all(); weights > available_memory())
+    user_error(
+        "recipe [model]: hidden_size {}, num_hidden_layers {}, n_routed_experts {} … need {} for weights, gradients "
+        "and moments, but {} are there: make the model smaller",
+        config.hidden_size, config.num_hidden_layers, config.n_routed_experts, human_bytes(weights),
+        human_bytes(available_memory()));
+  return recipe;
+}
+
+}  // namespace
+
+PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, const RunMachine& machine)
+    : recipe_(checked_recipe(std::move(recipe), folder)),
+      folder_(folder, resume),
+      ctx_(machine.ctx),
+      machine_(machine.description),
+      tokenizer_((console_.print(machine_), prepare_tokenizer(recipe_, folder_, ctx().threads->count(), console_))),
+      data_((check_log(), prepare_data(recipe_, tokenizer_, folder_, ctx().threads->count(), console_))),
+      config_(model_config(recipe_, tokenizer_.vocab_size(), tokenizer_.bos_id(), tokenizer_.eos_id())) {
+  ctx_.rng = {.seed = recipe_.train.seed};
+  peak_ = machine.product_peak(ctx(), precision(recipe_).compute);
+  announce();
+  if (!folder_.has_checkpoint()) {
+    decide_steps();
+  } else {
+    if (recipe_.train.steps == 0) user_error("{}: train.steps is 0 in a run that has begun", folder_.recipe().string());
+    phases_ = plan_phases(recipe_);
+    const RunState s = load_latest();
+    rollbacks_ = s.rollbacks;
+    train_seconds_ = s.train_seconds;
+    console_.print(fmt::format("resumed     at step {} of {} from {}, with the recipe it was started with",
+                               trainer_->steps_done(), total_steps(), fs::read_symlink(folder_.latest()).string()));
+  }
+  log_.emplace(folder_.path(), trainer_->steps_done());
+  log_start();
+}
+
+// What the run will need, in words, before any of it is taken; refused with the micro-batch that fits.
+void PretrainRun::announce() {
+  const Counts counts = count_parameters(config_);
+  const WeightBytes weights = weight_bytes(config_, recipe_, ctx().kernels);
+  console_.print(fmt::format("model       {} with {} layers: {} parameters, {} active a token", config_.model_type,
+                             config_.num_hidden_layers, human_count(double(counts.total)),
+                             human_count(double(counts.active_head_only))));
+  Recipe planned = recipe_;
+  planned.train.steps = std::max<int64_t>(1, planned.train.steps);  // not known yet, and not needed here
+  double activations = 0, cache = 0;
+  const double available = available_memory();
+  const std::vector<Phase> phases = plan_phases(planned);
+  for (const Phase& p : phases) {
+    const Config c = phase_config(config_, recipe_, p);
+    Model model(ctx(), c, precision(recipe_), p.sequence_length);  // address space only
+    model.set_recompute(recompute(recipe_));
+    const auto need = [&](int64_t sequences) {
+      return double(PlainExecutor::activation_bytes(model, sequences, p.sequence_length));
+    };
+    if (need(p.micro_batch_size) > activations) largest_phase_ = size_t(&p - phases.data());
+    activations = std::max(activations, need(p.micro_batch_size));
+    cache = std::max(cache, double(kv_bytes(c, p.sequence_length, recipe_.train.precision == "bf16" ? 2 : 4)));
+    if (weights.all() + need(p.micro_batch_size) <= available) continue;
+    int64_t fits = p.micro_batch_size;
+    while (fits > 0 && (p.largest_batch() % fits != 0 || weights.all() + need(fits) > available)) --fits;
+    if (fits == 0)
+      user_error(
+          "this run needs {} even with one sequence of {} tokens at a time, but {} are there: make the model or "
+          "the sequences smaller, or recompute = [\"attention\", \"ffn\"]",
+          human_bytes(weights.all() + need(1)), p.sequence_length, human_bytes(available));
+    const size_t number = size_t(&p - phases.data());
+    user_error("this run needs {} but {} are there: set {}micro_batch_size = {}{}{}",
+               human_bytes(weights.all() + need(p.micro_batch_size)), human_bytes(available),
+               number == 0 ? "train." : "", fits,
+               number == 0 ? "" : fmt::format(" in [[long_context]] phase {}", number),
+               folder_.has_begun() ? " in " + folder_.recipe().string() : "");
+  }
+  console_.print(
+      fmt::format("memory      {} parameters + {} computing forms + {} gradients + {} moments{} + {} "
+                  "activations + {} cache of the samples = {}",
+                  human_bytes(weights.masters), human_bytes(weights.forms), human_bytes(weights.gradients),
+                  human_bytes(weights.moments),
+                  weights.average > 0 ? fmt::format(" + {} average", human_bytes(weights.average)) : "",
+                  human_bytes(activations), human_bytes(cache), human_bytes(weights.all() + activations + cache)));
+}
+
+// minutes → steps: a few gradients are timed, weights are left alone. The number goes into the stored recipe, so a
+// resumed run has the same schedule. The largest micro-batch of all phases comes first: if memory were short, it would be
+// short now.
+void PretrainRun::decide_steps() {
+  auto& t = recipe_.train;
+  const bool from_minutes = t.steps == 0;
+  if (from_minutes) t.steps = 1;
+  phases_ = plan_phases(recipe_);
+  const auto try_step = [&] {
+    const int64_t size = phase().micro_batch_size;
+    trainer_->time_step(ctx(), micro_batches(loader_->batch({}, size), size, recipe_.data.mask_documents));
+  };
+  enter_phase(largest_phase_);
+  try_step();
+  if (phase_ != 0) enter_phase(0);
+  if (from_minutes) {
+    constexpr int kTimed = 4;
+    try_step();
+    const auto begin = Clock::now();
+    for (int i = 0; i < kTimed; ++i) try_step();
+    const double step = seconds_since(begin) / kTimed * double(t.batch_size / phase().micro_batch_size);
+    t.steps = steps_in_minutes(recipe_, config_, step);
+    t.minutes = 0;
+    phases_ = plan_phases(recipe_);
+    trainer_->set_settings(train_settings(recipe_, phase()));
+    console_.print(fmt::format("schedule    {:.0f} ms a step: {} steps", step * 1e3, t.steps));
+  }
+  const double compute = phase().tokens * training_flops_per_token(config_, t.sequence_length);
+  console_.print(fmt::format(
+      "compute     {} tokens, {:.2g} FLOPs; LLM's scaling rule for so much: lr {:.1e}, {} tokens a "
+      "batch (here {:.1e}, {})",
+      human_count(phase().tokens), compute, suggested_lr(compute), human_count(suggested_batch_tokens(compute)), t.lr,
+      human_count(double(t.batch_size * t.sequence_length))));
+  if (const std::string text = recipe_to_toml(recipe_); !folder_.has_begun() || read_file(folder_.recipe()) != text)
+    write_file_atomic(folder_.recipe(), text);
+}
+
+void PretrainRun::enter_phase(size_t index) {
+  trainer_.reset();
+  model_.reset();
+  phase_ = index;
+  const Phase& p = phase();
+  std::vector<LoaderSource> sources;
+  for (const TokenSet& tokens : data_.train) sources.push_back({&tokens});
+  for (size_t i = 0; i < recipe_.data.weights.size(); ++i) sources[i].weight = recipe_.data.weights[i];
+  loader_.emplace(sources, packing_options(recipe_, p, tokenizer_, data_.eos), std::max<int32_t>(data_.eos, 0));
+  model_.emplace(ctx(), phase_config(config_, recipe_, p), precision(recipe_), p.sequence_length);
+  model_->set_recompute(recompute(recipe_));
+  model_->weights().initialise(ctx(), config_.initializer_range);
+  trainer_.emplace(ctx(), *model_, train_settings(recipe_, p),
+                   std::make_unique<PlainExecutor>(ctx(), *model_, p.micro_batch_size, p.sequence_length));
+  trainer_->on_skip = [this](const StepReport& r) { dump_skip(r); };
+}
+
+RunState PretrainRun::load_latest() {
+  RunState s = folder_.read_latest();
+  const auto damaged = [&](const std::string& what) {
+    folder_.damaged((folder_.latest() / "train" / "state.json").string() + ": " + what);
+  };
+  if (s.step < 0 || s.step > total_steps()) damaged(fmt::format("step {} of a run of {}", s.step, total_steps()));
+  if (s.phase < 0 || size_t(s.phase) >= phases_.size() || s.step < phases_[size_t(s.phase)].first_step ||
+      s.step > phases_[size_t(s.phase)].last_step() || !(s.tokens >= 0))
+    damaged(fmt::format("phase {} at step {} after {} tokens", s.phase, s.step, s.tokens));
+  load(s, size_t(s.phase));
+  // Sequences there can have been: an epoch has one at least, each phase begins a new one, and rollbacks repeat steps but
+  // not the data.
+  double most = 0;
+  for (size_t i = 0; i <= phase_; ++i) most += double(phases_[i].steps) * double(phases_[i].largest_batch()) + 1;
+  most *= double(recipe_.train.max_rollbacks + 1);
+  if (double(position_.epoch) > most || double(position_.sequence_index) > most ||
+      (loader_->num_sources() == 1 && position_.sequence_index >= loader_->sequences_in_epoch(position_.epoch)))
+    damaged(fmt::format("sequence {} of epoch {} after {} steps is not in this data", position_.sequence_index,
+                        position_.epoch, s.step));
+  return s;
+}
+
+// From the checkpoint that the phase before has just ended with: the model gets longer positions, and all memory is
+// taken anew. Sequences of another length: a new epoch.
+void PretrainRun::next_phase() {
+  RunState s = folder_.read_latest();
+  if (loader_->num_sources() == 1) s.position = {s.position.epoch + 1, 0};
+  load(s, phase_ + 1);
+  console_.print(fmt::format("phase       {} of {}: sequences of {} tokens, lr {:.1e}, YaRN factor {:g}", phase_ + 1,
+                             phases_.size(), phase().sequence_length, phase().lr, phase().yarn_factor));
+}
+
+void PretrainRun::load(const RunState& s, size_t index) {
+  enter_phase(index);
+  position_ = s.position;
+  load_tensors(ctx(), trainer_->state(), folder_.state_tensors());
+  trainer_->resumed_at(s.step, s.tokens);
+  trainer_->load_window() = s.load;
+  trainer_->spike_guard().restore(s.good_losses);
+}
+
+void PretrainRun::save() {
+  const DType dtype = recipe_.train.precision == "bf16" ? DType::bf16 : DType::f32;
+  const RunState state{.step = trainer_->steps_done(),
+                       .phase = int64_t(phase_),
+                       .rollbacks = rollbacks_,
+                       .tokens = trainer_->tokens_done(),
+                       .train_seconds = train_seconds_,
+                       .position = position_,
+                       .load = trainer_->load_window(),
+                       .good_losses = trainer_->spike_guard().window()};
+  folder_.save(state, recipe_.log.keep, [&](const fs::path& folder) {
+    save_weights(ctx(), *model_, folder, dtype);
+    tokenizer_.save(folder);
+    save_tensors(ctx(), trainer_->state(), folder / "train" / "state.safetensors");
+    if (recipe_.train.ema_decay <= 0) return;
+    fs::create_directories(folder / "average");
+    trainer_->with_average(ctx(), [&] { save_weights(ctx(), *model_, folder / "average", dtype); });
+    tokenizer_.save(folder / "average");
+  });
+  save_due_ = false;
+}
+
+StepReport PretrainRun::train_step() {
+  const int64_t size = phase().batch_size(trainer_->tokens_done());
+  const SequenceBatch batch = loader_->batch(position_, size);
+  micro_batches_ = micro_batches(batch, phase().micro_batch_size, recipe_.data.mask_documents);
+  StepReport report = trainer_->step(ctx(), micro_batches_);
+  position_ = loader_->advance(position_, uint64_t(size));
+  return report;
+}
+
+// A single bad batch is left out, and that is all: its gradient was never applied. If they do not end, the weights are
+// bad: back to the last checkpoint, on with the data that comes now.
+void PretrainRun::handle_skip(const StepReport& report) {
+  console_.print(
+      fmt::format("step {}: {} ({:.4g}, gradient norm {:.4g}); the step is skipped, batch and norms are in {}",
+                  report.step, report.skipped, report.loss, report.grad_norm, (folder_.path() / "skipped").string()));
+  if (++skipped_in_a_row_ < kSkipsBeforeRollback) return;
+  const std::string advice =
+      fmt::format("lower train.lr or lengthen train.warmup (for --resume: in {}), or look at the batches",
+                  folder_.recipe().string());
+  if (!folder_.has_checkpoint())
+    user_error("{} steps in a row were skipped and there is no checkpoint to go back to: {} in {}", skipped_in_a_row_,
+               advice, (folder_.path() / "skipped").string());
+  if (++rollbacks_ > recipe_.train.max_rollbacks)
+    user_error("step {}: the loss does not recover after {} rollbacks (train.max_rollbacks): {} in {}", report.step,
+               recipe_.train.max_rollbacks, advice, (folder_.path() / "skipped").string());
+  const LoaderPosition go_on = position_;
+  const size_t phase_before = phase_;
+  load_latest();
+  skipped_in_a_row_ = 0;
+  save_due_ = false;
+  log_.emplace(folder_.path(), trainer_->steps_done());
+  log_->write({{"step", trainer_->steps_done()}, {"rolled_back_from", report.step}});
+  evaluate_if_due();
+  if (phase_ != phase_before) next_phase();  // the bad batches were its first ones
+  position_ = go_on;
+  console_.print(fmt::format("rolled back to step {} ({} of {}); the data goes on after the bad batches",
+                             trainer_->steps_done(), rollbacks_, recipe_.train.max_rollbacks));
+}
+
+bool PretrainRun::stop_is_requested() { return stop_requested; }
+
+bool PretrainRun::due(double every) const {
+  const double n = double(total_steps()), done = double(trainer_->steps_done());
+  return std::floor(done / n / every + 1e-9) > std::floor((done - 1) / n / every + 1e-9);
+}
+
+bool PretrainRun::run() {
+  stop_on_signals();
+  evaluate_if_due();
+  while (trainer_->steps_done() < total_steps()) {
+    if (trainer_->steps_done() == phase().last_step()) next_phase();
+    const auto begin = Clock::now();
+    const StepReport report = train_step();
+    const double seconds = seconds_since(begin);
+    train_seconds_ += seconds;
+    log_step(report, seconds);
+    if (!report.skipped.empty()) {
+      handle_skip(report);
+      if (trainer_->steps_done() != report.step) continue;  // rolled back
+      // The last step of a phase is saved whatever comes, so it is repeated until it is a good one.
+      if (report.step == phase().last_step()) {
+        trainer_->resumed_at(report.step - 1, trainer_->tokens_done() - double(report.tokens));
+        if (!stop_is_requested()) continue;
+      }
+    } else {
+      skipped_in_a_row_ = 0;
+    }
+    // Saved before evaluated: a crash in an evaluation must not cost the run.
+    // Not while steps are being skipped: the weights may be bad, and must not take the place of good ones.
+    const bool stop = stop_is_requested();
+    save_due_ |= due(recipe_.log.save_every) || stop || report.step == phase().last_step();
+    if (save_due_ && skipped_in_a_row_ == 0) save();
+    if (stop) {
+      console_.print(
+          fmt::format("stopped     at step {}: {}; continue with --resume", report.step,
+                      save_due_ ? "not saved, because it was skipped" : "saved in " + folder_.path().string()));
+      return false;
+    }
+    evaluate_if_due();
+  }
+  if (!log_evaluation(true)) {
+    console_.print("stopped     in the last evaluation: all steps are saved; --resume makes the evaluation");
+    return false;
+  }
+  log_needles();
+  show_balance();
+  show_samples();
+  refresh_report();
+  console_.print(fmt::format("done        {} steps in {}; the model is {}, its curves {}", total_steps(),
+                             human_time(train_seconds_), folder_.latest().string(),
+                             (folder_.path() / "report.html").string()));
+  return true;
+}
+
+}  // namespace minke

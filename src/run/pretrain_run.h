@@ -1,0 +1,108 @@
+// A pre-training run in a folder: recipe.toml (resolved), tokenizer/, data/ (token shards), log.jsonl, the same for
+// TensorBoard (events.out.tfevents.…), report.html (made again at each evaluation), checkpoints/step-N (Hugging Face
+// folders that also hold train/, the resumable state), latest, a link to the newest, and skipped/ with what was wrong
+// where a step was skipped. Puts together what the layers offer; the order of things is in PretrainRun::run.
+// Test: tests/app/pretrain_test.sh.
+#pragma once
+#include <filesystem>
+#include <optional>
+
+#include "data/loader.h"
+#include "data/tokenize_data.h"
+#include "report/console.h"
+#include "report/recorder.h"
+#include "run/run_folder.h"
+#include "run/settings.h"
+#include "tokenize/tokenizer.h"
+#include "train/trainer.h"
+
+namespace minke {
+
+// pretrain_data.cpp: tokenizer of the run: the one named, the one trained before, or a new one from the data.
+Tokenizer prepare_tokenizer(const Recipe& recipe, const RunFolder& run, int threads, Console& console);
+// Token shards of the run, made once; with data.weights a training set for each source, otherwise one. A run that has
+// begun reads its shards and never looks at the texts again: they may have changed, or be gone.
+Mixture prepare_data(const Recipe& recipe, const Tokenizer& tokenizer, const RunFolder& run, int threads,
+                     Console& console);
+
+struct Evaluation {
+  double nats_per_token = 0, bits_per_byte = 0;
+  int64_t tokens = 0;
+};
+
+// What a run computes with.
+struct RunMachine {
+  Context ctx;                                                // its randomness is keyed by the recipe's seed instead
+  std::string description;                                    // one line for people
+  std::function<double(const Context&, DType)> product_peak;  // FLOP/s of a large product: shares of the peak are of it
+};
+
+class PretrainRun {
+ public:
+  // resume: continue the run in `folder` if there is one; otherwise an existing run there is a UserError.
+  PretrainRun(Recipe recipe, fs::path folder, bool resume, const RunMachine& machine);
+
+  // Trains to the end, or until a signal: then it saves. False if it was stopped.
+  bool run();
+
+ private:
+  // pretrain_run.cpp
+  void announce();
+  void decide_steps();
+  // Model, trainer and loader for a phase; the weights are fresh. Everything of the phase before is given back first.
+  void enter_phase(size_t index);
+  // The latest checkpoint, in the phase in which it was saved.
+  RunState load_latest();
+  void load(const RunState& state, size_t phase);
+  void next_phase();
+  void save();
+  StepReport train_step();
+  void handle_skip(const StepReport& report);
+  const Phase& phase() const { return phases_[phase_]; }
+  int64_t total_steps() const { return phases_.back().last_step(); }
+  static bool stop_is_requested();
+  bool due(double every) const;  // the step just done completes another `every` share of the run
+  const Context& ctx() const { return ctx_; }
+
+  // pretrain_log.cpp
+  // What [log] asks for can be done with this tokenizer and these lengths: said now, not at the first evaluation.
+  void check_log() const;
+  // On log.eval_tokens of the held-out text; the last one on all of it, or until a signal.
+  Evaluation evaluate(bool last);
+  void log_start();
+  void log_step(const StepReport& report, double seconds);
+  void log_load(const StepReport& report);
+  // What is shown after certain steps, if the step just done is one. A run that goes on from there makes it again.
+  void evaluate_if_due();
+  // The last one takes long, so it can be stopped: then false, and nothing of it is written.
+  bool log_evaluation(bool last);
+  void log_needles();
+  void show_samples();
+  void show_balance();
+  void refresh_report();
+  // Batch and norms of a step that is skipped, for whoever wants to know why.
+  void dump_skip(const StepReport& report);
+
+  Recipe recipe_;
+  RunFolder folder_;
+  Context ctx_;
+  std::string machine_;  // described in one line
+  Console console_;
+  Tokenizer tokenizer_;
+  Mixture data_;
+  Config config_;
+  std::vector<Phase> phases_;
+  size_t phase_ = 0, largest_phase_ = 0;  // the one under way; the one that takes the most memory
+  std::optional<Loader> loader_;
+  LoaderPosition position_;
+  std::optional<Model> model_;
+  std::optional<Trainer> trainer_;
+  std::optional<Recorder> log_;
+  std::vector<TokenBatch> micro_batches_;  // of the step under way
+  int64_t skipped_in_a_row_ = 0, rollbacks_ = 0;
+  bool save_due_ = false;
+  double train_seconds_ = 0, recent_rate_ = 0;
+  double peak_ = 0;  // FLOP/s of a large product
+};
+
+}  // namespace minke

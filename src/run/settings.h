@@ -1,0 +1,20 @@
+// What each layer is given for a recipe: pure functions, one a layer. Test: tests/run/settings_test.cpp.
+#pragma once
+#include "data/documents.h"
+#include "data/packing.h"
+#include "model/block.h"
+#include "run/phases.h"
+#include "tokenize/tokenizer.h"
+#include "train/trainer.h"
+
+namespace minke {
+
+DocumentOptions document_options(const Recipe& recipe);
+HeldOutOptions held_out_options(const Recipe& recipe);
+// eos: the token that ends a document in the shards, −1 for none.
+PackingOptions packing_options(const Recipe& recipe, const Phase& phase, const Tokenizer& tokenizer, int32_t eos);
+Precision precision(const Recipe& recipe);
+Recompute recompute(const Recipe& recipe);
+TrainSettings train_settings(const Recipe& recipe, const Phase& phase);
+
+}  // namespace minke

@@ -1,3 +1,0 @@
-find_package(tomlplusplus REQUIRED)
-get_target_property(toml_include tomlplusplus::tomlplusplus INTERFACE_INCLUDE_DIRECTORIES)
-target_include_directories(minke_train SYSTEM PRIVATE ${toml_include})  # not its library: train/toml_parser.h
