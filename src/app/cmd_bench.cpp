@@ -28,7 +28,7 @@ struct Options {
 void announce(Sheet& sheet, const Runtime& runtime) {
   sheet.line("machine", runtime.description(),
              {{"description", runtime.description()},
-              {"isa", runtime.ctx().kernels->name},
+              {"isa", runtime.ctx().backend->name()},
               {"threads", runtime.ctx().threads->count()},
               {"memory_bytes", machine_memory()}});
 }

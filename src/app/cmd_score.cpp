@@ -24,7 +24,7 @@ struct ScoreOptions {
 
 std::vector<float> to_host(const Context& ctx, const Operand& o) {
   std::vector<float> host(size_t(o.size()));
-  ctx.kernels->download(ctx, {.device = o, .host = host.data()});
+  ctx.backend->download(ctx, {.device = o, .host = host.data()});
   return host;
 }
 
@@ -46,7 +46,7 @@ std::vector<float> all_logits(const Context& ctx, const Model& model, const Oper
     const ArenaScope scope(*ctx.scratch);
     const Operand out = ctx.scratch->take(DType::f32, {end - begin, vocab});
     model.head().logits(ctx, h.slice(0, begin, end), out);
-    ctx.kernels->download(ctx, {.device = out, .host = logits.data() + begin * vocab});
+    ctx.backend->download(ctx, {.device = out, .host = logits.data() + begin * vocab});
   }
   return logits;
 }
@@ -94,7 +94,7 @@ void score(const ScoreOptions& o) {
   const auto num_tokens = Model::tokens_per_batch(model.config(), b, t, true);
   Arena measure;
   model.lay_out_saved(measure, num_tokens, o.grad);
-  Arena arena(*ctx.memory, measure.high_water());
+  Arena arena(ctx.backend->memory(), measure.high_water());
   const ModelSaved saved = model.lay_out_saved(arena, num_tokens, o.grad);
   BatchBuffers buffers(ctx, n, depths);
   const auto& batches = buffers.fill(ctx, ids, targets, b, t);

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "core/machine_memory.h"
+#include "kernels/cpu/backend.h"
 
 namespace minke {
 
@@ -14,22 +15,36 @@ void add_runtime_flags(CLI::App& command, RuntimeOptions& options) {
   command.add_option("--seed", options.seed, "Seed of all randomness")->capture_default_str();
 }
 
+namespace {
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+Backend& chosen_backend() {
+  const std::string backend = environment("MINKE_BACKEND"), isa = environment("MINKE_ISA");
+  if (isa == "reference")
+    user_error(
+        "MINKE_ISA names an instruction set of the cpu backend; for the reference backend: MINKE_BACKEND=reference");
+  if (backend.empty() || backend == "cpu") return cpu_backend(isa);
+  if (backend != "reference") user_error("MINKE_BACKEND=\"{}\": there are cpu and reference", backend);
+  if (!isa.empty()) user_error("MINKE_ISA={} has no meaning with MINKE_BACKEND=reference: leave one out", isa);
+  return reference_backend();
+}
+
+}  // namespace
+
 // Scratch is address space, not memory: pages come when they are first touched, so half the machine is only a bound.
 Runtime::Runtime(const RuntimeOptions& options)
     : threads_(options.threads > 0 ? options.threads : hardware_threads()),
       scratch_(host_memory(), machine_memory() / 2) {
-  const char* isa = std::getenv("MINKE_ISA");
-  const std::string_view wanted = isa ? isa : "";
-  ctx_ = {.kernels = wanted == "reference" ? &reference_kernels() : &cpu_kernels(wanted),
-          .memory = &host_memory(),
-          .threads = &threads_,
-          .scratch = &scratch_,
-          .rng = {.seed = options.seed}};
+  ctx_ = {.backend = &chosen_backend(), .threads = &threads_, .scratch = &scratch_, .rng = {.seed = options.seed}};
 }
 
 std::string Runtime::description() const {
-  return fmt::format("minke {} · {} · {} thread{} · {:.1f} GiB memory", kVersion, ctx_.kernels->name, threads_.count(),
-                     threads_.count() == 1 ? "" : "s", double(machine_memory()) / (1 << 30));
+  return fmt::format("minke {} · {} · {} thread{} · {:.1f} GiB memory", kVersion, ctx_.backend->name(),
+                     threads_.count(), threads_.count() == 1 ? "" : "s", double(machine_memory()) / (1 << 30));
 }
 
 }  // namespace minke

@@ -1,10 +1,10 @@
-// Runtime: what a run computes with: the backend (best instruction set, or the one MINKE_ISA names), threads, scratch and
-// the Context over them. The first line of every run says what is used. The only place below which no environment
-// variable is read.
+// Runtime: what a run computes with: the backend (cpu with the best instruction set or the one MINKE_ISA names, or the one
+// MINKE_BACKEND names: cpu, reference), threads, scratch and the Context over them. The first line of every run says what
+// is used. The only place below which no environment variable is read.
 #pragma once
 #include <string>
 
-#include "kernels/ops.h"
+#include "kernels/backend.h"
 
 namespace CLI {
 class App;

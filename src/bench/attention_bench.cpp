@@ -36,7 +36,7 @@ void training(Suite& suite, DType compute, const Shape& s) {
                               .compute = compute};
   const double pairs = double(s.batch * s.heads) * double(s.length) * double(s.length + 1) / 2,
                dqk = double(s.dk + s.dr), dv = double(s.dv);
-  suite.operations(forward_name, compute, 2 * (dqk + dv) * pairs, [&] { ctx.kernels->attention(ctx, forward); });
+  suite.operations(forward_name, compute, 2 * (dqk + dv) * pairs, [&] { ctx.backend->attention(ctx, forward); });
   const AttentionBackwardArgs backward{.forward = forward,
                                        .dout = o.random(compute, {n, s.heads, s.dv}),
                                        .dq = o.empty(compute, {n, s.heads, s.dk + s.dr}),
@@ -44,7 +44,7 @@ void training(Suite& suite, DType compute, const Shape& s) {
                                        .dk_rope = rope(),
                                        .dv = o.empty(compute, {n, s.kv_heads, s.dv})};
   suite.operations(backward_name, compute, 2 * (3 * dqk + 2 * dv) * pairs,
-                   [&] { ctx.kernels->attention_backward(ctx, backward); });
+                   [&] { ctx.backend->attention_backward(ctx, backward); });
 }
 
 void decoding(Suite& suite, DType compute, int64_t cached, int64_t heads, int64_t latent, int64_t dr) {
@@ -55,7 +55,7 @@ void decoding(Suite& suite, DType compute, int64_t cached, int64_t heads, int64_
   suite.bytes(
       fmt::format("{} latent cache {} keys heads={} {}/{}", name_of(compute), cached, heads, latent + dr, latent),
       double(cache.bytes()), [&] {
-        ctx.kernels->cached_attention(ctx, {.q = q,
+        ctx.backend->cached_attention(ctx, {.q = q,
                                             .k = cache,
                                             .v = cache.slice(2, 0, latent),
                                             .out = out,

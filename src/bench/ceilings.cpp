@@ -34,8 +34,8 @@ void try_own_product(const Context& ctx, DType dtype, double seconds, Ceiling& c
   const Operand a = operands.random(dtype, {kSize, kSize}), c = operands.empty(dtype, {kSize, kSize}),
                 b = operands.packed(operands.random(dtype, {kSize, kSize}), dtype);
   const Timing t = measure(seconds, [&] {
-    ctx.kernels->gemm(ctx, {.a = a, .b = b, .c = c, .compute = dtype});
-    ctx.kernels->synchronize(ctx);
+    ctx.backend->gemm(ctx, {.a = a, .b = b, .c = c, .compute = dtype});
+    ctx.backend->synchronize(ctx);
   });
   ceiling.tries.push_back(rated("packed product 1024³", kProduct, t));
 }
@@ -75,8 +75,8 @@ Ceiling product_ceiling(const Context& ctx, DType dtype, double seconds, bool li
 
 Ceiling read_ceiling(const Context& ctx, double seconds, int64_t bytes) {
   Ceiling ceiling;
-  const Tensor memory(*ctx.memory, DType::f32, {bytes / 4});
-  ctx.kernels->fill(ctx, {.dst = memory, .value = 1});  // a page that was never written may be the one page of zeros
+  const Tensor memory(ctx.backend->memory(), DType::f32, {bytes / 4});
+  ctx.backend->fill(ctx, {.dst = memory, .value = 1});  // a page that was never written may be the one page of zeros
   const Operand all = Operand::of(memory.operand().data, DType::u8, {bytes});
   for (const bool prefetch : {false, true}) {
     for (const int streams : {1, 2, 4, 8}) {

@@ -24,7 +24,7 @@ class Products {
     gemm(packed, {.a = a, .b = panels, .c = c}, double(m * n * k));
     if (m >= 512) gemm(plain, {.a = a, .b = o.random(compute_, {k, n}), .c = c}, double(m * n * k));
     suite_.bytes(pack, double(k * n) * 4, [&] {
-      ctx_.kernels->pack_weight(ctx_, {.b = w.transposed(), .packed = panels, .compute = compute_});
+      ctx_.backend->pack_weight(ctx_, {.b = w.transposed(), .packed = panels, .compute = compute_});
     });
   }
 
@@ -53,7 +53,7 @@ class Products {
     for (int64_t i = 0; i < count; ++i) {
       Part& p = parts[size_t(i)];
       constexpr size_t kArenaBytes = size_t(16) << 20;
-      p.arena = std::make_unique<Arena>(*ctx_.memory, kArenaBytes);
+      p.arena = std::make_unique<Arena>(ctx_.backend->memory(), kArenaBytes);
       p.ctx = ctx_, p.ctx.threads = &p.threads, p.ctx.scratch = p.arena.get();
       const int64_t begin = i * rows / count, end = (i + 1) * rows / count;
       p.gemm = {.a = dy.slice(0, begin, end).transposed(),
@@ -65,9 +65,9 @@ class Products {
     suite_.operations(name, compute_, 2 * double(rows * in * out), [&] {
       ctx_.threads->for_each(count, [&](int64_t i, int) {
         const Part& p = parts[size_t(i)];
-        p.ctx.kernels->gemm(p.ctx, p.gemm);
+        p.ctx.backend->gemm(p.ctx, p.gemm);
       });
-      for (int64_t i = 1; i < count; ++i) ctx_.kernels->add(ctx_, {.x = parts[size_t(i)].gemm.c, .y = dw});
+      for (int64_t i = 1; i < count; ++i) ctx_.backend->add(ctx_, {.x = parts[size_t(i)].gemm.c, .y = dw});
     });
   }
 
@@ -93,7 +93,7 @@ class Products {
  private:
   void gemm(const std::string& name, GemmArgs args, double multiplications) {
     args.compute = compute_;
-    suite_.operations(name, compute_, 2 * multiplications, [&] { ctx_.kernels->gemm(ctx_, args); });
+    suite_.operations(name, compute_, 2 * multiplications, [&] { ctx_.backend->gemm(ctx_, args); });
   }
 
   Suite& suite_;

@@ -42,15 +42,15 @@ void Suite::row(BenchRow row, double work, const std::function<const Ceiling&()>
   row.ceiling = ceiling().best().rate, row.ceiling_per_core = ceiling().rate_per_core();
   const auto synchronous = [&] {
     run();
-    ctx_.kernels->synchronize(ctx_);
+    ctx_.backend->synchronize(ctx_);
   };
   const Timing warm = measure(seconds_, synchronous);
   row.rate = work / warm.best;
   row.rate_per_core = warm.core_seconds > 0 ? work / warm.core_seconds : 0;
   row.milliseconds = warm.best * 1e3;
   row.runs = warm.runs;
-  if (!sweep_) sweep_ = Tensor(*ctx_.memory, DType::f32, {kSwept / 4});
-  row.cold_rate = work / measure(0, synchronous, [&] { ctx_.kernels->fill(ctx_, {.dst = sweep_, .value = 1}); }).best;
+  if (!sweep_) sweep_ = Tensor(ctx_.backend->memory(), DType::f32, {kSwept / 4});
+  row.cold_rate = work / measure(0, synchronous, [&] { ctx_.backend->fill(ctx_, {.dst = sweep_, .value = 1}); }).best;
   show_(row);
 }
 

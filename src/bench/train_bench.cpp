@@ -93,10 +93,11 @@ TrainBenchResult train_bench(const Context& outer, const TrainBenchOptions& opti
   result.parameters = counts.total + counts.mtp_unique;
   result.tokens_per_step = r.train.batch_size * t;
   result.flops = training_flops(config, t);
-  result.weights = weight_bytes(config, r, outer.kernels);
+  result.weights = weight_bytes(config, r, outer.backend);
 
-  TimedTable table(outer, {.vocabulary = config.vocab_size, .experts = config.n_routed_experts});
-  const Context& ctx = table.ctx();
+  TimedBackend timed(*outer.backend, {.vocabulary = config.vocab_size, .experts = config.n_routed_experts});
+  Context ctx = outer;
+  ctx.backend = &timed;
   Model model(ctx, config, precision(r), t);  // address space only, so far
   model.set_recompute(recompute(r));
   result.activation_bytes = double(PlainExecutor::activation_bytes(model, phase.micro_batch_size, t));
@@ -120,7 +121,7 @@ TrainBenchResult train_bench(const Context& outer, const TrainBenchOptions& opti
                       0);
   LoaderPosition position;
   for (int64_t i = 0; i < options.warmup_steps; ++i) step(ctx, trainer, loader, position, r, result);
-  table.clear();
+  timed.clear();
   double loading = 0;
   const std::clock_t core_begin = std::clock();
   for (int64_t i = 0; i < options.steps; ++i) {
@@ -134,7 +135,7 @@ TrainBenchResult train_bench(const Context& outer, const TrainBenchOptions& opti
 
   double rest = std::accumulate(result.step_seconds.begin(), result.step_seconds.end(), 0.0) - loading;
   for (int i = 0; i < kNumWorks; ++i) {
-    const Booking& b = table.bookings()[size_t(i)];
+    const Booking& b = timed.bookings()[size_t(i)];
     if (b.calls > 0) result.parts.push_back({name_of(Work(i)), b.seconds / n, b.flops / n});
     rest -= b.seconds;
   }

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/timed_table.h"
+#include "bench/timed_backend.h"
 #include "core/files.h"
 #include "run/memory_estimate.h"
 #include "spec/counts.h"

@@ -15,7 +15,7 @@ namespace minke {
 
 enum class Packing : uint8_t {
   none,  // plain strided
-  panels,  // a GEMM right-hand side in the backend's own order (Kernels::pack_weight); shape is the logical [K,N] or [G,K,N]
+  panels,  // a GEMM right-hand side in the backend's own order (Backend::pack_weight); shape is the logical [K,N] or [G,K,N]
 };
 
 struct Operand {

@@ -21,7 +21,7 @@ Likelihood::Likelihood(const Context& ctx, Model& model, int64_t max_length, int
     : model_(&model),
       max_length_(max_length),
       batch_(batch),
-      arena_(*ctx.memory, saved_bytes(model, max_length * batch)),
+      arena_(ctx.backend->memory(), saved_bytes(model, max_length * batch)),
       buffers_(ctx, max_length * batch, 0) {
   check(max_length <= model.max_positions(), "Likelihood: the model has rotary positions for max_length");
 }
@@ -58,7 +58,7 @@ void Likelihood::run(const Context& ctx, const Continuation* first, int64_t coun
   model_->forward(ctx, batches, saved);
   // Logits of a few rows at a time, and only where something is asked for.
   const int64_t vocab = model_->config().vocab_size;
-  const Tensor logits(*ctx.memory, DType::f32, {kLogitRows, vocab});
+  const Tensor logits(ctx.backend->memory(), DType::f32, {kLogitRows, vocab});
   std::vector<float> host(static_cast<size_t>(kLogitRows * vocab));
   const size_t begin_out = out.size();
   out.resize(begin_out + size_t(count), {0, true});
@@ -67,7 +67,7 @@ void Likelihood::run(const Context& ctx, const Continuation* first, int64_t coun
     if (std::all_of(targets.begin() + begin, targets.begin() + end, [](int32_t t) { return t < 0; })) continue;
     const Operand rows = logits.operand().slice(0, 0, end - begin);
     model_->head().logits(ctx, saved.h.slice(0, begin, end), rows);
-    ctx.kernels->download(ctx, {.device = rows, .host = host.data()});
+    ctx.backend->download(ctx, {.device = rows, .host = host.data()});
     for (int64_t n = begin; n < end; ++n) {
       const int32_t target = targets[size_t(n)];
       if (target < 0) continue;

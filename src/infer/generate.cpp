@@ -8,9 +8,9 @@ Generator::Generator(const Context& ctx, const Model& model, int64_t max_tokens,
     : model_(&model),
       cache_(ctx, model, max_tokens),
       chunk_(std::min(prefill_chunk, max_tokens)),
-      ids_(*ctx.memory, DType::i32, {2, chunk_}),
-      h_(*ctx.memory, model.precision().activation, {chunk_, model.config().hidden_size}),
-      logits_(*ctx.memory, DType::f32, {1, model.config().vocab_size}),
+      ids_(ctx.backend->memory(), DType::i32, {2, chunk_}),
+      h_(ctx.backend->memory(), model.precision().activation, {chunk_, model.config().hidden_size}),
+      logits_(ctx.backend->memory(), DType::f32, {1, model.config().vocab_size}),
       host_logits_(size_t(model.config().vocab_size)) {
   check(max_tokens >= 1 && max_tokens <= model.max_positions(), "Generator: max_tokens");
 }
@@ -30,13 +30,13 @@ std::span<const float> Generator::feed(const Context& ctx, std::span<const int32
     batch.sequence_offsets = {0, n};
     batch.tokens = ids_.operand().at(0, 0).slice(0, 0, n);
     batch.positions = ids_.operand().at(0, 1).slice(0, 0, n);
-    ctx.kernels->upload(ctx, {.host = tokens.data() + begin, .device = batch.tokens});
-    ctx.kernels->upload(ctx, {.host = positions.data(), .device = batch.positions});
+    ctx.backend->upload(ctx, {.host = tokens.data() + begin, .device = batch.tokens});
+    ctx.backend->upload(ctx, {.host = positions.data(), .device = batch.positions});
     const Operand h = h_.operand().slice(0, 0, n);
     model_->forward_cached(ctx, batch, cache_.layers(), h);
     if (begin + size_t(n) == tokens.size()) model_->head().logits(ctx, h.slice(0, n - 1, n), logits_);
   }
-  ctx.kernels->download(ctx, {.device = logits_, .host = host_logits_.data()});
+  ctx.backend->download(ctx, {.device = logits_, .host = host_logits_.data()});
   return host_logits_;
 }
 

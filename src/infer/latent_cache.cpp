@@ -8,14 +8,14 @@ LatentCache::LatentCache(const Context& ctx, const Model& model, int64_t max_tok
   for (int64_t l = 0; l < c.num_hidden_layers; ++l) {
     LayerCache layer;
     if (c.attention == AttentionKind::mla) {
-      memory_.emplace_back(*ctx.memory, dtype,
+      memory_.emplace_back(ctx.backend->memory(), dtype,
                            std::initializer_list<int64_t>{max_tokens, c.kv_lora_rank + c.qk_rope_head_dim});
       layer.latent = memory_.back();
     } else {
-      memory_.emplace_back(*ctx.memory, dtype,
+      memory_.emplace_back(ctx.backend->memory(), dtype,
                            std::initializer_list<int64_t>{max_tokens, c.num_key_value_heads, c.head_dim});
       layer.k = memory_.back();
-      memory_.emplace_back(*ctx.memory, dtype,
+      memory_.emplace_back(ctx.backend->memory(), dtype,
                            std::initializer_list<int64_t>{max_tokens, c.num_key_value_heads, c.head_dim});
       layer.v = memory_.back();
     }

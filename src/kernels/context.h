@@ -1,5 +1,5 @@
-// Context: the first argument of everything that computes. It names the backend (kernels table and memory), the threads,
-// the scratch arena, the stream and the randomness. Model code passes it on and never asks which device it is on.
+// Context: the first argument of everything that computes. It names the backend (kernels/backend.h), the threads, the
+// scratch arena, the stream and the randomness. Model code passes it on and never asks which device it is on.
 #pragma once
 #include <cstdint>
 
@@ -9,19 +9,19 @@
 
 namespace minke {
 
-struct Kernels;
+class Backend;
 
-// An order of execution on a device. The CPU runs everything at once and in order, so both are trivial there.
+// An order of execution on a device: what one stream is given runs in that order; between streams only events order
+// (Backend::record, wait). The CPU runs everything at once, so both are trivial there.
 struct Stream {
   int id = 0;
 };
 struct Event {
-  uint64_t ticket = 0;
+  uint64_t ticket = 0;  // the backend's
 };
 
 struct Context {
-  const Kernels* kernels = nullptr;
-  Memory* memory = nullptr;  // device memory of the backend
+  Backend* backend = nullptr;
   Threads* threads = nullptr;
   Arena* scratch = nullptr;  // temporaries of one phase, taken under an ArenaScope
   Stream stream;

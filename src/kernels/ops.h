@@ -1,5 +1,5 @@
-// Every operation of minke, declared once with its equation. A backend is a table of these (Kernels); `reference` is
-// plain loops over a scalar type (its f64 form carries the gradient checks), `cpu` is SIMD chosen at start-up.
+// Every operation of minke, declared once with its equation. A backend (backend.h) computes them; `reference` is plain
+// loops over a scalar type (its f64 form carries the gradient checks), `cpu` is SIMD chosen at start-up.
 // Letters: N tokens, D hidden, H heads, V vocabulary, E experts, K chosen experts (or the inner dimension of a product),
 // R rows after dispatch (N·K), F width of an FFN.
 //
@@ -13,8 +13,6 @@
 // Tests: tests/kernels/ (each op against `reference` over a grid; `reference` by finite differences in f64).
 #pragma once
 #include <cstdint>
-#include <string>
-#include <string_view>
 
 #include "kernels/context.h"
 
@@ -262,7 +260,7 @@ struct DownloadArgs {
   void* host;
 };  // contiguous bytes; returns when they have arrived
 
-// X-macro: every op once, as (name, Args). The table, the poison backend's wrappers and the support table are made from it.
+// X-macro: every op once, as (name, Args). Backend, its implementations and its wrappers are made from it.
 // clang-format off
 #define MINKE_OPS(X)                                                                                                  \
   X(gemm, GemmArgs) X(pack_weight, PackWeightArgs)                                                                    \
@@ -277,25 +275,5 @@ struct DownloadArgs {
   X(sum_squares, SumSquaresArgs)                                                                                      \
   X(upload, UploadArgs) X(download, DownloadArgs)
 // clang-format on
-
-struct Kernels {
-  const char* name = "";  // "reference", "cpu avx512_bf16", …
-#define MINKE_DECLARE_OP(op, Args) void (*op)(const Context&, const Args&) = nullptr;
-  MINKE_OPS(MINKE_DECLARE_OP)
-#undef MINKE_DECLARE_OP
-  // Bytes of the packed form of a [K,N] right-hand side (per group). Pure.
-  size_t (*packed_bytes)(int64_t k, int64_t n, DType compute) = nullptr;
-  void (*record)(const Context&, Event&) = nullptr;
-  void (*wait)(const Context&, const Event&) = nullptr;
-  void (*synchronize)(const Context&) = nullptr;
-};
-
-// Names of the ops the table lacks, "" if none; asked when a model is built, never mid-step.
-std::string missing_ops(const Kernels& kernels);
-
-const Kernels& reference_kernels();
-// The best table for this machine, or the one named ("baseline", "avx2", "avx512", "avx512_bf16", "amx_bf16": the last only
-// by name). UserError if the machine lacks it.
-const Kernels& cpu_kernels(std::string_view isa = "");
 
 }  // namespace minke

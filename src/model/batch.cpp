@@ -4,7 +4,7 @@ namespace minke {
 
 BatchBuffers::BatchBuffers(const Context& ctx, int64_t max_tokens, int64_t depths) : max_tokens_(max_tokens) {
   for (int64_t k = 0; k <= depths; ++k)
-    memory_.emplace_back(*ctx.memory, DType::i32, std::initializer_list<int64_t>{5, max_tokens});
+    memory_.emplace_back(ctx.backend->memory(), DType::i32, std::initializer_list<int64_t>{5, max_tokens});
   batches_.resize(size_t(depths) + 1);
 }
 
@@ -38,7 +38,7 @@ const std::vector<Batch>& BatchBuffers::fill(const Context& ctx, std::span<const
     for (int64_t s = 0; s <= num_sequences; ++s) b.sequence_offsets[s] = s * length;
     const auto upload = [&](Row row) {
       const Operand o = memory_[depth].operand().at(0, row).slice(0, 0, n);
-      ctx.kernels->upload(ctx, {.host = rows_[row].data(), .device = o});
+      ctx.backend->upload(ctx, {.host = rows_[row].data(), .device = o});
       return o;
     };
     b.tokens = upload(kTokens);

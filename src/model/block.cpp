@@ -72,8 +72,8 @@ void Block::attention_forward(const Context& ctx, const Batch& batch, const Bloc
     if (cache) gqa.forward_cached(ctx, batch, s.a, w.attention_out, s.gqa, *cache);
     else gqa.forward(ctx, batch, s.a, w.attention_out, s.gqa);
   }
-  ctx.kernels->copy(ctx, {.src = s.x, .dst = s.x_mid});
-  ctx.kernels->add(ctx, {.x = w.attention_out, .y = s.x_mid});
+  ctx.backend->copy(ctx, {.src = s.x, .dst = s.x_mid});
+  ctx.backend->add(ctx, {.x = w.attention_out, .y = s.x_mid});
   ffn_norm_.forward(ctx, s.x_mid, s.u, s.rstd_ffn);
   if (moe_) {
     const bool replay = size_t(layer_) < batch.replay_experts.size();
@@ -95,11 +95,11 @@ void Block::combine_forward(const Context& ctx, const BlockSaved& s, const Block
 }
 
 void Block::finish_forward(const Context& ctx, const Operand& x_out, const BlockSaved& s, const BlockWork& w) const {
-  ctx.kernels->copy(ctx, {.src = s.x_mid, .dst = x_out});
-  if (!moe_ || config_->n_shared_experts > 0) ctx.kernels->add(ctx, {.x = w.ffn_out, .y = x_out});
+  ctx.backend->copy(ctx, {.src = s.x_mid, .dst = x_out});
+  if (!moe_ || config_->n_shared_experts > 0) ctx.backend->add(ctx, {.x = w.ffn_out, .y = x_out});
   if (!moe_) return;
   moe_->finish_combine(ctx, s.moe);
-  ctx.kernels->add(ctx, {.x = w.routed_out, .y = x_out});
+  ctx.backend->add(ctx, {.x = w.routed_out, .y = x_out});
 }
 
 void Block::forward(const Context& ctx, const Batch& batch, const Operand& x_out, const BlockSaved& s,
@@ -126,7 +126,7 @@ void Block::recompute(const Context& ctx, const Batch& batch, Recompute what, co
 // ---- B --------------------------------------------------------------------------------------------------------------
 
 void Block::combine_backward(const Context& ctx, const Operand& dx, const BlockSaved& s, const BlockWork& w) const {
-  ctx.kernels->copy(ctx, {.src = dx, .dst = w.dy});
+  ctx.backend->copy(ctx, {.src = dx, .dst = w.dy});
   if (moe_) moe_->begin_combine_backward(ctx, w.dy, s.moe, w.moe);
 }
 
@@ -143,7 +143,7 @@ void Block::attention_backward_input(const Context& ctx, const Batch& batch, con
                                      const BlockWork& w) const {
   if (moe_) moe_->route_backward_input(ctx, batch, w.du_routed, w.du, s.moe, w.moe);
   ffn_norm_.backward_input(ctx, s.x_mid, s.rstd_ffn, w.du, dx, true);
-  ctx.kernels->copy(ctx, {.src = dx, .dst = attention_dy(w)});
+  ctx.backend->copy(ctx, {.src = dx, .dst = attention_dy(w)});
   if (const Mla* mla = std::get_if<Mla>(&attention_)) mla->backward_input(ctx, batch, w.da, s.mla, w.mla);
   else std::get<Gqa>(attention_).backward_input(ctx, batch, w.da, s.gqa, w.gqa);
   attention_norm_.backward_input(ctx, s.x, s.rstd_attention, w.da, dx, true);

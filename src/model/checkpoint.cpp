@@ -17,11 +17,11 @@ Operand part_of(const Operand& storage, int64_t begin, int64_t size) {
 
 void upload_f32(const Context& ctx, const std::vector<float>& host, const Operand& to) {
   if (to.dtype == DType::f32) {
-    ctx.kernels->upload(ctx, {.host = host.data(), .device = to});
+    ctx.backend->upload(ctx, {.host = host.data(), .device = to});
   } else {
     check(to.dtype == DType::f64, "upload_f32: masters are f32 or f64");
     const std::vector<double> wide(host.begin(), host.end());
-    ctx.kernels->upload(ctx, {.host = wide.data(), .device = to});
+    ctx.backend->upload(ctx, {.host = wide.data(), .device = to});
   }
 }
 
@@ -106,7 +106,7 @@ void save_weights(const Context& ctx, const Model& model, const std::filesystem:
     content.tensors.push_back(
         {.name = t.name, .dtype = as, .shape = t.shape, .produce = [&, from = t.master, as]() -> const void* {
            host.resize(size_t(from.size()));
-           ctx.kernels->download(ctx, {.device = from, .host = host.data()});
+           ctx.backend->download(ctx, {.device = from, .host = host.data()});
            if (as == DType::f32) return host.data();
            narrow.resize(host.size());
            std::transform(host.begin(), host.end(), narrow.begin(), [](float v) { return bf16(v); });
@@ -123,7 +123,7 @@ void save_tensors(const Context& ctx, const NamedOperands& tensors, const std::f
     all.push_back(
         {.name = name, .dtype = operand.dtype, .shape = {operand.size()}, .produce = [&, o = operand]() -> const void* {
            host.resize(o.bytes());
-           ctx.kernels->download(ctx, {.device = o, .host = host.data()});
+           ctx.backend->download(ctx, {.device = o, .host = host.data()});
            return host.data();
          }});
   }
@@ -140,7 +140,7 @@ void load_tensors(const Context& ctx, const NamedOperands& tensors, const std::f
   }
   for (const auto& [name, operand] : tensors) {
     const TensorInfo& t = saved.at(name);
-    ctx.kernels->upload(ctx, {.host = t.bytes.data(), .device = operand});
+    ctx.backend->upload(ctx, {.host = t.bytes.data(), .device = operand});
   }
 }
 

@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "core/memory.h"
-#include "kernels/ops.h"
+#include "kernels/backend.h"
 
 namespace minke {
 

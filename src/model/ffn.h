@@ -31,7 +31,7 @@ struct Ffn {
 
   void forward(const Context& ctx, const Operand& x, const Operand& y, const FfnSaved& s) const {
     gate_up.forward(ctx, x, s.gate_up);
-    ctx.kernels->swiglu(ctx, {.gate_up = s.gate_up, .y = s.h});
+    ctx.backend->swiglu(ctx, {.gate_up = s.gate_up, .y = s.h});
     down.forward(ctx, s.h, y);
   }
   void backward_input(const Context& ctx, const Operand& dy, const Operand& dx, const FfnSaved& s,
@@ -39,7 +39,7 @@ struct Ffn {
     const ArenaScope scope(*ctx.scratch);
     const Operand dh = ctx.scratch->take(s.h.dtype, {s.h.shape[0], s.h.shape[1]});
     down.backward_input(ctx, dy, dh);
-    ctx.kernels->swiglu_backward(ctx, {.gate_up = s.gate_up, .dy = dh, .d_gate_up = w.d_gate_up, .d_row_weight = {}});
+    ctx.backend->swiglu_backward(ctx, {.gate_up = s.gate_up, .dy = dh, .d_gate_up = w.d_gate_up, .d_row_weight = {}});
     gate_up.backward_input(ctx, w.d_gate_up, dx);
   }
   void backward_weight(const Context& ctx, const Operand& x, const Operand& dy, const FfnSaved& s,

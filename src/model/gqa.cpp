@@ -79,7 +79,7 @@ AttentionArgs Gqa::attention_args(const Batch& batch, const GqaSaved& s) const {
 
 void Gqa::forward(const Context& ctx, const Batch& batch, const Operand& x, const Operand& y, const GqaSaved& s) const {
   project(ctx, batch, x, s);
-  ctx.kernels->attention(ctx, attention_args(batch, s));
+  ctx.backend->attention(ctx, attention_args(batch, s));
   o_.forward(ctx, s.o.merged(1), y);
 }
 
@@ -89,7 +89,7 @@ void Gqa::backward_input(const Context& ctx, const Batch& batch, const Operand& 
     const ArenaScope scope(*ctx.scratch);
     const Operand d_o = ctx.scratch->take(s.o.dtype, {s.o.shape[0], s.o.shape[1], s.o.shape[2]});
     o_.backward_input(ctx, w.dy, d_o.merged(1));
-    ctx.kernels->attention_backward(
+    ctx.backend->attention_backward(
         ctx, {.forward = attention_args(batch, s), .dout = d_o, .dq = w.d_q, .dk = w.d_k, .dk_rope = {}, .dv = w.d_v});
   }
   rope_->backward(ctx, w.d_q, batch.positions);
@@ -119,12 +119,12 @@ void Gqa::forward_cached(const Context& ctx, const Batch& batch, const Operand& 
   const int64_t n = x.shape[0], cached = cache.length + n;
   check(cached <= cache.k.shape[0], "Gqa::forward_cached: the cache is full");
   project(ctx, batch, x, s);
-  ctx.kernels->copy(ctx, {.src = s.k, .dst = cache.k.slice(0, cache.length, cached)});
-  ctx.kernels->copy(ctx, {.src = s.v, .dst = cache.v.slice(0, cache.length, cached)});
+  ctx.backend->copy(ctx, {.src = s.k, .dst = cache.k.slice(0, cache.length, cached)});
+  ctx.backend->copy(ctx, {.src = s.v, .dst = cache.v.slice(0, cache.length, cached)});
   if (cache.length == 0 && n > 1) {
-    ctx.kernels->attention(ctx, attention_args(batch, s));
+    ctx.backend->attention(ctx, attention_args(batch, s));
   } else {
-    ctx.kernels->cached_attention(ctx, {.q = s.q,
+    ctx.backend->cached_attention(ctx, {.q = s.q,
                                         .k = cache.k.slice(0, 0, cached),
                                         .v = cache.v.slice(0, 0, cached),
                                         .out = s.o,

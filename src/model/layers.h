@@ -12,17 +12,17 @@ struct Linear {
   Weight* bias = nullptr;
 
   void forward(const Context& ctx, const Operand& x, const Operand& y, const Operand& offsets = {}) const {
-    ctx.kernels->gemm(ctx, {.a = x,
+    ctx.backend->gemm(ctx, {.a = x,
                             .b = weight->forward(ctx),
                             .c = y,
                             .compute = weight->compute(),
                             .grouping = offsets ? Grouping::rows : Grouping::none,
                             .offsets = offsets});
-    if (bias) ctx.kernels->add_bias(ctx, {.y = y, .bias = bias->master()});
+    if (bias) ctx.backend->add_bias(ctx, {.y = y, .bias = bias->master()});
   }
   void backward_input(const Context& ctx, const Operand& dy, const Operand& dx, bool accumulate = false,
                       const Operand& offsets = {}) const {
-    ctx.kernels->gemm(ctx, {.a = dy,
+    ctx.backend->gemm(ctx, {.a = dy,
                             .b = weight->backward(),
                             .c = dx,
                             .compute = weight->compute(),
@@ -31,14 +31,14 @@ struct Linear {
                             .offsets = offsets});
   }
   void backward_weight(const Context& ctx, const Operand& x, const Operand& dy, const Operand& offsets = {}) const {
-    ctx.kernels->gemm(ctx, {.a = dy.transposed(),
+    ctx.backend->gemm(ctx, {.a = dy.transposed(),
                             .b = x,
                             .c = weight->grad(),
                             .compute = weight->compute(),
                             .accumulate = true,
                             .grouping = offsets ? Grouping::inner : Grouping::none,
                             .offsets = offsets});
-    if (bias) ctx.kernels->bias_grad(ctx, {.dy = dy, .dbias = bias->grad()});
+    if (bias) ctx.backend->bias_grad(ctx, {.dy = dy, .dbias = bias->grad()});
   }
 };
 
@@ -48,15 +48,15 @@ struct RmsNorm {
   double eps = 1e-6;
 
   void forward(const Context& ctx, const Operand& x, const Operand& y, const Operand& rstd = {}) const {
-    ctx.kernels->rms_norm(ctx, {.x = x, .gain = gain->master(), .y = y, .rstd = rstd, .eps = eps});
+    ctx.backend->rms_norm(ctx, {.x = x, .gain = gain->master(), .y = y, .rstd = rstd, .eps = eps});
   }
   void backward_input(const Context& ctx, const Operand& x, const Operand& rstd, const Operand& dy, const Operand& dx,
                       bool accumulate = false) const {
-    ctx.kernels->rms_norm_backward(
+    ctx.backend->rms_norm_backward(
         ctx, {.x = x, .gain = gain->master(), .rstd = rstd, .dy = dy, .dx = dx, .accumulate = accumulate});
   }
   void backward_weight(const Context& ctx, const Operand& x, const Operand& rstd, const Operand& dy) const {
-    ctx.kernels->rms_norm_gain(ctx, {.x = x, .rstd = rstd, .dy = dy, .dgain = gain->grad()});
+    ctx.backend->rms_norm_gain(ctx, {.x = x, .rstd = rstd, .dy = dy, .dgain = gain->grad()});
   }
 };
 

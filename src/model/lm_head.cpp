@@ -19,7 +19,7 @@ void LmHead::loss(const Context& ctx, const Operand& h, const Operand& target, c
     const Operand logits = ctx.scratch->take(high_, {end - begin, vocab});
     const Operand rows = h.slice(0, begin, end);
     head_.forward(ctx, rows, logits);
-    ctx.kernels->cross_entropy(ctx, {.logits = logits,
+    ctx.backend->cross_entropy(ctx, {.logits = logits,
                                      .target = target.slice(0, begin, end),
                                      .loss = loss.slice(0, begin, end),
                                      .gradient = bool(dh),

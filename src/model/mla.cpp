@@ -90,7 +90,7 @@ AttentionArgs Mla::attention_args(const Batch& batch, const MlaSaved& s) const {
 
 void Mla::attend_naive(const Context& ctx, const Batch& batch, const Operand& y, const MlaSaved& s) const {
   kv_b_.forward(ctx, s.c_kv, s.kv.merged(1));             // (42) k_t^C = W_UK c, (45) v_t^C = W_UV c
-  ctx.kernels->attention(ctx, attention_args(batch, s));  // (40, 44, 46) o_{t,i}
+  ctx.backend->attention(ctx, attention_args(batch, s));  // (40, 44, 46) o_{t,i}
   o_.forward(ctx, s.o.merged(1), y);                      // (47) u_t = W_O [o_{t,1}; …]
 }
 
@@ -106,7 +106,7 @@ void Mla::backward_input(const Context& ctx, const Batch& batch, const Operand& 
     const ArenaScope scope(*ctx.scratch);
     const Operand d_o = ctx.scratch->take(s.o.dtype, {s.o.shape[0], heads_, dv_});
     o_.backward_input(ctx, w.dy, d_o.merged(1));
-    ctx.kernels->attention_backward(ctx, {.forward = attention_args(batch, s),
+    ctx.backend->attention_backward(ctx, {.forward = attention_args(batch, s),
                                           .dout = d_o,
                                           .dq = w.d_q,
                                           .dk = w.d_kv.slice(2, 0, dn_),

@@ -3,9 +3,7 @@
 namespace minke {
 namespace {
 
-Config checked(const Context& ctx, Config config) {
-  if (const std::string missing = missing_ops(*ctx.kernels); !missing.empty())
-    bug(fmt::format("backend {} lacks: {}", ctx.kernels->name, missing), SourceLocation::current());
+Config checked(Config config) {
   validate(config, "model");
   return config;
 }
@@ -14,7 +12,7 @@ Config checked(const Context& ctx, Config config) {
 
 Model::Model(const Context& ctx, Config config, const Precision& precision, int64_t max_positions,
              std::unique_ptr<ExpertExchange> exchange)
-    : config_(checked(ctx, std::move(config))),
+    : config_(checked(std::move(config))),
       precision_(precision),
       weights_(ctx, config_, precision),
       rope_(ctx, config_, max_positions, precision.high),
@@ -64,7 +62,7 @@ ModelSaved Model::lay_out_saved(Arena& arena, std::span<const int64_t> num_token
 
 void Model::forward(const Context& ctx, const std::vector<Batch>& batches, const ModelSaved& s) const {
   const Batch& batch = batches[0];
-  ctx.kernels->gather(ctx, {.src = embedding_->master(), .index = batch.tokens, .dst = s.blocks[0].x});
+  ctx.backend->gather(ctx, {.src = embedding_->master(), .index = batch.tokens, .dst = s.blocks[0].x});
   for (size_t l = 0; l < blocks_.size(); ++l) {
     const ArenaScope scope(*ctx.scratch);
     const Operand& x_out = l + 1 < blocks_.size() ? s.blocks[l + 1].x : s.x_final;
@@ -101,7 +99,7 @@ void Model::loss_and_backward(const Context& ctx, const std::vector<Batch>& batc
     blocks_[l].backward_input(ctx, batch, dx, s.blocks[l], work);
     blocks_[l].backward_weight(ctx, s.blocks[l], work);
   }
-  ctx.kernels->scatter_add(ctx, {.src = dx, .index = batch.tokens, .dst = embedding_->grad()});
+  ctx.backend->scatter_add(ctx, {.src = dx, .index = batch.tokens, .dst = embedding_->grad()});
 }
 
 void Model::forward_cached(const Context& ctx, const Batch& batch, std::span<LayerCache> caches,
@@ -110,7 +108,7 @@ void Model::forward_cached(const Context& ctx, const Batch& batch, std::span<Lay
   const ArenaScope scope(*ctx.scratch);
   const Operand x = ctx.scratch->take(precision_.residual, {n, d});
   const Operand rstd = ctx.scratch->take(precision_.high, {n});
-  ctx.kernels->gather(ctx, {.src = embedding_->master(), .index = batch.tokens, .dst = x});
+  ctx.backend->gather(ctx, {.src = embedding_->master(), .index = batch.tokens, .dst = x});
   for (size_t l = 0; l < blocks_.size(); ++l) {
     const ArenaScope block_scope(*ctx.scratch);
     BlockSaved saved = blocks_[l].lay_out_saved(*ctx.scratch, precision_, n);

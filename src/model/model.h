@@ -31,8 +31,7 @@ struct LossScales {
 
 class Model {
  public:
-  // Weights are zero: initialise() or a checkpoint fills them. exchange null = all experts are here. Reports holes of the
-  // backend's table now, not mid-step.
+  // Weights are zero: initialise() or a checkpoint fills them. exchange null = all experts are here.
   Model(const Context& ctx, Config config, const Precision& precision, int64_t max_positions,
         std::unique_ptr<ExpertExchange> exchange = nullptr);
   Model(const Model&) = delete;

@@ -7,8 +7,8 @@ Moe::Moe(const Context& ctx, const Config& c, WeightStore& weights, const std::s
       gate_up_{weights.get(prefix + "experts.gate_up")},
       down_{weights.get(prefix + "experts.down")},
       exchange_(exchange),
-      load_(*ctx.memory, DType::i32, {c.n_routed_experts}),
-      dropped_(*ctx.memory, DType::i32, {1}),
+      load_(ctx.backend->memory(), DType::i32, {c.n_routed_experts}),
+      dropped_(ctx.backend->memory(), DType::i32, {1}),
       choices_(c.num_experts_per_tok) {
   if (c.n_shared_experts > 0) shared_.emplace(weights, prefix + "shared_experts.");
 }
@@ -56,7 +56,7 @@ void Moe::route(const Context& ctx, const Batch& batch, const Operand& u, const 
   // weights then get a zero gradient from the combine.
   const ArenaScope scope(*ctx.scratch);
   const Operand kept = ctx.scratch->take(DType::i32, {s.router.expert.shape[0], choices_});
-  ctx.kernels->drop_tokens(ctx, {.scores = s.router.scores,
+  ctx.backend->drop_tokens(ctx, {.scores = s.router.scores,
                                  .expert = s.router.expert,
                                  .kept = kept,
                                  .load = load,
@@ -79,7 +79,7 @@ void Moe::experts(const Context& ctx, const Operand& u, const Operand& shared_ou
   exchange_->wait_dispatch(ctx, s.plan);
   const int64_t last = s.plan.offsets.shape[0] - 1;
   gate_up_.forward(ctx, s.rows, s.gate_up, s.plan.offsets);
-  ctx.kernels->swiglu(ctx, {.gate_up = s.gate_up,
+  ctx.backend->swiglu(ctx, {.gate_up = s.gate_up,
                             .y = s.h,
                             .row_weight = s.row_weight,
                             .num_rows = s.plan.offsets.slice(0, last, last + 1)});
@@ -99,13 +99,13 @@ void Moe::begin_combine_backward(const Context& ctx, const Operand& dy, const Mo
 void Moe::experts_backward_input(const Context& ctx, const Operand& dy, const Operand& du, const MoeSaved& s,
                                  const MoeWork& w) const {
   if (shared_) shared_->backward_input(ctx, dy, du, s.shared, w.shared);
-  else ctx.kernels->fill(ctx, {.dst = du, .value = 0});
+  else ctx.backend->fill(ctx, {.dst = du, .value = 0});
   exchange_->wait_dispatch(ctx, s.plan);
   const ArenaScope scope(*ctx.scratch);
   const int64_t last = s.plan.offsets.shape[0] - 1;
   const Operand dh = ctx.scratch->take(s.h.dtype, {s.h.shape[0], s.h.shape[1]});
   down_.backward_input(ctx, w.rows_out, dh, false, s.plan.offsets);
-  ctx.kernels->swiglu_backward(ctx, {.gate_up = s.gate_up,
+  ctx.backend->swiglu_backward(ctx, {.gate_up = s.gate_up,
                                      .row_weight = s.row_weight,
                                      .dy = dh,
                                      .d_gate_up = w.d_gate_up,
@@ -122,7 +122,7 @@ void Moe::begin_dispatch_backward(const Context& ctx, const Operand& du_routed, 
 void Moe::route_backward_input(const Context& ctx, const Batch& batch, const Operand& du_routed, const Operand& du,
                                const MoeSaved& s, const MoeWork& w) const {
   exchange_->wait_combine(ctx, s.plan);
-  ctx.kernels->add(ctx, {.x = du_routed, .y = du});
+  ctx.backend->add(ctx, {.x = du_routed, .y = du});
   router_.backward_input(ctx, batch, w.d_weight, du, s.router, w.router);
 }
 

@@ -34,8 +34,8 @@ MtpSaved Mtp::lay_out_saved(Arena& arena, const Precision& p, int64_t n, bool gr
 void Mtp::forward(const Context& ctx, const Precision& p, const Batch& batch, const Operand& h_previous,
                   const MtpSaved& s) const {
   const int64_t n = batch.num_tokens, d = s.h.shape[1];
-  ctx.kernels->gather(ctx, {.src = embedding_->master(), .index = batch.tokens, .dst = s.embedding});
-  ctx.kernels->gather(ctx, {.src = h_previous, .index = batch.previous_row, .dst = s.h_previous});
+  ctx.backend->gather(ctx, {.src = embedding_->master(), .index = batch.tokens, .dst = s.embedding});
+  ctx.backend->gather(ctx, {.src = h_previous, .index = batch.previous_row, .dst = s.h_previous});
   enorm_.forward(ctx, s.embedding, s.joined.slice(1, 0, d), s.rstd_e);  // (21), embedding first
   hnorm_.forward(ctx, s.h_previous, s.joined.slice(1, d, 2 * d), s.rstd_h);
   eh_proj_.forward(ctx, s.joined, s.block.x);
@@ -64,10 +64,10 @@ void Mtp::backward(const Context& ctx, const Precision& p, const Batch& batch, c
   const Operand d_e = d_joined.slice(1, 0, d), d_h = d_joined.slice(1, d, 2 * d);
   enorm_.backward_input(ctx, s.embedding, s.rstd_e, d_e, d_rows);
   enorm_.backward_weight(ctx, s.embedding, s.rstd_e, d_e);
-  ctx.kernels->scatter_add(ctx, {.src = d_rows, .index = batch.tokens, .dst = embedding_->grad()});
+  ctx.backend->scatter_add(ctx, {.src = d_rows, .index = batch.tokens, .dst = embedding_->grad()});
   hnorm_.backward_input(ctx, s.h_previous, s.rstd_h, d_h, d_rows);
   hnorm_.backward_weight(ctx, s.h_previous, s.rstd_h, d_h);
-  ctx.kernels->scatter_add(ctx, {.src = d_rows, .index = batch.previous_row, .dst = dh_previous});
+  ctx.backend->scatter_add(ctx, {.src = d_rows, .index = batch.previous_row, .dst = dh_previous});
 }
 
 }  // namespace minke

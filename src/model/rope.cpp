@@ -8,7 +8,7 @@
 namespace minke {
 
 Rope::Rope(const Context& ctx, const Config& config, int64_t max_positions, DType dtype)
-    : table_(*ctx.memory, dtype, {max_positions, config.rope_dim()}), interleaved_(config.rope_interleave) {
+    : table_(ctx.backend->memory(), dtype, {max_positions, config.rope_dim()}), interleaved_(config.rope_interleave) {
   const std::vector<double> frequency = rope_frequencies(config);
   const double scale = rope_table_factor(config);
   const int64_t dim = config.rope_dim(), half = dim / 2;
@@ -20,7 +20,7 @@ Rope::Rope(const Context& ctx, const Config& config, int64_t max_positions, DTyp
         host[p * dim + half + i] = T(std::sin(double(p) * frequency[i]) * scale);
       }
     }
-    ctx.kernels->upload(ctx, {.host = host.data(), .device = table_});
+    ctx.backend->upload(ctx, {.host = host.data(), .device = table_});
   };
   if (dtype == DType::f64) fill(std::vector<double>());
   else fill(std::vector<float>());

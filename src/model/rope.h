@@ -2,7 +2,7 @@
 // application in place. Pairs are adjacent (MLA) or split halves (Llama, Qwen folders): Config::rope_interleave.
 // Test: tests/spec/rope_test.cpp.
 #pragma once
-#include "kernels/ops.h"
+#include "kernels/backend.h"
 #include "spec/config.h"
 
 namespace minke {
@@ -23,7 +23,7 @@ class Rope {
 
  private:
   void apply(const Context& ctx, const Operand& x, const Operand& positions, bool inverse) const {
-    ctx.kernels->rope(
+    ctx.backend->rope(
         ctx, {.x = x, .positions = positions, .table = table_, .interleaved = interleaved_, .inverse = inverse});
   }
   Tensor table_;  // [P,D]: cos of the D/2 angles, then sin

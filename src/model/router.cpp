@@ -43,10 +43,10 @@ void Router::forward(const Context& ctx, const Operand& u, const RouterSaved& s,
   gate_.forward(ctx, u, logits);
   RouteArgs args = route_args(s, logits);
   if (replay) {
-    ctx.kernels->copy(ctx, {.src = replay, .dst = s.expert});
+    ctx.backend->copy(ctx, {.src = replay, .dst = s.expert});
     args.replay = true;
   }
-  ctx.kernels->route(ctx, args);
+  ctx.backend->route(ctx, args);
 }
 
 void Router::backward_input(const Context& ctx, const Batch& batch, const Operand& d_weight, const Operand& du,
@@ -55,10 +55,10 @@ void Router::backward_input(const Context& ctx, const Batch& batch, const Operan
   Operand d_scores;
   if (batch.balance_loss) {
     d_scores = ctx.scratch->take(s.scores.dtype, {s.scores.shape[0], s.scores.shape[1]});
-    ctx.kernels->fill(ctx, {.dst = d_scores, .value = 0});
+    ctx.backend->fill(ctx, {.dst = d_scores, .value = 0});
     const BalanceTerms& b = batch.balance;
     const int64_t whole[2] = {0, batch.num_tokens};
-    ctx.kernels->balance(ctx, {.scores = s.scores,
+    ctx.backend->balance(ctx, {.scores = s.scores,
                                .expert = s.expert,
                                .d_scores = d_scores,
                                .loss = batch.balance_loss,
@@ -73,7 +73,7 @@ void Router::backward_input(const Context& ctx, const Batch& batch, const Operan
                                .count_unbiased = b.count_unbiased,
                                .grad_scale = batch.balance_grad_scale});
   }
-  ctx.kernels->route_backward(
+  ctx.backend->route_backward(
       ctx, {.forward = route_args(s, {}), .d_weight = d_weight, .d_scores = d_scores, .d_logits = w.d_logits});
   gate_.backward_input(ctx, w.d_logits, du, true);
 }

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/ops.h"
+#include "kernels/backend.h"
 #include "spec/parameters.h"
 
 namespace minke {

@@ -25,11 +25,11 @@ void WeightStore::initialise(const Context& ctx, double stddev) {
   for (Weight& w : weights_) {
     switch (w.storage().init) {
       case Init::normal:
-        ctx.kernels->fill_normal(ctx,
+        ctx.backend->fill_normal(ctx,
                                  {.dst = w.master(), .key = ctx.rng.at("init").at(w.storage().name), .stddev = stddev});
         break;
-      case Init::ones: ctx.kernels->fill(ctx, {.dst = w.master(), .value = 1}); break;
-      case Init::zeros: ctx.kernels->fill(ctx, {.dst = w.master(), .value = 0}); break;
+      case Init::ones: ctx.backend->fill(ctx, {.dst = w.master(), .value = 1}); break;
+      case Init::zeros: ctx.backend->fill(ctx, {.dst = w.master(), .value = 0}); break;
     }
     w.changed();
   }

@@ -5,13 +5,13 @@
 
 namespace minke {
 
-struct Kernels;
+class Backend;
 
 struct WeightBytes {
   double masters = 0, gradients = 0, moments = 0, forms = 0, average = 0;
   double all() const { return masters + gradients + moments + forms + average; }
 };
 // The packed forms are as large as the backend makes them; without one they are left out.
-WeightBytes weight_bytes(const Config& config, const Recipe& recipe, const Kernels* kernels = nullptr);
+WeightBytes weight_bytes(const Config& config, const Recipe& recipe, const Backend* backend = nullptr);
 
 }  // namespace minke

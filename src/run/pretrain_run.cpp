@@ -90,7 +90,7 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, const RunM
 // What the run will need, in words, before any of it is taken; refused with the micro-batch that fits.
 void PretrainRun::announce() {
   const Counts counts = count_parameters(config_);
-  const WeightBytes weights = weight_bytes(config_, recipe_, ctx().kernels);
+  const WeightBytes weights = weight_bytes(config_, recipe_, ctx().backend);
   console_.print(fmt::format("model       {} with {} layers: {} parameters, {} active a token", config_.model_type,
                              config_.num_hidden_layers, human_count(double(counts.total)),
                              human_count(double(counts.active_head_only))));

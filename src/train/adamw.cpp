@@ -11,8 +11,8 @@ AdamW::AdamW(const Context& ctx, WeightStore& weights, const AdamWSettings& sett
     const DType dtype = w.master().dtype == DType::f64 ? DType::f64 : settings.moments;
     const int64_t n = w.master().size();
     const auto flat = [n](Operand o) { return Operand::of(o.data, o.dtype, {n}); };
-    moments_.emplace_back(*ctx.memory, dtype, std::initializer_list<int64_t>{n});
-    moments_.emplace_back(*ctx.memory, dtype, std::initializer_list<int64_t>{n});
+    moments_.emplace_back(ctx.backend->memory(), dtype, std::initializer_list<int64_t>{n});
+    moments_.emplace_back(ctx.backend->memory(), dtype, std::initializer_list<int64_t>{n});
     weights_.push_back(&w);
     tensors_.push_back({.param = flat(w.master()),
                         .grad = flat(w.grad()),
@@ -21,13 +21,13 @@ AdamW::AdamW(const Context& ctx, WeightStore& weights, const AdamWSettings& sett
                         .weight_decay = w.storage().weight_decay ? settings.weight_decay : 0});
     grads_.push_back(tensors_.back().grad);
   }
-  squares_ = Tensor(*ctx.memory, DType::f64, {int64_t(grads_.size())});
+  squares_ = Tensor(ctx.backend->memory(), DType::f64, {int64_t(grads_.size())});
 }
 
 double AdamW::gradient_norm(const Context& ctx) {
-  ctx.kernels->sum_squares(ctx, {.tensors = grads_.data(), .num_tensors = int64_t(grads_.size()), .out = squares_});
+  ctx.backend->sum_squares(ctx, {.tensors = grads_.data(), .num_tensors = int64_t(grads_.size()), .out = squares_});
   host_squares_.resize(grads_.size());
-  ctx.kernels->download(ctx, {.device = squares_, .host = host_squares_.data()});
+  ctx.backend->download(ctx, {.device = squares_, .host = host_squares_.data()});
   double sum = 0;
   for (double s : host_squares_) sum += s;
   return std::sqrt(sum);
@@ -35,7 +35,7 @@ double AdamW::gradient_norm(const Context& ctx) {
 
 void AdamW::step(const Context& ctx, double lr, int64_t step, double norm) {
   const double scale = settings_.clip > 0 && norm > settings_.clip ? settings_.clip / norm : 1;
-  ctx.kernels->adamw(ctx, {.tensors = tensors_.data(),
+  ctx.backend->adamw(ctx, {.tensors = tensors_.data(),
                            .num_tensors = int64_t(tensors_.size()),
                            .lr = lr,
                            .beta1 = settings_.beta1,
@@ -47,7 +47,7 @@ void AdamW::step(const Context& ctx, double lr, int64_t step, double norm) {
 }
 
 void AdamW::clear_gradients(const Context& ctx) const {
-  for (const Operand& g : grads_) ctx.kernels->fill(ctx, {.dst = g, .value = 0});
+  for (const Operand& g : grads_) ctx.backend->fill(ctx, {.dst = g, .value = 0});
 }
 
 std::vector<std::pair<std::string, Operand>> AdamW::state() const {

@@ -66,8 +66,8 @@ void read_expert_load(const Context& ctx, const Model& model, std::vector<LayerL
     const auto& [layer, moe] = model.moe_layers()[i];
     load[i].layer = layer;
     load[i].tokens.resize(size_t(moe->load().size()));
-    ctx.kernels->download(ctx, {.device = moe->load(), .host = load[i].tokens.data()});
-    ctx.kernels->download(ctx, {.device = moe->dropped(), .host = &load[i].dropped});
+    ctx.backend->download(ctx, {.device = moe->load(), .host = load[i].tokens.data()});
+    ctx.backend->download(ctx, {.device = moe->dropped(), .host = &load[i].dropped});
   }
 }
 
@@ -76,14 +76,14 @@ void update_bias(const Context& ctx, Model& model, double speed) {
   for (const auto& [layer, moe] : model.moe_layers()) {
     Weight* bias = moe->router().bias();
     if (!bias) continue;
-    ctx.kernels->bias_update(ctx, {.bias = bias->master(), .load = moe->load(), .speed = speed});
+    ctx.backend->bias_update(ctx, {.bias = bias->master(), .load = moe->load(), .speed = speed});
     bias->changed();
   }
 }
 
 void clear_load(const Context& ctx, Model& model) {
   for (const auto& [layer, moe] : model.moe_layers())
-    for (const Operand& counter : {moe->load(), moe->dropped()}) ctx.kernels->fill(ctx, {.dst = counter, .value = 0});
+    for (const Operand& counter : {moe->load(), moe->dropped()}) ctx.backend->fill(ctx, {.dst = counter, .value = 0});
 }
 
 }  // namespace minke

@@ -23,9 +23,9 @@ size_t PlainExecutor::activation_bytes(const Model& model, int64_t num_sequences
 
 PlainExecutor::PlainExecutor(const Context& ctx, Model& model, int64_t num_sequences, int64_t sequence_length)
     : model_(&model),
-      arena_(*ctx.memory, activation_bytes(model, num_sequences, sequence_length)),
+      arena_(ctx.backend->memory(), activation_bytes(model, num_sequences, sequence_length)),
       buffers_(ctx, num_sequences * sequence_length, model.config().num_nextn_predict_layers),
-      balance_loss_(*ctx.memory, model.precision().high, {1}) {}
+      balance_loss_(ctx.backend->memory(), model.precision().high, {1}) {}
 
 const ModelSaved& PlainExecutor::layout(const TokenBatch& b, bool with_mtp, bool gradient) {
   for (const Layout& l : layouts_)
@@ -43,7 +43,7 @@ double PlainExecutor::sum_of(const Context& ctx, const Operand& values) {
   double sum = 0;
   const auto add = [&](auto& host) {
     host.resize(size_t(values.size()));
-    ctx.kernels->download(ctx, {.device = values, .host = host.data()});
+    ctx.backend->download(ctx, {.device = values, .host = host.data()});
     for (const auto v : host) sum += double(v);
   };
   if (values.dtype == DType::f64) add(host64_);
@@ -84,7 +84,7 @@ const LossSums& PlainExecutor::gradients(const Context& ctx, std::span<const Tok
   clear_sums(with_mtp ? targets_.size() : 1);
   const BalanceTerms& b = settings.balance;
   const bool balanced = b.alpha_expert > 0 || b.alpha_device > 0 || b.alpha_comm > 0;
-  if (balanced) ctx.kernels->fill(ctx, {.dst = balance_loss_, .value = 0});
+  if (balanced) ctx.backend->fill(ctx, {.dst = balance_loss_, .value = 0});
   const RngKey drop_key = ctx.rng.at("token dropping").at(uint64_t(settings.step));
   uint64_t sequence = 0;
   for (const TokenBatch& host : micro_batches) {

@@ -33,8 +33,8 @@ Trainer::Trainer(const Context& ctx, Model& model, TrainSettings settings, std::
       spike_guard_(settings_.spike_jump) {
   if (settings_.ema_decay <= 0) return;
   for (const Weight& w : model.weights().all()) {
-    average_.emplace_back(*ctx.memory, w.master().dtype, std::initializer_list<int64_t>{w.master().size()});
-    ctx.kernels->copy(ctx, {.src = flat(w.master()), .dst = average_.back()});
+    average_.emplace_back(ctx.backend->memory(), w.master().dtype, std::initializer_list<int64_t>{w.master().size()});
+    ctx.backend->copy(ctx, {.src = flat(w.master()), .dst = average_.back()});
   }
 }
 
@@ -68,7 +68,7 @@ const StepReport& Trainer::step(const Context& ctx, std::span<const TokenBatch> 
     optimizer_.step(ctx, report.lr, report.step, report.grad_norm);
     update_bias(ctx, *model_, bias_speed(settings_.bias_speed, settings_.lr, x));
     for (size_t i = 0; i < average_.size(); ++i)
-      ctx.kernels->ema(
+      ctx.backend->ema(
           ctx,
           {.average = average_[i], .value = flat(model_->weights().all()[i].master()), .decay = settings_.ema_decay});
   } else if (on_skip) {
@@ -100,12 +100,12 @@ std::vector<std::pair<std::string, Operand>> Trainer::state() const {
 
 std::vector<Trainer::TensorNorms> Trainer::norms(const Context& ctx) const {
   std::vector<TensorNorms> all;
-  const Tensor square(*ctx.memory, DType::f64, {1});
+  const Tensor square(ctx.backend->memory(), DType::f64, {1});
   const auto norm = [&](const Operand& o) {
     double sum = 0;
     const Operand tensor = flat(o);
-    ctx.kernels->sum_squares(ctx, {.tensors = &tensor, .num_tensors = 1, .out = square});
-    ctx.kernels->download(ctx, {.device = square, .host = &sum});
+    ctx.backend->sum_squares(ctx, {.tensors = &tensor, .num_tensors = 1, .out = square});
+    ctx.backend->download(ctx, {.device = square, .host = &sum});
     return std::sqrt(sum);
   };
   for (const Weight& w : model_->weights().all())
@@ -118,10 +118,10 @@ void Trainer::with_average(const Context& ctx, const std::function<void()>& f) {
   const auto swap = [&] {
     for (size_t i = 0; i < average_.size(); ++i) {
       Weight& w = model_->weights().all()[i];
-      const Tensor kept(*ctx.memory, w.master().dtype, {w.master().size()});
-      ctx.kernels->copy(ctx, {.src = flat(w.master()), .dst = kept});
-      ctx.kernels->copy(ctx, {.src = average_[i], .dst = flat(w.master())});
-      ctx.kernels->copy(ctx, {.src = kept, .dst = average_[i]});
+      const Tensor kept(ctx.backend->memory(), w.master().dtype, {w.master().size()});
+      ctx.backend->copy(ctx, {.src = flat(w.master()), .dst = kept});
+      ctx.backend->copy(ctx, {.src = average_[i], .dst = flat(w.master())});
+      ctx.backend->copy(ctx, {.src = kept, .dst = average_[i]});
       w.changed();
     }
   };

@@ -26,7 +26,7 @@ void expect_ceiling(const Ceiling& c, size_t tries) {
 TEST(Ceilings, OfEveryInstructionSet) {
   for (const std::string& isa : available_isas()) {
     SCOPED_TRACE(isa);
-    const TestContext ctx(cpu_kernels(isa), host_memory(), 2);
+    const TestContext ctx(cpu_backend(isa), 2);
     expect_ceiling(product_ceiling(ctx, DType::f32, 0), 2);
     expect_ceiling(product_ceiling(ctx, DType::bf16, 0), 2);
 #if defined(__x86_64__)
@@ -37,14 +37,14 @@ TEST(Ceilings, OfEveryInstructionSet) {
 }
 
 TEST(Ceilings, NoneWithoutLoops) {
-  const TestContext ctx(reference_kernels());
+  const TestContext ctx(reference_backend());
   EXPECT_EQ(product_ceiling(ctx, DType::u8, 0).best().rate, 0);
   EXPECT_EQ(product_ceiling(ctx, DType::u8, 0).rate_per_core(), 0);
   EXPECT_TRUE(read_ceiling(ctx, 0, 1 << 16).tries.empty());
 }
 
 TEST(Ceilings, LoopsCountWhatTheyDo) {
-  const TestContext ctx(cpu_kernels("baseline"), host_memory(), 3);
+  const TestContext ctx(cpu_backend("baseline"), 3);
   // 4 lanes, 12 sums, 2 operations, 10 rounds, 3 threads
   EXPECT_EQ(cpu_peak_loop(ctx, DType::f32, 10), 4 * 12 * 2 * 10 * 3);
   EXPECT_EQ(cpu_peak_loop(ctx, DType::bf16, 10), 4 * 12 * 2 * 10 * 3);

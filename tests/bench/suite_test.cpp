@@ -13,7 +13,7 @@ namespace {
 using test::TestContext;
 
 TEST(Suite, RowsHaveRatesAndCeilings) {
-  const TestContext ctx(cpu_kernels());
+  const TestContext ctx(cpu_backend());
   std::vector<BenchRow> rows;
   Suite suite(ctx, 0, "", [&](const BenchRow& r) { rows.push_back(r); });
   int runs = 0;
@@ -26,7 +26,7 @@ TEST(Suite, RowsHaveRatesAndCeilings) {
 }
 
 TEST(Suite, OnlyTheNamedRowsAreRun) {
-  const TestContext ctx(cpu_kernels());
+  const TestContext ctx(cpu_backend());
   std::vector<std::string> names;
   Suite suite(ctx, 0, "dW 512x512", [&](const BenchRow& r) { names.push_back(r.name); });
   products_bench(suite);

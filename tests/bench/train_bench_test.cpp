@@ -67,7 +67,7 @@ TrainBenchOptions tiny() {
 }
 
 TEST(TrainBench, FiguresOfARunAddUp) {
-  const TestContext ctx(cpu_kernels(), host_memory(), 2);
+  const TestContext ctx(cpu_backend(), 2);
   const TrainBenchResult r = train_bench(ctx, tiny());
   ASSERT_EQ(r.step_seconds.size(), 2u);
   EXPECT_EQ(r.tokens_per_step, 64);
@@ -86,7 +86,7 @@ TEST(TrainBench, FiguresOfARunAddUp) {
 }
 
 TEST(TrainBench, AModelTooLargeIsRefused) {
-  const TestContext ctx(cpu_kernels());
+  const TestContext ctx(cpu_backend());
   TrainBenchOptions options = tiny();
   options.available_bytes = 1e6;
   EXPECT_THROW(train_bench(ctx, options), UserError);

@@ -22,7 +22,7 @@ namespace {
 using namespace test;
 
 struct Rig {
-  TestContext ctx{cpu_kernels()};
+  TestContext ctx{cpu_backend()};
   Model model;
   explicit Rig(Config config = tiny_v3()) : model(ctx, std::move(config), Precision::f32(), 64) {
     model.weights().initialise(ctx, 0.25);
@@ -35,14 +35,14 @@ struct Rig {
     Arena measure;
     const std::vector<int64_t> tokens{n};
     model.lay_out_saved(measure, tokens, false);
-    Arena arena(*ctx.context().memory, measure.high_water());
+    Arena arena(ctx.context().backend->memory(), measure.high_water());
     const ModelSaved saved = model.lay_out_saved(arena, tokens, false);
     BatchBuffers buffers(ctx, n, 0);
     const auto& batches = buffers.fill(ctx, std::vector<int32_t>(ids.begin(), ids.end() - 1), targets, 1, n);
     model.forward(ctx, batches, saved);
     model.loss(ctx, batches, saved);
     std::vector<float> loss(static_cast<size_t>(n));
-    ctx.kernels().download(ctx, {.device = saved.loss, .host = loss.data()});
+    ctx.backend().download(ctx, {.device = saved.loss, .host = loss.data()});
     double sum = 0;
     for (float l : loss) sum -= double(l);
     return sum;
@@ -219,7 +219,7 @@ TEST(Needle, ReportsEveryLengthAndDepth) {
   Config config = tiny_llama();
   config.vocab_size = tokenizer.vocab_size();
   config.max_position_embeddings = 256;
-  const TestContext ctx(cpu_kernels());
+  const TestContext ctx(cpu_backend());
   Model model(ctx, config, Precision::f32(), 256);
   model.weights().initialise(ctx, 0.25);
   Likelihood likelihood(ctx, model, 256);

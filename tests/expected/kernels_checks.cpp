@@ -24,7 +24,7 @@ Json route(const ExpectedCheck& c) {
   in.set(logits);
   const bool biased = c.inputs.contains("bias");
   if (biased) bias.set(c.inputs.at("bias").get<Values>());
-  ctx.kernels().route(ctx, {.logits = in,
+  ctx.backend().route(ctx, {.logits = in,
                             .bias = biased ? bias.operand() : Operand{},
                             .scores = s,
                             .expert = expert,
@@ -43,7 +43,7 @@ Json bias_update(const ExpectedCheck& c) {
   Buffer bias(ctx, DType::f64, {int64_t(b.size())}), load(ctx, DType::i32, {int64_t(b.size())});
   bias.set(b);
   load.set(c.inputs.at("loads").get<Indices>());
-  ctx.kernels().bias_update(ctx, {.bias = bias, .load = load, .speed = c.number("gamma")});
+  ctx.backend().bias_update(ctx, {.bias = bias, .load = load, .speed = c.number("gamma")});
   return bias.get();
 }
 
@@ -57,7 +57,7 @@ double uniform_loss(double expert, double device, double comm) {
   chosen.set(ids);
   loss.set(Values{0});
   const int64_t whole[] = {0, 8};
-  ctx.kernels().balance(ctx, {.scores = scores,
+  ctx.backend().balance(ctx, {.scores = scores,
                               .expert = chosen,
                               .loss = loss,
                               .sequence_offsets = whole,

@@ -27,7 +27,7 @@ Values values_of(const TensorInfo& t) {
 
 Values download(const Context& ctx, const Operand& o) {
   std::vector<float> host(size_t(o.size()));
-  ctx.kernels->download(ctx, {.device = o, .host = host.data()});
+  ctx.backend->download(ctx, {.device = o, .host = host.data()});
   return Values(host.begin(), host.end());
 }
 
@@ -69,9 +69,9 @@ bool expected_gradient(const SafetensorsFile& file, const PublishedTensor& t, in
   return true;
 }
 
-void check_folder(const fs::path& folder, const Kernels& kernels) {
-  SCOPED_TRACE(folder.string() + " on " + kernels.name);
-  const TestContext context(kernels, host_memory(), 2, size_t(512) << 20);
+void check_folder(const fs::path& folder, Backend& backend) {
+  SCOPED_TRACE(folder.string() + " on " + backend.name());
+  const TestContext context(backend, 2, size_t(512) << 20);
   const Context& ctx = context;
   const SafetensorsFile expected = SafetensorsFile::open(folder / "expected.safetensors");
   const TensorInfo& tokens = expected.at("tokens");
@@ -88,7 +88,7 @@ void check_folder(const fs::path& folder, const Kernels& kernels) {
   const auto num_tokens = Model::tokens_per_batch(model.config(), b, t, true);
   Arena measure;
   model.lay_out_saved(measure, num_tokens, true);
-  Arena arena(*ctx.memory, measure.high_water());
+  Arena arena(ctx.backend->memory(), measure.high_water());
   const ModelSaved saved = model.lay_out_saved(arena, num_tokens, true);
   BatchBuffers buffers(ctx, b * t, model.config().num_nextn_predict_layers);
   const auto& batches = buffers.fill(ctx, ids, targets, b, t);
@@ -97,7 +97,7 @@ void check_folder(const fs::path& folder, const Kernels& kernels) {
                           {.main = 1.0 / double(b * (t - 1)), .mtp = {kMtpWeight / double(b * (t - 2))}});
 
   const auto logits = [&](const Operand& h) {
-    const Tensor out(*ctx.memory, DType::f32, {h.shape[0], model.config().vocab_size});
+    const Tensor out(ctx.backend->memory(), DType::f32, {h.shape[0], model.config().vocab_size});
     model.head().logits(ctx, h, out);
     return download(ctx, out);
   };
@@ -140,12 +140,12 @@ std::vector<fs::path> golden_folders() {
 }
 
 TEST(Golden, Reference) {
-  for (const fs::path& folder : golden_folders()) check_folder(folder, reference_kernels());
+  for (const fs::path& folder : golden_folders()) check_folder(folder, reference_backend());
 }
 
 TEST(Golden, EveryInstructionSet) {
   for (const std::string& isa : tested_isas())
-    for (const fs::path& folder : golden_folders()) check_folder(folder, tested_kernels(isa));
+    for (const fs::path& folder : golden_folders()) check_folder(folder, tested_backend(isa));
 }
 
 }  // namespace

@@ -20,14 +20,14 @@ std::vector<float> training_logits(const Context& ctx, const Model& model, const
   const std::vector<int64_t> n{t};
   Arena measure;
   model.lay_out_saved(measure, n, false);
-  Arena arena(*ctx.memory, measure.high_water());
+  Arena arena(ctx.backend->memory(), measure.high_water());
   const ModelSaved saved = model.lay_out_saved(arena, n, false);
   BatchBuffers buffers(ctx, t, 0);
   model.forward(ctx, buffers.fill(ctx, tokens, std::vector<int32_t>(tokens.size(), -1), 1, t), saved);
-  const Tensor logits(*ctx.memory, DType::f32, {t, model.config().vocab_size});
+  const Tensor logits(ctx.backend->memory(), DType::f32, {t, model.config().vocab_size});
   model.head().logits(ctx, saved.h, logits);
   std::vector<float> host(size_t(logits.operand().size()));
-  ctx.kernels->download(ctx, {.device = logits, .host = host.data()});
+  ctx.backend->download(ctx, {.device = logits, .host = host.data()});
   return host;
 }
 
@@ -44,7 +44,7 @@ double largest_difference(std::span<const float> a, std::span<const float> b) {
 // of order 10, so 1e-4 has room for the three layers. bf16: W_UK q and the sum over latents are rounded where the naive
 // form rounds keys and values: each is a relative 2^-8 on logits of order 1 to 4.
 void check_against_training(const Config& config, const Precision& precision, double bound) {
-  const TestContext ctx(cpu_kernels());
+  const TestContext ctx(cpu_backend());
   Model model(ctx, config, precision, 64);
   model.weights().initialise(ctx, 0.25);
   const std::vector<int32_t> tokens = random_tokens(3, 40, config.vocab_size);
@@ -78,13 +78,13 @@ TEST(Generate, LogitsAreTrainingsBf16Dense) {
 
 // V2 §2.1.4: kv_lora_rank + qk_rope_head_dim values per token and layer.
 TEST(Generate, CacheHoldsOnlyLatents) {
-  const TestContext ctx(cpu_kernels());
+  const TestContext ctx(cpu_backend());
   Model model(ctx, tiny_v3(), Precision::bf16(), 64);
   EXPECT_EQ(LatentCache(ctx, model, 10).bytes(), size_t(3 * 10 * (5 + 4) * 2));
 }
 
 TEST(Generate, SameSeedSameTextAndStops) {
-  const TestContext ctx(cpu_kernels());
+  const TestContext ctx(cpu_backend());
   Model model(ctx, tiny_v3(), Precision::f32(), 64);
   model.weights().initialise(ctx, 0.3);
   const std::vector<int32_t> prompt{1, 2, 3};
@@ -107,12 +107,12 @@ TEST(Generate, RunsOnThePoisonBackend) {
     return generator.generate(ctx, std::vector<int32_t>{1, 2, 3, 4, 5, 6}, 10, {.temperature = 0},
                               [](int32_t) { return true; });
   };
-  PoisonBackend poison(cpu_kernels());
-  EXPECT_EQ(text(TestContext(poison.kernels(), poison.memory())), text(TestContext(cpu_kernels())));
+  PoisonBackend poison(cpu_backend());
+  EXPECT_EQ(text(TestContext(poison)), text(TestContext(cpu_backend())));
 }
 
 TEST(Generate, FullContextIsAUserError) {
-  const TestContext ctx(cpu_kernels());
+  const TestContext ctx(cpu_backend());
   Model model(ctx, tiny_v3(), Precision::f32(), 16);
   Generator generator(ctx, model, 16);
   EXPECT_THROW(generator.feed(ctx, std::vector<int32_t>(17, 1)), UserError);
@@ -120,7 +120,7 @@ TEST(Generate, FullContextIsAUserError) {
 }
 
 TEST(Generate, TruncatedCacheContinuesAsIfNothingHadBeen) {
-  const TestContext ctx(cpu_kernels());
+  const TestContext ctx(cpu_backend());
   Model model(ctx, tiny_v3(), Precision::f32(), 64);
   model.weights().initialise(ctx, 0.3);
   const auto tokens = random_tokens(3, 12, 23);

@@ -22,7 +22,7 @@ constexpr double kBf16Out = 0x1p-8;  // of one rounding to bf16: 2^-9, doubled f
 
 struct BackendCase {
   std::string name;
-  std::function<const Kernels&()> kernels;  // may throw UserError where the machine lacks the instructions: skipped
+  std::function<Backend&()> backend;  // may throw UserError where the machine lacks the instructions: skipped
   bool poison = true;
   int threads = 2;
 };
@@ -33,9 +33,9 @@ inline void PrintTo(const BackendCase& c, std::ostream* out) { *out << c.name; }
 // floating operand is f64, holding values rounded to the dtype that was asked for.
 class Bed {
  public:
-  Bed(const TestContext& test, bool is_oracle) : ctx(test), kernels(test.kernels()), oracle(is_oracle) {}
+  Bed(const TestContext& test, bool is_oracle) : ctx(test), backend(test.backend()), oracle(is_oracle) {}
   const Context& ctx;
-  const Kernels& kernels;
+  Backend& backend;
   const bool oracle;
 
   Values random(const Indices& shape, double stddev = 1);  // the same on both runs
@@ -90,7 +90,7 @@ class KernelConformance : public ::testing::TestWithParam<BackendCase> {
 
  private:
   const TestContext& tested(int threads);
-  const Kernels* kernels_ = nullptr;
+  Backend* backend_ = nullptr;
   std::unique_ptr<PoisonBackend> poison_;
   std::map<int, std::unique_ptr<TestContext>> tested_;
   std::unique_ptr<TestContext> oracle_;

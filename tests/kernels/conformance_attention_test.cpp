@@ -149,7 +149,7 @@ void check_forward(Bed& bed, const AttentionCase& c, const Inputs& in, const Env
   Operands o(bed, c, in);
   o.args.out = bed.unset(c.dtype, {c.N(), c.H, c.dv}, c.layout);
   o.args.lse = bed.unset(DType::f32, {c.N(), c.H});
-  bed.kernels.attention(bed.ctx, o.args);
+  bed.backend.attention(bed.ctx, o.args);
   bed.expect_near("out", o.args.out, {0, bounds.out}, envelope.out);
   bed.expect_near("lse", o.args.lse, {bounds.lse, 2 * kU32});
 }
@@ -164,7 +164,7 @@ void check_backward(Bed& bed, const AttentionCase& c, const Inputs& in, const En
   b.dk = bed.unset(c.dtype, {c.N(), c.Hkv, c.dk}, c.layout);
   if (c.dr) b.dk_rope = bed.unset(c.dtype, {c.N(), c.dr}, c.layout);
   b.dv = bed.unset(c.dtype, {c.N(), c.Hkv, c.dv}, c.layout);
-  bed.kernels.attention_backward(bed.ctx, b);
+  bed.backend.attention_backward(bed.ctx, b);
   bed.expect_near("dq", b.dq, {0, bounds.gradient}, envelope.dq);
   bed.expect_near("dk", b.dk, {0, bounds.gradient}, envelope.dk);
   if (c.dr) bed.expect_near("dk_rope", b.dk_rope, {0, bounds.gradient}, envelope.dk_rope);
@@ -248,7 +248,7 @@ TEST_P(KernelConformance, CachedAttention) {
                                        .compute = compute};
               args.v = s.latent ? args.k.slice(2, 0, s.dv) : bed.floats(dtype, {s.T, s.Hkv, s.dv}, own_v);
               args.out = bed.unset(dtype, {s.S, s.H, s.dv});
-              bed.kernels.cached_attention(bed.ctx, args);
+              bed.backend.cached_attention(bed.ctx, args);
               double largest = 0;
               for (const Values* values : {&q, &k})
                 for (double x : *values) largest = std::max(largest, std::abs(x));
@@ -265,7 +265,7 @@ TEST_P(KernelConformance, CachedAttention) {
                 CachedAttentionArgs positive = args;
                 positive.v = bed.floats(DType::f64, {s.T, s.Hkv, s.dv}, v_size);
                 positive.out = bed.unset(DType::f64, {s.S, s.H, s.dv});
-                bed.kernels.cached_attention(bed.ctx, positive);
+                bed.backend.cached_attention(bed.ctx, positive);
                 size = bed.values_of(positive.out);
               }
               bed.expect_near("out", args.out, {0, Bounds(c, scale * double(s.dk) * largest * largest / 2).out}, size);
@@ -288,7 +288,7 @@ TEST_P(KernelConformance, ReductionRuleOfAttention) {  // a sequence has the sam
             args.out = bed.unset(DType::f32, {end - begin, 2, 16});
             args.sequence_offsets = offsets.data();
             args.num_sequences = int64_t(offsets.size()) - 1;
-            bed.kernels.attention(bed.ctx, args);
+            bed.backend.attention(bed.ctx, args);
             bed.expect_equal("out", args.out);
           },
           threads);
@@ -316,7 +316,7 @@ TEST_P(KernelConformance, ReductionRuleOfCachedAttention) {  // a query has the 
       return run_tested(
           [&](Bed& bed) {
             const Operand cache = bed.floats(compute, {T, 1, dk}, k), out = bed.unset(DType::f32, {end - begin, H, dv});
-            bed.kernels.cached_attention(bed.ctx, {.q = bed.floats(DType::f32, {T, H, dk}, q).slice(0, begin, end),
+            bed.backend.cached_attention(bed.ctx, {.q = bed.floats(DType::f32, {T, H, dk}, q).slice(0, begin, end),
                                                    .k = cache,
                                                    .v = cache.slice(2, 0, dv),
                                                    .out = out,

@@ -39,7 +39,7 @@ TEST_P(KernelConformance, RmsNorm) {
           const Operand x = bed.floats(f.dtype, {N, D}, bed.random({N, D}), f.layout);
           const Operand gain = bed.floats(DType::f32, {D}, bed.random({D})), y = bed.unset(f.dtype, {N, D}, f.layout);
           const Operand rstd = D % 2 ? bed.unset(DType::f32, {N}) : Operand{};
-          bed.kernels.rms_norm(bed.ctx, {.x = x, .gain = gain, .y = y, .rstd = rstd, .eps = 1e-5});
+          bed.backend.rms_norm(bed.ctx, {.x = x, .gain = gain, .y = y, .rstd = rstd, .eps = 1e-5});
           bed.expect_near("y", y, {0, (double(D) + kFunction) * kU32});
           if (rstd) bed.expect_near("rstd", rstd, {0, (double(D) + kFunction) * kU32});
         });
@@ -51,7 +51,7 @@ TEST_P(KernelConformance, RmsNormPerHead) {  // x is a part of the rows of a wid
       const Operand wide = bed.floats(f.dtype, {5, 3, 40}, bed.random({5, 3, 40}), f.layout);
       const Operand gain = bed.floats(f.dtype, {24}, bed.random({24})), y = bed.unset(f.dtype, {5, 3, 24}, f.layout);
       const Operand rstd = bed.unset(DType::f32, {5, 3});
-      bed.kernels.rms_norm(bed.ctx, {.x = wide.slice(2, 16, 40), .gain = gain, .y = y, .rstd = rstd});
+      bed.backend.rms_norm(bed.ctx, {.x = wide.slice(2, 16, 40), .gain = gain, .y = y, .rstd = rstd});
       bed.expect_near("y", y, {0, (24 + kFunction) * kU32});
       bed.expect_near("rstd", rstd, {0, (24 + kFunction) * kU32});
     });
@@ -84,10 +84,10 @@ TEST_P(KernelConformance, RmsNormBackward) {
             const Operand dx =
                 accumulate ? bed.floats(f.dtype, {N, D}, old, f.layout) : bed.unset(f.dtype, {N, D}, f.layout);
             const Operand dgain = bed.floats(DType::f32, {D}, bed.random({D}));
-            bed.kernels.rms_norm_backward(
+            bed.backend.rms_norm_backward(
                 bed.ctx,
                 {.x = x_in, .gain = gain_in, .rstd = rstd_in, .dy = dy_in, .dx = dx, .accumulate = accumulate});
-            bed.kernels.rms_norm_gain(bed.ctx, {.x = x_in, .rstd = rstd_in, .dy = dy_in, .dgain = dgain});
+            bed.backend.rms_norm_gain(bed.ctx, {.x = x_in, .rstd = rstd_in, .dy = dy_in, .dgain = dgain});
             bed.expect_near("dx", dx, {0, (double(D) + kFunction) * kU32}, dx_scale);
             for (double& s : gain_scale) s += 4;  // the old value, a normal
             bed.expect_near("dgain", dgain, {0, double(N + 8) * kU32}, gain_scale);
@@ -113,7 +113,7 @@ TEST_P(KernelConformance, Rope) {
                 for (int64_t n = 0; n < N; ++n) positions.push_back((n * 17 + 49) % P);
                 const Values x = bed.random({N, H, D + 6});
                 const Operand wide = bed.floats(f.dtype, {N, H, D + 6}, x, f.layout);
-                bed.kernels.rope(bed.ctx, {.x = wide.slice(2, 6, D + 6),
+                bed.backend.rope(bed.ctx, {.x = wide.slice(2, 6, D + 6),
                                            .positions = bed.ints({N}, positions),
                                            .table = bed.floats(DType::f32, {P, D}, table),
                                            .interleaved = interleaved,
@@ -145,8 +145,8 @@ TEST_P(KernelConformance, Swiglu) {
                             dy_in = bed.floats(f.dtype, {R, F}, dy, f.layout);
               const Operand dx = bed.floats(f.dtype, {R, 2 * F}, old_wide, f.layout);
               const Operand dw = weighted ? bed.floats(DType::f32, {R}, old_weight) : Operand{};
-              bed.kernels.swiglu(bed.ctx, {.gate_up = input, .y = y, .row_weight = weight, .num_rows = rows});
-              bed.kernels.swiglu_backward(bed.ctx, {.gate_up = input,
+              bed.backend.swiglu(bed.ctx, {.gate_up = input, .y = y, .row_weight = weight, .num_rows = rows});
+              bed.backend.swiglu_backward(bed.ctx, {.gate_up = input,
                                                     .row_weight = weight,
                                                     .dy = dy_in,
                                                     .d_gate_up = dx,
@@ -180,8 +180,8 @@ TEST_P(KernelConformance, SwigluFarOut) {
     const Operand input = bed.floats(DType::f32, {1, 2 * F}, gate_up),
                   dy = bed.floats(DType::f32, {1, F}, Values(size_t(F), 1.0));
     const Operand y = bed.unset(DType::f32, {1, F}), dx = bed.unset(DType::f32, {1, 2 * F});
-    bed.kernels.swiglu(bed.ctx, {.gate_up = input, .y = y});
-    bed.kernels.swiglu_backward(bed.ctx, {.gate_up = input, .dy = dy, .d_gate_up = dx});
+    bed.backend.swiglu(bed.ctx, {.gate_up = input, .y = y});
+    bed.backend.swiglu_backward(bed.ctx, {.gate_up = input, .dy = dy, .d_gate_up = dx});
     bed.expect_near("y", y, {1e-20, 120 * kU32});  // |x| of exp's argument counts up to 88; below that it underflows
     bed.expect_near("d_gate_up", dx, {1e-20, 240 * kU32});
   });
@@ -197,8 +197,8 @@ TEST_P(KernelConformance, ReductionRuleOfRows) {  // a row has the same bits wha
             const int64_t n = end - begin, width = op == 0 ? 2 * D : D;
             const Operand in = bed.floats(dtype, {N, 2 * D}, x).slice(0, begin, end), y = bed.unset(dtype, {n, width});
             if (op == 0)
-              bed.kernels.rms_norm(bed.ctx, {.x = in, .gain = bed.floats(DType::f32, {2 * D}, gain), .y = y});
-            else bed.kernels.swiglu(bed.ctx, {.gate_up = in, .y = y});
+              bed.backend.rms_norm(bed.ctx, {.x = in, .gain = bed.floats(DType::f32, {2 * D}, gain), .y = y});
+            else bed.backend.swiglu(bed.ctx, {.gate_up = in, .y = y});
             bed.expect_equal("y", y);
           },
           threads);

@@ -66,7 +66,7 @@ TEST_P(KernelConformance, Route) {
   for (const RouteCase& c : route_cases())
     compare(c.label(), [&](Bed& bed) {
       const RouteArgs args = route_args(bed, c);
-      bed.kernels.route(bed.ctx, args);
+      bed.backend.route(bed.ctx, args);
       bed.expect_near("scores", args.scores, {0, (double(c.E) + kFunction) * kU32});
       bed.expect_equal("expert", args.expert);
       bed.expect_near("weight", args.weight, {0, (double(2 * c.E) + 2 * kFunction) * kU32});
@@ -82,7 +82,7 @@ TEST_P(KernelConformance, RouteReplaysRecordedExperts) {
         for (int64_t k = 0; k < c.K; ++k) experts.push_back((n + k * 5 + (c.E % 5 == 0 ? k : 0)) % c.E);
       args.expert = bed.ints({c.N, c.K}, experts);
       args.replay = true;
-      bed.kernels.route(bed.ctx, args);
+      bed.backend.route(bed.ctx, args);
       bed.expect_equal("expert", args.expert);
       bed.expect_near("weight", args.weight, {0, (double(2 * c.E) + 2 * kFunction) * kU32});
     });
@@ -110,7 +110,7 @@ TEST_P(KernelConformance, RouteOfNaNStaysInBounds) {
           args.scores = bed.unset(DType::f32, {N, E});
           args.expert = bed.unset(DType::i32, {N, K});
           args.weight = bed.unset(DType::f32, {N, K});
-          bed.kernels.route(bed.ctx, args);
+          bed.backend.route(bed.ctx, args);
           bed.expect_equal("expert", args.expert);
         });
         for (size_t n = 0; n < 6; ++n)
@@ -147,7 +147,7 @@ TEST_P(KernelConformance, RouteBackward) {
         b.d_weight = bed.floats(DType::f32, {c.N, c.K}, d_weight);
         if (with_scores) b.d_scores = bed.floats(DType::f32, {c.N, c.E}, d_scores, c.layout);
         b.d_logits = bed.unset(DType::f32, {c.N, c.E}, c.layout);
-        bed.kernels.route_backward(bed.ctx, b);
+        bed.backend.route_backward(bed.ctx, b);
         // ds and its sum with every term made positive
         Values scale(scores.size());
         for (size_t n = 0; n < size_t(c.N); ++n) {
@@ -207,7 +207,7 @@ TEST_P(KernelConformance, Balance) {
                     args.expert = bed.ints({N, s.K}, experts);
                     args.d_scores = bed.floats(DType::f32, {N, s.E}, old);
                     args.loss = bed.floats(DType::f32, {1}, {0.25});
-                    bed.kernels.balance(bed.ctx, args);
+                    bed.backend.balance(bed.ctx, args);
                     // Everything in the loss is positive: relative to it, N terms of sums over E. In the gradient w −
                     // value cancels: w ≤ E/K·(α's), value ≤ w·Σs, so 3·share·2·w/σ bounds the terms.
                     const double terms = double(N + 3 * s.E + 40) * kU32;
@@ -253,7 +253,7 @@ TEST_P(KernelConformance, DropTokens) {
                   args.kept = bed.unset(DType::i32, {N, K});
                   args.load = bed.ints({E}, Indices(size_t(E), 10));
                   args.dropped = bed.ints({1}, {3});
-                  bed.kernels.drop_tokens(bed.ctx, args);
+                  bed.backend.drop_tokens(bed.ctx, args);
                   bed.expect_equal("kept", args.kept);
                   bed.expect_equal("load", args.load);
                   bed.expect_equal("dropped", args.dropped);
@@ -284,7 +284,7 @@ TEST_P(KernelConformance, PermutePlanGatherCombine) {
                       plan.slot_of_row =
                           bed.ints({N * K}, Indices(size_t(N * K), -7));  // beyond the kept rows nothing is written
                       plan.load = bed.ints({E}, Indices(size_t(E), 10));
-                      bed.kernels.permute_plan(bed.ctx, plan);
+                      bed.backend.permute_plan(bed.ctx, plan);
                       bed.expect_equal("offsets", plan.offsets);
                       bed.expect_equal("row_of_slot", plan.row_of_slot);
                       if (kept == N * K) bed.expect_equal("slot_of_row", plan.slot_of_row);
@@ -293,21 +293,21 @@ TEST_P(KernelConformance, PermutePlanGatherCombine) {
                       const Values x = bed.random({N, D}), y = bed.random({N * K, D}), w = bed.random({N * K});
                       const Operand rows = bed.floats(dtype, {N * K, D}, y, Layout::padded);
                       Operand count = plan.offsets.slice(0, E, E + 1);
-                      bed.kernels.gather(bed.ctx, {.src = bed.floats(dtype, {N, D}, x, Layout::padded),
+                      bed.backend.gather(bed.ctx, {.src = bed.floats(dtype, {N, D}, x, Layout::padded),
                                                    .index = plan.slot_of_row,
                                                    .dst = rows,
                                                    .divisor = K,
                                                    .num_rows = count});
                       bed.expect_equal("rows", rows);
                       const Operand back = bed.unset(DType::f32, {N * K});
-                      bed.kernels.gather(
+                      bed.backend.gather(
                           bed.ctx, {.src = bed.floats(DType::f32, {N * K}, w), .index = plan.row_of_slot, .dst = back});
                       bed.expect_equal("scalars", back);
                       for (bool accumulate : {false, true}) {
                         const Values old = bed.random({N, D});
                         const Operand dst =
                             accumulate ? bed.floats(dtype, {N, D}, old, Layout::padded) : bed.unset(dtype, {N, D});
-                        bed.kernels.combine(bed.ctx, {.src = bed.floats(dtype, {N * K, D}, y),
+                        bed.backend.combine(bed.ctx, {.src = bed.floats(dtype, {N * K, D}, y),
                                                       .row_of_slot = plan.row_of_slot,
                                                       .dst = dst,
                                                       .accumulate = accumulate});
@@ -326,11 +326,11 @@ TEST_P(KernelConformance, BiasUpdate) {
   compare("bias", [&](Bed& bed) {
     const Operand bias = bed.floats(DType::f32, {9}, bed.random({9}, 0.1));
     // Mean 7.0 is met exactly by two experts, which stay.
-    bed.kernels.bias_update(bed.ctx,
+    bed.backend.bias_update(bed.ctx,
                             {.bias = bias, .load = bed.ints({9}, {7, 0, 14, 7, 6, 8, 1, 20, 0}), .speed = 0.01});
     bed.expect_near("bias", bias, {0.011 * kU32, kU32});
     const Operand large = bed.floats(DType::f32, {3}, {0, 0, 0});  // sums beyond 32 bits
-    bed.kernels.bias_update(bed.ctx,
+    bed.backend.bias_update(bed.ctx,
                             {.bias = large, .load = bed.ints({3}, {2147483647, 2147483647, 2147483646}), .speed = 0.5});
     bed.expect_near("large", large, {0, kU32});
   });

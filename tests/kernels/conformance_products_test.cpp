@@ -57,11 +57,11 @@ void run_gemm(Bed& bed, const GemmCase& g) {
     Buffer sum(bed.ctx, DType::f64, c_shape);
     sum.set(g.accumulate || rows_left ? absolute(rounded_to(g.dtypes.c, c)) : Values(size_t(product_of(c_shape))));
     sizes.c = sum;
-    bed.kernels.gemm(bed.ctx, sizes);
+    bed.backend.gemm(bed.ctx, sizes);
     scale = sum.get();
   }
   if (g.packed) args.b = bed.packed(args.b, g.dtypes.compute);
-  bed.kernels.gemm(bed.ctx, args);
+  bed.backend.gemm(bed.ctx, args);
   bed.expect_near("c", args.c, {0, double(g.K + 4) * kU32}, scale);
 }
 
@@ -206,7 +206,7 @@ void part(Bed& bed, const Square& s, int64_t m0, int64_t m1, int64_t n0, int64_t
     g.c = with_groups(g.c);
     g.offsets = bed.ints({2}, {0, s.K});
   }
-  bed.kernels.gemm(bed.ctx, g);
+  bed.backend.gemm(bed.ctx, g);
   bed.expect_equal("c", c);
 }
 

@@ -30,7 +30,7 @@ TEST_P(KernelConformance, CrossEntropy) {
                           x[size_t(i * V + v)] += i % 4 == 1 ? 500 : -500;  // only differences matter
                       }
                       const Operand logits = bed.floats(dtype, {n, V}, x, layout), loss = bed.unset(DType::f32, {n});
-                      bed.kernels.cross_entropy(bed.ctx, {.logits = logits,
+                      bed.backend.cross_entropy(bed.ctx, {.logits = logits,
                                                           .target = bed.ints({n}, target),
                                                           .loss = loss,
                                                           .gradient = gradient,
@@ -57,7 +57,7 @@ TEST_P(KernelConformance, ReductionRuleOfCrossEntropy) {
             const Operand whole = bed.floats(dtype, {N, V}, x), loss = bed.unset(DType::f32, {end - begin});
             Indices target;
             for (int64_t i = begin; i < end; ++i) target.push_back(i * 20);
-            bed.kernels.cross_entropy(bed.ctx, {.logits = whole.slice(0, begin, end),
+            bed.backend.cross_entropy(bed.ctx, {.logits = whole.slice(0, begin, end),
                                                 .target = bed.ints({end - begin}, target),
                                                 .loss = loss,
                                                 .gradient = true});
@@ -87,7 +87,7 @@ TEST_P(KernelConformance, ScatterAdd) {  // each element: a running sum of at mo
           Indices index;
           for (int64_t n = 0; n < N; ++n) index.push_back(n % 5 == 3 ? -1 : n % 2 ? 17 : (n * 7) % V);
           const Operand dst = bed.floats(DType::f32, {V, D}, old, Layout::padded);
-          bed.kernels.scatter_add(
+          bed.backend.scatter_add(
               bed.ctx,
               {.src = bed.floats(dtype, {N, D}, src, Layout::padded), .index = bed.ints({N}, index), .dst = dst});
           Values scale = absolute(old);
@@ -113,10 +113,10 @@ TEST_P(KernelConformance, AddAndBias) {
                                 biased = bed.floats(y_type, {N, D}, y, layout);
                   const Operand deep = bed.floats(y_type, {2, N, D}, z, layout), dbias = bed.floats(DType::f32, {D}, b);
                   const Operand x_in = bed.floats(x_type, {N, D}, x, layout);
-                  bed.kernels.add(bed.ctx, {.x = x_in, .y = sum});
-                  bed.kernels.add(bed.ctx, {.x = bed.floats(x_type, {2, N, D}, z, layout), .y = deep});
-                  bed.kernels.add_bias(bed.ctx, {.y = biased, .bias = bed.floats(x_type, {D}, b)});
-                  bed.kernels.bias_grad(bed.ctx, {.dy = x_in, .dbias = dbias});
+                  bed.backend.add(bed.ctx, {.x = x_in, .y = sum});
+                  bed.backend.add(bed.ctx, {.x = bed.floats(x_type, {2, N, D}, z, layout), .y = deep});
+                  bed.backend.add_bias(bed.ctx, {.y = biased, .bias = bed.floats(x_type, {D}, b)});
+                  bed.backend.bias_grad(bed.ctx, {.dy = x_in, .dbias = dbias});
                   Values sum_scale(x.size()), biased_scale(x.size()), dbias_scale = absolute(b);
                   for (size_t i = 0; i < x.size(); ++i) {
                     sum_scale[i] = std::abs(x[i]) + std::abs(y[i]);
@@ -143,14 +143,14 @@ TEST_P(KernelConformance,
               values[i] = 1 + double(i % 64) * 0x1p-8;  // half of them ties in bf16
             const Values copied = run_tested([&](Bed& bed) {
               const Operand out = bed.unset(dst, shape, to);
-              bed.kernels.copy(bed.ctx, {.src = bed.floats(src, shape, values, from), .dst = out});
+              bed.backend.copy(bed.ctx, {.src = bed.floats(src, shape, values, from), .dst = out});
               bed.expect_equal("out", out);
             });
             EXPECT_TRUE(all_identical(copied, rounded_to(dst, rounded_to(src, values))))
                 << name_of(src) << " → " << name_of(dst);
             const Values filled = run_tested([&](Bed& bed) {
               const Operand out = bed.unset(dst, shape, to);
-              bed.kernels.fill(bed.ctx, {out, 1.2345});
+              bed.backend.fill(bed.ctx, {out, 1.2345});
               bed.expect_equal("out", out);
             });
             EXPECT_TRUE(all_identical(filled, Values(filled.size(), rounded_to(dst, 1.2345))));
@@ -160,8 +160,8 @@ TEST_P(KernelConformance,
 TEST_P(KernelConformance, CopyAndFillWholeNumbers) {
   compare("i32", [&](Bed& bed) {
     const Operand out = bed.unset(DType::i32, {5}), filled = bed.unset(DType::i32, {5});
-    bed.kernels.copy(bed.ctx, {.src = bed.ints({5}, {-1, 0, 16777217, 2147483647, -2147483648}), .dst = out});
-    bed.kernels.fill(bed.ctx, {filled, -1});
+    bed.backend.copy(bed.ctx, {.src = bed.ints({5}, {-1, 0, 16777217, 2147483647, -2147483648}), .dst = out});
+    bed.backend.fill(bed.ctx, {filled, -1});
     bed.expect_equal("copy", out);
     bed.expect_equal("fill", filled);
   });
@@ -173,7 +173,7 @@ TEST_P(KernelConformance,
     for (int64_t n : kSizes)
       compare(fmt::format("n {} {}", n, name_of(dtype)), [&](Bed& bed) {
         const Operand out = bed.unset(dtype, {n});
-        bed.kernels.fill_normal(bed.ctx, {.dst = out, .key = RngKey{5, 6}.at("x"), .stddev = 0.02});
+        bed.backend.fill_normal(bed.ctx, {.dst = out, .key = RngKey{5, 6}.at("x"), .stddev = 0.02});
         bed.expect_near("out", out, {1e-9, 2 * kU32});
       });
 }
@@ -206,7 +206,7 @@ TEST_P(KernelConformance, AdamW) {
         }
         AdamWArgs args = settings;
         args.tensors = tensors.data(), args.num_tensors = int64_t(tensors.size());
-        bed.kernels.adamw(bed.ctx, args);
+        bed.backend.adamw(bed.ctx, args);
         for (size_t t = 0; t < tensors.size(); ++t) {
           bed.expect_near("param", tensors[t].param, {0, 3 * kU32}, p_scale[t]);
           bed.expect_near("m", tensors[t].m, {0, 4 * kU32}, m_scale[t]);
@@ -221,7 +221,7 @@ TEST_P(KernelConformance, Ema) {  // two products and a sum, each rounded once
     compare(fmt::format("n {}", n), [&](Bed& bed) {
       const Values old = bed.random({n}), value = bed.random({n});
       const Operand average = bed.floats(DType::f32, {n}, old);
-      bed.kernels.ema(bed.ctx, {.average = average, .value = bed.floats(DType::f32, {n}, value), .decay = 0.75});
+      bed.backend.ema(bed.ctx, {.average = average, .value = bed.floats(DType::f32, {n}, value), .decay = 0.75});
       Values scale(size_t(n), 0);
       for (size_t i = 0; i < scale.size(); ++i) scale[i] = std::abs(old[i]) + std::abs(value[i]);
       bed.expect_near("average", average, {1e-37, 3 * kU32}, scale);
@@ -235,7 +235,7 @@ TEST_P(KernelConformance, SumSquares) {  // in f64: n·2^-53 of a sum of squares
       for (int64_t n : kSizes) tensors.push_back(bed.floats(dtype, {n}, bed.random({n})));
       tensors.push_back(bed.floats(dtype, {300, 301}, bed.random({300, 301})));
       const Operand out = bed.unset(DType::f64, {int64_t(tensors.size())});
-      bed.kernels.sum_squares(bed.ctx, {.tensors = tensors.data(), .num_tensors = int64_t(tensors.size()), .out = out});
+      bed.backend.sum_squares(bed.ctx, {.tensors = tensors.data(), .num_tensors = int64_t(tensors.size()), .out = out});
       bed.expect_near("out", out, {0, 100000 * 0x1p-53});
     };
     compare(name_of(dtype), run);
@@ -248,12 +248,12 @@ TEST_P(KernelConformance, UploadDownloadEvents) {
     const Operand device = bed.unset(DType::i32, {3});
     const int32_t sent[] = {1, -2, 3};
     int32_t received[3] = {};
-    bed.kernels.upload(bed.ctx, {sent, device});
+    bed.backend.upload(bed.ctx, {sent, device});
     Event event;
-    bed.kernels.record(bed.ctx, event);
-    bed.kernels.wait(bed.ctx, event);
-    bed.kernels.synchronize(bed.ctx);
-    bed.kernels.download(bed.ctx, {device, received});
+    bed.backend.record(bed.ctx, event);
+    bed.backend.wait(bed.ctx, event);
+    bed.backend.synchronize(bed.ctx);
+    bed.backend.download(bed.ctx, {device, received});
     EXPECT_EQ(std::memcmp(sent, received, sizeof sent), 0);
     bed.expect_equal("device", device);
   });

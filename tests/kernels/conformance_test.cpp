@@ -32,13 +32,13 @@ Operand Bed::unset(DType dtype, const Indices& shape, Layout layout) { return ho
 
 Operand Bed::packed(const Operand& b, DType compute) {
   const int64_t groups = b.rank == 3 ? b.shape[0] : 1, k = b.shape[b.rank - 2], n = b.shape[b.rank - 1];
-  packed_.emplace_back(*ctx.memory, DType::u8,
-                       std::initializer_list<int64_t>{groups * int64_t(kernels.packed_bytes(k, n, compute))});
+  packed_.emplace_back(ctx.backend->memory(), DType::u8,
+                       std::initializer_list<int64_t>{groups * int64_t(backend.packed_bytes(k, n, compute))});
   Operand o = b;
   o.data = packed_.back().operand().data;
   o.dtype = compute;
   o.packing = Packing::panels;
-  kernels.pack_weight(ctx, {.b = b, .packed = o, .compute = compute});
+  backend.pack_weight(ctx, {.b = b, .packed = o, .compute = compute});
   return o;
 }
 
@@ -67,19 +67,19 @@ bool Bed::surroundings_intact() const {
 
 void KernelConformance::SetUp() {
   try {
-    kernels_ = &GetParam().kernels();
+    backend_ = &GetParam().backend();
   } catch (const UserError& e) {
     GTEST_SKIP() << e.what();
   }
-  if (GetParam().poison) poison_ = std::make_unique<PoisonBackend>(*kernels_);
+  if (GetParam().poison) poison_ = std::make_unique<PoisonBackend>(*backend_);
   oracle_ = std::make_unique<TestContext>();
 }
 
 const TestContext& KernelConformance::tested(int threads) {
   auto& context = tested_[threads];
   if (!context)
-    context = poison_ ? std::make_unique<TestContext>(poison_->kernels(), poison_->memory(), threads)
-                      : std::make_unique<TestContext>(*kernels_, host_memory(), threads);
+    context =
+        poison_ ? std::make_unique<TestContext>(*poison_, threads) : std::make_unique<TestContext>(*backend_, threads);
   return *context;
 }
 
@@ -116,11 +116,9 @@ Values KernelConformance::run_oracle(const std::function<void(Bed&)>& run) {
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(KernelConformance);
 
-TEST_P(KernelConformance, TableIsFull) {
-  const Kernels& kernels = GetParam().kernels();
-  EXPECT_EQ(missing_ops(kernels), "");
-  EXPECT_STRNE(kernels.name, "");
-  ASSERT_TRUE(kernels.packed_bytes && kernels.record && kernels.wait && kernels.synchronize);
+TEST_P(KernelConformance, HasAName) {
+  Backend& backend = GetParam().backend();
+  EXPECT_NE(backend.name(), "");
 }
 
 }  // namespace minke::test

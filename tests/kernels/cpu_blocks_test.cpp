@@ -18,17 +18,17 @@ constexpr double kU32 = 0x1p-24;
 
 class CpuBlocks : public ::testing::TestWithParam<std::string> {
  protected:
-  const Kernels& kernels() { return tested_kernels(GetParam()); }
+  Backend& backend() { return tested_backend(GetParam()); }
 };
 INSTANTIATE_TEST_SUITE_P(Isa, CpuBlocks, ::testing::ValuesIn(tested_isas()),
                          [](const auto& info) { return info.param; });
 
 Operand pack(const TestContext& ctx, const Operand& b, DType compute, Tensor& storage) {
-  const size_t bytes = ctx.kernels().packed_bytes(b.shape[0], b.shape[1], compute);
+  const size_t bytes = ctx.backend().packed_bytes(b.shape[0], b.shape[1], compute);
   storage = Tensor(host_memory(), DType::u8, {int64_t(bytes)});
   Operand packed = b;
   packed.data = storage.operand().data, packed.dtype = compute, packed.packing = Packing::panels;
-  ctx.kernels().pack_weight(ctx, {.b = b, .packed = packed, .compute = compute});
+  ctx.backend().pack_weight(ctx, {.b = b, .packed = packed, .compute = compute});
   return packed;
 }
 
@@ -49,7 +49,7 @@ TEST_P(CpuBlocks, EveryPathOfAProductHasTheSameBits) {
             expected[size_t(i * n + j)] += p, scale[size_t(i * n + j)] += std::abs(p);
           }
       for (const int threads : {1, 2, 3}) {
-        TestContext ctx(kernels(), host_memory(), threads);
+        TestContext ctx(backend(), threads);
         for (const DType dtype : {DType::f32, DType::bf16})
           for (const Layout layout : {Layout::contiguous, Layout::transposed}) {
             Buffer a(ctx, dtype, {m, k}, layout), b(ctx, dtype, {k, n}, layout);
@@ -59,8 +59,8 @@ TEST_P(CpuBlocks, EveryPathOfAProductHasTheSameBits) {
             for (const Operand& right : {b.operand(), packed})
               for (const Layout out : {Layout::contiguous, Layout::transposed}) {
                 Buffer c(ctx, DType::f32, {m, n}, out), c_half(ctx, DType::bf16, {m, n}, out);
-                ctx.kernels().gemm(ctx, {.a = a, .b = right, .c = c, .compute = compute, .offsets = {}});
-                ctx.kernels().gemm(ctx, {.a = a, .b = right, .c = c_half, .compute = compute, .offsets = {}});
+                ctx.backend().gemm(ctx, {.a = a, .b = right, .c = c, .compute = compute, .offsets = {}});
+                ctx.backend().gemm(ctx, {.a = a, .b = right, .c = c_half, .compute = compute, .offsets = {}});
                 if (first.empty()) {
                   first = c.get();
                   // k additions, each with one rounding of a partial sum (two without FMA)
@@ -78,7 +78,7 @@ TEST_P(CpuBlocks, EveryPathOfAProductHasTheSameBits) {
 // A plain b is packed once for all rows of a task, which takes them in parts; a packed b is not.
 TEST_P(CpuBlocks, RowsInPartsHaveTheBitsOfRowsAtOnce) {
   const int64_t k = 401, n = 277;
-  TestContext ctx(kernels(), host_memory(), 1);
+  TestContext ctx(backend(), 1);
   for (const DType compute : {DType::f32, DType::bf16})
     for (const int64_t m : {193, 570, 601})
       for (const Layout layout : {Layout::contiguous, Layout::transposed}) {
@@ -88,8 +88,8 @@ TEST_P(CpuBlocks, RowsInPartsHaveTheBitsOfRowsAtOnce) {
         const Operand packed = pack(ctx, b, compute, storage);
         for (const DType out : {DType::f32, DType::bf16}) {
           Buffer parts(ctx, out, {m, n}), whole(ctx, out, {m, n});
-          ctx.kernels().gemm(ctx, {.a = a, .b = b, .c = parts, .compute = compute, .offsets = {}});
-          ctx.kernels().gemm(ctx, {.a = a, .b = packed, .c = whole, .compute = compute, .offsets = {}});
+          ctx.backend().gemm(ctx, {.a = a, .b = b, .c = parts, .compute = compute, .offsets = {}});
+          ctx.backend().gemm(ctx, {.a = a, .b = packed, .c = whole, .compute = compute, .offsets = {}});
           ASSERT_TRUE(all_identical(parts.get(), whole.get()))
               << name_of(compute) << " to " << name_of(out) << " " << m;
         }
@@ -104,10 +104,10 @@ TEST_P(CpuBlocks, CachedAttentionOverSegments) {
       Values first;
       const Values kv = normals(RngKey{3, 1}, cached * dk), qv = normals(RngKey{3, 2}, heads * dk);
       for (const int threads : {1, 3}) {
-        TestContext ctx(kernels(), host_memory(), threads);
+        TestContext ctx(backend(), threads);
         Buffer q(ctx, compute, {1, heads, dk}), k(ctx, compute, {cached, 1, dk}), out(ctx, DType::f32, {1, heads, dv});
         q.set(qv), k.set(kv);
-        ctx.kernels().cached_attention(ctx, {.q = q,
+        ctx.backend().cached_attention(ctx, {.q = q,
                                              .k = k,
                                              .v = k.operand().slice(2, 0, dv),
                                              .out = out,
@@ -120,7 +120,7 @@ TEST_P(CpuBlocks, CachedAttentionOverSegments) {
           Buffer rq(reference, DType::f64, {1, heads, dk}), rk(reference, DType::f64, {cached, 1, dk}),
               ro(reference, DType::f64, {1, heads, dv});
           rq.set(rounded_to(compute, qv)), rk.set(rounded_to(compute, kv));
-          reference_kernels().cached_attention(reference, {.q = rq,
+          reference_backend().cached_attention(reference, {.q = rq,
                                                            .k = rk,
                                                            .v = rk.operand().slice(2, 0, dv),
                                                            .out = ro,
@@ -152,7 +152,7 @@ TEST_P(CpuBlocks, AttentionOverChunksWithDeclaredScratch) {
                                                          .dr = dr,
                                                          .dv = dv,
                                                          .groups = 1});
-      TestContext ctx(kernels(), host_memory(), threads, scratch);
+      TestContext ctx(backend(), threads, scratch);
       Buffer q(ctx, compute, {n, heads, dk + dr}), k(ctx, compute, {n, kv_heads, dk}), k_rope(ctx, compute, {n, dr}),
           v(ctx, compute, {n, kv_heads, dv});
       Buffer out(ctx, compute, {n, heads, dv}), lse(ctx, DType::f32, {n, heads}), dout(ctx, compute, {n, heads, dv});
@@ -172,13 +172,13 @@ TEST_P(CpuBlocks, AttentionOverChunksWithDeclaredScratch) {
                          .num_sequences = 1,
                          .first_visible = {},
                          .compute = compute};
-      ctx.kernels().attention(ctx, args);
+      ctx.backend().attention(ctx, args);
       const Values all = out.get();
       for (const int64_t part : {1, 59, 60, 61, 127, 128, 129, 299}) {
         const int64_t offsets[] = {0, part};
         Buffer short_out(ctx, compute, {part, heads, dv});
         const auto head = [&](const Buffer& b) { return b.operand().slice(0, 0, part); };
-        ctx.kernels().attention(ctx, {.q = head(q),
+        ctx.backend().attention(ctx, {.q = head(q),
                                       .k = head(k),
                                       .k_rope = head(k_rope),
                                       .v = head(v),
@@ -191,7 +191,7 @@ TEST_P(CpuBlocks, AttentionOverChunksWithDeclaredScratch) {
                                       .compute = compute});
         EXPECT_TRUE(all_identical(short_out.get(), std::span(all).first(size_t(part * heads * dv)))) << part;
       }
-      ctx.kernels().attention_backward(
+      ctx.backend().attention_backward(
           ctx, {.forward = args, .dout = dout, .dq = dq, .dk = d_k, .dk_rope = d_rope, .dv = d_v});
       if (first_dq.empty()) first_dq = dq.get(), first_rope = d_rope.get();
       EXPECT_TRUE(all_identical(dq.get(), first_dq));
@@ -202,7 +202,7 @@ TEST_P(CpuBlocks, AttentionOverChunksWithDeclaredScratch) {
 
 // exp through silu(z) = z/(1 + e^-z) in f32 over the whole range, and its ends.
 TEST_P(CpuBlocks, ExpIsAccurate) {
-  TestContext ctx(kernels());
+  TestContext ctx(backend());
   const int64_t n = 40001;
   Buffer gate_up(ctx, DType::f32, {1, 2 * n}), y(ctx, DType::f32, {1, n});
   Values in(size_t(2 * n), 1), expected(static_cast<size_t>(n));
@@ -211,7 +211,7 @@ TEST_P(CpuBlocks, ExpIsAccurate) {
     expected[size_t(i)] = in[size_t(i)] / (1 + std::exp(-in[size_t(i)]));
   }
   gate_up.set(in);
-  ctx.kernels().swiglu(ctx, {.gate_up = gate_up, .y = y, .row_weight = {}, .num_rows = {}});
+  ctx.backend().swiglu(ctx, {.gate_up = gate_up, .y = y, .row_weight = {}, .num_rows = {}});
   // e^z within 2 units in the last place, then a sum, a quotient and a product: 5 roundings. Below z = -87 the result
   // is e^z·z with e^-z overflowing to inf at z < -88.7: there 0 is right to 1e-36.
   EXPECT_TRUE(all_near(y.get(), expected, {1e-36, 6 * kU32}));

@@ -10,9 +10,9 @@ namespace {
 std::vector<BackendCase> cases() {
   std::vector<BackendCase> result;
   for (const char* isa : {"baseline", "avx2", "avx512", "avx512_bf16", "amx_bf16"})
-    result.push_back({isa, [isa]() -> const Kernels& { return cpu_kernels(isa); }, true, 2});
+    result.push_back({isa, [isa]() -> Backend& { return cpu_backend(isa); }, true, 2});
   for (const char* isa : kEmulatedIsas)
-    result.push_back({isa, [isa]() -> const Kernels& { return emulated_kernels(isa); }, true, 2});
+    result.push_back({isa, [isa]() -> Backend& { return emulated_backend(isa); }, true, 2});
   return result;
 }
 

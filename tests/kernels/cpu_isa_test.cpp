@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "core/error.h"
+#include "kernels/backend.h"
 #include "kernels/cpu/backend.h"
-#include "kernels/ops.h"
 
 namespace minke {
 namespace {
@@ -18,13 +18,13 @@ TEST(CpuIsa, NamesAndBest) {
   const std::vector<std::string> names = available_isas();
   ASSERT_FALSE(names.empty());
   EXPECT_EQ(names[0], "baseline");
-  EXPECT_EQ(&cpu_kernels(), &cpu_kernels(names.back() == "amx_bf16" ? "avx512_bf16" : names.back()));
-  for (const std::string& name : names) EXPECT_EQ(cpu_kernels(name).name, "cpu " + name);
+  EXPECT_EQ(&cpu_backend(), &cpu_backend(names.back() == "amx_bf16" ? "avx512_bf16" : names.back()));
+  for (const std::string& name : names) EXPECT_EQ(cpu_backend(name).name(), "cpu " + name);
 }
 
 TEST(CpuIsa, UnknownNameIsAUserErrorThatListsWhatThereIs) {
   try {
-    cpu_kernels("avx1024");
+    cpu_backend("avx1024");
     FAIL() << "accepted";
   } catch (const UserError& e) {
     EXPECT_NE(std::string(e.what()).find("avx1024"), std::string::npos);

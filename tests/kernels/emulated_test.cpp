@@ -10,16 +10,16 @@ namespace minke::test {
 namespace {
 
 // A product in bf16 and attention over it, which between them use most of the intrinsics.
-std::vector<Values> results_of(const Kernels& kernels, DType compute) {
-  TestContext ctx(kernels, host_memory(), 1);
+std::vector<Values> results_of(Backend& backend, DType compute) {
+  TestContext ctx(backend, 1);
   constexpr int64_t m = 37, k = 523, heads = 2, d = 24, n = heads * d;
   Buffer a(ctx, compute, {m, k}), b(ctx, compute, {k, n}), c(ctx, DType::f32, {m, n});
   a.set(normals(RngKey{1, 1}, m * k)), b.set(normals(RngKey{1, 2}, k * n));
-  kernels.gemm(ctx, {.a = a, .b = b, .c = c, .compute = compute, .offsets = {}});
+  backend.gemm(ctx, {.a = a, .b = b, .c = c, .compute = compute, .offsets = {}});
   Buffer q(ctx, compute, {m, heads, d}), out(ctx, compute, {m, heads, d}), lse(ctx, DType::f32, {m, heads});
   q.set(c.get());
   const int64_t whole[] = {0, m};
-  kernels.attention(ctx, {.q = q,
+  backend.attention(ctx, {.q = q,
                           .k = q,
                           .k_rope = {},
                           .v = q,
@@ -38,15 +38,15 @@ bool has(const std::string& isa) { return std::ranges::count(available_isas(), i
 TEST(Emulated, Avx512HasTheBitsOfTheRealOne) {
   if (!has("avx512")) GTEST_SKIP() << "no AVX-512";
   for (const DType compute : {DType::f32, DType::bf16})
-    EXPECT_EQ(results_of(emulated_kernels("avx512_emulated"), compute), results_of(cpu_kernels("avx512"), compute));
+    EXPECT_EQ(results_of(emulated_backend("avx512_emulated"), compute), results_of(cpu_backend("avx512"), compute));
 }
 
 // Otherwise the suites would pass without a pair or a tile: pairs of bf16 are summed in blocks of up to 768 k, f32 of 384.
 TEST(Emulated, PairsHaveAnotherOrderOfAdditions) {
   if (!has("avx2")) GTEST_SKIP() << "no AVX2";
-  const Values avx2 = results_of(cpu_kernels("avx2"), DType::bf16)[0];
+  const Values avx2 = results_of(cpu_backend("avx2"), DType::bf16)[0];
   for (const char* isa : {"avx512_bf16_emulated", "amx_bf16_emulated"})
-    EXPECT_NE(results_of(emulated_kernels(isa), DType::bf16)[0], avx2) << isa;
+    EXPECT_NE(results_of(emulated_backend(isa), DType::bf16)[0], avx2) << isa;
 }
 
 }  // namespace

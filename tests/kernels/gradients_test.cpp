@@ -15,7 +15,7 @@ namespace {
 class Gradients : public ::testing::Test {
  protected:
   const TestContext ctx;
-  const Kernels& kernels = ctx.kernels();
+  Backend& backend = ctx.backend();
   uint64_t draws = 0;
 
   Values random(int64_t n, double stddev = 1) { return normals(RngKey{77, 0}.at(draws++), n, stddev); }
@@ -41,13 +41,13 @@ TEST_F(Gradients, Gemm) {  // da = dc·bᵀ, db = aᵀ·dc: the two products tha
   const Values a = random(M * K), b = random(K * N), dc = random(M * N);
   const auto forward = [&](const Values& a_values, const Values& b_values) {
     const Buffer x = floats({M, K}, a_values), w = floats({K, N}, b_values), y(ctx, DType::f64, {M, N});
-    kernels.gemm(ctx, {.a = x, .b = w, .c = y, .compute = DType::f64});
+    backend.gemm(ctx, {.a = x, .b = w, .c = y, .compute = DType::f64});
     return inner(y.get(), dc);
   };
   const Buffer x = floats({M, K}, a), w = floats({K, N}, b), dy = floats({M, N}, dc), dx(ctx, DType::f64, {M, K}),
                dw = floats({K, N}, Values(K * N, 1.0));
-  kernels.gemm(ctx, {.a = dy, .b = w.operand().transposed(), .c = dx, .compute = DType::f64});
-  kernels.gemm(ctx, {.a = x.operand().transposed(), .b = dy, .c = dw, .compute = DType::f64, .accumulate = true});
+  backend.gemm(ctx, {.a = dy, .b = w.operand().transposed(), .c = dx, .compute = DType::f64});
+  backend.gemm(ctx, {.a = x.operand().transposed(), .b = dy, .c = dw, .compute = DType::f64, .accumulate = true});
   EXPECT_TRUE(gradient_matches([&](const Values& v) { return forward(v, b); }, a, dx.get()));
   Values db = dw.get();
   for (double& g : db) g -= 1;  // accumulated on top of ones
@@ -61,7 +61,7 @@ TEST_F(Gradients,
   const Values x = random(R * K), w = random(G * K * N), dy = random(R * N);
   const auto forward = [&](const Values& x_values, const Values& w_values) {
     const Buffer y = floats({R, N}, Values(R * N, 0.0));
-    kernels.gemm(ctx, {.a = floats({R, K}, x_values),
+    backend.gemm(ctx, {.a = floats({R, K}, x_values),
                        .b = floats({G, K, N}, w_values),
                        .c = y,
                        .compute = DType::f64,
@@ -71,13 +71,13 @@ TEST_F(Gradients,
   };
   const Buffer dx = floats({R, K}, Values(R * K, 0.0)), dw(ctx, DType::f64, {G, K, N});
   const Buffer x_in = floats({R, K}, x), w_in = floats({G, K, N}, w), dy_in = floats({R, N}, dy);
-  kernels.gemm(ctx, {.a = dy_in,
+  backend.gemm(ctx, {.a = dy_in,
                      .b = w_in.operand().transposed(1, 2),
                      .c = dx,
                      .compute = DType::f64,
                      .grouping = Grouping::rows,
                      .offsets = offsets});
-  kernels.gemm(ctx, {.a = x_in.operand().transposed(),
+  backend.gemm(ctx, {.a = x_in.operand().transposed(),
                      .b = dy_in,
                      .c = dw,
                      .compute = DType::f64,
@@ -92,17 +92,17 @@ TEST_F(Gradients, RmsNorm) {
   const Values x = random(N * D), gain = random(D), dy = random(N * D), residual = random(N * D);
   const auto forward = [&](const Values& x_values, const Values& gain_values) {
     const Buffer y(ctx, DType::f64, {N, D});
-    kernels.rms_norm(ctx, {.x = floats({N, D}, x_values), .gain = floats({D}, gain_values), .y = y, .eps = 0.01});
+    backend.rms_norm(ctx, {.x = floats({N, D}, x_values), .gain = floats({D}, gain_values), .y = y, .eps = 0.01});
     return inner(y.get(), dy);
   };
   const Buffer x_in = floats({N, D}, x), gain_in = floats({D}, gain), dy_in = floats({N, D}, dy);
   const Buffer y(ctx, DType::f64, {N, D}), rstd(ctx, DType::f64, {N}), dx(ctx, DType::f64, {N, D}),
       dx_sum = floats({N, D}, residual), dgain = floats({D}, Values(D, 0.0));
-  kernels.rms_norm(ctx, {.x = x_in, .gain = gain_in, .y = y, .rstd = rstd, .eps = 0.01});
-  kernels.rms_norm_backward(ctx, {.x = x_in, .gain = gain_in, .rstd = rstd, .dy = dy_in, .dx = dx});
-  kernels.rms_norm_backward(ctx,
+  backend.rms_norm(ctx, {.x = x_in, .gain = gain_in, .y = y, .rstd = rstd, .eps = 0.01});
+  backend.rms_norm_backward(ctx, {.x = x_in, .gain = gain_in, .rstd = rstd, .dy = dy_in, .dx = dx});
+  backend.rms_norm_backward(ctx,
                             {.x = x_in, .gain = gain_in, .rstd = rstd, .dy = dy_in, .dx = dx_sum, .accumulate = true});
-  kernels.rms_norm_gain(ctx, {.x = x_in, .rstd = rstd, .dy = dy_in, .dgain = dgain});
+  backend.rms_norm_gain(ctx, {.x = x_in, .rstd = rstd, .dy = dy_in, .dgain = dgain});
   EXPECT_TRUE(gradient_matches([&](const Values& v) { return forward(v, gain); }, x, dx.get()));
   EXPECT_TRUE(
       gradient_matches([&](const Values& v) { return forward(v, gain) + inner(v, residual); }, x, dx_sum.get()));
@@ -120,7 +120,7 @@ TEST_F(Gradients, RopeBackwardIsItsInverseAndItsTranspose) {
     const Values x = random(N * H * D), dy = random(N * H * D);
     const auto rotated = [&](const Values& values, bool inverse) {
       const Buffer y = floats({N, H, D}, values);
-      kernels.rope(ctx,
+      backend.rope(ctx,
                    {.x = y, .positions = positions, .table = table, .interleaved = interleaved, .inverse = inverse});
       return y.get();
     };
@@ -136,11 +136,11 @@ TEST_F(Gradients, Swiglu) {
   for (bool weighted : {false, true}) {
     const auto forward = [&](const Values& x_values, const Values& w_values) {
       const Buffer w = floats({R}, w_values), y(ctx, DType::f64, {R, F});
-      kernels.swiglu(ctx, {.gate_up = floats({R, 2 * F}, x_values), .y = y, .row_weight = weighted ? w : Operand{}});
+      backend.swiglu(ctx, {.gate_up = floats({R, 2 * F}, x_values), .y = y, .row_weight = weighted ? w : Operand{}});
       return inner(y.get(), dy);
     };
     const Buffer w = floats({R}, weight), dx(ctx, DType::f64, {R, 2 * F}), dw(ctx, DType::f64, {R});
-    kernels.swiglu_backward(ctx, {.gate_up = floats({R, 2 * F}, gate_up),
+    backend.swiglu_backward(ctx, {.gate_up = floats({R, 2 * F}, gate_up),
                                   .row_weight = weighted ? w : Operand{},
                                   .dy = floats({R, F}, dy),
                                   .d_gate_up = dx,
@@ -185,14 +185,14 @@ TEST_F(Gradients, Attention) {
                                .num_sequences = int64_t(c.offsets.size()) - 1,
                                .first_visible = c.first.empty() ? Operand{} : first,
                                .compute = DType::f64};
-      kernels.attention(ctx, args);
+      backend.attention(ctx, args);
       return use(args, out);
     };
     Values gradients[4];
     run(inputs, [&](const AttentionArgs& args, const Buffer&) {
       const Buffer dq(ctx, DType::f64, {N, c.H, D}), dk(ctx, DType::f64, {N, c.Hkv, c.dk}),
           dk_rope(ctx, DType::f64, {N, c.dr}), dv(ctx, DType::f64, {N, c.Hkv, c.dv});
-      kernels.attention_backward(ctx, {.forward = args,
+      backend.attention_backward(ctx, {.forward = args,
                                        .dout = floats({N, c.H, c.dv}, dout),
                                        .dq = dq,
                                        .dk = dk,
@@ -235,12 +235,12 @@ TEST_F(Gradients, Route) {  // the chosen experts are held (replay): top-k itsel
           const auto forward = [&](const Values& v) {
             const Buffer in = floats({N, E}, v);
             args.logits = in;
-            kernels.route(ctx, args);
+            backend.route(ctx, args);
             return inner(weight.get(), dw) + (with_scores ? inner(scores.get(), ds) : 0);
           };
           forward(logits);
           const Buffer d_logits(ctx, DType::f64, {N, E}), dw_in = floats({N, K}, dw), ds_in = floats({N, E}, ds);
-          kernels.route_backward(
+          backend.route_backward(
               ctx,
               {.forward = args, .d_weight = dw_in, .d_scores = with_scores ? ds_in : Operand{}, .d_logits = d_logits});
           args.replay = true;
@@ -274,7 +274,7 @@ TEST_F(Gradients, Balance) {
         const auto loss = [&](const Values& v, const Operand& gradient) {
           const Buffer in = floats({N, E}, v), value = floats({1}, {0.0});
           args.scores = in, args.loss = value, args.d_scores = gradient;
-          kernels.balance(ctx, args);
+          backend.balance(ctx, args);
           return value.get()[0];
         };
         loss(scores, d_scores);
@@ -292,7 +292,7 @@ TEST_F(Gradients, CrossEntropy) {
   const Buffer target = ints({N}, {3, -1, 0, 6});
   const auto run = [&](const Values& v, bool gradient) {
     const Buffer in = floats({N, V}, v), loss(ctx, DType::f64, {N});
-    kernels.cross_entropy(ctx, {.logits = in, .target = target, .loss = loss, .gradient = gradient, .grad_scale = 0.5});
+    backend.cross_entropy(ctx, {.logits = in, .target = target, .loss = loss, .gradient = gradient, .grad_scale = 0.5});
     return gradient ? in.get() : loss.get();
   };
   const auto loss = [&](const Values& v) {
@@ -311,34 +311,34 @@ TEST_F(Gradients, EmbeddingAndBias) {  // scatter_add is the transpose of gather
   const Buffer index = ints({N}, {4, 0, -1, 4, 2, 4});
   const auto gathered = [&](const Values& v) {
     const Buffer out(ctx, DType::f64, {N, D});
-    kernels.gather(ctx, {.src = floats({V, D}, v), .index = index, .dst = out});
+    backend.gather(ctx, {.src = floats({V, D}, v), .index = index, .dst = out});
     return inner(out.get(), dy);
   };
   const Buffer dtable = floats({V, D}, Values(V * D, 0.0)), dbias = floats({D}, Values(D, 0.0)),
                dy_in = floats({N, D}, dy);
-  kernels.scatter_add(ctx, {.src = dy_in, .index = index, .dst = dtable});
+  backend.scatter_add(ctx, {.src = dy_in, .index = index, .dst = dtable});
   EXPECT_TRUE(gradient_matches(gathered, table, dtable.get()));
 
-  kernels.bias_grad(ctx, {.dy = dy_in, .dbias = dbias});
+  backend.bias_grad(ctx, {.dy = dy_in, .dbias = dbias});
   const auto biased = [&](const Values& v) {
     const Buffer y = floats({N, D}, Values(N * D, 0.25));
-    kernels.add_bias(ctx, {.y = y, .bias = floats({D}, v)});
+    backend.add_bias(ctx, {.y = y, .bias = floats({D}, v)});
     return inner(y.get(), dy);
   };
   EXPECT_TRUE(gradient_matches(biased, bias, dbias.get()));
 
   const Buffer expert = ints({3, 2}, {1, 0, -1, 1, 0, 1}), offsets(ctx, DType::i32, {3}),
                row_of_slot(ctx, DType::i32, {6}), slot_of_row = ints({6}, Indices(6, -1));
-  kernels.permute_plan(ctx,
+  backend.permute_plan(ctx,
                        {.expert = expert, .offsets = offsets, .row_of_slot = row_of_slot, .slot_of_row = slot_of_row});
   const Values rows = random(6 * D), d_tokens = random(3 * D);
   const auto combined = [&](const Values& v) {
     const Buffer out(ctx, DType::f64, {3, D});
-    kernels.combine(ctx, {.src = floats({6, D}, v), .row_of_slot = row_of_slot, .dst = out});
+    backend.combine(ctx, {.src = floats({6, D}, v), .row_of_slot = row_of_slot, .dst = out});
     return inner(out.get(), d_tokens);
   };
   const Buffer d_rows(ctx, DType::f64, {6, D});
-  kernels.gather(ctx, {.src = floats({3, D}, d_tokens), .index = slot_of_row, .dst = d_rows, .divisor = 2});
+  backend.gather(ctx, {.src = floats({3, D}, d_tokens), .index = slot_of_row, .dst = d_rows, .divisor = 2});
   EXPECT_TRUE(gradient_matches(combined, rows, d_rows.get()));
 }
 

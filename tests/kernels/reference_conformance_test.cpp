@@ -6,8 +6,8 @@ namespace minke::test {
 namespace {
 
 INSTANTIATE_TEST_SUITE_P(Reference, KernelConformance,
-                         ::testing::Values(BackendCase{
-                             "reference", []() -> const Kernels& { return reference_kernels(); }, true, 2}),
+                         ::testing::Values(BackendCase{"reference", []() -> Backend& { return reference_backend(); },
+                                                       true, 2}),
                          case_name);
 
 }  // namespace

@@ -10,8 +10,8 @@ namespace minke::test {
 namespace {
 
 TEST(Buffer, KeepsValuesInEveryLayoutAndDtype) {
-  PoisonBackend poison(reference_kernels());
-  const TestContext plain, poisoned(poison.kernels(), poison.memory());
+  PoisonBackend poison(reference_backend());
+  const TestContext plain, poisoned(poison);
   for (const TestContext* ctx : {&plain, &poisoned})
     for (Layout layout : {Layout::contiguous, Layout::padded, Layout::transposed})
       for (DType dtype : {DType::f64, DType::f32, DType::bf16}) {
@@ -30,14 +30,14 @@ TEST(Buffer, SeesAWriteBesideItsElements) {
   buffer.set(Values(20, 1.0));
   Operand wide = buffer;
   wide.shape[1] = 6;  // one too many in every row
-  ctx.kernels().fill(ctx, {wide, 2.0});
+  ctx.backend().fill(ctx, {wide, 2.0});
   EXPECT_FALSE(buffer.surroundings_intact());
 
   Buffer tail(ctx, DType::bf16, {7});
   tail.set(Values(7, 1.0));
   Operand longer = tail;
   longer.shape[0] = 8;
-  ctx.kernels().fill(ctx, {longer, 2.0});
+  ctx.backend().fill(ctx, {longer, 2.0});
   EXPECT_FALSE(tail.surroundings_intact());
 }
 

@@ -13,7 +13,7 @@ namespace {
 class Vectors : public ::testing::Test {
  protected:
   const TestContext ctx;
-  const Kernels& kernels = ctx.kernels();
+  Backend& backend = ctx.backend();
   Buffer floats(const Indices& shape, const Values& values, DType dtype = DType::f64) const {
     Buffer buffer(ctx, dtype, shape);
     buffer.set(values);
@@ -40,7 +40,7 @@ class RouteVectors : public Vectors {
     for (double s : kScores) logits.push_back(std::log(s / (1 - s)));
     const Buffer in = floats({1, 8}, logits, dtype), scores(ctx, dtype, {1, 8}), expert(ctx, DType::i32, {1, 3}),
                  weight(ctx, dtype, {1, 3}), b = floats({8}, bias.empty() ? Values(8, 0.0) : bias, dtype);
-    kernels.route(ctx, {.logits = in,
+    backend.route(ctx, {.logits = in,
                         .bias = bias.empty() ? Operand{} : b,
                         .scores = scores,
                         .expert = expert,
@@ -93,7 +93,7 @@ TEST_F(Vectors, TiesGoToTheLowerIndex) {
   for (Scoring scoring : {Scoring::softmax, Scoring::sigmoid}) {
     const Buffer in = floats({1, 6}, {1, 2, 2, 1, 2, 1}), scores(ctx, DType::f64, {1, 6}),
                  expert(ctx, DType::i32, {1, 4}), weight(ctx, DType::f64, {1, 4});
-    kernels.route(ctx, {.logits = in, .scores = scores, .expert = expert, .weight = weight, .scoring = scoring});
+    backend.route(ctx, {.logits = in, .scores = scores, .expert = expert, .weight = weight, .scoring = scoring});
     EXPECT_EQ(expert.get(), (Values{1, 2, 4, 0}));
   }
 }
@@ -101,7 +101,7 @@ TEST_F(Vectors, TiesGoToTheLowerIndex) {
 TEST_F(Vectors, DroppedAssignmentHasNoWeight) {
   const Buffer in = floats({1, 4}, {0, 0, 0, 0}), scores(ctx, DType::f64, {1, 4}), expert = ints({1, 3}, {2, -1, 0}),
                weight(ctx, DType::f64, {1, 3});
-  kernels.route(
+  backend.route(
       ctx, {.logits = in, .scores = scores, .expert = expert, .weight = weight, .normalise = true, .replay = true});
   EXPECT_TRUE(all_near(weight.get(), Values{.5, 0, .5}, {1e-12, 0}));
 }
@@ -116,7 +116,7 @@ TEST_F(Vectors, BalanceLossAtPerfectBalanceIsAlpha) {
        {std::array{.003, .0, .0}, {.0, .05, .0}, {.0, .0, .02}, {.003, .05, .02}})
     for (bool normalise : {false, true}) {
       const Buffer scores = floats({N, E}, Values(N * E, normalise ? 0.6 : 1.0 / E)), loss = floats({1}, {0.0});
-      kernels.balance(ctx, {.scores = scores,
+      backend.balance(ctx, {.scores = scores,
                             .expert = expert,
                             .loss = loss,
                             .sequence_offsets = offsets.data(),
@@ -136,7 +136,7 @@ TEST_F(Vectors, BalanceLossOfASmallCase) {
   const Buffer scores = floats({2, 2}, {.8, .2, .6, .4}), expert = ints({2, 1}, {0, 0}), loss = floats({1}, {1.0}),
                d_scores = floats({2, 2}, Values(4, 10.0));
   const Indices offsets{0, 2};
-  kernels.balance(ctx, {.scores = scores,
+  backend.balance(ctx, {.scores = scores,
                         .expert = expert,
                         .d_scores = d_scores,
                         .loss = loss,
@@ -156,7 +156,7 @@ TEST_F(Vectors, DropTokensTakesTheLowestScoresOfACrowdedDevice) {
   const Indices offsets{0, 1, 2, 3};
   const auto kept = [&](std::vector<uint8_t> is_protected, double capacity) {
     const Buffer out(ctx, DType::i32, {3, 2}), load = ints({4}, {0, 0, 0, 5}), dropped = ints({1}, {0});
-    kernels.drop_tokens(ctx, {.scores = scores,
+    backend.drop_tokens(ctx, {.scores = scores,
                               .expert = expert,
                               .kept = out,
                               .load = load,
@@ -180,20 +180,20 @@ TEST_F(Vectors, DropTokensTakesTheLowestScoresOfACrowdedDevice) {
 
 TEST_F(Vectors, EmaKeepsTheShareOfItsDecay) {
   const Buffer average = floats({2}, {1, -2}), value = floats({2}, {5, 2});
-  kernels.ema(ctx, {.average = average, .value = value, .decay = 0.75});
+  backend.ema(ctx, {.average = average, .value = value, .decay = 0.75});
   EXPECT_TRUE(all_near(average.get(), Values{2, -1}, {1e-15, 0}));
 }
 
 TEST_F(Vectors, BiasUpdateFollowsTheSign) {  // mean 4: over, under, exactly
   const Buffer bias = floats({3}, {.5, .5, .5});
-  kernels.bias_update(ctx, {.bias = bias, .load = ints({3}, {7, 1, 4}), .speed = .001});
+  backend.bias_update(ctx, {.bias = bias, .load = ints({3}, {7, 1, 4}), .speed = .001});
   EXPECT_TRUE(all_near(bias.get(), Values{.499, .501, .5}, {1e-15, 0}));
 }
 
 TEST_F(Vectors, PermutePlanIsStableAndSkipsDropped) {
   const Buffer expert = ints({3, 2}, {2, 0, -1, 2, 0, 2}), offsets(ctx, DType::i32, {4}),
                row_of_slot(ctx, DType::i32, {6}), slot_of_row = ints({6}, Indices(6, -9)), load = ints({3}, {1, 1, 1});
-  kernels.permute_plan(
+  backend.permute_plan(
       ctx,
       {.expert = expert, .offsets = offsets, .row_of_slot = row_of_slot, .slot_of_row = slot_of_row, .load = load});
   EXPECT_EQ(offsets.get(), (Values{0, 2, 2, 5}));
@@ -206,7 +206,7 @@ TEST_F(Vectors, RotaryPairsOfBothLayouts) {  // a quarter turn of the first pair
   const Buffer table = floats({1, 4}, {0, 1, 1, 0}), positions = ints({1}, {0});
   const auto turned = [&](bool interleaved) {
     const Buffer x = floats({1, 1, 4}, {1, 2, 3, 4});
-    kernels.rope(ctx, {.x = x, .positions = positions, .table = table, .interleaved = interleaved});
+    backend.rope(ctx, {.x = x, .positions = positions, .table = table, .interleaved = interleaved});
     return x.get();
   };
   EXPECT_EQ(turned(true), (Values{-2, 1, 3, 4}));
@@ -217,7 +217,7 @@ TEST_F(Vectors, AttentionOfEqualScoresIsTheMean) {
   const Buffer q = floats({3, 1, 2}, Values(6, 0.0)), k = floats({3, 1, 2}, {1, 2, 3, 4, 5, 6}),
                v = floats({3, 1, 1}, {3, 6, 12}), out(ctx, DType::f64, {3, 1, 1}), lse(ctx, DType::f64, {3, 1});
   const Indices offsets{0, 3};
-  kernels.attention(ctx, {.q = q,
+  backend.attention(ctx, {.q = q,
                           .k = k,
                           .v = v,
                           .out = out,
@@ -238,7 +238,7 @@ TEST_F(Vectors, CachedAttentionAgreesWithAttention) {
                v = floats({T, Hkv, dv}, normals(key.at(3), T * Hkv * dv));
   const Buffer out(ctx, DType::f64, {T, H, dv}), cached(ctx, DType::f64, {4, H, dv});
   const Indices offsets{0, T};
-  kernels.attention(ctx, {.q = q,
+  backend.attention(ctx, {.q = q,
                           .k = k,
                           .v = v,
                           .out = out,
@@ -246,7 +246,7 @@ TEST_F(Vectors, CachedAttentionAgreesWithAttention) {
                           .sequence_offsets = offsets.data(),
                           .num_sequences = 1,
                           .compute = DType::f64});
-  kernels.cached_attention(ctx, {.q = q.operand().slice(0, 4, 8),
+  backend.cached_attention(ctx, {.q = q.operand().slice(0, 4, 8),
                                  .k = k,
                                  .v = v,
                                  .out = cached,
@@ -260,7 +260,7 @@ TEST_F(Vectors, CachedAttentionAgreesWithAttention) {
 TEST_F(Vectors, CrossEntropyOfUniformAndOfLargeLogits) {
   const Buffer logits = floats({4, 4}, {7, 7, 7, 7, 1e4, 0, 0, 0, -1e4, 0, 0, 0, -1e4, -1e4, -1e4, -1e4}, DType::f32),
                loss(ctx, DType::f32, {4});
-  kernels.cross_entropy(
+  backend.cross_entropy(
       ctx, {.logits = logits, .target = ints({4}, {2, 0, 0, 1}), .loss = loss, .gradient = true, .grad_scale = 1});
   EXPECT_TRUE(all_near(loss.get(), Values{std::log(4), 0, 1e4 + std::log(3), std::log(4)}, {0, 1e-7}));
   EXPECT_TRUE(all_near(logits.get(),
@@ -272,7 +272,7 @@ TEST_F(Vectors, AdamWFirstStep) {
   // m̂ = g and √v̂ = |g| on the first step: p moves by lr·sign(g), and by lr·wd·p.
   const Buffer p = floats({2}, {1, -2}), g = floats({2}, {3, -.5}), m = floats({2}, {0, 0}), v = floats({2}, {0, 0});
   const AdamTensor tensor{.param = p, .grad = g, .m = m, .v = v, .weight_decay = .1};
-  kernels.adamw(ctx, {.tensors = &tensor, .num_tensors = 1, .lr = .01, .step = 1, .grad_scale = .5});
+  backend.adamw(ctx, {.tensors = &tensor, .num_tensors = 1, .lr = .01, .step = 1, .grad_scale = .5});
   EXPECT_TRUE(all_near(p.get(), Values{1 - .01 - .001, -2 + .01 + .002}, {1e-9, 0}));
   EXPECT_TRUE(all_near(m.get(), Values{.15, -.025}, {1e-15, 0}));
   EXPECT_TRUE(all_near(v.get(), Values{.05 * 2.25, .05 * .0625}, {1e-15, 0}));
@@ -281,20 +281,13 @@ TEST_F(Vectors, AdamWFirstStep) {
 TEST_F(Vectors, BadIndicesAreNamedNotFollowed) {
   const Buffer src = floats({3, 2}, Values(6, 1.0)), dst(ctx, DType::f64, {1, 2}), logits = floats({1, 3}, {1, 2, 3}),
                loss(ctx, DType::f64, {1});
-  EXPECT_THROW(kernels.gather(ctx, {.src = src, .index = ints({1}, {3}), .dst = dst}), BugError);
-  EXPECT_THROW(kernels.scatter_add(ctx, {.src = dst, .index = ints({1}, {3}), .dst = src}), BugError);
-  EXPECT_THROW(kernels.cross_entropy(ctx, {.logits = logits, .target = ints({1}, {3}), .loss = loss}), BugError);
+  EXPECT_THROW(backend.gather(ctx, {.src = src, .index = ints({1}, {3}), .dst = dst}), BugError);
+  EXPECT_THROW(backend.scatter_add(ctx, {.src = dst, .index = ints({1}, {3}), .dst = src}), BugError);
+  EXPECT_THROW(backend.cross_entropy(ctx, {.logits = logits, .target = ints({1}, {3}), .loss = loss}), BugError);
   EXPECT_THROW(
-      kernels.rope(ctx,
+      backend.rope(ctx,
                    {.x = floats({1, 1, 2}, {1, 2}), .positions = ints({1}, {-1}), .table = floats({1, 2}, {1, 0})}),
       BugError);
-}
-
-TEST_F(Vectors, ReferenceTableIsFullAndHolesAreNamed) {
-  EXPECT_EQ(missing_ops(reference_kernels()), "");
-  Kernels holes = reference_kernels();
-  holes.rope = nullptr, holes.adamw = nullptr;
-  EXPECT_EQ(missing_ops(holes), "rope, adamw");
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ class Checkpoint : public ::testing::Test {
     std::vector<float> all;
     for (const Weight& w : model.weights().all()) {
       std::vector<float> host(size_t(w.master().size()));
-      ctx.kernels->download(ctx, {.device = w.master(), .host = host.data()});
+      ctx.backend->download(ctx, {.device = w.master(), .host = host.data()});
       all.insert(all.end(), host.begin(), host.end());
     }
     return all;
@@ -99,8 +99,8 @@ TEST_F(Checkpoint, MtpModulesMayBeLeftOut) {
 
 TEST_F(Checkpoint, NamedTensorsAreBitExactAndChecked) {
   const Tensor a(host_memory(), DType::f32, {5}), b(host_memory(), DType::bf16, {3}), c(host_memory(), DType::f32, {5});
-  ctx.kernels->fill_normal(ctx, {.dst = a, .key = RngKey{1}});
-  ctx.kernels->fill_normal(ctx, {.dst = b, .key = RngKey{2}});
+  ctx.backend->fill_normal(ctx, {.dst = a, .key = RngKey{1}});
+  ctx.backend->fill_normal(ctx, {.dst = b, .key = RngKey{2}});
   save_tensors(ctx, {{"a", a}, {"b", b}}, folder / "state.safetensors");
   load_tensors(ctx, {{"a", c}}, folder / "state.safetensors");
   EXPECT_EQ(std::memcmp(a.operand().data, c.operand().data, 20), 0);

@@ -29,7 +29,7 @@ class Layers : public ::testing::Test {
 
   Layers() {
     const std::vector<int32_t> p{0, 1, 2, 3, 0, 1, 2};
-    ctx.kernels->upload(ctx, {.host = p.data(), .device = positions});
+    ctx.backend->upload(ctx, {.host = p.data(), .device = positions});
     batch.num_tokens = kTokens;
     batch.sequence_offsets = {0, 4, 7};
     batch.positions = positions;
@@ -42,10 +42,10 @@ class Layers : public ::testing::Test {
       w.changed();
     }
   }
-  void put(const Operand& o, const Values& v) { ctx.kernels->upload(ctx, {.host = v.data(), .device = o}); }
+  void put(const Operand& o, const Values& v) { ctx.backend->upload(ctx, {.host = v.data(), .device = o}); }
   Values get(const Operand& o) {
     Values v(size_t(o.size()));
-    ctx.kernels->download(ctx, {.device = o, .host = v.data()});
+    ctx.backend->download(ctx, {.device = o, .host = v.data()});
     return v;
   }
   Operand take(std::initializer_list<int64_t> shape) { return arena.take(DType::f64, shape); }
@@ -116,7 +116,7 @@ class Layers : public ::testing::Test {
     check(
         weights, saved.x, y, dy, dx, [&] { block.forward(ctx, batch, y, saved, work); },
         [&] {
-          ctx.kernels->copy(ctx, {.src = dy, .dst = dx});
+          ctx.backend->copy(ctx, {.src = dy, .dst = dx});
           block.backward_input(ctx, batch, dx, saved, work);
           block.backward_weight(ctx, saved, work);
         });
@@ -193,7 +193,7 @@ TEST_F(Layers, LmHead) {
                 loss = take({kTokens});
   const Tensor targets(host_memory(), DType::i32, {kTokens});
   const std::vector<int32_t> ids{3, 0, -1, 22, 7, 7, 1};
-  ctx.kernels->upload(ctx, {.host = ids.data(), .device = targets});
+  ctx.backend->upload(ctx, {.host = ids.data(), .device = targets});
   put(h, normals(RngKey{11}.at("h"), h.size()));
   head.loss(ctx, h, targets, loss, 0.37, dh);
   EXPECT_EQ(get(loss)[2], 0);

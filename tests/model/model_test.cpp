@@ -18,7 +18,7 @@ using namespace test;
 
 template <class T> std::vector<T> host_copy(const Context& ctx, const Operand& o) {
   std::vector<T> host(size_t(o.size()));
-  ctx.kernels->download(ctx, {.device = o, .host = host.data()});
+  ctx.backend->download(ctx, {.device = o, .host = host.data()});
   return host;
 }
 
@@ -42,18 +42,18 @@ struct Rig {
         targets(random_tokens(8, b * t, config.vocab_size)),
         buffers(context, b * t, config.num_nextn_predict_layers),
         num_tokens(Model::tokens_per_batch(config, b, t, true)),
-        arena(*context.memory, (model.set_recompute(recompute), bytes(model, num_tokens))),
+        arena(context.backend->memory(), (model.set_recompute(recompute), bytes(model, num_tokens))),
         saved(model.lay_out_saved(arena, num_tokens, true)) {
     targets[2] = -1;
     model.weights().initialise(ctx, 0.4);
     // Norm gains away from 1 and gate biases away from 0, or their gradients and effects would hide.
     for (Weight& w : model.weights().all())
       if (w.storage().init != Init::normal) {
-        ctx.kernels->fill_normal(ctx, {.dst = w.master(), .key = RngKey{5}.at(w.storage().name), .stddev = 0.3});
+        ctx.backend->fill_normal(ctx, {.dst = w.master(), .key = RngKey{5}.at(w.storage().name), .stddev = 0.3});
         if (w.storage().init == Init::ones) {
-          const Tensor one(*ctx.memory, w.master().dtype, {w.master().size()});
-          ctx.kernels->fill(ctx, {.dst = one, .value = 1});
-          ctx.kernels->add(ctx, {.x = one, .y = w.master()});
+          const Tensor one(ctx.backend->memory(), w.master().dtype, {w.master().size()});
+          ctx.backend->fill(ctx, {.dst = one, .value = 1});
+          ctx.backend->add(ctx, {.x = one, .y = w.master()});
         }
         w.changed();
       }
@@ -83,7 +83,7 @@ struct Rig {
   }
   void gradients() {
     for (Weight& w : model.weights().all())
-      if (w.grad()) ctx.kernels->fill(ctx, {.dst = w.grad(), .value = 0});
+      if (w.grad()) ctx.backend->fill(ctx, {.dst = w.grad(), .value = 0});
     model.forward(ctx, buffers.batches(), saved);
     model.loss_and_backward(ctx, buffers.batches(), saved, scales());
   }
@@ -97,7 +97,7 @@ void check_all_gradients(const Config& config, std::vector<int32_t> document_sta
     if (!w.grad()) continue;
     const Values x = host_copy<double>(ctx, w.master()), gradient = host_copy<double>(ctx, w.grad());
     const auto loss = [&](const Values& at) {
-      ctx.kernels().upload(ctx, {.host = at.data(), .device = w.master()});
+      ctx.backend().upload(ctx, {.host = at.data(), .device = w.master()});
       w.changed();
       return rig.loss();
     };
@@ -193,9 +193,9 @@ TEST(Model, PhasesOneByOneEqualPlainBitwise) {
     const auto& blocks = rig.model.blocks();
     const Precision& p = rig.model.precision();
     for (Weight& w : rig.model.weights().all())
-      if (w.grad()) ctx.kernels().fill(ctx, {.dst = w.grad(), .value = 0});
+      if (w.grad()) ctx.backend().fill(ctx, {.dst = w.grad(), .value = 0});
     Weight* embedding = rig.model.weights().get("embed_tokens");
-    c.kernels->gather(c, {.src = embedding->master(), .index = batch.tokens, .dst = rig.saved.blocks[0].x});
+    c.backend->gather(c, {.src = embedding->master(), .index = batch.tokens, .dst = rig.saved.blocks[0].x});
     for (size_t l = 0; l < blocks.size(); ++l) {
       const ArenaScope scope(*c.scratch);
       const BlockWork w = blocks[l].lay_out_work(*c.scratch, p, batch.num_tokens);
@@ -226,7 +226,7 @@ TEST(Model, PhasesOneByOneEqualPlainBitwise) {
       blocks[l].experts_backward_weight(c, rig.saved.blocks[l], works[l]);
       blocks[l].attention_backward_weight(c, rig.saved.blocks[l], works[l]);
     }
-    c.kernels->scatter_add(c, {.src = dx, .index = batch.tokens, .dst = embedding->grad()});
+    c.backend->scatter_add(c, {.src = dx, .index = batch.tokens, .dst = embedding->grad()});
 
     EXPECT_EQ(host_copy<double>(ctx, rig.saved.loss), plain_loss);
     size_t i = 0;
@@ -243,8 +243,8 @@ TEST(Model, RunsOnThePoisonBackend) {
     const TestContext plain;
     Rig expected(plain, config, Precision::f64());
     expected.gradients();
-    PoisonBackend poison(reference_kernels());
-    const TestContext ctx(poison.kernels(), poison.memory());
+    PoisonBackend poison(reference_backend());
+    const TestContext ctx(poison);
     Rig rig(ctx, config, Precision::f64());
     rig.gradients();
     EXPECT_EQ(host_copy<double>(ctx, rig.saved.loss), host_copy<double>(plain, expected.saved.loss));
@@ -267,15 +267,15 @@ TEST(Model, ReplayedRoutes) {
   std::vector<Tensor> routes;
   Batch batch = rig.buffers.batches()[0];
   for (int64_t l = 0; l < 3; ++l) {
-    routes.emplace_back(*ctx.context().memory, DType::i32, std::initializer_list<int64_t>{12, 2});
-    if (l > 0) ctx.kernels().copy(ctx, {.src = rig.saved.blocks[l].moe.router.expert, .dst = routes.back()});
+    routes.emplace_back(ctx.context().backend->memory(), DType::i32, std::initializer_list<int64_t>{12, 2});
+    if (l > 0) ctx.backend().copy(ctx, {.src = rig.saved.blocks[l].moe.router.expert, .dst = routes.back()});
     batch.replay_experts.push_back(routes.back());
   }
   rig.model.forward(ctx, {batch}, rig.saved);
   EXPECT_EQ(host_copy<double>(ctx, rig.saved.h), chosen);
   std::vector<int32_t> other(24);
   for (size_t i = 0; i < other.size(); ++i) other[i] = int32_t(i % 2 == 0 ? 0 : 3);
-  ctx.kernels().upload(ctx, {.host = other.data(), .device = routes[1]});
+  ctx.backend().upload(ctx, {.host = other.data(), .device = routes[1]});
   rig.model.forward(ctx, {batch}, rig.saved);
   EXPECT_NE(host_copy<double>(ctx, rig.saved.h), chosen);
 }

@@ -16,33 +16,41 @@ using namespace test;
 
 std::map<const void*, size_t> packed;  // bytes of every packed form that was made, by its address
 
-// The inner table; its packing is noted in `packed`.
-template <const Kernels& (*inner)()> const Kernels& noting() {
-  static const Kernels table = [] {
-    Kernels k = inner();
-    k.pack_weight = [](const Context& ctx, const PackWeightArgs& args) {
-      const Operand& b = args.b;
-      packed[args.packed.data] = size_t(b.rank == 3 ? b.shape[0] : 1) *
-                                 inner().packed_bytes(b.shape[b.rank - 2], b.shape[b.rank - 1], args.compute);
-      inner().pack_weight(ctx, args);
-    };
-    return k;
-  }();
-  return table;
-}
-const Kernels& best_cpu() { return cpu_kernels(); }
+// The inner backend's ops; its packing is noted in `packed`.
+class Noting final : public HostBackend {
+ public:
+  explicit Noting(Backend& inner) : HostBackend("noting"), inner_(inner) {}
+#define MINKE_FORWARD_OP(op, Args)                         \
+  void op(const Context& ctx, const Args& args) override { \
+    note(args);                                            \
+    inner_.op(ctx, args);                                  \
+  }
+  MINKE_OPS(MINKE_FORWARD_OP)
+#undef MINKE_FORWARD_OP
+  size_t packed_bytes(int64_t k, int64_t n, DType compute) const override { return inner_.packed_bytes(k, n, compute); }
 
-template <const Kernels& (*inner)()> void compare(const Config& config, const char* precision) {
+ private:
+  template <class Args> void note(const Args&) {}
+  void note(const PackWeightArgs& args) {
+    const Operand& b = args.b;
+    packed[args.packed.data] =
+        size_t(b.rank == 3 ? b.shape[0] : 1) * packed_bytes(b.shape[b.rank - 2], b.shape[b.rank - 1], args.compute);
+  }
+  Backend& inner_;
+};
+
+void compare(Backend& inner, const Config& config, const char* precision) {
+  Noting backend(inner);
   SCOPED_TRACE(config.model_type + " in " + precision);
   Recipe recipe;
   recipe.train.precision = precision;
   recipe.train.moments = "bf16";
   recipe.train.ema_decay = 0.9;
   const Precision p = recipe.train.precision == "bf16" ? Precision::bf16() : Precision::f32();
-  const WeightBytes expected = weight_bytes(config, recipe, &noting<inner>());
+  const WeightBytes expected = weight_bytes(config, recipe, &backend);
 
   packed.clear();
-  TestContext ctx(noting<inner>());
+  TestContext ctx(backend);
   Model model(ctx, config, p, 16);
   model.weights().initialise(ctx, 0.1);
   TrainSettings settings;
@@ -68,10 +76,10 @@ template <const Kernels& (*inner)()> void compare(const Config& config, const ch
 
 TEST(WeightBytes, AreWhatAStepTakes) {
   for (const char* precision : {"bf16", "f32"}) {
-    compare<reference_kernels>(tiny_v3(1), precision);
-    compare<best_cpu>(tiny_v3(1), precision);
-    compare<best_cpu>(tiny_v3(0, false), precision);
-    compare<best_cpu>(tiny_llama(), precision);  // tied: the embedding is multiplied with, too
+    compare(reference_backend(), tiny_v3(1), precision);
+    compare(cpu_backend(), tiny_v3(1), precision);
+    compare(cpu_backend(), tiny_v3(0, false), precision);
+    compare(cpu_backend(), tiny_llama(), precision);  // tied: the embedding is multiplied with, too
   }
 }
 

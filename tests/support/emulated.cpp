@@ -1,7 +1,5 @@
 #include "support/emulated.h"
 
-#include <array>
-
 #include "kernels/cpu/common.h"
 
 namespace minke {
@@ -37,41 +35,29 @@ template <int isa> const cpu::Table& table() {
   }();
   return table;
 }
-struct Emulated {
-  const cpu::Table& table;
-  Kernels kernels;
-};
-template <int isa> Emulated emulated() { return {table<isa>(), cpu::kernels_over<table<isa>>(kEmulatedIsas[isa])}; }
-
-const Emulated& emulated_at(const std::string& isa) {
-  cpu_kernels("avx2");  // what they are compiled for
-  static const std::array all = {emulated<0>(), emulated<1>(), emulated<2>()};
-  for (const Emulated& e : all)
-    if (e.kernels.name == isa) return e;
+CpuBackend& emulated_at(const std::string& isa) {
+  cpu_backend("avx2");  // what they are compiled for
+  static CpuBackend all[] = {CpuBackend(table<0>()), CpuBackend(table<1>()), CpuBackend(table<2>())};
+  for (CpuBackend& e : all)
+    if (e.isa().name == isa) return e;
   bug("no emulated instruction set " + isa, SourceLocation::current());
 }
 #else
-struct Emulated {
-  const cpu::Table& table;
-  const Kernels& kernels;
-};
-const Emulated& emulated_at(const std::string& isa) { user_error("{} is emulated on x86 only", isa); }
+CpuBackend& emulated_at(const std::string& isa) { user_error("{} is emulated on x86 only", isa); }
 #endif
 
 }  // namespace
 
-const Kernels& emulated_kernels(const std::string& isa) { return emulated_at(isa).kernels; }
+Backend& emulated_backend(const std::string& isa) { return emulated_at(isa); }
 
 std::vector<std::string> tested_isas() {
   std::vector<std::string> names = available_isas();
   if (names.size() > 1) names.insert(names.end(), std::begin(kEmulatedIsas), std::end(kEmulatedIsas));
   return names;
 }
-const Kernels& tested_kernels(const std::string& isa) {
-  return is_emulated(isa) ? emulated_kernels(isa) : cpu_kernels(isa);
-}
+Backend& tested_backend(const std::string& isa) { return is_emulated(isa) ? emulated_backend(isa) : cpu_backend(isa); }
 size_t tested_scratch(const std::string& isa, const CpuScratchNeeds& needs) {
-  return is_emulated(isa) ? cpu::scratch_bytes(emulated_at(isa).table, needs) : cpu_scratch_bytes(needs);
+  return is_emulated(isa) ? cpu::scratch_bytes(emulated_at(isa).isa(), needs) : cpu_scratch_bytes(needs);
 }
 
 }  // namespace test

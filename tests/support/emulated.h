@@ -6,17 +6,17 @@
 #include <string>
 #include <vector>
 
+#include "kernels/backend.h"
 #include "kernels/cpu/backend.h"
-#include "kernels/ops.h"
 
 namespace minke::test {
 
 constexpr const char* kEmulatedIsas[] = {"avx512_emulated", "avx512_bf16_emulated", "amx_bf16_emulated"};
-const Kernels& emulated_kernels(const std::string& isa);  // UserError on a machine without AVX2
+Backend& emulated_backend(const std::string& isa);  // UserError on a machine without AVX2
 
 // Those of available_isas(), and the emulated ones where there are any.
 std::vector<std::string> tested_isas();
-const Kernels& tested_kernels(const std::string& isa);
+Backend& tested_backend(const std::string& isa);
 size_t tested_scratch(const std::string& isa, const CpuScratchNeeds& needs);  // as cpu_scratch_bytes, of this one
 
 }  // namespace minke::test

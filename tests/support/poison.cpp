@@ -10,15 +10,9 @@ constexpr size_t kPage = 4096;
 
 size_t pages(size_t bytes) { return (std::max<size_t>(bytes, 1) + kPage - 1) / kPage * kPage; }
 
-PoisonMemory& poison_of(const Context& ctx) {
-  auto* memory = dynamic_cast<PoisonMemory*>(ctx.memory);
-  check(memory != nullptr, "poison backend: the context's memory is another backend's");
-  return *memory;
-}
-
 }  // namespace
 
-PoisonMemory::PoisonMemory(const Kernels& inner) : inner_(inner) {
+PoisonMemory::PoisonMemory() {
   void* range = ::mmap(nullptr, kRange, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   check(range != MAP_FAILED, "poison backend: no address range");
   base_ = static_cast<std::byte*>(range);
@@ -54,16 +48,12 @@ void PoisonMemory::change_depth(int by) {
   check(::mprotect(base_, used_, depth_ > 0 ? PROT_READ | PROT_WRITE : PROT_NONE) == 0, "poison backend: mprotect");
 }
 
-PoisonBackend::PoisonBackend(const Kernels& inner) : memory_(inner), kernels_(inner) {
-  kernels_.name = "poison";
-#define MINKE_WRAP_OP(op, Args)                            \
-  kernels_.op = [](const Context& ctx, const Args& args) { \
-    PoisonMemory& memory = poison_of(ctx);                 \
-    const PoisonMemory::Open open(memory);                 \
-    memory.inner().op(ctx, args);                          \
-  };
-  MINKE_OPS(MINKE_WRAP_OP)
+#define MINKE_WRAP_OP(op, Args)                                  \
+  void PoisonBackend::op(const Context& ctx, const Args& args) { \
+    const PoisonMemory::Open open(memory_);                      \
+    inner_.op(ctx, args);                                        \
+  }
+MINKE_OPS(MINKE_WRAP_OP)
 #undef MINKE_WRAP_OP
-}
 
 }  // namespace minke::test

@@ -1,24 +1,22 @@
-// The poison backend: any kernels table over memory that the host cannot touch outside kernels (PROT_NONE), which is
-// how device memory of a GPU behaves. Code that passes on it never dereferences a tensor. Its ops open the memory, call
-// the inner table's op and close it again. Tested in tests/kernels/poison_test.cpp.
+// The poison backend: any host backend over memory that the host cannot touch outside kernels (PROT_NONE), which is how
+// device memory of a GPU behaves. Code that passes on it never dereferences a tensor. Its ops open the memory, call the
+// inner backend's op and close it again. Tested in tests/kernels/poison_test.cpp.
 #pragma once
 #include <cstddef>
 #include <map>
 
 #include "core/memory.h"
-#include "kernels/ops.h"
+#include "kernels/backend.h"
 
 namespace minke::test {
 
 // One reserved range of addresses, so that opening and closing is one mprotect however many tensors there are.
-// The ops find the inner table here, through Context::memory: function pointers carry no state.
 class PoisonMemory final : public Memory {
  public:
-  explicit PoisonMemory(const Kernels& inner);
+  PoisonMemory();
   ~PoisonMemory() override;
   void* allocate(size_t bytes) override;
   void release(void* data, size_t bytes) noexcept override;
-  const Kernels& inner() const { return inner_; }
 
   // Readable and writable while one lives; may be nested (an op that calls ops).
   class Open {
@@ -34,7 +32,6 @@ class PoisonMemory final : public Memory {
 
  private:
   void change_depth(int by);
-  const Kernels& inner_;
   std::byte* base_ = nullptr;
   size_t used_ = 0;  // bytes of the range ever handed out since it was last empty
   size_t live_ = 0;  // allocations not yet released
@@ -42,15 +39,21 @@ class PoisonMemory final : public Memory {
   std::multimap<size_t, void*> free_;  // released blocks by their size, for reuse
 };
 
-class PoisonBackend {
+class PoisonBackend final : public Backend {
  public:
-  explicit PoisonBackend(const Kernels& inner);
-  const Kernels& kernels() const { return kernels_; }
-  Memory& memory() { return memory_; }
+  explicit PoisonBackend(Backend& inner) : Backend("poison over " + inner.name()), inner_(inner) {}
+  Memory& memory() override { return memory_; }
+#define MINKE_DECLARE_OP(op, Args) void op(const Context& ctx, const Args& args) override;
+  MINKE_OPS(MINKE_DECLARE_OP)
+#undef MINKE_DECLARE_OP
+  size_t packed_bytes(int64_t k, int64_t n, DType compute) const override { return inner_.packed_bytes(k, n, compute); }
+  void record(const Context&, Event&) override {}
+  void wait(const Context&, const Event&) override {}
+  void synchronize(const Context&) override {}
 
  private:
+  Backend& inner_;
   PoisonMemory memory_;
-  Kernels kernels_;
 };
 
 }  // namespace minke::test

@@ -13,10 +13,9 @@ constexpr int64_t kGapElements = 3;   // after a row: odd, so that rows of a pad
 
 }  // namespace
 
-TestContext::TestContext(const Kernels& kernels, Memory& memory, int threads, size_t scratch_bytes)
-    : threads_(threads), scratch_(memory, scratch_bytes) {
-  context_.kernels = &kernels;
-  context_.memory = &memory;
+TestContext::TestContext(Backend& backend, int threads, size_t scratch_bytes)
+    : threads_(threads), scratch_(backend.memory(), scratch_bytes) {
+  context_.backend = &backend;
   context_.threads = &threads_;
   context_.scratch = &scratch_;
   context_.rng = RngKey{1, 0};
@@ -37,10 +36,10 @@ Buffer::Buffer(const Context& ctx, DType dtype, Indices shape, Layout layout) : 
   }
   if (layout == Layout::transposed) operand_ = operand_.transposed(operand_.rank - 2, operand_.rank - 1);
   const int64_t element = int64_t(size_of(dtype)), start = kGuardBytes + (gap ? element : 0);
-  storage_ = Tensor(*ctx.memory, DType::u8, {start + stride * element + kGuardBytes});
+  storage_ = Tensor(ctx.backend->memory(), DType::u8, {start + stride * element + kGuardBytes});
   operand_.data = static_cast<std::byte*>(storage_.operand().data) + start;
   const std::vector<std::byte> filler(storage_.operand().bytes(), kFiller);
-  ctx.kernels->upload(ctx, {filler.data(), storage_});
+  ctx.backend->upload(ctx, {filler.data(), storage_});
 }
 
 int64_t Buffer::byte_offset(int64_t flat) const {
@@ -55,7 +54,7 @@ int64_t Buffer::byte_offset(int64_t flat) const {
 
 std::vector<std::byte> Buffer::download() const {
   std::vector<std::byte> bytes(storage_.operand().bytes());
-  ctx_->kernels->download(*ctx_, {storage_, bytes.data()});
+  ctx_->backend->download(*ctx_, {storage_, bytes.data()});
   return bytes;
 }
 
@@ -72,7 +71,7 @@ void Buffer::set(const Values& values) {
       case DType::i32: put(i, int32_t(values[i])); break;
       default: check(false, "Buffer::set: dtype");
     }
-  ctx_->kernels->upload(*ctx_, {bytes.data(), storage_});
+  ctx_->backend->upload(*ctx_, {bytes.data(), storage_});
 }
 
 void Buffer::set(const Indices& values) { set(Values(values.begin(), values.end())); }

@@ -8,23 +8,23 @@
 #include "core/memory.h"
 #include "core/rng.h"
 #include "core/threads.h"
-#include "kernels/ops.h"
+#include "kernels/cpu/backend.h"
 
 namespace minke::test {
 
 using Values = std::vector<double>;
 using Indices = std::vector<int64_t>;
 
-// A context with its own threads and scratch arena over a backend's table and memory.
+// A context with its own threads and scratch arena over a backend.
 class TestContext {
  public:
-  explicit TestContext(const Kernels& kernels = reference_kernels(), Memory& memory = host_memory(), int threads = 1,
+  explicit TestContext(Backend& backend = reference_backend(), int threads = 1,
                        size_t scratch_bytes = size_t(64) << 20);
   TestContext(const TestContext&) = delete;
   TestContext& operator=(const TestContext&) = delete;
   const Context& context() const { return context_; }
   operator const Context&() const { return context_; }
-  const Kernels& kernels() const { return *context_.kernels; }
+  Backend& backend() const { return *context_.backend; }
 
  private:
   Threads threads_;

@@ -37,7 +37,8 @@ class CountingMemory final : public Memory {
 
 TEST(Allocation, NoneAfterTheFirstStep) {
   CountingMemory memory;
-  test::TestContext ctx(cpu_kernels(), memory, 2);
+  CpuBackend backend(cpu_backend().isa(), memory);
+  test::TestContext ctx(backend, 2);
   const Config config = test::tiny_v3(1);  // MoE, MTP, balance loss
   Model model(ctx, config, Precision::bf16(), 64);
   model.weights().initialise(ctx, 0.1);

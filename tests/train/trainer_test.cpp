@@ -42,8 +42,8 @@ struct TinyRun {
   TestContext ctx;
   Model model;
   Trainer trainer;
-  TinyRun(const Kernels& kernels, int threads, const Precision& precision, Memory& memory = host_memory())
-      : ctx(kernels, memory, threads),
+  TinyRun(Backend& backend, int threads, const Precision& precision)
+      : ctx(backend, threads),
         model(ctx, tiny_v3(1), precision, 64),
         trainer((model.weights().initialise(ctx, 0.1), ctx.context()), model, settings(),
                 std::make_unique<PlainExecutor>(ctx.context(), model, 4, 12)) {}
@@ -55,7 +55,7 @@ struct TinyRun {
     std::vector<float> all;
     for (const auto& [name, o] : trainer.state()) {
       std::vector<float> host(size_t(o.size()));
-      ctx.kernels().download(ctx, {.device = o, .host = host.data()});
+      ctx.backend().download(ctx, {.device = o, .host = host.data()});
       all.insert(all.end(), host.begin(), host.end());
     }
     return all;
@@ -63,7 +63,7 @@ struct TinyRun {
 };
 
 TEST(Trainer, LossFallsAndExpertsBalance) {
-  TinyRun run(cpu_kernels(), 1, Precision::f32());
+  TinyRun run(cpu_backend(), 1, Precision::f32());
   const double first = run.step(0).loss;
   StepReport last;
   for (int i = 1; i < 400; ++i) last = run.step(i);
@@ -83,39 +83,39 @@ TEST(Trainer, LossFallsAndExpertsBalance) {
 }
 
 TEST(Trainer, StopAndResumeGiveTheSameBits) {
-  TinyRun whole(cpu_kernels(), 1, Precision::bf16());
+  TinyRun whole(cpu_backend(), 1, Precision::bf16());
   for (int i = 0; i < 6; ++i) whole.step(i);
 
-  TinyRun first(cpu_kernels(), 1, Precision::bf16());
+  TinyRun first(cpu_backend(), 1, Precision::bf16());
   for (int i = 0; i < 3; ++i) first.step(i);
-  TinyRun second(cpu_kernels(), 1, Precision::bf16());
+  TinyRun second(cpu_backend(), 1, Precision::bf16());
   second.step(5);  // leaves traces that loading must remove
   auto from = first.trainer.state(), to = second.trainer.state();
   ASSERT_EQ(from.size(), to.size());
   for (size_t i = 0; i < from.size(); ++i)
-    first.ctx.kernels().copy(first.ctx, {.src = from[i].second, .dst = to[i].second});
+    first.ctx.backend().copy(first.ctx, {.src = from[i].second, .dst = to[i].second});
   second.trainer.resumed_at(first.trainer.steps_done(), first.trainer.tokens_done());
   for (int i = 3; i < 6; ++i) second.step(i);
   EXPECT_EQ(second.all_weights(), whole.all_weights());
 }
 
 TEST(Trainer, SameBitsForAnyNumberOfThreads) {
-  TinyRun one(cpu_kernels(), 1, Precision::bf16()), three(cpu_kernels(), 3, Precision::bf16());
+  TinyRun one(cpu_backend(), 1, Precision::bf16()), three(cpu_backend(), 3, Precision::bf16());
   for (int i = 0; i < 4; ++i) EXPECT_EQ(one.step(i).loss, three.step(i).loss);
   EXPECT_EQ(one.all_weights(), three.all_weights());
 }
 
 // Device memory cannot be read outside kernels: had trainer, executor or optimizer dereferenced a tensor, this would crash.
 TEST(Trainer, RunsOnThePoisonBackend) {
-  PoisonBackend poison(cpu_kernels());
-  TinyRun plain(cpu_kernels(), 2, Precision::bf16()), poisoned(poison.kernels(), 2, Precision::bf16(), poison.memory());
+  PoisonBackend poison(cpu_backend());
+  TinyRun plain(cpu_backend(), 2, Precision::bf16()), poisoned(poison, 2, Precision::bf16());
   for (int i = 0; i < 2; ++i) EXPECT_EQ(plain.step(i).loss, poisoned.step(i).loss);
   EXPECT_EQ(plain.all_weights(), poisoned.all_weights());
 }
 
 // Two micro-batches of two sequences weigh every token as one of four does.
 TEST(Trainer, MicroBatchesAddUp) {
-  TinyRun whole(reference_kernels(), 1, Precision::f32()), cut(reference_kernels(), 1, Precision::f32());
+  TinyRun whole(reference_backend(), 1, Precision::f32()), cut(reference_backend(), 1, Precision::f32());
   const TokenBatch all = rule_batch(3, 4, 12, 23);
   std::vector<TokenBatch> halves(2, {.num_sequences = 2, .sequence_length = 12});
   for (size_t h = 0; h < 2; ++h) {
@@ -132,14 +132,14 @@ TEST(Trainer, MicroBatchesAddUp) {
 
 // A gradient that is not finite changes nothing but the step counter.
 TEST(Trainer, SkipsAStepWithoutAFiniteGradient) {
-  TinyRun run(reference_kernels(), 1, Precision::f32());
+  TinyRun run(reference_backend(), 1, Precision::f32());
   run.step(0);
   Weight* head = run.model.weights().get("lm_head");
-  run.ctx.kernels().fill(run.ctx, {.dst = head->master(), .value = std::nan("")});
+  run.ctx.backend().fill(run.ctx, {.dst = head->master(), .value = std::nan("")});
   head->changed();
   const auto embedding = run.model.weights().get("embed_tokens")->master();
   std::vector<float> before(size_t(embedding.size())), after = before;
-  run.ctx.kernels().download(run.ctx, {.device = embedding, .host = before.data()});
+  run.ctx.backend().download(run.ctx, {.device = embedding, .host = before.data()});
   std::vector<Trainer::TensorNorms> norms;
   run.trainer.on_skip = [&](const StepReport&) { norms = run.trainer.norms(run.ctx); };
   const StepReport report = run.step(1);
@@ -149,13 +149,13 @@ TEST(Trainer, SkipsAStepWithoutAFiniteGradient) {
     const bool head = n.name == "lm_head";
     EXPECT_EQ(std::isfinite(n.weight), !head) << n.name << ", whose gradient has norm " << n.gradient;
   }
-  run.ctx.kernels().download(run.ctx, {.device = embedding, .host = after.data()});
+  run.ctx.backend().download(run.ctx, {.device = embedding, .host = after.data()});
   EXPECT_EQ(before, after);
 }
 
 // A batch whose loss jumps is skipped, and the run goes on as if it had not been there (but for the counters).
 TEST(Trainer, SkipsASpike) {
-  TinyRun run(reference_kernels(), 1, Precision::f32());
+  TinyRun run(reference_backend(), 1, Precision::f32());
   TrainSettings s = settings();
   s.spike_jump = 2;
   Trainer trainer(run.ctx, run.model, s, std::make_unique<PlainExecutor>(run.ctx.context(), run.model, 4, 12));
@@ -172,14 +172,14 @@ TEST(Trainer, SkipsASpike) {
 
 // average = Σ of what the parameters were; swapped in for an evaluation and back without a trace.
 TEST(Trainer, AverageOfTheParameters) {
-  TinyRun run(reference_kernels(), 1, Precision::f32());
+  TinyRun run(reference_backend(), 1, Precision::f32());
   TrainSettings s = settings();
   s.ema_decay = 0.5;
   Trainer trainer(run.ctx, run.model, s, std::make_unique<PlainExecutor>(run.ctx.context(), run.model, 4, 12));
   const Weight* head = run.model.weights().get("lm_head");
   const auto values = [&](const Operand& o) {
     std::vector<float> host(size_t(o.size()));
-    run.ctx.kernels().download(run.ctx, {.device = o, .host = host.data()});
+    run.ctx.backend().download(run.ctx, {.device = o, .host = host.data()});
     return host;
   };
   std::vector<float> expected = values(head->master());
@@ -211,7 +211,7 @@ TEST(AdamW, DecaysMatricesOnly) {
   AdamW adamw(ctx, model.weights(), {.weight_decay = 0.5});
   const auto value = [&](const char* name) {
     std::vector<float> host(size_t(model.weights().get(name)->master().size()));
-    ctx.kernels().download(ctx, {.device = model.weights().get(name)->master(), .host = host.data()});
+    ctx.backend().download(ctx, {.device = model.weights().get(name)->master(), .host = host.data()});
     return host;
   };
   const auto matrix = value("layers.0.gate_up"), norm = value("norm");
@@ -250,7 +250,7 @@ TEST(Balance, WindowIsTheMeanOfTheLastHundredBatches) {
 TEST(Balance, EveryFormTrains) {
   const TokenBatch batch = rule_batch(3, 4, 12, 23);
   const auto run = [&](BalanceTerms terms, DropTerms drop) {
-    TinyRun r(reference_kernels(), 1, Precision::f32());
+    TinyRun r(reference_backend(), 1, Precision::f32());
     TrainSettings s = settings();
     s.balance = terms;
     s.drop = drop;
@@ -277,14 +277,14 @@ TEST(Balance, EveryFormTrains) {
 
 TEST(Balance, DroppingKeepsDevicesWithinCapacity) {
   const TokenBatch batch = rule_batch(3, 4, 12, 23);
-  const auto run = [&](const Kernels& kernels, int threads, double capacity, double protected_fraction) {
-    TinyRun r(kernels, threads, Precision::f32());
+  const auto run = [&](Backend& backend, int threads, double capacity, double protected_fraction) {
+    TinyRun r(backend, threads, Precision::f32());
     TrainSettings s = settings();
     s.drop = {.capacity = capacity, .num_devices = 3, .protected_fraction = protected_fraction};
     r.trainer.set_settings(s);
     return r.trainer.step(r.ctx, {&batch, 1});
   };
-  const StepReport dropped = run(reference_kernels(), 1, 1.0, 0);
+  const StepReport dropped = run(reference_backend(), 1, 1.0, 0);
   for (const LayerLoad& l : dropped.load) {
     // Loads are those before dropping, so what every device has above ⌊mean⌋ is what went.
     const int64_t experts = int64_t(l.tokens.size()),
@@ -299,12 +299,12 @@ TEST(Balance, DroppingKeepsDevicesWithinCapacity) {
     EXPECT_GT(excess, 0) << "this batch proves nothing";
   }
   EXPECT_GT(dropped.dropped_share(), 0);
-  EXPECT_EQ(run(reference_kernels(), 1, 100, 0).dropped_share(), 0);
-  EXPECT_EQ(run(reference_kernels(), 1, 1.0, 1).dropped_share(), 0);  // every sequence is protected
-  EXPECT_NE(dropped.loss, run(reference_kernels(), 1, 100, 0).loss);
-  EXPECT_EQ(run(cpu_kernels(), 1, 1.0, 0.3).grad_norm, run(cpu_kernels(), 3, 1.0, 0.3).grad_norm);
+  EXPECT_EQ(run(reference_backend(), 1, 100, 0).dropped_share(), 0);
+  EXPECT_EQ(run(reference_backend(), 1, 1.0, 1).dropped_share(), 0);  // every sequence is protected
+  EXPECT_NE(dropped.loss, run(reference_backend(), 1, 100, 0).loss);
+  EXPECT_EQ(run(cpu_backend(), 1, 1.0, 0.3).grad_norm, run(cpu_backend(), 3, 1.0, 0.3).grad_norm);
   // Evaluation drops nothing: the loss is that of a run without dropping.
-  TinyRun with(reference_kernels(), 1, Precision::f32()), without(reference_kernels(), 1, Precision::f32());
+  TinyRun with(reference_backend(), 1, Precision::f32()), without(reference_backend(), 1, Precision::f32());
   TrainSettings s = settings();
   s.drop = {.capacity = 0.5, .num_devices = 3};
   with.trainer.set_settings(s);

@@ -1,6 +1,6 @@
 #include "kernels/cpu/backend.h"
 
-#include <array>
+#include <memory>
 
 #include "kernels/cpu/common.h"
 
@@ -15,8 +15,6 @@ namespace {
 
 enum Isa { kBaseline, kAvx2, kAvx512, kAvx512Bf16, kAmxBf16, kNumIsas };
 constexpr const char* kIsaNames[kNumIsas] = {"baseline", "avx2", "avx512", "avx512_bf16", "amx_bf16"};
-constexpr const char* kTableNames[kNumIsas] = {"cpu baseline", "cpu avx2", "cpu avx512", "cpu avx512_bf16",
-                                               "cpu amx_bf16"};
 
 #if defined(__x86_64__)
 constexpr bool bit(unsigned word, int at) { return word >> at & 1; }
@@ -70,19 +68,6 @@ template <int isa> const cpu::Table& table_of() {
   return table;
 }
 
-template <int isa> Kernels kernels_of() { return cpu::kernels_over<table_of<isa>>(kTableNames[isa]); }
-
-const Kernels& kernels_at(int isa) {
-#if defined(__x86_64__)
-  static const std::array<Kernels, kNumIsas> tables = {kernels_of<kBaseline>(), kernels_of<kAvx2>(),
-                                                       kernels_of<kAvx512>(), kernels_of<kAvx512Bf16>(),
-                                                       kernels_of<kAmxBf16>()};
-#else
-  static const std::array<Kernels, 1> tables = {kernels_of<kBaseline>()};
-#endif
-  return tables[size_t(isa)];
-}
-
 template <int isa> const cpu::Table& table_at(int wanted) {
   if constexpr (isa > 0)
     if (wanted < isa) return table_at<isa - 1>(wanted);
@@ -90,12 +75,27 @@ template <int isa> const cpu::Table& table_at(int wanted) {
 }
 const cpu::Table& table_at(int isa) { return table_at<kNumIsas - 1>(isa); }
 
+CpuBackend& backend_at(int isa) {
+  static const auto backends = [] {
+    std::vector<std::unique_ptr<CpuBackend>> all;
+    for (int i = 0; i <= best_isa(); ++i) all.push_back(std::make_unique<CpuBackend>(table_at(i)));
+    return all;
+  }();
+  return *backends[size_t(isa)];
+}
+
 }  // namespace
 
-const cpu::Table* cpu::find_table(const Kernels& kernels) {
-  for (int isa = 0; isa <= best_isa(); ++isa)
-    if (&kernels == &kernels_at(isa)) return &table_at(isa);
-  return nullptr;
+CpuBackend::CpuBackend(const cpu::Table& isa, Memory& memory)
+    : HostBackend(std::string("cpu ") + isa.name, memory), isa_(isa) {}
+
+#define MINKE_DEFINE_OP(op, Args) \
+  void CpuBackend::op(const Context& ctx, const Args& args) { cpu::op(isa_, ctx, args); }
+MINKE_OPS(MINKE_DEFINE_OP)
+#undef MINKE_DEFINE_OP
+
+size_t CpuBackend::packed_bytes(int64_t k, int64_t n, DType compute) const {
+  return cpu::packed_bytes(isa_, k, n, compute);
 }
 
 std::vector<std::string> available_isas() {
@@ -104,12 +104,12 @@ std::vector<std::string> available_isas() {
   return names;
 }
 
-const Kernels& cpu_kernels(std::string_view isa) {
+CpuBackend& cpu_backend(std::string_view isa) {
   const int best = best_isa();
   // Tiles have run nowhere but in the emulation of a test so far, so they are for who asks for them.
-  if (isa.empty()) return kernels_at(std::min<int>(best, kAvx512Bf16));
+  if (isa.empty()) return backend_at(std::min<int>(best, kAvx512Bf16));
   for (int i = 0; i <= best; ++i)
-    if (isa == kIsaNames[i]) return kernels_at(i);
+    if (isa == kIsaNames[i]) return backend_at(i);
   std::string have;
   for (const std::string& name : available_isas()) have += (have.empty() ? "" : ", ") + name;
   user_error("instruction set \"{}\" is not available: this machine has {}. Name one of these, or none for the best.",

@@ -1,17 +1,37 @@
-// The tables of the cpu backend. cpu_kernels (kernels/ops.h) picks one by CPUID; here is what it picks from.
-// Tests: tests/kernels/cpu_isa_test.cpp.
+// The cpu backend: SIMD over the threads of the context. Its state is the instruction set it was made for.
+// Tests: tests/kernels/cpu_isa_test.cpp, cpu_conformance_test.cpp.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "kernels/context.h"
+#include "kernels/backend.h"
 
 namespace minke {
 
-// Names that cpu_kernels takes on this machine, the best last: "baseline", "avx2", "avx512", "avx512_bf16",
-// "amx_bf16".
+namespace cpu {
+struct Table;  // isa/table.h
+}
+
+class CpuBackend final : public HostBackend {
+ public:
+  explicit CpuBackend(const cpu::Table& isa, Memory& memory = host_memory());
+  const cpu::Table& isa() const { return isa_; }
+#define MINKE_DECLARE_OP(op, Args) void op(const Context& ctx, const Args& args) override;
+  MINKE_OPS(MINKE_DECLARE_OP)
+#undef MINKE_DECLARE_OP
+  size_t packed_bytes(int64_t k, int64_t n, DType compute) const override;
+
+ private:
+  const cpu::Table& isa_;
+};
+
+// The one for the best instruction set of this machine, or for the one named. UserError if the machine lacks it.
+CpuBackend& cpu_backend(std::string_view isa = "");
+// Names that cpu_backend takes on this machine, the best last: "baseline", "avx2", "avx512", "avx512_bf16", "amx_bf16"
+// (the last only by name).
 std::vector<std::string> available_isas();
 
 // The most that one op of the cpu backend takes from Context::scratch.

@@ -10,7 +10,6 @@
 #include "core/operand.h"
 #include "kernels/cpu/backend.h"
 #include "kernels/cpu/isa/table.h"
-#include "kernels/ops.h"
 
 namespace minke::cpu {
 
@@ -18,24 +17,7 @@ namespace minke::cpu {
 MINKE_OPS(MINKE_DECLARE_CPU)
 #undef MINKE_DECLARE_CPU
 size_t packed_bytes(const Table& isa, int64_t k, int64_t n, DType compute);
-const Table* find_table(const Kernels& kernels);  // null for another backend's
 size_t scratch_bytes(const Table& isa, const CpuScratchNeeds& needs);
-
-// A kernels table holds plain functions, so the instruction set is a template argument of each: the function that gives it.
-template <const Table& (*isa)()> Kernels kernels_over(const char* name) {
-  Kernels k;
-  k.name = name;
-#define MINKE_SET_OP(op, Args) k.op = [](const Context& ctx, const Args& args) { cpu::op(isa(), ctx, args); };
-  MINKE_OPS(MINKE_SET_OP)
-#undef MINKE_SET_OP
-  k.packed_bytes = [](int64_t rows, int64_t columns, DType compute) {
-    return cpu::packed_bytes(isa(), rows, columns, compute);
-  };
-  k.record = [](const Context&, Event&) {};  // everything is done when an op returns
-  k.wait = [](const Context&, const Event&) {};
-  k.synchronize = [](const Context&) {};
-  return k;
-}
 
 inline void expect_shape(const Operand& o, std::initializer_list<int64_t> shape, const char* what,
                          SourceLocation where = SourceLocation::current()) {

@@ -5,9 +5,17 @@
 #include "kernels/cpu/common.h"
 
 namespace minke {
+namespace {
+
+const cpu::Table* isa_of(const Context& ctx) {
+  const auto* backend = dynamic_cast<const CpuBackend*>(ctx.backend);
+  return backend ? &backend->isa() : nullptr;
+}
+
+}  // namespace
 
 double cpu_peak_loop(const Context& ctx, DType dtype, int64_t rounds) {
-  const cpu::Table* isa = cpu::find_table(*ctx.kernels);
+  const cpu::Table* isa = isa_of(ctx);
   if (!isa) return 0;
   const auto loop = dtype == DType::u8 ? isa->peak_int8 : dtype == DType::bf16 ? isa->peak_bf16 : isa->peak_f32;
   double operations = 0;  // every task does as many
@@ -19,7 +27,7 @@ double cpu_peak_loop(const Context& ctx, DType dtype, int64_t rounds) {
 }
 
 int64_t cpu_read_loop(const Context& ctx, const Operand& bytes, int streams, bool prefetch) {
-  const cpu::Table* isa = cpu::find_table(*ctx.kernels);
+  const cpu::Table* isa = isa_of(ctx);
   if (!isa) return 0;
   check(bytes.dtype == DType::u8 && bytes.is_contiguous(), "cpu_read_loop: contiguous bytes");
   const int64_t parts = 4 * ctx.threads->count(), length = bytes.size() / parts / 64 * 64;

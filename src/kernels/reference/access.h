@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 #include "core/operand.h"
-#include "kernels/ops.h"
+#include "kernels/backend.h"
 
 namespace minke::reference {
 

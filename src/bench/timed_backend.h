@@ -1,11 +1,11 @@
-// A kernels table that runs another one's ops, looks at the clock, and books the seconds by kind of work: where the time
-// of a step goes. What it computes is the other one's, to the bit. Test: tests/bench/timed_table_test.cpp.
+// A backend that runs another one's ops, looks at the clock, and books the seconds by kind of work: where the time of a
+// step goes. What it computes is the other one's, to the bit. Test: tests/bench/timed_backend_test.cpp.
 #pragma once
 #include <array>
 #include <cstdint>
 #include <unordered_map>
 
-#include "kernels/ops.h"
+#include "kernels/backend.h"
 
 namespace minke {
 
@@ -43,34 +43,37 @@ struct Booking {
 };
 using Bookings = std::array<Booking, kNumWorks>;
 
-// Function pointers carry no state, so the ops find it through Context::memory, as the tests' poison backend does.
-class TimedTable final : public Memory {
+class TimedBackend final : public Backend {
  public:
   // What products are told apart by: one with a side of the vocabulary is the head's, one of the number of experts the
   // gate's; 0 = there is none.
   struct Sizes {
     int64_t vocabulary = 0, experts = 0;
   };
-  TimedTable(const Context& inner, Sizes sizes);
+  TimedBackend(Backend& inner, Sizes sizes) : Backend(inner.name()), inner_(inner), sizes_(sizes) {}
 
-  // The inner one, with this table in the place of its. Tensors of its memory must not outlive this.
-  const Context& ctx() const { return ctx_; }
   const Bookings& bookings() const { return bookings_; }
   void clear() { bookings_ = {}; }
 
-  void* allocate(size_t bytes) override { return inner_.memory->allocate(bytes); }
-  void release(void* data, size_t bytes) noexcept override { inner_.memory->release(data, bytes); }
+  Memory& memory() override { return inner_.memory(); }
+#define MINKE_DECLARE_OP(op, Args) void op(const Context& ctx, const Args& args) override;
+  MINKE_OPS(MINKE_DECLARE_OP)
+#undef MINKE_DECLARE_OP
+  size_t packed_bytes(int64_t k, int64_t n, DType compute) const override { return inner_.packed_bytes(k, n, compute); }
+  void record(const Context& ctx, Event& event) override { inner_.record(inner_context(ctx), event); }
+  void wait(const Context& ctx, const Event& event) override { inner_.wait(inner_context(ctx), event); }
+  void synchronize(const Context& ctx) override { inner_.synchronize(inner_context(ctx)); }
 
  private:
-  static TimedTable& of(const Context& ctx);
-  Context inner_context(const Context& ctx) const;
-  template <class Args>
-  void timed(const Context& ctx, const Args& args, void (*Kernels::*op)(const Context&, const Args&));
+  Context inner_context(Context ctx) const {
+    ctx.backend = &inner_;
+    return ctx;
+  }
+  template <class Args, class Op> void timed(const Context& ctx, const Args& args, Op op);
   Work work_of_product(const GemmArgs& args) const;
 
-  Context inner_, ctx_;
+  Backend& inner_;
   Sizes sizes_;
-  Kernels kernels_;
   Bookings bookings_{};
   std::unordered_map<const void*, bool> form_is_forward_;  // by its address: of Wᵀ, or of W
 };

@@ -1,5 +1,5 @@
-// The timed table computes what the table inside it does, to the bit, books every op, and tells products apart.
-#include "bench/timed_table.h"
+// The timed backend computes what the one inside it does, to the bit, books every op, and tells products apart.
+#include "bench/timed_backend.h"
 
 #include <gtest/gtest.h>
 
@@ -29,27 +29,27 @@ struct TinyRun {
   }
 };
 
-TEST(TimedTable, StepsAreTheSameToTheBit) {
-  const TestContext plain(cpu_kernels());
-  TimedTable table(plain, {.vocabulary = 23, .experts = 6});
-  TinyRun a(plain), b(table.ctx());
+TEST(TimedBackend, StepsAreTheSameToTheBit) {
+  TimedBackend timed(cpu_backend(), {.vocabulary = 23, .experts = 6});
+  const TestContext plain(cpu_backend()), ctx(timed);
+  TinyRun a(plain), b(ctx);
   for (int i = 0; i < 3; ++i) {
-    const StepReport x = a.step(plain), y = b.step(table.ctx());
+    const StepReport x = a.step(plain), y = b.step(ctx);
     EXPECT_EQ(x.loss, y.loss);
     EXPECT_EQ(x.grad_norm, y.grad_norm);
   }
 }
 
-TEST(TimedTable, BooksEveryKindOfWorkOfAStep) {
-  const TestContext plain(cpu_kernels());
-  TimedTable table(plain, {.vocabulary = 23, .experts = 6});
-  TinyRun run(table.ctx());
-  table.clear();
-  run.step(table.ctx());
-  const auto at = [&](Work w) { return table.bookings()[size_t(w)]; };
+TEST(TimedBackend, BooksEveryKindOfWorkOfAStep) {
+  TimedBackend timed(cpu_backend(), {.vocabulary = 23, .experts = 6});
+  const TestContext ctx(timed);
+  TinyRun run(ctx);
+  timed.clear();
+  run.step(ctx);
+  const auto at = [&](Work w) { return timed.bookings()[size_t(w)]; };
   for (int i = 0; i < kNumWorks; ++i) {
-    EXPECT_GT(table.bookings()[size_t(i)].calls, 0) << name_of(Work(i));
-    EXPECT_GE(table.bookings()[size_t(i)].seconds, 0);
+    EXPECT_GT(timed.bookings()[size_t(i)].calls, 0) << name_of(Work(i));
+    EXPECT_GE(timed.bookings()[size_t(i)].seconds, 0);
   }
   // tiny_v3(1): 16 tokens, 14 for the MTP module; two MoE layers and the module's, top 2, d 10, F 6.
   const double rows = 2 * (16 + 16 + 14), expert = rows * 3 * 10 * 6 * 2;
@@ -67,27 +67,26 @@ TEST(TimedTable, BooksEveryKindOfWorkOfAStep) {
   const double pairs = 2 * 2 * (3 * 36 + 28);
   EXPECT_EQ(at(Work::attention_forward).flops, pairs * 2 * (7 + 5));
   EXPECT_EQ(at(Work::attention_backward).flops, pairs * 2 * (3 * 7 + 2 * 5));
-  table.clear();
+  timed.clear();
   EXPECT_EQ(at(Work::norms).calls, 0);
 }
 
-TEST(TimedTable, ADirectionIsThatOfTheWeightPackedOrNot) {
-  const TestContext plain(reference_kernels());
-  TimedTable table(plain, {});
-  const Context& ctx = table.ctx();
-  const Tensor w(*ctx.memory, DType::f32, {3, 4}), x(*ctx.memory, DType::f32, {5, 4}),
-      y(*ctx.memory, DType::f32, {5, 3}), memory(*ctx.memory, DType::u8, {1024});
+TEST(TimedBackend, ADirectionIsThatOfTheWeightPackedOrNot) {
+  TimedBackend timed(reference_backend(), {});
+  const TestContext ctx(timed);
+  const Tensor w(timed.memory(), DType::f32, {3, 4}), x(timed.memory(), DType::f32, {5, 4}),
+      y(timed.memory(), DType::f32, {5, 3}), memory(timed.memory(), DType::u8, {1024});
   const auto packed = [&](const Operand& b) {
     Operand p = Operand::of(memory.operand().data, DType::f32, {b.shape[0], b.shape[1]});
     p.packing = Packing::panels;
-    ctx.kernels->pack_weight(ctx, {.b = b, .packed = p, .compute = DType::f32});
+    timed.pack_weight(ctx, {.b = b, .packed = p, .compute = DType::f32});
     return p;
   };
   const Operand forward = w.operand().transposed(), back = w;
   const auto booked_as = [&](Work work, const GemmArgs& args) {
-    table.clear();
-    ctx.kernels->gemm(ctx, args);
-    return table.bookings()[size_t(work)].calls == 1;
+    timed.clear();
+    timed.gemm(ctx, args);
+    return timed.bookings()[size_t(work)].calls == 1;
   };
   for (const bool pack : {false, true}) {
     SCOPED_TRACE(pack ? "packed" : "plain");
@@ -97,7 +96,7 @@ TEST(TimedTable, ADirectionIsThatOfTheWeightPackedOrNot) {
   }
 }
 
-TEST(TimedTable, NamesAreDistinct) {
+TEST(TimedBackend, NamesAreDistinct) {
   std::set<std::string> names;
   for (int i = 0; i < kNumWorks; ++i) names.insert(name_of(Work(i)));
   EXPECT_EQ(names.size(), size_t(kNumWorks));

@@ -1,4 +1,4 @@
-#include "bench/timed_table.h"
+#include "bench/timed_backend.h"
 
 #include "bench/measure.h"
 
@@ -83,20 +83,7 @@ const char* name_of(Work work) {
   return kNames[int(work)];
 }
 
-TimedTable& TimedTable::of(const Context& ctx) {
-  auto* table = dynamic_cast<TimedTable*>(ctx.memory);
-  check(table != nullptr, "timed table: the context's memory is another backend's");
-  return *table;
-}
-
-Context TimedTable::inner_context(const Context& ctx) const {
-  Context inner = ctx;
-  inner.kernels = inner_.kernels;
-  inner.memory = inner_.memory;
-  return inner;
-}
-
-Work TimedTable::work_of_product(const GemmArgs& args) const {
+Work TimedBackend::work_of_product(const GemmArgs& args) const {
   const auto form = form_is_forward_.find(args.b.data);
   const bool weight_gradient = args.grouping == Grouping::inner || (args.accumulate && is_transposed(args.a));
   const bool forward =
@@ -111,41 +98,25 @@ Work TimedTable::work_of_product(const GemmArgs& args) const {
   return Work(int(Work::projections_forward) + direction);
 }
 
-template <class Args>
-void TimedTable::timed(const Context& ctx, const Args& args, void (*Kernels::*op)(const Context&, const Args&)) {
-  const Context inner = inner_context(ctx);
+template <class Args, class Op> void TimedBackend::timed(const Context& ctx, const Args& args, Op op) {
   Work work = work_of(args);
   if constexpr (std::is_same_v<Args, GemmArgs>) work = work_of_product(args);
   if constexpr (std::is_same_v<Args, PackWeightArgs>) form_is_forward_[args.packed.data] = is_transposed(args.b);
+  const Context inner = inner_context(ctx);
   const double begin = seconds_now();
-  (inner.kernels->*op)(inner, args);
-  inner.kernels->synchronize(inner);
+  op(inner, args);
+  inner_.synchronize(inner);
   Booking& booking = bookings_[size_t(work)];
   booking.seconds += seconds_now() - begin;
   booking.flops += flops_of(args);
   ++booking.calls;
 }
 
-TimedTable::TimedTable(const Context& inner, Sizes sizes)
-    : inner_(inner), ctx_(inner), sizes_(sizes), kernels_(*inner.kernels) {
-#define MINKE_TIME_OP(op, Args) \
-  if (kernels_.op) kernels_.op = [](const Context& ctx, const Args& args) { of(ctx).timed(ctx, args, &Kernels::op); };
-  MINKE_OPS(MINKE_TIME_OP)
+#define MINKE_TIME_OP(op, Args)                                                                     \
+  void TimedBackend::op(const Context& ctx, const Args& args) {                                     \
+    timed(ctx, args, [this](const Context& inner, const Args& given) { inner_.op(inner, given); }); \
+  }
+MINKE_OPS(MINKE_TIME_OP)
 #undef MINKE_TIME_OP
-  kernels_.record = [](const Context& ctx, Event& event) {
-    const Context inner = of(ctx).inner_context(ctx);
-    inner.kernels->record(inner, event);
-  };
-  kernels_.wait = [](const Context& ctx, const Event& event) {
-    const Context inner = of(ctx).inner_context(ctx);
-    inner.kernels->wait(inner, event);
-  };
-  kernels_.synchronize = [](const Context& ctx) {
-    const Context inner = of(ctx).inner_context(ctx);
-    inner.kernels->synchronize(inner);
-  };
-  ctx_.kernels = &kernels_;
-  ctx_.memory = this;
-}
 
 }  // namespace minke

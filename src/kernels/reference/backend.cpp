@@ -1,0 +1,27 @@
+// The reference backend: it runs everything at once and in order.
+#include "kernels/backend.h"
+#include "kernels/reference/access.h"
+
+namespace minke {
+namespace {
+
+class ReferenceBackend final : public HostBackend {
+ public:
+  ReferenceBackend() : HostBackend("reference") {}
+#define MINKE_DEFINE_OP(op, Args) \
+  void op(const Context& ctx, const Args& args) override { reference::op(ctx, args); }
+  MINKE_OPS(MINKE_DEFINE_OP)
+#undef MINKE_DEFINE_OP
+  size_t packed_bytes(int64_t k, int64_t n, DType compute) const override {
+    return reference::packed_bytes(k, n, compute);
+  }
+};
+
+}  // namespace
+
+Backend& reference_backend() {
+  static ReferenceBackend backend;  // stateless
+  return backend;
+}
+
+}  // namespace minke
