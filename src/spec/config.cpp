@@ -24,6 +24,42 @@ struct ModelType {
   int64_t max_position_embeddings = 2048;
 };
 
+constexpr ModelType deepseek_v2() {
+  return {.name = "deepseek_v2",
+          .architecture = "DeepseekV2ForCausalLM",
+          .attention = AttentionKind::mla,
+          .rope_interleave = true,
+          .q_lora_rank = 1536,
+          .kv_lora_rank = 512,
+          .qk_nope_head_dim = 128,
+          .qk_rope_head_dim = 64,
+          .v_head_dim = 128,
+          .n_routed_experts = 64,
+          .n_shared_experts = 2,
+          .never_renormalises = true};
+}
+
+// V2's attention with other experts.
+constexpr ModelType deepseek_v3() {
+  ModelType t = deepseek_v2();
+  t.name = "deepseek_v3";
+  t.architecture = "DeepseekV3ForCausalLM";
+  t.n_routed_experts = 256;
+  t.n_shared_experts = 1;
+  t.num_experts_per_tok = 8;
+  t.moe_intermediate_size = 2048;
+  t.first_k_dense_replace = 3;
+  t.n_group = 8;
+  t.topk_group = 4;
+  t.scoring_func = ScoringFunc::sigmoid;
+  t.topk_method = TopkMethod::noaux_tc;
+  t.norm_topk_prob = true;
+  t.never_renormalises = false;
+  t.routed_scaling_factor = 2.5;
+  t.max_position_embeddings = 4096;
+  return t;
+}
+
 constexpr ModelType kModelTypes[] = {
     {.name = "llama", .architecture = "LlamaForCausalLM"},
     {.name = "qwen2", .architecture = "Qwen2ForCausalLM", .qkv_bias = true, .max_position_embeddings = 32768},
@@ -33,39 +69,8 @@ constexpr ModelType kModelTypes[] = {
      .head_dim = 128,
      .max_position_embeddings = 32768},
     {.name = "deepseek", .architecture = "DeepseekForCausalLM"},
-    {.name = "deepseek_v2",
-     .architecture = "DeepseekV2ForCausalLM",
-     .attention = AttentionKind::mla,
-     .rope_interleave = true,
-     .q_lora_rank = 1536,
-     .kv_lora_rank = 512,
-     .qk_nope_head_dim = 128,
-     .qk_rope_head_dim = 64,
-     .v_head_dim = 128,
-     .n_routed_experts = 64,
-     .n_shared_experts = 2,
-     .never_renormalises = true},
-    {.name = "deepseek_v3",
-     .architecture = "DeepseekV3ForCausalLM",
-     .attention = AttentionKind::mla,
-     .rope_interleave = true,
-     .q_lora_rank = 1536,
-     .kv_lora_rank = 512,
-     .qk_nope_head_dim = 128,
-     .qk_rope_head_dim = 64,
-     .v_head_dim = 128,
-     .n_routed_experts = 256,
-     .n_shared_experts = 1,
-     .num_experts_per_tok = 8,
-     .moe_intermediate_size = 2048,
-     .first_k_dense_replace = 3,
-     .n_group = 8,
-     .topk_group = 4,
-     .scoring_func = ScoringFunc::sigmoid,
-     .topk_method = TopkMethod::noaux_tc,
-     .norm_topk_prob = true,
-     .routed_scaling_factor = 2.5,
-     .max_position_embeddings = 4096},
+    deepseek_v2(),
+    deepseek_v3(),
 };
 
 constexpr AttentionKind kAttentionKinds[] = {AttentionKind::gqa, AttentionKind::mla};

@@ -3,7 +3,7 @@
 # compares runs, and writes one curve; what is no run is one message.
 . "$(dirname "$0")/lib.sh"
 
-cat >small.toml <<'END_OF_RECIPE'
+cat >small.toml <<END_OF_RECIPE
 [tokenizer]
 vocab_size = 300
 [data]
@@ -19,23 +19,7 @@ eval_every = 0.5
 eval_tokens = 200
 sample_tokens = 5
 sample_prompts = ["<b>Once</b>"]
-[model]
-hidden_size = 16
-num_hidden_layers = 2
-num_attention_heads = 2
-q_lora_rank = 8
-kv_lora_rank = 8
-qk_nope_head_dim = 8
-qk_rope_head_dim = 8
-v_head_dim = 8
-intermediate_size = 32
-n_routed_experts = 4
-n_shared_experts = 1
-num_experts_per_tok = 2
-moe_intermediate_size = 16
-first_k_dense_replace = 1
-n_group = 1
-topk_group = 1
+$tiny_model
 num_nextn_predict_layers = 1
 END_OF_RECIPE
 $minke pretrain small.toml --out one >one.txt
