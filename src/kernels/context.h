@@ -23,7 +23,7 @@ struct Event {
 struct Context {
   Backend* backend = nullptr;
   Threads* threads = nullptr;
-  Arena* scratch = nullptr;  // temporaries of one phase, taken under an ArenaScope
+  Arena* scratch = nullptr;  // temporaries of one component of a block, taken under an ArenaScope
   Stream stream;
   RngKey rng;  // of the run; draw from rng.at("purpose").at(step)…
 };

@@ -1,9 +1,9 @@
 // One transformer block: x ← x + Attn(RMSNorm(x)); x ← x + FFN or MoE(RMSNorm(x)) (recipe/architecture.md §1).
-// It exposes its phases {attention, dispatch, experts, combine} × {F, B, W}, the pieces that DualPipe interleaves between
-// two micro-batches (V3 §3.2.1, recipe/parallelism.md §2.1): all communication of a phase is begun in dispatch or
+// It exposes its components {attention, dispatch, experts, combine} × {F, B, W}, the pieces that DualPipe interleaves between
+// two micro-batches (V3 §3.2.1, recipe/parallelism.md §2.1): all communication of a component is begun in dispatch or
 // combine and waited for where its result is first needed. forward, backward_input and backward_weight run them in order.
 // State belongs to the caller: BlockSaved lives F → B → W, one per micro-batch; BlockWork lives through one F, or through
-// one B and its W. Test: tests/model/layers_test.cpp (gradients; phases = plain, bitwise).
+// one B and its W. Test: tests/model/layers_test.cpp (gradients; components = plain, bitwise).
 #pragma once
 #include <optional>
 #include <variant>
@@ -59,7 +59,7 @@ class Block {
   void dispatch_forward(const Context& ctx, const BlockSaved& saved) const;
   void experts_forward(const Context& ctx, const BlockSaved& saved, const BlockWork& work) const;
   void combine_forward(const Context& ctx, const BlockSaved& saved, const BlockWork& work) const;
-  // Waits for the combine and writes x_out [N,d] (residual); the next block's attention phase begins with it.
+  // Waits for the combine and writes x_out [N,d] (residual); the next block's attention begins with it.
   void finish_forward(const Context& ctx, const Operand& x_out, const BlockSaved& saved, const BlockWork& work) const;
 
   // Before B: fills again what `what` left out of saved.
