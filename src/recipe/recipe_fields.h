@@ -55,8 +55,8 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
     share);
   f("train.moments", r.train.moments,
     "AdamW's moments: \"f32\", or \"bf16\" (V3 §3.3), which saves 4 bytes a parameter", any);
-  f("train.ema_decay", r.train.ema_decay, "also keep an average of the parameters with this decay; 0: none",
-    Range{0, 0.9999999});
+  f("train.ema_decay", r.train.ema_decay,
+    "also keep an average of the parameters with this decay, ramped up from 0.1; 0: none", Range{0, 0.9999999});
   f("train.recompute", r.train.recompute, "parts computed again in the backward to save memory: \"attention\", \"ffn\"",
     any);
   f("train.spike_jump", r.train.spike_jump, "a loss this many nats above the mean of 50 is a spike: skipped; 0: off",

@@ -1,8 +1,9 @@
-// What changes with the progress of training: learning rate, MTP weight, speed of the gate bias. V3 §4.2 (warm-up,
+// What changes with the progress of training: learning rate, MTP weight, speed of the gate bias, decay of the average. V3 §4.2 (warm-up,
 // constant, cosine, constant, constant) and the step schedule of V1/V2 (recipe/training.md §1). Pure functions of
 // (step, x), where x is the progress in the units of the schedule's points (tokens, steps or a fraction).
 // Test: tests/train/schedule_test.cpp and the lr.* figures of expected.json.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -46,6 +47,13 @@ struct MtpWeight {
 };
 inline double mtp_weight(const MtpWeight& w, const LrSchedule& s, double x) {
   return x < s.decay_begin ? w.early : w.late;
+}
+
+// Decay of the average of the parameters after `step` finished ones: what was asked for, but at the start no more than
+// (1+t)/(10+t), or a short run's average would still be full of the initial parameters. The usual ramp: num_updates of
+// TensorFlow's ExponentialMovingAverage.
+inline double average_decay(double decay, int64_t step) {
+  return std::min(decay, double(1 + step) / double(10 + step));
 }
 
 // V3: γ until the cosine has ended, then 0: the bias is frozen.

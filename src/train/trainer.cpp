@@ -68,9 +68,9 @@ const StepReport& Trainer::step(const Context& ctx, std::span<const TokenBatch> 
     optimizer_.step(ctx, report.lr, report.step, report.grad_norm);
     update_bias(ctx, *model_, bias_speed(settings_.bias_speed, settings_.lr, x));
     for (size_t i = 0; i < average_.size(); ++i)
-      ctx.backend->ema(
-          ctx,
-          {.average = average_[i], .value = flat(model_->weights().all()[i].master()), .decay = settings_.ema_decay});
+      ctx.backend->ema(ctx, {.average = average_[i],
+                             .value = flat(model_->weights().all()[i].master()),
+                             .decay = average_decay(settings_.ema_decay, steps_)});
   } else if (on_skip) {
     on_skip(report);
   }

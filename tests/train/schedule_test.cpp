@@ -31,6 +31,14 @@ TEST(Schedule, WeightsThatFollowTheDecay) {
   EXPECT_EQ(bias_speed(0.001, s, 14.3e12), 0);
 }
 
+TEST(Schedule, AverageDecayRampsUp) {
+  EXPECT_DOUBLE_EQ(average_decay(0.999, 0), 0.1);
+  EXPECT_DOUBLE_EQ(average_decay(0.999, 1), 2.0 / 11);
+  EXPECT_DOUBLE_EQ(average_decay(0.999, 8990), 8991.0 / 9000);  // = 0.999
+  EXPECT_DOUBLE_EQ(average_decay(0.999, 9100), 0.999);
+  EXPECT_DOUBLE_EQ(average_decay(0.05, 0), 0.05);
+}
+
 TEST(Schedule, NeverNegativeAndMonotoneAfterWarmUp) {
   const LrSchedule s{
       .peak = 1, .warmup_steps = 10, .decay_begin = 50, .decay_end = 90, .low = 0.1, .last_begin = 95, .last = 0.03};
