@@ -10,6 +10,7 @@
 //    other sizes, the number of threads, or what else is in the batch.
 //  * Outputs are overwritten unless a flag says accumulate. Inputs and outputs may not overlap unless said.
 //  * An Operand that is "optional" may be null (operator bool).
+//  * Padding is no token: `valid`, i32 [N], is 0 there and 1 elsewhere; null = all are tokens. Experts see none of it.
 // Tests: tests/kernels/ (each op against `reference` over a grid; `reference` by finite differences in f64).
 #pragma once
 #include <cstdint>
@@ -113,7 +114,8 @@ struct CachedAttentionArgs {
 enum class Scoring : uint8_t { softmax, sigmoid };
 enum class GroupScore : uint8_t { none, max, top2_sum };  // greedy; V2 group_limited_greedy; V3 noaux_tc
 // recipe/architecture.md §3.2–3.3. scores = softmax or sigmoid of logits; select by scores + bias, group-limited; ties to
-// the lower index; weights from scores without bias, normalised if asked (sum + 1e-20), times scale.
+// the lower index; weights from scores without bias, normalised if asked (sum + 1e-20), times scale. Padding gets the
+// expert −1 with weight 0, as a dropped assignment has it.
 struct RouteArgs {
   Operand logits;  // f32/f64 [N,E]
   Operand bias;    // f32/f64 [E], optional
@@ -126,6 +128,7 @@ struct RouteArgs {
   bool normalise = false;
   double scale = 1;
   bool replay = false;  // keep the experts that `expert` holds (recorded at sampling), compute their weights
+  Operand valid;        // i32 [N], optional
 };
 // d_logits from d_weight and, added to them, d_scores of the balance loss.
 struct RouteBackwardArgs {
@@ -137,12 +140,14 @@ struct RouteBackwardArgs {
 // Balance losses of recipe/training.md §4.1 and §4.4, per sequence, averaged over sequences:
 // L = Σ_i w_i P_i, w = α_expert f + α_device f'(device of i) + α_comm f''(device of i), P from the scores (divided by
 // their sum over experts first when normalise_scores). f counts the chosen experts, or the plain top-K of scores when
-// count_unbiased (V3 eq. 18). Gradient flows through P only: d_scores += grad_scale·∂L/∂scores.
+// count_unbiased (V3 eq. 18). Gradient flows through P only: d_scores += grad_scale·∂L/∂scores. Padding counts in
+// nothing, not in the length T of a sequence either; a sequence that is all padding has a loss of 0.
 struct BalanceArgs {
   Operand scores;    // [N,E]
   Operand expert;    // i32 [N,K]
   Operand d_scores;  // [N,E], added to
   Operand loss;      // f32/f64 [1], added to
+  Operand valid;     // i32 [N], optional
   const int64_t* sequence_offsets = nullptr;
   int64_t num_sequences = 0;  // 1 over the whole batch = batch-wise loss
   double alpha_expert = 0, alpha_device = 0, alpha_comm = 0;
@@ -151,11 +156,12 @@ struct BalanceArgs {
   double grad_scale = 1;
 };
 // Token dropping while training (V2 §2.2.4; recipe/training.md §4.2). Device d holds the experts [d·E/D, (d+1)·E/D) and
-// takes at most ⌊capacity·N·K/D⌋ assignments: the average load times `capacity`. Above that the assignments of lowest
-// score go (of equal ones the later), except in protected sequences. kept = expert, or −1 where it was dropped.
+// takes at most ⌊capacity·A/D⌋ of the A assignments (N·K, less those of padding, which are −1): the average load times
+// `capacity`. Above that the assignments of lowest score go (of equal ones the later), except in protected sequences.
+// kept = expert, or −1 where it was dropped.
 struct DropTokensArgs {
   Operand scores;   // [N,E]
-  Operand expert;   // i32 [N,K]
+  Operand expert;   // i32 [N,K]; −1 = padding
   Operand kept;     // out i32 [N,K]
   Operand load;     // i32 [E], optional: += tokens that chose the expert, dropped ones too
   Operand dropped;  // i32 [1], optional: += dropped assignments
@@ -167,7 +173,7 @@ struct DropTokensArgs {
 };
 // Sorts the N·K assignments by expert, stable in (token, k). slot = t·K + k.
 struct PermutePlanArgs {
-  Operand expert;       // i32 [N,K]; −1 = dropped: gets no row
+  Operand expert;       // i32 [N,K]; −1 = dropped, or padding: gets no row
   Operand offsets;      // out i32 [E+1]
   Operand row_of_slot;  // out i32 [N·K], −1 if dropped
   Operand slot_of_row;  // out i32 [N·K], first offsets[E] are set

@@ -4,22 +4,23 @@ namespace minke {
 
 BatchBuffers::BatchBuffers(const Context& ctx, int64_t max_tokens, int64_t depths) : max_tokens_(max_tokens) {
   for (int64_t k = 0; k <= depths; ++k)
-    memory_.emplace_back(ctx.backend->memory(), DType::i32, std::initializer_list<int64_t>{5, max_tokens});
+    memory_.emplace_back(ctx.backend->memory(), DType::i32, std::initializer_list<int64_t>{kRows, max_tokens});
   batches_.resize(size_t(depths) + 1);
 }
 
 const std::vector<Batch>& BatchBuffers::fill(const Context& ctx, std::span<const int32_t> tokens,
                                              std::span<const int32_t> targets, int64_t num_sequences,
-                                             int64_t sequence_length, std::span<const int32_t> document_start) {
+                                             int64_t sequence_length, std::span<const int32_t> document_start,
+                                             std::span<const int32_t> num_valid) {
   const int64_t total = num_sequences * sequence_length;
   check(int64_t(tokens.size()) == total && targets.size() == tokens.size() && total <= max_tokens_,
         "BatchBuffers::fill");
   check(document_start.empty() || document_start.size() == tokens.size(), "BatchBuffers::fill: document_start");
+  check(num_valid.empty() || int64_t(num_valid.size()) == num_sequences, "BatchBuffers::fill: num_valid");
   for (int64_t depth = 0; depth < int64_t(batches_.size()); ++depth) {
     const int64_t length = sequence_length - depth;
     check(length > 0, "BatchBuffers::fill: sequences shorter than the number of MTP modules");
     const int64_t n = num_sequences * length;
-    enum Row { kTokens, kTargets, kPositions, kVisible, kPrevious };
     for (auto& r : rows_) r.resize(size_t(n));
     for (int64_t s = 0; s < num_sequences; ++s) {
       for (int64_t i = 0; i < length; ++i) {
@@ -29,6 +30,7 @@ const std::vector<Batch>& BatchBuffers::fill(const Context& ctx, std::span<const
         rows_[kTargets][to] = targets[from + depth];
         rows_[kPositions][to] = int32_t(i);
         rows_[kVisible][to] = int32_t(s * length + (document_start.empty() ? 0 : document_start[from]));
+        rows_[kValid][to] = num_valid.empty() || i + depth < num_valid[s];
         rows_[kPrevious][to] = int32_t(s * (length + 1) + i);
       }
     }
@@ -45,6 +47,7 @@ const std::vector<Batch>& BatchBuffers::fill(const Context& ctx, std::span<const
     b.targets = upload(kTargets);
     b.positions = upload(kPositions);
     b.first_visible = document_start.empty() ? Operand{} : upload(kVisible);
+    b.valid = num_valid.empty() ? Operand{} : upload(kValid);
     b.previous_row = depth > 0 ? upload(kPrevious) : Operand{};
   }
   return batches_;

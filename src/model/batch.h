@@ -30,6 +30,7 @@ struct Batch {
   std::vector<int64_t> sequence_offsets;  // [sequences+1]
   Operand tokens, targets, positions;     // i32 [N]; target −1 = none
   Operand first_visible;                  // i32 [N], optional: cross-document mask
+  Operand valid;                          // i32 [N], optional: 0 = padding, which is no token (kernels/ops.h)
   Operand previous_row;                   // MTP only: i32 [N], the row of the same position one depth up
 
   bool count_load = false;  // add the routed tokens to the experts' load counters (training)
@@ -51,16 +52,18 @@ class BatchBuffers {
   BatchBuffers(const Context& ctx, int64_t max_tokens, int64_t depths);
 
   // tokens, targets [B,T] row-major (target −1 = none); document_start [B,T] or empty: the index in its sequence of the
-  // first token each token may see. Returns B batches: [0] the main model's, [k] MTP depth k's (T−k tokens a sequence).
+  // first token each token may see; num_valid [B] or empty: how many tokens of a sequence come before its padding.
+  // Returns one batch a depth: [0] the main model's, [k] MTP depth k's (T−k tokens a sequence).
   const std::vector<Batch>& fill(const Context& ctx, std::span<const int32_t> tokens, std::span<const int32_t> targets,
                                  int64_t num_sequences, int64_t sequence_length,
-                                 std::span<const int32_t> document_start = {});
+                                 std::span<const int32_t> document_start = {}, std::span<const int32_t> num_valid = {});
   std::vector<Batch>& batches() { return batches_; }
 
  private:
-  std::vector<Tensor> memory_;  // one [5, max_tokens] i32 per depth
+  enum Row { kTokens, kTargets, kPositions, kVisible, kValid, kPrevious, kRows };
+  std::vector<Tensor> memory_;  // one [kRows, max_tokens] i32 per depth
   std::vector<Batch> batches_;
-  std::vector<int32_t> rows_[5];  // what is uploaded
+  std::vector<int32_t> rows_[kRows];  // what is uploaded
   int64_t max_tokens_;
 };
 

@@ -46,7 +46,7 @@ MoeWork Moe::lay_out_work(Arena& arena, const Config& c, const Precision& p, int
 
 void Moe::route(const Context& ctx, const Batch& batch, const Operand& u, const MoeSaved& s,
                 const Operand& replay) const {
-  router_.forward(ctx, u, s.router, replay);
+  router_.forward(ctx, batch, u, s.router, replay);
   const Operand load = batch.count_load ? load_.operand() : Operand{};
   if (batch.drop.capacity <= 0) {
     exchange_->make_plan(ctx, s.router.expert, s.plan, load);

@@ -37,11 +37,13 @@ RouteArgs Router::route_args(const RouterSaved& s, const Operand& logits) const 
           .scale = scale_};
 }
 
-void Router::forward(const Context& ctx, const Operand& u, const RouterSaved& s, const Operand& replay) const {
+void Router::forward(const Context& ctx, const Batch& batch, const Operand& u, const RouterSaved& s,
+                     const Operand& replay) const {
   const ArenaScope scope(*ctx.scratch);
   const Operand logits = ctx.scratch->take(s.scores.dtype, {s.scores.shape[0], s.scores.shape[1]});
   gate_.forward(ctx, u, logits);
   RouteArgs args = route_args(s, logits);
+  args.valid = batch.valid;
   if (replay) {
     ctx.backend->copy(ctx, {.src = replay, .dst = s.expert});
     args.replay = true;
@@ -62,6 +64,7 @@ void Router::backward_input(const Context& ctx, const Batch& batch, const Operan
                                .expert = s.expert,
                                .d_scores = d_scores,
                                .loss = batch.balance_loss,
+                               .valid = batch.valid,
                                .sequence_offsets = b.whole_batch ? whole : batch.sequence_offsets.data(),
                                .num_sequences = b.whole_batch ? 1 : batch.num_sequences(),
                                .alpha_expert = b.alpha_expert,

@@ -26,8 +26,9 @@ class Router {
   static RouterSaved lay_out_saved(Arena& arena, const Config& config, const Precision& precision, int64_t num_tokens);
   static RouterWork lay_out_work(Arena& arena, const Config& config, const Precision& precision, int64_t num_tokens);
 
-  // replay: experts chosen elsewhere (i32 [N,K]) to use instead of choosing; null = choose.
-  void forward(const Context& ctx, const Operand& u, const RouterSaved& saved, const Operand& replay) const;
+  // replay: experts chosen elsewhere (i32 [N,K]) to use instead of choosing; null = choose. Padding is sent to none.
+  void forward(const Context& ctx, const Batch& batch, const Operand& u, const RouterSaved& saved,
+               const Operand& replay) const;
   // du += the gate's share, from the gradient of the gate weights and the balance loss of the batch.
   void backward_input(const Context& ctx, const Batch& batch, const Operand& d_weight, const Operand& du,
                       const RouterSaved& saved, const RouterWork& work) const;

@@ -92,7 +92,8 @@ const LossSums& PlainExecutor::gradients(const Context& ctx, std::span<const Tok
     if (settings.drop.capacity > 0)
       for (int64_t s = 0; s < host.num_sequences; ++s)
         is_protected_.push_back(drop_key.uniform(sequence++) < settings.drop.protected_fraction);
-    buffers_.fill(ctx, host.tokens, host.targets, host.num_sequences, host.sequence_length, host.document_start);
+    buffers_.fill(ctx, host.tokens, host.targets, host.num_sequences, host.sequence_length, host.document_start,
+                  host.num_valid);
     for (Batch& batch : buffers_.batches()) {
       batch.count_load = true;
       batch.drop = settings.drop;
@@ -111,7 +112,8 @@ const LossSums& PlainExecutor::gradients(const Context& ctx, std::span<const Tok
 }
 
 const LossSums& PlainExecutor::losses(const Context& ctx, const TokenBatch& host, bool with_mtp) {
-  buffers_.fill(ctx, host.tokens, host.targets, host.num_sequences, host.sequence_length, host.document_start);
+  buffers_.fill(ctx, host.tokens, host.targets, host.num_sequences, host.sequence_length, host.document_start,
+                host.num_valid);
   for (Batch& batch : buffers_.batches()) {
     batch.count_load = false;
     batch.drop = {};  // nothing is dropped in evaluations

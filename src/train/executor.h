@@ -16,6 +16,7 @@ struct TokenBatch {
   int64_t num_sequences = 0, sequence_length = 0;
   std::vector<int32_t> tokens, targets;  // [B,T]
   std::vector<int32_t> document_start;   // [B,T] or empty: no cross-document mask
+  std::vector<int32_t> num_valid;        // [B] tokens of a sequence before its padding, or empty: no padding
 };
 
 struct StepSettings {

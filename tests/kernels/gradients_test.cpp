@@ -257,10 +257,13 @@ TEST_F(Gradients, Balance) {
   const Buffer expert = ints({N, K}, {0, 1, 1, 2, 5, 0, 0, 3, 0, 1, 4, 2, 0, 1});
   for (bool normalise : {false, true})
     for (bool unbiased : {false, true})
-      for (int64_t sequences : {1, 2}) {
+      for (int which : {0, 1, 2, 3}) {
+        const int64_t sequences = which % 2 + 1;
+        const Buffer valid = ints({N}, which / 2 ? Indices{1, 1, 0, 1, 1, 1, 0} : Indices(N, 1));
         const Indices whole{0, N};
         const Buffer d_scores = floats({N, E}, Values(N * E, 0.0));
         BalanceArgs args{.expert = expert,
+                         .valid = valid,
                          .sequence_offsets = sequences == 1 ? whole.data() : offsets.data(),
                          .num_sequences = sequences,
                          .alpha_expert = 0.3,
@@ -282,7 +285,7 @@ TEST_F(Gradients, Balance) {
         EXPECT_GT(*std::max_element(gradient.begin(), gradient.end()), 0.01);
         for (double& g : gradient) g /= 4;
         EXPECT_TRUE(gradient_matches([&](const Values& v) { return loss(v, {}); }, scores, gradient))
-            << normalise << unbiased << sequences;
+            << normalise << unbiased << which;
       }
 }
 

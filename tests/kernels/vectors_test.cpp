@@ -106,6 +106,23 @@ TEST_F(Vectors, DroppedAssignmentHasNoWeight) {
   EXPECT_TRUE(all_near(weight.get(), Values{.5, 0, .5}, {1e-12, 0}));
 }
 
+// Nor has padding, and it is sent to nobody, whether the experts are chosen or replayed.
+TEST_F(Vectors, PaddingIsRoutedNowhere) {
+  for (bool replay : {false, true}) {
+    const Buffer in = floats({3, 2}, {0, 1, 0, 1, 1, 0}), scores(ctx, DType::f64, {3, 2}),
+                 expert = ints({3, 1}, {1, 1, 0}), weight(ctx, DType::f64, {3, 1}), valid = ints({3}, {1, 0, 1});
+    backend.route(ctx, {.logits = in,
+                        .scores = scores,
+                        .expert = expert,
+                        .weight = weight,
+                        .normalise = true,
+                        .replay = replay,
+                        .valid = valid});
+    EXPECT_EQ(expert.get(), (Values{1, -1, 0}));
+    EXPECT_TRUE(all_near(weight.get(), Values{1, 0, 1}, {1e-12, 0}));
+  }
+}
+
 // At perfect balance Σ f P = 1, so each loss is its α (training.md §4.1): every expert once, equal scores.
 TEST_F(Vectors, BalanceLossAtPerfectBalanceIsAlpha) {
   constexpr int64_t E = 8, K = 2, N = 4;
@@ -148,6 +165,33 @@ TEST_F(Vectors, BalanceLossOfASmallCase) {
   EXPECT_TRUE(all_near(d_scores.get(), Values{10.5, 10, 10.5, 10}, {1e-12, 0}));  // 5 · α f_0 / T = 0.5
 }
 
+// Two sequences of 3, the first with one token of padding, the second all padding: what is left of the loss is half of the
+// small case above, and padding has no gradient. So has V2's form, which counts `expert`, with devices of one expert each.
+TEST_F(Vectors, BalanceLossLeavesPaddingOut) {
+  const Buffer scores = floats({6, 2}, {.8, .2, .1, .9, .6, .4, .3, .7, .3, .7, .3, .7}),
+               expert = ints({6, 1}, {0, -1, 0, -1, -1, -1}), valid = ints({6}, {1, 0, 1, 0, 0, 0});
+  const Indices offsets{0, 3, 6};
+  for (bool unbiased : {false, true}) {
+    const Buffer loss = floats({1}, {1.0}), d_scores = floats({6, 2}, Values(12, 10.0));
+    backend.balance(ctx, {.scores = scores,
+                          .expert = expert,
+                          .d_scores = d_scores,
+                          .loss = loss,
+                          .valid = valid,
+                          .sequence_offsets = offsets.data(),
+                          .num_sequences = 2,
+                          .alpha_expert = .1,
+                          .alpha_device = .2,
+                          .alpha_comm = .4,
+                          .num_devices = 2,
+                          .count_unbiased = unbiased,
+                          .grad_scale = 5});
+    // f = f' = f'' = (2, 0), P = (.7, .3): L = (.1 + .2 + .4)·1.4/2; 5 · .7 · 2 / 2 tokens / 2 sequences = 1.75
+    EXPECT_NEAR(loss.get()[0], 1 + .49, 1e-12);
+    EXPECT_TRUE(all_near(d_scores.get(), Values{11.75, 10, 10, 10, 11.75, 10, 10, 10, 10, 10, 10, 10}, {1e-12, 0}));
+  }
+}
+
 // Two devices of two experts, three tokens with two choices: ⌊6/2⌋ = 3 a device. Device 0 has four; its lowest score is
 // token 1's 0.1, or, when the sequence of token 1 is protected, the later of the equal 0.3.
 TEST_F(Vectors, DropTokensTakesTheLowestScoresOfACrowdedDevice) {
@@ -176,6 +220,28 @@ TEST_F(Vectors, DropTokensTakesTheLowestScoresOfACrowdedDevice) {
   EXPECT_EQ(kept({1, 1, 1}, 1), (Values{1, 0, 3, 0, 1, 2, 0}));
   EXPECT_EQ(kept({0, 0, 0}, 2), (Values{1, 0, 3, 0, 1, 2, 0}));
   EXPECT_EQ(kept({0, 0, 0}, .34), (Values{1, -1, 3, -1, -1, -1, 4}));  // one assignment a device
+}
+
+// The same three tokens with one of padding in between: it takes no room and is no load, and capacity is still 3.
+TEST_F(Vectors, DropTokensLeavesPaddingOut) {
+  const Buffer scores = floats({4, 4}, {.3, .6, .2, .4, 0, 0, 0, 0, .1, .9, .5, .9, .8, .3, .7, .6}),
+               expert = ints({4, 2}, {1, 0, -1, -1, 3, 0, 1, 2}), out(ctx, DType::i32, {4, 2}),
+               load = ints({4}, {0, 0, 0, 5}), dropped = ints({1}, {0});
+  const Indices offsets{0, 2, 4};
+  const std::vector<uint8_t> is_protected{0, 0};
+  backend.drop_tokens(ctx, {.scores = scores,
+                            .expert = expert,
+                            .kept = out,
+                            .load = load,
+                            .dropped = dropped,
+                            .sequence_offsets = offsets.data(),
+                            .is_protected = is_protected.data(),
+                            .num_sequences = 2,
+                            .capacity = 1,
+                            .num_devices = 2});
+  EXPECT_EQ(out.get(), (Values{1, 0, -1, -1, 3, -1, 1, 2}));
+  EXPECT_EQ(load.get(), (Values{2, 2, 1, 6}));
+  EXPECT_EQ(dropped.get(), (Values{1}));
 }
 
 TEST_F(Vectors, EmaKeepsTheShareOfItsDecay) {

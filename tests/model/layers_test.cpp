@@ -151,6 +151,15 @@ TEST_F(Layers, MoeBlockWithDroppedTokens) {
   check_block(tiny_v3(), 1);
 }
 
+// Padding passes the shared expert alone.
+TEST_F(Layers, MoeBlockWithPadding) {
+  const std::vector<int32_t> tokens_and_padding{1, 1, 1, 0, 1, 0, 0};
+  const Tensor valid(host_memory(), DType::i32, {kTokens});
+  ctx.backend->upload(ctx, {.host = tokens_and_padding.data(), .device = valid});
+  batch.valid = valid;
+  check_block(tiny_v3(), 1);
+}
+
 TEST_F(Layers, Ffn) {
   const Config config = tiny_llama();
   WeightStore weights(ctx, config, precision);
@@ -232,7 +241,7 @@ TEST_F(Layers, BalanceLossReachesTheGate) {
   batch.balance_grad_scale = 2;
   const auto value = [&](const Values& at) {
     put(u, at);
-    router.forward(ctx, u, saved, {});
+    router.forward(ctx, batch, u, saved, {});
     put(loss, {0});
     put(du, Values(size_t(du.size()), 0.0));
     router.backward_input(ctx, batch, d_weight, du, saved, work);

@@ -288,6 +288,64 @@ TEST(Balance, EveryFormTrains) {
   }
 }
 
+// Padding is no token: with every balance loss, with dropping and the bias's update, a step is bit by bit the same
+// whatever stands there, the experts' load is that of the tokens alone, at each MTP depth, and without padding nothing changes.
+TEST(Balance, PaddingIsNoToken) {
+  constexpr int32_t kValid[] = {12, 7, 1, 11};
+  TokenBatch batch = rule_batch(3, 4, 12, 23);
+  for (int64_t s = 0; s < 4; ++s)  // the last token of a sequence has no target either, but is one
+    for (int64_t i = kValid[s] - 1; i < 12; ++i) batch.targets[s * 12 + i] = -1;
+  TokenBatch padded = batch, other = batch;
+  for (TokenBatch* b : {&padded, &other}) b->num_valid.assign(std::begin(kValid), std::end(kValid));
+  for (int64_t s = 0; s < 4; ++s)
+    for (int64_t i = kValid[s]; i < 12; ++i) other.tokens[s * 12 + i] = int32_t(i);
+  const BalanceTerms losses[] = {
+      {.alpha_expert = 0.1},
+      {.alpha_expert = 0.1, .whole_batch = true},
+      {.alpha_expert = 0.1, .alpha_device = 0.2, .alpha_comm = 0.3, .num_devices = 3, .count_unbiased = false}};
+  Backend* const backends[] = {&reference_backend(), &cpu_backend()};
+  for (Backend* backend : backends)
+    for (const BalanceTerms& terms : losses)
+      for (double capacity : {0.0, 0.8}) {
+        const auto run = [&](const TokenBatch& tokens) {
+          TinyRun r(*backend, 2, Precision::f32());
+          TrainSettings s = settings();
+          s.balance = terms;
+          s.drop = {.capacity = capacity, .num_devices = 3, .protected_fraction = 0};
+          r.trainer.set_settings(s);
+          const StepReport report = r.trainer.step(r.ctx, {&tokens, 1});
+          return std::pair(report, r.all_weights());
+        };
+        const auto [report, weights] = run(padded);
+        const auto [same, same_weights] = run(other);
+        EXPECT_EQ(weights, same_weights);
+        EXPECT_EQ(report.balance_loss, same.balance_loss);
+        ASSERT_EQ(report.load.size(), 3u);
+        for (size_t l = 0; l < 3; ++l) {
+          const LayerLoad& load = report.load[l];
+          const int64_t depth = l == 2;  // the last is the MTP module's
+          int64_t tokens = 0;
+          for (int32_t n : kValid) tokens += std::max<int64_t>(0, n - depth);
+          EXPECT_EQ(std::accumulate(load.tokens.begin(), load.tokens.end(), int64_t(0)), 2 * tokens);
+          EXPECT_EQ(load.tokens, same.load[l].tokens);
+          if (capacity > 0) {
+            const auto room = int64_t(capacity * double(2 * tokens) / 3);
+            int64_t excess = 0;
+            for (size_t d = 0; d < load.tokens.size(); d += load.tokens.size() / 3)
+              excess += std::max<int64_t>(
+                  0, std::accumulate(&load.tokens[d], &load.tokens[d] + load.tokens.size() / 3, int64_t(0)) - room);
+            EXPECT_EQ(load.dropped, excess);
+            EXPECT_GT(excess, 0) << "this batch proves nothing";
+          }
+        }
+        EXPECT_NE(run(batch).first.balance_loss, report.balance_loss);
+        TokenBatch full = rule_batch(3, 4, 12, 23);
+        const auto without = run(full);
+        full.num_valid.assign(4, 12);
+        EXPECT_EQ(run(full).second, without.second);
+      }
+}
+
 TEST(Balance, DroppingKeepsDevicesWithinCapacity) {
   const TokenBatch batch = rule_batch(3, 4, 12, 23);
   const auto run = [&](Backend& backend, int threads, double capacity, double protected_fraction) {

@@ -33,6 +33,13 @@ void largest(const float* values, int64_t n, int64_t k, int64_t* chosen) {
   }
 }
 
+// The `valid` of an op with n tokens, null if all are.
+const int32_t* valid_data(const Operand& valid, int64_t n) {
+  if (!valid) return nullptr;
+  expect_shape(valid, {n}, "valid is [N]");
+  return i32_data(valid);
+}
+
 struct Gate {
   int64_t n, experts, k;
   float *scores, *weight;
@@ -100,6 +107,7 @@ void route(const Table&, const Context& ctx, const RouteArgs& args) {
   const float* logits = f32_data(args.logits);
   const float* bias = nullptr;
   if (args.bias) expect_shape(args.bias, {g.experts}, "route: bias is [E]"), bias = f32_data(args.bias);
+  const int32_t* valid = valid_data(args.valid, g.n);
   in_chunks(ctx, g.n, g.experts * 16, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       float* scores = g.scores + t * g.score_stride;
@@ -114,8 +122,9 @@ void route(const Table&, const Context& ctx, const RouteArgs& args) {
         largest(candidates, g.experts, g.k, chosen);
         for (int64_t k = 0; k < g.k; ++k) expert[k] = int32_t(chosen[k]);
       }
+      if (valid && !valid[t]) std::fill_n(expert, g.k, -1);
       float sum = 0;
-      for (int64_t k = 0; k < g.k; ++k) {  // −1: dropped, on replay
+      for (int64_t k = 0; k < g.k; ++k) {  // −1: padding, or dropped, on replay
         weight[k] = expert[k] < 0 ? 0 : scores[bounded(expert[k], g.experts, "route: expert")];
         sum += weight[k];
       }
@@ -162,13 +171,15 @@ void route_backward(const Table&, const Context& ctx, const RouteBackwardArgs& a
 
 namespace {
 
-// w of one sequence: α_expert f + α_device f' + α_comm f'' (recipe/training.md §4.1).
-void balance_weights(const BalanceArgs& args, int64_t begin, int64_t end, float* w) {
+// w of one sequence of `length` tokens: α_expert f + α_device f' + α_comm f'' (recipe/training.md §4.1).
+void balance_weights(const BalanceArgs& args, int64_t begin, int64_t end, const int32_t* valid, float length,
+                     float* w) {
   const int64_t experts = args.scores.shape[1], k = args.expert.shape[1], per_device = experts / args.num_devices;
   const float* scores = f32_data(args.scores);
   const auto* expert = static_cast<const int32_t*>(args.expert.data);
   int64_t tokens[kMaxExperts] = {}, device_tokens[kMaxExperts] = {}, seen_by[kMaxExperts] = {};
   for (int64_t t = begin; t < end; ++t) {
+    if (valid && !valid[t]) continue;
     int64_t chosen[kMaxExperts];
     if (args.count_unbiased) largest(scores + t * args.scores.stride[0], experts, k, chosen);
     else
@@ -180,7 +191,6 @@ void balance_weights(const BalanceArgs& args, int64_t begin, int64_t end, float*
       if (seen_by[device] != t + 1) device_tokens[device]++, seen_by[device] = t + 1;
     }
   }
-  const float length = float(end - begin);
   const auto f = [&](int64_t e) { return float(experts) / (float(k) * length) * float(tokens[e]); };
   for (int64_t e = 0; e < experts; ++e) {
     const int64_t device = e / per_device;
@@ -210,17 +220,21 @@ void balance(const Table&, const Context& ctx, const BalanceArgs& args) {
   float *d_scores = nullptr, *loss = f32_data(args.loss);
   if (args.d_scores)
     expect_shape(args.d_scores, {n, experts}, "balance: d_scores is [N,E]"), d_scores = f32_data(args.d_scores);
+  const int32_t* valid = valid_data(args.valid, n);
   if (sequences == 0) return;
   ArenaScope scope(*ctx.scratch);
   auto* sums = static_cast<double*>(ctx.scratch->take_bytes(size_t(sequences) * sizeof(double)));
   ctx.threads->for_each(sequences, [&](int64_t i, int) {
     const int64_t begin = args.sequence_offsets[i], end = args.sequence_offsets[i + 1];
+    const int64_t length =
+        valid ? std::count_if(valid + begin, valid + end, [](int32_t v) { return v != 0; }) : end - begin;
     sums[i] = 0;
-    if (begin == end) return;
+    if (length == 0) return;
     float w[kMaxExperts];
-    balance_weights(args, begin, end, w);
-    const float share = 1 / (float(end - begin) * float(sequences));
+    balance_weights(args, begin, end, valid, float(length), w);
+    const float share = 1 / (float(length) * float(sequences));
     for (int64_t t = begin; t < end; ++t) {
+      if (valid && !valid[t]) continue;
       const float* s = scores + t * args.scores.stride[0];
       float sigma = args.normalise_scores ? kSumEpsilon : 1, value = 0;
       for (int64_t e = 0; e < experts; ++e) {
@@ -251,20 +265,24 @@ void drop_tokens(const Table&, const Context& ctx, const DropTokensArgs& args) {
   const float* scores = f32_data(args.scores);
   const int32_t* expert = i32_data(args.expert);
   int32_t *kept = i32_data(args.kept), *load = nullptr;
-  for (int64_t s = 0; s < slots; ++s) bounded(expert[s], experts, "drop_tokens: expert");
-  if (args.load) {
-    expect_shape(args.load, {experts}, "drop_tokens: load is [E]"), load = i32_data(args.load);
-    for (int64_t s = 0; s < slots; ++s) load[expert[s]]++;
+  if (args.load) expect_shape(args.load, {experts}, "drop_tokens: load is [E]"), load = i32_data(args.load);
+  int64_t assignments = 0;
+  for (int64_t s = 0; s < slots; ++s) {
+    if (expert[s] < 0) continue;  // padding
+    bounded(expert[s], experts, "drop_tokens: expert");
+    ++assignments;
+    if (load) load[expert[s]]++;
   }
   std::copy_n(expert, slots, kept);
-  const auto limit = int64_t(args.capacity * double(slots) / double(devices));
+  const auto limit = int64_t(args.capacity * double(assignments) / double(devices));
   const int64_t per_device = experts / devices;
   ArenaScope scope(*ctx.scratch);
   auto* candidates = static_cast<int32_t*>(ctx.scratch->take_bytes(size_t(slots) * sizeof(int32_t)));
   auto* begin = static_cast<int64_t*>(ctx.scratch->take_bytes(size_t(devices) * sizeof(int64_t)));
   auto* excess = static_cast<int64_t*>(ctx.scratch->take_bytes(size_t(devices) * sizeof(int64_t)));
   std::fill_n(excess, devices, -limit);
-  for (int64_t s = 0; s < slots; ++s) excess[expert[s] / per_device]++;
+  for (int64_t s = 0; s < slots; ++s)
+    if (expert[s] >= 0) excess[expert[s] / per_device]++;
   for (int64_t d = 0, at = 0; d < devices; ++d) begin[d] = at, at += excess[d] + limit;
   const auto score = [&](int32_t slot) {
     const float s = scores[slot / k * args.scores.stride[0] + expert[slot]];
@@ -281,7 +299,7 @@ void drop_tokens(const Table&, const Context& ctx, const DropTokensArgs& args) {
     for (int64_t i = 0; i < args.num_sequences; ++i) {
       if (args.is_protected[i]) continue;
       for (int64_t s = args.sequence_offsets[i] * k; s < args.sequence_offsets[i + 1] * k; ++s)
-        if (expert[s] / per_device == d) mine[count++] = int32_t(s);
+        if (expert[s] >= 0 && expert[s] / per_device == d) mine[count++] = int32_t(s);
     }
     excess[d] = std::min(excess[d], count);
     std::nth_element(mine, mine + excess[d], mine + count, first_to_go);

@@ -57,6 +57,8 @@ template <class S> void limit_groups(std::vector<S>& candidates, const RouteArgs
     if (!allowed[e / size_t(per_group)]) candidates[e] = -std::numeric_limits<S>::infinity();
 }
 
+bool is_valid(const Operand& valid, int64_t t) { return !valid || load_index(valid, t) != 0; }
+
 void check_route(const RouteArgs& args) {
   check(args.scores.rank == 2 && args.expert.rank == 2, "route: ranks");
   const int64_t N = args.scores.shape[0], E = args.scores.shape[1], K = args.expert.shape[1];
@@ -64,11 +66,12 @@ void check_route(const RouteArgs& args) {
   check(0 < K && K <= E, "route: 0 < K ≤ E");
   check(args.num_groups > 0 && E % args.num_groups == 0 && 0 < args.top_groups && args.top_groups <= args.num_groups,
         "route: groups");
+  if (args.valid) expect_shape(args.valid, {N}, "route: valid is [N]");
 }
 
 }  // namespace
 
-// An expert of −1 (a dropped assignment, on replay) has weight 0 and no part in the normalisation.
+// An expert of −1 (padding, or on replay a dropped assignment) has weight 0 and no part in the normalisation.
 void route(const Context&, const RouteArgs& args) {
   check_route(args);
   const int64_t N = args.logits.shape[0], E = args.logits.shape[1], K = args.expert.shape[1];
@@ -86,6 +89,7 @@ void route(const Context&, const RouteArgs& args) {
         const auto chosen = largest(candidates, K);
         for (int64_t k = 0; k < K; ++k) store(args.expert, double(chosen[size_t(k)]), n, k);
       }
+      for (int64_t k = 0; !is_valid(args.valid, n) && k < K; ++k) store(args.expert, -1.0, n, k);
       std::vector<S> weight(static_cast<size_t>(K));
       S sum = 0;
       for (int64_t k = 0; k < K; ++k) {
@@ -134,13 +138,13 @@ void route_backward(const Context&, const RouteBackwardArgs& args) {
 
 namespace {
 
-// w of one sequence: α_expert f + α_device f' + α_comm f'' (recipe/training.md §4.1).
-template <class S> std::vector<S> balance_weights(const BalanceArgs& args, int64_t begin, int64_t end) {
-  const int64_t E = args.scores.shape[1], K = args.expert.shape[1], D = args.num_devices, per_device = E / D,
-                T = end - begin;
+// w of one sequence of T tokens: α_expert f + α_device f' + α_comm f'' (recipe/training.md §4.1).
+template <class S> std::vector<S> balance_weights(const BalanceArgs& args, int64_t begin, int64_t end, int64_t T) {
+  const int64_t E = args.scores.shape[1], K = args.expert.shape[1], D = args.num_devices, per_device = E / D;
   std::vector<S> tokens_of_expert(static_cast<size_t>(E)), tokens_of_device(static_cast<size_t>(D)),
       w(static_cast<size_t>(E));
   for (int64_t t = begin; t < end; ++t) {
+    if (!is_valid(args.valid, t)) continue;
     std::vector<int64_t> chosen;
     if (args.count_unbiased) chosen = largest(load_row<S>(args.scores, t), K);
     else
@@ -172,16 +176,20 @@ void balance(const Context&, const BalanceArgs& args) {
         "balance: shapes");
   const int64_t N = args.scores.shape[0], E = args.scores.shape[1];
   check(args.num_devices > 0 && E % args.num_devices == 0 && args.top_devices > 0, "balance: devices");
+  if (args.valid) expect_shape(args.valid, {N}, "balance: valid is [N]");
   with_scalar(args.scores.dtype, [&](auto scalar) {
     using S = decltype(scalar);
     S loss = 0;
     for (int64_t i = 0; i < args.num_sequences; ++i) {
-      const int64_t begin = args.sequence_offsets[i], end = args.sequence_offsets[i + 1], T = end - begin;
+      const int64_t begin = args.sequence_offsets[i], end = args.sequence_offsets[i + 1];
       check(0 <= begin && begin <= end && end <= N, "balance: sequence offsets");
+      int64_t T = 0;
+      for (int64_t t = begin; t < end; ++t) T += is_valid(args.valid, t);
       if (T == 0) continue;
-      const auto w = balance_weights<S>(args, begin, end);
+      const auto w = balance_weights<S>(args, begin, end, T);
       const S share = 1 / (S(T) * S(args.num_sequences));
       for (int64_t t = begin; t < end; ++t) {
+        if (!is_valid(args.valid, t)) continue;
         const auto s = load_row<S>(args.scores, t);
         S sigma = 1;
         if (args.normalise_scores) {
@@ -205,21 +213,24 @@ void drop_tokens(const Context&, const DropTokensArgs& args) {
   const int64_t N = args.expert.shape[0], K = args.expert.shape[1], E = args.scores.shape[1], D = args.num_devices;
   check(args.scores.shape[0] == N && D > 0 && E % D == 0 && args.capacity > 0,
         "drop_tokens: shapes, devices, capacity");
-  const auto limit = int64_t(args.capacity * double(N * K) / double(D));
   std::vector<std::vector<std::pair<double, int64_t>>> of_device(static_cast<size_t>(D));  // (score, −slot): may go
   std::vector<int64_t> taken(static_cast<size_t>(D));
+  int64_t assignments = 0;
   for (int64_t i = 0; i < args.num_sequences; ++i)
     for (int64_t t = args.sequence_offsets[i]; t < args.sequence_offsets[i + 1]; ++t)
       for (int64_t k = 0; k < K; ++k) {
-        const int64_t e = bounded(int64_t(load<double>(args.expert, t, k)), E, "drop_tokens: expert");
-        const auto device = size_t(e / (E / D));
+        const int64_t e = int64_t(load<double>(args.expert, t, k));
         store(args.kept, double(e), t, k);
+        if (e < 0) continue;  // padding
+        const auto device = size_t(bounded(e, E, "drop_tokens: expert") / (E / D));
+        ++assignments;
         if (args.load) store(args.load, load<double>(args.load, e) + 1, e);
         ++taken[device];
         if (args.is_protected[i]) continue;
         const double score = load<double>(args.scores, t, e);
         of_device[device].emplace_back(std::isnan(score) ? -HUGE_VAL : score, -(t * K + k));
       }
+  const auto limit = int64_t(args.capacity * double(assignments) / double(D));
   for (size_t d = 0; d < of_device.size(); ++d) {
     std::sort(of_device[d].begin(), of_device[d].end());
     const size_t goes = std::min(of_device[d].size(), size_t(std::max<int64_t>(0, taken[d] - limit)));
