@@ -227,6 +227,18 @@ struct FillNormalArgs {
   RngKey key;
   double stddev = 1;
 };  // element i = stddev·key.normal(i); contiguous
+// In place: x[n,d] is multiplied by 0 where i = (first_row + n)·D + d is dropped and by 1/(1 − rate) elsewhere. Dropped are
+// those whose 16 bits, piece i % 8 of block i / 8 of the key, lie below rate·65536 (rounded, and that rate counts). The mask
+// is a function of key and index, so its backward is the same op on the gradient.
+struct DropoutArgs {
+  Operand x;  // [N,D]
+  RngKey key;
+  int64_t first_row = 0;
+  double rate = 0;  // [0, 1)
+  // What both backends compute with.
+  uint32_t dropped_of_65536() const { return uint32_t(rate * 65536 + 0.5); }
+  double scale() const { return 65536.0 / (65536.0 - double(dropped_of_65536())); }
+};
 struct BiasGradArgs {
   Operand dy, dbias;
 };  // dbias[D] += Σ_rows dy[N,D]
@@ -276,7 +288,7 @@ struct DownloadArgs {
   X(route, RouteArgs) X(route_backward, RouteBackwardArgs) X(balance, BalanceArgs) X(drop_tokens, DropTokensArgs)     \
   X(permute_plan, PermutePlanArgs) X(gather, GatherArgs) X(combine, CombineArgs) X(bias_update, BiasUpdateArgs)       \
   X(scatter_add, ScatterAddArgs) X(cross_entropy, CrossEntropyArgs)                                                   \
-  X(add, AddArgs) X(copy, CopyArgs) X(fill, FillArgs) X(fill_normal, FillNormalArgs)                                  \
+  X(add, AddArgs) X(copy, CopyArgs) X(fill, FillArgs) X(fill_normal, FillNormalArgs) X(dropout, DropoutArgs)          \
   X(bias_grad, BiasGradArgs) X(add_bias, AddBiasArgs) X(adamw, AdamWArgs) X(ema, EmaArgs)                            \
   X(sum_squares, SumSquaresArgs)                                                                                      \
   X(upload, UploadArgs) X(download, DownloadArgs)

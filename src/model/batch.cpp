@@ -2,6 +2,13 @@
 
 namespace minke {
 
+void dropout(const Context& ctx, const Batch& batch, std::string_view place, int64_t layer, const Operand& x) {
+  const DropoutTerms& d = batch.dropout;
+  if (d.rate > 0)
+    ctx.backend->dropout(
+        ctx, {.x = x, .key = d.key.at(place).at(uint64_t(layer)), .first_row = d.first_row, .rate = d.rate});
+}
+
 BatchBuffers::BatchBuffers(const Context& ctx, int64_t max_tokens, int64_t depths) : max_tokens_(max_tokens) {
   for (int64_t k = 0; k <= depths; ++k)
     memory_.emplace_back(ctx.backend->memory(), DType::i32, std::initializer_list<int64_t>{kRows, max_tokens});

@@ -25,6 +25,14 @@ struct DropTerms {
   double protected_fraction = 0.1;  // of the sequences: nothing of theirs is dropped
 };
 
+// Dropout of a training step, as GPT-2 has it: of the embedding and of what attention and FFN add to the residual stream.
+struct DropoutTerms {
+  double rate = 0;  // 0 = none
+  RngKey key;       // of the step
+  int64_t first_row =
+      0;  // index of the batch's first token in the whole step: the mask does not depend on micro-batches
+};
+
 struct Batch {
   int64_t num_tokens = 0;
   std::vector<int64_t> sequence_offsets;  // [sequences+1]
@@ -39,12 +47,16 @@ struct Batch {
   Operand balance_loss;           // high [1], added to; null = no balance loss
   DropTerms drop;
   std::vector<uint8_t> is_protected;  // [sequences], where drop.capacity > 0
+  DropoutTerms dropout;
 
   // Expert choices to replay instead of choosing (RL): by layer i32 [N,K]; empty = choose.
   std::vector<Operand> replay_experts;
 
   int64_t num_sequences() const { return int64_t(sequence_offsets.size()) - 1; }
 };
+
+// Applies the batch's dropout to x [N,D] of a place in the model ("ffn" of layer 3 …), and to its gradient in the backward.
+void dropout(const Context& ctx, const Batch& batch, std::string_view place, int64_t layer, const Operand& x);
 
 class BatchBuffers {
  public:

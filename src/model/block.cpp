@@ -72,6 +72,7 @@ void Block::attention_forward(const Context& ctx, const Batch& batch, const Bloc
     if (cache) gqa.forward_cached(ctx, batch, s.a, w.attention_out, s.gqa, *cache);
     else gqa.forward(ctx, batch, s.a, w.attention_out, s.gqa);
   }
+  dropout(ctx, batch, "attention", layer_, w.attention_out);
   ctx.backend->copy(ctx, {.src = s.x, .dst = s.x_mid});
   ctx.backend->add(ctx, {.x = w.attention_out, .y = s.x_mid});
   ffn_norm_.forward(ctx, s.x_mid, s.u, s.rstd_ffn);
@@ -94,12 +95,17 @@ void Block::combine_forward(const Context& ctx, const BlockSaved& s, const Block
   if (moe_) moe_->begin_combine(ctx, w.routed_out, s.moe, w.moe);
 }
 
-void Block::finish_forward(const Context& ctx, const Operand& x_out, const BlockSaved& s, const BlockWork& w) const {
+void Block::finish_forward(const Context& ctx, const Batch& batch, const Operand& x_out, const BlockSaved& s,
+                           const BlockWork& w) const {
   ctx.backend->copy(ctx, {.src = s.x_mid, .dst = x_out});
-  if (!moe_ || config_->n_shared_experts > 0) ctx.backend->add(ctx, {.x = w.ffn_out, .y = x_out});
+  const auto add = [&](const Operand& out) {  // dropout of the sum: both parts have one mask
+    dropout(ctx, batch, "ffn", layer_, out);
+    ctx.backend->add(ctx, {.x = out, .y = x_out});
+  };
+  if (!moe_ || config_->n_shared_experts > 0) add(w.ffn_out);
   if (!moe_) return;
   moe_->finish_combine(ctx, s.moe);
-  ctx.backend->add(ctx, {.x = w.routed_out, .y = x_out});
+  add(w.routed_out);
 }
 
 void Block::forward(const Context& ctx, const Batch& batch, const Operand& x_out, const BlockSaved& s,
@@ -108,7 +114,7 @@ void Block::forward(const Context& ctx, const Batch& batch, const Operand& x_out
   dispatch_forward(ctx, s);
   experts_forward(ctx, s, w);
   combine_forward(ctx, s, w);
-  finish_forward(ctx, x_out, s, w);
+  finish_forward(ctx, batch, x_out, s, w);
 }
 
 void Block::recompute(const Context& ctx, const Batch& batch, Recompute what, const BlockSaved& s,
@@ -125,8 +131,10 @@ void Block::recompute(const Context& ctx, const Batch& batch, Recompute what, co
 
 // ---- B --------------------------------------------------------------------------------------------------------------
 
-void Block::combine_backward(const Context& ctx, const Operand& dx, const BlockSaved& s, const BlockWork& w) const {
+void Block::combine_backward(const Context& ctx, const Batch& batch, const Operand& dx, const BlockSaved& s,
+                             const BlockWork& w) const {
   ctx.backend->copy(ctx, {.src = dx, .dst = w.dy});
+  dropout(ctx, batch, "ffn", layer_, w.dy);
   if (moe_) moe_->begin_combine_backward(ctx, w.dy, s.moe, w.moe);
 }
 
@@ -144,6 +152,7 @@ void Block::attention_backward_input(const Context& ctx, const Batch& batch, con
   if (moe_) moe_->route_backward_input(ctx, batch, w.du_routed, w.du, s.moe, w.moe);
   ffn_norm_.backward_input(ctx, s.x_mid, s.rstd_ffn, w.du, dx, true);
   ctx.backend->copy(ctx, {.src = dx, .dst = attention_dy(w)});
+  dropout(ctx, batch, "attention", layer_, attention_dy(w));
   if (const Mla* mla = std::get_if<Mla>(&attention_)) mla->backward_input(ctx, batch, w.da, s.mla, w.mla);
   else std::get<Gqa>(attention_).backward_input(ctx, batch, w.da, s.gqa, w.gqa);
   attention_norm_.backward_input(ctx, s.x, s.rstd_attention, w.da, dx, true);
@@ -151,7 +160,7 @@ void Block::attention_backward_input(const Context& ctx, const Batch& batch, con
 
 void Block::backward_input(const Context& ctx, const Batch& batch, const Operand& dx, const BlockSaved& s,
                            const BlockWork& w) const {
-  combine_backward(ctx, dx, s, w);
+  combine_backward(ctx, batch, dx, s, w);
   experts_backward_input(ctx, s, w);
   dispatch_backward(ctx, s, w);
   attention_backward_input(ctx, batch, dx, s, w);

@@ -60,14 +60,16 @@ class Block {
   void experts_forward(const Context& ctx, const BlockSaved& saved, const BlockWork& work) const;
   void combine_forward(const Context& ctx, const BlockSaved& saved, const BlockWork& work) const;
   // Waits for the combine and writes x_out [N,d] (residual); the next block's attention begins with it.
-  void finish_forward(const Context& ctx, const Operand& x_out, const BlockSaved& saved, const BlockWork& work) const;
+  void finish_forward(const Context& ctx, const Batch& batch, const Operand& x_out, const BlockSaved& saved,
+                      const BlockWork& work) const;
 
   // Before B: fills again what `what` left out of saved.
   void recompute(const Context& ctx, const Batch& batch, Recompute what, const BlockSaved& saved,
                  const BlockWork& work) const;
 
   // B, in the reverse order. dx [N,d] (residual) holds the gradient of the output and is turned into that of the input.
-  void combine_backward(const Context& ctx, const Operand& dx, const BlockSaved& saved, const BlockWork& work) const;
+  void combine_backward(const Context& ctx, const Batch& batch, const Operand& dx, const BlockSaved& saved,
+                        const BlockWork& work) const;
   void experts_backward_input(const Context& ctx, const BlockSaved& saved, const BlockWork& work) const;
   void dispatch_backward(const Context& ctx, const BlockSaved& saved, const BlockWork& work) const;
   void attention_backward_input(const Context& ctx, const Batch& batch, const Operand& dx, const BlockSaved& saved,

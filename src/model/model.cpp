@@ -63,6 +63,7 @@ ModelSaved Model::lay_out_saved(Arena& arena, std::span<const int64_t> num_token
 void Model::forward(const Context& ctx, const std::vector<Batch>& batches, const ModelSaved& s) const {
   const Batch& batch = batches[0];
   ctx.backend->gather(ctx, {.src = embedding_->master(), .index = batch.tokens, .dst = s.blocks[0].x});
+  dropout(ctx, batch, "embedding", 0, s.blocks[0].x);
   for (size_t l = 0; l < blocks_.size(); ++l) {
     const ArenaScope scope(*ctx.scratch);
     const Operand& x_out = l + 1 < blocks_.size() ? s.blocks[l + 1].x : s.x_final;
@@ -99,6 +100,7 @@ void Model::loss_and_backward(const Context& ctx, const std::vector<Batch>& batc
     blocks_[l].backward_input(ctx, batch, dx, s.blocks[l], work);
     blocks_[l].backward_weight(ctx, s.blocks[l], work);
   }
+  dropout(ctx, batch, "embedding", 0, dx);
   ctx.backend->scatter_add(ctx, {.src = dx, .index = batch.tokens, .dst = embedding_->grad()});
 }
 

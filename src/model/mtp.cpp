@@ -35,6 +35,7 @@ void Mtp::forward(const Context& ctx, const Precision& p, const Batch& batch, co
                   const MtpSaved& s) const {
   const int64_t n = batch.num_tokens, d = s.h.shape[1];
   ctx.backend->gather(ctx, {.src = embedding_->master(), .index = batch.tokens, .dst = s.embedding});
+  dropout(ctx, batch, "embedding", block_.layer(), s.embedding);
   ctx.backend->gather(ctx, {.src = h_previous, .index = batch.previous_row, .dst = s.h_previous});
   enorm_.forward(ctx, s.embedding, s.joined.slice(1, 0, d), s.rstd_e);  // (21), embedding first
   hnorm_.forward(ctx, s.h_previous, s.joined.slice(1, d, 2 * d), s.rstd_h);
@@ -64,6 +65,7 @@ void Mtp::backward(const Context& ctx, const Precision& p, const Batch& batch, c
   const Operand d_e = d_joined.slice(1, 0, d), d_h = d_joined.slice(1, d, 2 * d);
   enorm_.backward_input(ctx, s.embedding, s.rstd_e, d_e, d_rows);
   enorm_.backward_weight(ctx, s.embedding, s.rstd_e, d_e);
+  dropout(ctx, batch, "embedding", block_.layer(), d_rows);
   ctx.backend->scatter_add(ctx, {.src = d_rows, .index = batch.tokens, .dst = embedding_->grad()});
   hnorm_.backward_input(ctx, s.h_previous, s.rstd_h, d_h, d_rows);
   hnorm_.backward_weight(ctx, s.h_previous, s.rstd_h, d_h);

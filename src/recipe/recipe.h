@@ -40,6 +40,7 @@ struct Recipe {
     double lr = 1e-3, warmup = 0.02, decay_begin = 0.5, decay_end = 1.0, low_ratio = 0.1, last_begin = 1.0,
            last_ratio = 0.1;
     double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.1, clip = 1.0;
+    double dropout = 0;
     double initializer_range = 0.02;
     double mtp_weight = 0.3, mtp_weight_late = 0.1;
     bool dense = false;

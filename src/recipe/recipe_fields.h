@@ -46,6 +46,9 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
   f("train.eps", r.train.eps, "AdamW", positive);
   f("train.weight_decay", r.train.weight_decay, "AdamW, on matrices", not_negative);
   f("train.clip", r.train.clip, "global gradient norm; 0: off", not_negative);
+  f("train.dropout", r.train.dropout,
+    "share of the embedding and of what attention and FFN add that a training step leaves out (GPT-2); 0: none",
+    Range{0, 0.9});
   f("train.initializer_range", r.train.initializer_range, "standard deviation of the initial matrices (V3: 0.006)",
     positive);
   f("train.mtp_weight", r.train.mtp_weight, "weight λ of the MTP loss until the decay begins", not_negative);

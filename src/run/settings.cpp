@@ -62,6 +62,7 @@ TrainSettings train_settings(const Recipe& r, const Phase& phase) {
              .moments = t.moments == "bf16" ? DType::bf16 : DType::f32};
   s.mtp = {t.mtp_weight, t.mtp_weight_late};
   s.bias_speed = r.balance.bias_speed;
+  s.dropout = t.dropout;
   s.ema_decay = t.ema_decay;
   s.spike_jump = t.spike_jump;
   const auto& b = r.balance;

@@ -85,19 +85,23 @@ const LossSums& PlainExecutor::gradients(const Context& ctx, std::span<const Tok
   const BalanceTerms& b = settings.balance;
   const bool balanced = b.alpha_expert > 0 || b.alpha_device > 0 || b.alpha_comm > 0;
   if (balanced) ctx.backend->fill(ctx, {.dst = balance_loss_, .value = 0});
+  const RngKey dropout_key = ctx.rng.at("dropout").at(uint64_t(settings.step));
   const RngKey drop_key = ctx.rng.at("token dropping").at(uint64_t(settings.step));
-  uint64_t sequence = 0;
+  int64_t first_sequence = 0;
   for (const TokenBatch& host : micro_batches) {
     is_protected_.clear();
     if (settings.drop.capacity > 0)
       for (int64_t s = 0; s < host.num_sequences; ++s)
-        is_protected_.push_back(drop_key.uniform(sequence++) < settings.drop.protected_fraction);
+        is_protected_.push_back(drop_key.uniform(uint64_t(first_sequence + s)) < settings.drop.protected_fraction);
     buffers_.fill(ctx, host.tokens, host.targets, host.num_sequences, host.sequence_length, host.document_start,
                   host.num_valid);
     for (Batch& batch : buffers_.batches()) {
       batch.count_load = true;
       batch.drop = settings.drop;
       batch.is_protected = is_protected_;
+      batch.dropout = {.rate = settings.dropout,
+                       .key = dropout_key,
+                       .first_row = first_sequence * (batch.num_tokens / host.num_sequences)};
       batch.balance = b;
       batch.balance_grad_scale = 1 / double(micro_batches.size());
       batch.balance_loss = balanced ? balance_loss_.operand() : Operand{};
@@ -106,6 +110,7 @@ const LossSums& PlainExecutor::gradients(const Context& ctx, std::span<const Tok
     model_->forward(ctx, buffers_.batches(), saved);
     model_->loss_and_backward(ctx, buffers_.batches(), saved, scales);
     add_losses(ctx, saved, host);
+    first_sequence += host.num_sequences;
   }
   if (balanced) sums_.balance = sum_of(ctx, balance_loss_) / double(micro_batches.size());
   return sums_;
@@ -117,6 +122,7 @@ const LossSums& PlainExecutor::losses(const Context& ctx, const TokenBatch& host
   for (Batch& batch : buffers_.batches()) {
     batch.count_load = false;
     batch.drop = {};  // nothing is dropped in evaluations
+    batch.dropout = {};
   }
   const ModelSaved& saved = layout(host, with_mtp, false);
   model_->forward(ctx, buffers_.batches(), saved);

@@ -23,7 +23,8 @@ struct StepSettings {
   double mtp_weight = 0;  // λ; shared evenly by the modules
   BalanceTerms balance;   // alphas 0 = none
   DropTerms drop;
-  int64_t step = 0;  // which sequences are protected from dropping is drawn by (step, sequence)
+  double dropout = 0;  // rate
+  int64_t step = 0;    // which sequences are protected from dropping is drawn by (step, sequence), dropout by it too
 };
 
 // Sums over the tokens that have a target; [0] main, [k] MTP depth k.

@@ -46,6 +46,7 @@ const StepReport& Trainer::step(const Context& ctx, std::span<const TokenBatch> 
                                               {.mtp_weight = mtp_weight(settings_.mtp, settings_.lr, x),
                                                .balance = settings_.balance,
                                                .drop = settings_.drop,
+                                               .dropout = settings_.dropout,
                                                .step = steps_});
   report.loss = sums.mean();
   report.mtp_loss.clear();
@@ -83,7 +84,10 @@ const StepReport& Trainer::step(const Context& ctx, std::span<const TokenBatch> 
 
 void Trainer::time_step(const Context& ctx, std::span<const TokenBatch> micro_batches) {
   executor_->gradients(ctx, micro_batches,
-                       {.mtp_weight = settings_.mtp.early, .balance = settings_.balance, .drop = settings_.drop});
+                       {.mtp_weight = settings_.mtp.early,
+                        .balance = settings_.balance,
+                        .drop = settings_.drop,
+                        .dropout = settings_.dropout});
   optimizer_.gradient_norm(ctx);
   optimizer_.clear_gradients(ctx);
   clear_load(ctx, *model_);

@@ -21,6 +21,7 @@ struct TrainSettings {
   double bias_speed = 0.001;  // γ
   BalanceTerms balance{.alpha_expert = 1e-4};
   DropTerms drop;
+  double dropout = 0;     // rate
   double ema_decay = 0;   // of the average of the parameters, ramped up (average_decay); 0 = none is kept
   double spike_jump = 0;  // nats (train/spike.h)
 };

@@ -178,6 +178,45 @@ TEST_P(KernelConformance,
       });
 }
 
+// A product, rounded once after the scale was; what is dropped is 0 exactly, at any place of a row in the mask.
+TEST_P(KernelConformance, Dropout) {
+  for (DType dtype : {DType::f32, DType::bf16})
+    for (int64_t N : {0, 1, 7})
+      for (int64_t D : {1, 7, 8, 16, 33, 65, 150, 1000})
+        for (int64_t first_row : {int64_t(0), int64_t(3), int64_t(1) << 40})
+          for (double rate : {0.0, 0.1, 0.9})
+            compare(fmt::format("N {} D {} {} first row {} rate {}", N, D, name_of(dtype), first_row, rate),
+                    [&](Bed& bed) {
+                      const Operand x = bed.floats(dtype, {N, D}, bed.random({N, D}), Layout::padded);
+                      bed.backend.dropout(bed.ctx, {.x = x,
+                                                    .key = RngKey{uint64_t(5) << 40 | 9, uint64_t(6) << 50 | 2}.at("x"),
+                                                    .first_row = first_row,
+                                                    .rate = rate});
+                      bed.expect_near("x", x, {0, 2 * kU32});
+                    });
+}
+
+// One mask whatever the cut into micro-batches and threads.
+TEST_P(KernelConformance, DropoutOfAPart) {
+  constexpr int64_t N = 300, D = 257;
+  const Values x = normals(RngKey{51, 0}, N * D);
+  const auto rows = [&](int64_t begin, int64_t end, int threads) {
+    return run_tested(
+        [&](Bed& bed) {
+          const Operand part = bed.floats(DType::f32, {N, D}, x).slice(0, begin, end);
+          const Operand out = bed.unset(DType::f32, {end - begin, D});
+          bed.backend.copy(bed.ctx, {.src = part, .dst = out});
+          bed.backend.dropout(bed.ctx, {.x = out, .key = RngKey{8, 3}, .first_row = 11 + begin, .rate = 0.2});
+          bed.expect_equal("out", out);
+        },
+        threads);
+  };
+  const Values whole = rows(0, N, 1);
+  for (int threads : {1, 3})
+    for (auto [begin, end] : {std::pair<int64_t, int64_t>{0, N}, {0, 1}, {5, 6}, {30, 200}})
+      EXPECT_TRUE(all_identical(rows(begin, end, threads), Values(whole.begin() + begin * D, whole.begin() + end * D)));
+}
+
 // m = β1 m + (1−β1) g may cancel: its error is 4u of the terms made positive; v is a sum of squares; so the step is off
 // by 12u of its positive form, and p adds a rounding.
 TEST_P(KernelConformance, AdamW) {

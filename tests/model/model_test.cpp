@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 #include "support/gradcheck.h"
 #include "support/poison.h"
@@ -60,6 +61,10 @@ struct Rig {
     model.weights().with_gradients(ctx);
     buffers.fill(ctx, tokens, targets, b, t, document_start);
   }
+  void drop_out(double rate) {
+    for (Batch& batch : buffers.batches())
+      batch.dropout = {.rate = rate, .key = RngKey{9}.at("dropout"), .first_row = 2 * batch.num_tokens};
+  }
   static size_t bytes(const Model& model, std::span<const int64_t> n) {
     Arena measure;
     model.lay_out_saved(measure, n, true);
@@ -89,9 +94,10 @@ struct Rig {
   }
 };
 
-void check_all_gradients(const Config& config, std::vector<int32_t> document_start = {}) {
+void check_all_gradients(const Config& config, std::vector<int32_t> document_start = {}, double dropout = 0) {
   const TestContext ctx;
   Rig rig(ctx, config, Precision::f64(), std::move(document_start));
+  rig.drop_out(dropout);
   rig.gradients();
   for (Weight& w : rig.model.weights().all()) {
     if (!w.grad()) continue;
@@ -123,6 +129,38 @@ TEST(Model, GradientsGqaOverMoe) {
   check_all_gradients(c);
 }
 TEST(Model, GradientsWithDocumentMask) { check_all_gradients(tiny_v3(), {0, 0, 2, 2, 2, 5, 0, 0, 0, 0, 4, 4}); }
+
+TEST(Model, GradientsWithDropoutV3) { check_all_gradients(tiny_v3(2), {}, 0.3); }
+TEST(Model, GradientsWithDropoutLlama) { check_all_gradients(tiny_llama(), {}, 0.3); }
+TEST(Model, GradientsWithDropoutAndNoSharedExperts) {
+  Config c = tiny_v3();
+  c.n_shared_experts = 0;
+  check_all_gradients(c, {}, 0.3);
+}
+
+// Every place draws for itself: no two of the layers, nor attention and FFN of one, nor the depths, have one mask.
+TEST(Model, DropoutOfEveryPlaceIsItsOwn) {
+  const TestContext ctx;
+  Rig rig(ctx, tiny_v3(1), Precision::f64());
+  rig.drop_out(0.3);
+  const Batch& batch = rig.buffers.batches()[0];
+  std::set<Values> seen;
+  for (const char* place : {"embedding", "attention", "ffn"})
+    for (int64_t layer : {0, 1, 2, 3}) {
+      const Tensor x(ctx.context().backend->memory(), DType::f64, {12, 10});
+      ctx.backend().fill(ctx, {.dst = x, .value = 1});
+      dropout(ctx, batch, place, layer, x);
+      seen.insert(host_copy<double>(ctx, x));
+    }
+  EXPECT_EQ(seen.size(), 12u);
+  // The forward does what these say: x of the first block is the embedding under its mask.
+  rig.model.forward(ctx, rig.buffers.batches(), rig.saved);
+  const Tensor x(ctx.context().backend->memory(), DType::f64, {12, 10});
+  ctx.backend().gather(ctx,
+                       {.src = rig.model.weights().get("embed_tokens")->master(), .index = batch.tokens, .dst = x});
+  dropout(ctx, batch, "embedding", 0, x);
+  EXPECT_EQ(host_copy<double>(ctx, rig.saved.blocks[0].x), host_copy<double>(ctx, x));
+}
 
 TEST(Model, DocumentMaskHidesEarlierDocuments) {
   const TestContext ctx;
@@ -163,9 +201,11 @@ TEST(Model, RecomputeGivesTheSameBits) {
   const TestContext ctx;
   for (const Config& config : {tiny_v3(1), tiny_llama(), tiny_v2()}) {
     Rig plain(ctx, config, Precision::f32());
+    plain.drop_out(0.3);  // drawn again too
     plain.gradients();
     for (const Recompute what : {Recompute{true, false}, Recompute{false, true}, Recompute{true, true}}) {
       Rig rig(ctx, config, Precision::f32(), {}, what);
+      rig.drop_out(0.3);
       rig.gradients();
       EXPECT_LT(rig.arena.capacity(), plain.arena.capacity());
       for (size_t i = 0; i < plain.model.weights().all().size(); ++i) {
@@ -182,6 +222,7 @@ TEST(Model, PhasesOneByOneEqualPlainBitwise) {
   const TestContext ctx;
   for (const Config& config : {tiny_v3(), tiny_llama()}) {
     Rig rig(ctx, config, Precision::f64());
+    rig.drop_out(0.3);
     rig.gradients();
     std::vector<std::vector<double>> plain;
     for (const Weight& w : rig.model.weights().all())
@@ -196,6 +237,7 @@ TEST(Model, PhasesOneByOneEqualPlainBitwise) {
       if (w.grad()) ctx.backend().fill(ctx, {.dst = w.grad(), .value = 0});
     Weight* embedding = rig.model.weights().get("embed_tokens");
     c.backend->gather(c, {.src = embedding->master(), .index = batch.tokens, .dst = rig.saved.blocks[0].x});
+    dropout(c, batch, "embedding", 0, rig.saved.blocks[0].x);
     for (size_t l = 0; l < blocks.size(); ++l) {
       const ArenaScope scope(*c.scratch);
       const BlockWork w = blocks[l].lay_out_work(*c.scratch, p, batch.num_tokens);
@@ -204,7 +246,7 @@ TEST(Model, PhasesOneByOneEqualPlainBitwise) {
       blocks[l].dispatch_forward(c, s);
       blocks[l].experts_forward(c, s, w);
       blocks[l].combine_forward(c, s, w);
-      blocks[l].finish_forward(c, l + 1 < blocks.size() ? rig.saved.blocks[l + 1].x : rig.saved.x_final, s, w);
+      blocks[l].finish_forward(c, batch, l + 1 < blocks.size() ? rig.saved.blocks[l + 1].x : rig.saved.x_final, s, w);
     }
     const RmsNorm final_norm{rig.model.weights().get("norm"), config.rms_norm_eps};
     final_norm.forward(c, rig.saved.x_final, rig.saved.h, rig.saved.rstd_final);
@@ -217,7 +259,7 @@ TEST(Model, PhasesOneByOneEqualPlainBitwise) {
     for (size_t l = blocks.size(); l-- > 0;) {
       const BlockSaved& s = rig.saved.blocks[l];
       works.insert(works.begin(), blocks[l].lay_out_work(*c.scratch, p, batch.num_tokens));
-      blocks[l].combine_backward(c, dx, s, works[0]);
+      blocks[l].combine_backward(c, batch, dx, s, works[0]);
       blocks[l].experts_backward_input(c, s, works[0]);
       blocks[l].dispatch_backward(c, s, works[0]);
       blocks[l].attention_backward_input(c, batch, dx, s, works[0]);
@@ -226,6 +268,7 @@ TEST(Model, PhasesOneByOneEqualPlainBitwise) {
       blocks[l].experts_backward_weight(c, rig.saved.blocks[l], works[l]);
       blocks[l].attention_backward_weight(c, rig.saved.blocks[l], works[l]);
     }
+    dropout(c, batch, "embedding", 0, dx);
     c.backend->scatter_add(c, {.src = dx, .index = batch.tokens, .dst = embedding->grad()});
 
     EXPECT_EQ(host_copy<double>(ctx, rig.saved.loss), plain_loss);

@@ -80,6 +80,14 @@ TEST(Phases, MinutesCoverTheLongContext) {
   }
 }
 
+TEST(Phases, DropoutAndTheAverageAreThoseOfTheRecipe) {
+  const Recipe r = parse_recipe(kRecipe, "r.toml", {"train.dropout=0.15", "train.ema_decay=0.98"});
+  for (const Phase& p : plan_phases(r)) {
+    EXPECT_EQ(train_settings(r, p).dropout, 0.15);
+    EXPECT_EQ(train_settings(r, p).ema_decay, 0.98);
+  }
+}
+
 TEST(Phases, LongContextIsConstantAndAfterTheDecay) {
   const Recipe r = parse_recipe(kRecipe, "r.toml");
   const auto p = plan_phases(r);

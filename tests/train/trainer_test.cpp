@@ -47,6 +47,12 @@ struct TinyRun {
         model(ctx, tiny_v3(1), precision, 64),
         trainer((model.weights().initialise(ctx, 0.1), ctx.context()), model, settings(),
                 std::make_unique<PlainExecutor>(ctx.context(), model, 4, 12)) {}
+  TinyRun& with_dropout() {
+    TrainSettings s = settings();
+    s.dropout = 0.2;
+    trainer.set_settings(s);
+    return *this;
+  }
   StepReport step(int64_t i) {
     const TokenBatch batch = rule_batch(uint64_t(i) % 8, 4, 12, 23);
     return trainer.step(ctx, {&batch, 1});
@@ -84,12 +90,14 @@ TEST(Trainer, LossFallsAndExpertsBalance) {
 
 TEST(Trainer, StopAndResumeGiveTheSameBits) {
   TinyRun whole(cpu_backend(), 1, Precision::bf16());
+  whole.with_dropout();
   for (int i = 0; i < 6; ++i) whole.step(i);
 
   TinyRun first(cpu_backend(), 1, Precision::bf16());
+  first.with_dropout();
   for (int i = 0; i < 3; ++i) first.step(i);
   TinyRun second(cpu_backend(), 1, Precision::bf16());
-  second.step(5);  // leaves traces that loading must remove
+  second.with_dropout().step(5);  // leaves traces that loading must remove
   auto from = first.trainer.state(), to = second.trainer.state();
   ASSERT_EQ(from.size(), to.size());
   for (size_t i = 0; i < from.size(); ++i)
@@ -101,6 +109,7 @@ TEST(Trainer, StopAndResumeGiveTheSameBits) {
 
 TEST(Trainer, SameBitsForAnyNumberOfThreads) {
   TinyRun one(cpu_backend(), 1, Precision::bf16()), three(cpu_backend(), 3, Precision::bf16());
+  one.with_dropout(), three.with_dropout();
   for (int i = 0; i < 4; ++i) EXPECT_EQ(one.step(i).loss, three.step(i).loss);
   EXPECT_EQ(one.all_weights(), three.all_weights());
 }
@@ -113,9 +122,10 @@ TEST(Trainer, RunsOnThePoisonBackend) {
   EXPECT_EQ(plain.all_weights(), poisoned.all_weights());
 }
 
-// Two micro-batches of two sequences weigh every token as one of four does.
+// Two micro-batches of two sequences weigh every token as one of four does, and drop the same.
 TEST(Trainer, MicroBatchesAddUp) {
   TinyRun whole(reference_backend(), 1, Precision::f32()), cut(reference_backend(), 1, Precision::f32());
+  whole.with_dropout(), cut.with_dropout();
   const TokenBatch all = rule_batch(3, 4, 12, 23);
   std::vector<TokenBatch> halves(2, {.num_sequences = 2, .sequence_length = 12});
   for (size_t h = 0; h < 2; ++h) {
@@ -128,6 +138,32 @@ TEST(Trainer, MicroBatchesAddUp) {
   EXPECT_NEAR(a.grad_norm, b.grad_norm, 1e-5 * a.grad_norm);
   EXPECT_NEAR(a.balance_loss, b.balance_loss, 1e-9);
   for (size_t l = 0; l < a.load.size(); ++l) EXPECT_EQ(a.load[l].tokens, b.load[l].tokens);
+}
+
+// Every step draws anew, from the seed of the run; evaluations drop nothing.
+TEST(Trainer, DropoutIsOfTheStep) {
+  const TokenBatch batch = rule_batch(3, 4, 12, 23);
+  TinyRun run(reference_backend(), 1, Precision::f32()), plain(reference_backend(), 1, Precision::f32());
+  TrainSettings s = settings();
+  s.lr = {};  // the weights stay, so only the mask can move the loss
+  s.bias_speed = 0;
+  plain.trainer.set_settings(s);
+  s.dropout = 0.2;
+  run.trainer.set_settings(s);
+  const double evaluated = run.trainer.losses(run.ctx, batch, true).mean(1);
+  EXPECT_EQ(evaluated, plain.trainer.losses(plain.ctx, batch, true).mean(1));
+  const StepReport first = run.trainer.step(run.ctx, {&batch, 1}), second = run.trainer.step(run.ctx, {&batch, 1}),
+                   none = plain.trainer.step(plain.ctx, {&batch, 1});
+  EXPECT_NE(first.loss, none.loss);
+  EXPECT_NE(first.loss, second.loss);
+  EXPECT_NE(first.mtp_loss[0], none.mtp_loss[0]);
+  EXPECT_EQ(run.trainer.losses(run.ctx, batch, true).mean(1), evaluated);
+  Context other_seed = run.ctx;
+  other_seed.rng = RngKey{77};
+  run.trainer.resumed_at(0, 0);
+  EXPECT_NE(run.trainer.step(other_seed, {&batch, 1}).loss, first.loss);
+  run.trainer.resumed_at(0, 0);
+  EXPECT_EQ(run.trainer.step(run.ctx, {&batch, 1}).loss, first.loss);
 }
 
 // A gradient that is not finite changes nothing but the step counter.

@@ -111,6 +111,17 @@ void fill_normal(const Table&, const Context& ctx, const FillNormalArgs& args) {
   });
 }
 
+void dropout(const Table& isa, const Context& ctx, const DropoutArgs& args) {
+  check(args.x.rank == 2 && args.rate >= 0 && args.dropped_of_65536() < 65536, "dropout: x is [N,D], rate below 1");
+  const Rows x = rows_of(args.x);
+  const int64_t width = args.x.shape[1];
+  const DropoutJob job{args.key.seed, args.key.stream, args.dropped_of_65536(), float(args.scale())};
+  in_chunks(ctx, args.x.shape[0], width * 4, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r)
+      isa.dropout_row(job, row_data(x, r), x.half, uint64_t((args.first_row + r) * width), width);
+  });
+}
+
 void bias_grad(const Table& isa, const Context& ctx, const BiasGradArgs& args) {
   check(args.dy.rank == 2, "bias_grad: dy is [N,D]");
   expect_shape(args.dbias, {args.dy.shape[1]}, "bias_grad: dbias is [D]");

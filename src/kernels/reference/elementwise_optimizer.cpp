@@ -15,6 +15,21 @@ void add(const Context&, const AddArgs& args) {
   });
 }
 
+void dropout(const Context&, const DropoutArgs& args) {
+  check(args.x.rank == 2 && args.rate >= 0 && args.dropped_of_65536() < 65536, "dropout: x is [N,D], rate below 1");
+  const int64_t N = args.x.shape[0], D = args.x.shape[1];
+  for (int64_t n = 0; n < N; ++n)
+    for (int64_t d = 0; d < D; ++d) {
+      const auto i = uint64_t((args.first_row + n) * D + d);
+      const uint32_t word = args.key.bits(i / 8)[i % 8 / 2], piece = i % 2 ? word >> 16 : word & 0xffff;
+      const double factor = piece < args.dropped_of_65536() ? 0 : args.scale();
+      with_scalar(args.x.dtype, [&](auto scalar) {
+        using S = decltype(scalar);
+        store(args.x, load<S>(args.x, n, d) * S(factor), n, d);
+      });
+    }
+}
+
 void ema(const Context&, const EmaArgs& args) {
   check(args.average.size() == args.value.size(), "ema: shapes");
   with_scalar(args.average.dtype, [&](auto scalar) {

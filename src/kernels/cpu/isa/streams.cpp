@@ -28,6 +28,42 @@ void fill_row(void* y, bool y_half, float value, int64_t width) {
   each(0, width, [&](int64_t i, int64_t n) { store(y, y_half, i, n, splat(value)); });
 }
 
+// Philox4x32-10 (core/rng.h) of as many blocks as a vector has 64-bit lanes, from block `first` on: 8 pieces each.
+typedef uint64_t vq __attribute__((vector_size(kWidth * 4)));
+constexpr int kBlocks = kWidth / 2;
+
+MINKE_INLINE void random_pieces(const DropoutJob& job, uint64_t first, uint16_t* pieces) {
+  constexpr uint64_t kLow = 0xffffffff, kM0 = 0xD2511F53, kM1 = 0xCD9E8D57;
+  vq c0 = {}, c1, c2 = (job.stream & kLow) - vq{}, c3 = (job.stream >> 32) - vq{};
+  for (int i = 0; i < kBlocks; ++i) c0[i] = first + uint64_t(i);
+  c1 = c0 >> 32, c0 &= kLow;
+  uint64_t k0 = job.seed & kLow, k1 = job.seed >> 32;
+  for (int round = 0; round < 10; ++round) {
+    const vq p0 = c0 * kM0, p1 = c2 * kM1;
+    c0 = p1 >> 32 ^ c1 ^ k0, c1 = p1 & kLow;
+    c2 = p0 >> 32 ^ c3 ^ k1, c3 = p0 & kLow;
+    k0 = (k0 + 0x9E3779B9u) & kLow, k1 = (k1 + 0xBB67AE85u) & kLow;
+  }
+  const vq low = c0 | c1 << 32, high = c2 | c3 << 32;
+  for (int i = 0; i < kBlocks; ++i)
+    for (int j = 0; j < 8; ++j) pieces[8 * i + j] = uint16_t((j < 4 ? low[i] : high[i]) >> j % 4 * 16);
+}
+
+void dropout_row(const DropoutJob& job, void* x, bool x_half, uint64_t first, int64_t width) {
+  uint16_t pieces[8 * kBlocks + kWidth] = {};  // loads run over the end
+  const vi scale = vi(splat(job.scale));
+  for (int64_t done = 0; done < width;) {
+    const uint64_t at = first + uint64_t(done), skip = at % 8;
+    random_pieces(job, at / 8, pieces);
+    const int64_t end = smaller(width, done + 8 * kBlocks - int64_t(skip));
+    each(done, end, [&](int64_t i, int64_t n) {
+      const vi piece = __builtin_convertvector(load_as<vh>(pieces + skip + (i - done)), vi);
+      store(x, x_half, i, n, load(x, x_half, i, n) * vf((piece >= int32_t(job.below)) & scale));
+    });
+    done = end;
+  }
+}
+
 void sum_rows(void* y, bool y_half, bool accumulate, const Rows& x, const int32_t* rows, int64_t count, int64_t width) {
   each(0, width, [&](int64_t i, int64_t n) {
     vf total = {};
@@ -83,6 +119,7 @@ void fill_streams(Table& table) {
   table.add_row = add_row;
   table.copy_row = copy_row;
   table.fill_row = fill_row;
+  table.dropout_row = dropout_row;
   table.sum_rows = sum_rows;
   table.column_sums = column_sums;
   table.adamw = adamw;

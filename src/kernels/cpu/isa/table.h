@@ -121,6 +121,13 @@ struct AdamJob {
   float step_size = 0, v_correction = 0, eps = 0, decay = 0, grad_scale = 1;
 };
 
+// The mask of kernels/ops.h: element i of the row has the global index first + i.
+struct DropoutJob {
+  uint64_t seed = 0, stream = 0;
+  uint32_t below = 0;
+  float scale = 1;
+};
+
 struct Table {
   const char* name = "";
   int64_t panel_width = 0, tile_rows = 0, max_tile_m = 0, max_rows_plain_b = 0, max_tile_n = 0, gemm_scratch_bytes = 0;
@@ -150,6 +157,7 @@ struct Table {
   void (*add_row)(void* y, bool y_half, const void* x, bool x_half, int64_t n) = nullptr;
   void (*copy_row)(void* y, bool y_half, const void* x, bool x_half, int64_t n) = nullptr;
   void (*fill_row)(void* y, bool y_half, float value, int64_t n) = nullptr;
+  void (*dropout_row)(const DropoutJob&, void* x, bool x_half, uint64_t first, int64_t n) = nullptr;
   // y[n] (+)= Σ of the given rows of x, in their order; a negative row adds nothing.
   void (*sum_rows)(void* y, bool y_half, bool accumulate, const Rows& x, const int32_t* rows, int64_t count,
                    int64_t n) = nullptr;
