@@ -75,7 +75,7 @@ void bench_kernels(Sheet& sheet, const Options& o, const Context& ctx, void (*ro
                {"runs", r.runs}});
   });
   rows(suite);
-  if (shown == 0) user_error("bench: no row has \"{}\" in its name; without --only all are shown", o.only);
+  if (shown == 0) user_error("bench: no row has \"{}\" in its name; leave out --only to see all rows", o.only);
 }
 
 void show_parts(Sheet& sheet, TrainBenchResult r) {
@@ -109,14 +109,14 @@ void bench_train(Sheet& sheet, const Options& o, const Context& ctx) {
   const TrainBenchResult r = train_bench(ctx, options);
   const WeightBytes& w = r.weights;
   const double n = double(r.parameters);
-  sheet.line(
-      "model",
-      fmt::format("{} in {}: {} parameters, a token is multiplied with {}", o.preset, options.recipe.train.precision,
-                  human_count(n), human_count(double(r.flops.active_matmul_parameters))),
-      {{"preset", o.preset},
-       {"precision", options.recipe.train.precision},
-       {"parameters", r.parameters},
-       {"active_matmul_parameters", r.flops.active_matmul_parameters}});
+  sheet.line("model",
+             fmt::format("{} in {}: {} parameters, {} of them multiplied with each token", o.preset,
+                         options.recipe.train.precision, human_count(n),
+                         human_count(double(r.flops.active_matmul_parameters))),
+             {{"preset", o.preset},
+              {"precision", options.recipe.train.precision},
+              {"parameters", r.parameters},
+              {"active_matmul_parameters", r.flops.active_matmul_parameters}});
   sheet.line("work",
              fmt::format("{} tokens a step; {:.1f} MFLOP a token in products, {:.1f} in attention", r.tokens_per_step,
                          r.flops.products / 1e6, r.flops.attention / 1e6),
@@ -126,7 +126,7 @@ void bench_train(Sheet& sheet, const Options& o, const Context& ctx) {
   sheet.line("peak", fmt::format("{:.1f} GFLOP/s: {}", r.peak_flops / 1e9, r.peak_how),
              {{"peak_flops", r.peak_flops}, {"peak_how", r.peak_how}});
   sheet.line("speed",
-             fmt::format("{:.0f} tokens/s (slowest {:.0f}, fastest {:.0f}) in the median of {} steps; loss {:.3f}",
+             fmt::format("{:.0f} tokens/s (slowest {:.0f}, fastest {:.0f}), median of {} steps; loss {:.3f}",
                          r.tokens_per_second(), r.slowest(), r.fastest(), o.steps, r.loss),
              {{"tokens_per_second", r.tokens_per_second()},
               {"tokens_per_second_min", r.slowest()},
@@ -145,7 +145,7 @@ void bench_train(Sheet& sheet, const Options& o, const Context& ctx) {
               {"share_of_peak_per_core", r.core_share()},
               {"peak_flops_per_core", r.peak_flops_per_core}});
   sheet.line("bytes per parameter",
-             fmt::format("{:.2f} = {:.2f} masters + {:.2f} gradients + {:.2f} moments + {:.2f} packed forms{}",
+             fmt::format("{:.2f} = {:.2f} masters + {:.2f} gradients + {:.2f} moments + {:.2f} compute forms{}",
                          r.bytes_per_parameter(), w.masters / n, w.gradients / n, w.moments / n, w.forms / n,
                          w.average > 0 ? fmt::format(" + {:.2f} average", w.average / n) : ""),
              {{"bytes_per_parameter", r.bytes_per_parameter()},
@@ -155,7 +155,7 @@ void bench_train(Sheet& sheet, const Options& o, const Context& ctx) {
               {"form_bytes", w.forms},
               {"average_bytes", w.average}});
   sheet.line("memory",
-             fmt::format("{} weights + {} activations; the process took {} at most", human_bytes(w.all()),
+             fmt::format("{} weights + {} activations; peak memory of the process {}", human_bytes(w.all()),
                          human_bytes(r.activation_bytes), human_bytes(r.peak_rss_bytes)),
              {{"activation_bytes", r.activation_bytes}, {"peak_rss_bytes", r.peak_rss_bytes}});
   show_parts(sheet, r);
@@ -168,10 +168,10 @@ CLI::App* add(CLI::App& bench, const std::shared_ptr<Options>& o, const char* na
   c->add_option("-t,--threads", o->runtime.threads, "Threads; 0 = all cores this process may use")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
-  c->add_option("--seconds", o->seconds, "About so long for each measurement")
+  c->add_option("--seconds", o->seconds, "Seconds spent on each measurement, about")
       ->check(CLI::Range(0.0, 3600.0))
       ->capture_default_str();
-  c->add_option("--json", o->json, "Write the figures to this file as JSON, too");
+  c->add_option("--json", o->json, "Also write the figures to this JSON file");
   c->callback([o, body] {
     const Runtime runtime(o->runtime);
     Sheet sheet;
@@ -186,7 +186,7 @@ void add_kernels(CLI::App& bench, const std::shared_ptr<Options>& o, const char*
                  void (*rows)(Suite&)) {
   add(bench, o, name, what, [rows](Sheet& sheet, const Options& options, const Context& ctx) {
     bench_kernels(sheet, options, ctx, rows);
-  })->add_option("--only", o->only, "Only the rows whose names have this in them");
+  })->add_option("--only", o->only, "Only rows whose names contain this");
 }
 
 }  // namespace
@@ -198,14 +198,16 @@ void add_bench_command(CLI::App& program) {
   add(*bench, o, "machine", "Ceilings: peaks of FP32, BF16 and INT8, and read bandwidth", bench_machine);
   add_kernels(*bench, o, "gemm", "Matrix products at the shapes of training", products_bench);
   add_kernels(*bench, o, "attention", "Attention forward, backward and over a cache", attention_bench);
-  add_kernels(*bench, o, "streams", "What memory bounds: norms, routing, the optimizer", streams_bench);
-  CLI::App* train = add(*bench, o, "train", "Optimizer steps of a preset, and where their time goes", bench_train);
+  add_kernels(*bench, o, "streams", "Operations limited by memory: norms, routing, optimizer", streams_bench);
+  CLI::App* train = add(*bench, o, "train", "Optimizer steps of a preset, and how their time is spent", bench_train);
   train->add_option("--preset", o->preset, "Model and settings: v3-11m or v3-82m, each also with -mtp")
       ->capture_default_str();
-  train->add_option("--set", o->set, "Override a key of the recipe: --set train.precision=f32 (may be given again)")
+  train->add_option("--set", o->set, "Override a key of the recipe: --set train.precision=f32 (may be repeated)")
       ->allow_extra_args(false);
   train->add_option("--steps", o->steps, "Timed steps")->check(CLI::Range(1, 1000000))->capture_default_str();
-  train->add_option("--warmup", o->warmup, "Steps before them")->check(CLI::Range(0, 1000000))->capture_default_str();
+  train->add_option("--warmup", o->warmup, "Steps before them that are not timed")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
 }
 
 }  // namespace minke

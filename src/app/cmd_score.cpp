@@ -141,7 +141,7 @@ void add_score_command(CLI::App& program) {
   c->add_option("--dtype", o->dtype, "Number format of the computation")
       ->check(CLI::IsMember({"f32", "bf16"}))
       ->capture_default_str();
-  c->add_option("--mtp-weight", o->mtp_weight, "Weight of the MTP loss in the loss")
+  c->add_option("--mtp-weight", o->mtp_weight, "Weight of the MTP loss in the total loss")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   add_runtime_flags(*c, o->runtime);

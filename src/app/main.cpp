@@ -10,7 +10,7 @@
 
 int main(int argc, char** argv) {
   minke::end_on_vanished_files();
-  CLI::App program("minke: DeepSeek's whole recipe in one program", "minke");
+  CLI::App program("minke: DeepSeek's recipe in one program", "minke");
   program.require_subcommand(1);
   program.set_version_flag("--version", "minke 0.1.0");
   minke::add_tokenizer_command(program);

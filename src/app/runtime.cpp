@@ -28,8 +28,8 @@ Backend& chosen_backend() {
     user_error(
         "MINKE_ISA names an instruction set of the cpu backend; for the reference backend: MINKE_BACKEND=reference");
   if (backend.empty() || backend == "cpu") return cpu_backend(isa);
-  if (backend != "reference") user_error("MINKE_BACKEND=\"{}\": there are cpu and reference", backend);
-  if (!isa.empty()) user_error("MINKE_ISA={} has no meaning with MINKE_BACKEND=reference: leave one out", isa);
+  if (backend != "reference") user_error("MINKE_BACKEND=\"{}\" does not exist: use cpu or reference", backend);
+  if (!isa.empty()) user_error("MINKE_ISA={} has no effect with MINKE_BACKEND=reference: leave one out", isa);
   return reference_backend();
 }
 

@@ -83,9 +83,9 @@ Ceiling read_ceiling(const Context& ctx, double seconds, int64_t bytes) {
       int64_t read = cpu_read_loop(ctx, all, streams, prefetch);
       if (read == 0) return ceiling;
       const Timing t = measure(seconds, [&] { read = cpu_read_loop(ctx, all, streams, prefetch); });
-      ceiling.tries.push_back(
-          rated(fmt::format("{} stream{} a thread{}", streams, streams == 1 ? "" : "s", prefetch ? ", prefetched" : ""),
-                double(read), t));
+      ceiling.tries.push_back(rated(
+          fmt::format("{} stream{} per thread{}", streams, streams == 1 ? "" : "s", prefetch ? ", prefetched" : ""),
+          double(read), t));
     }
   }
   return ceiling;

@@ -66,7 +66,7 @@ double step(const Context& ctx, Trainer& trainer, const Loader& loader, LoaderPo
   const double loading = seconds_now() - begin;
   const StepReport report = trainer.step(ctx, micro_batches);
   if (!report.skipped.empty())
-    user_error("bench train: step {} did not update the weights ({}), so its time would say nothing: lower train.lr {}",
+    user_error("bench train: step {} did not update the weights ({}), so its time is meaningless: lower train.lr {}",
                report.step, report.skipped, r.train.lr);
   result.loss = report.loss;
   return loading;
@@ -103,7 +103,7 @@ TrainBenchResult train_bench(const Context& outer, const TrainBenchOptions& opti
   result.activation_bytes = double(PlainExecutor::activation_bytes(model, phase.micro_batch_size, t));
   if (const double need = result.weights.all() + result.activation_bytes; need > options.available_bytes)
     user_error(
-        "bench train: {} parameters and {} × {} tokens at once need {:.1f} GiB, but {:.1f} are there: lower "
+        "bench train: {} parameters and {} × {} tokens at once need {:.1f} GiB, but only {:.1f} are available: lower "
         "train.micro_batch_size or make the model smaller",
         result.parameters, phase.micro_batch_size, t, need / (1 << 30), options.available_bytes / (1 << 30));
   const Ceiling peak = product_ceiling(outer, precision(r).compute, options.ceiling_seconds);
