@@ -11,63 +11,66 @@ struct Range {
 };
 template <class R, class F> void recipe_fields(R& r, F&& f) {
   constexpr Range any{}, positive{1e-300}, not_negative{0}, share{0, 1}, count{1, 1e12}, count0{0, 1e12};
-  f("tokenizer.path", r.tokenizer.path, "folder of an existing tokenizer; empty: train one on the data", any);
+  f("tokenizer.path", r.tokenizer.path, "folder of an existing tokenizer; empty: train a new one on the data", any);
   f("tokenizer.kind", r.tokenizer.kind, "\"bpe\" or \"characters\" (one token per distinct character)", any);
-  f("tokenizer.vocab_size", r.tokenizer.vocab_size, "tokens of a trained BPE", Range{258, 1e7});
+  f("tokenizer.vocab_size", r.tokenizer.vocab_size, "vocabulary size of a new BPE tokenizer", Range{258, 1e7});
   f("data.train", r.data.train, "files, folders, globs (.txt, .jsonl, .gz, .zst) or \"builtin:\"", any);
-  f("data.weights", r.data.weights, "shares of the sources in data.train; empty: all their text once an epoch", any);
+  f("data.weights", r.data.weights, "shares of the sources in data.train; empty: all their text once per epoch", any);
   f("data.text_keys", r.data.text_keys, "JSONL keys whose values, joined by a newline, are a document", any);
   f("data.documents", r.data.documents, "plain text: one document per \"file\", or split at \"blank-lines\"", any);
   f("data.held_out", r.data.held_out, "evaluation text: \"documents\" by hash, or the \"tail\" of a single text", any);
-  f("data.held_out_fraction", r.data.held_out_fraction, "share held out", Range{0, 0.9});
-  f("data.builtin_bytes", r.data.builtin_bytes, "bytes of built-in text that \"builtin:\" makes", Range{10000, 1e12});
-  f("data.mask_documents", r.data.mask_documents, "no attention across the documents of a sequence", any);
+  f("data.held_out_fraction", r.data.held_out_fraction, "share of the text that is held out", Range{0, 0.9});
+  f("data.builtin_bytes", r.data.builtin_bytes, "bytes of built-in text for \"builtin:\"", Range{10000, 1e12});
+  f("data.mask_documents", r.data.mask_documents, "no attention from one document to another in a sequence", any);
   f("data.fim_rate", r.data.fim_rate, "share of documents turned into fill-in-the-middle (V3: 0.1)", share);
-  f("data.packing", r.data.packing, "\"concatenate\", or \"best-fit\": documents stay whole where they can", any);
-  f("data.cache", r.data.cache, "folder of token shards that runs share; empty: in the run's folder", any);
-  f("train.steps", r.train.steps, "optimizer steps; 0: from train.minutes", Range{0, 1e9});
+  f("data.packing", r.data.packing, "\"concatenate\", or \"best-fit\": documents stay whole where possible", any);
+  f("data.cache", r.data.cache, "folder for token shards shared by several runs; empty: the run's own folder", any);
+  f("train.steps", r.train.steps, "optimizer steps; 0: worked out from train.minutes", Range{0, 1e9});
   f("train.minutes", r.train.minutes,
-    "length of the run, its [[long_context]] phases included; timed at the start and turned into steps of [train]",
+    "length of the run with its [[long_context]] phases; steps are timed at the start to find train.steps",
     Range{0, 1e6});
   f("train.sequence_length", r.train.sequence_length, "tokens per sequence", Range{2, 1e7});
   f("train.batch_size", r.train.batch_size, "sequences per optimizer step", Range{1, 1e6});
-  f("train.micro_batch_size", r.train.micro_batch_size, "sequences at once; 0: batch_size", Range{0, 1e6});
+  f("train.micro_batch_size", r.train.micro_batch_size, "sequences processed at once; 0: batch_size", Range{0, 1e6});
   f("train.precision", r.train.precision, "\"bf16\" (FP32 masters, BF16 products) or \"f32\"", any);
   f("train.seed", r.train.seed, "seed of everything random", count0);
   f("train.lr", r.train.lr, "peak learning rate", positive);
   f("train.warmup", r.train.warmup, "share of the run with linear warm-up", share);
-  f("train.decay_begin", r.train.decay_begin, "cosine decay from this share of the run (V3: 0.676)", share);
-  f("train.decay_end", r.train.decay_end, "… to this one (V3: 0.966)", share);
-  f("train.low_ratio", r.train.low_ratio, "learning rate after the cosine, relative to the peak", share);
-  f("train.last_begin", r.train.last_begin, "last constant phase from this share on (V3: 0.989)", share);
-  f("train.last_ratio", r.train.last_ratio, "learning rate in it, relative to the peak (V3: 0.033)", share);
+  f("train.decay_begin", r.train.decay_begin, "share of the run at which the cosine decay begins (V3: 0.676)", share);
+  f("train.decay_end", r.train.decay_end, "… and at which it ends (V3: 0.966)", share);
+  f("train.low_ratio", r.train.low_ratio, "learning rate after the decay, relative to the peak", share);
+  f("train.last_begin", r.train.last_begin, "share of the run at which the last constant rate begins (V3: 0.989)",
+    share);
+  f("train.last_ratio", r.train.last_ratio, "the last constant rate, relative to the peak (V3: 0.033)", share);
   f("train.beta1", r.train.beta1, "AdamW", Range{0, 0.99999});
   f("train.beta2", r.train.beta2, "AdamW", Range{0, 0.9999999});
   f("train.eps", r.train.eps, "AdamW", positive);
-  f("train.weight_decay", r.train.weight_decay, "AdamW, on matrices", not_negative);
-  f("train.clip", r.train.clip, "global gradient norm; 0: off", not_negative);
+  f("train.weight_decay", r.train.weight_decay, "AdamW; only on matrices", not_negative);
+  f("train.clip", r.train.clip, "largest global gradient norm; 0: no clipping", not_negative);
   f("train.dropout", r.train.dropout,
     "share of the embedding and of what attention and FFN add that a training step leaves out (GPT-2); 0: none",
     Range{0, 0.9});
   f("train.initializer_range", r.train.initializer_range, "standard deviation of the initial matrices (V3: 0.006)",
     positive);
-  f("train.mtp_weight", r.train.mtp_weight, "weight λ of the MTP loss until the decay begins", not_negative);
+  f("train.mtp_weight", r.train.mtp_weight, "weight λ of the MTP loss until the decay of the learning rate begins",
+    not_negative);
   f("train.mtp_weight_late", r.train.mtp_weight_late, "… and from then on", not_negative);
   f("train.batch_start", r.train.batch_start, "sequences per step at the start of the batch ramp; 0: no ramp", count0);
-  f("train.batch_ramp", r.train.batch_ramp, "share of the tokens over which the batch grows to batch_size (V3: 0.032)",
-    share);
+  f("train.batch_ramp", r.train.batch_ramp,
+    "share of the tokens during which the batch grows to batch_size (V3: 0.032)", share);
   f("train.moments", r.train.moments,
     "AdamW's moments: \"f32\", or \"bf16\" (V3 §3.3), which saves 4 bytes a parameter", any);
-  f("train.ema_decay", r.train.ema_decay,
-    "also keep an average of the parameters with this decay, ramped up from 0.1; 0: none", Range{0, 0.9999999});
-  f("train.recompute", r.train.recompute, "parts computed again in the backward to save memory: \"attention\", \"ffn\"",
-    any);
-  f("train.spike_jump", r.train.spike_jump, "a loss this many nats above the mean of 50 is a spike: skipped; 0: off",
-    not_negative);
-  f("train.max_rollbacks", r.train.max_rollbacks, "times to go back to the last checkpoint when spikes do not end",
+  f("train.ema_decay", r.train.ema_decay, "decay of the averaged parameters, ramped up from 0.1; 0: no average is kept",
+    Range{0, 0.9999999});
+  f("train.recompute", r.train.recompute,
+    "parts computed again in the backward pass to save memory: \"attention\", \"ffn\"", any);
+  f("train.spike_jump", r.train.spike_jump,
+    "skip a step whose loss is this many nats above the mean of the last 50; 0: off", not_negative);
+  f("train.max_rollbacks", r.train.max_rollbacks, "how often to go back to the last checkpoint if spikes continue",
     Range{0, 1000});
-  f("train.dense", r.train.dense, "a dense model with the active parameters of the [model] given", any);
-  f("balance.bias_speed", r.balance.bias_speed, "γ of the loss-free balancing; 0 after decay_end", not_negative);
+  f("train.dense", r.train.dense, "train a dense model with as many parameters as [model] has active", any);
+  f("balance.bias_speed", r.balance.bias_speed, "γ of the loss-free balancing; it is 0 after train.decay_end",
+    not_negative);
   f("balance.loss", r.balance.loss,
     "\"sequence\" (V3 eq. 17), \"batch\" (the same over a micro-batch), \"expert\" (V1, V2) or \"none\"", any);
   f("balance.alpha", r.balance.alpha, "α of that loss (V3: 0.0001; V2: 0.003)", not_negative);
@@ -75,30 +78,31 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
     not_negative);
   f("balance.comm_alpha", r.balance.comm_alpha, "V2: α3 of the communication loss (0.02), with loss \"expert\"",
     not_negative);
-  f("balance.devices", r.balance.devices, "groups of experts that losses and dropping take for devices (V2: 8)", count);
+  f("balance.devices", r.balance.devices, "groups of experts that losses and token dropping treat as devices (V2: 8)",
+    count);
   f("balance.top_devices", r.balance.top_devices, "devices a token may be sent to (V2: 3)", count);
-  f("balance.capacity", r.balance.capacity, "token dropping: load a device may have over the mean (V2: 1); 0: none",
-    not_negative);
+  f("balance.capacity", r.balance.capacity,
+    "token dropping: largest load of a device, relative to the mean (V2: 1); 0: none", not_negative);
   f("balance.protected", r.balance.protected_fraction, "share of the sequences whose tokens are never dropped", share);
-  f("log.eval_every", r.log.eval_every, "evaluate after each such share of the run", Range{1e-6, 1});
-  f("log.eval_tokens", r.log.eval_tokens, "held-out tokens per evaluation during the run (all at its end)", count);
+  f("log.eval_every", r.log.eval_every, "evaluate each time this share of the run is done", Range{1e-6, 1});
+  f("log.eval_tokens", r.log.eval_tokens, "held-out tokens per evaluation during the run (at its end: all)", count);
   f("log.sample_tokens", r.log.sample_tokens, "tokens per sample; 0: no samples", count0);
   f("log.sample_prompts", r.log.sample_prompts, "prompts of the samples", any);
   f("log.choices", r.log.choices,
-    "multiple-choice questions to answer at evaluations (minke eval choices); empty: none", any);
+    "file of multiple-choice questions to answer at evaluations (minke eval choices); empty: none", any);
   f("log.needle_lengths", r.log.needle_lengths,
-    "texts of so many tokens to look for needles in, after each phase that takes them", any);
-  f("log.save_every", r.log.save_every, "checkpoint after each such share of the run", Range{1e-6, 1});
-  f("log.keep", r.log.keep, "checkpoints kept", count);
+    "lengths in tokens of the needle tests, made after each phase with long enough sequences", any);
+  f("log.save_every", r.log.save_every, "save a checkpoint each time this share of the run is done", Range{1e-6, 1});
+  f("log.keep", r.log.keep, "number of newest checkpoints that are kept", count);
 }
 
 template <class P, class F> void long_context_fields(P& p, F&& f) {
   constexpr Range positive{1e-300};
   f("long_context.steps", p.steps, "optimizer steps of this phase", Range{1, 1e9});
-  f("long_context.sequence_length", p.sequence_length, "tokens per sequence in it", Range{2, 1e7});
+  f("long_context.sequence_length", p.sequence_length, "tokens per sequence in this phase", Range{2, 1e7});
   f("long_context.batch_size", p.batch_size, "sequences per optimizer step", Range{1, 1e6});
-  f("long_context.micro_batch_size", p.micro_batch_size, "sequences at once; 0: batch_size", Range{0, 1e6});
-  f("long_context.lr", p.lr, "constant learning rate (V3: that of the last phase before)", positive);
+  f("long_context.micro_batch_size", p.micro_batch_size, "sequences processed at once; 0: batch_size", Range{0, 1e6});
+  f("long_context.lr", p.lr, "constant learning rate (V3: the last one of pre-training)", positive);
   f("long_context.yarn_factor", p.yarn_factor, "YaRN's s over the length of [train] (V3: 40 in both phases)",
     Range{1, 1e6});
 }

@@ -74,7 +74,7 @@ std::string recipe_help() {
   const auto line = [&](std::string_view key, std::string_view value, std::string_view meaning) {
     text += fmt::format("  {:<31} {:<15} {}\n", key, value, meaning);
   };
-  line("preset", "", "what the recipe begins with, or --preset:");
+  line("preset", "", "built-in recipe to start from (also --preset):");
   for (const Preset& p : presets()) line("", p.name, p.what);
   const Recipe defaults;
   recipe_fields(defaults, [&](const char* key, const auto& member, const char* meaning, Range) {
@@ -85,7 +85,7 @@ std::string recipe_help() {
   long_context_fields(phase, [&](const char* key, const auto& member, const char* meaning, Range) {
     line(key, toml_of(member), meaning);
   });
-  line("[model]", "", "fields of config.json; defaults are those of deepseek_v3:");
+  line("[model]", "", "fields of config.json; the defaults of deepseek_v3 are:");
   for (const ConfigKey& key : config_keys()) {
     line(fmt::format("model.{}", key.name), filled_in(key), key.meaning);
     if (std::string_view(key.name) != "rope_scaling") continue;
@@ -93,7 +93,8 @@ std::string recipe_help() {
       line(fmt::format("model.rope_scaling.{}", rope.name), rope.fallback, rope.meaning);
   }
   return text +
-         "  Other fields of published files (architectures, torch_dtype, …) may stand in [model] and change nothing.\n";
+         "  Other fields of published files (architectures, torch_dtype, …) are allowed in [model] and have no "
+         "effect.\n";
 }
 
 }  // namespace minke
