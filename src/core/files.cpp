@@ -34,7 +34,7 @@ struct Fd {
 size_t regular_size(int fd, const fs::path& path) {
   struct stat s {};
   if (::fstat(fd, &s) != 0) fail("look at", path);
-  if (S_ISDIR(s.st_mode)) user_error("{} is a folder; a file is needed here", path.string());
+  if (S_ISDIR(s.st_mode)) user_error("{} is a folder, but a file is needed", path.string());
   if (!S_ISREG(s.st_mode)) user_error("{} is not a regular file", path.string());
   return size_t(s.st_size);
 }
@@ -79,7 +79,7 @@ extern "C" void on_bus_error(int, siginfo_t* info, void*) {
     if (begin <= Mapped::kBeingWritten || at < begin || at >= m.end) continue;
     const auto say = [](const char* text) { return ::write(STDERR_FILENO, text, std::strlen(text)) >= 0; };
     if (say("minke: ") && say(m.path))
-      say(" can no longer be read: it was cut short or its disk is gone; what has been saved is whole\n");
+      say(" can no longer be read: it was cut short or its disk is gone; everything saved before is intact\n");
     ::_exit(2);
   }
   std::signal(SIGBUS, SIG_DFL);  // none of ours: it ends as it would have
@@ -98,7 +98,7 @@ std::string read_file(const fs::path& path, size_t max_bytes) {
   const Fd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (fd.fd < 0) fail("open", path);
   const size_t size = regular_size(fd.fd, path);
-  if (size > max_bytes) user_error("{} has {} bytes; at most {} are read here", path.string(), size, max_bytes);
+  if (size > max_bytes) user_error("{} has {} bytes, but at most {} are allowed here", path.string(), size, max_bytes);
   constexpr size_t kMore = 1 << 12;
   std::string text(size + 1, '\0');  // one more: the end is seen by the same call
   for (size_t done = 0;;) {
@@ -106,7 +106,7 @@ std::string read_file(const fs::path& path, size_t max_bytes) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail("read", path);
     done += size_t(n);
-    if (done > max_bytes) user_error("{} has more than {} bytes; no more are read here", path.string(), max_bytes);
+    if (done > max_bytes) user_error("{} has more than the {} bytes that are allowed here", path.string(), max_bytes);
     if (done == text.size()) {
       text.resize(done + kMore);
       continue;

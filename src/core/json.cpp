@@ -24,10 +24,10 @@ Json parse_json(std::string_view text, std::string_view where) {
     } else if (c == '"') {
       in_string = true;
     } else if (c == '[' || c == '{') {
-      if (++depth > kMaxDepth) user_error("{}: JSON is nested deeper than {} levels", where, kMaxDepth);
+      if (++depth > kMaxDepth) user_error("{}: the JSON is nested deeper than {} levels", where, kMaxDepth);
       keys[std::max(depth, 0)] = 0;
     } else if (c == ',') {
-      if (++values > kMaxValues) user_error("{}: JSON of more than {} values", where, kMaxValues);
+      if (++values > kMaxValues) user_error("{}: the JSON has more than {} values", where, kMaxValues);
     } else if (c == ':') {
       if (++keys[std::max(depth, 0)] > kMaxKeys) user_error("{}: a JSON object has more than {} keys", where, kMaxKeys);
     } else if (c == ']' || c == '}') {

@@ -25,7 +25,7 @@ class HostMemory final : public Memory {
       else ::madvise(p, rounded_up(bytes, kHugePage), MADV_HUGEPAGE);
     }
     if (!p)
-      user_error("out of memory: {:.2f} GiB more were needed; use a smaller batch or model", double(bytes) / (1 << 30));
+      user_error("out of memory: {:.2f} GiB more are needed; use a smaller batch or model", double(bytes) / (1 << 30));
     return p;
   }
   void release(void* data, size_t bytes) noexcept override {

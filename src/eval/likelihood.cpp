@@ -30,7 +30,7 @@ std::vector<LogLikelihood> Likelihood::operator()(const Context& ctx, const std:
   for (const Continuation& c : all) {
     check(!c.prompt.empty() && !c.text.empty(), "Likelihood: prompt and text have tokens");
     if (int64_t(c.prompt.size() + c.text.size()) > max_length_)
-      user_error("a prompt of {} tokens with a continuation of {} does not fit into the {} the model takes",
+      user_error("a prompt of {} tokens with a continuation of {} is longer than the {} tokens that the model takes",
                  c.prompt.size(), c.text.size(), max_length_);
   }
   std::vector<LogLikelihood> out;

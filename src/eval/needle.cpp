@@ -18,7 +18,7 @@ Continuation fitted(const Tokenizer& tokenizer, uint64_t seed, uint64_t index, i
     if (tokens <= length) return c;
     bytes *= std::min(0.97, double(length) / double(tokens));
   }
-  user_error("a text of {} tokens is too short for a needle and its question; use longer ones", length);
+  user_error("a text of {} tokens is too short for a needle and its question; use longer texts", length);
 }
 
 uint64_t text_index(const NeedleOptions& o, int64_t length, int64_t depth, int64_t trial) {

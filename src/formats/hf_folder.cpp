@@ -33,16 +33,17 @@ class IndexReader final : public nlohmann::json_sax<nlohmann::json> {
     const bool plain = !file.empty() && file.find('/') == file.npos && file.find('\0') == file.npos && file != ".." &&
                        file.ends_with(".safetensors");
     if (!plain)
-      user_error("{}: weight_map.{} names the file \"{}\"; a .safetensors file in the same folder is needed", where_,
+      user_error("{}: weight_map.{} names the file \"{}\"; it must be a .safetensors file in the same folder", where_,
                  tensor_, printable(file));
     files_.insert(file);
-    if (files_.size() > kMaxShards) user_error("{}: more than {} files are named", where_, kMaxShards);
+    if (files_.size() > kMaxShards) user_error("{}: names more than {} files", where_, kMaxShards);
     at_->second = std::move(file);
     return true;
   }
   bool start_object(size_t) override { return open(); }
   bool start_array(size_t) override {
-    if (depth_ == 1 && top_ == "weight_map") user_error("{}: weight_map is a list; tensor: file is needed", where_);
+    if (depth_ == 1 && top_ == "weight_map")
+      user_error("{}: weight_map is a list; it must be an object of tensor: file", where_);
     return open();
   }
   bool end_object() override { return --depth_, true; }
@@ -84,11 +85,11 @@ class IndexReader final : public nlohmann::json_sax<nlohmann::json> {
 [[noreturn]] void no_weights(const fs::path& folder) {
   std::error_code error;
   if (!fs::is_directory(folder, error))
-    user_error("{} is not a folder; a Hugging Face checkpoint folder is needed", folder.string());
+    user_error("{} is not a folder; give a Hugging Face checkpoint folder", folder.string());
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const std::string other = entry.path().extension().string();
     if (other == ".bin" || other == ".pth" || other == ".gguf")
-      user_error("{} has no model.safetensors, only {}; fetch the safetensors files of this model", folder.string(),
+      user_error("{} has no model.safetensors, only {}; download the safetensors files of this model", folder.string(),
                  entry.path().filename().string());
   }
   user_error("{} has neither model.safetensors nor model.safetensors.index.json", folder.string());
@@ -134,7 +135,7 @@ void apply_scales(const TensorInfo& t, float* out, const TensorInfo& scale, int6
 WeightMap parse_weight_map(std::string_view json, std::string_view where) {
   IndexReader reader(where);
   nlohmann::json::sax_parse(json, &reader);
-  if (reader.map.empty()) user_error("{}: weight_map names no file", where);
+  if (reader.map.empty()) user_error("{}: weight_map names no files", where);
   return std::move(reader.map);
 }
 
@@ -149,7 +150,7 @@ HfFolder HfFolder::open(const fs::path& folder) {
     std::set<std::string_view> files;
     for (const auto& [tensor, file] : map) files.insert(file);
     for (std::string_view file : files) {
-      if (!fs::exists(folder / file)) user_error("{}: the shard {} is missing; fetch it", index.string(), file);
+      if (!fs::exists(folder / file)) user_error("{}: the shard {} is missing; download it", index.string(), file);
       result.files_.push_back(SafetensorsFile::open(folder / file));
     }
   } else if (is_there(single)) {
@@ -164,11 +165,11 @@ HfFolder HfFolder::open(const fs::path& folder) {
   for (const auto& [tensor, file] : map) {
     const TensorInfo* t = result.find(tensor);
     if (!t)
-      user_error("{}: weight_map has {} in {}, but it is in none of the files", index.string(), printable(tensor),
-                 file);
+      user_error("{}: weight_map says that {} is in {}, but it is in none of the files", index.string(),
+                 printable(tensor), file);
     if (*t->file != (folder / file).string())
-      user_error("{}: weight_map has {} in {}, but it is in {}; fetch index and files of one model", index.string(),
-                 printable(tensor), file, *t->file);
+      user_error("{}: weight_map says that {} is in {}, but it is in {}; download index and files of the same model",
+                 index.string(), printable(tensor), file, *t->file);
   }
   return result;
 }
@@ -181,7 +182,7 @@ const TensorInfo* HfFolder::find(std::string_view name) const {
 const TensorInfo& HfFolder::at(std::string_view name) const {
   if (const TensorInfo* t = find(name)) return *t;
   user_error(
-      "{}: there is no tensor {} among its {}; config.json and weights do not belong together, or a file is missing",
+      "{}: tensor {} is not among its {} tensors: config.json and weights do not belong together, or a file is missing",
       path_.string(), name, index_.size());
 }
 
@@ -201,7 +202,7 @@ void read_as_f32(const TensorInfo& t, float* out, const TensorInfo* weight_scale
     case DType::f16: return convert<f16>(from, n, out);
     case DType::f8_e4m3:
       if (!weight_scale_inv)
-        user_error("{}: {} is FP8 but {}_scale_inv, which holds its scales, is missing", *t.file, printable(t.name),
+        user_error("{}: {} is FP8, but {}_scale_inv with its scales is missing", *t.file, printable(t.name),
                    printable(t.name));
       convert<f8_e4m3>(from, n, out);
       return apply_scales(t, out, *weight_scale_inv, block);
@@ -209,7 +210,7 @@ void read_as_f32(const TensorInfo& t, float* out, const TensorInfo* weight_scale
     case DType::i32:
     case DType::u8: break;
   }
-  user_error("{}: {} holds {}; a weight must be F32, BF16, F16, F64 or F8_E4M3", *t.file, printable(t.name),
+  user_error("{}: {} has the type {}; a weight must be F32, BF16, F16, F64 or F8_E4M3", *t.file, printable(t.name),
              name_of(t.dtype));
 }
 

@@ -75,7 +75,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
     if (depth_ == 1) {
       in_metadata_ = text == "__metadata__";
       if (text.size() > kMaxName)
-        user_error("{}: a tensor's name has {} bytes; at most {} are read", where_, text.size(), kMaxName);
+        user_error("{}: the name of a tensor has {} bytes, but at most {} are allowed", where_, text.size(), kMaxName);
       if (!names_.insert(text).second) user_error("{}: the header has \"{}\" twice", where_, printable(text));
       if (!in_metadata_) entries.emplace_back().name = std::move(text);
       return true;
@@ -158,12 +158,13 @@ TensorInfo checked(Entry& e, std::string_view where, std::span<const std::byte> 
   if (!type) {
     std::string known;
     for (const NamedType& t : kTypes) known += (known.empty() ? "" : ", ") + std::string(t.name);
-    user_error("{}: tensor {} has dtype \"{}\"; readable are {}", where, printable(e.name), printable(e.dtype), known);
+    user_error("{}: tensor {} has dtype \"{}\"; supported are {}", where, printable(e.name), printable(e.dtype), known);
   }
   const uint64_t begin = e.offsets[0], end = e.offsets[1];
   if (begin > end || end > data.size())
-    user_error("{}: tensor {} lies at bytes {} to {} of the data, which has {} bytes: the file is cut off or damaged",
-               where, printable(e.name), begin, end, data.size());
+    user_error(
+        "{}: tensor {} is at bytes {} to {} of the data, which has only {} bytes: the file is cut off or damaged",
+        where, printable(e.name), begin, end, data.size());
   uint64_t bytes = 0;
   if (!bytes_of(e.shape, size_of(type->dtype), bytes))
     user_error("{}: tensor {} has the impossible shape {}", where, printable(e.name), shape_text(e.shape));
@@ -195,8 +196,9 @@ SafetensorsFile SafetensorsFile::parse(std::span<const std::byte> bytes, std::st
   if (bytes.size() < sizeof header) user_error("{}: {} bytes are too few for a safetensors file", where, bytes.size());
   std::memcpy(&header, bytes.data(), sizeof header);  // little-endian, as every machine we run on
   if (header > kMaxHeader || header > bytes.size() - sizeof header)
-    user_error("{}: not a safetensors file, or cut off: it announces a header of {} bytes and has {} in all", where,
-               header, bytes.size());
+    user_error(
+        "{}: not a safetensors file, or cut off: its first bytes announce a header of {} bytes, but the file has {}",
+        where, header, bytes.size());
 
   HeaderReader reader(where);
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + sizeof header, header);
@@ -217,8 +219,9 @@ SafetensorsFile SafetensorsFile::parse(std::span<const std::byte> bytes, std::st
   const std::byte* expected = data.data();
   for (const TensorInfo& t : file.tensors_) {
     if (t.bytes.data() != expected)
-      user_error("{}: tensor {} {}", where, printable(t.name),
-                 t.bytes.data() < expected ? "overlaps the one before it" : "has a hole of unnamed bytes before it");
+      user_error(
+          "{}: tensor {} {}", where, printable(t.name),
+          t.bytes.data() < expected ? "overlaps the one before it" : "has bytes before it that belong to no tensor");
     expected = t.bytes.data() + t.bytes.size();
   }
   if (const size_t rest = size_t(data.data() + data.size() - expected); rest != 0)
@@ -234,7 +237,7 @@ const TensorInfo* SafetensorsFile::find(std::string_view name) const {
 
 const TensorInfo& SafetensorsFile::at(std::string_view name) const {
   if (const TensorInfo* t = find(name)) return *t;
-  user_error("{}: there is no tensor {} among its {}", path(), name, tensors_.size());
+  user_error("{}: there is no tensor {} among its {} tensors", path(), name, tensors_.size());
 }
 
 size_t byte_size(const TensorToWrite& tensor) {

@@ -19,7 +19,7 @@ std::span<const float> Generator::feed(const Context& ctx, std::span<const int32
   check(!tokens.empty(), "Generator::feed: no tokens");
   if (cache_.length() + int64_t(tokens.size()) > cache_.capacity())
     user_error(
-        "the context is full: {} tokens are there and {} more were given, but it holds {}; use a larger --ctx-size",
+        "the context is full: it has {} tokens and {} more were given, but it holds only {}; use a larger --ctx-size",
         cache_.length(), tokens.size(), cache_.capacity());
   for (size_t begin = 0; begin < tokens.size(); begin += size_t(chunk_)) {
     const int64_t n = std::min<int64_t>(chunk_, int64_t(tokens.size() - begin));

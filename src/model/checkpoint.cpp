@@ -52,7 +52,8 @@ HfFolder open_weights(const Config& config, const std::filesystem::path& folder)
     const TensorInfo* found = p.optional_duplicate ? files.find(p.name) : &files.at(p.name);
     if (found && found->shape != p.shape)
       user_error(
-          "{}: tensor {} has shape {} but config.json of that folder makes it {} = {}; correct the field, or take "
+          "{}: tensor {} has shape {}, but by the config.json of that folder it must be {} = {}; correct the field, or "
+          "use "
           "config.json and weights of one model",
           *found->file, p.name, shape_text(found->shape), p.fields, shape_text(p.shape));
   }
@@ -67,8 +68,8 @@ HfFolder open_weights(const Config& config, const std::filesystem::path& folder)
       const bool tied_head = config.tie_word_embeddings && t.name == "lm_head.weight";
       if (!known.contains(t.name) && !may_be_left_out(t.name) && !left_out_mtp(t.name) && !tied_head)
         user_error(
-            "{}: tensor {} is none of those that config.json makes (num_hidden_layers {}, n_routed_experts {} …); "
-            "correct the field, or take config.json and weights of one model",
+            "{}: tensor {} is not part of the model of config.json (num_hidden_layers {}, n_routed_experts {} …); "
+            "correct the field, or use config.json and weights of one model",
             file.path(), printable(t.name), config.num_hidden_layers, config.n_routed_experts);
     }
   }
@@ -135,7 +136,7 @@ void load_tensors(const Context& ctx, const NamedOperands& tensors, const std::f
   for (const auto& [name, operand] : tensors) {
     const TensorInfo& t = saved.at(name);
     if (t.dtype != operand.dtype || t.size() != operand.size())
-      user_error("{}: {} is {} {}, but this run needs {} elements of {}; it was saved with another recipe",
+      user_error("{}: {} is {} {}, but this run needs {} elements of {}: it was saved with another recipe",
                  file.string(), name, name_of(t.dtype), shape_text(t.shape), operand.size(), name_of(operand.dtype));
   }
   for (const auto& [name, operand] : tensors) {

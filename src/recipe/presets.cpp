@@ -73,9 +73,9 @@ constexpr const char* kMtp = "[model]\nnum_nextn_predict_layers = 1\n";
 
 const std::vector<Preset>& presets() {
   static const std::vector<Preset> all{
-      {"v3-11m", "10.8M parameters, 3.9M active a token: learns stories in minutes", {kV3, k11m}},
+      {"v3-11m", "10.8M parameters, 3.9M active per token: learns stories in minutes", {kV3, k11m}},
       {"v3-11m-mtp", "the same with an MTP module", {kV3, k11m, kMtp}},
-      {"v3-82m", "82M parameters, 24M active a token: hours on a small machine", {kV3, k82m}},
+      {"v3-82m", "82M parameters, 24M active per token: hours on a small machine", {kV3, k82m}},
       {"v3-82m-mtp", "the same with an MTP module", {kV3, k82m, kMtp}},
   };
   return all;
@@ -88,7 +88,7 @@ const Preset& find_preset(std::string_view name, std::string_view where) {
     names.emplace_back(p.name);
   }
   const std::string near = name.size() > 200 ? "" : nearest(name, names);
-  user_error("{}: there is no preset {}{}; there are {}", where, printable(name),
+  user_error("{}: there is no preset {}{}; the presets are {}", where, printable(name),
              near.empty() ? "" : fmt::format(" (did you mean {}?)", near), fmt::join(names, ", "));
 }
 

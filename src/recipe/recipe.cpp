@@ -177,7 +177,7 @@ Json to_json(const toml::node& node, const Source& source, int depth = 0) {
   if (const auto* b = node.as_boolean()) return b->get();
   if (const auto* i = node.as_integer()) return i->get();
   if (const auto* f = node.as_floating_point(); f && std::isfinite(f->get())) return f->get();
-  user_error("{}: [model] has a date, nan or inf here, which config.json cannot hold", source.at(node));
+  user_error("{}: [model] has a date, nan or inf here, which config.json cannot store", source.at(node));
 }
 
 void apply_long_context(Parsing& parsing, const toml::node& node, const Source& source) {
@@ -186,7 +186,7 @@ void apply_long_context(Parsing& parsing, const toml::node& node, const Source& 
   r.long_context.clear();
   for (size_t i = 0; phases && i < phases->size(); ++i) {
     const toml::table* t = (*phases)[i].as_table();
-    if (!t) user_error("{}: long_context must be [[long_context]] tables, one a phase", source.at(node));
+    if (!t) user_error("{}: long_context must be [[long_context]] tables, one per phase", source.at(node));
     Recipe::LongContext& p = r.long_context.emplace_back();
     for (const auto& [key, value] : *t)
       set_field([&](auto&& f) { long_context_fields(p, f); }, fmt::format("long_context.{}", key.str()), value,
@@ -196,7 +196,7 @@ void apply_long_context(Parsing& parsing, const toml::node& node, const Source& 
       if (!is_set) user_error("{}: [[long_context]] phase {} lacks {}", source.at(*t), i + 1, key);
     parsing.places.set(phase_name(i), source.at(*t));
   }
-  if (!phases) user_error("{}: long_context must be [[long_context]] tables, one a phase", source.at(node));
+  if (!phases) user_error("{}: long_context must be [[long_context]] tables, one per phase", source.at(node));
 }
 
 void apply_model(Parsing& parsing, const toml::table& model, const Source& source) {
@@ -266,7 +266,7 @@ void apply_override(Parsing& parsing, const std::string& text) {
     if (!is_bare) throw;
     table = parse_toml(key + " = " + toml_of(value), source);  // a bare word is a string
   }
-  if (table.contains("preset")) user_error("{}: a preset comes under the recipe: use --preset instead", source.name);
+  if (table.contains("preset")) user_error("{}: a preset cannot be set with --set: use --preset instead", source.name);
   apply(parsing, table, source);
 }
 
@@ -291,7 +291,7 @@ Recipe parse_recipe(std::string_view text, std::string_view where, const std::ve
   apply(parsing, own, file);
   for (const std::string& o : overrides) apply_override(parsing, o);
   Recipe& r = parsing.recipe;
-  if (r.data.train.empty()) user_error("{}: data.train is missing: name files to train on, or \"builtin:\"", where);
+  if (r.data.train.empty()) user_error("{}: data.train is missing: give files to train on, or \"builtin:\"", where);
   if (r.train.steps == 0 && r.train.minutes == 0) user_error("{}: give train.steps or train.minutes", where);
   r.model_json = parsing.model.dump(2);
   check_recipe(r, parsing.places);

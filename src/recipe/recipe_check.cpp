@@ -51,18 +51,21 @@ std::optional<int64_t> model_integer(const Recipe& r, const char* key) {
 void check_tokenizer(const Recipe& r, const Places& places) {
   if (!r.tokenizer.path.empty()) return;  // what it has is known when it is read
   if (r.tokenizer.kind == "characters" && r.data.fim_rate > 0)
-    user_error("{}: data.fim_rate {} needs tokens that tokenizer.kind = \"characters\" does not have: use \"bpe\"",
-               places.of({"data.fim_rate", "tokenizer.kind"}), r.data.fim_rate);
+    user_error(
+        "{}: data.fim_rate {} needs special tokens, which tokenizer.kind = \"characters\" does not have: use \"bpe\"",
+        places.of({"data.fim_rate", "tokenizer.kind"}), r.data.fim_rate);
   const auto vocab_size = model_integer(r, "vocab_size");
   if (r.tokenizer.kind == "bpe" && vocab_size && *vocab_size < r.tokenizer.vocab_size)
-    user_error("{}: model.vocab_size {} is less than tokenizer.vocab_size {}: without it the model has the tokenizer's",
-               places.of({"model.vocab_size", "tokenizer.vocab_size"}), *vocab_size, r.tokenizer.vocab_size);
+    user_error(
+        "{}: model.vocab_size {} is less than tokenizer.vocab_size {}: leave it out, then the model uses that of the "
+        "tokenizer",
+        places.of({"model.vocab_size", "tokenizer.vocab_size"}), *vocab_size, r.tokenizer.vocab_size);
 }
 
 void check_data(const Recipe& r, const Places& places) {
   const auto& d = r.data;
   if (!d.weights.empty() && d.weights.size() != d.train.size())
-    user_error("{}: data.weights has {} numbers for the {} sources of data.train: give one for each",
+    user_error("{}: data.weights has {} numbers for the {} sources of data.train: give one number for each source",
                places.of({"data.weights", "data.train"}), d.weights.size(), d.train.size());
   for (double weight : d.weights)
     if (!(weight > 0))
@@ -70,7 +73,7 @@ void check_data(const Recipe& r, const Places& places) {
   if (!std::isfinite(std::accumulate(d.weights.begin(), d.weights.end(), 0.0)))
     user_error("{}: data.weights add up to more than any number: make them smaller", places.of({"data.weights"}));
   if (d.weights.size() > kMaxSources)
-    user_error("{}: data.weights has {} numbers, but at most {} sources can be mixed by weight: name folders or globs",
+    user_error("{}: data.weights has {} numbers, but at most {} sources can be mixed: use folders or globs",
                places.of({"data.weights"}), d.weights.size(), kMaxSources);
 }
 
@@ -80,8 +83,9 @@ void check_tokens(const std::string& place, const std::string& phase, const char
   constexpr int64_t kMaxTokens = 1 << 24;  // far beyond any memory, and products with sizes of a model fit 64 bits
   const int64_t sequences = micro > 0 ? micro : batch;
   if (sequences * length > kMaxTokens)
-    user_error("{}: {}{}.sequence_length {} × {} sequences at once are more than {} tokens: lower {}.{}", place, phase,
-               section, length, sequences, kMaxTokens, section, micro > 0 ? "micro_batch_size" : "batch_size");
+    user_error("{}: {}{}.sequence_length {} × {} sequences processed at once are more than {} tokens: lower {}.{}",
+               place, phase, section, length, sequences, kMaxTokens, section,
+               micro > 0 ? "micro_batch_size" : "batch_size");
 }
 
 void check_train(const Recipe& r, const Places& places) {
@@ -90,12 +94,12 @@ void check_train(const Recipe& r, const Places& places) {
     user_error("{}: train.batch_start {} is more than train.batch_size {}",
                places.of({"train.batch_start", "train.batch_size"}), t.batch_start, t.batch_size);
   if (t.micro_batch_size > 0 && t.batch_size % t.micro_batch_size != 0)
-    user_error("{}: train.batch_size {} is no multiple of train.micro_batch_size {}",
+    user_error("{}: train.batch_size {} is not a multiple of train.micro_batch_size {}",
                places.of({"train.batch_size", "train.micro_batch_size"}), t.batch_size, t.micro_batch_size);
   check_tokens(places.of({"train.sequence_length", "train.batch_size", "train.micro_batch_size"}), "", "train",
                t.sequence_length, t.batch_size, t.micro_batch_size);
   if (t.decay_end < t.decay_begin)
-    user_error("{}: train.decay_end {} lies before train.decay_begin {}",
+    user_error("{}: train.decay_end {} is before train.decay_begin {}",
                places.of({"train.decay_end", "train.decay_begin"}), t.decay_end, t.decay_begin);
 }
 
@@ -105,10 +109,10 @@ void check_long_context(const Recipe& r, const Places& places) {
     const Recipe::LongContext& p = r.long_context[i];
     const std::string name = phase_name(i);
     if (p.sequence_length < length)
-      user_error("{}: {}: sequence_length {} is less than the {} of the phase before",
+      user_error("{}: {}: sequence_length {} is less than the {} of the previous phase",
                  places.of({name, "train.sequence_length"}), name, p.sequence_length, length);
     if (p.micro_batch_size > 0 && p.batch_size % p.micro_batch_size != 0)
-      user_error("{}: {}: batch_size {} is no multiple of its micro_batch_size {}", places.of({name}), name,
+      user_error("{}: {}: batch_size {} is not a multiple of its micro_batch_size {}", places.of({name}), name,
                  p.batch_size, p.micro_batch_size);
     check_tokens(places.of({name}), name + ": ", "long_context", p.sequence_length, p.batch_size, p.micro_batch_size);
     length = p.sequence_length;
@@ -136,7 +140,7 @@ void check_needles(const Recipe& r, const Places& places) {
 void check_losses(const Recipe& r, const Places& places) {
   const auto& b = r.balance;
   if (b.loss != "expert" && (b.device_alpha > 0 || b.comm_alpha > 0))
-    user_error("{}: balance.device_alpha {} and balance.comm_alpha {} go with balance.loss = \"expert\", not \"{}\"",
+    user_error("{}: balance.device_alpha {} and balance.comm_alpha {} need balance.loss = \"expert\", not \"{}\"",
                places.of({"balance.loss", "balance.device_alpha", "balance.comm_alpha"}), b.device_alpha, b.comm_alpha,
                b.loss);
   if (b.top_devices > b.devices)
@@ -158,8 +162,8 @@ void check_recipe(const Recipe& r, const Places& places) {
 
 void check_balance(const Recipe& r, const Config& c) {
   if (c.n_routed_experts % r.balance.devices != 0)
-    user_error("recipe: balance.devices {} cannot share out n_routed_experts {} evenly; use a divisor of {}",
-               r.balance.devices, c.n_routed_experts, c.n_routed_experts);
+    user_error("recipe: balance.devices {} does not divide n_routed_experts {}; use a divisor of {}", r.balance.devices,
+               c.n_routed_experts, c.n_routed_experts);
 }
 
 }  // namespace minke

@@ -82,7 +82,7 @@ std::string layer_figure(const RunLog& run) {
   const HeatMap map = layer_map(run, kColumns);
   if (map.ratio.empty()) return "";
   return figure("Load of the fullest expert", "max ÷ mean, each MoE layer",
-                "1 is a perfect balance; means over the steps of a column.",
+                "1 is perfect balance; each column shows the mean of its steps.",
                 heat_map_legend() + svg_heat_map(map, std::clamp(44 + 16 * double(map.rows.size()), 280.0, 420.0)));
 }
 
@@ -104,7 +104,8 @@ std::string expert_figures(const RunLog& run) {
   }
   if (maps.empty()) return "";
   return fmt::format(
-      "<h2>Experts, layer by layer</h2><p class=\"note\">Tokens that each expert got in single batches, as a multiple "
+      "<h2>Experts, layer by layer</h2><p class=\"note\">Tokens that each expert received in single batches, as a "
+      "multiple "
       "of an "
       "equal share.{}</p>{}<div class=\"grid3\">{}</div>",
       left_out ? fmt::format(" {} further layers are left out.", left_out) : "", heat_map_legend(), maps);

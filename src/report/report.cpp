@@ -86,9 +86,9 @@ std::string subtitle(const RunLog& run) {
 std::string warnings(const RunLog& run) {
   std::string out;
   if (run.skipped_steps)
-    out += fmt::format("{} steps were skipped (the gradient was not finite, or a spike). ", run.skipped_steps);
+    out += fmt::format("{} steps were skipped (loss or gradient not finite, or a spike). ", run.skipped_steps);
   if (run.unreadable_lines)
-    out += fmt::format("{} lines of the log could not be read (cut by a kill, or not of this program).",
+    out += fmt::format("{} lines of the log could not be read (cut off by a kill, or not written by minke).",
                        run.unreadable_lines);
   return out.empty() ? "" : fmt::format("<p class=\"note\">{}: {}</p>", escape_html(run.name), out);
 }
@@ -120,7 +120,7 @@ std::string samples_html(const RunLog& run, bool with_name) {
     out += "</div>";
   }
   if (with_name || earlier.empty()) return last;
-  return last + "<details><summary>Earlier samples, from the first on</summary>" + earlier + "</details>";
+  return last + "<details><summary>Earlier samples, oldest first</summary>" + earlier + "</details>";
 }
 
 std::string comparison_table(std::span<const RunLog> runs) {
@@ -161,7 +161,7 @@ std::string recipe_differences(std::span<const RunLog> runs) {
     }
     if (values.size() > 1) rows += fmt::format("<tr><th>{}</th>{}</tr>\n", escape_html(key), cells);
   }
-  if (rows.empty()) return "<p class=\"note\">The recipes do not differ.</p>";
+  if (rows.empty()) return "<p class=\"note\">The recipes are equal.</p>";
   std::string head = "<tr><th></th>";
   for (size_t r = 0; r < runs.size(); ++r)
     head += fmt::format("<th><i class=\"swatch c{}\"></i>{}</th>", r % kColours, escape_html(runs[r].name));
@@ -187,12 +187,13 @@ std::string report_html(std::span<const RunLog> runs) {
   } else {
     for (const RunLog& run : runs) page.title += (page.title.empty() ? "" : " · ") + run.name;
     page.subtitle = fmt::format("{} runs compared", runs.size());
-    page.header = comparison_table(runs) + "<h2>What differs in the recipes</h2>" + recipe_differences(runs);
+    page.header = comparison_table(runs) + "<h2>Differences between the recipes</h2>" + recipe_differences(runs);
   }
   if (runs.size() > size_t(kColours))
     page.body += fmt::format(
-        "<p class=\"note\">There are {} colours for {} runs: run {} has that of the first, and so on. The names under "
-        "the pointer tell them apart.</p>",
+        "<p class=\"note\">There are {} colours for {} runs: run {} has the colour of the first, and so on. The names "
+        "shown "
+        "under the pointer tell them apart.</p>",
         kColours, runs.size(), kColours + 1);
   for (const RunLog& run : runs) page.body += warnings(run);
   page.body += "<div class=\"grid2\">";
@@ -229,8 +230,8 @@ std::string report_svg(std::span<const RunLog> runs, const std::string& metric, 
                        const std::string& title) {
   if (runs.size() > size_t(kColours))
     user_error(
-        "{} runs in one picture: there are colours for {}; name fewer, or make the page without --svg, which "
-        "names the curves under the pointer",
+        "{} runs in one figure: there are colours for only {}; give fewer runs, or leave out --svg: the page "
+        "shows the name of the curve under the pointer",
         runs.size(), kColours);
   std::string names;
   for (const Metric& m : metrics_of(runs)) {
@@ -239,7 +240,7 @@ std::string report_svg(std::span<const RunLog> runs, const std::string& metric, 
     const std::string svg = svg_file(metric_curves(m, runs, x_axis), metric_axes(m, x_axis), title);
     if (!svg.empty()) return svg;
   }
-  user_error("there is no curve \"{}\"; this log has {}", metric, names);
+  user_error("there is no figure \"{}\"; this log has {}", metric, names);
 }
 
 }  // namespace minke

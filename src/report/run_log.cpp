@@ -203,9 +203,10 @@ RunLog read_run(const std::filesystem::path& folder) {
   const fs::path log = folder / "log.jsonl";
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored))
-    user_error("{}: no such folder; name the folder of a run (what minke pretrain --out wrote)", folder.string());
+    user_error("{}: no such folder; give the folder of a run (the --out of minke pretrain)", folder.string());
   if (!fs::is_regular_file(log, ignored))
-    user_error("{} is no run: it has no log.jsonl; name the folder that minke pretrain --out wrote", folder.string());
+    user_error("{} is not a run: it has no log.jsonl; give the folder of a run (the --out of minke pretrain)",
+               folder.string());
   const MappedFile file(log);
   RunLog run = parse_run_log(file.text());
   if (run.step.empty())

@@ -36,7 +36,7 @@ file_of "$header" && $inspect >/dev/null || fail "the header as it is must pass"
 bad_bytes 'm/model.safetensors: 0 bytes are too few' </dev/null
 bad_bytes '7 bytes are too few' <<<'abcdef'
 for length in 0x7fffffffffffffff -1 $((1 << 40)) $((header_bytes + data_bytes + 1)); do
-  { little_endian $length; tail -c +9 $weights; } | bad_bytes 'announces a header of'
+  { little_endian $length; tail -c +9 $weights; } | bad_bytes 'announce a header of'
 done
 { little_endian 0; tail -c +9 $weights; } | bad_bytes 'the header is not valid JSON'
 head -c -1 $weights | bad_bytes 'the file is cut off or damaged'
@@ -51,7 +51,7 @@ bad_header 'unknown field' "{$(printf '"a":{%.0s' {1..10000})"
 bad_header 'twice' "{\"lm_head.weight\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},${header#\{}"
 bad_header 'not valid JSON' "{\"$(printf '\xff\xfe')\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},${header#\{}"
 bad_header "name has 5000 bytes" "{\"$(printf 'x%.0s' {1..5000})\":{},${header#\{}"
-bad_header 'is none of those that config.json makes' "{\"extra\\u001b[31m\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},${header#\{}"
+bad_header 'is not part of the model of config.json' "{\"extra\\u001b[31m\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},${header#\{}"
 first='"model.embed_tokens.weight":\{"dtype":"F32","shape":\[41,16\],"data_offsets":\[([0-9]+),([0-9]+)\]'
 as() { echo "s/$first/\"model.embed_tokens.weight\":{\"dtype\":\"$1\",\"shape\":$2,\"data_offsets\":$3/"; }
 edit_header 'readable are' "$(as F12 '[41,16]' '[\1,\2]')"
@@ -63,8 +63,8 @@ edit_header 'has a dimension of' "$(as F32 '[18446744073709551615]' '[\1,\2]')"
 edit_header '1e99 where it cannot be' "$(as F32 '[1e99]' '[\1,\2]')"
 edit_header 'more than 8 dimensions' "$(as F32 '[41,16,1,1,1,1,1,1,1]' '[\1,\2]')"
 edit_header 'needs 2688 bytes' "$(as F32 '[42,16]' '[\1,\2]')"
-edit_header 'lies at bytes' "$(as F32 '[41,16]' '[\2,\1]')"
-edit_header 'lies at bytes' "$(as F32 '[41,16]' '[\1,18446744073709551615]')"
+edit_header 'is at bytes' "$(as F32 '[41,16]' '[\2,\1]')"
+edit_header 'is at bytes' "$(as F32 '[41,16]' '[\1,18446744073709551615]')"
 edit_header 'more than two data_offsets' "$(as F32 '[41,16]' '[\1,\2,\2]')"
 edit_header 'lacks one of' "$(as F32 '[41,16]' '[]')"
 edit_header 'unknown field' 's/"shape"/"form"/'
@@ -149,7 +149,7 @@ added 'not one of its choices; did you mean attention?' '"minke": {"atention": "
 added 'weight_block_size must be two equal numbers' '"quantization_config": {"quant_method": "fp8", "weight_block_size": [1, 2]}'
 added 'quantization_config is "gptq"' '"quantization_config": {"quant_method": "gptq"}'
 # Valid by itself, but not the sizes of the tensors: nothing may be allocated for them.
-bad_field '[41, 16] but config.json of that folder makes it [vocab_size, hidden_size] = [41, 32]' hidden_size 32
+bad_field '[41, 16], but by the config.json of that folder it must be [vocab_size, hidden_size] = [41, 32]' hidden_size 32
 bad_field 'makes it [vocab_size, hidden_size] = [41, 262144]' hidden_size $((1 << 18))
 bad_field 'makes it [vocab_size, hidden_size] = [16777216, 16]' vocab_size $((1 << 24))
 bad_field 'makes it [kv_lora_rank + qk_rope_head_dim, hidden_size] = [10, 16]; correct the field' kv_lora_rank 6
@@ -173,7 +173,7 @@ done
 bad_index 'weight_map is a list' '{"weight_map": ["model-1.safetensors"]}'
 bad_index 'nested deeper' "$(printf '[%.0s' {1..100000})"
 for file in ../../etc/passwd /etc/passwd ../good/model.safetensors x/model-1.safetensors '' .. config.json '\u0000.txt'; do
-  map 'a .safetensors file in the same folder is needed' "\"model.norm.weight\": \"$file\""
+  map 'it must be a .safetensors file in the same folder' "\"model.norm.weight\": \"$file\""
 done
 map 'not the name of a file' '"model.norm.weight": {"file": "model-1.safetensors"}'
 map 'not the name of a file' '"model.norm.weight": 1'

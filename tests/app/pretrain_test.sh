@@ -90,7 +90,7 @@ $minke pretrain "${mix[@]}" --out mixed2 --resume >>mixed2.txt
 ! grep tokenising mixed2.txt || fail "what lies in the cache was tokenised again"
 cmp mixed/latest/model.safetensors mixed2/latest/model.safetensors || fail "the resumed run on a mixture differs"
 diff <(strip mixed/log.jsonl) <(strip mixed2/log.jsonl) >/dev/null || fail "the resumed run's log on a mixture differs"
-mistake "one for each" $minke pretrain "${mix[@]}" whole.txt --out mixed3
+mistake "one number for each source" $minke pretrain "${mix[@]}" whole.txt --out mixed3
 
 $minke generate -m whole/latest -p "Once" -n 8 --seed 3 -q >a.txt
 $minke generate -m whole/latest -p "Once" -n 8 --seed 3 -q >b.txt

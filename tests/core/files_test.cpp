@@ -59,7 +59,7 @@ TEST_F(FilesTest, MessagesNameThePath) {
   EXPECT_NE(message([&] { MappedFile map(path_); }).find("is a folder"), std::string::npos);
   EXPECT_NE(message([&] { write_file_atomic(path_ / "no" / "f", "x"); }).find("no/f"), std::string::npos);
   write_file_atomic(path_ / "f", "12345");
-  EXPECT_NE(message([&] { read_file(path_ / "f", 4); }).find("5 bytes; at most 4"), std::string::npos);
+  EXPECT_NE(message([&] { read_file(path_ / "f", 4); }).find("5 bytes, but at most 4"), std::string::npos);
   ASSERT_EQ(::mkfifo((path_ / "pipe").c_str(), 0600), 0);
   EXPECT_NE(message([&] { read_file(path_ / "pipe"); }).find("not a regular file"),
             std::string::npos);  // and does not wait

@@ -131,7 +131,7 @@ TEST(Safetensors, RefusesHostileFiles) {
       {file_of(one, 8, 1 << 20), "cut off"},
       {file_of(one, 8, INT64_MAX), "cut off"},
       {std::string(8, '\xff') + one, "cut off"},
-      {file_of(one, 7), "tensor a lies at bytes 0 to 8"},
+      {file_of(one, 7), "tensor a is at bytes 0 to 8"},
       {file_of(one, 9), "belong to no tensor"},
       {file_of("[]", 0), "JSON object"},
       {file_of("3", 0), "JSON object"},

@@ -106,7 +106,7 @@ TEST(Recipe, EveryMistakeNamesItsKeyAndPlace) {
   } cases[] = {
       {std::string(kSmall) + "[balance]\nbias_speed = \"fast\"\n", "r.toml:8: balance.bias_speed must be a number"},
       {std::string(kSmall) + "[balance]\nloss = \"device\"\n", "balance.loss = \"device\" is unknown"},
-      {std::string(kSmall) + "[balance]\ndevice_alpha = 0.05\n", "go with balance.loss = \"expert\", not \"sequence\""},
+      {std::string(kSmall) + "[balance]\ndevice_alpha = 0.05\n", "need balance.loss = \"expert\", not \"sequence\""},
       {std::string(kSmall) + "[balance]\ntop_devices = 3\n", "balance.top_devices 3 is more than balance.devices 1"},
       {std::string(kSmall) + "[balance]\nbias_speed = -1\n",
        "balance.bias_speed = -1 is out of range: it must be at least 0"},
@@ -122,8 +122,8 @@ TEST(Recipe, EveryMistakeNamesItsKeyAndPlace) {
       {"steps = 3\n", "there is no key steps"},
       {std::string(kSmall) + "[tokenizer]\nkind = \"word\"\n",
        "tokenizer.kind = \"word\" is unknown: it must be \"bpe\" or \"characters\""},
-      {"[data]\ntrain=[\"x\"]\n[train]\nsteps=1\nbatch_size=6\nmicro_batch_size=4\n", "batch_size 6 is no multiple"},
-      {"[data]\ntrain=[\"x\"]\n[train]\nsteps=1\ndecay_begin=0.9\ndecay_end=0.5\n", "lies before train.decay_begin"},
+      {"[data]\ntrain=[\"x\"]\n[train]\nsteps=1\nbatch_size=6\nmicro_batch_size=4\n", "batch_size 6 is not a multiple"},
+      {"[data]\ntrain=[\"x\"]\n[train]\nsteps=1\ndecay_begin=0.9\ndecay_end=0.5\n", "is before train.decay_begin"},
       {"[data]\ntrain=[\"x\"]\n[train]\nsteps=1\nlr=inf\n", "train.lr must be a number"},
       {std::string(5000, '['), "not valid TOML"},
       {"a = " + std::string(5000, '['), "not valid TOML"},
@@ -178,7 +178,7 @@ TEST(Recipe, AMistakeIsNamedWhereItWasMade) {
             0u);
   EXPECT_EQ(complaint(std::string(kSmall) +
                       "[[long_context]]\nsteps=1\nsequence_length=512\nlr=1\nbatch_size=3\nmicro_batch_size=2\n")
-                .find("r.toml:7: [[long_context]] phase 1: batch_size 3 is no multiple"),
+                .find("r.toml:7: [[long_context]] phase 1: batch_size 3 is not a multiple"),
             0u);
 }
 
@@ -302,7 +302,7 @@ TEST(Recipe, TheModelKnowsAllTokens) {
 
 TEST(Recipe, UnknownPresetIsAnsweredWithTheNearest) {
   EXPECT_EQ(complaint("# mine\npreset = \"v3-11n\"\n" + std::string(kSmall)),
-            "r.toml:2: there is no preset v3-11n (did you mean v3-11m?); there are v3-11m, v3-11m-mtp, v3-82m, "
+            "r.toml:2: there is no preset v3-11n (did you mean v3-11m?); the presets are v3-11m, v3-11m-mtp, v3-82m, "
             "v3-82m-mtp");
   try {
     parse_recipe(kSmall, "r.toml", {}, "v3-82m-mpt");
@@ -327,7 +327,8 @@ TEST(Recipe, LongContextPhasesAreBounded) {
   EXPECT_NE(message("sequence_length=4096,steps=2000000000").find("is out of range: it must be at most 1e+09"),
             std::string::npos);
   EXPECT_NE(message(length + ",batch_size=8192")
-                .find(": [[long_context]] phase 2: long_context.sequence_length 4096 × 8192 sequences at once are more "
+                .find(": [[long_context]] phase 2: long_context.sequence_length 4096 × 8192 sequences processed at "
+                      "once are more "
                       "than 16777216 "
                       "tokens: lower long_context.batch_size"),
             std::string::npos);

@@ -160,7 +160,7 @@ TEST(Report, SeveralRunsAreCompared) {
   EXPECT_NE(page.find("<th>train.new</th><td>–</td><td>1</td>"), page.npos);
   EXPECT_NE(page.find("first, held-out"), page.npos);
   runs[1].recipe_keys = runs[0].recipe_keys;
-  EXPECT_NE(report_html(runs).find("The recipes do not differ"), std::string::npos);
+  EXPECT_NE(report_html(runs).find("The recipes are equal"), std::string::npos);
 }
 
 // A page names its curves under the pointer; a picture cannot.
@@ -170,7 +170,8 @@ TEST(Report, MoreRunsThanColours) {
   EXPECT_EQ(report_html(runs).find("colours for"), std::string::npos);
   EXPECT_NE(report_svg(runs, "loss", "step", "eight"), "");
   runs.push_back(a_run("run 9", 10, 2));
-  EXPECT_NE(report_html(runs).find("There are 8 colours for 9 runs: run 9 has that of the first"), std::string::npos);
+  EXPECT_NE(report_html(runs).find("There are 8 colours for 9 runs: run 9 has the colour of the first"),
+            std::string::npos);
   EXPECT_THROW(report_svg(runs, "loss", "step", "nine"), UserError);
 }
 
