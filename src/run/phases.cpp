@@ -70,7 +70,8 @@ int64_t steps_in_minutes(const Recipe& r, const Config& config, double step_seco
   const double left = t.minutes * 60 * kShare - phases;
   if (left <= 0)
     user_error(
-        "train.minutes {:g}: the [[long_context]] phases alone will take about {:.2g} minutes here: raise it, or "
+        "train.minutes {:g}: the [[long_context]] phases alone will take about {:.2g} minutes on this machine: raise "
+        "it, or "
         "lower their steps",
         t.minutes, phases / 60 / kShare);
   return std::min(int64_t(kMost),

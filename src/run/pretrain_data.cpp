@@ -150,7 +150,7 @@ Mixture prepare_data(const Recipe& r, const Tokenizer& tokenizer, const RunFolde
   if (!run.has_begun()) make_shards(r, tokenizer, folders, threads, console);
   Mixture data = open_mixture(folders);
   if (data.train[0].tokenizer_hash() != hash64(tokenizer.json_text()))
-    user_error("{}: the tokenizer has changed since the run's text was tokenised with it",
+    user_error("{}: the tokenizer has changed since the text of the run was tokenised",
                (run.path() / "tokenizer").string());
   double bytes = double(data.held_out.text_bytes()), tokens = 0;
   for (size_t i = 0; i < groups.size(); ++i) {
@@ -162,7 +162,8 @@ Mixture prepare_data(const Recipe& r, const Tokenizer& tokenizer, const RunFolde
                             human_count(held_out), bytes / std::max(tokens + held_out, 1.0)));
   if (held_out == 0)
     console.print(
-        "            nothing is held out, so nothing is evaluated: for one long text data.held_out = \"tail\", or "
+        "            no text is held out, so nothing will be evaluated. For one long text set data.held_out = \"tail\" "
+        "or "
         "data.documents = \"blank-lines\"");
   const double total = std::accumulate(r.data.weights.begin(), r.data.weights.end(), 0.0);
   for (size_t i = 0; i < r.data.weights.size(); ++i)

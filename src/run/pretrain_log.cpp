@@ -34,7 +34,7 @@ void PretrainRun::check_log() const {
       user_error("log.sample_prompts: {}", e.what());
     }
     if (log.sample_tokens > 0 && int64_t(tokens) >= positions)
-      user_error("log.sample_prompts: \"{}\" has {} tokens; with train.sequence_length {} a prompt has at most {}",
+      user_error("log.sample_prompts: \"{}\" has {} tokens; with train.sequence_length {} a prompt may have at most {}",
                  printable(prompt), tokens, positions, positions - 1);
   }
   if (!log.choices.empty()) check_choices(load_choices(log.choices), tokenizer_, positions);
@@ -194,8 +194,8 @@ bool PretrainRun::log_evaluation(bool last) {
   Likelihood likelihood(ctx(), *model_, model_->max_positions());
   const ChoiceScore score = score_choices(ctx(), likelihood, tokenizer_, load_choices(recipe_.log.choices));
   const double right = double(score.by_byte) / double(score.questions);
-  console_.print(fmt::format("            {:.1f} % of {} questions right (guessing: {:.1f} %)", 100 * right,
-                             score.questions, 100 * score.chance));
+  console_.print(fmt::format("            {:.1f} % of {} questions answered correctly (guessing: {:.1f} %)",
+                             100 * right, score.questions, 100 * score.chance));
   log_->write({{"step", step}, {"eval_choices", right}, {"eval_choices_chance", score.chance}});
   return true;
 }

@@ -52,8 +52,9 @@ Recipe checked_recipe(Recipe recipe, const fs::path& folder) {
   const Config config = model_config(recipe, 1, -1, -1);
   if (const double weights = weight_bytes(config, recipe).all(); weights > available_memory())
     user_error(
-        "recipe [model]: hidden_size {}, num_hidden_layers {}, n_routed_experts {} … need {} for weights, gradients "
-        "and moments, but {} are there: make the model smaller",
+        "recipe [model]: hidden_size {}, num_hidden_layers {}, n_routed_experts {} … need {} of memory for weights, "
+        "gradients "
+        "and moments, but only {} are available: make the model smaller",
         config.hidden_size, config.num_hidden_layers, config.n_routed_experts, human_bytes(weights),
         human_bytes(available_memory()));
   return recipe;
@@ -75,12 +76,13 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, const RunM
   if (!folder_.has_checkpoint()) {
     decide_steps();
   } else {
-    if (recipe_.train.steps == 0) user_error("{}: train.steps is 0 in a run that has begun", folder_.recipe().string());
+    if (recipe_.train.steps == 0)
+      user_error("{}: train.steps is 0, but the run has already begun", folder_.recipe().string());
     phases_ = plan_phases(recipe_);
     const RunState s = load_latest();
     rollbacks_ = s.rollbacks;
     train_seconds_ = s.train_seconds;
-    console_.print(fmt::format("resumed     at step {} of {} from {}, with the recipe it was started with",
+    console_.print(fmt::format("resumed     at step {} of {} from {}, with the recipe stored in the run",
                                trainer_->steps_done(), total_steps(), fs::read_symlink(folder_.latest()).string()));
   }
   log_.emplace(folder_.path(), trainer_->steps_done());
@@ -91,7 +93,7 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, const RunM
 void PretrainRun::announce() {
   const Counts counts = count_parameters(config_);
   const WeightBytes weights = weight_bytes(config_, recipe_, ctx().backend);
-  console_.print(fmt::format("model       {} with {} layers: {} parameters, {} active a token", config_.model_type,
+  console_.print(fmt::format("model       {} with {} layers: {} parameters, {} active per token", config_.model_type,
                              config_.num_hidden_layers, human_count(double(counts.total)),
                              human_count(double(counts.active_head_only))));
   Recipe planned = recipe_;
@@ -114,18 +116,19 @@ void PretrainRun::announce() {
     while (fits > 0 && (p.largest_batch() % fits != 0 || weights.all() + need(fits) > available)) --fits;
     if (fits == 0)
       user_error(
-          "this run needs {} even with one sequence of {} tokens at a time, but {} are there: make the model or "
+          "this run needs {} of memory even with one sequence of {} tokens at a time, but only {} are available: make "
+          "the model or "
           "the sequences smaller, or recompute = [\"attention\", \"ffn\"]",
           human_bytes(weights.all() + need(1)), p.sequence_length, human_bytes(available));
     const size_t number = size_t(&p - phases.data());
-    user_error("this run needs {} but {} are there: set {}micro_batch_size = {}{}{}",
+    user_error("this run needs {} of memory, but only {} are available: set {}micro_batch_size = {}{}{}",
                human_bytes(weights.all() + need(p.micro_batch_size)), human_bytes(available),
                number == 0 ? "train." : "", fits,
                number == 0 ? "" : fmt::format(" in [[long_context]] phase {}", number),
                folder_.has_begun() ? " in " + folder_.recipe().string() : "");
   }
   console_.print(
-      fmt::format("memory      {} parameters + {} computing forms + {} gradients + {} moments{} + {} "
+      fmt::format("memory      {} parameters + {} compute forms + {} gradients + {} moments{} + {} "
                   "activations + {} cache of the samples = {}",
                   human_bytes(weights.masters), human_bytes(weights.forms), human_bytes(weights.gradients),
                   human_bytes(weights.moments),
@@ -158,12 +161,12 @@ void PretrainRun::decide_steps() {
     t.minutes = 0;
     phases_ = plan_phases(recipe_);
     trainer_->set_settings(train_settings(recipe_, phase()));
-    console_.print(fmt::format("schedule    {:.0f} ms a step: {} steps", step * 1e3, t.steps));
+    console_.print(fmt::format("schedule    {:.0f} ms per step: {} steps", step * 1e3, t.steps));
   }
   const double compute = phase().tokens * training_flops_per_token(config_, t.sequence_length);
   console_.print(fmt::format(
-      "compute     {} tokens, {:.2g} FLOPs; LLM's scaling rule for so much: lr {:.1e}, {} tokens a "
-      "batch (here {:.1e}, {})",
+      "compute     {} tokens, {:.2g} FLOPs; the scaling rule of the LLM paper suggests lr {:.1e} and {} tokens per "
+      "batch (this run: {:.1e} and {})",
       human_count(phase().tokens), compute, suggested_lr(compute), human_count(suggested_batch_tokens(compute)), t.lr,
       human_count(double(t.batch_size * t.sequence_length))));
   if (const std::string text = recipe_to_toml(recipe_); !folder_.has_begun() || read_file(folder_.recipe()) != text)
@@ -192,7 +195,8 @@ RunState PretrainRun::load_latest() {
   const auto damaged = [&](const std::string& what) {
     folder_.damaged((folder_.latest() / "train" / "state.json").string() + ": " + what);
   };
-  if (s.step < 0 || s.step > total_steps()) damaged(fmt::format("step {} of a run of {}", s.step, total_steps()));
+  if (s.step < 0 || s.step > total_steps())
+    damaged(fmt::format("step {} of a run with {} steps", s.step, total_steps()));
   if (s.phase < 0 || size_t(s.phase) >= phases_.size() || s.step < phases_[size_t(s.phase)].first_step ||
       s.step > phases_[size_t(s.phase)].last_step() || !(s.tokens >= 0))
     damaged(fmt::format("phase {} at step {} after {} tokens", s.phase, s.step, s.tokens));
@@ -263,14 +267,14 @@ StepReport PretrainRun::train_step() {
 // bad: back to the last checkpoint, on with the data that comes now.
 void PretrainRun::handle_skip(const StepReport& report) {
   console_.print(
-      fmt::format("step {}: {} ({:.4g}, gradient norm {:.4g}); the step is skipped, batch and norms are in {}",
+      fmt::format("step {}: {} ({:.4g}, gradient norm {:.4g}); the step is skipped, its batch and norms are in {}",
                   report.step, report.skipped, report.loss, report.grad_norm, (folder_.path() / "skipped").string()));
   if (++skipped_in_a_row_ < kSkipsBeforeRollback) return;
   const std::string advice =
       fmt::format("lower train.lr or lengthen train.warmup (for --resume: in {}), or look at the batches",
                   folder_.recipe().string());
   if (!folder_.has_checkpoint())
-    user_error("{} steps in a row were skipped and there is no checkpoint to go back to: {} in {}", skipped_in_a_row_,
+    user_error("{} steps in a row were skipped, and there is no checkpoint to go back to: {} in {}", skipped_in_a_row_,
                advice, (folder_.path() / "skipped").string());
   if (++rollbacks_ > recipe_.train.max_rollbacks)
     user_error("step {}: the loss does not recover after {} rollbacks (train.max_rollbacks): {} in {}", report.step,
@@ -285,7 +289,7 @@ void PretrainRun::handle_skip(const StepReport& report) {
   evaluate_if_due();
   if (phase_ != phase_before) next_phase();  // the bad batches were its first ones
   position_ = go_on;
-  console_.print(fmt::format("rolled back to step {} ({} of {}); the data goes on after the bad batches",
+  console_.print(fmt::format("rolled back to step {} ({} of {} times); the data continues after the bad batches",
                              trainer_->steps_done(), rollbacks_, recipe_.train.max_rollbacks));
 }
 
@@ -331,14 +335,14 @@ bool PretrainRun::run() {
     evaluate_if_due();
   }
   if (!log_evaluation(true)) {
-    console_.print("stopped     in the last evaluation: all steps are saved; --resume makes the evaluation");
+    console_.print("stopped     in the last evaluation: all steps are saved; --resume repeats the evaluation");
     return false;
   }
   log_needles();
   show_balance();
   show_samples();
   refresh_report();
-  console_.print(fmt::format("done        {} steps in {}; the model is {}, its curves {}", total_steps(),
+  console_.print(fmt::format("done        {} steps in {}; the model is in {}, its report is {}", total_steps(),
                              human_time(train_seconds_), folder_.latest().string(),
                              (folder_.path() / "report.html").string()));
   return true;

@@ -75,11 +75,12 @@ RunState read_checkpoint(const fs::path& folder) {
   }
   for (const auto& [name, sum] : files) {
     const fs::path path = fs::path(name);
-    if (path.is_absolute() || name.find("..") != name.npos) damaged(fmt::format("{} is no file of a checkpoint", name));
+    if (path.is_absolute() || name.find("..") != name.npos)
+      damaged(fmt::format("{} is not a file of a checkpoint", name));
     if (hash_of(folder / path) != sum) damaged(fmt::format("{} of the same checkpoint is damaged (checksum)", name));
   }
   if (std::none_of(files.begin(), files.end(), [](const auto& f) { return f.first == "train/state.safetensors"; }))
-    damaged("files has no checksum of train/state.safetensors");
+    damaged("\"files\" has no checksum of train/state.safetensors");
   return s;
 }
 
@@ -121,8 +122,7 @@ void refuse_what_is_in_the_way(const fs::path& folder) {
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     if (is_of_a_run(written_name(it->path())) && !is_of_a_try_before(it->path()))
-      user_error("{} is in the way of what a run writes there, and no run has made it: choose another --out",
-                 it->path().string());
+      user_error("{} already exists and was not written by a run: choose another --out", it->path().string());
   }
 }
 
@@ -138,7 +138,7 @@ RunFolder::RunFolder(const fs::path& folder, bool resume) : path_(folder) {
   lock_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (lock_ >= 0 && ::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
     ::close(lock_);
-    user_error("another process is at work in {}: wait for it, stop it, or choose another --out", folder.string());
+    user_error("another process is using {}: wait for it, stop it, or choose another --out", folder.string());
   }
   remove_leftovers(folder, is_of_a_run);
   for (const char* steps : {"checkpoints", "skipped"}) remove_leftovers(folder / steps, is_step);
@@ -169,8 +169,8 @@ void RunFolder::damaged(std::string_view what) const {
   const auto found = std::find_if(older.rbegin(), older.rend(), is_whole);
   const std::string way_out =
       found == older.rend()
-          ? "no other checkpoint is whole: begin again with another --out"
-          : fmt::format("to go on from an older one: {}ln -sfn {} {}",
+          ? "no other checkpoint is intact: start again with another --out"
+          : fmt::format("to continue from an older one: {}ln -sfn {} {}",
                         fs::is_symlink(latest(), error) ? "" : fmt::format("rm -r {} && ", latest().string()),
                         (fs::path("checkpoints") / found->filename()).string(), latest().string());
   user_error("{}; {}", what, way_out);
@@ -179,8 +179,8 @@ void RunFolder::damaged(std::string_view what) const {
 RunState RunFolder::read_latest() const {
   std::error_code error;
   if (!fs::is_symlink(latest(), error))
-    damaged(
-        fmt::format("{} is no link to a checkpoint (was the run copied with its links followed?)", latest().string()));
+    damaged(fmt::format("{} is not a link to a checkpoint (was the run copied with a program that follows links?)",
+                        latest().string()));
   try {
     return read_checkpoint(latest());
   } catch (const UserError& e) {

@@ -52,10 +52,10 @@ constexpr ConfigKey kKeys[] = {
     {"routed_scaling_factor", "2.5", "factor of the expert weights after that"},
 
     {"hidden_act", "silu", "only silu is computed"},
-    {"attention_bias", "false", "only false is supported"},
-    {"mlp_bias", "false", "only false is supported"},
-    {"use_sliding_window", "false", "only false is supported"},
-    {"partial_rotary_factor", "1", "only 1 is supported"},
+    {"attention_bias", "false", "only false is computed"},
+    {"mlp_bias", "false", "only false is computed"},
+    {"use_sliding_window", "false", "only false is computed"},
+    {"partial_rotary_factor", "1", "only 1 is computed"},
     {"quantization_config", "", "of an FP8 checkpoint: block scales"},
     {"minke", "", "table for choices that no published model_type has"},
 };
@@ -72,9 +72,9 @@ constexpr ConfigKey kRopeKeys[] = {
     {"attention_factor", "", "yarn: the scale itself"},
     {"low_freq_factor", "", "llama3"},
     {"high_freq_factor", "", "llama3"},
-    {"truncate", "true", "yarn: only true is supported"},
+    {"truncate", "true", "yarn: only true is computed"},
     {"rope_theta", "", "the same as model.rope_theta"},
-    {"partial_rotary_factor", "1", "only 1 is supported"},
+    {"partial_rotary_factor", "1", "only 1 is computed"},
 };
 
 constexpr ConfigKey kQuantizationKeys[] = {

@@ -63,7 +63,7 @@ const StepReport& Trainer::step(const Context& ctx, std::span<const TokenBatch> 
   report.skipped.clear();
   if (!std::isfinite(report.loss)) report.skipped = "the loss is not finite";
   else if (!std::isfinite(report.grad_norm)) report.skipped = "the gradient is not finite";
-  else if (spike_guard_.is_spike(report.loss)) report.skipped = "the loss has jumped";
+  else if (spike_guard_.is_spike(report.loss)) report.skipped = "the loss jumped up";
   if (report.skipped.empty()) {
     spike_guard_.add_good(report.loss);
     optimizer_.step(ctx, report.lr, report.step, report.grad_norm);

@@ -148,7 +148,7 @@ stopped; sed -zi 's/,\n[^\n]*state.safetensors": [^\n]*//' $state; resume 'no ch
 json 'phase 7 at step 2' phase 7
 json 'phase -1 at step 2' phase -1
 stopped; sed -i 's/\(state.safetensors": "\)../\1zz/' $state; resume 'is damaged (checksum)'
-stopped; sed -i 's/"[^"]*\(state.safetensors": \)/"..\/..\/x\1/' $state; resume 'is no file of a checkpoint'
+stopped; sed -i 's/"[^"]*\(state.safetensors": \)/"..\/..\/x\1/' $state; resume 'is not a file of a checkpoint'
 stopped; sed -i 's/"[^"]*\(state.safetensors": \)/"train\/none\1/' $state; resume 'train/none'
 stopped; flip $tensors $(($(stat -c %s $tensors) - 7)); resume 'state.safetensors of the same checkpoint is damaged'
 stopped; truncate -s 100 $tensors; resume 'state.safetensors'

@@ -25,7 +25,7 @@ for entry in data data.old data.tmp tokenizer tokenizer.tmp checkpoints; do
   mkdir one_of
   cp -r own/$entry one_of
   before=$(find one_of | sort)
-  mistake "one_of/$entry is in the way of what a run writes there" $minke pretrain tiny.toml --out one_of
+  mistake "one_of/$entry already exists and was not written by a run" $minke pretrain tiny.toml --out one_of
   [ "$(find one_of | sort)" = "$before" ] || fail "changed: $(find one_of)"
   rm -r one_of
 done
@@ -66,17 +66,17 @@ cp -r run copy
 for step in 12 16; do printf x | dd of=copy/checkpoints/step-0000$step/model.safetensors bs=1 seek=500 conv=notrunc 2>/dev/null; done
 mistake "model.safetensors of the same checkpoint is damaged" $minke pretrain tiny.toml --out copy --resume
 grep -qF 'ln -sfn checkpoints/step-000008 copy/latest' err.txt || fail "$(cat err.txt)"
-eval "$(sed -n 's/.*to go on from an older one: //p' err.txt)"
+eval "$(sed -n 's/.*to continue from an older one: //p' err.txt)"
 train --out copy --resume >out.txt
 cmp run/latest/train/state.safetensors copy/latest/train/state.safetensors || fail "another end"
 # None is whole.
 for f in copy/checkpoints/*/model.safetensors; do printf x | dd of="$f" bs=1 seek=500 conv=notrunc 2>/dev/null; done
-mistake "no other checkpoint is whole: begin again with another --out" $minke pretrain tiny.toml --out copy --resume
+mistake "no other checkpoint is intact: start again with another --out" $minke pretrain tiny.toml --out copy --resume
 # A copy that followed the links.
 rm -r copy
 cp -rL run copy
-mistake "copy/latest is no link to a checkpoint" $minke pretrain tiny.toml --out copy --resume
-eval "$(sed -n 's/.*to go on from an older one: //p' err.txt)"
+mistake "copy/latest is not a link to a checkpoint" $minke pretrain tiny.toml --out copy --resume
+eval "$(sed -n 's/.*to continue from an older one: //p' err.txt)"
 train --out copy --resume >out.txt
 cmp run/latest/train/state.safetensors copy/latest/train/state.safetensors || fail "another end of a copy"
 

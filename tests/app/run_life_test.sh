@@ -99,7 +99,7 @@ set -o pipefail
 # One process at a time.
 start busy "${slow[@]}"
 wait_for '"run":' busy/log.jsonl
-mistake "another process is at work in busy" $minke pretrain tiny.toml --out busy --resume
+mistake "another process is using busy" $minke pretrain tiny.toml --out busy --resume
 kill -KILL $pid
 wait $pid 2>/dev/null || true
 

@@ -200,7 +200,7 @@ TEST(Trainer, SkipsASpike) {
   TokenBatch bad = rule_batch(3, 4, 12, 23);
   for (int32_t& t : bad.targets) t = (t + 11) % 23;
   const std::vector<float> before = run.all_weights();
-  EXPECT_EQ(trainer.step(run.ctx, {&bad, 1}).skipped, "the loss has jumped");
+  EXPECT_EQ(trainer.step(run.ctx, {&bad, 1}).skipped, "the loss jumped up");
   EXPECT_EQ(run.all_weights(), before);
   EXPECT_EQ(trainer.steps_done(), 301);
   EXPECT_EQ(trainer.tokens_done(), 301 * 48);
