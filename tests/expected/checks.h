@@ -7,5 +7,6 @@ class ExpectedChecks;
 void add_spec_checks(ExpectedChecks& checks);
 void add_kernels_checks(ExpectedChecks& checks);
 void add_train_checks(ExpectedChecks& checks);
+void add_run_checks(ExpectedChecks& checks);
 
 }  // namespace minke::testing
