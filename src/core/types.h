@@ -59,7 +59,7 @@ struct f16 {  // IEEE binary16: read from published files only
   }
 };
 
-struct f8_e4m3 {  // "fn" variant: bias 7, max 448, no infinities, NaN = S.1111.111 (recipe/training.md §5.2)
+struct f8_e4m3 {  // "fn" variant: bias 7, max 448, no infinities, NaN = S.1111.111 (docs/recipe/training.md §5.2)
   uint8_t bits = 0;
   constexpr operator float() const {
     const uint32_t sign = uint32_t(bits & 0x80) << 24, exponent = (bits >> 3) & 15, mantissa = bits & 7;

@@ -64,7 +64,7 @@ void EpochPlan::copy(uint64_t document, uint64_t begin, uint64_t count, int32_t*
     tokens_.copy_document(document, begin, count, out);
     return;
   }
-  // The cut points are uniform over the tokens of the text (V3 does not say; recipe/training.md §9).
+  // The cut points are uniform over the tokens of the text (V3 does not say; docs/recipe/training.md §9).
   const uint64_t whole = tokens_.document_length(document), n = whole - uint64_t(options_.ends_with_eos);
   const uint64_t first = uint64_t(options_.begins_with_bos);
   const RngKey cuts = key_.at("fim cut").at(document);

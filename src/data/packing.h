@@ -1,4 +1,4 @@
-// How the documents of one epoch become sequences of T+1 tokens (recipe/training.md §2; best fit after Ding et al.
+// How the documents of one epoch become sequences of T+1 tokens (docs/recipe/training.md §2; best fit after Ding et al.
 // 2024). A plan is a pure function of (documents, options, epoch); it holds an index and no tokens. Tested in
 // tests/data/packing_test.cpp.
 #pragma once

@@ -1,6 +1,7 @@
 // A checkpoint as a Hugging Face folder: config.json, model.safetensors or shards with model.safetensors.index.json.
 // Reading finds a tensor in whichever file has it; conversion to FP32 includes FP8 with block scales
-// (recipe/architecture.md §6: the value is W · weight_scale_inv of its block). Test: tests/formats/hf_folder_test.cpp.
+// (docs/recipe/architecture.md §6: the value is W · weight_scale_inv of its block). Test:
+// tests/formats/hf_folder_test.cpp.
 #pragma once
 #include <cstdint>
 #include <filesystem>

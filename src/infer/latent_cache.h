@@ -1,5 +1,5 @@
 // The memory of the KV cache of one sequence: for MLA kv_lora_rank + qk_rope_head_dim values per token and layer (V2
-// §2.1.4, recipe/architecture.md §2.4), for GQA keys and values. Test: tests/infer/generate_test.cpp.
+// §2.1.4, docs/recipe/architecture.md §2.4), for GQA keys and values. Test: tests/infer/generate_test.cpp.
 #pragma once
 #include <span>
 #include <vector>

@@ -56,7 +56,7 @@ struct RmsNormBackwardArgs {
 struct RmsNormGainArgs {
   Operand x, rstd, dy, dgain;
 };
-// Rotates x [N,H,D] in place by the angle of its position (recipe/architecture.md §5.1).
+// Rotates x [N,H,D] in place by the angle of its position (docs/recipe/architecture.md §5.1).
 // table [P,D]: row p holds cos of the D/2 angles, then sin. inverse = true rotates back (the backward).
 struct RopeArgs {
   Operand x;
@@ -113,7 +113,7 @@ struct CachedAttentionArgs {
 // ---- mixture of experts ---------------------------------------------------------------------------------------------
 enum class Scoring : uint8_t { softmax, sigmoid };
 enum class GroupScore : uint8_t { none, max, top2_sum };  // greedy; V2 group_limited_greedy; V3 noaux_tc
-// recipe/architecture.md §3.2–3.3. scores = softmax or sigmoid of logits; select by scores + bias, group-limited; ties to
+// docs/recipe/architecture.md §3.2–3.3. scores = softmax or sigmoid of logits; select by scores + bias, group-limited; ties to
 // the lower index; weights from scores without bias, normalised if asked (sum + 1e-20), times scale. Padding gets the
 // expert −1 with weight 0, as a dropped assignment has it.
 struct RouteArgs {
@@ -137,7 +137,7 @@ struct RouteBackwardArgs {
   Operand d_scores;  // [N,E], optional
   Operand d_logits;  // out [N,E]
 };
-// Balance losses of recipe/training.md §4.1 and §4.4, per sequence, averaged over sequences:
+// Balance losses of docs/recipe/training.md §4.1 and §4.4, per sequence, averaged over sequences:
 // L = Σ_i w_i P_i, w = α_expert f + α_device f'(device of i) + α_comm f''(device of i), P from the scores (divided by
 // their sum over experts first when normalise_scores). f counts the chosen experts, or the plain top-K of scores when
 // count_unbiased (V3 eq. 18). Gradient flows through P only: d_scores += grad_scale·∂L/∂scores. Padding counts in
@@ -155,7 +155,7 @@ struct BalanceArgs {
   bool normalise_scores = false, count_unbiased = false;
   double grad_scale = 1;
 };
-// Token dropping while training (V2 §2.2.4; recipe/training.md §4.2). Device d holds the experts [d·E/D, (d+1)·E/D) and
+// Token dropping while training (V2 §2.2.4; docs/recipe/training.md §4.2). Device d holds the experts [d·E/D, (d+1)·E/D) and
 // takes at most ⌊capacity·A/D⌋ of the A assignments (N·K, less those of padding, which are −1): the average load times
 // `capacity`. Above that the assignments of lowest score go (of equal ones the later), except in protected sequences.
 // kept = expert, or −1 where it was dropped.
@@ -190,7 +190,7 @@ struct CombineArgs {
   Operand src, row_of_slot, dst;  // [R,D], i32 [N·K], [N,D]
   bool accumulate = false;
 };
-// bias_i += speed·sign(mean(load) − load_i)   (V3 §2.1.2; recipe/training.md §4.3)
+// bias_i += speed·sign(mean(load) − load_i)   (V3 §2.1.2; docs/recipe/training.md §4.3)
 struct BiasUpdateArgs {
   Operand bias, load;  // f32/f64 [E], i32 [E]
   double speed = 0.001;

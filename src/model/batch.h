@@ -10,7 +10,7 @@
 
 namespace minke {
 
-// The balance loss a training step adds (recipe/training.md §4); all zero = none.
+// The balance loss a training step adds (docs/recipe/training.md §4); all zero = none.
 struct BalanceTerms {
   double alpha_expert = 0, alpha_device = 0, alpha_comm = 0;
   int64_t num_devices = 1, top_devices = 1;

@@ -1,6 +1,6 @@
-// One transformer block: x ← x + Attn(RMSNorm(x)); x ← x + FFN or MoE(RMSNorm(x)) (recipe/architecture.md §1).
+// One transformer block: x ← x + Attn(RMSNorm(x)); x ← x + FFN or MoE(RMSNorm(x)) (docs/recipe/architecture.md §1).
 // It exposes its components {attention, dispatch, experts, combine} × {F, B, W}, the pieces that DualPipe interleaves between
-// two micro-batches (V3 §3.2.1, recipe/parallelism.md §2.1): all communication of a component is begun in dispatch or
+// two micro-batches (V3 §3.2.1, docs/recipe/parallelism.md §2.1): all communication of a component is begun in dispatch or
 // combine and waited for where its result is first needed. forward, backward_input and backward_weight run them in order.
 // State belongs to the caller: BlockSaved lives F → B → W, one per micro-batch; BlockWork lives through one F, or through
 // one B and its W. Test: tests/model/layers_test.cpp (gradients; components = plain, bitwise).

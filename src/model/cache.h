@@ -1,6 +1,6 @@
 // LayerCache: the keys and values of one sequence in one layer, as one device view. MLA caches the normalised latent and
-// the rotated shared key: kv_lora_rank + qk_rope_head_dim values a token (recipe/architecture.md §2.4), GQA keys and
-// values. The memory belongs to infer/latent_cache.h.
+// the rotated shared key: kv_lora_rank + qk_rope_head_dim values a token (docs/recipe/architecture.md §2.4), GQA keys
+// and values. The memory belongs to infer/latent_cache.h.
 #pragma once
 #include "core/operand.h"
 

@@ -1,5 +1,5 @@
-// SwiGLU feed-forward: y = W_down( silu(W_gate x) ⊙ W_up x ) (recipe/architecture.md §1). W_gate and W_up are one matrix
-// [2F,d], gate rows first, so one product reads x once. Used by dense layers and by the shared experts.
+// SwiGLU feed-forward: y = W_down( silu(W_gate x) ⊙ W_up x ) (docs/recipe/architecture.md §1). W_gate and W_up are one
+// matrix [2F,d], gate rows first, so one product reads x once. Used by dense layers and by the shared experts.
 // Test: tests/model/layers_test.cpp.
 #pragma once
 #include "core/memory.h"

@@ -1,6 +1,6 @@
-// Grouped-query attention (MHA and MQA are its ends): DeepSeek LLM §2, the Llama layout (recipe/architecture.md §1), with
-// Qwen2's q/k/v biases and Qwen3's q/k norms as options. Head i reads key/value head i / (H/Hkv); scale dh^-½.
-// Tests: tests/model/layers_test.cpp, goldens.
+// Grouped-query attention (MHA and MQA are its ends): DeepSeek LLM §2, the Llama layout
+// (docs/recipe/architecture.md §1), with Qwen2's q/k/v biases and Qwen3's q/k norms as options. Head i reads key/value
+// head i / (H/Hkv); scale dh^-½. Tests: tests/model/layers_test.cpp, tests/golden.
 #pragma once
 #include "core/memory.h"
 #include "model/batch.h"

@@ -1,4 +1,5 @@
-// Multi-head latent attention: V2 §2.1.2–2.1.3 and appendix C, equations 37–47; V3 §2.1.1 (recipe/architecture.md §2).
+// Multi-head latent attention: V2 §2.1.2–2.1.3 and appendix C, equations 37–47; V3 §2.1.1
+// (docs/recipe/architecture.md §2).
 //
 //   symbol      meaning                          shape              checkpoint name
 //   W_DQ        query down-projection            [d_c', d]          q_a_proj             (absent without compression)

@@ -1,7 +1,8 @@
-// The whole model: embedding → blocks → final norm → head, and the MTP modules beside it (V3 §2; recipe/architecture.md
-// §1, §4). DeepSeek V1–V3, Llama and Qwen are configurations of it. There is no autograd graph: forward and backward call
-// the blocks in order, and a pipeline may call the same pieces in another order (train/executor.h).
-// Tests: tests/model/model_test.cpp (whole-model gradients in f64), tests/goldens (published layouts, outside reference).
+// The whole model: embedding → blocks → final norm → head, and the MTP modules beside it (V3 §2;
+// docs/recipe/architecture.md §1, §4). DeepSeek V1–V3, Llama and Qwen are configurations of it. There is no autograd
+// graph: forward and backward call the blocks in order, and a pipeline may call the same pieces in another order
+// (train/executor.h). Tests: tests/model/model_test.cpp (whole-model gradients in f64), tests/golden (published
+// layouts, outside reference).
 #pragma once
 #include <deque>
 #include <memory>

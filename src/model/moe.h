@@ -1,5 +1,5 @@
-// DeepSeekMoE (MoE §3, V2 §2.2, V3 §2.1.2; recipe/architecture.md §3): shared experts see every token, routed experts the
-// tokens their gate sends them:  y = Σ_s FFN_s(u) + Σ_{i∈Top} g_i FFN_i(u).
+// DeepSeekMoE (MoE §3, V2 §2.2, V3 §2.1.2; docs/recipe/architecture.md §3): shared experts see every token, routed
+// experts the tokens their gate sends them:  y = Σ_s FFN_s(u) + Σ_{i∈Top} g_i FFN_i(u).
 // Cut into the steps that a pipeline interleaves: route · begin dispatch · experts · begin combine · finish, each also
 // backward. The routed experts are two tensors [E,2F,d] and [E,d,F]; rows sorted by expert go through grouped products.
 // Test: tests/model/layers_test.cpp.

@@ -1,9 +1,9 @@
-// Multi-token prediction: V3 §2.2, equations 21–25 (recipe/architecture.md §4). Module k takes, at position i, the hidden
-// state one depth up and the embedding of token i+k, and predicts token i+k+1:
+// Multi-token prediction: V3 §2.2, equations 21–25 (docs/recipe/architecture.md §4). Module k takes, at position i, the
+// hidden state one depth up and the embedding of token i+k, and predicts token i+k+1:
 //   h'_i = M_k [enorm(Emb(t_{i+k})) ; hnorm(h_i^{k−1})];  h^k = Block(h');  logits = Head(norm(h^k)).
 // Where the paper and the released weights differ we follow the weights: the embedding comes first, h^0 is taken after
 // the final norm, and likewise h^k after shared_head.norm. Embedding and head are the main model's own.
-// Test: tests/model/model_test.cpp, goldens/v3-mtp.
+// Test: tests/model/model_test.cpp, tests/golden.
 #pragma once
 #include "model/block.h"
 

@@ -1,4 +1,4 @@
-// Precision is a policy and stands here, in one place (design.md §4.9): which number format each kind of tensor has.
+// Precision is a policy and stands here, in one place: which number format each kind of tensor has.
 // f64 exists for gradient checks of the whole model on the reference backend.
 #pragma once
 #include "core/types.h"

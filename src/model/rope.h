@@ -1,4 +1,4 @@
-// Rotary position embedding: the table of angles of a config (recipe/architecture.md §5) on the device, and its
+// Rotary position embedding: the table of angles of a config (docs/recipe/architecture.md §5) on the device, and its
 // application in place. Pairs are adjacent (MLA) or split halves (Llama, Qwen folders): Config::rope_interleave.
 // Test: tests/spec/rope_test.cpp.
 #pragma once

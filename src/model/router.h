@@ -1,7 +1,8 @@
-// The gate: DeepSeekMoE §3, V2 §2.2, V3 §2.1.2 equations 12–16 (recipe/architecture.md §3.2–3.3).
+// The gate: DeepSeekMoE §3, V2 §2.2, V3 §2.1.2 equations 12–16 (docs/recipe/architecture.md §3.2–3.3).
 //   s_{i,t} = sigmoid or softmax (u_t · e_i);  choose top-K of s + b within the best groups;  g_i from s without b.
 // Everything here is in `high` precision: top-k is discontinuous. b gets no gradient; it moves against the load after
-// each optimizer step (§2.1.2, recipe/training.md §4.3). Tests: tests/model/layers_test.cpp, tests/kernels (known vectors).
+// each optimizer step (§2.1.2, docs/recipe/training.md §4.3). Tests: tests/model/layers_test.cpp, tests/kernels (known
+// vectors).
 #pragma once
 #include "core/memory.h"
 #include "model/batch.h"

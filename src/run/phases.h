@@ -1,6 +1,6 @@
 // The phases of a run, worked out from its recipe: pre-training with its batch ramp and schedule, then the long-context
-// phases (V3 §4.2–4.3; recipe/training.md §1, §7), each with its own sequence length, batch, constant learning rate and YaRN factor.
-// A pure function of the recipe: a resumed run works out the same. Test: tests/run/phases_test.cpp.
+// phases (V3 §4.2–4.3; docs/recipe/training.md §1, §7), each with its own sequence length, batch, constant learning
+// rate and YaRN factor. A pure function of the recipe: a resumed run works out the same. Test: tests/run/phases_test.cpp.
 #pragma once
 #include <vector>
 

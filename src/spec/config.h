@@ -1,6 +1,7 @@
 // Config: the architecture of one model, names as in config.json where it has them. Attention × FFN × gate are
 // orthogonal choices; config.json's model_type is only a set of defaults (one table in config.cpp) and what no standard
-// model_type can say stands under "minke" there. Sources: recipe/architecture.md §1–§7. Test: tests/spec/config_test.cpp.
+// model_type can say stands under "minke" there. Sources: docs/recipe/architecture.md §1–§7. Test:
+// tests/spec/config_test.cpp.
 #pragma once
 #include <cstdint>
 #include <filesystem>

@@ -1,5 +1,5 @@
 // Exact sizes and costs of a model, from the Config alone: nothing is allocated, whatever the size.
-// Source: recipe/architecture.md §2.3, §2.4, §8 and recipe/training.md §8. Test: tests/spec/counts_test.cpp,
+// Source: docs/recipe/architecture.md §2.3, §2.4, §8 and docs/recipe/training.md §8. Test: tests/spec/counts_test.cpp,
 // tests/expected/.
 #pragma once
 #include <cstdint>

@@ -9,7 +9,7 @@ namespace {
 
 constexpr double kTwoPi = 2 * std::numbers::pi;
 
-// Long waves are stretched by factor, short ones kept, those between blended (recipe §5.4).
+// Long waves are stretched by factor, short ones kept, those between blended (docs/recipe/architecture.md §5.4).
 double llama3_frequency(double frequency, const RopeScaling& s) {
   const double wavelength = kTwoPi / frequency, original = double(s.original_max_position_embeddings);
   if (wavelength < original / s.high_freq_factor) return frequency;

@@ -1,6 +1,6 @@
 // Rotary frequencies and the attention temperature that goes with them.
-// Source: recipe/architecture.md §5 (V2 §3.1.4, V3 §4.3); where the papers are silent (which mscale when one is left
-// out) as the transformers library does for DeepSeek. Test: tests/spec/rope_test.cpp.
+// Source: docs/recipe/architecture.md §5 (V2 §3.1.4, V3 §4.3); where the papers are silent (which mscale when one is
+// left out) as the transformers library does for DeepSeek. Test: tests/spec/rope_test.cpp.
 #pragma once
 #include <cstdint>
 #include <vector>

@@ -1,5 +1,6 @@
 // Byte-level BPE tokenizers in the tokenizer.json format of the Hugging Face library (DeepSeek V1–V3, Llama-3, Qwen2/3,
-// GPT-2, SmolLM, and what train_bpe makes), with the ids that library gives (recipe/training.md §3). Where they differ:
+// GPT-2, SmolLM, and what train_bpe makes), with the ids that library gives (docs/recipe/training.md §3). Where they
+// differ:
 //  - Text may be any bytes. A byte that is no valid UTF-8 is split as if it were U+FFFD, but encoded as itself, so that
 //    decode(encode(x)) == x (unless the file asks for a normaliser, which changes text on purpose).
 //  - A byte or character that the vocabulary lacks is a UserError (unless the file has an unk_token); there it

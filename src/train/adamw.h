@@ -1,6 +1,6 @@
-// AdamW over all trainable weights of a model, with the global gradient-norm clip (recipe/training.md §1: β 0.9/0.95,
-// decay 0.1, clip 1.0; decay only where the parameter table says). FP32 masters; the moments' dtype is a setting.
-// Test: tests/train/trainer_test.cpp.
+// AdamW over all trainable weights of a model, with the global gradient-norm clip (docs/recipe/training.md §1: β
+// 0.9/0.95, decay 0.1, clip 1.0; decay only where the parameter table says). FP32 masters; the moments' dtype is a
+// setting. Test: tests/train/trainer_test.cpp.
 #pragma once
 #include <deque>
 #include <string>

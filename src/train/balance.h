@@ -1,5 +1,5 @@
-// Load of the experts and V3's bias update (V3 §2.1.2, recipe/training.md §4.3, §4.5). Counts cover the whole global
-// batch of one optimizer step. MaxVio = max_i (load_i − mean) / mean. Test: tests/train/trainer_test.cpp.
+// Load of the experts and V3's bias update (V3 §2.1.2, docs/recipe/training.md §4.3, §4.5). Counts cover the whole
+// global batch of one optimizer step. MaxVio = max_i (load_i − mean) / mean. Test: tests/train/trainer_test.cpp.
 #pragma once
 #include <vector>
 

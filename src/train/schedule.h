@@ -1,5 +1,5 @@
 // What changes with the progress of training: learning rate, MTP weight, speed of the gate bias, decay of the average. V3 §4.2 (warm-up,
-// constant, cosine, constant, constant) and the step schedule of V1/V2 (recipe/training.md §1). Pure functions of
+// constant, cosine, constant, constant) and the step schedule of V1/V2 (docs/recipe/training.md §1). Pure functions of
 // (step, x), where x is the progress in the units of the schedule's points (tokens, steps or a fraction).
 // Test: tests/train/schedule_test.cpp and the lr.* figures of expected.json.
 #pragma once
@@ -28,7 +28,8 @@ struct LrSchedule {
 double learning_rate(const LrSchedule& schedule, int64_t step, double x);
 
 // Sequences per step while a run warms up: from `first` to `last`, linear in the tokens consumed until `until` (V2, V3
-// ramp up over 225B and 469B tokens and do not give the shape; recipe/training.md §1), rounded to the nearest multiple.
+// ramp up over 225B and 469B tokens and do not give the shape; docs/recipe/training.md §1), rounded to the nearest
+// multiple.
 struct BatchRamp {
   int64_t first = 0, last = 1;
   double until = 0;  // tokens; 0 = no ramp
@@ -41,7 +42,7 @@ int64_t steps_for(const BatchRamp& ramp, int64_t sequence_length, double tokens)
 // V3's own schedule, x in tokens.
 LrSchedule v3_schedule();
 
-// V3: 0.3 until the decay begins, then 0.1 (recipe/training.md §1).
+// V3: 0.3 until the decay begins, then 0.1 (docs/recipe/training.md §1).
 struct MtpWeight {
   double early = 0.3, late = 0.1;
 };

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# links.sh SOURCE_DIR: in README.md, docs/*.md and src/*/README.md, every relative link leads to a file, and every file
-# named in backticks by its path from the root (`src/core/error.h`) exists; and so does every test that src/ names.
+# links.sh SOURCE_DIR: in README.md, docs/ and src/*/README.md, every relative link leads to a file, and every file
+# named in backticks by its path from the root (`src/core/error.h`) exists.
 set -euo pipefail
 cd "$1"
 missing=0
 look() { # PAGE TARGET
   [ -e "$2" ] || { echo "$1: $2 does not exist" >&2; missing=$((missing + 1)); }
 }
-for page in README.md docs/*.md src/*/README.md; do
+for page in README.md docs/*.md docs/recipe/*.md src/*/README.md; do
   [ -e "$page" ] || continue
   while IFS= read -r target; do
     case $target in http:* | https:* | '#'* | '') continue ;; esac
@@ -17,6 +17,4 @@ for page in README.md docs/*.md src/*/README.md; do
     look "$page" "$target"
   done < <(grep -oE '`(src|tests|docs|runs|tools|cmake)/[A-Za-z0-9_./-]+[a-z0-9]`' "$page" | tr -d '`' | grep -v '^runs/out' || true)
 done
-# A header names the test that holds it.
-while IFS=: read -r file test; do look "$file" "$test"; done < <(grep -roE 'tests/[A-Za-z0-9_/]+\.(cpp|sh)' src --include='*.h' --include='*.cpp' || true)
 [ $missing = 0 ]

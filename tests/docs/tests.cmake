@@ -1,5 +1,5 @@
 # Every ```sh test block of README.md and docs/*.md is run (run_blocks.sh), and every verb's help is held to its rules
-# (help.sh). Both are shown planted faults first: a check that cannot fail checks nothing.
+# (help.sh), and what is cited is there (citations.sh). Each is shown planted faults first: a check that cannot fail checks nothing.
 function(minke_docs_test name)
   add_test(NAME docs.${name} COMMAND bash ${ARGN})
   set_tests_properties(docs.${name} PROPERTIES LABELS docs TIMEOUT ${minke_timeout})
@@ -14,6 +14,8 @@ minke_docs_test(run_blocks_selftest ${CMAKE_CURRENT_LIST_DIR}/run_blocks_selftes
 minke_docs_test(help ${CMAKE_CURRENT_LIST_DIR}/help.sh $<TARGET_FILE:minke> ${PROJECT_SOURCE_DIR})
 minke_docs_test(help_selftest ${CMAKE_CURRENT_LIST_DIR}/help_selftest.sh ${PROJECT_SOURCE_DIR})
 minke_docs_test(links ${CMAKE_CURRENT_LIST_DIR}/links.sh ${PROJECT_SOURCE_DIR})
+minke_docs_test(citations ${CMAKE_CURRENT_LIST_DIR}/citations.sh ${PROJECT_SOURCE_DIR})
+minke_docs_test(citations_selftest ${CMAKE_CURRENT_LIST_DIR}/citations_selftest.sh ${PROJECT_SOURCE_DIR})
 minke_docs_test(paper_map ${CMAKE_CURRENT_LIST_DIR}/papers.sh ${PROJECT_SOURCE_DIR})
 file(WRITE ${PROJECT_BINARY_DIR}/planted_papers.md "`src/core/error.h:check` `src/core/error.h:there_is_no_such_name`\n")
 minke_docs_test(paper_map_selftest ${CMAKE_CURRENT_LIST_DIR}/papers.sh ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/planted_papers.md)

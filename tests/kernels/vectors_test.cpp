@@ -1,4 +1,4 @@
-// Values known from elsewhere: worked vectors of recipe/architecture.md §3.3 and training.md §4, and small hand
+// Values known from elsewhere: worked vectors of docs/recipe/architecture.md §3.3 and training.md §4, and small hand
 // calculations.
 #include <gtest/gtest.h>
 

@@ -179,7 +179,7 @@ TEST(Model, DocumentMaskHidesEarlierDocuments) {
   }
 }
 
-// recipe/architecture.md §9.9: P^1 at i depends on tok[i+1], not on tok[i+2].
+// docs/recipe/architecture.md §9, check 9: P^1 at i depends on tok[i+1], not on tok[i+2].
 TEST(Model, MtpSeesExactlyOneTokenAhead) {
   const TestContext ctx;
   Rig rig(ctx, tiny_v3(1), Precision::f64());

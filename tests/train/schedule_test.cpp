@@ -5,7 +5,7 @@
 namespace minke {
 namespace {
 
-// recipe/training.md §1: x = 5T: 2.2e-4; 12.15T: 1.21e-4; 14.3T: 2.2e-5; 14.7T: 7.3e-6.
+// docs/recipe/training.md §1: x = 5T: 2.2e-4; 12.15T: 1.21e-4; 14.3T: 2.2e-5; 14.7T: 7.3e-6.
 TEST(Schedule, V3CheckValues) {
   const LrSchedule s = v3_schedule();
   EXPECT_DOUBLE_EQ(learning_rate(s, 999, 0.06e12), 1.1e-4);  // half of the warm-up

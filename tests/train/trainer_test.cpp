@@ -252,7 +252,7 @@ TEST(Trainer, AverageOfTheParameters) {
   EXPECT_TRUE(saved);
 }
 
-// Only matrices decay: with zero gradients they shrink by lr·wd, norms stay (recipe/training.md §1, our choice).
+// Only matrices decay: with zero gradients they shrink by lr·wd, norms stay (docs/recipe/training.md §1, our choice).
 TEST(AdamW, DecaysMatricesOnly) {
   const TestContext ctx;
   Model model(ctx, tiny_v3(), Precision::f32(), 16);
@@ -271,7 +271,7 @@ TEST(AdamW, DecaysMatricesOnly) {
   EXPECT_EQ(value("norm"), norm);
 }
 
-// recipe/training.md §4.5.
+// docs/recipe/training.md §4.5.
 TEST(Balance, MaxViolation) {
   EXPECT_DOUBLE_EQ((LayerLoad{0, {10, 10, 10, 10}}).max_violation(), 0);
   EXPECT_DOUBLE_EQ((LayerLoad{0, {40, 0, 0, 0}}).max_violation(), 3);

@@ -1,6 +1,6 @@
 // Gate, balance losses, sort by expert, gather and combine. The choice of experts is scalar code on purpose: it must be
-// the same on every instruction set, because top-k is discontinuous. Mathematics: recipe/architecture.md §3.2–3.3,
-// recipe/training.md §4.
+// the same on every instruction set, because top-k is discontinuous. Mathematics: docs/recipe/architecture.md §3.2–3.3,
+// docs/recipe/training.md §4.
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -171,7 +171,7 @@ void route_backward(const Table&, const Context& ctx, const RouteBackwardArgs& a
 
 namespace {
 
-// w of one sequence of `length` tokens: α_expert f + α_device f' + α_comm f'' (recipe/training.md §4.1).
+// w of one sequence of `length` tokens: α_expert f + α_device f' + α_comm f'' (docs/recipe/training.md §4.1).
 void balance_weights(const BalanceArgs& args, int64_t begin, int64_t end, const int32_t* valid, float length,
                      float* w) {
   const int64_t experts = args.scores.shape[1], k = args.expert.shape[1], per_device = experts / args.num_devices;

@@ -1,5 +1,5 @@
-// Mixture of experts: gate (recipe/architecture.md §3.2–3.3), balance losses (V2 §2.2.3, V3 eq. 17–20;
-// recipe/training.md §4), the sort of assignments by expert, gather and combine, V3's bias update (eq. 16).
+// Mixture of experts: gate (docs/recipe/architecture.md §3.2–3.3), balance losses (V2 §2.2.3, V3 eq. 17–20;
+// docs/recipe/training.md §4), the sort of assignments by expert, gather and combine, V3's bias update (eq. 16).
 #include <cmath>
 #include <limits>
 
@@ -138,7 +138,7 @@ void route_backward(const Context&, const RouteBackwardArgs& args) {
 
 namespace {
 
-// w of one sequence of T tokens: α_expert f + α_device f' + α_comm f'' (recipe/training.md §4.1).
+// w of one sequence of T tokens: α_expert f + α_device f' + α_comm f'' (docs/recipe/training.md §4.1).
 template <class S> std::vector<S> balance_weights(const BalanceArgs& args, int64_t begin, int64_t end, int64_t T) {
   const int64_t E = args.scores.shape[1], K = args.expert.shape[1], D = args.num_devices, per_device = E / D;
   std::vector<S> tokens_of_expert(static_cast<size_t>(E)), tokens_of_device(static_cast<size_t>(D)),

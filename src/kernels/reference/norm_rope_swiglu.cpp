@@ -1,4 +1,4 @@
-// RMSNorm (Zhang & Sennrich 2019), rotary embedding (Su et al. 2021; recipe/architecture.md §5.1), SwiGLU (Shazeer
+// RMSNorm (Zhang & Sennrich 2019), rotary embedding (Su et al. 2021; docs/recipe/architecture.md §5.1), SwiGLU (Shazeer
 // 2020).
 #include <cmath>
 
