@@ -1,8 +1,8 @@
 // The expert exchange: tokens go to their experts (dispatch) and the results come back and are summed (combine); V3
-// §3.2.2, docs/recipe/parallelism.md §3. In two parts, so that an executor can compute between begin and wait. Gate weights are
-// applied on the expert's side, so combine is a plain sum, dispatch and combine are each other's backward, and the
-// gradient of the gate weights rides on the backward combine. `moe.cpp` knows only this interface; here is also the
-// single-process version. Ranks as threads and MPI come with their own. Test: tests/model/layers_test.cpp.
+// §3.2.2, docs/recipe/parallelism.md §3. In two parts, so that an executor can compute between begin and wait. Gate
+// weights are applied on the expert's side, so combine is a plain sum, dispatch and combine are each other's backward,
+// and the gradient of the gate weights rides on the backward combine. `moe.cpp` knows only this interface; here is also
+// the single-process version. Ranks as threads and MPI come with their own. Test: tests/model/layers_test.cpp.
 #pragma once
 #include <memory>
 

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Damaged and contradictory model folders (safetensors, config.json, the index of shards, tokenizer.json), made from
-# tests/golden/tiny-v3: every verb that reads them refuses with one message and writes nothing. MINKE_SHOW=1 prints the
+# tests/golden/v3: every verb that reads them refuses with one message and writes nothing. MINKE_SHOW=1 prints the
 # messages.
 . "$(dirname "$0")/lib.sh"
 export LC_ALL=C
 
 # A good folder, which every verb accepts.
 mkdir ../good
-cp "$source"/tests/golden/tiny-v3/{config.json,model.safetensors} ../good
+cp "$source"/tests/golden/v3/{config.json,model.safetensors} ../good
 echo 'the whale sings, and the sea is blue: 0123456789' >../text.txt
 $minke tokenizer train ../text.txt --kind characters --out ../good >../out.txt 2>&1 || fail "$(cat ../out.txt)"
-cp "$source/tests/golden/tiny-v3/expected.safetensors" ../tokens.safetensors
+cp "$source/tests/golden/v3/expected.safetensors" ../tokens.safetensors
 fresh() { rm -rf m && cp -r ../good m; }
 inspect="$minke inspect -m m" generate="$minke generate -m m -p the -n 2"
 score="$minke score -m m --tokens ../tokens.safetensors --out scores.safetensors"

@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/rng.h"
 #include "corpus/corpus.h"
+#include "support/shared_files.h"
 
 namespace minke {
 namespace {
@@ -231,12 +232,19 @@ TEST(HeldOut, TailCutsOnceBetweenCharacters) {
   EXPECT_THROW(check_held_out(options), UserError);
 }
 
-TEST(Documents, SharedDataReadsWhereItExists) {
-  const fs::path gsm8k = fs::path(MINKE_SOURCE_DIR) / "../shared/data/gsm8k/train.jsonl";
-  if (!fs::exists(gsm8k)) GTEST_SKIP() << "no shared data here";
+TEST(Documents, QuestionsAndAnswersAreOneDocument) {
   DocumentOptions options;
   options.text_keys = {"question", "answer"};
-  const Strings documents = read({gsm8k.string()}, options);
+  const Folder folder;
+  const std::string own = folder.file(
+      "tasks.jsonl", R"({"question": "Ann has 3 nets and buys 4. How many?", "answer": "3 + 4 = 7\n#### 7"})"
+                     "\n"
+                     R"({"answer": "#### 2", "question": "1 + 1?"})");
+  EXPECT_EQ(read({own}, options),
+            (Strings{"Ann has 3 nets and buys 4. How many?\n3 + 4 = 7\n#### 7", "1 + 1?\n#### 2"}));
+  const auto gsm8k = test::shared_file("data/gsm8k/train.jsonl");
+  if (!gsm8k) return;
+  const Strings documents = read({gsm8k->string()}, options);
   EXPECT_EQ(documents.size(), 7473u);
   EXPECT_TRUE(documents[0].starts_with("Natalia sold clips to 48") && documents[0].ends_with("#### 72"));
 }

@@ -7,6 +7,7 @@
 #include "core/files.h"
 #include "expected/checks.h"
 #include "support/expected.h"
+#include "support/shared_files.h"
 
 namespace minke::testing {
 namespace {
@@ -23,7 +24,7 @@ ExpectedChecks all_checks() {
 }
 
 TEST(Expected, EveryCheckWeHaveCodeForHolds) {
-  const fs::path file = fs::path(MINKE_SOURCE_DIR) / "tests/expected/expected.json";
+  const fs::path file = test::source_file("tests/expected/expected.json");
   const ExpectedChecks::Result result = all_checks().run(read_file(file), file.string());
   for (const std::string& failure : result.failures) ADD_FAILURE() << failure;
   for (const std::string& pattern : result.idle_patterns) ADD_FAILURE() << "no check is named " << pattern;

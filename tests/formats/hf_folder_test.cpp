@@ -13,7 +13,6 @@
 namespace minke {
 namespace {
 
-const fs::path kShared = fs::path(MINKE_SOURCE_DIR) / "../shared";
 
 class HfFolderTest : public ::testing::Test {
  protected:
@@ -187,20 +186,6 @@ TEST_F(HfFolderTest, Fp8BlockScalesWithPartialEdges) {
   }
   write(DType::u8, {2, 3}, exponents);  // plain bytes are no scales
   EXPECT_THROW(HfFolder::open(path_).read_as_f32("w", out.data(), 3), UserError);
-}
-
-TEST_F(HfFolderTest, ReadsThePublishedFp8Folder) {
-  if (!fs::exists(kShared / "goldens/v3-fp8")) GTEST_SKIP() << "no ../shared/goldens";
-  const HfFolder folder = HfFolder::open(kShared / "goldens/v3-fp8");
-  // Random weights of standard deviation near initializer_range 0.02, quantised to amax/448 per block.
-  const TensorInfo& t = folder.at("model.layers.0.self_attn.kv_a_proj_with_mqa.weight");
-  ASSERT_EQ(t.shape, (std::vector<int64_t>{144, 256}));
-  std::vector<float> w(size_t(t.size()));
-  folder.read_as_f32(t.name, w.data());
-  double square = 0;
-  for (float x : w) square += double(x) * double(x);
-  const double deviation = std::sqrt(square / double(w.size()));
-  EXPECT_TRUE(deviation > 0.01 && deviation < 0.2) << deviation;
 }
 
 }  // namespace

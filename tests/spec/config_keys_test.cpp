@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "spec/config.h"
+#include "support/shared_files.h"
 
 namespace minke {
 namespace {
@@ -129,12 +130,10 @@ TEST(ConfigKeys, PublishedKeysAreKnown) {
                                      "use_cache",
                                      "v_head_dim",
                                      "vocab_size"};
-  if (const fs::path goldens = fs::path(MINKE_SOURCE_DIR) / "../shared/goldens"; fs::exists(goldens))
-    for (const auto& folder : fs::directory_iterator(goldens)) {
-      if (!fs::exists(folder.path() / "config.json")) continue;
-      const Json json = parse_json(read_file(folder.path() / "config.json", 1 << 20), "golden");
-      for (const auto& [key, value] : json.items()) published.push_back(key);
-    }
+  for (const fs::path& folder : test::golden_folders()) {
+    const Json json = parse_json(read_file(folder / "config.json", 1 << 20), "golden");
+    for (const auto& [key, value] : json.items()) published.push_back(key);
+  }
   for (const std::string& key : published) EXPECT_NE(is_listed(config_keys(), key), is_ignored(key)) << key;
   const Json written = config_to_json(parse_config(bases()[2].dump(), "x"));
   for (const auto& [key, value] : written.items()) EXPECT_NE(is_listed(config_keys(), key), is_ignored(key)) << key;

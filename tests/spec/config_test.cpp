@@ -6,11 +6,10 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "support/shared_files.h"
 
 namespace minke {
 namespace {
-
-const fs::path kShared = fs::path(MINKE_SOURCE_DIR) / "../shared";
 
 // A complete small DeepSeek-V3 config; tests change single fields of it.
 Json v3() {
@@ -170,19 +169,17 @@ TEST(Config, WritesWhatItReads) {
 }
 
 TEST(Config, ReadsThePublishedFolders) {
-  if (!fs::exists(kShared / "goldens")) GTEST_SKIP() << "no ../shared/goldens";
-  int read = 0;
-  for (const char* name :
-       {"llama", "llama3-rope", "qwen2", "qwen3", "v2", "v2-lite", "v3", "v3-yarn", "v3-mtp", "v3-fp8"}) {
-    const Config c = load_config(kShared / "goldens" / name);
-    EXPECT_EQ(parse(config_to_json(c)), c) << name;
-    ++read;
+  const std::vector<fs::path> folders = test::golden_folders();
+  EXPECT_GE(folders.size(), 12u);
+  for (const fs::path& folder : folders) {
+    const Config c = load_config(folder);
+    EXPECT_EQ(parse(config_to_json(c)), c) << folder;
   }
-  EXPECT_EQ(read, 10);
-  EXPECT_TRUE(load_config(kShared / "goldens/llama").tie_word_embeddings);
-  EXPECT_EQ(load_config(kShared / "goldens/llama3-rope").rope_theta, 500000);
-  EXPECT_EQ(load_config(kShared / "goldens/v3-mtp").num_nextn_predict_layers, 1);
-  EXPECT_EQ(load_config(kShared / "goldens/v3-fp8").fp8_block, 128);
+  const fs::path own = test::source_file("tests/golden");
+  EXPECT_TRUE(load_config(own / "llama").tie_word_embeddings);
+  EXPECT_EQ(load_config(own / "llama3-rope").rope_theta, 500);
+  EXPECT_EQ(load_config(own / "v3-mtp2").num_nextn_predict_layers, 2);
+  EXPECT_EQ(load_config(own / "v3-fp8").fp8_block, 16);
 }
 
 struct Bad {

@@ -8,11 +8,10 @@
 
 #include "core/files.h"
 #include "formats/hf_folder.h"
+#include "support/shared_files.h"
 
 namespace minke {
 namespace {
-
-const fs::path kShared = fs::path(MINKE_SOURCE_DIR) / "../shared";
 
 Config small() {
   return parse_config(R"({"model_type": "deepseek_v3", "vocab_size": 320, "hidden_size": 64, "num_hidden_layers": 2,
@@ -148,12 +147,10 @@ TEST(Parameters, FillTheStoragesExactly) {
 }
 
 TEST(Parameters, AreTheTensorsOfThePublishedFolders) {
-  if (!fs::exists(kShared / "goldens")) GTEST_SKIP() << "no ../shared/goldens";
-  for (const char* name :
-       {"llama", "llama3-rope", "qwen2", "qwen3", "v2", "v2-lite", "v3", "v3-yarn", "v3-mtp", "v3-fp8"}) {
-    const HfFolder folder = HfFolder::open(kShared / "goldens" / name);
+  for (const fs::path& name : test::golden_folders()) {
+    const HfFolder folder = HfFolder::open(name);
     size_t expected = 0, scales = 0;
-    for (const Parameter& p : parameters(load_config(kShared / "goldens" / name))) {
+    for (const Parameter& p : parameters(load_config(name))) {
       const TensorInfo& t = folder.at(p.name);
       EXPECT_EQ(t.shape, p.shape) << name << " " << p.name;
       scales += t.dtype == DType::f8_e4m3;

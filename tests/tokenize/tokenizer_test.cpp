@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "fixtures.h"
+#include "support/shared_files.h"
 #include "tokenize/byte_alphabet.h"
 #include "tokenize/fast_split.h"
 
@@ -16,7 +17,6 @@ namespace minke {
 namespace {
 
 using nlohmann::json;
-const fs::path kShared = fs::path(MINKE_SOURCE_DIR) / ".." / "shared";
 
 TEST(ByteAlphabet, IsGpt2s) {
   EXPECT_EQ(text_of_bytes(" \n\ta!\x7F\xFF\xAD"), "ĠĊĉa!ġÿŃ");
@@ -208,16 +208,9 @@ TEST(StreamDecoder, PassesInvalidBytesOnAndHoldsBackLittle) {
   EXPECT_EQ(skipping.push(0), "");
 }
 
-// 300 texts with the ids of the Hugging Face library and DeepSeek-V3's published file.
-TEST(Tokenizer, DeepSeekV3Goldens) {
-  const fs::path golden = kShared / "goldens" / "tokenizer-deepseek-v3.jsonl",
-                 folder = kShared / "data" / "tokenizer-deepseek-v3";
-  if (!fs::exists(golden) || !fs::exists(folder)) GTEST_SKIP() << "needs ../shared";
-  const Tokenizer t = Tokenizer::load(folder);
+// Texts with the ids of the Hugging Face library.
+void expect_golden_ids(const Tokenizer& t, const fs::path& golden, size_t count) {
   EXPECT_EQ(t.pretokenizer_name(), "deepseek_v3");
-  EXPECT_EQ(t.vocab_size(), 129280);
-  EXPECT_EQ(t.bos_id(), 0);
-  EXPECT_EQ(t.eos_id(), 1);
   std::ifstream lines(golden);
   size_t cases = 0;
   for (std::string line; std::getline(lines, line); ++cases) {
@@ -227,7 +220,22 @@ TEST(Tokenizer, DeepSeekV3Goldens) {
     ASSERT_EQ(ids, one["ids"].get<std::vector<int32_t>>()) << line;
     ASSERT_EQ(t.decode(ids), text);
   }
-  EXPECT_EQ(cases, 300u);
+  EXPECT_EQ(cases, count);
+}
+
+// A small tokenizer of ours with DeepSeek-V3's pre-tokenizer (tools/make_tokenizer_golden.py), and the published one.
+TEST(Tokenizer, DeepSeekV3Goldens) {
+  const fs::path own = test::source_file("tests/golden/tokenizer-deepseek-v3");
+  const Tokenizer small = Tokenizer::load(own);
+  EXPECT_EQ(small.vocab_size(), 705);
+  expect_golden_ids(small, own / "cases.jsonl", 200);
+  const auto folder = test::shared_file("data/tokenizer-deepseek-v3");
+  if (!folder) return;
+  const Tokenizer published = Tokenizer::load(*folder);
+  EXPECT_EQ(published.vocab_size(), 129280);
+  EXPECT_EQ(published.bos_id(), 0);
+  EXPECT_EQ(published.eos_id(), 1);
+  expect_golden_ids(published, test::shared_file("goldens/tokenizer-deepseek-v3.jsonl").value(), 300);
 }
 
 }  // namespace

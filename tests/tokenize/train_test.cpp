@@ -4,9 +4,12 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "fixtures.h"
+#include "support/shared_files.h"
 #include "tokenize/learn_merges.h"
 
 namespace minke {
@@ -155,13 +158,16 @@ TEST(Train, CharactersAreTokens) {
   EXPECT_EQ(with.eos_id(), 1);
 }
 
-TEST(Train, TinyShakespeareHas65Characters) {
-  const fs::path file = fs::path(MINKE_SOURCE_DIR) / ".." / "shared" / "data" / "tinyshakespeare" / "input.txt";
-  if (!fs::exists(file)) GTEST_SKIP() << "needs ../shared";
-  const std::string text = read_file(file);
+TEST(Train, OneTokenForEveryCharacterOfAText) {
+  std::string text = "The whale, and the sea.\nSo much for 1 of 64!\n";
+  int64_t characters = int64_t(std::set<char>(text.begin(), text.end()).size());
+  if (const auto shared = test::shared_file("data/tinyshakespeare/input.txt")) {
+    text = read_file(*shared);
+    characters = 65;
+  }
   const std::string_view views[] = {text};
-  const Tokenizer t = train_bpe(views, {.vocab_size = 65, .pretokenizer = "characters", .special_tokens = {}});
-  EXPECT_EQ(t.vocab_size(), 65);
+  const Tokenizer t = train_bpe(views, {.vocab_size = characters, .pretokenizer = "characters", .special_tokens = {}});
+  EXPECT_EQ(t.vocab_size(), characters);
   EXPECT_EQ(t.encode(text).size(), text.size());
 }
 
