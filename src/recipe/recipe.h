@@ -37,6 +37,9 @@ struct Recipe {
     int64_t sequence_length = 256, batch_size = 16, micro_batch_size = 0;
     std::string precision = "bf16";
     uint64_t seed = 1;
+    std::string schedule = "cosine";  // V3; "step": V1, V2
+    std::vector<double> drops{0.8, 0.9};
+    double drop_factor = 0.316;
     double lr = 1e-3, warmup = 0.02, decay_begin = 0.5, decay_end = 1.0, low_ratio = 0.1, last_begin = 1.0,
            last_ratio = 0.1;
     double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.1, clip = 1.0;

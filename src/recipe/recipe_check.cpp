@@ -36,6 +36,7 @@ void check_choices(const Recipe& r, const Places& places) {
   one_of("data.held_out", r.data.held_out, {"documents", "tail"});
   one_of("data.packing", r.data.packing, {"concatenate", "best-fit"});
   one_of("train.precision", r.train.precision, {"bf16", "f32"});
+  one_of("train.schedule", r.train.schedule, {"cosine", "step"});
   one_of("train.moments", r.train.moments, {"f32", "bf16"});
   for (const std::string& part : r.train.recompute) one_of("train.recompute", part, {"attention", "ffn"});
   one_of("balance.loss", r.balance.loss, {"sequence", "batch", "expert", "none"});
@@ -101,6 +102,16 @@ void check_train(const Recipe& r, const Places& places) {
   if (t.decay_end < t.decay_begin)
     user_error("{}: train.decay_end {} is before train.decay_begin {}",
                places.of({"train.decay_end", "train.decay_begin"}), t.decay_end, t.decay_begin);
+  const std::string drops = places.of({"train.drops", "train.schedule"});
+  if (t.schedule == "step" && t.drops.empty())
+    user_error("{}: train.schedule = \"step\" needs train.drops, such as [0.8, 0.9]", drops);
+  double before = 0;
+  for (double at : t.drops) {
+    if (!(at > before && at <= 1))
+      user_error("{}: train.drops has {}: they are shares of the run, which rise and lie above 0 and at most at 1",
+                 drops, at);
+    before = at;
+  }
 }
 
 void check_long_context(const Recipe& r, const Places& places) {

@@ -36,6 +36,13 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
   f("train.seed", r.train.seed, "seed of everything random", count0);
   f("train.lr", r.train.lr, "peak learning rate", positive);
   f("train.warmup", r.train.warmup, "share of the run with linear warm-up", share);
+  f("train.schedule", r.train.schedule,
+    "after the warm-up: \"cosine\" (V3: constant, cosine, constant), or \"step\" (V1, V2: a drop at each of "
+    "train.drops)",
+    any);
+  f("train.drops", r.train.drops, "shares of the run at which \"step\" lowers the rate (V1: 0.8, 0.9; V2: 0.6, 0.9)",
+    any);
+  f("train.drop_factor", r.train.drop_factor, "what each drop multiplies it by", Range{1e-300, 1});
   f("train.decay_begin", r.train.decay_begin, "share of the run at which the cosine decay begins (V3: 0.676)", share);
   f("train.decay_end", r.train.decay_end, "… and at which it ends (V3: 0.966)", share);
   f("train.low_ratio", r.train.low_ratio, "learning rate after the decay, relative to the peak", share);
@@ -52,7 +59,8 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
     Range{0, 0.9});
   f("train.initializer_range", r.train.initializer_range, "standard deviation of the initial matrices (V3: 0.006)",
     positive);
-  f("train.mtp_weight", r.train.mtp_weight, "weight λ of the MTP loss until the decay of the learning rate begins",
+  f("train.mtp_weight", r.train.mtp_weight,
+    "weight λ of the MTP loss until the decay of the learning rate begins (\"step\": until the first drop)",
     not_negative);
   f("train.mtp_weight_late", r.train.mtp_weight_late, "… and from then on", not_negative);
   f("train.batch_start", r.train.batch_start, "sequences per step at the start of the batch ramp; 0: no ramp", count0);
@@ -69,8 +77,8 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
   f("train.max_rollbacks", r.train.max_rollbacks, "how often to go back to the last checkpoint if spikes continue",
     Range{0, 1000});
   f("train.dense", r.train.dense, "train a dense model with as many parameters as [model] has active", any);
-  f("balance.bias_speed", r.balance.bias_speed, "γ of the loss-free balancing; it is 0 after train.decay_end",
-    not_negative);
+  f("balance.bias_speed", r.balance.bias_speed,
+    "γ of the loss-free balancing; it is 0 after train.decay_end (\"step\": after the last drop)", not_negative);
   f("balance.loss", r.balance.loss,
     "\"sequence\" (V3 eq. 17), \"batch\" (the same over a micro-batch), \"expert\" (V1, V2) or \"none\"", any);
   f("balance.alpha", r.balance.alpha, "α of that loss (V3: 0.0001; V2: 0.003)", not_negative);

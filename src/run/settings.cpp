@@ -52,6 +52,11 @@ TrainSettings train_settings(const Recipe& r, const Phase& phase) {
           .low = t.lr * t.low_ratio,
           .last_begin = t.last_begin * n,
           .last = t.lr * t.last_ratio};
+  if (t.schedule == "step") {
+    for (double at : t.drops) s.lr.drops.push_back({at * n, t.drop_factor});
+    s.lr.decay_begin = s.lr.drops.front().at;
+    s.lr.decay_end = s.lr.drops.back().at;
+  }
   // Constant; decay points in the past, so what follows the decay (MTP weight, bias speed) is as it is after it.
   if (phase.lr > 0) s.lr = {.peak = phase.lr, .warmup_steps = 0, .low = phase.lr, .last_begin = INFINITY};
   s.adamw = {.beta1 = t.beta1,

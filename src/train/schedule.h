@@ -17,7 +17,8 @@ struct LrSchedule {
   double low = 0;
   // From here on `last`.
   double last_begin = 0, last = 0;
-  // The step schedule: at each point the rate is multiplied; used instead of the cosine when not empty.
+  // The step schedule: at each point the rate is multiplied; used instead of the cosine when not empty. The decay, for
+  // what follows it below, is then from the first to the last.
   struct Drop {
     double at, factor;
   };

@@ -13,7 +13,6 @@
 namespace minke {
 namespace {
 
-
 class HfFolderTest : public ::testing::Test {
  protected:
   fs::path path_ = fs::temp_directory_path() / ("minke-hf-" + std::to_string(::getpid()));

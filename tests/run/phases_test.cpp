@@ -49,6 +49,27 @@ TEST(Phases, FollowEachOther) {
   EXPECT_EQ(again[1].lr, 1e-4);
 }
 
+TEST(Phases, StepScheduleDropsAtSharesOfTheRun) {
+  Recipe r = parse_recipe(kRecipe, "r.toml",
+                          {"train.schedule=\"step\"", "train.drops=[0.6, 0.9]", "train.warmup=0.1",
+                           "train.drop_factor=0.25", "balance.bias_speed=0.5"});
+  const auto phases = plan_phases(r);
+  const TrainSettings s = train_settings(r, phases[0]);
+  const double n = phases[0].tokens;
+  EXPECT_EQ(learning_rate(s.lr, 4, 0), 5e-3);  // the fifth of ten steps of warm-up
+  EXPECT_EQ(learning_rate(s.lr, 50, 0.59 * n), 1e-2);
+  EXPECT_EQ(learning_rate(s.lr, 60, 0.6 * n), 2.5e-3);
+  EXPECT_EQ(learning_rate(s.lr, 95, 0.95 * n), 6.25e-4);
+  EXPECT_EQ(mtp_weight(s.mtp, s.lr, 0.59 * n), 0.3);
+  EXPECT_EQ(mtp_weight(s.mtp, s.lr, 0.61 * n), 0.1);
+  EXPECT_EQ(bias_speed(s.bias_speed, s.lr, 0.89 * n), 0.5);
+  EXPECT_EQ(bias_speed(s.bias_speed, s.lr, 0.9 * n), 0);
+  EXPECT_EQ(learning_rate(train_settings(r, phases[1]).lr, 100, n), 1e-4);  // constant in a long-context phase
+  r.train.schedule = "cosine";
+  EXPECT_EQ(learning_rate(train_settings(r, phases[0]).lr, 50, 0.49 * n), 1e-2);
+  EXPECT_LT(learning_rate(train_settings(r, phases[0]).lr, 60, 0.6 * n), 1e-2);
+}
+
 TEST(Phases, TokensOfTheLargestRunAreCounted) {
   Recipe r = parse_recipe(kRecipe, "r.toml");
   r.long_context = {{.steps = 1'000'000'000, .sequence_length = 10'000'000, .batch_size = 1'000'000, .lr = 1}};
