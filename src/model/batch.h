@@ -1,6 +1,6 @@
 // Batch: the tokens of one micro-batch as the layers see them, on the device: ids, targets, positions, sequence bounds
 // and, for each MTP depth k, the same shortened by k tokens a sequence. BatchBuffers owns the memory and is filled again
-// for every micro-batch. Test: tests/model/model_test.cpp.
+// for every micro-batch. TokenBatch is what it is filled from, on the host. Test: tests/model/model_test.cpp.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -9,6 +9,14 @@
 #include "kernels/backend.h"
 
 namespace minke {
+
+// Host tokens of B sequences of T inputs, row-major; target −1 = none.
+struct TokenBatch {
+  int64_t num_sequences = 0, sequence_length = 0;
+  std::vector<int32_t> tokens, targets;  // [B,T]
+  std::vector<int32_t> document_start;   // [B,T] or empty: no cross-document mask
+  std::vector<int32_t> num_valid;        // [B] tokens of a sequence before its padding, or empty: no padding
+};
 
 // The balance loss a training step adds (docs/recipe/training.md §4); all zero = none.
 struct BalanceTerms {

@@ -11,14 +11,6 @@
 
 namespace minke {
 
-// Host tokens of B sequences of T inputs, row-major; target −1 = none.
-struct TokenBatch {
-  int64_t num_sequences = 0, sequence_length = 0;
-  std::vector<int32_t> tokens, targets;  // [B,T]
-  std::vector<int32_t> document_start;   // [B,T] or empty: no cross-document mask
-  std::vector<int32_t> num_valid;        // [B] tokens of a sequence before its padding, or empty: no padding
-};
-
 struct StepSettings {
   double mtp_weight = 0;  // λ; shared evenly by the modules
   BalanceTerms balance;   // alphas 0 = none
