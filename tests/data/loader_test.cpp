@@ -72,6 +72,30 @@ TEST(Loader, BatchIsAPureFunctionOfThePosition) {
   EXPECT_EQ(loader.batch({0, 0}, 0).tokens.size(), 0u);
 }
 
+// The same text in an order of its own for each seed and each epoch, and the same again for the same seed.
+TEST(Loader, TheSeedDecidesTheOrder) {
+  const Tokens data(0, 50, 13);
+  for (PackingMode mode : {PackingMode::concatenate, PackingMode::best_fit}) {
+    PackingOptions options = options_for(12);  // T + 1 = a document
+    options.packing = mode;
+    std::vector<std::vector<int32_t>> orders;  // which documents the sequences of an epoch begin with
+    for (uint64_t seed : {5, 6, 5}) {
+      options.seed = seed;
+      const Loader loader({{&data.set, 1}}, options, 0);
+      for (uint64_t epoch : {0, 1}) {
+        const SequenceBatch batch = loader.batch({epoch, 0}, int64_t(loader.sequences_in_epoch(epoch)));
+        std::vector<int32_t> order;
+        for (int64_t b = 0; b < batch.batch_size; ++b) order.push_back(batch.tokens[size_t(b * 13)] / 13);
+        orders.push_back(order);
+      }
+    }
+    EXPECT_EQ(orders[4], orders[0]);
+    EXPECT_EQ(orders[5], orders[1]);
+    for (size_t i = 0; i < 4; ++i)
+      for (size_t j = i + 1; j < 4; ++j) EXPECT_NE(orders[i], orders[j]) << i << " " << j;
+  }
+}
+
 TEST(Loader, SeveralThreadsSeeTheSame) {
   const Tokens data(0, 200, 9);
   const Loader loader({{&data.set, 1}}, options_for(8), 0);

@@ -166,6 +166,89 @@ TEST(Trainer, DropoutIsOfTheStep) {
   EXPECT_EQ(run.trainer.step(run.ctx, {&batch, 1}).loss, first.loss);
 }
 
+// The balance losses too: per sequence it does not matter where the batch is cut.
+TEST(Trainer, BalanceOfMicroBatchesAddsUp) {
+  TinyRun whole(reference_kernels(), 1, Precision::f32()), cut(reference_kernels(), 1, Precision::f32());
+  TrainSettings s = settings();
+  s.balance = {.alpha_expert = 3};
+  whole.trainer.set_settings(s), cut.trainer.set_settings(s);
+  const TokenBatch all = rule_batch(3, 4, 12, 23);
+  std::vector<TokenBatch> quarters(4, {.num_sequences = 1, .sequence_length = 12});
+  for (size_t q = 0; q < 4; ++q) {
+    quarters[q].tokens.assign(all.tokens.begin() + long(q) * 12, all.tokens.begin() + long(q + 1) * 12);
+    quarters[q].targets.assign(all.targets.begin() + long(q) * 12, all.targets.begin() + long(q + 1) * 12);
+  }
+  const StepReport a = whole.trainer.step(whole.ctx, {&all, 1}), b = cut.trainer.step(cut.ctx, quarters);
+  EXPECT_NEAR(a.balance_loss, b.balance_loss, 1e-5);  // of order 10
+  EXPECT_GT(a.balance_loss, 3);
+  EXPECT_NEAR(a.grad_norm, b.grad_norm, 1e-5 * a.grad_norm);
+  const std::vector<float> x = whole.all_weights(), y = cut.all_weights();
+  ASSERT_EQ(x.size(), y.size());
+  for (size_t i = 0; i < x.size(); ++i)
+    ASSERT_NEAR(x[i], y[i], 1e-4) << i;  // Adam's first step is ±lr where g is not tiny
+}
+
+// Every gate's bias moves by γ towards the experts that had too few tokens, the MTP module's too (V3 §2.1.2); the counters
+// begin anew.
+TEST(Trainer, EveryBiasFollowsTheLoad) {
+  TinyRun run(reference_kernels(), 1, Precision::f32());
+  const auto biases = [&] {
+    std::vector<std::vector<float>> all;
+    for (const auto& [layer, moe] : run.model.moe_layers()) {
+      const Operand bias = moe->router().bias()->master();
+      all.emplace_back(size_t(bias.size()));
+      run.ctx.kernels().download(run.ctx, {.device = bias, .host = all.back().data()});
+    }
+    return all;
+  };
+  for (int step = 0; step < 3; ++step) {
+    const auto before = biases();
+    const StepReport report = run.step(step);
+    const auto after = biases();
+    ASSERT_EQ(report.load.size(), 3u);
+    EXPECT_EQ(report.load[2].layer, 3);  // the module's
+    for (size_t l = 0; l < 3; ++l) {
+      const std::vector<int32_t>& load = report.load[l].tokens;
+      const double mean = double(std::accumulate(load.begin(), load.end(), 0)) / double(load.size());
+      for (size_t e = 0; e < load.size(); ++e) {
+        const double sign = load[e] < mean ? 1 : load[e] > mean ? -1 : 0;
+        EXPECT_FLOAT_EQ(after[l][e], float(before[l][e] + 0.01 * sign)) << "layer " << l << " expert " << e;
+      }
+    }
+  }
+}
+
+// The rate by steps while it warms up and then by tokens; the MTP weight drops where the decay begins, and the biases are
+// frozen where it ends.
+TEST(Trainer, TheScheduleFollowsStepsAndTokens) {
+  TinyRun run(reference_kernels(), 1, Precision::f32());
+  TrainSettings s = settings();
+  s.lr = {.peak = 0.01,
+          .warmup_steps = 2,
+          .decay_begin = 3 * 48,
+          .decay_end = 5 * 48,
+          .low = 0.002,
+          .last_begin = 6 * 48,
+          .last = 0.001};
+  s.mtp = {.early = 0.3, .late = 0};
+  run.trainer.set_settings(s);
+  const double expected[] = {0.005, 0.01, 0.01, 0.01, 0.006, 0.002, 0.001, 0.001};
+  for (int step = 0; step < 8; ++step) {
+    const Operand o = run.model.moe_layers()[0].second->router().bias()->master();
+    std::vector<float> before(size_t(o.size())), after = before;
+    run.ctx.kernels().download(run.ctx, {.device = o, .host = before.data()});
+    const StepReport report = run.step(step);
+    run.ctx.kernels().download(run.ctx, {.device = o, .host = after.data()});
+    EXPECT_NEAR(report.lr, expected[step], 1e-12) << step;
+    EXPECT_EQ(report.mtp_loss.size(), step < 3 ? 1u : 0u) << step;  // without weight it is not computed
+    EXPECT_EQ(report.load.size(), 3u);
+    EXPECT_EQ(before == after, step >= 5) << step;
+    EXPECT_EQ(report.tokens, 48);
+    EXPECT_EQ(run.trainer.tokens_done(), 48 * (step + 1));
+    EXPECT_EQ(run.trainer.steps_done(), step + 1);
+  }
+}
+
 // A gradient that is not finite changes nothing but the step counter.
 TEST(Trainer, SkipsAStepWithoutAFiniteGradient) {
   TinyRun run(reference_backend(), 1, Precision::f32());
