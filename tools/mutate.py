@@ -79,9 +79,8 @@ class Planted:
     def make(self):
         files = sources(self.root, self.args.files)
         copy_tree(self.root, self.tree)
-        all_faults = []
-        for name in files:
-            all_faults += mutate_faults.find_faults(name, (self.root / name).read_text())
+        self.texts = {name: (self.tree / name).read_text() for name in files}
+        all_faults = [f for name in files for f in mutate_faults.find_faults(name, self.texts[name])]
         rng = random.Random(self.args.seed)
         queue = sample(all_faults, rng) if self.args.sample else all_faults
         if len(queue) > 60000:
@@ -98,7 +97,7 @@ class Planted:
                        check=True, stdout=subprocess.DEVNULL)
         unchecked = set(files)
         for attempt in range(ROUNDS):
-            self.plant(files)
+            self.plant()
             bad = self.check(unchecked)
             if not bad:
                 break
@@ -120,12 +119,11 @@ class Planted:
                 die("the copy does not build, and not because of a fault")
             self.left_out += [f for f in self.faults if f.number in bad]
             self.faults = [f for f in self.faults if f.number not in bad]
-            self.plant(files)
+            self.plant()
         die("the copy does not build")
 
-    def plant(self, files):
-        for name in files:
-            text = (self.root / name).read_text()
+    def plant(self):
+        for name, text in self.texts.items():
             mine = [f for f in self.faults if f.file == name]
             planted = mutate_faults.plant(text, mine) if mine else text
             if (self.tree / name).read_text() != planted:
@@ -150,7 +148,8 @@ class Planted:
         return set().union(*(self.complained_about(o) for o in outputs if "error" in o)) if outputs else set()
 
     def compile(self):
-        done = subprocess.run(["cmake", "--build", self.build, "-j", str(self.args.jobs), "--", "-k", "0"], text=True,
+        done = subprocess.run(["cmake", "--build", self.build, "-j", str(self.args.jobs),
+                               *(["--target", *self.args.target] if self.args.target else []), "--", "-k", "0"], text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         return None if done.returncode == 0 else done.stdout
 
@@ -321,6 +320,7 @@ def main():
     parser.add_argument("--list", action="store_true", help="only print the faults")
     parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent,
                         help="the tree, with a CMakeLists.txt (default: this one)")
+    parser.add_argument("--target", nargs="+", default=[], help="build only these targets, and so have only their tests")
     parser.add_argument("--cmake", action="append", default=[], help="an option for cmake, as --cmake=-DX=Y")
     args = parser.parse_args()
     root = args.root.resolve()
