@@ -89,25 +89,24 @@ class Planted:
             fault.number = number
         wanted = min(self.args.sample or len(queue), len(queue))
         print(f"{len(all_faults)} faults in {len(files)} files; {wanted} taken", flush=True)
-        self.faults, queue = queue[:wanted], queue[wanted:]
         if self.args.list:
+            self.faults = queue[:wanted]
             return
         subprocess.run(["cmake", "-S", self.tree, "-B", self.build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
                         "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", *self.args.cmake],
                        check=True, stdout=subprocess.DEVNULL)
-        unchecked = set(files)
-        for attempt in range(ROUNDS):
+        # More than asked for, as some do not compile; what the compiler overlooks beside other errors, the build finds.
+        good = []
+        while len(good) < wanted and queue:
+            more = 2 * (wanted - len(good))
+            taken, queue = queue[:more], queue[more:]
+            self.faults = good + taken
             self.plant()
-            bad = self.check(unchecked)
-            if not bad:
-                break
-            unchecked = {f.file for f in self.faults if f.number in bad}
+            bad = self.check({f.file for f in taken})
             self.left_out += [f for f in self.faults if f.number in bad]
-            self.faults = [f for f in self.faults if f.number not in bad]
-            # Those that do not compile are replaced while there is time to see whether the others do.
-            more = wanted - len(self.faults) if attempt < ROUNDS - 4 else 0
-            unchecked |= {f.file for f in queue[:more]}
-            self.faults, queue = self.faults + queue[:more], queue[more:]
+            good = [f for f in self.faults if f.number not in bad]
+        self.faults = good[:wanted]
+        self.plant()
         print(f"{len(self.faults)} compile one by one; building them together", flush=True)
         for attempt in range(ROUNDS):
             output = self.compile()

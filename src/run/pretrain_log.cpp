@@ -4,7 +4,6 @@
 #include <ctime>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <numbers>
 
 #include "eval/choices.h"
 #include "eval/needle.h"
@@ -49,32 +48,15 @@ void PretrainRun::check_log() const {
   }
 }
 
-Evaluation PretrainRun::evaluate(bool last) {
-  const int64_t max_tokens = last ? std::numeric_limits<int64_t>::max() : recipe_.log.eval_tokens;
-  Evaluation e;
-  if (data_.held_out.num_tokens() == 0) return e;
-  const int64_t t = phase().sequence_length;
-  const EvalWindows windows(data_.held_out, t, std::max<int32_t>(data_.eos, 0));
-  double nats = 0;
-  uint64_t bytes = 0;
-  for (uint64_t w = 0; w < windows.num_windows() && e.tokens < max_tokens && !(last && stop_is_requested());) {
-    TokenBatch batch{.sequence_length = t};
-    for (; w < windows.num_windows() && batch.num_sequences < phase().micro_batch_size; ++w, ++batch.num_sequences) {
-      const EvalWindows::Window window = windows.window(w);
-      batch.tokens.insert(batch.tokens.end(), window.tokens.begin(), window.tokens.begin() + t);
-      for (int64_t i = 1; i <= t; ++i) batch.targets.push_back(i <= window.num_targets ? window.tokens[i] : -1);
-      if (recipe_.data.mask_documents)
-        batch.document_start.insert(batch.document_start.end(), window.document_start.begin(),
-                                    window.document_start.end());
-      bytes += window.text_bytes;
-    }
-    const LossSums sums = trainer_->losses(ctx(), batch, false);
-    nats += sums.nats[0];
-    e.tokens += sums.targets[0];
-  }
-  e.nats_per_token = nats / double(e.tokens);
-  e.bits_per_byte = nats / std::numbers::ln2 / double(std::max<uint64_t>(bytes, 1));
-  return e;
+HeldOutScore PretrainRun::evaluate(bool last) {
+  HeldOutSettings settings{.sequence_length = phase().sequence_length,
+                           .batch_size = phase().micro_batch_size,
+                           .mask_documents = recipe_.data.mask_documents,
+                           .start_token = std::max<int32_t>(data_.eos, 0)};
+  if (last) settings.stop = stop_is_requested;
+  else settings.max_tokens = recipe_.log.eval_tokens;
+  return score_held_out(data_.held_out, settings,
+                        [this](const TokenBatch& batch) { return trainer_->losses(ctx(), batch, false).nats[0]; });
 }
 
 void PretrainRun::log_step(const StepReport& r, double seconds) {
@@ -167,8 +149,8 @@ void PretrainRun::evaluate_if_due() {
 }
 
 bool PretrainRun::log_evaluation(bool last) {
-  const Evaluation e = evaluate(last);
-  Evaluation average;
+  const HeldOutScore e = evaluate(last);
+  HeldOutScore average;
   if (e.tokens > 0 && recipe_.train.ema_decay > 0) trainer_->with_average(ctx(), [&] { average = evaluate(last); });
   if (last && stop_is_requested()) return false;
   const int64_t step = trainer_->steps_done();

@@ -2,13 +2,14 @@
 // TensorBoard (events.out.tfevents.…), report.html (made again at each evaluation), checkpoints/step-N (Hugging Face
 // folders that also hold train/, the resumable state), latest, a link to the newest, and skipped/ with what was wrong
 // where a step was skipped. Puts together what the layers offer; the order of things is in PretrainRun::run.
-// Test: tests/app/pretrain_test.sh.
+// Test: tests/run/pretrain_run_test.cpp, tests/app/pretrain_test.sh.
 #pragma once
 #include <filesystem>
 #include <optional>
 
 #include "data/loader.h"
 #include "data/tokenize_data.h"
+#include "eval/held_out.h"
 #include "report/console.h"
 #include "report/recorder.h"
 #include "run/run_folder.h"
@@ -24,11 +25,6 @@ Tokenizer prepare_tokenizer(const Recipe& recipe, const RunFolder& run, int thre
 // begun reads its shards and never looks at the texts again: they may have changed, or be gone.
 Mixture prepare_data(const Recipe& recipe, const Tokenizer& tokenizer, const RunFolder& run, int threads,
                      Console& console);
-
-struct Evaluation {
-  double nats_per_token = 0, bits_per_byte = 0;
-  int64_t tokens = 0;
-};
 
 // What a run computes with.
 struct RunMachine {
@@ -68,7 +64,7 @@ class PretrainRun {
   // What [log] asks for can be done with this tokenizer and these lengths: said now, not at the first evaluation.
   void check_log() const;
   // On log.eval_tokens of the held-out text; the last one on all of it, or until a signal.
-  Evaluation evaluate(bool last);
+  HeldOutScore evaluate(bool last);
   void log_start();
   void log_step(const StepReport& report, double seconds);
   void log_load(const StepReport& report);

@@ -56,7 +56,7 @@ TEST_F(HeldOut, EveryTokenCountsOnceAndPaddingNever) {
   EXPECT_EQ(batches[0].targets, (Ids{5, 6, 7, 8, 9, 1, 2, 3}));
   EXPECT_TRUE(batches[0].document_start.empty());
   EXPECT_EQ(batches[1].num_sequences, 1);
-  EXPECT_EQ(batches[1].tokens, (Ids{3, 50, 50, 50}));
+  EXPECT_EQ(batches[1].tokens, (Ids{3, 4, 50, 50}));
   EXPECT_EQ(batches[1].targets, (Ids{4, -1, -1, -1}));
 }
 
@@ -85,7 +85,7 @@ TEST_F(HeldOut, DocumentsAreMaskedIfAsked) {
   score({.batch_size = 2, .mask_documents = true});
   ASSERT_EQ(batches.size(), 2u);
   EXPECT_EQ(batches[0].document_start, (Ids{0, 1, 1, 1, 0, 0, 2, 2}));
-  EXPECT_EQ(batches[1].document_start, (Ids{0, 1, 2, 3}));
+  EXPECT_EQ(batches[1].document_start, (Ids{0, 0, 2, 3}));
 }
 
 TEST_F(HeldOut, StopsBetweenBatches) {
