@@ -27,6 +27,7 @@ import time
 
 import mutate_faults
 
+MEMORY = 4 << 30  # bytes a test may take
 ROUNDS = 15  # until every fault that is left compiles
 
 
@@ -184,18 +185,39 @@ def limits(cpu_seconds):
     return set_them
 
 
-def kill_tree(pid):
-    """The process and its children, found before any of them goes."""
+def processes(pid):
+    """The process and all below it."""
     try:
         children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         children = []
-    for child in children:
-        kill_tree(int(child))
+    return [pid] + [p for child in children for p in processes(int(child))]
+
+
+def memory_of(pid):
     try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+        return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
+
+
+def wait_for(process, seconds, most_memory):
+    """The exit code; None if it took too long or too much and was killed."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            running = processes(process.pid)
+            if time.monotonic() < end and sum(map(memory_of, running)) < most_memory:
+                continue
+            for pid in running:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            process.wait()
+            return None
 
 
 class Runner:
@@ -227,19 +249,14 @@ class Runner:
         process = subprocess.Popen(test.command, cwd=test.folder if os.path.isdir(test.folder) else self.planted.build,
                                    env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL, preexec_fn=limits(20 + slack * test.seconds))
-        try:
-            code = process.wait(300 + 3 * slack * test.seconds)
-            ended = "passed" if code == 0 or code == test.skip_code else "failed"
-            if test.will_fail:
-                ended = "passed" if ended == "failed" else "failed"
-            if code == -signal.SIGXCPU or code == -signal.SIGKILL or code == 128 + signal.SIGXCPU:
-                ended = "too slow"
-            elif code < 0:
-                ended = "crashed"
-        except subprocess.TimeoutExpired:
-            kill_tree(process.pid)
-            process.wait()
-            ended = "too slow"
+        code = wait_for(process, 300 + 3 * slack * test.seconds, MEMORY)
+        ended = "passed" if code == 0 or code == test.skip_code else "failed"
+        if test.will_fail:
+            ended = "passed" if ended == "failed" else "failed"
+        if code in (None, -signal.SIGXCPU, -signal.SIGKILL, 128 + signal.SIGXCPU):
+            ended = "too slow or too large"
+        elif code < 0:
+            ended = "crashed"
         seconds = time.monotonic() - begin
         seen = reached.read_bytes() if number < 0 else b""
         reached.unlink(missing_ok=True)
