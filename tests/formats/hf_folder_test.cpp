@@ -91,7 +91,8 @@ TEST_F(HfFolderTest, RefusesHostileIndexes) {
       {R"({"weight_map": {"t0": 3}})", "not the name of a file"},
       {R"({"weight_map": {"t0": ["m.safetensors"]}})", "not the name of a file"},
       {R"({"weight_map": {"t0": "m.safetensors", "t0": "m.safetensors"}})", "twice"},
-      {R"({"weight_map": {"t0": "m.safetensors", "t1": "m.safetensors"}})", "t1 in m.safetensors, but it is in none"},
+      {R"({"weight_map": {"t0": "m.safetensors", "t1": "m.safetensors"}})",
+       "t1 is in m.safetensors, but it is in none"},
       {R"({"weight_map": ["m.safetensors"]})", "weight_map is a list"},
       {R"({"weight_map": {"t0": "m.safetensors", "t1": "n.safetensors"}})", "t0 is also in"},
       {R"({"weight_map": {}})", "names no file"},
@@ -114,9 +115,9 @@ TEST_F(HfFolderTest, RefusesHostileIndexes) {
   other.name = "other";
   write_safetensors(path_ / "n.safetensors", std::vector{other});
   write_index(R"({"weight_map": {"t0": "m.safetensors", "other": "m.safetensors", "more": "n.safetensors"}})");
-  EXPECT_NE(message().find("more in n.safetensors, but it is in none of the files"), std::string::npos) << message();
+  EXPECT_NE(message().find("more is in n.safetensors, but it is in none of the files"), std::string::npos) << message();
   write_index(R"({"weight_map": {"t0": "n.safetensors", "other": "n.safetensors", "t0 ": "m.safetensors"}})");
-  EXPECT_NE(message().find("t0 in n.safetensors, but it is in"), std::string::npos) << message();
+  EXPECT_NE(message().find("t0 is in n.safetensors, but it is in"), std::string::npos) << message();
 }
 
 TEST_F(HfFolderTest, ConvertsEveryFloatType) {

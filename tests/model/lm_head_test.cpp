@@ -19,7 +19,7 @@ constexpr int64_t kVocab = 32768, kWidth = 12, kRows = 150;
 constexpr double kScale = 0.25;
 
 struct HeadRig {
-  TestContext ctx{cpu_kernels()};
+  TestContext ctx{cpu_backend()};
   Model model;
   Weight* weight;
   Buffer h{ctx, DType::f32, {kRows, kWidth}}, target{ctx, DType::i32, {kRows}}, loss{ctx, DType::f32, {kRows}},
@@ -35,7 +35,7 @@ struct HeadRig {
   HeadRig() : model(ctx, config(), Precision::f32(), 16), weight(model.weights().get("lm_head")) {
     model.weights().initialise(ctx, 0.4);
     weight->with_gradient(ctx);
-    ctx.kernels().fill(ctx, {.dst = weight->grad(), .value = 0});
+    ctx.backend().fill(ctx, {.dst = weight->grad(), .value = 0});
     const RngKey key = RngKey{3}.at("rows");
     for (int64_t i = 0; i < kRows * kWidth; ++i) rows.push_back(double(float(2 * key.uniform(uint64_t(i)) - 1)));
     for (int32_t t : random_tokens(4, kRows, kVocab)) targets.push_back(t);
@@ -46,7 +46,7 @@ struct HeadRig {
   }
   Values download(const Operand& o) const {
     std::vector<float> host(size_t(o.size()));
-    ctx.kernels().download(ctx, {.device = o, .host = host.data()});
+    ctx.backend().download(ctx, {.device = o, .host = host.data()});
     return Values(host.begin(), host.end());
   }
 };

@@ -157,7 +157,7 @@ TEST(Recipe, WeightsThatCannotBeSharesAreRefused) {
 }
 
 TEST(Recipe, FillInTheMiddleNeedsItsTokens) {
-  const std::string expected = "--set tokenizer.kind=characters: data.fim_rate 0.1 needs tokens";
+  const std::string expected = "--set tokenizer.kind=characters: data.fim_rate 0.1 needs special tokens";
   EXPECT_EQ(complaint(kSmall, {"data.fim_rate=0.1", "tokenizer.kind=characters"}).find(expected), 0u);
   EXPECT_EQ(complaint(kSmall, {"data.fim_rate=0.1", "tokenizer.kind=characters", "tokenizer.path=x"}), "");
   EXPECT_EQ(complaint(kSmall, {"data.fim_rate=0.1"}), "");

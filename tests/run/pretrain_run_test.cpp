@@ -94,7 +94,7 @@ struct Folder {
 
 struct TinyPretrain {
   Folder folder;
-  TestContext ctx{cpu_kernels()};
+  TestContext ctx{cpu_backend()};
   Recipe recipe;
   fs::path run = folder.path / "run";
   std::vector<Json> log;
@@ -193,7 +193,7 @@ void expect_first_step(const TinyPretrain& r, const PackingOptions& packing, boo
     const std::vector<int64_t> n{16};
     Arena measure;
     model.lay_out_saved(measure, n, false);
-    Arena arena(*seeded.memory, measure.high_water());
+    Arena arena(seeded.backend->memory(), measure.high_water());
     const ModelSaved saved = model.lay_out_saved(arena, n, false);
     BatchBuffers buffers(seeded, 16, 0);
     const auto& batches = buffers.fill(seeded, tokens, target, 1, 16,
@@ -201,7 +201,7 @@ void expect_first_step(const TinyPretrain& r, const PackingOptions& packing, boo
     model.forward(seeded, batches, saved);
     model.loss(seeded, batches, saved);
     std::vector<float> loss(16);
-    seeded.kernels->download(seeded, {.device = saved.loss, .host = loss.data()});
+    seeded.backend->download(seeded, {.device = saved.loss, .host = loss.data()});
     for (float l : loss) nats += double(l);
   }
   // f32 logits of order 0.1 around ln 280.
@@ -310,7 +310,7 @@ TEST(PretrainRun, TheAverageIsSavedAsTheAverage) {
     load_weights(r.ctx, model, open_weights(model.config(), folder));
     for (const Weight& w : model.weights().all()) {
       std::vector<float> host(size_t(w.master().size()));
-      r.ctx.kernels().download(r.ctx, {.device = w.master(), .host = host.data()});
+      r.ctx.backend().download(r.ctx, {.device = w.master(), .host = host.data()});
       EXPECT_EQ(host, values(state, prefix + w.storage().name)) << folder;
     }
   }
@@ -445,7 +445,7 @@ TEST(PretrainRun, SourcesAreMixedByTheirWeights) {
   for (int i = 0; i < 80; ++i) text += fmt::format("An otter number {} swims in the river.\n\n", i);
   write_file_atomic(other.path / "otters.txt", text);
   const Folder cache;
-  TestContext ctx{cpu_kernels()};
+  TestContext ctx{cpu_backend()};
   write_file_atomic(other.path / "whales.txt",
                     documents()[0] + "\n\n" + documents()[1] + "\n\n" + documents()[2] + "\n\n");
   const Recipe recipe = parse_recipe(

@@ -160,7 +160,7 @@ TEST(Train, CharactersAreTokens) {
 
 TEST(Train, OneTokenForEveryCharacterOfAText) {
   std::string text = "The whale, and the sea.\nSo much for 1 of 64!\n";
-  int64_t characters = int64_t(std::set<char>(text.begin(), text.end()).size());
+  int32_t characters = int32_t(std::set<char>(text.begin(), text.end()).size());
   if (const auto shared = test::shared_file("data/tinyshakespeare/input.txt")) {
     text = read_file(*shared);
     characters = 65;

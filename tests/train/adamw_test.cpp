@@ -20,7 +20,7 @@ struct AdamRig {
 
   Values read(const Operand& o) const {
     std::vector<float> host(size_t(o.size()));
-    ctx.kernels().download(ctx, {.device = o, .host = host.data()});
+    ctx.backend().download(ctx, {.device = o, .host = host.data()});
     return Values(host.begin(), host.end());
   }
   // Gradients drawn anew; the norm of all of them together.
@@ -28,7 +28,7 @@ struct AdamRig {
     double squares = 0;
     for (Weight& w : model.weights().all()) {
       if (!w.grad()) continue;
-      ctx.kernels().fill_normal(ctx, {.dst = w.grad(), .key = RngKey{seed}.at(w.storage().name), .stddev = 0.02});
+      ctx.backend().fill_normal(ctx, {.dst = w.grad(), .key = RngKey{seed}.at(w.storage().name), .stddev = 0.02});
       for (double g : read(w.grad())) squares += g * g;
     }
     return std::sqrt(squares);

@@ -168,7 +168,7 @@ TEST(Trainer, DropoutIsOfTheStep) {
 
 // The balance losses too: per sequence it does not matter where the batch is cut.
 TEST(Trainer, BalanceOfMicroBatchesAddsUp) {
-  TinyRun whole(reference_kernels(), 1, Precision::f32()), cut(reference_kernels(), 1, Precision::f32());
+  TinyRun whole(reference_backend(), 1, Precision::f32()), cut(reference_backend(), 1, Precision::f32());
   TrainSettings s = settings();
   s.balance = {.alpha_expert = 3};
   whole.trainer.set_settings(s), cut.trainer.set_settings(s);
@@ -191,13 +191,13 @@ TEST(Trainer, BalanceOfMicroBatchesAddsUp) {
 // Every gate's bias moves by γ towards the experts that had too few tokens, the MTP module's too (V3 §2.1.2); the counters
 // begin anew.
 TEST(Trainer, EveryBiasFollowsTheLoad) {
-  TinyRun run(reference_kernels(), 1, Precision::f32());
+  TinyRun run(reference_backend(), 1, Precision::f32());
   const auto biases = [&] {
     std::vector<std::vector<float>> all;
     for (const auto& [layer, moe] : run.model.moe_layers()) {
       const Operand bias = moe->router().bias()->master();
       all.emplace_back(size_t(bias.size()));
-      run.ctx.kernels().download(run.ctx, {.device = bias, .host = all.back().data()});
+      run.ctx.backend().download(run.ctx, {.device = bias, .host = all.back().data()});
     }
     return all;
   };
@@ -221,7 +221,7 @@ TEST(Trainer, EveryBiasFollowsTheLoad) {
 // The rate by steps while it warms up and then by tokens; the MTP weight drops where the decay begins, and the biases are
 // frozen where it ends.
 TEST(Trainer, TheScheduleFollowsStepsAndTokens) {
-  TinyRun run(reference_kernels(), 1, Precision::f32());
+  TinyRun run(reference_backend(), 1, Precision::f32());
   TrainSettings s = settings();
   s.lr = {.peak = 0.01,
           .warmup_steps = 2,
@@ -236,9 +236,9 @@ TEST(Trainer, TheScheduleFollowsStepsAndTokens) {
   for (int step = 0; step < 8; ++step) {
     const Operand o = run.model.moe_layers()[0].second->router().bias()->master();
     std::vector<float> before(size_t(o.size())), after = before;
-    run.ctx.kernels().download(run.ctx, {.device = o, .host = before.data()});
+    run.ctx.backend().download(run.ctx, {.device = o, .host = before.data()});
     const StepReport report = run.step(step);
-    run.ctx.kernels().download(run.ctx, {.device = o, .host = after.data()});
+    run.ctx.backend().download(run.ctx, {.device = o, .host = after.data()});
     EXPECT_NEAR(report.lr, expected[step], 1e-12) << step;
     EXPECT_EQ(report.mtp_loss.size(), step < 3 ? 1u : 0u) << step;  // without weight it is not computed
     EXPECT_EQ(report.load.size(), 3u);
