@@ -50,11 +50,11 @@ bad_header 'must be a JSON object' "$(printf '[%.0s' {1..100000})"
 bad_header 'unknown field' "{$(printf '"a":{%.0s' {1..10000})"
 bad_header 'twice' "{\"lm_head.weight\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},${header#\{}"
 bad_header 'not valid JSON' "{\"$(printf '\xff\xfe')\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},${header#\{}"
-bad_header "name has 5000 bytes" "{\"$(printf 'x%.0s' {1..5000})\":{},${header#\{}"
+bad_header "name of a tensor has 5000 bytes" "{\"$(printf 'x%.0s' {1..5000})\":{},${header#\{}"
 bad_header 'is not part of the model of config.json' "{\"extra\\u001b[31m\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},${header#\{}"
 first='"model.embed_tokens.weight":\{"dtype":"F32","shape":\[41,16\],"data_offsets":\[([0-9]+),([0-9]+)\]'
 as() { echo "s/$first/\"model.embed_tokens.weight\":{\"dtype\":\"$1\",\"shape\":$2,\"data_offsets\":$3/"; }
-edit_header 'readable are' "$(as F12 '[41,16]' '[\1,\2]')"
+edit_header 'supported are' "$(as F12 '[41,16]' '[\1,\2]')"
 edit_header 'needs 1312 bytes but has 2624' "$(as BF16 '[41,16]' '[\1,\2]')"
 edit_header 'impossible shape' "$(as F32 '[4294967296,4294967296]' '[\1,\2]')"
 edit_header 'impossible shape' "$(as F32 '[9223372036854775807,9223372036854775807]' '[\1,\2]')"
@@ -70,11 +70,11 @@ edit_header 'lacks one of' "$(as F32 '[41,16]' '[]')"
 edit_header 'unknown field' 's/"shape"/"form"/'
 edit_header 'overlaps the one before it' "$(as F32 '[41,16]' '[0,2624]')"
 edit_header 'overlaps the one before it' 's/"data_offsets":\[[0-9]+,([0-9]+)\]\}\}$/"data_offsets":[0,\1]}}/;s/("shape":)\[[0-9,]+\](,"data_offsets":\[0,'$data_bytes'\]\}\}$)/\1['$((data_bytes / 4))']\2/'
-edit_header 'there is no tensor model.norm.weight' 's/"model.norm.weight"/"model.form.weight"/'
+edit_header 'tensor model.norm.weight is not among' 's/"model.norm.weight"/"model.form.weight"/'
 edit_header '[vocab_size, hidden_size] = [41, 16]' "$(as F32 '[16,41]' '[\1,\2]')"
 edit_header '[vocab_size, hidden_size] = [41, 16]' "$(as F32 '[656]' '[\1,\2]')"
 fresh; file_of "$(sed -E "$(as I32 '[41,16]' '[\1,\2]')" <<<"$header")"
-for verb in "$generate" "$score"; do refused 'holds i32' $verb; done
+for verb in "$generate" "$score"; do refused 'has the type i32' $verb; done
 
 at_model() { rm -rf m/model.safetensors; "$@"; }
 fresh; at_model mkdir m/model.safetensors; refused_model 'is a folder'
@@ -150,14 +150,14 @@ added 'weight_block_size must be two equal numbers' '"quantization_config": {"qu
 added 'quantization_config is "gptq"' '"quantization_config": {"quant_method": "gptq"}'
 # Valid by itself, but not the sizes of the tensors: nothing may be allocated for them.
 bad_field '[41, 16], but by the config.json of that folder it must be [vocab_size, hidden_size] = [41, 32]' hidden_size 32
-bad_field 'makes it [vocab_size, hidden_size] = [41, 262144]' hidden_size $((1 << 18))
-bad_field 'makes it [vocab_size, hidden_size] = [16777216, 16]' vocab_size $((1 << 24))
-bad_field 'makes it [kv_lora_rank + qk_rope_head_dim, hidden_size] = [10, 16]; correct the field' kv_lora_rank 6
-bad_field 'makes it [intermediate_size, hidden_size] = [1048576, 16]' intermediate_size $((1 << 20))
-bad_field 'there is no tensor model.layers.2.' num_hidden_layers 4096
+bad_field 'it must be [vocab_size, hidden_size] = [41, 262144]' hidden_size $((1 << 18))
+bad_field 'it must be [vocab_size, hidden_size] = [16777216, 16]' vocab_size $((1 << 24))
+bad_field 'it must be [kv_lora_rank + qk_rope_head_dim, hidden_size] = [10, 16]; correct the field' kv_lora_rank 6
+bad_field 'it must be [intermediate_size, hidden_size] = [1048576, 16]' intermediate_size $((1 << 20))
+bad_field 'tensor model.layers.2.' num_hidden_layers 4096
 bad_field 'tensor model.layers.1.' num_hidden_layers 1
 bad_field 'n_routed_experts' n_routed_experts 16
-generate=$score bad_field 'there is no tensor model.layers.2.' num_nextn_predict_layers 1  # generation does without
+generate=$score bad_field 'tensor model.layers.2.' num_nextn_predict_layers 1  # generation does without
 echo "config.json: $refusals"; refusals=0
 
 # --- model.safetensors.index.json

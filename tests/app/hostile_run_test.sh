@@ -39,7 +39,7 @@ bad_recipe 'not valid TOML' "a = $(printf '{a=%.0s' {1..100000})"
 bad_recipe 'too deeply nested' "a$(printf '.a%.0s' {1..100000}) = 1"
 bad_recipe 'too deeply nested' "[a$(printf '.a%.0s' {1..100000})]"
 bad_recipe 'data.train is missing' ''
-bad_recipe 'at most 4194304 are read' "# $(head -c 5000000 /dev/zero | tr '\0' x)"
+bad_recipe 'at most 4194304 are allowed' "# $(head -c 5000000 /dev/zero | tr '\0' x)"
 rm bad.toml; mkdir bad.toml; refused 'is a folder' $minke pretrain bad.toml --out new; rmdir bad.toml
 refused 'none.toml' $minke pretrain none.toml --out new
 edit 'there is no key train.batchsize (did you mean train.batch_size?)' batch_size batchsize
@@ -137,8 +137,8 @@ for text in '' 'x' '[train]' 'train.steps = "x"'; do stopped; echo "$text" >run/
 stopped; rm run/latest/train/state.json; resume 'state.json'
 for text in '' '[]' '3' '{"step": 2}' '{"step": "2"}'; do stopped; echo "$text" >$state; resume 'state.json'; done
 json() { stopped; sed -i "s/\"$2\": [^,]*/\"$2\": $3/" $state; resume "$1"; }
-json 'step -1 of a run of 4' step -1
-json 'step 5 of a run of 4' step 5
+json 'step -1 of a run with 4' step -1
+json 'step 5 of a run with 4' step 5
 json 'step 9223372036854775807 of' step 9223372036854775807
 json 'sequence 18446744073709551615 of epoch 0' sequence 18446744073709551615
 json 'of epoch 18446744073709551615' epoch 18446744073709551615

@@ -131,6 +131,13 @@ const std::vector<Row>& rows() {
       {"train.seed", "43", ARRIVES(a.documents.builtin_seed), "43", true},
       {"train.lr", "0.003", ARRIVES(a.train.lr.peak), "0.003"},
       {"train.warmup", "0.11", ARRIVES(a.train.lr.warmup_steps), "110"},
+      {"train.drops", "[0.51, 0.74]", ARRIVES(a.train.lr.drops.size()), "0"},  // cosine
+      {"train.drop_factor", "0.43", ARRIVES(a.recipe.train.drop_factor), "0.43"},
+      {"train.schedule", "\"step\"", ARRIVES(a.share_of_run(a.train.lr.drops.at(0).at)), "0.51", true},
+      {"train.schedule", "\"step\"", ARRIVES(a.share_of_run(a.train.lr.drops.at(1).at)), "0.74", true},
+      {"train.schedule", "\"step\"", ARRIVES(a.train.lr.drops.at(1).factor), "0.43", true},
+      {"train.schedule", "\"step\"", ARRIVES(a.share_of_run(a.train.lr.decay_begin)), "0.51", true},
+      {"train.schedule", "\"step\"", ARRIVES(a.share_of_run(a.train.lr.decay_end)), "0.74", true},
       {"train.decay_begin", "0.61", ARRIVES(a.share_of_run(a.train.lr.decay_begin)), "0.61"},
       {"train.decay_end", "0.83", ARRIVES(a.share_of_run(a.train.lr.decay_end)), "0.83"},
       {"train.low_ratio", "0.37", ARRIVES(a.train.lr.low / a.train.lr.peak), "0.37"},
@@ -141,6 +148,7 @@ const std::vector<Row>& rows() {
       {"train.eps", "1.3e-05", ARRIVES(a.train.adamw.eps), "1.3e-05"},
       {"train.weight_decay", "0.047", ARRIVES(a.train.adamw.weight_decay), "0.047"},
       {"train.clip", "0.77", ARRIVES(a.train.adamw.clip), "0.77"},
+      {"train.dropout", "0.21", ARRIVES(a.train.dropout), "0.21"},
       {"train.initializer_range", "0.013", ARRIVES(a.model.initializer_range), "0.013"},
       {"train.mtp_weight", "0.41", ARRIVES(a.train.mtp.early), "0.41"},
       {"train.mtp_weight_late", "0.17", ARRIVES(a.train.mtp.late), "0.17"},
@@ -222,8 +230,7 @@ TEST(Settings, EveryKeyArrives) {
 TEST(Settings, EveryKeyHasARowWithAValueOfItsOwn) {
   std::map<std::string, std::string> value_of;
   for (const std::vector<Row>* list : {&rows(), &phase_rows()})
-    for (const Row& row : *list)
-      if (!row.alone || std::string_view(row.key) == "train.dense") value_of.try_emplace(row.key, row.value);
+    for (const Row& row : *list) value_of.try_emplace(row.key, row.value);
   std::set<std::string> keys, values;
   const auto look_at = [&](const std::string& key, const std::string& default_value) {
     keys.insert(key);
