@@ -427,7 +427,7 @@ TEST(Balance, PaddingIsNoToken) {
     for (const BalanceTerms& terms : losses)
       for (double capacity : {0.0, 0.8}) {
         const auto run = [&](const TokenBatch& tokens) {
-          TinyRun r(*backend, 2, Precision::f32());
+          TinyRun r(*backend, 1, Precision::f32());
           TrainSettings s = settings();
           s.balance = terms;
           s.drop = {.capacity = capacity, .num_devices = 3, .protected_fraction = 0};
