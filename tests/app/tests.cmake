@@ -6,3 +6,10 @@ foreach(script ${scripts})
   set_tests_properties(app.${name} PROPERTIES LABELS app TIMEOUT ${minke_timeout} SKIP_RETURN_CODE 77
     ENVIRONMENT MINKE_SANITIZED=${MINKE_SANITIZE})
 endforeach()
+
+# By value: in C++, beside the model.
+add_executable(test_score ${CMAKE_CURRENT_SOURCE_DIR}/app/score_test.cpp)
+target_link_libraries(test_score PRIVATE minke_test_support minke::model GTest::gtest_main)
+target_compile_definitions(test_score PRIVATE MINKE_PROGRAM="$<TARGET_FILE:minke>")
+add_dependencies(test_score minke)
+gtest_discover_tests(test_score TEST_PREFIX app. DISCOVERY_MODE PRE_TEST PROPERTIES LABELS app)
