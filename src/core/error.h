@@ -1,5 +1,5 @@
-// Two kinds of failure. UserError: something the user gave us is wrong; one message with what, where, the values
-// and the way out; exit code 2. BugError (from check): our own contract is broken; both values and the place; exit code 1.
+// Two kinds of failure. UserError: the user's input is wrong. One message says what, where, which values and what to do;
+// exit code 2. BugError (thrown by check): a bug in minke. The message has both values and the place; exit code 1.
 #pragma once
 #include <fmt/core.h>
 
@@ -53,10 +53,10 @@ void check_equal(const A& a, const B& b, std::string_view what, SourceLocation w
   if (!(a == b)) bug(fmt::format("{}: {} != {}", what, a, b), where);
 }
 
-// What came out of a file as it may stand in a message: control characters escaped, at most 200 bytes.
+// Text from a file, made safe for a message: control characters escaped, at most 200 bytes.
 std::string printable(std::string_view text);
 
-// The candidate nearest to word by edit distance, or "" if none is near: "did you mean …?" in messages.
+// The candidate nearest to word by edit distance, or "" if none is near; for "did you mean …?" in messages.
 template <class Strings> std::string nearest(std::string_view word, const Strings& candidates);
 size_t edit_distance(std::string_view a, std::string_view b);
 

@@ -1,5 +1,5 @@
 // JSON for hostile input: parse_json limits nesting (a million "[" must not overflow the stack), the keys of an object
-// and the values in all, and turns every failure into a UserError that names `where` (a path, usually) and the position.
+// and the total number of values. Every failure is a UserError that names `where` (usually a path) and the position.
 // Include <nlohmann/json.hpp> where values are used. Tested in tests/core/json_test.cpp, fuzzed in tests/fuzz/.
 #pragma once
 #include <nlohmann/json_fwd.hpp>

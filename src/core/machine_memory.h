@@ -1,4 +1,4 @@
-// What memory this process may use: the machine's, or what a container or a control group leaves of it. Tested in
+// The memory this process may use: that of the machine, or less in a container or control group with a limit. Tested in
 // tests/core/machine_memory_test.cpp.
 #pragma once
 #include <cstddef>
@@ -6,7 +6,7 @@
 
 namespace minke {
 
-// Bytes. root: where /proc and /sys are looked for.
+// In bytes. root: the folder that contains proc/ and sys/.
 size_t machine_memory(const std::filesystem::path& root = "/");
 
 }  // namespace minke

@@ -1,7 +1,7 @@
-// Where tensors live. Memory is a source of device memory (a backend gives one; the poison backend's cannot be read by
-// the host outside kernels). Tensor owns one allocation. Arena hands out parts of one block and takes them back in
-// stack order; a measuring arena has no memory and only counts, so that the code that lays out saved state also
-// declares its bytes. Tested in tests/core/memory_test.cpp.
+// Owners of memory. Memory allocates device memory; each backend has one (with the poison backend, the host cannot read
+// it outside kernels). Tensor owns one allocation. Arena hands out parts of one block and takes them back in stack
+// order. A measuring arena has no memory and only counts, so the code that lays out saved state also computes its size.
+// Tested in tests/core/memory_test.cpp.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -22,7 +22,7 @@ class Memory {
   virtual void release(void* data, size_t bytes) noexcept = 0;
 };
 
-// The host's memory: anonymous maps, huge pages asked for when large.
+// The host's memory: anonymous maps, with huge pages requested for large ones.
 Memory& host_memory();
 
 class Tensor {
@@ -50,7 +50,7 @@ class Tensor {
 
 class Arena {
  public:
-  // Only counts: bytes_used() and high_water() say what the same calls would need.
+  // Only counts: bytes_used() and high_water() give the bytes that the same calls would need.
   Arena() = default;
   Arena(Memory& memory, size_t bytes);
   Arena(const Arena&) = delete;
@@ -58,7 +58,7 @@ class Arena {
   ~Arena();
 
   bool measuring() const { return base_ == nullptr; }
-  // Contents are whatever was there. A measuring arena returns an operand that must not be touched.
+  // The contents are undefined. A measuring arena returns an operand that must not be read or written.
   Operand take(DType dtype, std::initializer_list<int64_t> shape);
   void* take_bytes(size_t bytes);
   size_t bytes_used() const { return used_; }
@@ -75,7 +75,7 @@ class Arena {
   size_t capacity_ = 0, used_ = 0, high_water_ = 0;
 };
 
-// Gives back at the end of a scope what was taken from the arena inside it.
+// At the end of a scope, gives back everything that was taken from the arena inside it.
 class ArenaScope {
  public:
   explicit ArenaScope(Arena& arena) : arena_(arena), mark_(arena.bytes_used()) {}

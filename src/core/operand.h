@@ -1,5 +1,5 @@
-// Operand: what a kernel is told about a tensor: address, element type, shape, strides, scales, packing. It owns
-// nothing, and only kernels dereference its address: on a GPU, and under the tests' poison backend, the host cannot.
+// Operand: the description of a tensor for kernels: address, element type, shape, strides, scales, packing. It owns
+// nothing. Only kernels dereference the address: on a GPU, or with the poison backend of the tests, the host cannot.
 // Strides count elements. Tested in tests/core/operand_test.cpp.
 #pragma once
 #include <array>

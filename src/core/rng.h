@@ -1,6 +1,6 @@
 // Counter-based randomness: Philox4x32-10 (Salmon et al. 2011). A draw is a pure function of (seed, stream, index), so
-// any number of threads or ranks draw the same numbers, and stop + resume needs no generator state: the key is
-// (seed, purpose, step, layer …) and the index is the global element. Known-answer test in tests/core/rng_test.cpp.
+// any number of threads or ranks draw the same numbers, and a resumed run needs no generator state. The key is (seed,
+// purpose, step, layer …), the index is that of the global element. Known-answer test in tests/core/rng_test.cpp.
 #pragma once
 #include <array>
 #include <cmath>
@@ -21,7 +21,7 @@ inline std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::
   return counter;
 }
 
-// Names one stream of random numbers: seed of the run and what the numbers are for.
+// Names one stream of random numbers, by the seed of the run and the purpose of the numbers.
 struct RngKey {
   uint64_t seed = 0;
   uint64_t stream = 0;

@@ -1,6 +1,6 @@
-// A pool of threads that stay awake inside a step: workers spin for a moment after each job before they sleep.
-// Tasks are handed out one by one (noisy neighbours), so a result may not depend on which thread runs a task:
-// every kernel writes disjoint outputs per task and adds in an order fixed by the task. Tested in tests/core/threads_test.cpp.
+// A pool of threads that stay awake during a step: workers spin for a moment after each job before they sleep. Tasks are
+// handed out one by one, because other programs may slow single threads down. So no result may depend on which thread runs
+// a task: each task of a kernel writes its own outputs and adds in its own fixed order. Tested in tests/core/threads_test.cpp.
 #pragma once
 #include <cstdint>
 #include <memory>

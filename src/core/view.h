@@ -1,4 +1,4 @@
-// View<T, Rank>: a borrowed strided array with bounds known. Used by host code, the reference kernels and tests; kernels
+// View<T, Rank>: a strided array with known bounds, not owned. Used by host code, the reference kernels and tests; kernels
 // get it from an Operand (core/operand.h). Strides count elements. Tested in tests/core/operand_test.cpp.
 #pragma once
 #include <array>

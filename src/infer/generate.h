@@ -1,5 +1,5 @@
-// Generation for one sequence: prefill of the prompt in chunks, then one token after the other against the latent cache.
-// Token ids only; text is the caller's. Test: tests/infer/generate_test.cpp (logits = training's within a stated bound).
+// Generation for one sequence: prefill of the prompt in chunks, then one token after another with the latent cache. Token
+// ids only, no text. Test: tests/infer/generate_test.cpp (logits equal those of training within a stated bound).
 #pragma once
 #include <functional>
 
@@ -13,7 +13,7 @@ class Generator {
   // max_tokens: prompt and answer together.
   Generator(const Context& ctx, const Model& model, int64_t max_tokens, int64_t prefill_chunk = 512);
 
-  // Appends tokens to the sequence and returns the logits that follow the last one (f32 [V], valid until the next call).
+  // Appends tokens to the sequence and returns the logits of the last one (f32 [V], valid until the next call).
   std::span<const float> feed(const Context& ctx, std::span<const int32_t> tokens);
 
   // Samples up to max_new tokens after `prompt`; on_token returns false to stop. Returns the new tokens.

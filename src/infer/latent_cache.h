@@ -16,7 +16,7 @@ class LatentCache {
   int64_t length() const { return layers_.empty() ? 0 : layers_[0].length; }
   int64_t capacity() const { return max_tokens_; }
   size_t bytes() const;
-  // Forgets all tokens from `length` on.
+  // Keeps the first `length` tokens and drops the others.
   void truncate(int64_t length);
 
  private:

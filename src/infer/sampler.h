@@ -1,5 +1,5 @@
-// Chooses the next token from logits: temperature, then top-k, top-p, min-p on the probabilities, then one draw keyed by
-// (seed, position), so the same seed gives the same text however it is batched. Test: tests/infer/sampler_test.cpp.
+// Chooses the next token from logits: temperature, then top-k, top-p and min-p on the probabilities, then one draw keyed by
+// (seed, position). So the same seed gives the same text in any batch. Test: tests/infer/sampler_test.cpp.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -23,7 +23,7 @@ void validate(const SamplingSettings& settings);
 // NaN logits count as −inf; if all are, a UserError says that the model's output is not finite.
 int32_t sample(std::span<const float> logits, const SamplingSettings& settings, uint64_t position);
 
-// The probabilities the draw uses, most likely first: (token, probability).
+// The probabilities that the draw uses, most likely first: (token, probability).
 std::vector<std::pair<int32_t, double>> candidates(std::span<const float> logits, const SamplingSettings& settings);
 
 }  // namespace minke

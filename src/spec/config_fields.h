@@ -15,7 +15,7 @@ namespace minke {
 
 class Fields {
  public:
-  // `keys`: all that may be asked for. `overrides`, if given, is looked at first. `prefix` ("rope_scaling.") goes before
+  // `keys`: all keys that may be read. `overrides`, if given, is searched first. `prefix` ("rope_scaling.") is put before
   // names in messages.
   Fields(const Json& object, std::string_view where, ConfigKeys keys, std::string prefix = "",
          const Json* overrides = nullptr)
@@ -61,7 +61,7 @@ class Fields {
     if (!value->is_string()) wrong(key, *value, "a text");
     return value->get<std::string>();
   }
-  // The enumerator whose name (by name_of) stands in the field.
+  // The enumerator whose name (by name_of) is the value of the field.
   template <class Enum, size_t N> Enum choice(const char* key, const Enum (&choices)[N], Enum fallback) const {
     const Json* value = find(key);
     if (!value) return fallback;

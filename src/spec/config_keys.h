@@ -1,6 +1,6 @@
-// Every key of config.json that parse_config reads, with its meaning; and the published ones that it may pass over.
-// Fields (config_fields.h) refuses to be asked for a key that is not listed, so the list cannot fall behind. parse_config
-// takes any other key too, as published files need; a recipe's [model] does not. Test: tests/spec/config_keys_test.cpp.
+// Every key of config.json that parse_config reads, with its meaning; and published keys that it ignores. Fields
+// (config_fields.h) throws if code reads a key that is not listed, so the list stays complete. parse_config accepts unknown
+// keys, as published files need; the [model] of a recipe does not. Test: tests/spec/config_keys_test.cpp.
 #pragma once
 #include <span>
 #include <string>
@@ -24,7 +24,7 @@ ConfigKeys quantization_keys();  // of quantization_config
 bool is_listed(ConfigKeys keys, std::string_view name);
 std::vector<std::string> names_of(ConfigKeys keys);
 
-// A field of published config.json files that says nothing about how minke computes.
+// A field of published config.json files that does not change what minke computes.
 bool is_ignored(std::string_view name);
 
 }  // namespace minke

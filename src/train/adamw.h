@@ -20,7 +20,7 @@ class AdamW {
  public:
   AdamW(const Context& ctx, WeightStore& weights, const AdamWSettings& settings);
 
-  // Norm of all gradients together. Downloads, so everything before has finished.
+  // Norm of all gradients together. It downloads the result and so waits for all work before it.
   double gradient_norm(const Context& ctx);
   // One update from the gradients, whose norm is given (finite), scaled to the clip; marks the weights changed.
   void step(const Context& ctx, double lr, int64_t step, double norm);

@@ -15,7 +15,7 @@ struct LayerLoad {
   double max_violation() const { return max_over_mean() - 1; }
 };
 
-// MaxVio of every layer over the last 100 batches (Loss-Free paper §4.1: one batch alone is noisy). Part of the
+// MaxVio of every layer over the last 100 batches, because a single batch is noisy (Loss-Free paper §4.1). Part of the
 // resumable state.
 class LoadWindow {
  public:
@@ -30,7 +30,7 @@ class LoadWindow {
   Layer worst() const;
 
   size_t num_batches() const { return layer_.empty() ? 0 : rows_.size() / layer_.size(); }
-  // One row a batch, oldest first: MaxVio of each layer.
+  // One row per batch, oldest first: MaxVio of each layer.
   std::vector<std::vector<double>> batches() const;
   const std::vector<int64_t>& layer_numbers() const { return layer_; }
   void restore(std::vector<int64_t> layers, const std::vector<std::vector<double>>& batches);
@@ -43,7 +43,7 @@ class LoadWindow {
 
 // Downloads the counters of every MoE layer into `load`.
 void read_expert_load(const Context& ctx, const Model& model, std::vector<LayerLoad>& load);
-// b_i += speed · sign(mean − load_i) in every MoE layer that has a bias. speed 0 leaves it.
+// b_i += speed · sign(mean − load_i) in every MoE layer that has a bias. With speed 0 the bias does not change.
 void update_bias(const Context& ctx, Model& model, double speed);
 void clear_load(const Context& ctx, Model& model);
 

@@ -1,6 +1,6 @@
-// Is this step's loss to be believed? A loss that is not finite, or that jumps above the mean of the last good ones, comes
-// from a bad batch or from damaged weights; V3 had neither "irrecoverable loss spikes" nor roll-backs (§1), and whoever
-// is less lucky must not lose a run. Part of the resumable state. Test: tests/train/spike_test.cpp.
+// Detects loss spikes. A loss that is not finite, or that jumps above the mean of the last good steps, comes from a bad
+// batch or from damaged weights. V3 had neither "irrecoverable loss spikes" nor rollbacks (§1); other runs may need both
+// to be handled. The guard is part of the resumable state. Test: tests/train/spike_test.cpp.
 #pragma once
 #include <cstddef>
 #include <vector>
@@ -10,7 +10,7 @@ namespace minke {
 class SpikeGuard {
  public:
   static constexpr size_t kWindow = 50, kArmedAfter = 20;  // good steps
-  // jump: nats above the mean of the window that make a spike; 0 = only a loss that is not finite.
+  // jump: how many nats above the mean of the window count as a spike; 0 = only a loss that is not finite is a spike.
   explicit SpikeGuard(double jump = 0) : jump_(jump) { window_.reserve(kWindow + 1); }
 
   bool is_spike(double loss) const;
