@@ -1,5 +1,5 @@
-// The most that this machine's arithmetic and memory give on the threads of a context: each the best of several ways, so
-// that a share of it means something. Test: tests/bench/ceilings_test.cpp.
+// The highest rates of this machine's arithmetic and memory on the threads of a context. Each is the best of several
+// measurements. Test: tests/bench/ceilings_test.cpp.
 #pragma once
 #include <string>
 #include <vector>
@@ -12,7 +12,7 @@ struct Ceiling {
   struct Try {
     std::string how;
     double rate = 0;           // operations (2 a multiply-add) or bytes per second
-    double rate_per_core = 0;  // … per second of processor time: what others on the machine lower least
+    double rate_per_core = 0;  // … per second of processor time, which other programs affect least
   };
   std::vector<Try> tries;
   Try best() const;              // rates 0 if there is none

@@ -1,5 +1,5 @@
-// Timing of what can be run again and again. Others may be using the machine: the best run is the one to compare, the
-// median says what to expect, and processor time (with one thread: waiting threads spin) is nearly free of the others.
+// Timing of work that can be repeated. Other programs may be using the machine: compare the best run, expect the median.
+// Processor time depends least on other programs, but only with one thread, because waiting threads spin.
 // Test: tests/bench/measure_test.cpp.
 #pragma once
 #include <functional>
@@ -7,7 +7,7 @@
 
 namespace minke {
 
-double seconds_now();  // of a clock that never goes back
+double seconds_now();  // of a monotonic clock
 
 struct Timing {
   double best = 0, median = 0;  // seconds

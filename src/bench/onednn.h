@@ -1,5 +1,5 @@
-// oneDNN's matrix product, if the machine has the library: something to compare with. It is looked for when the program
-// runs, never linked, and nothing but `minke bench` asks for it.
+// oneDNN's matrix product, for comparison, if the machine has the library. It is loaded at run time, never linked, and only
+// `minke bench` uses it.
 #pragma once
 #include <cstdint>
 #include <string>

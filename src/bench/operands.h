@@ -1,4 +1,4 @@
-// Operands for benchmarks, which live as long as this: random values, indices, packed right-hand sides.
+// Owns operands for benchmarks: random values, indices, packed right-hand sides.
 #pragma once
 #include <deque>
 #include <initializer_list>

@@ -1,6 +1,6 @@
-// Rows of a benchmark: kernels at given shapes, each with its rate, its share of the machine's ceiling and its rate from
-// cold caches. Work is counted as the mathematics needs it: 2·M·N·K of a product; attention 2·(dqk+dv) per visible pair
-// forward, 2·(3·dqk+2·dv) backward (five products instead of two). Test: tests/bench/suite_test.cpp.
+// Rows of a benchmark: kernels at given shapes, each with its rate, its share of the machine's ceiling and its rate with
+// cold caches. Work is counted by the mathematics: 2·M·N·K for a product; for attention 2·(dqk+dv) per visible pair forward
+// and 2·(3·dqk+2·dv) backward (five products instead of two). Test: tests/bench/suite_test.cpp.
 #pragma once
 #include <functional>
 #include <map>
@@ -29,12 +29,12 @@ struct BenchRow {
 
 class Suite {
  public:
-  // About `seconds` for each row, and each ceiling that a row needs; rows whose names lack the word `only` are left out.
-  // show gets each row when it is there.
+  // Spends about `seconds` on each row and on each ceiling that a row needs. Skips rows whose names do not contain `only`.
+  // show is called with each row as soon as it is measured.
   Suite(const Context& ctx, double seconds, std::string only, std::function<void(const BenchRow&)> show);
 
   const Context& ctx() const { return ctx_; }
-  // False if none of these rows is to be shown: then their operands need not be made.
+  // False if none of these rows is to be shown; then their operands are not needed.
   bool wants(std::initializer_list<std::string_view> names) const;
   // Rates are in operations of products in `compute`, or in bytes.
   void operations(const std::string& name, DType compute, double operations, const std::function<void()>& run);

@@ -1,5 +1,5 @@
-// A backend that runs another one's ops, looks at the clock, and books the seconds by kind of work: where the time of a
-// step goes. What it computes is the other one's, to the bit. Test: tests/bench/timed_backend_test.cpp.
+// A backend that passes each operation to another backend and adds its seconds to a kind of work, to show how the time of a
+// step is spent. Results are those of the other backend, bit by bit. Test: tests/bench/timed_backend_test.cpp.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -26,7 +26,7 @@ enum class Work : uint8_t {
   norms,
   rope,
   swiglu,
-  routing,  // the gate, its products, and the way of tokens to their experts and back
+  routing,  // the router with its products, and moving tokens to their experts and back
   cross_entropy,
   elementwise,  // add, copy, fill, biases
   embedding,    // its gradient; its forward is a gather like those of routing
@@ -45,8 +45,8 @@ using Bookings = std::array<Booking, kNumWorks>;
 
 class TimedBackend final : public Backend {
  public:
-  // What products are told apart by: one with a side of the vocabulary is the head's, one of the number of experts the
-  // gate's; 0 = there is none.
+  // Products are recognised by their sizes: one side equal to the vocabulary is the head, one equal to the number of experts
+  // the router; 0 = there is none.
   struct Sizes {
     int64_t vocabulary = 0, experts = 0;
   };

@@ -1,5 +1,5 @@
-// Optimizer steps as pretraining does them: data loading, forward, backward, clipping, AdamW, bias update. The model is the
-// recipe's, on made-up tokens in a real token shard. Test: tests/bench/train_bench_test.cpp.
+// Optimizer steps as in pre-training: data loading, forward, backward, clipping, AdamW, bias update. The model is that of
+// the recipe; the tokens are random, in a real token shard. Test: tests/bench/train_bench_test.cpp.
 #pragma once
 #include <functional>
 #include <string>
@@ -13,7 +13,7 @@
 namespace minke {
 
 struct TrainBenchOptions {
-  Recipe recipe;  // [train] is measured; nothing of [data] but packing and mask_documents counts
+  Recipe recipe;  // [train] is measured; of [data] only packing and mask_documents are used
   int64_t steps = 10, warmup_steps = 2;
   double ceiling_seconds = 0.3;       // for each way to find the peak
   double available_bytes = INFINITY;  // a model that needs more is a UserError
@@ -44,7 +44,7 @@ struct TrainBenchResult {
   // Shares of the peak that the median step reaches.
   double product_share() const { return tokens_per_second() * flops.products / peak_flops; }
   double attention_share() const { return tokens_per_second() * flops.attention / peak_flops; }
-  // The same with the seconds of processor time, which others on the machine lower least.
+  // The same with seconds of processor time, which other programs affect least.
   double tokens_per_core_second() const { return double(tokens_per_step) / core_seconds; }
   double core_share() const { return tokens_per_core_second() * flops.all() / peak_flops_per_core; }
   double bytes_per_parameter() const { return weights.all() / double(parameters); }

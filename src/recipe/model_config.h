@@ -4,8 +4,8 @@
 
 namespace minke {
 
-// config.json of the run: [model] with what the tokenizer and the recipe know; −1: no such token. UserError where they
-// do not fit each other.
+// config.json of the run: [model], completed with values from the tokenizer and the recipe; −1: no such token. UserError
+// if they contradict each other.
 Config model_config(const Recipe& recipe, int64_t vocab_size, int64_t bos, int64_t eos);
 
 }  // namespace minke

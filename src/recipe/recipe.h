@@ -1,6 +1,6 @@
-// A training run as one TOML file. Every key stands once in recipe_fields.h: its name, default and meaning
-// drive parsing, --set, the printed resolved recipe and --help-recipe. A misspelt key is answered with the nearest right
-// one. [model] holds config.json fields as they are there. Test: tests/recipe/recipe_test.cpp.
+// A training run as one TOML file. Every key is listed once in recipe_fields.h; its name, default and meaning are used for
+// parsing, --set, the printed resolved recipe and --help-recipe. The error for a misspelt key names the nearest existing
+// one. [model] holds the fields of config.json. Test: tests/recipe/recipe_test.cpp.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -83,13 +83,13 @@ struct Recipe {
 
 constexpr size_t kMaxSources = 512;  // with data.weights; what the loader can mix (data/loader.h)
 
-// Overrides are "train.lr=3e-4" as in --set; a preset (recipe/presets.h) replaces the one the recipe may name. UserError
-// with file, line, key, the nearest key and what is expected.
+// Overrides are "train.lr=3e-4" as in --set; `preset` (recipe/presets.h) replaces the preset that the recipe names. Errors
+// are UserErrors with file, line, key, the nearest key and what is expected.
 Recipe parse_recipe(std::string_view toml, std::string_view where, const std::vector<std::string>& overrides = {},
                     std::string preset = "");
 Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides = {},
                    const std::string& preset = "");
-// The resolved recipe, which parse_recipe reads back to the same.
+// The resolved recipe as text, from which parse_recipe reads an equal recipe.
 std::string recipe_to_toml(const Recipe& recipe);
 struct RecipeDifference {
   std::string key, a, b;  // "train.lr" and its values as TOML, empty where a recipe has none; "long_context" as a whole
@@ -98,7 +98,7 @@ std::vector<RecipeDifference> recipe_differences(const Recipe& a, const Recipe& 
 // Every key with default and meaning.
 std::string recipe_help();
 
-// UserError where [balance] does not fit the model: devices that cannot share its experts out evenly.
+// UserError if [balance] does not fit the model: the devices must hold equal numbers of experts.
 void check_balance(const Recipe& recipe, const Config& config);
 
 }  // namespace minke

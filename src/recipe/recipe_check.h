@@ -1,4 +1,4 @@
-// What must hold between the keys of a recipe, once all are read. Private to recipe/. Test: tests/recipe/recipe_test.cpp.
+// Conditions that involve several keys of a recipe, once all are read. Private to recipe/. Test: tests/recipe/recipe_test.cpp.
 #pragma once
 #include <initializer_list>
 #include <map>
@@ -15,7 +15,7 @@ class Places {
   explicit Places(std::string_view recipe) : recipe_(recipe) {}
 
   void set(const std::string& key, std::string place) { set_[key] = {++count_, std::move(place)}; }
-  // Of that of the keys which was set last, and so made them disagree; the recipe's name if none was.
+  // The place of the key that was set last and so caused the conflict; the name of the recipe if none was set.
   std::string of(std::initializer_list<std::string_view> keys) const;
 
  private:
@@ -30,7 +30,7 @@ class Places {
 
 std::string phase_name(size_t index);  // "[[long_context]] phase 1", in messages and as a key of Places
 
-// UserError for values that are not known, or that do not fit each other.
+// UserError for unknown values and for values that contradict each other.
 void check_recipe(const Recipe& recipe, const Places& places);
 
 }  // namespace minke

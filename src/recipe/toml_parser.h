@@ -1,6 +1,6 @@
-// toml++ (3.3, as Debian has it) with one function made whole: whether a character is white space is answered by
-// __builtin_unreachable for most letters beyond ASCII, and any text can lead there. Test: tests/recipe/recipe_test.cpp,
-// found by tests/fuzz/recipe_fuzz.cpp. Header-only, so that this holds and the sanitizers see the parser.
+// toml++ (3.3, as in Debian) with one function corrected: its test for white space runs into __builtin_unreachable for most
+// letters beyond ASCII, so any text can cause undefined behaviour. Found by tests/fuzz/recipe_fuzz.cpp. Used header-only, so
+// that the correction is compiled in and the sanitizers see the parser. Test: tests/recipe/recipe_test.cpp.
 #pragma once
 #include <toml++/impl/preprocessor.h>
 

@@ -1,4 +1,4 @@
-// Values as TOML text that is read back to the same. Private to recipe/. Test: tests/recipe/recipe_test.cpp.
+// Values as TOML text, from which the same values are read. Private to recipe/. Test: tests/recipe/recipe_test.cpp.
 #pragma once
 #include <string>
 #include <vector>

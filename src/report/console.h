@@ -1,6 +1,6 @@
-// What a person sees of a run: one line a step with progress bar and ETA. On a terminal the line is rewritten in place,
-// and a narrow one gets fewer parts: a line that wraps cannot be rewritten. Into a file or pipe it is printed when the
-// progress has moved on by a fiftieth, so that logs stay readable.
+// The console of a run: one line per step with progress bar and ETA. On a terminal the line is rewritten in place; on a
+// narrow terminal it has fewer parts, because a line that wraps cannot be rewritten. In a file or pipe it is printed once
+// per fiftieth of the run, so that logs stay readable.
 // Test: tests/report/console_test.cpp.
 #pragma once
 #include <cstdint>
@@ -34,11 +34,11 @@ std::string progress_bar(double share, int width);
 class Console {
  public:
   explicit Console(std::FILE* out = stdout);
-  // Width of the terminal now; 0 if it is none, or does not say.
+  // Current width of the terminal; 0 if there is no terminal or its width is unknown.
   int columns() const;
-  // The running line of step `step` of `steps`; steps 0 = nobody knows how many.
+  // The line of step `step` of `steps`, which the next one replaces; steps 0 = the number is unknown.
   void progress(const std::string& line, int64_t step, int64_t steps);
-  // A line that stays.
+  // A line that is not replaced.
   void print(const std::string& line);
 
  private:

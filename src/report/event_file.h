@@ -19,13 +19,13 @@ uint32_t masked_crc32c(std::string_view bytes);
 
 class EventFile {
  public:
-  // Makes folder/events.out.tfevents.<unix time>.<host>.minke, never touching one that is there: a resumed run adds a
-  // file, and its later name is read after the earlier ones. first_step > 0 is written as a restart, which takes back
-  // what earlier files hold from that step on. UserError if it cannot be made or written.
+  // Makes folder/events.out.tfevents.<unix time>.<host>.minke and never changes an existing one: a resumed run adds a file,
+  // whose later name is read after the earlier ones. first_step > 0 is written as a restart: TensorBoard then discards
+  // earlier events from that step on. UserError if the file cannot be made or written.
   EventFile(const std::filesystem::path& folder, int64_t first_step);
-  // One event with all scalars of a step; stored as float32, as everybody's are.
+  // One event with all scalars of a step, stored as float32 as in all event files.
   void scalars(int64_t step, std::span<const std::pair<std::string, double>> values);
-  // Shown as preformatted text whatever it holds.
+  // Always shown as preformatted text.
   void text(int64_t step, std::string_view tag, std::string_view text);
 
  private:

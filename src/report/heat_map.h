@@ -1,6 +1,6 @@
-// Loads of experts as a picture: rows over time, blue where less than the mean arrives, red where more. The cells are an
-// uncompressed 8-bit BMP inside the page: smaller than a rectangle each, and readable by a script that names the value
-// under the pointer. Test: tests/report/svg_chart_test.cpp.
+// Loads of experts as a picture: rows over time, blue below the mean load, red above it. The cells are an uncompressed
+// 8-bit BMP inside the page. It is smaller than one rectangle per cell, and the script can read it to show the value under
+// the pointer. Test: tests/report/svg_chart_test.cpp.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace minke {
 
-// A value is load ÷ mean load; NaN = nothing is known.
+// A value is load ÷ mean load; NaN = unknown.
 struct HeatMap {
   std::string row_name;            // "layer", "expert"
   std::vector<int> rows;           // their numbers, top to bottom

@@ -1,6 +1,6 @@
-// The frame of a report: one file that asks nobody for anything (a content policy forbids it), light and dark, readable
-// on a phone, complete without its script; the script adds values under the pointer, the choice of light or dark, and
-// reloading while a run goes on. Test: tests/report/report_test.cpp.
+// The page of a report: one file that loads nothing (a content policy forbids it), light and dark, readable on a phone,
+// complete without its script. The script adds values under the pointer, the choice of light or dark, and reloading
+// during a run. Test: tests/report/report_test.cpp.
 #pragma once
 #include <string>
 #include <string_view>
@@ -15,7 +15,7 @@ struct Page {
   bool going_on = false;  // the run has not ended: offer to reload
 };
 
-// What the curves can stand over. A chart holds one <div class="by-<id>"> for each; CSS shows the chosen one.
+// The horizontal axes to choose from. A chart has one <div class="by-<id>"> for each; CSS shows the chosen one.
 struct XAxis {
   const char* id;
   const char* label;

@@ -1,5 +1,5 @@
-// The log of a run for programs: one JSON object a line, appended and flushed line by line, so that a killed run loses
-// nothing it has shown. Test: tests/report/console_test.cpp.
+// The log of a run for programs: one JSON object per line, appended and flushed line by line, so that a killed run loses
+// nothing that it has shown. Test: tests/report/console_test.cpp.
 #pragma once
 #include <cstdio>
 #include <filesystem>
@@ -11,8 +11,8 @@ namespace minke {
 
 class JsonlLog {
  public:
-  // Opens for appending. When resuming, lines that keep() refuses are dropped first (they will be written again), and so
-  // is a line that a kill has cut short.
+  // Opens the file for appending. A resumed run first drops the lines for which keep() is false, because it writes them
+  // again, and a last line that was cut short by a kill.
   JsonlLog(const std::filesystem::path& path, const std::function<bool(const Json&)>& keep);
   JsonlLog(const JsonlLog&) = delete;
   JsonlLog& operator=(const JsonlLog&) = delete;

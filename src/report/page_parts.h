@@ -6,7 +6,7 @@ namespace minke {
 
 // Without colours: html_page.cpp sets the variables --page, --panel, --ink, --muted, --grid for light and dark.
 std::string_view page_style();
-// What a page gains by it: values under the pointer, choice of light or dark and of the x axis kept, reloading.
+// It adds values under the pointer, remembers the choice of light or dark and of the x axis, and reloads the page.
 std::string_view page_script();
 
 }  // namespace minke

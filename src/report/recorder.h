@@ -1,5 +1,5 @@
-// What a run writes down: each record goes to log.jsonl and, under TensorBoard's names, to an event file, so that the
-// two cannot disagree. Test: tests/report/event_file_test.cpp.
+// Writes each record of a run to log.jsonl and, under TensorBoard's names, to an event file, so that the two always agree.
+// Test: tests/report/event_file_test.cpp.
 #pragma once
 #include <filesystem>
 #include <map>
@@ -11,18 +11,18 @@
 
 namespace minke {
 
-// The scalars of a record in TensorBoard's words ("loss/train", "balance/max_vio/layer_03"). Numbers under keys that
-// are not known here get "other/<key>", so that what a run logs is never lost.
+// The scalars of a record under TensorBoard's names ("loss/train", "balance/max_vio/layer_03"). Numbers with unknown keys
+// get "other/<key>", so that nothing is lost.
 std::vector<std::pair<std::string, double>> tensorboard_scalars(const Json& record);
 
 class Recorder {
  public:
-  // Opens both in the run's folder. A resumed run gives the steps it keeps; evaluations, samples and the end after the last
-  // of them are dropped with what follows, because a kill may have come in their midst: they are made again.
+  // Opens both files in the run's folder. A resumed run gives the number of steps that it keeps; everything after them is
+  // dropped, including evaluations and samples after the last one, which a kill may have cut short and which are repeated.
   Recorder(const std::filesystem::path& folder, int64_t keep_steps);
   // A record has "step"; "sample" records are texts, all others numbers.
   void write(const Json& record);
-  // To TensorBoard only: the recipe stands in a file of its own.
+  // Only to TensorBoard: the recipe, for example, has a file of its own in the folder.
   void text(std::string_view tag, std::string_view text) { events_.text(0, tag, text); }
 
  private:

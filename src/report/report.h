@@ -10,17 +10,17 @@
 
 namespace minke {
 
-// The page, complete in itself. Two or more runs are compared; names must differ.
+// The complete page. Two or more runs are compared; their names must differ.
 std::string report_html(std::span<const RunLog> runs);
 
-// Reads the folders; UserError if one is no run. Runs of the same name are told apart by their paths.
+// Reads the folders; UserError if one is not a run. Runs with the same name are distinguished by their paths.
 std::vector<RunLog> read_runs(const std::vector<std::filesystem::path>& folders);
 
 // Reads, makes the page and writes it atomically.
 void write_report(const std::vector<std::filesystem::path>& folders, const std::filesystem::path& out);
 
-// One metric's curves as an SVG file; x_axis: an id of kXAxes. UserError, with the names there are, if it is not one,
-// and if there are more runs than colours.
+// The curves of one metric as an SVG file; x_axis: an id of kXAxes. UserError for an unknown metric (the message lists the
+// known ones) and if there are more runs than colours.
 std::string report_svg(std::span<const RunLog> runs, const std::string& metric, const std::string& x_axis,
                        const std::string& title);
 

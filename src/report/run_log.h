@@ -1,6 +1,6 @@
-// A run as its folder tells it: log.jsonl as curves, samples and loads of the experts; recipe.toml as text and as keys.
-// The log may be that of a run still going, of one killed in the middle of a line, or of another version: what cannot
-// be read is counted and left out, unknown numbers become curves of their own. Test: tests/report/run_log_test.cpp.
+// A run, read from its folder: log.jsonl as curves, samples and loads of the experts; recipe.toml as text and as keys. The
+// run may still be going on, may have been killed in the middle of a line, or may be of another version. Lines that cannot
+// be read are skipped and counted; unknown numbers become separate curves. Test: tests/report/run_log_test.cpp.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -11,7 +11,7 @@
 
 namespace minke {
 
-// Values of some of the rows of a run, in order. NaN where the log says null: a gap.
+// Values of some of the rows of a run, in order. NaN where the log has null; drawn as a gap.
 struct Series {
   std::vector<uint32_t> row;
   std::vector<double> value;
@@ -50,9 +50,9 @@ struct RunLog {
   double last(std::string_view key) const;  // NaN if there is none
 };
 
-// UserError if the folder is no run, or has not logged a step yet.
+// UserError if the folder is not a run or no step has been logged yet.
 RunLog read_run(const std::filesystem::path& folder);
-// The same from the text of a log. A step that comes again replaces what stood from there on, as in a resumed run.
+// The same from the text of a log. A repeated step replaces everything from that step on, as in a resumed run.
 RunLog parse_run_log(std::string_view jsonl);
 std::map<std::string, std::string> parse_recipe_keys(std::string_view toml);
 

@@ -1,6 +1,6 @@
-// Curves as SVG: nice ticks, logarithmic axes, gaps at NaN, and at most two points a column of pixels, the smallest and
-// the largest, so that a spike in a million steps is still seen. Colours are classes c0 … c7 of chart_style(); what the
-// page's script needs to read values back from the picture stands in data- attributes.
+// Curves as SVG: round ticks, logarithmic axes, gaps at NaN. Each column of pixels has at most two points, the smallest and
+// the largest, so that a spike in a million steps is still visible. Colours are the classes c0 … c7 of chart_style(). The
+// script of the page reads values back with the help of data- attributes.
 // Test: tests/report/svg_chart_test.cpp.
 #pragma once
 #include <span>
@@ -27,7 +27,7 @@ constexpr int kColours = 8;
 
 // The <svg> element; no curve with a finite point gives "".
 std::string svg_chart(std::span<const Curve> curves, const Axes& axes);
-// The same as a file of its own, with title and legend, for light and dark surroundings.
+// The same as a separate file with title and legend, for light and dark pages.
 std::string svg_file(std::span<const Curve> curves, const Axes& axes, const std::string& title);
 // CSS of the elements in a chart, without the variables --c0 … --c7, --ink, --muted, --grid, --panel that it uses.
 std::string chart_style();
@@ -38,12 +38,12 @@ std::string chart_colours(bool dark);
 std::vector<double> nice_ticks(double low, double high, int about);
 // Powers of ten within [low, high]; with 2 and 5 between them if they are few.
 std::vector<double> log_ticks(double low, double high);
-// "0.002", "1.5k", "3M": as many digits as tell neighbours apart.
+// "0.002", "1.5k", "3M": with enough digits to distinguish neighbouring ticks.
 std::string tick_label(double value);
 // A value in a legend: four digits.
 std::string number_label(double value);
 
-// The frame of a picture: where in its 560 × 300 units the values lie. Also that of heat maps.
+// The frame of a chart: the area of its 560 × 300 units in which values are drawn. Heat maps use it, too.
 struct Frame {
   double left = 62, right = 548, top = 12, bottom = 258, width = 560, height = 300;
 };

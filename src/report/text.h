@@ -1,5 +1,5 @@
-// Text from a model or a file on its way into something that parses it: a page, an event file. Both must survive any
-// bytes. Test: tests/report/report_test.cpp.
+// Makes text from a model or a file safe for a page or an event file. The text may have any bytes. Test:
+// tests/report/report_test.cpp.
 #pragma once
 #include <string>
 #include <string_view>
@@ -9,8 +9,8 @@ namespace minke {
 // Invalid UTF-8 becomes U+FFFD.
 std::string valid_utf8(std::string_view text);
 
-// For element content and for attributes in double quotes: & < > " ' escaped, invalid UTF-8 and control characters
-// (newline and tab aside) replaced, so no text can leave its place.
+// For element content and for attributes in double quotes: & < > " ' are escaped; invalid UTF-8 and control characters
+// (except newline and tab) are replaced. So no text can end its element or attribute.
 std::string escape_html(std::string_view text);
 
 }  // namespace minke

@@ -11,7 +11,7 @@
 
 namespace minke {
 
-// What a resumed run needs beside the tensors: train/state.json.
+// The state of a resumed run other than tensors: train/state.json.
 struct RunState {
   int64_t step = 0, phase = 0, rollbacks = 0;
   double tokens = 0, train_seconds = 0;
@@ -22,9 +22,9 @@ struct RunState {
 
 class RunFolder {
  public:
-  // UserError if there is a run in it already, unless that is to be resumed, if something that no run has made is in the
-  // way of what it writes, or if another process is at work in it. What a killed process left half-written is taken away.
-  // A folder that was made here and is still empty at the end is taken away: a mistake in the data leaves nothing behind.
+  // UserError if the folder already holds a run and resume is false, if a file that no run has written is where the run
+  // would write, or if another process uses the folder. Deletes half-written files of a killed process. The destructor
+  // deletes the folder if it was made here and is still empty, so that a mistake in the data leaves nothing behind.
   RunFolder(const fs::path& folder, bool resume);
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
@@ -37,13 +37,13 @@ class RunFolder {
   bool has_checkpoint() const;
   fs::path latest() const { return path_ / "latest"; }
   fs::path state_tensors() const { return latest() / "train" / "state.safetensors"; }
-  // State of the latest checkpoint, its fields of the right types and its files as they were written; UserError otherwise.
+  // State of the latest checkpoint. UserError if a field has the wrong type or a file is not as it was written.
   RunState read_latest() const;
-  // The same with a message that names an older checkpoint whose files are as they were written.
+  // Throws a UserError that also names an older checkpoint whose files are intact.
   [[noreturn]] void damaged(std::string_view what) const;
 
-  // write(folder) puts the checkpoint's files there, train/state.safetensors among them. Older ones than the last `keep`
-  // go. Whatever fails leaves the ones before as they were.
+  // write(folder) writes the checkpoint's files, including train/state.safetensors. Then checkpoints older than the last
+  // `keep` are deleted. After a failure, the earlier checkpoints are unchanged.
   void save(const RunState& state, int64_t keep, const std::function<void(const fs::path&)>& write) const;
 
  private:

@@ -1,4 +1,4 @@
-// What each layer is given for a recipe: pure functions, one a layer. Test: tests/run/phases_test.cpp.
+// The options of each layer for a recipe: pure functions, one per layer. Test: tests/run/phases_test.cpp.
 #pragma once
 #include "data/documents.h"
 #include "data/packing.h"
