@@ -42,7 +42,7 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
     any);
   f("train.drops", r.train.drops, "shares of the run at which \"step\" lowers the rate (V1: 0.8, 0.9; V2: 0.6, 0.9)",
     any);
-  f("train.drop_factor", r.train.drop_factor, "what each drop multiplies it by", Range{1e-300, 1});
+  f("train.drop_factor", r.train.drop_factor, "factor of the learning rate at each drop", Range{1e-300, 1});
   f("train.decay_begin", r.train.decay_begin, "share of the run at which the cosine decay begins (V3: 0.676)", share);
   f("train.decay_end", r.train.decay_end, "… and at which it ends (V3: 0.966)", share);
   f("train.low_ratio", r.train.low_ratio, "learning rate after the decay, relative to the peak", share);
@@ -55,7 +55,7 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
   f("train.weight_decay", r.train.weight_decay, "AdamW; only on matrices", not_negative);
   f("train.clip", r.train.clip, "largest global gradient norm; 0: no clipping", not_negative);
   f("train.dropout", r.train.dropout,
-    "share of the embedding and of what attention and FFN add that a training step leaves out (GPT-2); 0: none",
+    "share of the embedding and of the outputs of attention and FFN that a training step drops (GPT-2); 0: none",
     Range{0, 0.9});
   f("train.initializer_range", r.train.initializer_range, "standard deviation of the initial matrices (V3: 0.006)",
     positive);

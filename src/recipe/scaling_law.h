@@ -1,6 +1,6 @@
-// DeepSeek LLM's scaling rules (LLM §3; docs/recipe/training.md §1): learning rate and batch size that suit a compute
-// budget C = M·D, with M the non-embedding training FLOPs per token and D the tokens. Fitted on 1e17 to 2e19 FLOPs for
-// dense models: a starting point, not more. Test: the scaling.* figures of tests/expected.
+// DeepSeek LLM's scaling rules (LLM §3; docs/recipe/training.md §1): learning rate and batch size for a compute budget
+// C = M·D, with M the non-embedding training FLOPs per token and D the tokens. They were fitted on dense models with 1e17
+// to 2e19 FLOPs, so they are only a starting point. Test: the scaling.* figures of tests/expected.
 #pragma once
 #include <cmath>
 

@@ -1,4 +1,4 @@
-// The phases of a run, worked out from its recipe: pre-training with its batch ramp and schedule, then the long-context
+// The phases of a run, computed from its recipe: pre-training with its batch ramp and schedule, then the long-context
 // phases (V3 §4.2–4.3; docs/recipe/training.md §1, §7), each with its own sequence length, batch, constant learning
 // rate and YaRN factor. A pure function of the recipe: a resumed run works out the same. Test: tests/run/phases_test.cpp.
 #pragma once
@@ -28,12 +28,12 @@ std::vector<Phase> plan_phases(const Recipe& recipe);
 // Steps of [train] that consume as many tokens as `steps` full batches: more with a batch ramp.
 int64_t steps_with_ramp(const Recipe& recipe, int64_t steps);
 
-// Steps of [train] in train.minutes, if one of them takes `step_seconds`: what evaluations and checkpoints need is kept
-// back, and so is the time of the long-context phases, which the same FLOPs a second are taken to need. UserError if
-// that leaves nothing.
+// Steps of [train] that fit into train.minutes if one takes `step_seconds`. The time of evaluations, checkpoints and
+// long-context phases is subtracted first; the phases are assumed to run at the same FLOPs per second. UserError if no
+// time is left.
 int64_t steps_in_minutes(const Recipe& recipe, const Config& config, double step_seconds);
 
-// config of the model in a phase: the longer positions, and YaRN over the length of [train].
+// Config of the model in a phase: with the longer positions, and YaRN relative to the sequence length of [train].
 Config phase_config(const Config& base, const Recipe& recipe, const Phase& phase);
 
 }  // namespace minke

@@ -1,7 +1,7 @@
 // A pre-training run in a folder: recipe.toml (resolved), tokenizer/, data/ (token shards), log.jsonl, the same for
-// TensorBoard (events.out.tfevents.…), report.html (made again at each evaluation), checkpoints/step-N (Hugging Face
-// folders that also hold train/, the resumable state), latest, a link to the newest, and skipped/ with what was wrong
-// where a step was skipped. Puts together what the layers offer; the order of things is in PretrainRun::run.
+// TensorBoard (events.out.tfevents.…), report.html (rewritten at each evaluation), checkpoints/step-N (Hugging Face
+// folders that also hold train/, the resumable state), latest (a link to the newest checkpoint), and skipped/ with the batch
+// and norms of skipped steps. Puts the other layers together; PretrainRun::run shows the order of events.
 // Test: tests/run/pretrain_run_test.cpp, tests/app/pretrain_test.sh.
 #pragma once
 #include <filesystem>
@@ -19,14 +19,14 @@
 
 namespace minke {
 
-// pretrain_data.cpp: tokenizer of the run: the one named, the one trained before, or a new one from the data.
+// In pretrain_data.cpp. The tokenizer of the run: the one in the recipe, the one trained before, or a new one.
 Tokenizer prepare_tokenizer(const Recipe& recipe, const RunFolder& run, int threads, Console& console);
-// Token shards of the run, made once; with data.weights a training set for each source, otherwise one. A run that has
-// begun reads its shards and never looks at the texts again: they may have changed, or be gone.
+// The token shards of the run, made once; with data.weights one training set per source, otherwise one in all. A run that
+// has begun reads only its shards; the texts may have changed or disappeared.
 Mixture prepare_data(const Recipe& recipe, const Tokenizer& tokenizer, const RunFolder& run, int threads,
                      Console& console);
 
-// What a run computes with.
+// The machine that a run computes on.
 struct RunMachine {
   Context ctx;                                                // its randomness is keyed by the recipe's seed instead
   std::string description;                                    // one line for people
@@ -38,16 +38,16 @@ class PretrainRun {
   // resume: continue the run in `folder` if there is one; otherwise an existing run there is a UserError.
   PretrainRun(Recipe recipe, fs::path folder, bool resume, const RunMachine& machine);
 
-  // Trains to the end, or until a signal: then it saves. False if it was stopped.
+  // Trains to the end, or saves and stops at a signal. False if it was stopped.
   bool run();
 
  private:
   // pretrain_run.cpp
   void announce();
   void decide_steps();
-  // Model, trainer and loader for a phase; the weights are fresh. Everything of the phase before is given back first.
+  // Makes model, trainer and loader for a phase, with new weights. Everything of the previous phase is freed first.
   void enter_phase(size_t index);
-  // The latest checkpoint, in the phase in which it was saved.
+  // Loads the latest checkpoint and enters the phase in which it was saved.
   RunState load_latest();
   void load(const RunState& state, size_t phase);
   void next_phase();
@@ -61,7 +61,7 @@ class PretrainRun {
   const Context& ctx() const { return ctx_; }
 
   // pretrain_log.cpp
-  // What [log] asks for can be done with this tokenizer and these lengths: said now, not at the first evaluation.
+  // UserError if [log] asks for something that this tokenizer or these lengths do not allow; checked before training.
   void check_log() const;
   // On log.eval_tokens of the held-out text; the last one on all of it, or until a signal.
   HeldOutScore evaluate(bool last);
@@ -76,7 +76,7 @@ class PretrainRun {
   void show_samples();
   void show_balance();
   void refresh_report();
-  // Batch and norms of a step that is skipped, for whoever wants to know why.
+  // Writes batch and norms of a skipped step, so that the user can find the reason.
   void dump_skip(const StepReport& report);
 
   Recipe recipe_;

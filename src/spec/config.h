@@ -1,7 +1,7 @@
-// Config: the architecture of one model, names as in config.json where it has them. Attention × FFN × gate are
-// orthogonal choices; config.json's model_type is only a set of defaults (one table in config.cpp) and what no standard
-// model_type can say stands under "minke" there. Sources: docs/recipe/architecture.md §1–§7. Test:
-// tests/spec/config_test.cpp.
+// Config: the architecture of one model, with the names of config.json where they exist. Attention, FFN and router are
+// independent choices. model_type is only a set of defaults (one table in config.cpp); choices that no standard model_type
+// has are stored under "minke". Sources: docs/recipe/architecture.md §1–§7.
+// Test: tests/spec/config_test.cpp.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -81,17 +81,17 @@ struct Config {
   bool operator==(const Config&) const = default;
 };
 
-// As they stand in config.json.
+// The names in config.json.
 const char* name_of(AttentionKind kind);
 const char* name_of(ScoringFunc func);
 const char* name_of(TopkMethod method);
 const char* name_of(RopeType type);
 
-// Reads config.json text; `where` is named in messages. Missing fields take the default of their model_type; a missing
-// field without default, an unknown model_type or a contradiction is a UserError with field, values and way out.
+// Reads the text of a config.json; messages name `where`. A missing field gets the default of the model_type. A missing
+// field without default, an unknown model_type or a contradiction is a UserError with field, values and what to do.
 Config parse_config(std::string_view json_text, std::string_view where);
 Config load_config(const std::filesystem::path& folder_or_file);
-// The config.json that parse_config reads back to an equal Config and that the usual libraries accept.
+// A config.json from which parse_config reads an equal Config, and which the usual libraries accept.
 Json config_to_json(const Config& config, std::string_view torch_dtype = "bfloat16");
 // Throws UserError unless sizes agree with each other (experts divisible by groups, even rotary size, …).
 void validate(const Config& config, std::string_view where);

@@ -1,4 +1,4 @@
-// Exact sizes and costs of a model, from the Config alone: nothing is allocated, whatever the size.
+// Exact sizes and costs of a model, from the Config alone. Nothing is allocated, even for the largest model.
 // Source: docs/recipe/architecture.md §2.3, §2.4, §8 and docs/recipe/training.md §8. Test: tests/spec/counts_test.cpp,
 // tests/expected/.
 #pragma once
@@ -34,8 +34,8 @@ struct Counts {
 };
 Counts count_parameters(const Config& config);
 
-// Sets of `chosen` experts out of `experts`: C(16, 2) = 120, cut in four C(64, 8) = 4,426,165,368 (MoE §3.1). 2^63 − 1
-// beyond it.
+// Number of sets of `chosen` experts out of `experts`: C(16, 2) = 120; with each expert cut in four, C(64, 8) =
+// 4,426,165,368 (MoE §3.1). At most 2^63 − 1.
 int64_t expert_combinations(int64_t experts, int64_t chosen);
 
 // Elements cached per token: MLA (kv_lora_rank + qk_rope_head_dim) per layer, else 2 · kv heads · head_dim.

@@ -1,6 +1,6 @@
-// The one table of a model's parameters: published checkpoint name, paper symbol, shape, initialisation, weight decay,
-// and where each lives in minke's fused storage. Loading, saving, initialising, the optimizer and `minke inspect` all
-// walk it. Source: docs/recipe/architecture.md §2.1, §3.1, §4, §6. Test: tests/spec/parameters_test.cpp.
+// The one table of a model's parameters: name in published checkpoints, symbol in the papers, shape, initialisation,
+// weight decay, and place in minke's fused storage. Loading, saving, initialising, the optimizer and `minke inspect` all
+// use it. Source: docs/recipe/architecture.md §2.1, §3.1, §4, §6. Test: tests/spec/parameters_test.cpp.
 //
 // Storage names: the published name without "model.", "self_attn.", "mlp." and ".weight" (layers.3.q_a_proj,
 // layers.3.gate, layers.3.gate.e_score_correction_bias, layers.3.q_proj.bias, embed_tokens, norm, lm_head,

@@ -1,6 +1,6 @@
 // Rotary frequencies and the attention temperature that goes with them.
-// Source: docs/recipe/architecture.md §5 (V2 §3.1.4, V3 §4.3); where the papers are silent (which mscale when one is
-// left out) as the transformers library does for DeepSeek. Test: tests/spec/rope_test.cpp.
+// Source: docs/recipe/architecture.md §5 (V2 §3.1.4, V3 §4.3). The papers do not say which mscale to use if one is missing;
+// there minke does the same as the transformers library for DeepSeek. Test: tests/spec/rope_test.cpp.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -12,10 +12,10 @@ namespace minke {
 // Angle per position of rotary pair i, for i in [0, rope_dim/2): angle = position · frequency[i].
 std::vector<double> rope_frequencies(const Config& config);
 
-// What scores are multiplied by before the softmax: qk_head_dim^-0.5, for MLA with rope scaling times mscale².
+// The factor of attention scores before the softmax: qk_head_dim^-0.5, times mscale² for MLA with rope scaling.
 double softmax_scale(const Config& config);
 
-// What the cos and sin tables are multiplied by: 1 but for YaRN, where it is attention_factor if given,
+// The factor of the cos and sin tables: 1 without YaRN. With YaRN it is attention_factor if given,
 // mscale(s, mscale)/mscale(s, mscale_all_dim) if both are given, else mscale(s, 1).
 double rope_table_factor(const Config& config);
 

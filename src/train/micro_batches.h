@@ -1,4 +1,4 @@
-// What the loader gives, as what the executor takes. Test: tests/train/micro_batches_test.cpp.
+// Turns a batch of the loader into micro-batches for the executor. Test: tests/train/micro_batches_test.cpp.
 #pragma once
 #include <vector>
 
@@ -7,8 +7,8 @@
 
 namespace minke {
 
-// The batch cut into micro-batches of that many sequences; the last one may be smaller. Padding has no target; num_valid
-// says where it begins, where there is any.
+// Cuts the batch into micro-batches of that many sequences; the last one may be smaller. Padding has no target; if there
+// is any, num_valid says where it begins.
 std::vector<TokenBatch> micro_batches(const SequenceBatch& batch, int64_t micro_batch_size, bool mask_documents);
 
 }  // namespace minke

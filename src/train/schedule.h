@@ -1,6 +1,6 @@
-// What changes with the progress of training: learning rate, MTP weight, speed of the gate bias, decay of the average. V3 §4.2 (warm-up,
-// constant, cosine, constant, constant) and the step schedule of V1/V2 (docs/recipe/training.md §1). Pure functions of
-// (step, x), where x is the progress in the units of the schedule's points (tokens, steps or a fraction).
+// Values that change during training: learning rate, MTP weight, speed of the router's bias, decay of the average. V3 §4.2
+// (warm-up, constant, cosine, constant, constant) and the step schedule of V1/V2 (docs/recipe/training.md §1). Pure
+// functions of (step, x), where x is the progress in the units of the schedule's points (tokens, steps or a fraction).
 // Test: tests/train/schedule_test.cpp and the lr.* figures of expected.json.
 #pragma once
 #include <algorithm>
@@ -25,19 +25,19 @@ struct LrSchedule {
   std::vector<Drop> drops;
 };
 
-// Learning rate of the update that follows `step` finished ones, at progress x.
+// Learning rate of the next update after `step` finished updates, at progress x.
 double learning_rate(const LrSchedule& schedule, int64_t step, double x);
 
-// Sequences per step while a run warms up: from `first` to `last`, linear in the tokens consumed until `until` (V2, V3
-// ramp up over 225B and 469B tokens and do not give the shape; docs/recipe/training.md §1), rounded to the nearest
-// multiple.
+// Sequences per step in the batch ramp: from `first` to `last`, linear in the tokens consumed, up to `until` tokens,
+// rounded to the nearest multiple. (V2 and V3 ramp over 225B and 469B tokens but do not give the shape;
+// docs/recipe/training.md §1.)
 struct BatchRamp {
   int64_t first = 0, last = 1;
   double until = 0;  // tokens; 0 = no ramp
   int64_t multiple = 1;
 };
 int64_t batch_size(const BatchRamp& ramp, double tokens);
-// Steps until `tokens` tokens are consumed, the last one going beyond; at sequence_length tokens a sequence.
+// Steps until at least `tokens` tokens are consumed, at sequence_length tokens per sequence.
 int64_t steps_for(const BatchRamp& ramp, int64_t sequence_length, double tokens);
 
 // V3's own schedule, x in tokens.

@@ -1,6 +1,6 @@
-// One optimizer step after the other: gradients from the executor, clip, AdamW, bias update, report. Everything that a
-// resumed run needs is in its state: step, x, moments, masters, load counters; randomness is counter-based and the data's
-// position is a value of the loader. Test: tests/train/trainer_test.cpp (stop and resume: same bits).
+// Runs optimizer steps: gradients from the executor, clipping, AdamW, bias update, report. Its state has everything that a
+// resumed run needs: step, tokens, moments, masters, load counters. Randomness is counter-based, and the position in the
+// data is a value of the loader. Test: tests/train/trainer_test.cpp (stop and resume: same bits).
 #pragma once
 #include <functional>
 #include <memory>
@@ -22,17 +22,17 @@ struct TrainSettings {
   BalanceTerms balance{.alpha_expert = 1e-4};
   DropTerms drop;
   double dropout = 0;     // rate
-  double ema_decay = 0;   // of the average of the parameters, ramped up (average_decay); 0 = none is kept
+  double ema_decay = 0;   // of the averaged parameters, ramped up (average_decay); 0 = no average
   double spike_jump = 0;  // nats (train/spike.h)
 };
 
 struct StepReport {
-  int64_t step = 0;                   // finished, this one included
+  int64_t step = 0;                   // finished steps, this one included
   int64_t tokens = 0;                 // of this step
   double loss = 0, balance_loss = 0;  // nats per token
   std::vector<double> mtp_loss;
   double lr = 0, grad_norm = 0;
-  std::string skipped;  // why nothing was updated: the loss or the gradient cannot be believed; "" = updated
+  std::string skipped;  // why the step was skipped (loss or gradient not finite, or a spike); "" = not skipped
   std::vector<LayerLoad> load;
   // Over the last 100 batches: mean over layers, and the worst layer.
   double max_violation = 0;
@@ -43,21 +43,21 @@ struct StepReport {
 
 class Trainer {
  public:
-  // Takes gradients and moments now. The model's weights are as they should be at step 0, or load_state follows.
+  // Allocates gradients and moments. The model must have its weights of step 0, unless a checkpoint is loaded afterwards.
   Trainer(const Context& ctx, Model& model, TrainSettings settings, std::unique_ptr<StepExecutor> executor);
 
-  // What is returned lives until the next step.
+  // The result is valid until the next step.
   const StepReport& step(const Context& ctx, std::span<const TokenBatch> micro_batches);
-  // Called in a step that is skipped, while its gradients are still there.
+  // Called in a step that is skipped, before its gradients are cleared.
   std::function<void(const StepReport&)> on_skip;
   struct TensorNorms {
     std::string name;
     double weight = 0, gradient = 0;  // Frobenius
   };
   std::vector<TensorNorms> norms(const Context& ctx) const;
-  // The work of a step without its effect: gradients, their norm, and everything cleared. For timing.
+  // Computes gradients and their norm, then clears everything: a step without an update, for timing.
   void time_step(const Context& ctx, std::span<const TokenBatch> micro_batches);
-  // Schedules and balance; what memory was taken for (moments, average) stays as constructed.
+  // Changes schedules and balance. Settings that need memory (moments, average) stay as constructed.
   void set_settings(TrainSettings settings) { settings_ = std::move(settings); }
   const LossSums& losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) {
     return executor_->losses(ctx, batch, with_mtp);
@@ -67,12 +67,12 @@ class Trainer {
   double tokens_done() const { return tokens_; }
   LoadWindow& load_window() { return load_window_; }
   SpikeGuard& spike_guard() { return spike_guard_; }
-  // Runs f with the averaged parameters in the place of the parameters. Only with ema_decay > 0.
+  // Runs f while the averaged parameters replace the parameters. Only with ema_decay > 0.
   void with_average(const Context& ctx, const std::function<void()>& f);
 
   // Named tensors of the resumable state: masters ("w.…"), moments ("m.…", "v.…"), average ("e.…").
   std::vector<std::pair<std::string, Operand>> state() const;
-  // After the tensors of state() have been filled from a checkpoint of the given step.
+  // To be called after the tensors of state() have been filled from a checkpoint of the given step.
   void resumed_at(int64_t step, double tokens);
 
  private:
