@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# minke's main job, from nothing: builds the program, makes text, trains a tokenizer and a small DeepSeek-V3-style model
-# on it, and lets the model write. Nothing is downloaded but the Debian packages that are missing.
+# Builds the program, generates text, trains a tokenizer and a small DeepSeek-V3-style model on it, and prints samples of the
+# model. Only missing Debian packages are downloaded.
 #   ./quickstart.sh               at most 10 minutes on 2 cores after the build
-#   ./quickstart.sh --minutes 30  trains longer: more minutes, better text
-#   ./quickstart.sh --fresh       starts over instead of going on where the last run stopped
+#   ./quickstart.sh --minutes 30  trains longer, for better text
+#   ./quickstart.sh --fresh       starts over instead of continuing the last run
 . "$(dirname "$0")/tools/setup.sh"
 
 minutes=8 fresh=0
@@ -24,21 +24,21 @@ minke=build/release/bin/minke
 # shellcheck disable=SC2086  # a list of names, split on purpose
 need_packages $build_packages
 [ -x $minke ] || say "building minke with $(nproc) cores: the first time takes some minutes"
-# The tests' build is the same one: whoever runs ./test.sh next, or ran it before, compiles nothing twice.
+# ./test.sh uses the same build folder, so nothing is compiled twice.
 tests=(-DMINKE_TESTS=OFF)
 [ ! -e build/release/CMakeCache.txt ] || tests=()
 configure release "${tests[@]}"
 cmake --build --preset release --target minke -j "$(nproc)"
 
-printf '\n[1/3] Text: what the model will read (minke corpus makes as much as you like)\n\n'
+printf '\n[1/3] Text: a sample of what the model will read (minke corpus generates any amount)\n\n'
 $minke corpus --bytes 1500 --seed 1
 printf '\n[2/3] Tokenizer and model: MLA, mixture of experts, multi-token prediction; about %s minutes of training\n\n' "$minutes"
 if [ -e "$run/.done" ]; then
-  printf 'trained before: %s (./quickstart.sh --fresh starts over)\n' "$run"
+  printf 'already trained: %s (./quickstart.sh --fresh starts over)\n' "$run"
 else
   outcome=0
   $minke pretrain runs/quickstart.toml --out "$run" --minutes "$minutes" --resume || outcome=$?
-  [ $outcome = 0 ] || die "stopped (exit code $outcome). ./quickstart.sh goes on from here, ./quickstart.sh --fresh starts over." $outcome
+  [ $outcome = 0 ] || die "stopped (exit code $outcome). ./quickstart.sh continues from here, ./quickstart.sh --fresh starts over." $outcome
   : >"$run/.done"
 fi
 printf '\n[3/3] Samples\n'
@@ -51,8 +51,8 @@ cat <<END
 
 Done. What to try next:
   $minke generate -m $run/latest -p "The little whale" --temp 0.8    your own prompt
-  $run/report.html                                                   its curves, in a browser
-  $minke inspect -m $run/latest                                      what it is made of
+  $run/report.html                                                   the curves of the run, for a browser
+  $minke inspect -m $run/latest                                      the architecture and size of the model
   ./quickstart.sh --minutes 30                                       longer training, better text
   less runs/quickstart.toml                                          the recipe: change a line, train again
   ./test.sh                                                          the tests

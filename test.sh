@@ -3,7 +3,7 @@
 #   ./test.sh                 everything, release build
 #   ./test.sh --unit          only the unit tests (under a minute once built)
 #   ./test.sh --preset asan   another build: release dev asan ubsan tsan
-#   ./test.sh -- -R mla       what follows -- goes to ctest
+#   ./test.sh -- -R mla       passes everything after -- to ctest
 # With CI=true: warnings are errors, the formatting is checked, and clang 14 builds everything with AddressSanitizer and
 # UBSan and runs the unit tests and the fuzz targets first.
 . "$(dirname "$0")/tools/setup.sh"
@@ -18,7 +18,7 @@ while [ $# -gt 0 ]; do
     *) die "unknown option $1 (./test.sh --help lists them)" 2 ;;
   esac
 done
-[[ " release dev asan ubsan tsan " == *" $preset "* ]] || die "no preset $preset; there are release dev asan ubsan tsan" 2
+[[ " release dev asan ubsan tsan " == *" $preset "* ]] || die "there is no preset $preset; the presets are release dev asan ubsan tsan" 2
 
 # shellcheck disable=SC2086  # lists of names, split on purpose
 need_packages $build_packages $test_packages

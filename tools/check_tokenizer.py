@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds minke's tokenizer against the Hugging Face library: identical ids on random texts (and on those of files).
+"""Compares minke's tokenizer with the Hugging Face library: the ids of random texts (and of given texts) must be equal.
 
   check_tokenizer.py --tokenizer DIR [--minke build/release/bin/minke] [--texts 1000] [--seed 1] [--jsonl FILE]
   check_tokenizer.py --families TEXT.jsonl …   every family of tokenizer_families.py, trained on the given texts

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Does a run survive whatever happens to it? A small run with everything that has state (a batch that grows, two
-# long-context phases, averaged parameters, BF16 moments, a mixture with fill-in-the-middle) is killed with SIGKILL again
-# and again, spread over its length, also at starts and, every third time, in the midst of saving, and continued each
-# time. After every kill each checkpoint must be complete; at the end weights, average, optimizer state and the log must
-# be those of a run that was left alone, bit by bit.
+# Does a run survive kills? A small run with everything that has state (growing batch, two long-context phases, averaged
+# parameters, BF16 moments, a mixture with fill-in-the-middle) is killed with SIGKILL many times and resumed each time. The
+# kills are spread over its length; some come during a start, every third one while a checkpoint is being saved. After every
+# kill each checkpoint must be complete. At the end weights, average, optimizer state and log must equal those of a run that
+# was never stopped, bit by bit.
 #   tools/kill_test.sh [KILLS] [PROGRAM] [SEED]     default: 50 build/release/bin/minke 1
 set -euo pipefail
 kills=${1:-50} minke=$(realpath "${2:-build/release/bin/minke}")
@@ -77,7 +77,7 @@ END_OF_RECIPE
 steps=80
 
 run=("$minke" pretrain recipe.toml --out)
-# A log without what differs from one run to the next: times, and the line that each start writes.
+# A log without the parts that differ between runs: times, and the line that each start writes.
 strip() { grep -v '"run":' "$1" | sed -E 's/"(seconds|train_seconds|unix_time)":[^,}]*,?//g'; }
 same_state() { diff <(grep -v train_seconds "$1") <(grep -v train_seconds "$2") >/dev/null; }
 last_step() {
@@ -86,7 +86,7 @@ last_step() {
   [ -n "$line" ] && echo "${line##*:}" || echo 0
 }
 
-# Complete: the same files as that checkpoint of the run that was left alone, and in them the same bytes.
+# Complete: the same files, with the same bytes, as that checkpoint of the run that was never stopped.
 check_checkpoints() {
   local folder name
   for folder in cut/checkpoints/step-*; do
@@ -115,7 +115,7 @@ for ((k = 1; k <= kills; ++k)); do
   else
     sleep 0.$(printf %03d $((RANDOM % 100)))
   fi
-  if ! kill -KILL $pid 2>/dev/null; then  # it was faster: once more from the beginning
+  if ! kill -KILL $pid 2>/dev/null; then  # the run had already ended: start again
     wait $pid && [ $((++missed)) -le "$kills" ] || fail "the run ended before the kill: $(tail -n 3 cut.txt)"
     rm -rf cut
     k=$((k - 1))
@@ -134,5 +134,5 @@ for file in model.safetensors average/model.safetensors train/state.safetensors;
 done
 diff <(strip whole/log.jsonl) <(strip cut/log.jsonl) >log.diff || fail "the logs differ: $(head -n 5 log.diff)"
 [ -z "$(find cut -name '*.tmp*' -o -name '*.old')" ] || fail "left behind: $(find cut -name '*.tmp*' -o -name '*.old')"
-echo "$kills kills of a run of $steps steps: $saving while saving, $training between, $starting at a start."
-echo "Each was continued; weights, average, optimizer state and log are those of the run that was left alone."
+echo "$kills kills of a run of $steps steps: $saving while saving, $training between saves, $starting during a start."
+echo "The run was resumed each time; weights, average, optimizer state and log equal those of a run that was never stopped."

@@ -1,5 +1,5 @@
 # Sourced by quickstart.sh and test.sh: installs the Debian packages that are missing, and builds a preset.
-# Needs bash and apt only. Asks dpkg once, so a second run costs some 20 ms.
+# Needs only bash and apt. Asks dpkg once, so a second run takes about 20 ms.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -12,10 +12,10 @@ ci_packages="clang-14 libclang-rt-14-dev clang-format-14"
 say() { printf '%s: %s\n' "$(basename "$0")" "$*"; }
 die() { printf "%s: %s\n" "$(basename "$0")" "$1" >&2; exit "${2:-1}"; }  # MESSAGE [EXIT_CODE]
 
-# need_packages NAME…: installs those that are not there, and says which.
+# need_packages NAME…: installs the missing packages and prints their names.
 need_packages() {
   command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
-    die "this is no Debian (no apt-get). Install what these Debian packages hold, then build by hand
+    die "this system is not Debian (it has no apt-get). Install the contents of these Debian packages, then build by hand
   ($*):
   cmake --preset release && cmake --build --preset release && ctest --preset release"
   local have missing=() as_root=() name
@@ -27,18 +27,18 @@ need_packages() {
   if [ "$(id -u)" != 0 ]; then
     command -v sudo >/dev/null || die "packages are missing, and installing them needs root or sudo. As root, run
   apt-get update && apt-get install -y --no-install-recommends ${missing[*]}
-and then this script again."
+and then run this script again."
     as_root=(sudo)
   fi
   say "installing ${missing[*]}"
   local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
   local log; log=$(mktemp)
   # A failed update may still leave usable lists (one dead source among several): the install decides.
-  "${apt[@]}" update >"$log" 2>&1 || say "apt-get update complained; trying to install all the same"
+  "${apt[@]}" update >"$log" 2>&1 || say "apt-get update failed; trying to install anyway"
   "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >>"$log" 2>&1 || {
     tail -n 15 "$log" >&2
     rm -f "$log"
-    die "could not install ${missing[*]} (apt-get's last words stand above). Is there a network, and is this Debian 12?"
+    die "could not install ${missing[*]} (see the last lines of apt-get above). Is the network up, and is this Debian 12?"
   }
   rm -f "$log"
 }

@@ -1,5 +1,5 @@
-// Held-out text under a model: nats per token and bits per byte. The losses are computed by whoever has the model ready (a
-// run: its executor), so no memory is taken here. Test: tests/eval/held_out_test.cpp.
+// Loss on held-out text: nats per token and bits per byte. The caller computes the losses (in a run, its executor does), so
+// no memory is allocated here. Test: tests/eval/held_out_test.cpp.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -11,9 +11,9 @@ namespace minke {
 
 struct HeldOutSettings {
   int64_t sequence_length = 0, batch_size = 1;  // of a call of `losses`
-  int64_t max_tokens = INT64_MAX;               // about where to stop: a batch is never cut
+  int64_t max_tokens = INT64_MAX;               // where to stop, rounded up to a whole batch
   bool mask_documents = false;
-  int32_t start_token = 0;     // input before the very first token: eos, as if a document had just ended
+  int32_t start_token = 0;     // input before the first token: eos, as if a document had just ended
   std::function<bool()> stop;  // asked before each batch, if given
 };
 

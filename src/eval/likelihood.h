@@ -1,5 +1,5 @@
-// log p(continuation | prompt) under a model, by the same forward as training. Sequences are batched and padded on the
-// right, which causal attention does not see. Test: tests/eval/eval_test.cpp.
+// log p(continuation | prompt) under a model, by the forward pass of training. Sequences are batched and padded on the
+// right; causal attention does not see the padding. Test: tests/eval/eval_test.cpp.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -21,7 +21,7 @@ class Likelihood {
   // Sequences of up to max_length tokens, prompt and text together; `batch` at once.
   Likelihood(const Context& ctx, Model& model, int64_t max_length, int64_t batch = 8);
 
-  // One result for each, in their order. UserError for one that is longer than max_length.
+  // One result for each, in the same order. UserError if one is longer than max_length.
   std::vector<LogLikelihood> operator()(const Context& ctx, const std::vector<Continuation>& all);
 
  private:

@@ -1,4 +1,4 @@
-// Needle in a haystack (V3 §4.3, figure 8): is a fact repeated exactly, wherever it stands in a text of a given length?
+// Needle in a haystack (V3 §4.3, figure 8): does the model repeat a fact from any place of a text of a given length?
 // The texts are those of corpus/needle.h. Test: tests/eval/eval_test.cpp.
 #pragma once
 #include <cstdint>
@@ -21,9 +21,9 @@ struct NeedleCell {
   double depth = 0;
   int64_t trials = 0, found = 0;  // found: greedy decoding writes exactly the answer
 };
-// UserError for a length that is too short for a needle and its question, or a tokenizer that cannot say them.
+// UserError if a length is too short for a needle and its question, or if the tokenizer cannot encode them.
 void check_needles(const Tokenizer& tokenizer, const NeedleOptions& options);
-// Cells by length, then depth. UserError as check_needles, or for a length beyond what `likelihood` takes.
+// Cells by length, then depth. UserError as in check_needles, or if a length is more than `likelihood` takes.
 std::vector<NeedleCell> find_needles(const Context& ctx, Likelihood& likelihood, const Tokenizer& tokenizer,
                                      const NeedleOptions& options,
                                      const std::function<void(const NeedleCell&)>& progress = {});

@@ -1,9 +1,9 @@
 // One transformer block: x ← x + Attn(RMSNorm(x)); x ← x + FFN or MoE(RMSNorm(x)) (docs/recipe/architecture.md §1).
-// It exposes its components {attention, dispatch, experts, combine} × {F, B, W}, the pieces that DualPipe interleaves between
-// two micro-batches (V3 §3.2.1, docs/recipe/parallelism.md §2.1): all communication of a component is begun in dispatch or
-// combine and waited for where its result is first needed. forward, backward_input and backward_weight run them in order.
-// State belongs to the caller: BlockSaved lives F → B → W, one per micro-batch; BlockWork lives through one F, or through
-// one B and its W. Test: tests/model/layers_test.cpp (gradients; components = plain, bitwise).
+// It offers its components {attention, dispatch, experts, combine} × {F, B, W}, which DualPipe interleaves between two
+// micro-batches (V3 §3.2.1, docs/recipe/parallelism.md §2.1). Communication begins in dispatch or combine, and the wait is
+// where its result is first needed. forward, backward_input and backward_weight run the components in order. The caller owns
+// the state: one BlockSaved per micro-batch from F through B to W; one BlockWork for one F, or for one B and its W.
+// Test: tests/model/layers_test.cpp (gradients; components = plain, bitwise).
 #pragma once
 #include <optional>
 #include <variant>
@@ -24,11 +24,11 @@ struct BlockSaved {
   MoeSaved moe;
 };
 
-// What the backward computes again instead of keeping it from the forward: less memory for up to a third more time. The
-// bits are the same. V3 does it to norms, MLA's up-projections and SwiGLU (§3.2.3); here by part of a block.
+// The parts that the backward pass computes again instead of keeping them: less memory for up to a third more time, with the
+// same bits. V3 recomputes norms, MLA's up-projections and SwiGLU (§3.2.3); here whole parts of a block are chosen.
 struct Recompute {
   bool attention = false;  // everything inside attention
-  bool ffn = false;        // everything inside FFN or experts; the routes are kept
+  bool ffn = false;        // everything inside FFN or experts; the router's choices are kept
 };
 
 struct BlockWork {
@@ -43,12 +43,12 @@ struct BlockWork {
 
 class Block {
  public:
-  // layer selects dense or MoE as the config says; prefix names the weights ("layers.3.").
+  // layer decides between dense and MoE, by the config; prefix names the weights ("layers.3.").
   Block(const Context& ctx, const Config& config, WeightStore& weights, int64_t layer, const std::string& prefix,
         const Rope* rope, ExpertExchange* exchange);
 
-  // Takes the state of N tokens from the arena; with a measuring arena this declares its bytes. What is recomputed may
-  // lie where an earlier block of the model has it: attention_like, ffn_like (same kind of FFN); null = on its own.
+  // Takes the state of N tokens from the arena; with a measuring arena this counts its bytes. Recomputed state may share
+  // the memory of an earlier block: attention_like, ffn_like (same kind of FFN); null = memory of its own.
   BlockSaved lay_out_saved(Arena& arena, const Precision& precision, int64_t num_tokens,
                            const BlockSaved* attention_like = nullptr, const BlockSaved* ffn_like = nullptr) const;
   BlockWork lay_out_work(Arena& arena, const Precision& precision, int64_t num_tokens) const;

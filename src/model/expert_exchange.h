@@ -1,8 +1,8 @@
-// The expert exchange: tokens go to their experts (dispatch) and the results come back and are summed (combine); V3
-// §3.2.2, docs/recipe/parallelism.md §3. In two parts, so that an executor can compute between begin and wait. Gate
-// weights are applied on the expert's side, so combine is a plain sum, dispatch and combine are each other's backward,
-// and the gradient of the gate weights rides on the backward combine. `moe.cpp` knows only this interface; here is also
-// the single-process version. Ranks as threads and MPI come with their own. Test: tests/model/layers_test.cpp.
+// The expert exchange: tokens are sent to their experts (dispatch), and the results come back and are summed (combine); V3
+// §3.2.2, docs/recipe/parallelism.md §3. Each has a begin and a wait, so that an executor can compute in between. Expert
+// weights are applied where the expert is, so combine is a plain sum, dispatch and combine are each other's backward, and
+// the gradient of the expert weights travels with the backward of combine. `moe.cpp` uses only this interface. The
+// single-process version is here; ranks as threads and MPI will have their own. Test: tests/model/layers_test.cpp.
 #pragma once
 #include <memory>
 
@@ -11,7 +11,7 @@
 
 namespace minke {
 
-// Which row of the experts' side each assignment (token t, choice k; slot = t·K + k) has. On the device.
+// The row on the experts' side of each assignment (token t, choice k; slot = t·K + k). On the device.
 struct ExchangePlan {
   Operand offsets;                   // i32 [local experts + 1]: rows of expert e
   Operand row_of_slot, slot_of_row;  // i32 [N·K]; rows beyond offsets[last] are unused
@@ -21,7 +21,7 @@ class ExpertExchange {
  public:
   virtual ~ExpertExchange() = default;
 
-  // Rows that N tokens with K choices each can bring here at worst: ranks · N · min(K, local experts).
+  // Largest number of rows that N tokens with K choices each can send here: ranks · N · min(K, local experts).
   virtual int64_t max_rows(int64_t num_tokens, int64_t num_choices) const = 0;
 
   // expert i32 [N,K] (−1 = dropped) → plan; load i32 [E] += tokens per expert, if given.

@@ -1,5 +1,5 @@
-// The two small layers everything is made of. A layer is a plain struct that borrows its weights; what forward saves is
-// given to backward by the caller. backward_input overwrites dx (or adds where said); backward_weight adds into gradients.
+// The two basic layers. A layer is a plain struct that does not own its weights; the caller passes what forward saved to
+// backward. backward_input overwrites dx (or adds, where stated); backward_weight adds to the gradients.
 // Tests: tests/model/layers_test.cpp.
 #pragma once
 #include "model/weight.h"

@@ -1,6 +1,6 @@
-// DeepSeekMoE (MoE §3, V2 §2.2, V3 §2.1.2; docs/recipe/architecture.md §3): shared experts see every token, routed
-// experts the tokens their gate sends them:  y = Σ_s FFN_s(u) + Σ_{i∈Top} g_i FFN_i(u).
-// Cut into the steps that a pipeline interleaves: route · begin dispatch · experts · begin combine · finish, each also
+// DeepSeekMoE (MoE §3, V2 §2.2, V3 §2.1.2; docs/recipe/architecture.md §3): shared experts process every token, routed
+// experts only the tokens that the router sends to them:  y = Σ_s FFN_s(u) + Σ_{i∈Top} g_i FFN_i(u).
+// It has the steps that a pipeline interleaves: route · begin dispatch · experts · begin combine · finish, each also
 // backward. The routed experts are two tensors [E,2F,d] and [E,d,F]; rows sorted by expert go through grouped products.
 // Test: tests/model/layers_test.cpp.
 #pragma once
@@ -16,7 +16,7 @@ namespace minke {
 struct MoeSaved {
   RouterSaved router;
   ExchangePlan plan;
-  Operand rows, row_weight;  // dispatched tokens [R,d], their gate weights high [R]
+  Operand rows, row_weight;  // dispatched tokens [R,d], their expert weights high [R]
   Operand gate_up, h;        // [R,2F], [R,F] = g·silu(gate)·up
   FfnSaved shared;
 };
@@ -34,7 +34,7 @@ class Moe {
   Moe(const Context& ctx, const Config& config, WeightStore& weights, const std::string& prefix,
       ExpertExchange* exchange);
 
-  // shared: the layer whose rows and activations this one uses too, because they are recomputed; routes stay its own.
+  // shared: the layer whose memory of rows and activations this one also uses, because they are recomputed.
   static MoeSaved lay_out_saved(Arena& arena, const Config& config, const Precision& precision, int64_t num_tokens,
                                 const ExpertExchange& exchange, const MoeSaved* shared = nullptr);
   static MoeWork lay_out_work(Arena& arena, const Config& config, const Precision& precision, int64_t num_tokens,
@@ -54,7 +54,7 @@ class Moe {
                               const MoeWork& work) const;
   void begin_dispatch_backward(const Context& ctx, const Operand& du_routed, const MoeSaved& saved,
                                const MoeWork& work) const;
-  // Waits for du_routed and the gate weights' gradient, then du += du_routed + the gate's share.
+  // Waits for du_routed and the gradient of the expert weights, then du += du_routed + the router's share.
   void route_backward_input(const Context& ctx, const Batch& batch, const Operand& du_routed, const Operand& du,
                             const MoeSaved& saved, const MoeWork& work) const;
   void experts_backward_weight(const Context& ctx, const Operand& u, const Operand& dy, const MoeSaved& saved,

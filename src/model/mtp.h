@@ -1,8 +1,8 @@
 // Multi-token prediction: V3 §2.2, equations 21–25 (docs/recipe/architecture.md §4). Module k takes, at position i, the
-// hidden state one depth up and the embedding of token i+k, and predicts token i+k+1:
+// hidden state of the previous depth and the embedding of token i+k, and predicts token i+k+1:
 //   h'_i = M_k [enorm(Emb(t_{i+k})) ; hnorm(h_i^{k−1})];  h^k = Block(h');  logits = Head(norm(h^k)).
-// Where the paper and the released weights differ we follow the weights: the embedding comes first, h^0 is taken after
-// the final norm, and likewise h^k after shared_head.norm. Embedding and head are the main model's own.
+// Where the paper and the released weights differ, minke follows the weights: the embedding comes first; h^0 is taken after
+// the final norm, and h^k after shared_head.norm. Embedding and head are those of the main model.
 // Test: tests/model/model_test.cpp, tests/golden.
 #pragma once
 #include "model/block.h"
@@ -27,7 +27,7 @@ class Mtp {
 
   MtpSaved lay_out_saved(Arena& arena, const Precision& precision, int64_t num_tokens, bool gradient) const;
 
-  // h_previous [N,d]: the depth above. batch is that of this depth.
+  // h_previous [N,d]: of the previous depth. batch: of this depth.
   void forward(const Context& ctx, const Precision& precision, const Batch& batch, const Operand& h_previous,
                const MtpSaved& saved) const;
   // saved.dh holds the gradient of h; adds into dh_previous [N,d] (residual) and all weight gradients.

@@ -1,4 +1,4 @@
-// Precision is a policy and stands here, in one place: which number format each kind of tensor has.
+// Precision: the number format of each kind of tensor, decided in this one place.
 // f64 exists for gradient checks of the whole model on the reference backend.
 #pragma once
 #include "core/types.h"

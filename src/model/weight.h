@@ -1,6 +1,6 @@
-// Weight: one parameter tensor: the master (FP32), its gradient, and the compute forms derived from the master, each made
-// at most once per version. The optimizer (later ZeRO's shard exchange, FP8, RL's refresh) changes the master and calls
-// changed(); everybody else asks for a form. Test: tests/model/checkpoint_test.cpp.
+// Weight: one parameter tensor with its master (FP32), its gradient, and the compute forms made from the master, each at
+// most once per version. The optimizer (later also ZeRO's shard exchange, FP8, RL's refresh) changes the master and calls
+// changed(); all other code asks for a form. Test: tests/model/checkpoint_test.cpp.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -1,5 +1,5 @@
-// How the forwards and backwards of one optimizer step are run. The trainer gets its executor handed in and knows nothing
-// of ranks; here is the plain one (one process, micro-batches one after the other). Pipelines bring their own.
+// Runs the forward and backward passes of one optimizer step. The trainer is given an executor and knows nothing of ranks.
+// The plain executor is here (one process, micro-batches one after another); pipelines will have their own.
 // Test: tests/train/trainer_test.cpp.
 #pragma once
 #include <deque>
@@ -40,8 +40,8 @@ class StepExecutor {
 
 class PlainExecutor final : public StepExecutor {
  public:
-  // Memory for micro-batches of up to num_sequences × sequence_length tokens is taken now. A shape of micro-batch that
-  // was seen before takes none at all (tests/train/allocation_test.cpp).
+  // Allocates memory for micro-batches of up to num_sequences × sequence_length tokens. A micro-batch with a shape that was
+  // used before allocates nothing (tests/train/allocation_test.cpp).
   PlainExecutor(const Context& ctx, Model& model, int64_t num_sequences, int64_t sequence_length);
 
   const LossSums& gradients(const Context& ctx, std::span<const TokenBatch> micro_batches,
