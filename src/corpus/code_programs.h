@@ -1,4 +1,4 @@
-// Small Python programs with calls and their results: what code.cpp makes texts of.
+// Small Python programs with calls and their results, for the texts of code.cpp.
 #pragma once
 #include <fmt/format.h>
 

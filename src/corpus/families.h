@@ -1,4 +1,4 @@
-// Families of word problems: each serves some levels, and one is drawn among those of a level. Tested in
+// Families of word problems: each has some levels, and one is drawn among the families of a level. Tested in
 // tests/corpus/tasks_test.cpp.
 #pragma once
 #include <string_view>
@@ -14,7 +14,7 @@ template <class Maker> struct Family {
   Task (*make)(Maker&);
 };
 
-// A task of one of the families that serve maker.level, each as likely as the others. maker has the members level,
+// A task of one of the families that have maker.level, each with the same chance. maker has the members level,
 // family and e (an Expander).
 template <class Maker, size_t N> Task make_of_level(Maker& maker, const Family<Maker> (&families)[N]) {
   check(maker.level >= kMinTaskLevel && maker.level <= kMaxTaskLevel, "task level is 1 to 5");

@@ -1,4 +1,4 @@
-// One function per genre; corpus.cpp draws the genre and calls it. Each consumes the Rng it is given and nothing else.
+// One function per genre; corpus.cpp draws the genre and calls it. Its text depends only on the Rng that it is given.
 #pragma once
 #include <string>
 

@@ -1,10 +1,10 @@
-// A small template language in which the genres of the built-in corpus are written. Expansion is a pure function of
-// the templates and the Rng, so a document depends on (seed, index) alone. Tested in tests/corpus/corpus_test.cpp.
+// A small template language for the genres of the built-in corpus. Expansion is a pure function of the templates and the
+// Rng, so a document depends only on (seed, index). Tested in tests/corpus/corpus_test.cpp.
 //
 //   {red|blue|}     one of the alternatives, chosen evenly; they nest, and one may be empty
 //   {toy=kite|ball} binds $toy for the rest of the document and prints nothing
 //   $toy, ${toy}     the value of a variable; $$ prints a dollar sign
-//   #happy          expands the rule "happy" afresh at every use
+//   #happy          expands the rule "happy", again at every use
 //   @ apple         the article a or an, by the letter that follows
 //   ^               the next letter is a capital; sentence starts are capitalised without it
 #pragma once
@@ -66,7 +66,7 @@ class Expander {
   bool article_ = false;  // "a" is written and waits for the letter that decides about the n
 };
 
-// Removes what empty alternatives leave behind: double spaces, spaces before a stop, at the ends of lines and the text.
+// Removes the traces of empty alternatives: double spaces, spaces before a stop, at the ends of lines and of the text.
 std::string tidy(std::string_view text);
 // "the lost kite" → "The Lost Kite"
 std::string title_case(std::string_view text);

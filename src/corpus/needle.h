@@ -1,5 +1,5 @@
-// A needle in a haystack (V3 §4.3, figure 8): short facts among the sentences of stories, asked for at the end. What the
-// long-context evaluation asks and, as documents of the built-in corpus ("needle"), what a small model learns it from.
+// A needle in a haystack (V3 §4.3, figure 8): short facts among the sentences of stories, and a question at the end. Used by
+// the long-context evaluation and, as documents of the built-in corpus ("needle"), for a small model to learn the task.
 // Pure functions of (seed, index). Tested in tests/corpus/corpus_test.cpp.
 #pragma once
 #include <cstdint>
@@ -18,8 +18,8 @@ struct NeedleTask {
 NeedleTask make_needle(uint64_t seed, uint64_t index, size_t bytes, double depth);
 
 namespace corpus {
-// Nine times in ten a list of passwords, said again and again. Otherwise a haystack of 40 to 4,000 bytes (as many short ones as
-// long ones) in which four needles return again and again, so that every window of it asks for something said before.
+// Nine times in ten a list of passwords that is repeated many times. Otherwise a haystack of 40 to 4,000 bytes (as many short
+// as long ones) in which four needles are repeated, so that every window of it asks for something that came before.
 std::string needle_text(Rng rng);
 }  // namespace corpus
 

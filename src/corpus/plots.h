@@ -1,5 +1,5 @@
-// Plots of the little stories: want → problem → help → end. A plot is text in the language of grammar.h; `bind` fixes
-// what holds for the whole story (which toy, which place), so that the parts agree with each other.
+// Plots of the short stories: want → problem → help → end. A plot is text in the language of grammar.h; `bind` chooses
+// the things that the whole story uses (such as the toy and the place), so that its parts agree.
 #pragma once
 #include <span>
 #include <string_view>

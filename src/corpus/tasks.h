@@ -1,6 +1,6 @@
-// Questions with verifiable answers, the same families as in the corpus: what SFT and RL train on later, and what the
-// word problems and arithmetic of the built-in corpus are made of. Task i of a kind and level is a pure function of
-// (seed, i). Every line of the reasoning that has an equation is true. Tested in tests/corpus/tasks_test.cpp.
+// Questions with verifiable answers. SFT and RL will train on them, and the word problems and arithmetic of the built-in
+// corpus are made from the same families. Task i of a kind and level is a pure function of (seed, i). Every equation in
+// the reasoning is true. Tested in tests/corpus/tasks_test.cpp.
 #pragma once
 #include <cstdint>
 #include <string>

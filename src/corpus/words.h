@@ -1,4 +1,4 @@
-// The cast and the word lists that the genres share: names with their pronouns, animals with their sounds and homes,
+// People and word lists that the genres share: names with their pronouns, animals with their sounds and homes,
 // things with prices. Tested in tests/corpus/corpus_test.cpp.
 #pragma once
 #include <span>

@@ -1,6 +1,6 @@
-// Batches of a training run. The position is a plain value: save it, and the run resumes at exactly the next sequence;
-// batch() is a pure function of (data, options, position). Several sources are mixed by weight. Also the windows in
-// which held-out text is evaluated. Tested in tests/data/loader_test.cpp.
+// Batches of a training run. The position is a plain value; a run that saved it resumes at exactly the next sequence.
+// batch() is a pure function of (data, options, position). Several sources are mixed by weight. The windows for the
+// evaluation of held-out text are also here. Tested in tests/data/loader_test.cpp.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -34,16 +34,16 @@ struct LoaderSource {
 
 class Loader {
  public:
-  // UserError for a source without tokens, a weight that is not positive, and what EpochPlan refuses.
-  // `padding` fills what best_fit leaves free (eos, usually).
+  // UserError for a source without tokens, for a weight that is not positive, and in the cases of EpochPlan.
+  // `padding` fills the space that best_fit leaves free (usually eos).
   Loader(std::vector<LoaderSource> sources, PackingOptions options, int32_t padding);
 
-  // Sequences position, position+1, …; runs on into the next epoch. Safe to call from several threads.
+  // Sequences position, position+1, …; continues into the next epoch. Safe to call from several threads.
   SequenceBatch batch(LoaderPosition position, int64_t batch_size) const;
   LoaderPosition advance(LoaderPosition position, uint64_t sequences) const;
   uint64_t sequences_in_epoch(uint64_t epoch, size_t source = 0) const;
   size_t num_sources() const { return sources_.size(); }
-  // Position as a number of epochs of a single source, or of sequences ÷ all sequences for several: for the log.
+  // For the log: the position in epochs (one source), or sequences ÷ all sequences (several sources).
   double epochs(LoaderPosition position) const;
 
  private:

@@ -11,7 +11,7 @@
 
 namespace minke {
 
-// A bijection of [0, n): a Feistel network over the next power of four, walked until inside. No memory.
+// A bijection of [0, n): a Feistel network over the next power of four, repeated until the result is below n. No memory.
 class Permutation {
  public:
   Permutation(RngKey key, uint64_t n);
@@ -24,12 +24,11 @@ class Permutation {
   uint64_t round_keys_[6];
 };
 
-// concatenate: all documents joined, cut every T tokens (the last token of a sequence is the first of the next, so that
-//   every token is a target once); the joined run is rotated by a random offset each epoch, its end wraps around to its
-//   beginning, so that no token is lost and none is padding.
-// best_fit: every document is kept whole unless longer than T+1 (then it is cut like above), and placed into the
-// fullest
-//   sequence with room; what stays free at the end of a sequence is padding (SequenceBatch::num_valid).
+// concatenate: all documents are joined and cut every T tokens. (The last token of a sequence is the first of the next, so
+//   that every token is a target once.) In each epoch the joined text is rotated by a random offset, and its end wraps
+//   around to its beginning, so that no token is lost and there is no padding.
+// best_fit: every document is kept whole, unless it is longer than T+1 (then it is cut as above). It goes into the
+//   fullest sequence that has room for it. Free space at the end of a sequence is padding (SequenceBatch::num_valid).
 enum class PackingMode : uint8_t { concatenate, best_fit };
 
 struct FimTokens {
@@ -49,13 +48,13 @@ struct PackingOptions {
 
 class EpochPlan {
  public:
-  // `tokens` must outlive the plan and hold at least one token. UserError for T < 1, a bad rate or missing FIM ids.
+  // `tokens` must outlive the plan and have at least one token. UserError for T < 1, a bad rate or missing FIM ids.
   EpochPlan(const TokenSet& tokens, const PackingOptions& options, uint64_t epoch);
 
   uint64_t num_sequences() const { return num_sequences_; }
-  // Tokens of sequence i, T+1; where the document of each of the first T begins in this sequence (0 if before it).
-  // Returns how many tokens are real: T+1, or less with best_fit, where `padding` fills the rest (each its own
-  // document).
+  // The T+1 tokens of sequence i, and for each of the first T the place where its document begins in this sequence (0 if
+  // it begins before). Returns the number of real tokens: T+1, or less with best_fit. `padding` fills the rest; each
+  // padding token is its own document.
   int64_t read(uint64_t sequence, int32_t padding, std::span<int32_t> tokens, std::span<int32_t> document_start) const;
 
   // Documents that best_fit had to cut, and its padding: figures for a report.

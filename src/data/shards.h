@@ -1,6 +1,6 @@
-// Token shards: what training reads. A shard is one memory-mapped file: header, token ids (2 or 4 bytes), offsets of
-// the documents, UTF-8 bytes of each document (bits per byte divides by them). Written beside and renamed; sizes,
-// version and checksum are verified before use. Format in shards.cpp. Tested in tests/data/shards_test.cpp.
+// Token shards, which training reads. A shard is one memory-mapped file: header, token ids (2 or 4 bytes), offsets of the
+// documents, UTF-8 bytes of each document (needed for bits per byte). It is written under a temporary name and renamed.
+// Sizes, version and checksum are verified before use. Format in shards.cpp. Tested in tests/data/shards_test.cpp.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -15,7 +15,7 @@ namespace minke {
 class ShardWriter {
  public:
   explicit ShardWriter(uint64_t tokenizer_hash, int32_t vocab_size);
-  // `text_bytes`: length of the text that the tokens stand for. Ids outside [0, vocab_size) break the contract.
+  // `text_bytes`: length of the text of these tokens. An id outside [0, vocab_size) is a BugError.
   void add(std::span<const int32_t> tokens, uint64_t text_bytes);
   uint64_t num_tokens() const { return width_ == 2 ? narrow_.size() : wide_.size(); }
   uint64_t num_documents() const { return text_bytes_.size(); }
@@ -33,7 +33,7 @@ class ShardWriter {
 
 class Shard {
  public:
-  // UserError that names the file for anything that is not a complete, undamaged shard.
+  // UserError that names the file, unless it is a complete, undamaged shard.
   explicit Shard(const fs::path& path);
 
   uint64_t num_tokens() const { return num_tokens_; }
@@ -53,11 +53,11 @@ class Shard {
   const uint64_t *offsets_ = nullptr, *text_bytes_ = nullptr;
 };
 
-// Several shards seen as one list of documents and one run of tokens.
+// Several shards as one list of documents and one sequence of tokens.
 class TokenSet {
  public:
   TokenSet() = default;
-  // Of one tokenizer, or UserError.
+  // UserError unless all shards come from the same tokenizer.
   explicit TokenSet(const std::vector<fs::path>& paths);
 
   uint64_t num_tokens() const { return token_begin_.back(); }
@@ -70,9 +70,9 @@ class TokenSet {
   uint64_t document_bytes(uint64_t document) const;   // UTF-8 bytes of its text
   // `count` tokens of a document from its token `begin` on.
   void copy_document(uint64_t document, uint64_t begin, uint64_t count, int32_t* out) const;
-  // `count` tokens from position `begin` of the whole run.
+  // `count` tokens from position `begin` of the whole sequence.
   void copy(uint64_t begin, uint64_t count, int32_t* out) const;
-  // The document of a position of the run, and where it begins there.
+  // The document at a position of the whole sequence, and the position where that document begins.
   struct Place {
     uint64_t document, begin;
   };

@@ -1,5 +1,5 @@
-// A part of a text that is too long to be looked at whole, as large as wanted and from everywhere in it, in one pass:
-// what a tokenizer is trained on. Tested in tests/data/text_sample_test.cpp.
+// A sample of a long text, of a given size and taken from all parts of it, in one pass. Tokenizers are trained on such a
+// sample. Tested in tests/data/text_sample_test.cpp.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -10,12 +10,12 @@ namespace minke {
 
 class TextSample {
  public:
-  // At most `bytes` are kept; of documents that are not more than that together, all.
+  // Keeps at most `bytes`. If all documents together are not larger, it keeps all of them.
   explicit TextSample(size_t bytes);
-  // Documents are cut into pieces, at a line's end where there is one; those with the smallest hashes are kept, so every
-  // document has its share, wherever it stands.
+  // Documents are cut into pieces, at line ends where possible. The pieces with the smallest hashes are kept, so every
+  // document has the same chance, at any place of the text.
   void add(std::string_view document);
-  // In the order in which they were added; pieces that follow each other are one text again. Leaves nothing behind.
+  // The pieces in the order in which they were added; adjacent pieces are joined again. The sample is empty afterwards.
   std::vector<std::string> take();
 
  private:

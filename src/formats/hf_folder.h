@@ -1,5 +1,5 @@
 // A checkpoint as a Hugging Face folder: config.json, model.safetensors or shards with model.safetensors.index.json.
-// Reading finds a tensor in whichever file has it; conversion to FP32 includes FP8 with block scales
+// Reading finds a tensor in any of the files; conversion to FP32 includes FP8 with block scales
 // (docs/recipe/architecture.md §6: the value is W · weight_scale_inv of its block). Test:
 // tests/formats/hf_folder_test.cpp.
 #pragma once
@@ -51,7 +51,7 @@ struct FolderToWrite {
   size_t max_shard_bytes = 5'000'000'000;  // as the usual libraries split
 };
 // Writes config.json, generation_config.json and the weights (sharded with an index beyond max_shard_bytes) into an
-// existing folder: normally AtomicFolder::path(), which makes the whole appear at once.
+// existing folder: normally AtomicFolder::path(), so that all files appear at once.
 void write_hf_folder(const fs::path& folder, const FolderToWrite& content);
 
 }  // namespace minke

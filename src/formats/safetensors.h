@@ -1,5 +1,5 @@
 // safetensors: 8 bytes of header length, a JSON header {name: {dtype, shape, data_offsets}}, then the data. The reader
-// maps the file and believes nothing: every size is checked before use. The writer is atomic and streams. Source:
+// maps the file and checks every size before use. The writer is atomic and streams. Source:
 // github.com/huggingface/safetensors, "Format". Test: tests/formats/safetensors_test.cpp,
 // tests/fuzz/safetensors_fuzz.cpp.
 #pragma once
@@ -38,7 +38,7 @@ std::string shape_text(std::span<const int64_t> shape);  // "[3, 4]"
 
 class SafetensorsFile {
  public:
-  // Throws UserError naming the file, and the tensor where one is at fault.
+  // Throws a UserError that names the file and, if one is at fault, the tensor.
   static SafetensorsFile open(const fs::path& path);
   // The same for bytes that the caller keeps alive; `where` stands for the path in messages.
   static SafetensorsFile parse(std::span<const std::byte> bytes, std::string_view where);
@@ -62,7 +62,7 @@ struct TensorToWrite {
   DType dtype = DType::f32;
   std::vector<int64_t> shape;
   const void* data = nullptr;  // row-major
-  // Instead of data: called once when it is this tensor's turn; the result must hold until the next call.
+  // Instead of data: called once, when this tensor is written; the result must stay valid until the next call.
   std::function<const void*()> produce = {};
 };
 size_t byte_size(const TensorToWrite& tensor);

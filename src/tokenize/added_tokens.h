@@ -1,5 +1,5 @@
-// Added tokens: strings that are one token wherever they stand, found before anything else is done with the text
-// (leftmost, longest), with the flags and the quirks of the Hugging Face library.
+// Added tokens: strings that are always one token. They are found before any other step (leftmost, longest), with the flags
+// and the quirks of the Hugging Face library.
 // Tested in tests/tokenize/added_tokens_test.cpp.
 #pragma once
 #include <cstdint>
@@ -13,10 +13,10 @@ struct AddedToken {
   int32_t id = -1;
   std::string content;
   bool special = false;
-  bool single_word = false;  // only where no word character touches it
-  bool lstrip = false;       // takes the whitespace on its left along
+  bool single_word = false;  // only where no word character is next to it
+  bool lstrip = false;       // includes the whitespace on its left
   bool rstrip = false;
-  bool normalized = false;  // is looked for in the normalised text
+  bool normalized = false;  // searched in the normalised text
 };
 
 struct Segment {

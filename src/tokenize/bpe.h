@@ -1,6 +1,6 @@
 // Byte-pair encoding (Sennrich et al. 2016) of one piece of text: starting from bytes, the adjacent pair of lowest rank
 // (leftmost among equals) is merged until no pair has a rank. Short pieces by repeated linear scans, long ones with a
-// heap: O(n log n) whatever the text. Tested in tests/tokenize/bpe_test.cpp.
+// heap: O(n log n) for any text. Tested in tests/tokenize/bpe_test.cpp.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -14,16 +14,16 @@ namespace minke {
 
 constexpr uint32_t kNoRank = 0xFFFFFFFF;
 
-// (left id, right id) → (rank, id of the merged token), for 0 ≤ ids < 2^31. Open addressing, at most half full. Most
-// pairs that are asked for have no merge; a bitmap of 16 bits a merge, which fits the L2 cache where the table (4 MB
-// for DeepSeek-V3) does not, turns 94 % of them away.
+// (left id, right id) → (rank, id of the merged token), for 0 ≤ ids < 2^31. Open addressing, at most half full. Most pairs
+// that are looked up have no merge. A bitmap with 16 bits per merge rejects 94 % of them; it fits into the L2 cache, which
+// the table (4 MB for DeepSeek-V3) does not.
 class MergeTable {
  public:
   struct Merge {
     uint32_t rank, id;
   };
   void reserve(size_t merges);
-  void set(int32_t left, int32_t right, Merge merge);  // the last of several counts, as in the Hugging Face library
+  void set(int32_t left, int32_t right, Merge merge);  // the last of several is used, as in the Hugging Face library
   Merge find(int32_t left, int32_t right) const {
     const uint64_t h = hash(left, right);
     if (!(present_[h >> present_shift_ >> 6] >> (h >> present_shift_ & 63) & 1)) return {kNoRank, 0};
@@ -64,8 +64,8 @@ struct Bpe {
   int32_t unknown_id = -1;  // stands for each byte that is missing; −1: such a byte is an error
   bool fuse_unknown = false;
 
-  // Ids of the characters up to U+FFFF that merging may start from in place of their bytes; −1: from the bytes. Such a
-  // character becomes its token before it can merge with anything beside it, whatever that is. Empty: none.
+  // Ids of the characters up to U+FFFF from which merging may start instead of their bytes; −1: from the bytes. The bytes of
+  // such a character always merge into its token before they can merge with anything beside them. Empty: none.
   std::vector<int32_t> characters;
 
   void index_byte_pairs();  // after id_of_byte and merges are filled
@@ -88,8 +88,8 @@ struct Bpe {
   bool ids_of_characters(std::string_view piece, std::vector<int32_t>& ids) const;
 };
 
-// Pieces of up to 15 bytes and their ids: text repeats its words. Starts small, grows to 2^17 entries (4 MB), then
-// starts again. One per thread.
+// A cache of pieces of up to 15 bytes and their ids, because text repeats its words. Starts small, grows to 2^17 entries
+// (4 MB), then is cleared. One per thread.
 class WordCache {
  public:
   WordCache() : entries_(1 << 10) {}

@@ -1,5 +1,5 @@
 // GPT-2's byte alphabet: every byte has a printable character, so that a vocabulary of bytes can be written as text.
-// 188 bytes stand for themselves; the others, in order, are U+0100, U+0101, … (space is Ġ, newline is Ċ).
+// 188 bytes are written as themselves, the others, in order, as U+0100, U+0101, … (space is Ġ, newline is Ċ).
 // Tested in tests/tokenize/tokenizer_test.cpp.
 #pragma once
 #include <array>

@@ -1,6 +1,6 @@
-// Pre-tokenization: cuts text into the pieces that BPE works on, as the "pre_tokenizer" of a tokenizer.json says
-// (Split, Digits, ByteLevel, Sequence; byte-level vocabularies only). The sequences of DeepSeek, Llama-3, Qwen2/3,
-// GPT-2 and SmolLM are recognised and run by hand-written splitters. Tested in tests/tokenize/pretokenizer_test.cpp.
+// Pre-tokenization: cuts text into pieces for BPE, as described by the "pre_tokenizer" of a tokenizer.json (Split, Digits,
+// ByteLevel, Sequence; only byte-level vocabularies). For the sequences of DeepSeek, Llama-3, Qwen2/3, GPT-2 and SmolLM
+// hand-written splitters are used. Tested in tests/tokenize/pretokenizer_test.cpp.
 #pragma once
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -23,7 +23,7 @@ struct Pieces {
 
 class Pretokenizer {
  public:
-  // allow_fast = false runs the regexes themselves: the oracle of the hand-written splitters.
+  // allow_fast = false runs the regexes themselves, so that tests can compare the hand-written splitters with them.
   Pretokenizer(const nlohmann::json& description, std::string_view where, bool allow_fast = true);
 
   // The hand-written splitter that does all of the work, or nullptr: then split() must be called (it works always).

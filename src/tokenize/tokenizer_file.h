@@ -1,5 +1,5 @@
-// Reads a tokenizer.json (untrusted): the vocabulary and merges straight into arrays, since a DOM of 128,000 entries
-// costs more than everything else, the rest as JSON. Every failure is a UserError with file and field.
+// Reads a tokenizer.json (untrusted): vocabulary and merges directly into arrays, because a DOM of 128,000 entries takes
+// longer than everything else; the rest as JSON. Every failure is a UserError with file and field.
 // Tested in tests/tokenize/hostile_test.cpp.
 #pragma once
 #include <cstdint>
