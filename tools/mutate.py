@@ -47,15 +47,26 @@ def sources(root, names):
 
 
 def copy_tree(root, tree):
-    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=root, text=True,
-                            capture_output=True)
-    names = listed.stdout.split("\0") if listed.returncode == 0 else \
-        [str(p.relative_to(root)) for p in root.rglob("*") if "build" not in p.parts]
-    shutil.rmtree(tree, ignore_errors=True)
-    for name in names:
-        if name and (root / name).is_file():
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, tree / name)
+    """A file that is there already with the same contents keeps its date, so that a second start builds less."""
+    names = []
+    try:
+        names = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=root, text=True,
+                               capture_output=True, check=True).stdout.split("\0")
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        pass
+    if not any(names):  # no git, or no repository
+        names = [str(p.relative_to(root)) for p in root.rglob("*")]
+    wanted = {n for n in names if n and (root / n).is_file() and n.split("/")[0] != "build"}
+    for old in list(tree.rglob("*")):
+        name = str(old.relative_to(tree))
+        if old.is_file() and name.split("/")[0] != "build" and name not in wanted:
+            old.unlink()
+    for name in wanted:
+        target, contents = tree / name, (root / name).read_bytes()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists() or target.read_bytes() != contents:
+            target.write_bytes(contents)
+            shutil.copymode(root / name, target)
 
 
 def sample(faults, rng):
