@@ -7,7 +7,14 @@
 
 namespace minke {
 
+void refuse_nul(std::string_view text, std::string_view where) {
+  if (const size_t at = text.find('\0'); at != text.npos)
+    user_error("{}: not valid JSON: byte {} of {} is a NUL: the file is damaged, or is not JSON in UTF-8", where, at,
+               text.size());
+}
+
 Json parse_json(std::string_view text, std::string_view where) {
+  refuse_nul(text, where);
   constexpr int kMaxDepth = 256;
   // Json keeps keys in order and looks each new one up among all before it: quadratic, so their number is bounded.
   constexpr int kMaxKeys = 4096;

@@ -11,4 +11,8 @@ using Json = nlohmann::ordered_json;
 
 Json parse_json(std::string_view text, std::string_view where);
 
+// UserError if text holds a NUL. JSON has none, and the library takes the first one for the end of the text, without a
+// word about what stands behind it: whatever is parsed event by event goes through this first.
+void refuse_nul(std::string_view text, std::string_view where);
+
 }  // namespace minke

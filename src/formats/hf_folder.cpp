@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "core/error.h"
+#include "core/json.h"
 
 namespace minke {
 namespace {
@@ -134,6 +135,7 @@ void apply_scales(const TensorInfo& t, float* out, const TensorInfo& scale, int6
 
 WeightMap parse_weight_map(std::string_view json, std::string_view where) {
   IndexReader reader(where);
+  refuse_nul(json, where);
   nlohmann::json::sax_parse(json, &reader);
   if (reader.map.empty()) user_error("{}: weight_map names no files", where);
   return std::move(reader.map);

@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "core/error.h"
+#include "core/json.h"
 
 namespace minke {
 namespace {
@@ -202,6 +203,7 @@ SafetensorsFile SafetensorsFile::parse(std::span<const std::byte> bytes, std::st
 
   HeaderReader reader(where);
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + sizeof header, header);
+  refuse_nul(text, fmt::format("{}: the header", where));
   nlohmann::json::sax_parse(text, &reader);
 
   SafetensorsFile file;

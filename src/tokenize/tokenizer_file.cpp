@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/json.h"
 #include "tokenize/unicode.h"
 
 namespace minke {
@@ -156,6 +157,7 @@ bool flag(const json& token, const char* key, std::string_view where) {
 
 void read_tokenizer_json(std::string_view text, std::string_view where, TokenizerFile& file, json& rest) {
   Reader reader(where, file, rest);
+  refuse_nul(text, where);
   json::sax_parse(text, &reader);
   if (!rest.is_object()) user_error("{}: not a tokenizer.json: the top level is no object", where);
   const auto added = rest.find("added_tokens");

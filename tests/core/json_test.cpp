@@ -52,6 +52,14 @@ TEST(Json, ValuesAreBounded) {
   EXPECT_EQ(message_of("\"" + std::string(2'000'000, ',') + "\""), "no error");
 }
 
+// The library takes a NUL for the end of the text, and says nothing about what stands behind it.
+TEST(Json, ANulIsNoEnd) {
+  for (std::string text : {std::string("{\"a\":1}\0{\"b\":2}", 15), std::string("[1]\0", 4), std::string("\0", 1),
+                           std::string("[1,\0 2]", 7), std::string("\"a\0b\"", 5)})
+    EXPECT_NE(message_of(text).find("is a NUL"), std::string::npos) << message_of(text);
+  EXPECT_EQ(message_of("\"a\\u0000b\""), "no error");
+}
+
 TEST(Json, MessagesAreShort) {
   EXPECT_LT(message_of("[\"" + std::string(1'000'000, 'a')).size(), 300u);
   EXPECT_LT(message_of(std::string(1'000'000, '1') + "x").size(), 300u);

@@ -128,6 +128,7 @@ TEST(Safetensors, RefusesHostileFiles) {
       {"", "too few"},
       {"1234567", "too few"},
       {file_of("", 0), "not valid JSON"},
+      {file_of(one + std::string(1, '\0') + "x", 8), "is a NUL"},
       {file_of(one, 8, 1 << 20), "cut off"},
       {file_of(one, 8, INT64_MAX), "cut off"},
       {std::string(8, '\xff') + one, "cut off"},

@@ -40,6 +40,7 @@ TEST(HostileTokenizer, NotEvenJson) {
   expect_refused("", "not valid JSON");
   expect_refused("{\"model\": {", "not valid JSON");
   expect_refused("\xFF\xFE", "not valid JSON");
+  expect_refused(good().dump() + std::string("\0{}", 3), "is a NUL");
   expect_refused("[]", "top level");
   expect_refused("null", "top level");
   expect_refused(std::string(1'000'000, '['), "nested deeper");
