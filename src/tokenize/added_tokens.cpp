@@ -7,15 +7,6 @@
 namespace minke {
 namespace {
 
-// The code point that ends at `end` > 0; a stray continuation byte counts alone.
-unicode::CodePoint decode_before(std::string_view text, size_t end) {
-  for (size_t back = 1; back <= 4 && back <= end; ++back) {
-    const unicode::CodePoint c = unicode::decode_at(text, end - back);
-    if (c.valid && c.length == back) return c;
-  }
-  return {unicode::kReplacement, 1, false};
-}
-
 bool is_space(char32_t c) { return unicode::tables().class_of(c) & unicode::kSpace; }
 bool is_word(char32_t c) {  // \w of the regex library: letters, marks, decimal and letter numbers, connectors, joiners
   static const std::vector<unicode::Range> connectors = unicode::ranges_of("Pc"), others = unicode::ranges_of("No");
@@ -80,11 +71,12 @@ void AddedTokenMatcher::split(std::string_view text, bool match_special, std::ve
     at = end;  // even if the match is given up, the library looks for the next one behind it
     if (token->special && !match_special) continue;
     if (token->single_word) {
-      if (first > 0 && is_word(decode_before(text, first).value)) continue;
+      if (first > 0 && is_word(unicode::decode_before(text, first).value)) continue;
       if (end < text.size() && is_word(unicode::decode_at(text, end).value)) continue;
     }
     if (token->lstrip) {
-      while (first > done && is_space(decode_before(text, first).value)) first -= decode_before(text, first).length;
+      while (first > done && is_space(unicode::decode_before(text, first).value))
+        first -= unicode::decode_before(text, first).length;
       first = std::max(first, done);
     }
     if (token->rstrip) {

@@ -1,7 +1,7 @@
 // Hand-written splitters for the pre-tokenizer regexes that everybody uses, many times faster than a regex engine.
 // Each finds the end of the piece that starts at `at`; it needs no state, because none of these regexes looks behind.
-// Sources: docs/recipe/training.md §3 (DeepSeek-V3); the tokenizer.json files of the others. The oracle is PCRE2
-// running the regexes themselves: tests/tokenize/pretokenizer_test.cpp.
+// Sources: docs/recipe/training.md §3 (DeepSeek-V3); the tokenizer.json files of the others. The oracle is the regexes
+// themselves: tests/tokenize/pretokenizer_test.cpp.
 #pragma once
 #include <cstddef>
 #include <string_view>

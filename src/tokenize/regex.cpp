@@ -1,229 +1,246 @@
 #include "tokenize/regex.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <atomic>
-#include <map>
-#include <mutex>
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
+#include <string>
 
 #include "core/error.h"
+#include "tokenize/regex_program.h"
 #include "tokenize/unicode.h"
 
 namespace minke {
 namespace {
 
+using Anchor = RegexNode::Anchor;
+using Op = RegexInstruction::Op;
+using Greed = RegexInstruction::Greed;
+
+constexpr size_t kNone = std::string_view::npos;
 constexpr size_t kMaxPattern = 1 << 16;
-constexpr size_t kMaxTranslated = 1 << 20;  // a spelled-out \\w takes 14 kB
+constexpr uint64_t kMaxRemembered = uint64_t(1) << 32;  // bits: 512 MiB
+constexpr size_t kMaxStack = size_t(1) << 26;           // entries: 1.5 GiB, reached by no pattern that makes sense
 
-// The ranges of a category as they stand in a class; empty if there is no such category. Kept, because patterns name the
-// same few over and over.
-std::string_view spelled(std::string_view category, bool negated) {
-  static std::mutex mutex;
-  static std::map<std::pair<std::string, bool>, std::string> known;  // at most 2 × 37
-  const std::lock_guard lock(mutex);
-  std::pair key(std::string(category), negated);
-  if (const auto found = known.find(key); found != known.end()) return found->second;
-  std::vector<unicode::Range> ranges = unicode::ranges_of(category);
-  if (ranges.empty()) return {};
-  if (negated) ranges = unicode::complement(ranges);
-  std::string out;
-  for (const auto& r : ranges) {
-    fmt::format_to(std::back_inserter(out), "\\x{{{:x}}}", uint32_t(r.first));
-    if (r.last != r.first) fmt::format_to(std::back_inserter(out), "-\\x{{{:x}}}", uint32_t(r.last));
-  }
-  return known.emplace(std::move(key), std::move(out)).first->second;
-}
+struct TooManySteps {};
 
-// Walks the pattern once; `atom` is where the last complete atom begins in the output, for {n,m}+.
-struct Translator {
-  std::string_view in;
-  bool spell_out;
-  size_t at = 0;
-  std::string out;
-  size_t atom = 0;
-  std::vector<size_t> groups;
+// Finds the end of the match that begins at a place. A state is an instruction and a place in the text, nothing else:
+// groups keep nothing. So what has failed once fails always, whichever way it is reached.
+class Matcher {
+ public:
+  Matcher(const RegexProgram& program, const CharBits& words, std::string_view text, uint64_t max_steps)
+      : program_(program), words_(words), text_(text), max_steps_(max_steps) {}
 
-  // \p{…}, \P{…}, \p{^…}: false if it is no category (a script, say), which PCRE2 knows by itself.
-  bool property(bool in_class) {
-    const size_t close = in.find('}', at);
-    if (at + 3 >= in.size() || in[at + 2] != '{' || close == in.npos) return false;
-    std::string_view name = in.substr(at + 3, close - at - 3);
-    bool negated = in[at + 1] == 'P';
-    if (name.starts_with('^')) negated = !negated, name.remove_prefix(1);
-    if (!spell_out || name.empty() || name.size() > 2) return false;
-    const std::string_view ranges = spelled(name, negated);
-    if (ranges.empty()) return false;
-    out += fmt::format(fmt::runtime(in_class ? "{}" : "[{}]"), ranges);
-    at = close + 1;
+  // From now on failed splits are remembered, at `begin` and behind it. False if that takes too much memory.
+  bool remember_from(size_t begin) {
+    const uint64_t bits = uint64_t(text_.size() - begin + 1) * uint64_t(program_.num_splits);
+    if (bits > kMaxRemembered) return false;
+    remembered_from_ = begin;
+    failed_.assign(size_t(bits / 64 + 1), 0);
+    remembers_ = true;
     return true;
   }
 
-  // PCRE2's \w and \b lack marks, connectors, and the superscripts, fractions and circled letters that Oniguruma counts
-  // as word characters.
-  std::string word() const {
-    std::string out;
-    for (const char* category : {"L", "M", "Nd", "Nl", "Pc"}) {
-      if (spell_out) out += spelled(category, false);
-      else out += fmt::format("\\p{{{}}}", category);
-    }
-    return out +
-           "\\xb2\\xb3\\xb9\\x{bc}-\\x{be}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{"
-           "1f189}";
+  size_t match_at(size_t at) {
+    const size_t end = run(0, at, kNone, 0);
+    // The states on the way to a match have not failed. Those before its end are never seen again.
+    if (remembers_ && end != kNone)
+      for (int i = 0; i < program_.num_splits; ++i) bit(i, end) &= ~mask(i, end);
+    return end;
   }
 
-  void escape(bool in_class) {
-    const char c = at + 1 < in.size() ? in[at + 1] : 0;
-    // PCRE2's \s has U+180E, which Unicode took out of White_Space.
-    static constexpr std::string_view kSpace = "\\t-\\r\\x{85}\\p{Z}";
-    if ((c == 'p' || c == 'P') && property(in_class)) return;
-    if (c == 's') out += in_class ? std::string(kSpace) : fmt::format("[{}]", kSpace);
-    else if (c == 'S') out += in_class ? "\\S\\x{180e}" : fmt::format("[^{}]", kSpace);
-    else if (c == 'w') out += in_class ? word() : fmt::format("[{}]", word());
-    else if (c == 'W' && !in_class) out += fmt::format("[^{}]", word());
-    else if (c == 'b' && !in_class) out += fmt::format("(?:(?<=[{0}])(?![{0}])|(?<![{0}])(?=[{0}]))", word());
-    else if (c == 'B' && !in_class) out += fmt::format("(?:(?<=[{0}])(?=[{0}])|(?<![{0}])(?![{0}]))", word());
-    else if (c == 'd' && spell_out) out += fmt::format(fmt::runtime(in_class ? "{}" : "[{}]"), spelled("Nd", false));
-    else if (c == 'h') out += in_class ? "0-9A-Fa-f" : "[0-9A-Fa-f]";  // a hex digit in Ruby, a blank in PCRE2
-    else out += in.substr(at, 2);
-    at += 2;
-    if (c == 'x' || c == 'p' || c == 'P') {  // the braces belong to the escape, and are no quantifier
-      if (at < in.size() && in[at] == '{') {
-        const size_t close = std::min(in.find('}', at), in.size() - 1);
-        out += in.substr(at, close + 1 - at);
-        at = close + 1;
-      }
-    }
-  }
+ private:
+  // What is left to try: instruction `pc` at `at`, or, where low < at, at each place back to `low`; or, with `more` ≥ 0
+  // or without limit, at the places behind, as long as the run before `pc` goes on.
+  struct Choice {
+    int32_t pc;
+    int32_t more;  // kNotLazy, or how many more characters a lazy run may take
+    size_t at, low;
+  };
+  static constexpr int32_t kNotLazy = -2;
 
-  void char_class() {
-    out += in[at++];
-    if (at < in.size() && in[at] == '^') out += in[at++];
-    if (at < in.size() && in[at] == ']') out += in[at++];
-    while (at < in.size() && in[at] != ']' && out.size() <= kMaxTranslated) {
-      if (in[at] == '\\') escape(true);
-      else out += in[at++];
-    }
-    if (at < in.size()) out += in[at++];
+  uint64_t index(int32_t split, size_t at) const {
+    return uint64_t(at - remembered_from_) * uint64_t(program_.num_splits) + uint64_t(split);
   }
+  uint64_t& bit(int32_t split, size_t at) { return failed_[size_t(index(split, at) / 64)]; }
+  uint64_t mask(int32_t split, size_t at) const { return uint64_t(1) << (index(split, at) % 64); }
 
-  void quantifier_braces() {
-    const size_t close = in.find('}', at);
-    if (close == in.npos) {
-      out += in[at++];
-      return;
-    }
-    out += in.substr(at, close + 1 - at);
-    at = close + 1;
-    if (at < in.size() && in[at] == '+') {  // Ruby: repeat the repetition; PCRE2: possessive
-      out = fmt::format("{}(?:{})+", std::string_view(out).substr(0, atom), std::string_view(out).substr(atom));
+  // The character at `at` belongs to the set: `at` moves behind it.
+  bool take(const CharBits& set, size_t& at) const {
+    if (at >= text_.size()) return false;
+    const uint8_t byte = uint8_t(text_[at]);
+    if (byte < 0x80) {
+      if (!set.contains(byte)) return false;
       ++at;
+      return true;
+    }
+    const unicode::CodePoint c = unicode::decode_at(text_, at);
+    if (!set.contains(c.value)) return false;
+    at += c.length;
+    return true;
+  }
+  size_t before(size_t at) const { return at - unicode::decode_before(text_, at).length; }
+
+  bool is_word_at(size_t at) const { return at < text_.size() && words_.contains(unicode::decode_at(text_, at).value); }
+  bool is_word_before(size_t at) const { return at > 0 && words_.contains(unicode::decode_before(text_, at).value); }
+
+  bool holds(Anchor anchor, size_t at) const {
+    const size_t end = text_.size();
+    switch (anchor) {
+      case Anchor::line_begin: return at == 0 || (at < end && text_[at - 1] == '\n');
+      case Anchor::line_end: return at == end || text_[at] == '\n';
+      case Anchor::text_begin: return at == 0;
+      case Anchor::text_end: return at == end;
+      case Anchor::last_line_end: return at == end || (at + 1 == end && text_[at] == '\n');
+      case Anchor::word_edge: return is_word_at(at) != is_word_before(at);
+      case Anchor::no_word_edge: return is_word_at(at) == is_word_before(at);
+    }
+    return false;
+  }
+
+  bool looks(const RegexInstruction& look, int32_t body, size_t at, int depth) {
+    if (look.ahead) return (run(body, at, kNone, depth) != kNone) != look.negated;
+    size_t begin = at;
+    for (int32_t length = 0; length <= look.max; ++length) {
+      if (length >= look.min && run(body, begin, at, depth) != kNone) return !look.negated;
+      if (begin == 0) break;
+      begin = before(begin);
+    }
+    return look.negated;
+  }
+
+  void push(Choice choice) {
+    if (stack_.size() >= kMaxStack) throw TooManySteps();
+    stack_.push_back(choice);
+  }
+  void count(uint64_t steps) {
+    steps_ += steps;
+    if (steps_ > max_steps_) throw TooManySteps();
+  }
+
+  // Takes back the last choice; false if there is none above `base`.
+  bool next_choice(size_t base, int32_t& pc, size_t& at) {
+    while (stack_.size() > base) {
+      Choice& choice = stack_.back();
+      pc = choice.pc;
+      if (choice.more != kNotLazy) {
+        const RegexInstruction& run = program_.code[size_t(pc) - 1];
+        if (choice.more == 0 || !take(program_.sets[size_t(run.a)], choice.at)) {
+          stack_.pop_back();
+          continue;
+        }
+        if (choice.more > 0) --choice.more;
+        at = choice.at;
+        return true;
+      }
+      at = choice.at;
+      if (choice.low < choice.at) choice.at = before(choice.at);
+      else stack_.pop_back();
+      return true;
+    }
+    return false;
+  }
+
+  // The end of the match of the instructions from pc to their `match`, or kNone. wanted: where it must end.
+  size_t run(int32_t pc, size_t at, size_t wanted, int depth) {
+    const size_t base = stack_.size();
+    for (;;) {
+      count(1);
+      const RegexInstruction& in = program_.code[size_t(pc)];
+      bool ok = true;
+      switch (in.op) {
+        case Op::set:
+          ok = take(program_.sets[size_t(in.a)], at);
+          ++pc;
+          break;
+        case Op::run: ok = take_run(in, pc, at); break;
+        case Op::split:
+          if (remembers_ && depth == 0) {
+            ok = !(bit(in.min, at) & mask(in.min, at));
+            bit(in.min, at) |= mask(in.min, at);
+          }
+          if (ok) {
+            push({in.b, kNotLazy, at, at});
+            pc = in.a;
+          }
+          break;
+        case Op::jump: pc = in.a; break;
+        case Op::anchor:
+          ok = holds(Anchor(in.a), at);
+          ++pc;
+          break;
+        case Op::look:
+          ok = looks(in, pc + 1, at, depth + 1);
+          pc = in.b;
+          break;
+        case Op::atomic: {
+          const size_t end = run(pc + 1, at, kNone, depth + 1);
+          ok = end != kNone;
+          at = end;
+          pc = in.b;
+          break;
+        }
+        case Op::match:
+          ok = wanted == kNone || at == wanted;
+          if (ok) {
+            stack_.resize(base);
+            return at;
+          }
+          break;
+      }
+      if (!ok && !next_choice(base, pc, at)) return kNone;
     }
   }
 
-  std::string translate() {
-    while (at < in.size() && out.size() <= kMaxTranslated) {
-      const char c = in[at];
-      if (c == '{') {
-        quantifier_braces();
-        continue;
-      }
-      if (c == '(') {
-        groups.push_back(out.size());
-        out += c, ++at;
-        continue;
-      }
-      if (c == ')') {
-        if (!groups.empty()) atom = groups.back(), groups.pop_back();
-        out += c, ++at;
-        continue;
-      }
-      if (c == '*' || c == '+' || c == '?' || c == '|') {
-        out += c, ++at;
-        continue;
-      }
-      atom = out.size();
-      if (c == '\\') escape(false);
-      else if (c == '[') char_class();
-      else out += c, ++at;
+  bool take_run(const RegexInstruction& in, int32_t& pc, size_t& at) {
+    const CharBits& set = program_.sets[size_t(in.a)];
+    const size_t begin = at;
+    int32_t taken = 0;
+    for (; taken < in.min; ++taken)
+      if (!take(set, at)) return false;
+    ++pc;
+    if (in.greed == Greed::lazy) {
+      push({pc, in.max == RegexNode::kNoLimit ? in.max : in.max - taken, at, at});
+      return true;
     }
-    return out;
+    const size_t low = at;
+    // A run without limit ends where one ended that began before it and reached this far.
+    if (in.max == RegexNode::kNoLimit && pc == known_run_ && low >= known_begin_ && low < known_end_) {
+      at = known_end_;
+    } else {
+      while ((in.max == RegexNode::kNoLimit || taken < in.max) && take(set, at)) ++taken;
+      count((at - begin) / 4);
+      if (in.max == RegexNode::kNoLimit) known_run_ = pc, known_begin_ = low, known_end_ = at;
+    }
+    if (in.greed == Greed::greedy && at > low) push({pc, kNotLazy, before(at), low});
+    return true;
   }
+
+  const RegexProgram& program_;
+  const CharBits& words_;
+  std::string_view text_;
+  uint64_t max_steps_, steps_ = 0;
+  std::vector<Choice> stack_;
+  bool remembers_ = false;
+  size_t remembered_from_ = 0;
+  std::vector<uint64_t> failed_;
+  int32_t known_run_ = -1;
+  size_t known_begin_ = 0, known_end_ = 0;
 };
 
 }  // namespace
 
-std::string translate_oniguruma(std::string_view pattern, bool spell_out) {
-  return Translator{pattern, spell_out, 0, {}, 0, {}}.translate();
-}
-
-namespace {
-
-struct Code {
-  pcre2_code* code = nullptr;
-  pcre2_match_context* context = nullptr;
-  ~Code() {
-    pcre2_match_context_free(context);
-    pcre2_code_free(code);
-  }
-  static std::unique_ptr<Code> compile(const std::string& pattern, std::string_view shown, std::string_view where) {
-    int error = 0;
-    PCRE2_SIZE offset = 0;
-    auto made = std::make_unique<Code>();
-    pcre2_compile_context* limits = pcre2_compile_context_create(nullptr);
-    pcre2_set_parens_nest_limit(limits, 100);
-    made->code =
-        pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &offset, limits);
-    pcre2_compile_context_free(limits);
-    if (!made->code) {
-      PCRE2_UCHAR reason[256];
-      pcre2_get_error_message(error, reason, sizeof reason);
-      user_error("{}: \"{}\" is not a regex that can be used: {}", where, shown.substr(0, 200),
-                 reinterpret_cast<const char*>(reason));
-    }
-    pcre2_jit_compile(made->code, PCRE2_JIT_COMPLETE);  // where there is no JIT, the interpreter does the same
-    made->context = pcre2_match_context_create(nullptr);
-    pcre2_set_match_limit(made->context, 1'000'000);
-    pcre2_set_depth_limit(made->context, 10'000);
-    pcre2_set_heap_limit(made->context, 64 << 10);  // KiB
-    return made;
-  }
-};
-
-}  // namespace
-
-// `exact` has the category ranges spelled out, for text newer than PCRE2's Unicode. That is rare, and compiling it takes
-// 12 to 22 times as long: it is done at the first such text. (Not by std::call_once, which hangs under ThreadSanitizer once
-// the pattern has been refused.)
 struct Regex::Compiled {
-  const std::string pattern, where;
-  std::unique_ptr<Code> native;
-  std::mutex mutex;
-  std::unique_ptr<Code> exact_owner;
-  std::atomic<const Code*> exact = nullptr;
-
-  const Code& for_text(std::string_view text) {
-    if (!unicode::has_newer(text)) return *native;
-    if (const Code* ready = exact.load(std::memory_order_acquire)) return *ready;
-    const std::lock_guard lock(mutex);
-    if (!exact_owner) exact_owner = Code::compile(translate_oniguruma(pattern, true), pattern, where);
-    exact.store(exact_owner.get(), std::memory_order_release);
-    return *exact_owner;
-  }
+  std::string where;
+  RegexProgram fast, plain;
+  CharBits words;
 };
 
-Regex::Regex(std::string_view pattern, std::string_view where)
-    : compiled_(new Compiled{std::string(pattern), std::string(where), {}, {}, {}, {}}) {
+Regex::Regex(std::string_view pattern, std::string_view where) {
   if (pattern.empty()) user_error("{}: the regex is empty", where);
   if (pattern.size() > kMaxPattern)
     user_error("{}: the regex has {} bytes; at most {} are accepted", where, pattern.size(), kMaxPattern);
   if (!unicode::is_valid_utf8(pattern)) user_error("{}: the regex is not valid UTF-8", where);
-  if (translate_oniguruma(pattern, true).size() > kMaxTranslated)
-    user_error("{}: the regex names too many Unicode categories", where);
-  compiled_->native = Code::compile(translate_oniguruma(pattern, false), pattern, where);
+  const RegexNode tree = parse_regex(pattern, where);
+  compiled_.reset(new Compiled{std::string(where), compile_regex(tree, true, where), compile_regex(tree, false, where),
+                               CharBits(word_characters())});
 }
 Regex::~Regex() = default;
 Regex::Regex(Regex&&) noexcept = default;
@@ -231,42 +248,38 @@ Regex& Regex::operator=(Regex&&) noexcept = default;
 
 void Regex::find_all(std::string_view text, std::vector<Match>& out) const {
   out.clear();
-  // PCRE2 wants valid UTF-8: a copy has U+FFFD for each invalid byte, and `shift` leads back.
-  std::string repaired;
-  std::vector<size_t> origin;
-  std::string_view subject = text;
-  if (!unicode::is_valid_utf8(text)) {
-    for (size_t at = 0; at < text.size();) {
-      const unicode::CodePoint c = unicode::decode_at(text, at);
-      if (c.valid) repaired += text.substr(at, c.length);
-      else unicode::append_utf8(repaired, c.value);
-      while (origin.size() < repaired.size())
-        origin.push_back(at + (c.valid ? c.length - (repaired.size() - origin.size()) : 0));
-      at += c.length;
+  const Compiled& c = *compiled_;
+  // Ordinary text takes some ten steps a character. A text that takes many more is searched again from there on with what
+  // has failed remembered; beyond that only look-arounds and atomic groups can repeat their work.
+  const uint64_t size = text.size();
+  Matcher fast(c.fast, c.words, text, 64 * size + 100'000), plain(c.plain, c.words, text, 2000 * size + 10'000'000);
+  Matcher* matcher = &fast;
+  size_t last_end = kNone;
+  const auto end_of_match_at = [&](size_t at) {
+    try {
+      return matcher->match_at(at);
+    } catch (const TooManySteps&) {
+      if (matcher == &plain || !plain.remember_from(at))
+        user_error(
+            "{}: the regex takes too long on this text: it backtracks without end. Cut the text into lines, or use a "
+            "simpler regex",
+            c.where);
+      matcher = &plain;
+      return kNone - 1;  // once more
     }
-    origin.push_back(text.size());
-    subject = repaired;
-  }
-  const Code& code = compiled_->for_text(subject);
-  pcre2_match_data* data = pcre2_match_data_create(1, nullptr);
-  const size_t* span = pcre2_get_ovector_pointer(data);
-  size_t last_end = std::string_view::npos;
-  for (size_t at = 0; at <= subject.size();) {
-    const int rc = pcre2_match(code.code, reinterpret_cast<PCRE2_SPTR>(subject.data()), subject.size(), at,
-                               PCRE2_NO_UTF_CHECK, data, code.context);
-    if (rc == PCRE2_ERROR_NOMATCH) break;
-    if (rc < 0) {
-      pcre2_match_data_free(data);
-      user_error("{}: the regex takes too long on this text (PCRE2 error {}): it backtracks without end",
-                 compiled_->where, rc);
+  };
+  for (size_t at = 0; at <= text.size();) {
+    const size_t end = end_of_match_at(at);
+    if (end == kNone - 1) continue;
+    const size_t next = at < text.size() ? at + unicode::decode_at(text, at).length : at + 1;
+    if (end == kNone) {
+      at = next;
+      continue;
     }
-    const size_t first = span[0], end = std::max(span[0], span[1]);
-    if (!(first == end && first == last_end))
-      out.push_back(origin.empty() ? Match{first, end} : Match{origin[first], origin[end]});
+    if (!(end == at && at == last_end)) out.push_back({at, end});
     last_end = end;
-    at = end > first ? end : end < subject.size() ? end + unicode::decode_at(subject, end).length : end + 1;
+    at = end > at ? end : next;
   }
-  pcre2_match_data_free(data);
 }
 
 }  // namespace minke

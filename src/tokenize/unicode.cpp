@@ -43,28 +43,23 @@ uint8_t class_bits(char32_t c, std::string_view category) {
 Tables build() {
   Tables t;
   t.block.resize((kLast >> 8) + 1);
-  std::map<std::array<uint8_t, 512>, uint8_t> known;  // equal blocks are stored once: about 240 differ
+  std::map<std::array<uint8_t, 256>, uint8_t> known;  // equal blocks are stored once
   size_t range = 0;
   for (char32_t base = 0; base <= kLast; base += 256) {
-    std::array<uint8_t, 512> content;
+    std::array<uint8_t, 256> content;
     if (range_end(range) >= base + 256 && base >= 0x10000) {  // one category throughout, and no special class up there
-      const uint8_t category = kRanges[range] & 255;
-      std::fill_n(content.begin(), 256, class_bits(base, kCategories[category & 31]));
-      std::fill_n(content.begin() + 256, 256, category);
+      content.fill(class_bits(base, kCategories[kRanges[range] & 255]));
       if (range_end(range) == base + 256) ++range;
     } else {
       for (char32_t i = 0; i < 256; ++i) {
-        const uint8_t category = kRanges[range] & 255;
-        content[i] = class_bits(base + i, kCategories[category & 31]);
-        content[256 + i] = category;
+        content[i] = class_bits(base + i, kCategories[kRanges[range] & 255]);
         if (range_end(range) == base + i + 1) ++range;
       }
     }
     const auto [at, fresh] = known.try_emplace(content, uint8_t(known.size()));
     if (fresh) {
       check(known.size() <= 256, "more than 256 different blocks of code points");
-      t.classes.insert(t.classes.end(), content.begin(), content.begin() + 256);
-      t.categories.insert(t.categories.end(), content.begin() + 256, content.end());
+      t.classes.insert(t.classes.end(), content.begin(), content.end());
     }
     t.block[base >> 8] = at->second;
   }
@@ -102,6 +97,16 @@ CodePoint decode_at(std::string_view text, size_t at) {
   return {c, 4, true};
 }
 
+CodePoint decode_before(std::string_view text, size_t end) {
+  const uint8_t last = uint8_t(text[end - 1]);
+  if (last < 0x80) return {last, 1, true};
+  for (size_t back = 2; back <= 4 && back <= end; ++back) {
+    const CodePoint c = decode_at(text, end - back);
+    if (c.valid && c.length == back) return c;
+  }
+  return {kReplacement, 1, false};
+}
+
 void append_utf8(std::string& out, char32_t c) {
   if (c < 0x80) {
     out += char(c);
@@ -127,24 +132,10 @@ bool is_valid_utf8(std::string_view text) {
   return true;
 }
 
-bool has_newer(std::string_view text) {
-  const Tables& t = tables();
-  for (size_t at = 0; at < text.size();) {
-    if (uint8_t(text[at]) < 0x80) {
-      ++at;
-      continue;
-    }
-    const CodePoint c = decode_at(text, at);
-    if (t.category_of(c.value) & kNewer) return true;
-    at += c.length;
-  }
-  return false;
-}
-
 std::vector<Range> ranges_of(std::string_view category) {
   std::vector<Range> out;
   for (size_t i = 0; i < std::size(kRanges); ++i) {
-    if (!kCategories[kRanges[i] & 31].starts_with(category)) continue;
+    if (!kCategories[kRanges[i] & 255].starts_with(category)) continue;
     if (!out.empty() && out.back().last + 1 == range_first(i)) out.back().last = range_end(i) - 1;
     else out.push_back({range_first(i), range_end(i) - 1});
   }

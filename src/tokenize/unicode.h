@@ -32,23 +32,19 @@ struct CodePoint {
 
 // The code point that starts at text[at]; at < text.size().
 CodePoint decode_at(std::string_view text, size_t at);
+// The one that ends at text[end]; end > 0. The same characters as decode_at finds from the left, if one begins or ends
+// at `end` there.
+CodePoint decode_before(std::string_view text, size_t end);
 void append_utf8(std::string& out, char32_t c);
 bool is_valid_utf8(std::string_view text);
 
-// Two-stage tables: block index of c >> 8, then 256 entries a block. Built once, at first use (1 ms).
+// Two-stage table: block index of c >> 8, then 256 entries a block. Built once, at first use (1 ms).
 struct Tables {
-  std::vector<uint8_t> block;       // [0x1100]
-  std::vector<uint8_t> classes;     // [blocks × 256], Class bits
-  std::vector<uint8_t> categories;  // [blocks × 256], index into the 30 general categories | kNewer
+  std::vector<uint8_t> block;    // [0x1100]
+  std::vector<uint8_t> classes;  // [blocks × 256], Class bits
   uint8_t class_of(char32_t c) const { return classes[size_t(block[c >> 8]) << 8 | (c & 255)]; }
-  uint8_t category_of(char32_t c) const { return categories[size_t(block[c >> 8]) << 8 | (c & 255)]; }
 };
 const Tables& tables();
-
-constexpr uint8_t kNewer = 32;  // in a category: the code point is unassigned in Unicode 14 (Debian 12's PCRE2)
-
-// True if text holds a code point that Unicode 14 does not have.
-bool has_newer(std::string_view text);
 
 // The code points of a general category ("Lu") or of a group of them ("L") as sorted ranges first … last;
 // empty if there is no such category.

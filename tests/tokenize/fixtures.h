@@ -11,7 +11,7 @@
 
 namespace minke::test {
 
-// Words, digits, blanks, signs, scripts, marks, emoji, code points newer than PCRE2's Unicode, and unassigned ones.
+// Words, digits, blanks, signs, scripts, marks, emoji, code points newer than ICU's Unicode, and unassigned ones.
 inline std::string random_text(Rng& rng, size_t max_parts, bool invalid_bytes) {
   static constexpr std::array<std::string_view, 83> kParts = {" ",
                                                               " ",

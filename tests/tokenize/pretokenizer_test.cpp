@@ -26,7 +26,7 @@ Strings split(std::string_view name, std::string_view text) {
 
 class FastSplitter : public testing::TestWithParam<std::string_view> {};
 
-// The hand-written splitter against PCRE2 running the published regexes.
+// The hand-written splitter against the published regexes.
 TEST_P(FastSplitter, AgreesWithTheRegexes) {
   const nlohmann::json description = pretokenizer_json(GetParam());
   const Pretokenizer fast(description, "fast"), oracle(description, "oracle", false);

@@ -84,7 +84,7 @@ TEST(Unicode, TablesAgreeWithRanges) {
   for (char32_t c = 0; c <= 0x10FFFF; ++c) ASSERT_EQ(tables().class_of(c) & kCategoryBits, expected[c]) << uint32_t(c);
 }
 
-TEST(Unicode, ComplementAndNewer) {
+TEST(Unicode, Complement) {
   const auto rest = complement({{0, 9}, {20, 20}, {30, 0x10FFFF}});
   ASSERT_EQ(rest.size(), 2u);
   EXPECT_EQ(rest[0].first, 10u);
@@ -92,9 +92,19 @@ TEST(Unicode, ComplementAndNewer) {
   EXPECT_EQ(rest[1].first, 21u);
   EXPECT_EQ(rest[1].last, 29u);
   EXPECT_EQ(complement({}).at(0).last, 0x10FFFFu);
-  EXPECT_FALSE(has_newer("abc \u4E2D \xFF"));
-  EXPECT_TRUE(has_newer("abc \u1C89"));  // Unicode 16
-  EXPECT_TRUE(has_newer("\U0002EBF0"));  // Unicode 15.1
+}
+
+TEST(Unicode, DecodesBackwardsWhatItDecodesForwards) {
+  const std::string text = "a\u00E9\u4E2D\U0001F600\xFF\xE4\xB8z\x80\xC3\xF0\x9F\x98";
+  std::vector<std::pair<size_t, CodePoint>> forwards;
+  for (size_t at = 0; at < text.size(); at += forwards.back().second.length)
+    forwards.push_back({at, decode_at(text, at)});
+  for (const auto& [at, c] : forwards) {
+    const CodePoint back = decode_before(text, at + c.length);
+    EXPECT_EQ(back.length, c.length) << at;
+    EXPECT_EQ(back.value, c.value) << at;
+    EXPECT_EQ(back.valid, c.valid) << at;
+  }
 }
 
 }  // namespace
