@@ -95,8 +95,9 @@ const ModelType& type_of(const Fields& f, std::string_view where) {
 // Settings that change the mathematics in a way minke does not compute: refused rather than ignored.
 void refuse_unsupported(const Fields& f, std::string_view where) {
   const std::string activation = f.text("hidden_act", "silu");
-  if (activation != "silu")
-    user_error("{}: hidden_act is {}; only \"silu\" is computed", where, Fields::shown(activation));
+  if (activation != "silu" && activation != "swish")  // two names of one function
+    user_error("{}: hidden_act is {}; only \"silu\", also called \"swish\", is computed", where,
+               Fields::shown(activation));
   for (const char* key : {"attention_bias", "mlp_bias", "use_sliding_window"})
     if (f.flag(key, false)) user_error("{}: {} is true; models with it are not supported", where, key);
   if (const double share = f.real("partial_rotary_factor", 1.0); share != 1)

@@ -51,7 +51,7 @@ constexpr ConfigKey kKeys[] = {
     {"norm_topk_prob", "true", "expert weights are normalised to sum to 1", kOfMinke},
     {"routed_scaling_factor", "2.5", "factor of the expert weights after that"},
 
-    {"hidden_act", "silu", "only silu is computed"},
+    {"hidden_act", "silu", "only silu, also called swish, is computed"},
     {"attention_bias", "false", "only false is computed"},
     {"mlp_bias", "false", "only false is computed"},
     {"use_sliding_window", "false", "only false is computed"},

@@ -241,6 +241,7 @@ TEST(Config, NamesContradictionsWithFieldAndValues) {
        {"rope_scaling", "rope_parameters", "differ"}},
       {R"({"num_nextn_predict_layers": -1})", {"num_nextn_predict_layers", "-1", "between"}},
       {R"({"hidden_act": "gelu"})", {"hidden_act", "gelu", "silu"}},
+      {R"({"hidden_act": "Swish"})", {"hidden_act", "Swish", "silu"}},
       {R"({"attention_bias": true})", {"attention_bias", "true", "not supported"}},
       {R"({"eos_token_id": "two"})", {"eos_token_id", "two", "list"}},
       {R"({"eos_token_id": [1, -2]})", {"eos_token_id", "-2", "list"}},
@@ -270,6 +271,12 @@ TEST(Config, MtpModulesAreMoeWhateverTheFrequency) {
   const Config c =
       parse(with(v3(), R"({"moe_layer_freq": 2, "first_k_dense_replace": 0, "num_nextn_predict_layers": 1})"));
   EXPECT_TRUE(c.is_moe_layer(0) && !c.is_moe_layer(1) && c.is_moe_layer(2) && c.is_moe_layer(3));
+}
+
+TEST(Config, SwishIsSilu) {
+  const Config silu = parse_config(with(v3(), R"({"hidden_act": "silu"})").dump(), "x");
+  EXPECT_EQ(parse_config(with(v3(), R"({"hidden_act": "swish"})").dump(), "x"), silu);
+  EXPECT_EQ(config_to_json(silu, "bfloat16")["hidden_act"], "silu");
 }
 
 }  // namespace
