@@ -44,8 +44,9 @@ std::vector<PublishedTensor> published_tensors(const Model& model) {
   return all;
 }
 
-HfFolder open_weights(const Config& config, const std::filesystem::path& folder) {
-  HfFolder files = HfFolder::open(folder);
+namespace {
+
+void check_weights(const Config& config, const HfFolder& files) {
   std::unordered_set<std::string> known;
   for (const Parameter& p : parameters(config)) {
     known.insert(p.name);
@@ -73,6 +74,37 @@ HfFolder open_weights(const Config& config, const std::filesystem::path& folder)
             file.path(), printable(t.name), config.num_hidden_layers, config.n_routed_experts);
     }
   }
+}
+
+// Not one tensor of a layer behind the main model's, though the config asks for some.
+bool lacks_mtp_modules(const Config& config, const HfFolder& files) {
+  if (config.num_nextn_predict_layers == 0) return false;
+  for (const SafetensorsFile& file : files.files())
+    for (const TensorInfo& t : file.tensors())
+      for (int64_t k = 0; k < config.num_nextn_predict_layers; ++k)
+        if (t.name.starts_with(fmt::format("model.layers.{}.", config.num_hidden_layers + k))) return false;
+  return true;
+}
+
+}  // namespace
+
+HfFolder open_weights(const Config& config, const std::filesystem::path& folder) {
+  HfFolder files = HfFolder::open(folder);
+  check_weights(config, files);
+  return files;
+}
+
+CheckpointFiles open_checkpoint(const std::filesystem::path& folder, bool with_mtp) {
+  CheckpointFiles files{load_config(folder), HfFolder::open(folder), ""};
+  if (lacks_mtp_modules(files.config, files.weights)) {
+    files.note = fmt::format(
+        "note: {} has num_nextn_predict_layers {}, but its weights have no MTP module (transformers leaves it out when "
+        "it saves); it is used without",
+        (folder / "config.json").string(), files.config.num_nextn_predict_layers);
+    files.config.num_nextn_predict_layers = 0;
+  }
+  if (!with_mtp) files.config.num_nextn_predict_layers = 0;
+  check_weights(files.config, files.weights);
   return files;
 }
 

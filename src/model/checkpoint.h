@@ -25,6 +25,16 @@ std::vector<PublishedTensor> published_tensors(const Model& model);
 // too, except rotary buffers that old files carry and MTP modules left out.
 HfFolder open_weights(const Config& config, const std::filesystem::path& folder);
 
+// A folder as it is to be used: its configuration and open_weights of it. transformers leaves the MTP modules of
+// DeepSeek-V3 out when it saves a model, and num_nextn_predict_layers as it was: then config has none, and `note` says so.
+struct CheckpointFiles {
+  Config config;
+  HfFolder weights;
+  std::string note;  // a line for people, or ""
+};
+// with_mtp: false leaves the modules out even if they are there.
+CheckpointFiles open_checkpoint(const std::filesystem::path& folder, bool with_mtp);
+
 // Fills all weights from what open_weights gave for the model's config.
 void load_weights(const Context& ctx, Model& model, const HfFolder& folder);
 

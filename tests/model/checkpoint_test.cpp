@@ -97,6 +97,29 @@ TEST_F(Checkpoint, MtpModulesMayBeLeftOut) {
   load_weights(ctx, without, open_weights(without.config(), folder));
 }
 
+// As transformers saves one: the field stays, the modules go.
+TEST_F(Checkpoint, AbsentMtpModulesAreSaidAndDoneWithout) {
+  Model with(ctx, tiny_v3(2), Precision::f32(), 16), without(ctx, tiny_v3(0), Precision::f32(), 16);
+  save_weights(ctx, with, folder, DType::f32);
+  EXPECT_EQ(open_checkpoint(folder, true).config.num_nextn_predict_layers, 2);
+  EXPECT_EQ(open_checkpoint(folder, true).note, "");
+  EXPECT_EQ(open_checkpoint(folder, false).config.num_nextn_predict_layers, 0);
+  const std::string config = read_file(folder / "config.json");
+  save_weights(ctx, without, folder, DType::f32);
+  write_file_atomic(folder / "config.json", config);
+  for (bool with_mtp : {false, true}) {
+    const CheckpointFiles files = open_checkpoint(folder, with_mtp);
+    EXPECT_EQ(files.config.num_nextn_predict_layers, 0);
+    EXPECT_NE(files.note.find("num_nextn_predict_layers 2, but its weights have no MTP module"), std::string::npos);
+    load_weights(ctx, without, files.weights);
+  }
+  // One module of two is no such folder: it is damaged.
+  Model one(ctx, tiny_v3(1), Precision::f32(), 16);
+  save_weights(ctx, one, folder, DType::f32);
+  write_file_atomic(folder / "config.json", config);
+  EXPECT_THROW(open_checkpoint(folder, true), UserError);
+}
+
 TEST_F(Checkpoint, NamedTensorsAreBitExactAndChecked) {
   const Tensor a(host_memory(), DType::f32, {5}), b(host_memory(), DType::bf16, {3}), c(host_memory(), DType::f32, {5});
   ctx.backend->fill_normal(ctx, {.dst = a, .key = RngKey{1}});
