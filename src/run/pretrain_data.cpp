@@ -8,6 +8,7 @@
 
 #include "data/hash.h"
 #include "data/text_sample.h"
+#include "recipe/model_config.h"
 #include "run/pretrain_run.h"
 #include "tokenize/train.h"
 
@@ -25,12 +26,15 @@ std::vector<std::vector<std::string>> source_groups(const Recipe& r) {
   return groups;
 }
 
+// Of a model of this type transformers splits text by Qwen's rule, whatever its tokenizer says.
+bool is_qwen2(const Recipe& r) { return model_config(r, 1, -1, -1).model_type == "qwen2"; }
+
 // What the run's tokenizer depends on: a run that starts again after a mistake must not find one of another recipe, or of
 // other text.
 std::string tokenizer_origin(const Recipe& r) {
   if (!r.tokenizer.path.empty()) return fmt::format("{}\n", r.tokenizer.path);
-  return fmt::format("{} {} {} {} {} {:016x}\n", r.tokenizer.kind, r.tokenizer.vocab_size, r.data.held_out,
-                     r.data.held_out_fraction, Json(r.data.weights).dump(),
+  return fmt::format("{}{} {} {} {} {} {:016x}\n", is_qwen2(r) ? "qwen2 " : "", r.tokenizer.kind,
+                     r.tokenizer.vocab_size, r.data.held_out, r.data.held_out_fraction, Json(r.data.weights).dump(),
                      documents_fingerprint(r.data.train, document_options(r)));
 }
 
@@ -91,6 +95,8 @@ Tokenizer prepare_tokenizer(const Recipe& r, const RunFolder& run, int threads, 
     options.pretokenizer = "characters";
     options.vocab_size = 0;
     options.special_tokens.clear();
+  } else if (is_qwen2(r)) {
+    options.pretokenizer = "qwen2";
   }
   Tokenizer tokenizer = train_bpe(views, options);
   keep(tokenizer);
@@ -116,11 +122,7 @@ void make_shards(const Recipe& r, const Tokenizer& tokenizer, const std::vector<
   options.tokenizer_hash = hash64(tokenizer.json_text());
   options.eos = tokenizer.eos_id();
   options.threads = threads;
-  for (const std::string& source : r.data.train)
-    if (const auto left_out = files_left_out(source); !left_out.empty())
-      console.print(
-          fmt::format("data        {} file{} of {} left out, as {}: no .txt, .md, .jsonl (or these with .gz, .zst)",
-                      left_out.size(), left_out.size() == 1 ? "" : "s", source, left_out[0].string()));
+  for (const std::string& line : notes_on_sources(r.data.train, r.data.text_keys)) console.print("data        " + line);
   const auto groups = source_groups(r);
   for (size_t i = 0; i < groups.size(); ++i) {
     options.sources = groups[i];

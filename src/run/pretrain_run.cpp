@@ -48,7 +48,7 @@ Recipe checked_recipe(Recipe recipe, const fs::path& folder) {
   if (has_begun) recipe = load_recipe(stored);
   if (!recipe.log.choices.empty()) load_choices(recipe.log.choices);
   if (has_begun) return recipe;
-  for (const std::string& source : recipe.data.train) document_files(source);
+  for (const std::string& source : recipe.data.train) source_files(source, recipe.data.text_keys);
   const Config config = model_config(recipe, 1, -1, -1);
   if (const double weights = weight_bytes(config, recipe).all(); weights > available_memory())
     user_error(
@@ -96,6 +96,8 @@ void PretrainRun::announce() {
   console_.print(fmt::format("model       {} with {} layers: {} parameters, {} active per token", config_.model_type,
                              config_.num_hidden_layers, human_count(double(counts.total)),
                              human_count(double(counts.active_head_only))));
+  const std::string note = tokenizer_.note_beside(config_to_json(config_, "").dump());
+  if (!note.empty()) console_.print(note);
   Recipe planned = recipe_;
   planned.train.steps = std::max<int64_t>(1, planned.train.steps);  // not known yet, and not needed here
   double activations = 0, cache = 0;

@@ -36,6 +36,15 @@ void Normalizer::add(const nlohmann::json& description, std::string_view where, 
   else user_error("{}.type: \"{}\" is not supported; known are NFC, NFD, NFKC, NFKD and Sequence", where, name);
 }
 
+std::string Normalizer::name() const {
+  std::string out;
+  for (Form form : forms_) {
+    constexpr const char* kNames[] = {"NFC", "NFD", "NFKC", "NFKD"};
+    out += (out.empty() ? "" : ", ") + std::string(kNames[int(form)]);
+  }
+  return out;
+}
+
 namespace {
 
 // The library's tables are those of Unicode 9: what came later it leaves alone, where ICU would compose, decompose or

@@ -14,6 +14,7 @@ class Normalizer {
   // The "normalizer" of a tokenizer.json: null, NFC, NFD, NFKC, NFKD or a Sequence of them; UserError otherwise.
   Normalizer(const nlohmann::json& description, std::string_view where);
   bool empty() const { return forms_.empty(); }
+  std::string name() const;  // "NFC", "NFD, NFC", …; "" if it is empty
   // The normalised text: `text` itself, or a view into `storage`.
   std::string_view apply(std::string_view text, std::string& storage) const;
 

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "tokenize/tokenizer_model.h"
+#include "tokenize/transformers.h"
 #include "tokenize/unicode.h"
 
 namespace minke {
@@ -97,11 +98,16 @@ Tokenizer Tokenizer::load(const fs::path& path) {
   const fs::path config = file.parent_path() / "tokenizer_config.json";
   const std::string text = read_file(file, kMaxFileBytes);
   const std::string config_text = fs::exists(config, ignored) ? read_file(config, kMaxFileBytes) : std::string();
-  return from_json_text(text, file.string(), config_text);
+  Tokenizer tokenizer = from_json_text(text, file.string(), config_text);
+  const fs::path model_config = file.parent_path() / "config.json";
+  const bool has_config = fs::exists(model_config, ignored);
+  tokenizer.model_->note = tokenizer.note_beside(has_config ? read_file(model_config, kMaxFileBytes) : std::string());
+  return tokenizer;
 }
 
 Tokenizer Tokenizer::from_json_text(std::string_view json, std::string_view where, std::string_view config_json) {
   auto model = std::make_unique<Model>();
+  model->where = where;
   model->read(json, where, config_json);
   return Tokenizer(std::move(model));
 }
@@ -162,6 +168,14 @@ int32_t Tokenizer::bos_id() const { return model_->bos; }
 int32_t Tokenizer::eos_id() const { return model_->eos; }
 const std::vector<AddedToken>& Tokenizer::added_tokens() const { return model_->added; }
 std::string_view Tokenizer::pretokenizer_name() const { return model_->pretokenizer->name(); }
+const std::string& Tokenizer::note() const { return model_->note; }
+std::string Tokenizer::note_beside(std::string_view model_config) const {
+  return transformers_note({.model_config = model_config,
+                            .tokenizer_config = model_->config_text,
+                            .pretokenizer = pretokenizer_name(),
+                            .normalizer = model_->normalizer.name(),
+                            .file = model_->where});
+}
 size_t Tokenizer::num_merges() const { return model_->bpe.merges.size(); }
 const std::string& Tokenizer::json_text() const { return model_->json_text; }
 

@@ -59,6 +59,9 @@ class Tokenizer {
   const std::vector<AddedToken>& added_tokens() const;  // in the order of the file
   std::string_view pretokenizer_name() const;           // "deepseek_v3", … or the names of its components
   size_t num_merges() const;
+  // A line for people where transformers 5 gives other ids than this file says (transformers.h); "" otherwise.
+  const std::string& note() const;
+  std::string note_beside(std::string_view model_config) const;  // the same if this were the folder's config.json
 
   // tokenizer.json and tokenizer_config.json, as they were read (or made by train_bpe); each appears whole or not at
   // all.

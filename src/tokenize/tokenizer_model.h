@@ -67,7 +67,7 @@ struct Tokenizer::Model {
   std::unique_ptr<Pretokenizer> pretokenizer;
   Bpe bpe;
   int32_t bos = -1, eos = -1;
-  std::string json_text, config_text;
+  std::string json_text, config_text, where, note;
 
   std::mutex mutex;
   std::vector<std::unique_ptr<EncodeWorkspace>> idle;

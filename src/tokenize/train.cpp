@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "tokenize/byte_alphabet.h"
 #include "tokenize/learn_merges.h"
+#include "tokenize/normalizer.h"
 #include "tokenize/pretokenizer.h"
 #include "tokenize/unicode.h"
 
@@ -22,6 +23,10 @@ struct Vocabulary {
   std::vector<std::string> tokens;  // as text in the byte alphabet; special tokens as they are
   std::vector<std::pair<std::string, std::string>> merges;
 };
+
+nlohmann::json normalizer_json(const TrainOptions& options) {
+  return options.pretokenizer == "qwen2" ? nlohmann::json{{"type", "NFC"}} : nlohmann::json();
+}
 
 std::string write_json(const Vocabulary& vocabulary, const TrainOptions& options, bool ignore_merges) {
   Json added = Json::array();
@@ -37,8 +42,8 @@ std::string write_json(const Vocabulary& vocabulary, const TrainOptions& options
       {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
   // Written by hand around the two long lists: an ordered_json object of 100,000 keys takes quadratic time.
   std::string out = "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n";
-  out += fmt::format("  \"added_tokens\": {},\n  \"normalizer\": null,\n  \"pre_tokenizer\": {},\n", added.dump(),
-                     pretokenizer_json(options.pretokenizer).dump());
+  out += fmt::format("  \"added_tokens\": {},\n  \"normalizer\": {},\n  \"pre_tokenizer\": {},\n", added.dump(),
+                     normalizer_json(options).dump(), pretokenizer_json(options.pretokenizer).dump());
   out += fmt::format("  \"post_processor\": null,\n  \"decoder\": {},\n", byte_level.dump());
   out += fmt::format(
       "  \"model\": {{\n    \"type\": \"BPE\", \"dropout\": null, \"unk_token\": null,\n"
@@ -91,9 +96,13 @@ Vocabulary bpe_vocabulary(std::span<const std::string_view> texts, const TrainOp
     user_error("A vocabulary of {} is too small: {} special tokens and 256 bytes need {}.", options.vocab_size, special,
                special + 256);
   const Pretokenizer pretokenizer(pretokenizer_json(options.pretokenizer), "pre-tokenizer");
+  const Normalizer normalizer(normalizer_json(options), "normalizer");
+  std::vector<std::string> normalized(texts.size());  // those that change
+  std::vector<std::string_view> counted;
+  for (size_t i = 0; i < texts.size(); ++i) counted.push_back(normalizer.apply(texts[i], normalized[i]));
   const auto order = bytes_in_alphabet_order();
   const std::set<std::string, std::less<>> reserved(options.special_tokens.begin(), options.special_tokens.end());
-  const std::vector<CountedPiece> pieces = count_pieces(texts, pretokenizer.fast(), options.threads);
+  const std::vector<CountedPiece> pieces = count_pieces(counted, pretokenizer.fast(), options.threads);
   const Learned learned = learn_merges(
       pieces, {.alphabet_order = {order.begin(), order.end()},
                .max_tokens = options.vocab_size - int32_t(special),
@@ -144,7 +153,7 @@ Tokenizer train_bpe(std::span<const std::string_view> texts, const TrainOptions&
                  {"eos_token", nullptr},
                  {"pad_token", nullptr},
                  {"clean_up_tokenization_spaces", false},
-                 {"tokenizer_class", "PreTrainedTokenizerFast"}};
+                 {"tokenizer_class", options.pretokenizer == "qwen2" ? "Qwen2Tokenizer" : "PreTrainedTokenizerFast"}};
   const char* const roles[] = {"bos_token", "eos_token", "pad_token"};
   for (size_t i = 0; i < std::min<size_t>(3, options.special_tokens.size()); ++i)
     config[roles[i]] = options.special_tokens[i];

@@ -133,6 +133,21 @@ TEST(Train, EveryPretokenizer) {
   }
 }
 
+// As Qwen's own tokenizers have it, and as transformers reads any tokenizer of a qwen2 model: composed before it is split.
+TEST(Train, QwenComposesText) {
+  const std::string text = "re\u0301sume\u0301 re\u0301sume\u0301 345\n";
+  const std::string_view views[] = {text, text};
+  const Tokenizer t = train_bpe(views, {.vocab_size = 300, .pretokenizer = "qwen2"});
+  EXPECT_EQ(t.pretokenizer_name(), "qwen2");
+  EXPECT_EQ(t.encode("re\u0301sume\u0301"), t.encode("r\u00E9sum\u00E9"));
+  EXPECT_EQ(t.decode(t.encode("e\u0301")), "\u00E9");
+  EXPECT_EQ(t.note_beside(R"({"model_type": "qwen2"})"), "");
+  EXPECT_EQ(t.encode(" r\u00E9sum\u00E9").size(), 1u);  // learnt from the composed form
+  const Tokenizer other = train_bpe(views, {.vocab_size = 300});
+  EXPECT_NE(other.encode("e\u0301"), other.encode("\u00E9"));
+  EXPECT_NE(other.note_beside(R"({"model_type": "qwen2"})"), "");
+}
+
 TEST(Train, CharactersAreTokens) {
   const std::string_view views[] = {"hello\nworld", "中é"};
   const Tokenizer t = train_bpe(views, {.vocab_size = 0, .pretokenizer = "characters", .special_tokens = {}});
