@@ -6,19 +6,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <string_view>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
+#include "data/file_format.h"
 
 namespace minke {
 namespace {
-
-// Formats that begin with bytes of their own and are no text. What tokenising them makes looks like data, and is noise.
-constexpr struct {
-  std::string_view begin, name;
-} kOtherFormats[] = {{"\xFD\x37zXZ", "xz"}, {"BZh", "bzip2"},    {"PK\x03\x04", "zip"}, {"7z\xBC\xAF", "7z"},
-                     {"PAR1", "Parquet"},   {"ARROW1", "Arrow"}, {"\x1F\x8B", "gzip"},  {"\x28\xB5\x2F\xFD", "zstd"}};
 
 class PlainSource : public ByteSource {
  public:
@@ -39,17 +35,13 @@ class PlainSource : public ByteSource {
     if (consumed_) *consumed_ += n;
     return n;
   }
-  // Before anything is read.
-  void refuse_other_formats() {
-    char bytes[8];
-    const std::string_view begin(bytes, std::fread(bytes, 1, sizeof bytes, file_));
-    for (const auto& other : kOtherFormats)
-      if (begin.starts_with(other.begin))
-        user_error("{} is a file of {}, not text: {}", path_.string(), other.name,
-                   other.name == "gzip"   ? "let its name end in .gz"
-                   : other.name == "zstd" ? "let its name end in .zst"
-                                          : "make .txt or .jsonl of it (they may be .gz or .zst)");
+  // The first bytes; they are read again afterwards.
+  std::string peek(size_t size) {
+    std::string begin(size, '\0');
+    begin.resize(std::fread(begin.data(), 1, size, file_));
+    if (std::ferror(file_)) user_error("cannot read {}: {}", path_.string(), std::strerror(errno));
     std::rewind(file_);
+    return begin;
   }
 
  private:
@@ -60,7 +52,7 @@ class PlainSource : public ByteSource {
 
 class GzipSource : public ByteSource {
  public:
-  GzipSource(const fs::path& path, uint64_t* consumed) : path_(path), in_(path, consumed), buffer_(1 << 16) {
+  GzipSource(const fs::path& path, std::unique_ptr<ByteSource> in) : path_(path), in_(std::move(in)), buffer_(1 << 16) {
     if (inflateInit2(&stream_, 15 + 16) != Z_OK) user_error("cannot start zlib for {}", path.string());
   }
   GzipSource(const GzipSource&) = delete;
@@ -74,7 +66,7 @@ class GzipSource : public ByteSource {
     while (stream_.avail_out == wanted) {
       if (stream_.avail_in == 0) {
         stream_.next_in = reinterpret_cast<Bytef*>(buffer_.data());
-        stream_.avail_in = uInt(in_.read(buffer_.data(), buffer_.size()));
+        stream_.avail_in = uInt(in_->read(buffer_.data(), buffer_.size()));
         if (stream_.avail_in == 0) {
           if (!between_members_) user_error("{}: the gzip data is cut off", path_.string());
           return 0;
@@ -98,7 +90,7 @@ class GzipSource : public ByteSource {
 
  private:
   fs::path path_;
-  PlainSource in_;
+  std::unique_ptr<ByteSource> in_;
   std::vector<char> buffer_;
   z_stream stream_{};
   bool between_members_ = false, started_ = false;
@@ -106,8 +98,8 @@ class GzipSource : public ByteSource {
 
 class ZstdSource : public ByteSource {
  public:
-  ZstdSource(const fs::path& path, uint64_t* consumed)
-      : path_(path), in_(path, consumed), buffer_(ZSTD_DStreamInSize()) {
+  ZstdSource(const fs::path& path, std::unique_ptr<ByteSource> in)
+      : path_(path), in_(std::move(in)), buffer_(ZSTD_DStreamInSize()) {
     stream_ = ZSTD_createDStream();
     if (!stream_) user_error("cannot start zstd for {}", path.string());
   }
@@ -119,7 +111,7 @@ class ZstdSource : public ByteSource {
     ZSTD_outBuffer out{data, size, 0};
     while (out.pos == 0) {
       if (chunk_.pos == chunk_.size && !more_) {
-        chunk_ = {buffer_.data(), in_.read(buffer_.data(), buffer_.size()), 0};
+        chunk_ = {buffer_.data(), in_->read(buffer_.data(), buffer_.size()), 0};
         if (chunk_.size == 0) {
           if (open_frame_) user_error("{}: the zstd data is cut off", path_.string());
           return 0;
@@ -137,21 +129,54 @@ class ZstdSource : public ByteSource {
 
  private:
   fs::path path_;
-  PlainSource in_;
+  std::unique_ptr<ByteSource> in_;
   std::vector<char> buffer_;
   ZSTD_DStream* stream_ = nullptr;
   ZSTD_inBuffer chunk_{nullptr, 0, 0};
   bool open_frame_ = true, more_ = false;
 };
 
+// A source whose first bytes have been looked at.
+class TextSource : public ByteSource {
+ public:
+  TextSource(std::unique_ptr<ByteSource> source, const fs::path& path) : source_(std::move(source)) {
+    begin_.resize(kFormatBytes);
+    size_t size = 0;
+    while (size < begin_.size()) {
+      const size_t n = source_->read(begin_.data() + size, begin_.size() - size);
+      if (n == 0) break;
+      size += n;
+    }
+    begin_.resize(size);
+    refuse_other_formats(begin_, path);
+    if (begin_.starts_with("\xEF\xBB\xBF")) at_ = 3;
+  }
+  size_t read(char* data, size_t size) override {
+    if (at_ == begin_.size()) return source_->read(data, size);
+    const size_t n = begin_.copy(data, size, at_);
+    at_ += n;
+    return n;
+  }
+
+ private:
+  std::unique_ptr<ByteSource> source_;
+  std::string begin_;
+  size_t at_ = 0;
+};
+
+std::unique_ptr<ByteSource> decompressed(const fs::path& path, uint64_t* consumed) {
+  auto plain = std::make_unique<PlainSource>(path, consumed);
+  const std::string begin = plain->peek(4);
+  const std::string ending = path.extension().string();
+  if (is_gzip(begin) || ending == ".gz") return std::make_unique<GzipSource>(path, std::move(plain));
+  if (is_zstd(begin) || ending == ".zst") return std::make_unique<ZstdSource>(path, std::move(plain));
+  return plain;
+}
+
 }  // namespace
 
 std::unique_ptr<ByteSource> open_bytes(const fs::path& path, uint64_t* consumed) {
-  if (path.extension() == ".gz") return std::make_unique<GzipSource>(path, consumed);
-  if (path.extension() == ".zst") return std::make_unique<ZstdSource>(path, consumed);
-  auto plain = std::make_unique<PlainSource>(path, consumed);
-  plain->refuse_other_formats();
-  return plain;
+  return std::make_unique<TextSource>(decompressed(path, consumed), path);
 }
 
 }  // namespace minke

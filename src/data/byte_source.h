@@ -1,5 +1,5 @@
-// Bytes of a file, decompressed by its ending (.gz, .zst), in pieces of bounded size. Tested in
-// tests/data/documents_test.cpp.
+// Bytes of a text file, decompressed if they are gzip or zstd, in pieces of bounded size, without the byte order mark
+// that some editors put in front. Files of other formats are refused by name. Tested in tests/data/documents_test.cpp.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Where documents come from: text and JSONL files, .gz and .zst of both, folders, globs, and the built-in corpus; and
-// which of them are held out of training. The order is the same on every machine. Hostile input: memory per document is
+// Where documents come from: text and JSON Lines files, gzip and zstd of both, folders, globs, and the built-in corpus;
+// and which of them are held out of training. The one reader of text for every verb. The order is the same on every machine. Hostile input: memory per document is
 // bounded, errors name the file and the line. Tested in tests/data/documents_test.cpp.
 #pragma once
 #include <cstdint>
@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "core/files.h"
+#include "data/json_lines.h"
+#include "data/source_files.h"
 
 namespace minke {
 
@@ -17,7 +19,10 @@ struct DocumentOptions {
   std::vector<std::string> text_keys = {"text"};
   // Text files: false: a file is one document, byte for byte; true: blank lines end a document.
   bool split_blank_lines = false;
-  size_t max_document_bytes = size_t(1) << 28;  // a longer document or JSONL line is a UserError
+  // Text files in parts of some 1 MiB that end with a line, where it does not matter what a document is: learning and
+  // measuring a tokenizer.
+  bool in_parts = false;
+  size_t max_document_bytes = kMaxDocumentBytes;  // a longer document or JSONL line is a UserError
   // "builtin:" and "builtin:KINDS" (corpus_mix): this much text.
   uint64_t builtin_bytes = 4000000, builtin_seed = 1;
   // Grows while documents are read, up to input_bytes(); nobody else may look at it meanwhile.
@@ -27,11 +32,8 @@ struct DocumentOptions {
 // The text is valid during the call only. Text files may hold any bytes; JSONL must be UTF-8, as JSON is.
 using DocumentSink = std::function<void(std::string_view text)>;
 
-// The files a source names: itself; or, sorted by path, all of a folder's *.txt *.md *.jsonl [.gz .zst] at any depth;
-// or what a glob (* ? [..]) matches. A source that names nothing is a UserError. "builtin:…" names no file.
-std::vector<fs::path> document_files(const std::string& source);
-// The files of a folder that are none of these, sorted; of other sources, none.
-std::vector<fs::path> files_left_out(const std::string& source);
+// The files a source names (source_files.h).
+std::vector<fs::path> document_files(const std::string& source, const DocumentOptions& options = {});
 
 // All documents of the sources in their order; empty ones are left out.
 void read_documents(const std::vector<std::string>& sources, const DocumentOptions& options, const DocumentSink& sink);

@@ -4,13 +4,12 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "core/files.h"
 #include "core/json.h"
+#include "data/json_lines.h"
 
 namespace minke {
 namespace {
 
-constexpr size_t kMaxBytes = size_t(256) << 20;
 constexpr size_t kMaxChoices = 64;
 
 Continuation continuation(const Tokenizer& tokenizer, const ChoiceQuestion& q, const std::string& choice) {
@@ -18,15 +17,14 @@ Continuation continuation(const Tokenizer& tokenizer, const ChoiceQuestion& q, c
           tokenizer.encode(choice, {.parse_special = false})};
 }
 
-ChoiceQuestion parse_question(std::string_view line, const std::string& where) {
-  const Json j = parse_json(line, where);
+ChoiceQuestion parse_question(const Json& j, const std::string& where) {
   const auto text = [&](const Json& v, const char* what) {
     if (!v.is_string() || v.get_ref<const std::string&>().empty())
       user_error("{}: {} must be a text that is not empty", where, what);
     return v.get<std::string>();
   };
   for (const char* key : {"question", "choices", "answer"})
-    if (!j.is_object() || !j.contains(key))
+    if (!j.contains(key))
       user_error("{}: a line is {{\"question\": \"…\", \"choices\": [\"…\", …], \"answer\": 0}}; {} is missing", where,
                  key);
   ChoiceQuestion q{text(j["question"], "question"), {}, 0, where};
@@ -44,17 +42,9 @@ ChoiceQuestion parse_question(std::string_view line, const std::string& where) {
 }  // namespace
 
 std::vector<ChoiceQuestion> load_choices(const std::string& file) {
-  const std::string text = read_file(file, kMaxBytes);
   std::vector<ChoiceQuestion> all;
-  size_t number = 0;
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    ++number;
-    const std::string_view line = std::string_view(text).substr(begin, end - begin);
-    if (line.find_first_not_of(" \t\r") != line.npos)
-      all.push_back(parse_question(line, fmt::format("{}:{}", file, number)));
-    begin = end + 1;
-  }
+  read_json_lines(file, {},
+                  [&](const Json& line, const std::string& where) { all.push_back(parse_question(line, where)); });
   if (all.empty()) user_error("{}: there is no question in it", file);
   return all;
 }

@@ -14,7 +14,7 @@ struct ChoiceQuestion {
   std::string question;
   std::vector<std::string> choices;
   size_t answer = 0;  // index into choices
-  std::string where;  // "file:line", for messages
+  std::string where;  // "file, line 3", for messages
 };
 // Lines {"question": "…", "choices": ["…", …], "answer": 0}. UserError with the line for anything else.
 std::vector<ChoiceQuestion> load_choices(const std::string& file);

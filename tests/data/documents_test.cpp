@@ -150,38 +150,73 @@ TEST(Documents, GzipMayEndInZeros) {
   EXPECT_NE(message(f.file("tail.txt.gz", gzip("text") + "xxxx")).find("damaged gzip data"), std::string::npos);
 }
 
-TEST(Documents, OtherFormatsAreNoText) {
+TEST(Documents, ContentDecidesWhereTheNameSaysNothing) {
   const Folder f;
-  const auto starts = [](const char* bytes, size_t n) { return std::string(bytes, n) + std::string(100, 'x'); };
-  EXPECT_NE(message(f.file("a.txt", starts("\xFD"
-                                           "7zXZ\0",
-                                           6)))
-                .find("a.txt is a file of xz, not text"),
+  EXPECT_EQ(read({f.file("b.txt", gzip("text"))}), Strings{"text"});
+  EXPECT_EQ(read({f.file("b", zstd("text"))}), Strings{"text"});
+  EXPECT_EQ(read({f.file("B.TXT.GZ", gzip("text"))}), Strings{"text"});
+  const std::string lines = "{\"text\":\"a\"}\r\n  \n\n{\"text\":\"b\"}";
+  for (const char* name : {"a.ndjson", "a.jsonlines", "a.JSONL", "a.json", "a.txt", "a", "a.json.1"}) {
+    EXPECT_EQ(read({f.file(name, lines)}), (Strings{"a", "b"})) << name;
+    EXPECT_EQ(read({f.file(std::string(name) + ".gz", gzip(lines))}), (Strings{"a", "b"})) << name;
+    EXPECT_EQ(read({f.file(std::string(name) + ".zst", zstd(lines))}), (Strings{"a", "b"})) << name;
+  }
+  EXPECT_EQ(read({f.file("code.txt", "{\"name\":\"a\"}\nand text")}), Strings{"{\"name\":\"a\"}\nand text"});
+  EXPECT_EQ(read({f.file("brace.md", "{ not JSON")}), Strings{"{ not JSON"});
+  EXPECT_NE(message(f.file("keys.json", "{\"name\":\"a\"}\n")).find("no key \"text\"; the keys are: name"),
             std::string::npos);
-  EXPECT_NE(message(f.file("a.jsonl", starts("PK\x03\x04", 4))).find("is a file of zip"), std::string::npos);
-  EXPECT_NE(message(f.file("a.parquet", "PAR1xxxx")).find("is a file of Parquet, not text: make .txt or .jsonl of it"),
-            std::string::npos);
-  EXPECT_NE(message(f.file("b.txt", gzip("text"))).find("let its name end in .gz"), std::string::npos);
-  EXPECT_EQ(read({f.file("short.txt", "P")}), Strings{"P"});
+  for (const char* text : {"[{\"text\":\"a\"}]", "{\n  \"text\": \"a\"\n}\n"})
+    EXPECT_NE(message(f.file("list.json", text)).find("no JSON Lines"), std::string::npos) << text;
+  EXPECT_NE(message(f.file("t.csv", "text\na\n")).find("is a table (.csv)"), std::string::npos);
+  EXPECT_NE(message(f.file("t.TSV.gz", gzip("text\na\n"))).find("is a table (.tsv)"), std::string::npos);
 }
 
-TEST(Documents, FoldersAndGlobsHaveOneOrder) {
+TEST(Documents, BlankLinesAndMarksAreNoText) {
+  const Folder f;
+  EXPECT_EQ(read({f.file("a.jsonl", "\xEF\xBB\xBF{\"text\":\"a\"}\r\n \t\r\n\v\f\n{\"text\":\"b\"}")}),
+            (Strings{"a", "b"}));
+  EXPECT_EQ(read({f.file("a.txt", "\xEF\xBB\xBFtext")}), Strings{"text"});
+  EXPECT_EQ(read({f.file("a.txt.gz", gzip("\xEF\xBB\xBFtext"))}), Strings{"text"});
+  EXPECT_EQ(read({f.file("mark.txt", "\xEF\xBB\xBF")}), Strings{});
+  DocumentOptions split;
+  split.split_blank_lines = true;
+  EXPECT_EQ(read({f.file("crlf.txt", "one\r\ntwo\r\n \r\nthree\r\n")}, split), (Strings{"one\r\ntwo", "three"}));
+  EXPECT_NE(
+      message(f.file("nul.jsonl", std::string("{\"text\":\"a\"}\0{\"text\":\"b\"}\n", 26))).find("line 1: not valid"),
+      std::string::npos);
+}
+
+TEST(Documents, PartsAreWholeLinesAndAllOfTheText) {
+  const Folder f;
+  DocumentOptions parts;
+  parts.in_parts = true;
+  std::string text;
+  for (int i = 0; text.size() < (3u << 20); ++i) text += fmt::format("{}\n", std::string(size_t(i) % 300, 'x'));
+  text += "no newline at the end";
+  const Strings got = read({f.file("a.txt", text)}, parts);
+  std::string joined;
+  for (const std::string& part : got) {
+    EXPECT_TRUE(&part == &got.back() || part.ends_with('\n'));
+    joined += part;
+  }
+  EXPECT_EQ(joined, text);
+  EXPECT_GT(got.size(), 2u);
+  const std::string endless = std::string(70u << 20, 'x') + "\n";
+  EXPECT_EQ(read({f.file("b.txt", endless)}, parts).size(), 2u);
+  EXPECT_EQ(read({f.file("a.jsonl", "{\"text\":\"a\\nb\"}\n")}, parts), Strings{"a\nb"});
+}
+
+TEST(Documents, FilesAreReadInTheOrderOfTheirSources) {
   const Folder f;
   f.file("d/b.txt", "B");
   f.file("d/a.jsonl", "{\"text\":\"A\"}");
   f.file("d/sub/c.txt.gz", gzip("C"));
-  f.file("d/picture.png", "no text");
+  f.file("d/.hidden.txt", "H");
   EXPECT_EQ(read({(f.path / "d").string()}), (Strings{"A", "B", "C"}));
-  f.file("d/sub/e.txt.xz", "xz");
-  EXPECT_EQ(files_left_out((f.path / "d").string()),
-            (std::vector<fs::path>{f.path / "d/picture.png", f.path / "d/sub/e.txt.xz"}));
-  EXPECT_TRUE(files_left_out((f.path / "d/b.txt").string()).empty());
+  EXPECT_EQ(read({(f.path / "d/*").string()}), (Strings{"A", "B", "C"}));
   EXPECT_EQ(read({(f.path / "d/*.txt").string()}), Strings{"B"});
+  EXPECT_EQ(read({(f.path / "d/.hidden.txt").string()}), Strings{"H"});
   EXPECT_EQ(read({(f.path / "d/b.txt").string(), (f.path / "d/a.jsonl").string()}), (Strings{"B", "A"}));
-  EXPECT_NE(message((f.path / "none.txt").string()).find("does not exist"), std::string::npos);
-  EXPECT_NE(message((f.path / "*.zip").string()).find("no file matches"), std::string::npos);
-  f.file("e/x.bin", "x");
-  EXPECT_NE(message((f.path / "e").string()).find("has no file"), std::string::npos);
   EXPECT_THROW(read({"/dev/zero"}), UserError);
 }
 

@@ -109,9 +109,9 @@ TEST(Choices, ReadsLinesAndNamesWhatIsWrong) {
   ASSERT_EQ(load_choices(good.file.string()).size(), 1u);
   EXPECT_EQ(load_choices(good.file.string())[0].answer, 1u);
   for (const auto& [text, part] :
-       {std::pair{"{\"question\": \"a\", \"choices\": [\"b\", \"c\"]}\n", "choices.jsonl:1: a line is"},
+       {std::pair{"{\"question\": \"a\", \"choices\": [\"b\", \"c\"]}\n", "choices.jsonl, line 1: a line is"},
         {"\n{\"question\": \"a\", \"choices\": [\"b\"], \"answer\": 0}",
-         "choices.jsonl:2: choices must be a list of 2"},
+         "choices.jsonl, line 2: choices must be a list of 2"},
         {"{\"question\": \"a\", \"choices\": [\"b\", \"c\"], \"answer\": 2}", "the number of the right choice, 0 to 1"},
         {"{\"question\": \"a\", \"choices\": [\"b\", \"c\"], \"answer\": -1}", "the number of the right choice"},
         {"{\"question\": 1, \"choices\": [\"b\", \"c\"], \"answer\": 0}", "question must be a text"},
@@ -133,13 +133,13 @@ TEST(Choices, AQuestionThatDoesNotFitIsNamedByItsLine) {
     return "";
   };
   EXPECT_EQ(complaint(small_tokenizer(), 64), "");
-  EXPECT_NE(complaint(small_tokenizer(), 15).find("choices.jsonl:3: the question with the choice \" a very"),
+  EXPECT_NE(complaint(small_tokenizer(), 15).find("choices.jsonl, line 3: the question with the choice \" a very"),
             std::string::npos)
       << complaint(small_tokenizer(), 15);
   const std::string_view letters[] = {"The number is 1"};
   const Tokenizer characters =
       train_bpe(letters, {.vocab_size = 0, .pretokenizer = "characters", .special_tokens = {}});
-  EXPECT_NE(complaint(characters, 64).find("choices.jsonl:1: "), std::string::npos) << complaint(characters, 64);
+  EXPECT_NE(complaint(characters, 64).find("choices.jsonl, line 1: "), std::string::npos) << complaint(characters, 64);
 }
 
 // The score counts exactly the questions whose right answer has the larger likelihood.

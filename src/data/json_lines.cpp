@@ -1,0 +1,100 @@
+#include "data/json_lines.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+
+namespace minke {
+
+bool LineReader::next(std::string& line) {
+  line.clear();
+  ++number_;
+  for (;;) {
+    if (at_ == end_) {
+      at_ = 0;
+      end_ = source_->read(buffer_.data(), buffer_.size());
+      if (end_ == 0) return !line.empty();
+    }
+    const char* begin = buffer_.data() + at_;
+    const char* newline = static_cast<const char*>(std::memchr(begin, '\n', end_ - at_));
+    const size_t n = newline ? size_t(newline - begin) : end_ - at_;
+    if (line.size() + n > max_bytes_) user_error("{}: longer than {} bytes. Split it", where(), max_bytes_);
+    line.append(begin, n);
+    at_ += n + (newline ? 1 : 0);
+    if (newline) return true;
+  }
+}
+
+std::string LineReader::where() const { return fmt::format("{}, line {}", path_.string(), number_); }
+
+bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r\v\f") == std::string_view::npos; }
+
+void read_json_lines(const fs::path& path, const JsonLinesOptions& options,
+                     const std::function<void(const Json& line, const std::string& where)>& each) {
+  LineReader lines(path, options.max_line_bytes, options.consumed);
+  std::string line;
+  while (lines.next(line)) {
+    if (is_blank(line)) continue;
+    const std::string where = lines.where();
+    const Json value = parse_json(line, where);
+    if (!value.is_object()) user_error("{}: a JSON object is needed here, this is {}", where, value.type_name());
+    each(value, where);
+  }
+}
+
+std::string text_of(const Json& line, const std::vector<std::string>& keys, std::string_view where) {
+  std::string text;
+  for (const std::string& key : keys) {
+    const auto found = line.find(key);
+    if (found == line.end()) {
+      std::string there;
+      for (const auto& item : line.items())
+        if (there.size() < 200) there += (there.empty() ? "" : ", ") + printable(item.key());
+      user_error(
+          "{}: no key \"{}\"; the keys are: {}. Name the right ones with --text-key (in a recipe: data.text_keys)",
+          where, key, there);
+    }
+    if (!found->is_string()) user_error("{}: \"{}\" must be a string, it is {}", where, key, found->type_name());
+    if (&key != &keys.front()) text += '\n';
+    text += found->get_ref<const std::string&>();
+  }
+  return text;
+}
+
+bool is_json_lines_ending(std::string_view ending) {
+  return ending == ".jsonl" || ending == ".ndjson" || ending == ".jsonlines";
+}
+
+bool holds_json_lines(const fs::path& path, const std::vector<std::string>& keys) {
+  constexpr size_t kLooked = 1 << 16;
+  const auto source = open_bytes(path);
+  std::string begin(kLooked, '\0');
+  size_t size = 0;
+  while (size < kLooked) {
+    const size_t n = source->read(begin.data() + size, kLooked - size);
+    if (n == 0) break;
+    size += n;
+  }
+  const std::string_view looked = std::string_view(begin).substr(0, size);
+  const size_t first = looked.find_first_not_of(" \t\r\n\v\f");
+  if (first == looked.npos || looked[first] != '{') return false;
+  try {
+    LineReader lines(path, kMaxDocumentBytes);
+    std::string line;
+    while (lines.next(line) && is_blank(line)) {
+    }
+    const Json value = parse_json(line, "");
+    return value.is_object() && std::all_of(keys.begin(), keys.end(), [&](const std::string& key) {
+             const auto found = value.find(key);
+             return found != value.end() && found->is_string();
+           });
+  } catch (const UserError&) {
+    return false;
+  }
+}
+
+}  // namespace minke

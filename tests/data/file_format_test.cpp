@@ -1,0 +1,61 @@
+#include "data/file_format.h"
+
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+
+namespace minke {
+namespace {
+
+std::string message(std::string_view begin, const fs::path& path = "x.txt") {
+  try {
+    refuse_other_formats(begin, path);
+  } catch (const UserError& e) {
+    return e.what();
+  }
+  return "";
+}
+
+TEST(FileFormat, OtherFormatsAreNamedWithTheWayOut) {
+  using namespace std::string_view_literals;
+  const std::string tar = std::string(257, 'a') + "ustar\0";
+  const std::pair<std::string_view, const char*> cases[] = {
+      {"\xFD\x37zXZ\0"sv, "a file of xz, not text: unpack it first"},
+      {"BZh91AY&SY"sv, "bzip2"},
+      {"\x04\x22\x4D\x18"sv, "lz4"},
+      {"PK\x03\x04"sv, "zip"},
+      {"PAR1\x15"sv, "Parquet, not text: make a line"},
+      {"ARROW1\0\0"sv, "Arrow"},
+      {"Obj\x01"sv, "Avro"},
+      {"SQLite format 3\0"sv, "SQLite"},
+      {"%PDF-1.7"sv, "PDF"},
+      {"\x89PNG\r\n"sv, "PNG"},
+      {"\0\x05\x16\x07"sv, "AppleDouble"},
+      {"\xFF\xFEh\0"sv, "UTF-16, not text: make UTF-8 of it"},
+      {"\xFE\xFF\0h"sv, "UTF-16"},
+      {"\xFF\xFE\0\0"sv, "UTF-32"},
+      {"\x1F\x8B"sv, "gzip within"},
+      {tar, "tar, not text: unpack it into a folder"}};
+  for (const auto& [begin, expected] : cases)
+    EXPECT_NE(message(begin).find(expected), std::string::npos) << expected << ": " << message(begin);
+  EXPECT_NE(message("a,b\n1,2\n", "t.CSV.gz").find("a table (.csv)"), std::string::npos);
+}
+
+TEST(FileFormat, TextThatResemblesOneIsText) {
+  for (const char* text : {"", "P", "ORCHARDS are", "BZh is a mark", "GIF is", "GGUF files", "{\"text\": 1}",
+                           "\xEF\xBB\xBFx", "7z", "ustar"})
+    EXPECT_EQ(message(text), "") << text;
+  EXPECT_EQ(message(std::string(256, 'a') + "ustar"), "");
+  EXPECT_EQ(message("a,b", "csv"), "");
+}
+
+TEST(FileFormat, EndingsAreReadThroughCompressionAndCapitals) {
+  EXPECT_EQ(text_ending("a/Notes.JSONL.GZ"), ".jsonl");
+  EXPECT_EQ(text_ending("a.tar.zst"), ".tar");
+  EXPECT_EQ(text_ending("a.gz"), "");
+  EXPECT_EQ(text_ending("a.b/c"), "");
+  EXPECT_EQ(text_ending("c4.00000.json"), ".json");
+}
+
+}  // namespace
+}  // namespace minke
