@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "app/bench_sheet.h"
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "app/runtime.h"
 #include "bench/suite.h"
@@ -165,6 +166,7 @@ using Body = std::function<void(Sheet&, const Options&, const Context&)>;
 
 CLI::App* add(CLI::App& bench, const std::shared_ptr<Options>& o, const char* name, const char* what, Body body) {
   CLI::App* c = bench.add_subcommand(name, what);
+  set_example(*c, fmt::format("minke bench {}", name));
   c->add_option("-t,--threads", o->runtime.threads, "Threads; 0 = all cores this process may use")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();

@@ -7,9 +7,11 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/standard_output.h"
 #include "corpus/corpus.h"
 
 namespace minke {
@@ -62,8 +64,7 @@ void run(const CorpusOptions& options) {
           "\n";
     else record = (documents ? "\n" : "") + document.text + "\n";
     if (file) file->write(record);
-    else if (std::fwrite(record.data(), 1, record.size(), stdout) != record.size())
-      return false;  // a closed pipe ends it
+    else print_out(record);
     ++documents;
     written += document.text.size();
     return written < bytes;
@@ -80,8 +81,11 @@ void add_corpus_command(CLI::App& program) {
   auto options = std::make_shared<CorpusOptions>();
   CLI::App* command =
       program.add_subcommand("corpus", "print or write the built-in corpus (stories, dialogues, problems, code)");
+  set_example(*command, "minke corpus --bytes 1M --out corpus.jsonl");
   command->add_option("--bytes", options->bytes, "bytes of text, such as 300k, 5M, 1G")->capture_default_str();
-  command->add_option("--seed", options->seed, "another seed, another corpus")->capture_default_str();
+  command->add_option("--seed", options->seed, "another seed, another corpus")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_option("--out", options->out, "FILE.jsonl or FILE.txt; without it the text is printed");
   command->add_option("--kind", options->kinds, "only these: story,dialogue,math,word_problem,arithmetic,code,needle");
   command->add_option("--language", options->languages, "only these: en,zh");

@@ -1,12 +1,16 @@
 // minke eval: what a checkpoint can do, as numbers: bits per byte of a text, multiple-choice, needle in a haystack.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numbers>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "app/runtime.h"
+#include "core/standard_output.h"
 #include "data/documents.h"
 #include "eval/choices.h"
 #include "eval/needle.h"
@@ -30,7 +34,7 @@ struct EvalOptions {
 struct Subject {
   Runtime runtime;
   Tokenizer tokenizer;
-  HfFolder weights;
+  CheckpointFiles files;
   Model model;
   Console console{stderr};
   int64_t length;
@@ -39,19 +43,17 @@ struct Subject {
   Subject(const EvalOptions& o, int64_t at_least)
       : runtime(o.runtime),
         tokenizer(Tokenizer::load(o.model)),
-        weights(open_weights(config(o), o.model)),
-        model(runtime.ctx(), config(o), o.dtype == "bf16" ? Precision::bf16() : Precision::f32(), context(o, at_least)),
+        files(open_checkpoint(o.model, false)),
+        model(runtime.ctx(), files.config, o.dtype == "bf16" ? Precision::bf16() : Precision::f32(),
+              context(o, at_least)),
         length(model.max_positions()),
-        likelihood((load_weights(runtime.ctx(), model, weights), runtime.ctx()), model, length, o.batch) {
+        likelihood((load_weights(runtime.ctx(), model, files.weights), runtime.ctx()), model, length, o.batch) {
     if (tokenizer.vocab_size() > model.config().vocab_size)
       user_error("the tokenizer of {} has {} tokens but the model {}; they do not belong together", o.model,
                  tokenizer.vocab_size(), model.config().vocab_size);
     console.print(runtime.description());
-  }
-  static Config config(const EvalOptions& o) {
-    Config c = load_config(o.model);
-    c.num_nextn_predict_layers = 0;
-    return c;
+    for (const std::string& note : {files.note, tokenizer.note()})
+      if (!note.empty()) console.print(note);
   }
   // Longer than the model was made for is allowed here: how it fails beyond is what one may want to see.
   static int64_t context(const EvalOptions& o, int64_t at_least) {
@@ -62,10 +64,14 @@ struct Subject {
 
 // Before the work, not after it.
 void check_result(const EvalOptions& o) {
+  if (fs::is_directory(o.out)) user_error("--out {}: it is a folder; name a file", o.out);
   const fs::path folder = fs::path(o.out).parent_path();
   if (!folder.empty() && !fs::is_directory(folder))
     user_error("--out {}: there is no folder {}", o.out, folder.string());
 }
+// Lines for people; beside the file of figures, if that is standard output.
+std::FILE* lines_of(const EvalOptions& o) { return is_standard_output(o.out) ? stderr : stdout; }
+
 void write_result(const EvalOptions& o, const Json& result) {
   if (!o.out.empty()) write_file_atomic(o.out, result.dump(2) + "\n");
 }
@@ -80,9 +86,10 @@ void eval_choices(const EvalOptions& o) {
         s.console.progress(fmt::format("question {}/{}", done, all), int64_t(done), int64_t(all));
       });
   const double n = double(score.questions);
-  std::printf("%lld questions: %.1f %% right by likelihood, %.1f %% by likelihood per byte (guessing: %.1f %%)\n",
-              static_cast<long long>(score.questions), 100 * double(score.by_sum) / n, 100 * double(score.by_byte) / n,
-              100 * score.chance);
+  std::fprintf(lines_of(o),
+               "%lld questions: %.1f %% right by likelihood, %.1f %% by likelihood per byte (guessing: %.1f %%)\n",
+               static_cast<long long>(score.questions), 100 * double(score.by_sum) / n, 100 * double(score.by_byte) / n,
+               100 * score.chance);
   write_result(o, {{"questions", score.questions},
                    {"accuracy", double(score.by_sum) / n},
                    {"accuracy_per_byte", double(score.by_byte) / n},
@@ -99,18 +106,20 @@ void eval_needle(EvalOptions& o) {
   o.needle.seed = o.runtime.seed + 1;
   Subject s(o, *std::max_element(o.needle.lengths.begin(), o.needle.lengths.end()));
   check_needles(s.tokenizer, o.needle);
-  std::printf("found, by how deep the needle stands (0 %% = at the beginning), %lld texts each\n%8s",
-              static_cast<long long>(o.needle.trials), "tokens");
-  for (int64_t d = 0; d < o.needle.depths; ++d) std::printf("%5.0f%%", 100 * double(d) / double(o.needle.depths - 1));
-  std::printf("    all\n");
+  std::fprintf(lines_of(o), "found, by how deep the needle stands (0 %% = at the beginning), %lld texts each\n%8s",
+               static_cast<long long>(o.needle.trials), "tokens");
+  for (int64_t d = 0; d < o.needle.depths; ++d)
+    std::fprintf(lines_of(o), "%5.0f%%", 100 * double(d) / double(o.needle.depths - 1));
+  std::fprintf(lines_of(o), "    all\n");
   Json result = Json::array();
   int64_t found = 0;
   find_needles(s.runtime.ctx(), s.likelihood, s.tokenizer, o.needle, [&](const NeedleCell& cell) {
-    if (cell.depth == 0) found = 0, std::printf("%8lld", static_cast<long long>(cell.length));
+    if (cell.depth == 0) found = 0, std::fprintf(lines_of(o), "%8lld", static_cast<long long>(cell.length));
     found += cell.found;
-    std::printf("%5.0f%%", 100 * double(cell.found) / double(cell.trials));
-    if (cell.depth == 1) std::printf("%6.1f%%\n", 100 * double(found) / double(cell.trials * o.needle.depths));
-    std::fflush(stdout);
+    std::fprintf(lines_of(o), "%5.0f%%", 100 * double(cell.found) / double(cell.trials));
+    if (cell.depth == 1)
+      std::fprintf(lines_of(o), "%6.1f%%\n", 100 * double(found) / double(cell.trials * o.needle.depths));
+    std::fflush(lines_of(o));
     result.push_back({{"length", cell.length}, {"depth", cell.depth}, {"trials", cell.trials}, {"found", cell.found}});
   });
   write_result(o, result);
@@ -143,12 +152,14 @@ void eval_text(const EvalOptions& o) {
       if (int64_t(waiting.size()) == o.batch) run();
     }
   });
-  if (tokens == 0) user_error("there is no text in {}", o.text[0]);
+  for (const std::string& line : notes_on_sources(o.text, o.text_keys)) s.console.print(line);
+  if (tokens == 0) user_error("there is no text in {}", fmt::join(o.text, ", "));
   run();
   const double per_token = nats / double(tokens), per_byte = nats / std::numbers::ln2 / double(bytes);
-  std::printf("%.4f nats per token, %.4f bits per byte (%lld tokens, %lld bytes, windows of %lld tokens)\n", per_token,
-              per_byte, static_cast<long long>(tokens), static_cast<long long>(bytes),
-              static_cast<long long>(s.length));
+  std::fprintf(lines_of(o),
+               "%.4f nats per token, %.4f bits per byte (%lld tokens, %lld bytes, windows of %lld tokens)\n", per_token,
+               per_byte, static_cast<long long>(tokens), static_cast<long long>(bytes),
+               static_cast<long long>(s.length));
   write_result(o, {{"nats_per_token", per_token}, {"bits_per_byte", per_byte}, {"tokens", tokens}, {"bytes", bytes}});
 }
 
@@ -178,16 +189,22 @@ void add_eval_command(CLI::App& program) {
   CLI::App* eval = program.add_subcommand("eval", "What a checkpoint can do: bits per byte, multiple-choice, needles");
   eval->require_subcommand(1);
   CLI::App* text = add_kind(*eval, o, "text", "Bits per byte of text");
-  text->add_option("files", o->text, "Files, folders or globs: .txt, .jsonl, .gz, .zst")->required();
-  text->add_option("--text-key", o->text_keys, "JSONL keys whose values are the text")->capture_default_str();
+  set_example(*text, "minke eval text -m runs/out/quickstart/latest notes.txt");
+  text->add_option("files", o->text, "Files, folders or globs: text, JSON Lines, .gz and .zst of both")->required();
+  text->add_option("--text-key", o->text_keys,
+                   "JSONL key whose value is the text (may be given again: the values are joined)")
+      ->allow_extra_args(false)
+      ->capture_default_str();
   add_context(*text, o);
   text->callback([o] { eval_text(*o); });
   CLI::App* choices = add_kind(*eval, o, "choices", "Multiple-choice questions by likelihood");
+  set_example(*choices, "minke eval choices -m runs/out/quickstart/latest questions.jsonl");
   choices->add_option("file", o->choices_file, "Lines of {\"question\": \"…\", \"choices\": [\"…\", …], \"answer\": 0}")
       ->required();
   add_context(*choices, o);
   choices->callback([o] { eval_choices(*o); });
   CLI::App* needle = add_kind(*eval, o, "needle", "Is a fact found wherever it stands in a long text?");
+  set_example(*needle, "minke eval needle -m runs/out/quickstart/latest --lengths 128,256");
   needle->add_option("--lengths", o->needle.lengths, "Tokens of the texts")
       ->delimiter(',')
       ->check(CLI::Range(1, 1 << 24))

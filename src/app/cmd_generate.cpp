@@ -3,8 +3,10 @@
 #include <chrono>
 #include <cstdio>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "app/runtime.h"
+#include "core/standard_output.h"
 #include "infer/generate.h"
 #include "model/checkpoint.h"
 #include "tokenize/tokenizer.h"
@@ -51,8 +53,8 @@ class Printer {
 
  private:
   void print(size_t n) {
-    std::fwrite(held_.data(), 1, n, stdout);
-    std::fflush(stdout);
+    print_out(std::string_view(held_).substr(0, n));
+    flush_out();
     held_.erase(0, n);
   }
   const std::vector<std::string>& stop_;
@@ -78,7 +80,7 @@ void generate_one(const GenerateOptions& o, const Context& ctx, const Model& mod
   sampling.seed = seed;
   StreamDecoder decoder(tokenizer);
   Printer printer(o.stop);
-  if (!o.quiet) std::fwrite(o.prompt.data(), 1, o.prompt.size(), stdout);
+  if (!o.quiet) print_out(o.prompt);
   const std::vector<int64_t>& eos = model.config().eos_token_ids;
   const auto begin = std::chrono::steady_clock::now();
   double first = 0;
@@ -93,8 +95,8 @@ void generate_one(const GenerateOptions& o, const Context& ctx, const Model& mod
     printer.add(decoder.finish());
     printer.flush();
   }
-  std::printf("\n");
-  std::fflush(stdout);
+  print_out("\n");
+  flush_out();
   if (!o.quiet)
     std::fprintf(stderr, "%zu prompt tokens in %.2f s (%.0f tok/s), %zu new in %.2f s (%.1f tok/s), cache %.2f MiB\n",
                  prompt.size(), first, double(prompt.size()) / std::max(first, 1e-9), made.size(),
@@ -108,15 +110,17 @@ void generate(GenerateOptions& o) {
   std::erase(o.stop, "");
   const Runtime runtime(o.runtime);
   if (!o.quiet) std::fprintf(stderr, "%s\n", runtime.description().c_str());
-  Config config = load_config(o.model);
+  // The modules of MTP predict further ahead; plain generation does without.
+  const CheckpointFiles files = open_checkpoint(o.model, false);
+  if (!o.quiet && !files.note.empty()) std::fprintf(stderr, "%s\n", files.note.c_str());
+  const Config& config = files.config;
   const int64_t limit = config.max_position_embeddings;
   if (o.ctx_size > limit) user_error("--ctx-size {}: the model was made for {} positions at most", o.ctx_size, limit);
-  config.num_nextn_predict_layers = 0;  // the modules predict further ahead; plain generation does without
   const Tokenizer tokenizer = Tokenizer::load(o.model);
-  const HfFolder weights = open_weights(config, o.model);
-  Model model(runtime.ctx(), std::move(config), o.dtype == "bf16" ? Precision::bf16() : Precision::f32(),
+  if (!o.quiet && !tokenizer.note().empty()) std::fprintf(stderr, "%s\n", tokenizer.note().c_str());
+  Model model(runtime.ctx(), config, o.dtype == "bf16" ? Precision::bf16() : Precision::f32(),
               o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(limit, 4096));
-  load_weights(runtime.ctx(), model, weights);
+  load_weights(runtime.ctx(), model, files.weights);
   for (int64_t i = 0; i < o.count; ++i) generate_one(o, runtime.ctx(), model, tokenizer, o.runtime.seed + uint64_t(i));
 }
 
@@ -125,6 +129,7 @@ void generate(GenerateOptions& o) {
 void add_generate_command(CLI::App& program) {
   auto o = std::make_shared<GenerateOptions>();
   CLI::App* c = program.add_subcommand("generate", "Continue a prompt with a checkpoint");
+  set_example(*c, R"(minke generate -m runs/out/quickstart/latest -p "The whale")");
   c->add_option("-m,--model", o->model, "Checkpoint folder")->required();
   c->add_option("-p,--prompt", o->prompt, "Text to continue");
   c->add_option("-n,--n-predict", o->max_new, "New tokens at most")

@@ -6,7 +6,9 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "core/error.h"
 #include "model/checkpoint.h"
@@ -30,18 +32,19 @@ bool has_weights(const fs::path& folder) {
 
 void run(const Options& o) {
   const fs::path source = o.model.empty() ? o.config : o.model;
-  const Config config = load_config(source);
+  std::optional<CheckpointFiles> files;
+  if (!o.model.empty() && has_weights(o.model)) files = open_checkpoint(o.model, true);
+  if (files && !files->note.empty()) fmt::print(stderr, "{}\n", files->note);
+  const Config config = files ? files->config : load_config(source);
   const int64_t context = o.context > 0 ? o.context : config.max_position_embeddings;
   const std::vector<Parameter> all = o.tensors || !o.model.empty() ? parameters(config) : std::vector<Parameter>();
 
   std::vector<std::string> dtypes;  // of all, if there are weights
-  if (!o.model.empty() && has_weights(o.model)) {
-    const HfFolder weights = open_weights(config, o.model);
+  if (files)
     for (const Parameter& p : all) {
-      const TensorInfo* found = weights.find(p.name);
+      const TensorInfo* found = files->weights.find(p.name);
       dtypes.push_back(found ? name_of(found->dtype) : "-");
     }
-  }
   if (o.json) {
     Json out = describe_json(config, context);
     if (o.tensors)
@@ -68,6 +71,7 @@ void run(const Options& o) {
 
 void add_inspect_command(CLI::App& program) {
   CLI::App* command = program.add_subcommand("inspect", "Say what a model is, how large, and what its cache costs");
+  set_example(*command, "minke inspect -m runs/out/quickstart/latest");
   const auto options = std::make_shared<Options>();
   CLI::Option* model = command->add_option("-m,--model", options->model, "folder of a checkpoint");
   command->add_option("--config", options->config, "config.json alone; no weights needed")->excludes(model);
@@ -77,7 +81,7 @@ void add_inspect_command(CLI::App& program) {
   command->add_flag("--tensors", options->tensors, "list every tensor: name, paper symbol, shape");
   command->add_flag("--json", options->json, "print JSON");
   command->callback([options] {
-    if (options->model.empty() && options->config.empty()) user_error("inspect needs -m FOLDER or --config FILE");
+    if (options->model.empty() && options->config.empty()) throw CLI::RequiredError("-m FOLDER or --config FILE");
     run(*options);
   });
 }

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "app/runtime.h"
 #include "bench/ceilings.h"
@@ -43,8 +44,7 @@ void pretrain(PretrainOptions& o) {
     return;
   }
   if (o.recipe.empty() && o.preset.empty())
-    user_error(
-        "pretrain: name a recipe, for example runs/quickstart.toml (--help-recipe lists its keys), or a --preset");
+    throw CLI::RequiredError("A recipe (--help-recipe lists its keys) or a --preset");
   if (!o.recipe.empty() && !o.recipe.ends_with(".toml")) {  // with a preset alone, all that is named is data
     if (o.preset.empty()) user_error("pretrain: {} is no recipe (a file that ends in .toml)", o.recipe);
     o.data.insert(o.data.begin(), o.recipe);
@@ -84,6 +84,7 @@ void pretrain(PretrainOptions& o) {
 void add_pretrain_command(CLI::App& program) {
   auto o = std::make_shared<PretrainOptions>();
   CLI::App* c = program.add_subcommand("pretrain", "Train a model from nothing, as a recipe says");
+  set_example(*c, "minke pretrain runs/quickstart.toml");
   c->add_option("recipe", o->recipe, "Recipe file (TOML); may be left out with --preset");
   c->add_option("data", o->data, "Files, folders or globs to train on instead of the recipe's data.train");
   c->add_option("--text-key", o->text_keys, "JSONL key whose value is the text; several are joined: data.text_keys")

@@ -5,9 +5,11 @@
 #include <cstdio>
 #include <memory>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/standard_output.h"
 #include "report/report.h"
 
 namespace minke {
@@ -30,14 +32,17 @@ void run(const Options& o) {
   for (const RunLog& r : runs)
     if (o.title.empty()) title += (title.empty() ? "" : ", ") + r.name;
   const std::string text = o.svg.empty() ? report_html(runs) : report_svg(runs, o.svg, o.x, title);
+  const bool to_output = is_standard_output(out);  // then nothing else goes there
   write_file_atomic(out, text);
-  fmt::print("{} ({} runs, {} kB)\n", out.string(), runs.size(), (text.size() + 999) / 1000);
+  fmt::print(to_output ? stderr : stdout, "{} ({} runs, {} kB)\n", out.string(), runs.size(),
+             (text.size() + 999) / 1000);
 }
 
 }  // namespace
 
 void add_report_command(CLI::App& program) {
   CLI::App* c = program.add_subcommand("report", "Make one HTML page of a run's curves, or compare several runs");
+  set_example(*c, "minke report runs/out/quickstart");
   const auto o = std::make_shared<Options>();
   c->add_option("runs", o->runs, "Folders of runs; two or more are compared")->required();
   c->add_option("--out", o->out, "File to write; default: RUN/report.html, compare.html for several runs");

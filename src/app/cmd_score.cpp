@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "app/runtime.h"
 #include "formats/safetensors.h"
@@ -77,7 +78,9 @@ void score(const ScoreOptions& o) {
   std::vector<int32_t> ids(static_cast<size_t>(n)), targets(ids.size(), -1);
   std::memcpy(ids.data(), tokens->bytes.data(), tokens->bytes.size());
 
-  Config config = load_config(o.model);
+  const CheckpointFiles files = open_checkpoint(o.model, true);
+  if (!files.note.empty()) std::fprintf(stderr, "%s\n", files.note.c_str());
+  const Config& config = files.config;
   for (int64_t i = 0; i < n; ++i) {
     if (ids[i] < 0 || ids[i] >= config.vocab_size)
       user_error("{}: token {} at [{},{}] is outside the vocabulary of {}", o.tokens, ids[i], i / t, i % t,
@@ -86,9 +89,8 @@ void score(const ScoreOptions& o) {
   }
   const int64_t depths = config.num_nextn_predict_layers;
   if (t <= depths + 1) user_error("{}: sequences of {} tokens are too short for {} MTP modules", o.tokens, t, depths);
-  const HfFolder weights = open_weights(config, o.model);
-  Model model(ctx, std::move(config), o.dtype == "bf16" ? Precision::bf16() : Precision::f32(), t);
-  load_weights(ctx, model, weights);
+  Model model(ctx, config, o.dtype == "bf16" ? Precision::bf16() : Precision::f32(), t);
+  load_weights(ctx, model, files.weights);
   if (o.grad) model.weights().with_gradients(ctx);
 
   const auto num_tokens = Model::tokens_per_batch(model.config(), b, t, true);
@@ -134,6 +136,7 @@ void score(const ScoreOptions& o) {
 void add_score_command(CLI::App& program) {
   auto o = std::make_shared<ScoreOptions>();
   CLI::App* c = program.add_subcommand("score", "Logits, losses and gradients of a checkpoint on given tokens");
+  set_example(*c, "minke score -m runs/out/quickstart/latest --tokens tokens.safetensors --out scores.safetensors");
   c->add_option("-m,--model", o->model, "Checkpoint folder")->required();
   c->add_option("--tokens", o->tokens, "Safetensors file with \"tokens\", int32 [B,T]")->required();
   c->add_option("--out", o->out, "Safetensors file to write: logits, losses, grad.*")->required();

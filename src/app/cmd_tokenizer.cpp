@@ -13,10 +13,13 @@
 #include <thread>
 #include <vector>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
+#include "core/standard_output.h"
+#include "data/documents.h"
 #include "tokenize/tokenizer.h"
 #include "tokenize/train.h"
 
@@ -31,64 +34,30 @@ std::string read_stdin() {
   std::string text;
   char buffer[1 << 16];
   while (const size_t n = std::fread(buffer, 1, sizeof buffer, stdin)) text.append(buffer, n);
+  if (std::ferror(stdin)) user_error("cannot read standard input");
   return text;
 }
 
-void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-
-// The lines of a text, without their ends; a last line without an end counts.
-template <class Each> void for_each_line(std::string_view text, Each each) {
-  for (size_t line = 1; !text.empty(); ++line) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    each(line, text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-}
-
-// The member of a {"text": …} line; UserError with file and line where it is missing.
-std::string text_of_line(std::string_view line, const std::string& key, const fs::path& file, size_t number) {
-  const std::string where = fmt::format("{}, line {}", file.string(), number);
-  const Json object = parse_json(line, where);
-  if (!object.is_object() || !object.contains(key) || !object[key].is_string())
-    user_error("{}: has no string \"{}\". Each line must be an object such as {{\"{}\": \"…\"}}.", where, key, key);
-  return object[key].get<std::string>();
-}
-
-// Documents: of .jsonl files the "text" of each line; of any other file its lines (with their ends), because pieces do
-// not reach over a line break except in runs of white space, and threads need parts to share.
+// Of JSON Lines the documents; of text parts that end with a line, because pieces do not reach over a line break except in
+// runs of white space, and threads need parts to share.
 struct Corpus {
-  std::vector<MappedFile> files;
-  std::vector<std::string> owned;
-  std::vector<std::string_view> texts;
+  std::vector<std::string> texts;
   size_t bytes = 0;
 
-  void add(const fs::path& path, const std::string& key) {
-    files.emplace_back(path);
-    const std::string_view all = files.back().text();
-    if (path.extension() == ".jsonl") {
-      for_each_line(all, [&](size_t number, std::string_view line) {
-        if (!line.empty()) owned.push_back(text_of_line(line, key, path, number));
-      });
-      return;
-    }
-    constexpr size_t kPart = 1 << 20;
-    for (size_t at = 0; at < all.size();) {
-      size_t end = all.find('\n', std::min(at + kPart, all.size()));
-      end = end == all.npos ? all.size() : end + 1;
-      texts.push_back(all.substr(at, end - at));
-      at = end;
-    }
+  Corpus(const std::vector<std::string>& sources, const std::vector<std::string>& text_keys) {
+    read_documents(sources, {.text_keys = text_keys, .in_parts = true}, [&](std::string_view text) {
+      texts.emplace_back(text);
+      bytes += text.size();
+    });
+    for (const std::string& line : notes_on_sources(sources, text_keys)) fmt::print(stderr, "{}\n", line);
+    if (bytes == 0) user_error("there is no text in {}", fmt::join(sources, ", "));
   }
-  void finish() {
-    for (const std::string& text : owned) texts.push_back(text);
-    for (std::string_view text : texts) bytes += text.size();
-    if (bytes == 0) user_error("The given files hold no text.");
-  }
+  std::vector<std::string_view> views() const { return {texts.begin(), texts.end()}; }
 };
 
 struct Flags {
-  std::string tokenizer, kind = "bpe", pretokenizer = "deepseek_v3", text_key = "text";
-  std::vector<std::string> files, special;
+  std::string tokenizer, kind = "bpe", pretokenizer = "deepseek_v3";
+  std::vector<std::string> files, special, text_keys{"text"};
   std::string out, jsonl, text;
   std::vector<int32_t> ids;
   int vocab_size = 4096;
@@ -97,10 +66,14 @@ struct Flags {
   bool no_special = false, plain = false, bos = false, eos = false, skip_special = false;
 };
 
+Tokenizer load(const Flags& f) {
+  Tokenizer tokenizer = Tokenizer::load(f.tokenizer);
+  if (!tokenizer.note().empty()) fmt::print(stderr, "{}\n", tokenizer.note());
+  return tokenizer;
+}
+
 void train(const Flags& f, bool vocab_size_given) {
-  Corpus corpus;
-  for (const std::string& file : f.files) corpus.add(file, f.text_key);
-  corpus.finish();
+  const Corpus corpus(f.files, f.text_keys);
   TrainOptions options;
   options.pretokenizer = f.kind == "characters" ? "characters" : f.pretokenizer;
   options.vocab_size = f.kind == "characters" && !vocab_size_given ? 0 : f.vocab_size;
@@ -109,7 +82,7 @@ void train(const Flags& f, bool vocab_size_given) {
   if (f.no_special || (f.kind == "characters" && f.special.empty())) options.special_tokens.clear();
   if (!f.special.empty()) options.special_tokens = f.special;
   const auto start = std::chrono::steady_clock::now();
-  const Tokenizer tokenizer = train_bpe(corpus.texts, options);
+  const Tokenizer tokenizer = train_bpe(corpus.views(), options);
   const double seconds = seconds_since(start);
   tokenizer.save(f.out);
   fmt::print(stderr, "{}: {} tokens ({} special, {} merges) from {:.2f} MB in {:.2f} s\n", f.out,
@@ -120,7 +93,6 @@ void train(const Flags& f, bool vocab_size_given) {
 std::string ids_as_json(const std::vector<int32_t>& ids) { return fmt::format("[{}]", fmt::join(ids, ",")); }
 
 void encode_jsonl(const Flags& f, const Tokenizer& tokenizer, EncodeOptions options) {
-  const MappedFile input{fs::path(f.jsonl)};
   AtomicFile output{fs::path(f.out)};
   size_t bytes = 0, tokens = 0, documents = 0;
   double encoding_seconds = 0;
@@ -140,9 +112,8 @@ void encode_jsonl(const Flags& f, const Tokenizer& tokenizer, EncodeOptions opti
     waiting = 0;
     texts.clear();
   };
-  for_each_line(input.text(), [&](size_t number, std::string_view line) {
-    if (line.empty() || line == "\r") return;
-    texts.push_back(text_of_line(line, f.text_key, f.jsonl, number));
+  read_json_lines(f.jsonl, {}, [&](const Json& line, const std::string& where) {
+    texts.push_back(text_of(line, f.text_keys, where));
     waiting += texts.back().size();
     if (waiting > (16u << 20)) flush();
   });
@@ -154,7 +125,7 @@ void encode_jsonl(const Flags& f, const Tokenizer& tokenizer, EncodeOptions opti
 }
 
 void encode(const Flags& f, bool text_given) {
-  const Tokenizer tokenizer = Tokenizer::load(f.tokenizer);
+  const Tokenizer tokenizer = load(f);
   const EncodeOptions options{.parse_special = !f.plain, .add_bos = f.bos, .add_eos = f.eos};
   if (!f.jsonl.empty()) {
     if (f.out.empty()) user_error("--jsonl needs --out FILE for the ids.");
@@ -164,12 +135,12 @@ void encode(const Flags& f, bool text_given) {
   }
   const std::vector<int32_t> ids = tokenizer.encode(text_given ? f.text : read_stdin(), options);
   const std::string line = fmt::format("{}\n", fmt::join(ids, " "));
-  if (f.out.empty()) print(line);
+  if (f.out.empty()) print_out(line);
   else write_file_atomic(f.out, line);
 }
 
 void decode(const Flags& f) {
-  const Tokenizer tokenizer = Tokenizer::load(f.tokenizer);
+  const Tokenizer tokenizer = load(f);
   std::vector<int32_t> ids = f.ids;
   if (ids.empty()) {
     const std::string text = read_stdin();
@@ -191,7 +162,7 @@ void decode(const Flags& f) {
     if (!tokenizer.has_token(ids[i]))
       user_error("Id {} (number {} in the list) is no token: the ids of this tokenizer lie between 0 and {}.", ids[i],
                  i, tokenizer.vocab_size() - 1);
-  print(tokenizer.decode(ids, f.skip_special));
+  print_out(tokenizer.decode(ids, f.skip_special));
 }
 
 std::string as_shown(std::string_view bytes) {
@@ -199,21 +170,21 @@ std::string as_shown(std::string_view bytes) {
 }
 
 void inspect(const Flags& f) {
-  const Tokenizer t = Tokenizer::load(f.tokenizer);
+  const Tokenizer t = load(f);
   const auto named = [&](int32_t id) {
     return id < 0 ? std::string("none") : fmt::format("{} {}", id, as_shown(t.token_bytes(id)));
   };
   size_t special = 0;
   for (const AddedToken& token : t.added_tokens()) special += token.special;
-  print(
+  print_out(
       fmt::format("ids             {}\nmerges          {}\npre-tokenizer   {}\nbos             {}\neos             {}\n"
                   "added tokens    {}, {} of them special\n",
                   t.vocab_size(), t.num_merges(), t.pretokenizer_name(), named(t.bos_id()), named(t.eos_id()),
                   t.added_tokens().size(), special));
   constexpr size_t kShown = 12;
   for (size_t i = 0; i < std::min(kShown, t.added_tokens().size()); ++i)
-    print(fmt::format("  {}\n", named(t.added_tokens()[i].id)));
-  if (t.added_tokens().size() > kShown) print(fmt::format("  … and {} more\n", t.added_tokens().size() - kShown));
+    print_out(fmt::format("  {}\n", named(t.added_tokens()[i].id)));
+  if (t.added_tokens().size() > kShown) print_out(fmt::format("  … and {} more\n", t.added_tokens().size() - kShown));
 
   std::vector<int32_t> longest;
   for (int32_t id = 0; id < t.vocab_size(); ++id)
@@ -223,21 +194,19 @@ void inspect(const Flags& f) {
     const size_t la = t.token_bytes(a).size(), lb = t.token_bytes(b).size();
     return la != lb ? la > lb : a < b;
   });
-  print("longest tokens\n");
+  print_out("longest tokens\n");
   for (size_t i = 0; i < count; ++i)
-    print(fmt::format("  {} ({} bytes)\n", named(longest[i]), t.token_bytes(longest[i]).size()));
+    print_out(fmt::format("  {} ({} bytes)\n", named(longest[i]), t.token_bytes(longest[i]).size()));
 
   for (const std::string& file : f.files) {
-    Corpus corpus;
-    corpus.add(file, f.text_key);
-    corpus.finish();
+    const Corpus corpus({file}, f.text_keys);
     size_t tokens = 0;
     const std::clock_t start = std::clock();  // processor time: the machine may be busy
-    for (std::string_view text : corpus.texts) tokens += t.encode(text).size();
+    for (const std::string& text : corpus.texts) tokens += t.encode(text).size();
     const double seconds = double(std::clock() - start) / CLOCKS_PER_SEC;
-    print(fmt::format("{}: {:.2f} MB, {} tokens, {:.3f} bytes per token, {:.1f} MB/s of processor time\n", file,
-                      corpus.bytes / 1e6, tokens, double(corpus.bytes) / double(tokens),
-                      corpus.bytes / 1e6 / std::max(seconds, 1e-6)));
+    print_out(fmt::format("{}: {:.2f} MB, {} tokens, {:.3f} bytes per token, {:.1f} MB/s of processor time\n", file,
+                          corpus.bytes / 1e6, tokens, double(corpus.bytes) / double(tokens),
+                          corpus.bytes / 1e6 / std::max(seconds, 1e-6)));
   }
 }
 
@@ -252,7 +221,9 @@ void add_tokenizer_command(CLI::App& program) {
     verb->add_option("-t,--tokenizer", f.tokenizer, "tokenizer.json, or the folder it lies in")->required();
   };
   const auto key_flag = [&](CLI::App* verb) {
-    verb->add_option("--text-key", f.text_key, "The member of a .jsonl line that holds the text")
+    verb->add_option("--text-key", f.text_keys,
+                     "JSONL key whose value is the text (may be given again: the values are joined)")
+        ->allow_extra_args(false)
         ->capture_default_str();
   };
   const auto threads_flag = [&](CLI::App* verb) {
@@ -260,6 +231,7 @@ void add_tokenizer_command(CLI::App& program) {
   };
 
   CLI::App* verb = command->add_subcommand("train", "Train a vocabulary on text or .jsonl files");
+  set_example(*verb, "minke tokenizer train notes.txt --vocab-size 1000 --out my-tokenizer");
   CLI::Option* size = verb->add_option("--vocab-size", f.vocab_size, "Ids in all: special tokens, bytes, merges")
                           ->capture_default_str()
                           ->check(CLI::Range(1, 1 << 24));
@@ -271,21 +243,26 @@ void add_tokenizer_command(CLI::App& program) {
                    "deepseek_v3, deepseek_llm, deepseek_coder, llama3, qwen2, gpt2 or smollm")
       ->capture_default_str()
       ->check(CLI::IsMember({"deepseek_v3", "deepseek_llm", "deepseek_coder", "llama3", "qwen2", "gpt2", "smollm"}));
-  verb->add_option("--special", f.special,
-                   "Special tokens; the first two are bos and eos (default: DeepSeek-V3's; none for characters)");
+  verb->add_option(
+          "--special", f.special,
+          "A special token (may be given again); the first two are bos and eos (default: DeepSeek-V3's; none for "
+          "characters)")
+      ->allow_extra_args(false);
   verb->add_flag("--no-special", f.no_special, "No special tokens");
   verb->add_option("--min-frequency", f.min_frequency, "Pairs that occur less often are not merged")
       ->capture_default_str();
   key_flag(verb);
   threads_flag(verb);
-  verb->add_option("files", f.files, "Text files; of .jsonl files the text of each line")->required();
+  verb->add_option("files", f.files, "Files, folders or globs: text, JSON Lines, .gz and .zst of both")->required();
   verb->callback([flags, size] { train(*flags, size->count() > 0); });
 
   verb = command->add_subcommand("encode",
                                  "Text to ids: of the argument, of standard input, or of each line of a .jsonl file");
+  set_example(*verb, R"(minke tokenizer encode -t runs/out/quickstart/latest "The whale sings.")");
   tokenizer_flag(verb);
   CLI::Option* text = verb->add_option("text", f.text, "The text (default: standard input)");
-  verb->add_option("--jsonl", f.jsonl, "File of {\"text\": …} lines; writes {\"ids\": […]} lines to --out");
+  verb->add_option("--jsonl", f.jsonl,
+                   "JSON Lines (.gz and .zst too) with the text of each; writes {\"ids\": […]} lines to --out");
   verb->add_option("--out", f.out, "File for the ids (default: standard output)");
   verb->add_flag("--plain", f.plain, "Special tokens in the text are text (for text from strangers)");
   verb->add_flag("--bos", f.bos, "Put the beginning-of-sentence token in front");
@@ -295,14 +272,16 @@ void add_tokenizer_command(CLI::App& program) {
   verb->callback([flags, text] { encode(*flags, text->count() > 0); });
 
   verb = command->add_subcommand("decode", "Ids to text: of the arguments or of standard input");
+  set_example(*verb, "minke tokenizer decode -t runs/out/quickstart/latest 10 11 12");
   tokenizer_flag(verb);
   verb->add_option("ids", f.ids, "Token ids (default: from standard input)");
   verb->add_flag("--skip-special", f.skip_special, "Leave special tokens out");
   verb->callback([flags] { decode(*flags); });
 
   verb = command->add_subcommand("inspect", "Sizes, special tokens, longest tokens, bytes per token of files");
+  set_example(*verb, "minke tokenizer inspect -t runs/out/quickstart/latest notes.txt");
   tokenizer_flag(verb);
-  verb->add_option("files", f.files, "Files to measure");
+  verb->add_option("files", f.files, "Files, folders or globs to measure");
   key_flag(verb);
   verb->callback([flags] { inspect(*flags); });
 }

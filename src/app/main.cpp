@@ -1,45 +1,89 @@
 // minke VERB: parses the verb and its flags, runs it, and turns failures into one message and an exit code:
 // 0 done, 1 a bug of ours, 2 a mistake in what we were given, 130 stopped by Ctrl-C.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <iostream>
 
+#include "app/command_line.h"
 #include "app/commands.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/standard_output.h"
 
-int main(int argc, char** argv) {
-  minke::end_on_vanished_files();
-  CLI::App program("minke: DeepSeek's recipe in one program", "minke");
-  program.require_subcommand(1);
-  program.set_version_flag("--version", "minke 0.1.0");
-  minke::add_tokenizer_command(program);
-  minke::add_corpus_command(program);
-  minke::add_score_command(program);
-  minke::add_pretrain_command(program);
-  minke::add_report_command(program);
-  minke::add_generate_command(program);
-  minke::add_eval_command(program);
-  minke::add_inspect_command(program);
-  minke::add_bench_command(program);
+namespace {
+
+void add_verbs(CLI::App& program) {
+  struct Verb {
+    const char* group;
+    void (*add)(CLI::App& program);
+  };
+  constexpr Verb kVerbs[] = {
+      {"Train a model", minke::add_pretrain_command},    {"Train a model", minke::add_report_command},
+      {"Use a model", minke::add_generate_command},      {"Use a model", minke::add_eval_command},
+      {"Look into a model", minke::add_inspect_command}, {"Look into a model", minke::add_score_command},
+      {"Text and tokens", minke::add_tokenizer_command}, {"Text and tokens", minke::add_corpus_command},
+      {"This machine", minke::add_bench_command}};
+  for (const Verb& verb : kVerbs) {
+    verb.add(program);
+    program.get_subcommands([](CLI::App*) { return true; }).back()->group(verb.group);
+  }
+}
+
+int run(CLI::App& program, std::vector<std::string> arguments) {
+  const auto show_overview = [&] {
+    minke::print_out(minke::overview(program));
+    minke::flush_out();
+    return 2;
+  };
+  if (arguments.empty()) return show_overview();
+  minke::check_verbs(program, arguments);
+  std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
   try {
-    program.parse(argc, argv);
-    return 0;
+    program.parse(arguments);
   } catch (const CLI::RuntimeError& e) {
     return e.get_exit_code();  // a command that ended early on purpose (130: Ctrl-C)
   } catch (const CLI::ParseError& e) {
-    return program.exit(e) == 0 ? 0 : 2;
+    if (e.get_exit_code() != 0) minke::user_error("{}", minke::explain(program, e));
+    program.exit(e);  // --help, --version
+    std::cout.flush();
+    minke::flush_out();
+    return 0;
+  }
+  if (program.get_subcommands().empty()) return show_overview();  // "minke --"
+  minke::flush_out();
+  return 0;
+}
+
+int fail(int code, const char* kind, const std::exception& e) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "minke: %s%s\n", kind, e.what());
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  minke::reserve_standard_streams();
+  minke::end_on_vanished_files();
+  CLI::App program("minke: DeepSeek's recipe in one program", "minke");
+  program.set_version_flag("--version", "minke 0.1.0");
+  minke::set_example(program, "minke pretrain runs/quickstart.toml");
+  add_verbs(program);
+  try {
+    try {
+      return run(program, {argv + 1, argv + argc});
+    } catch (const std::system_error&) {  // fmt::print's, where it cannot write
+      if (!std::ferror(stdout)) throw;
+      minke::flush_out();
+      return 2;
+    }
   } catch (const minke::UserError& e) {
-    std::fflush(stdout);
-    std::fprintf(stderr, "minke: %s\n", e.what());
-    return 2;
+    return fail(2, "", e);
   } catch (const std::filesystem::filesystem_error& e) {  // a path that the system refuses to look at
-    std::fflush(stdout);
-    std::fprintf(stderr, "minke: %s\n", e.what());
-    return 2;
+    return fail(2, "", e);
   } catch (const std::exception& e) {
-    std::fflush(stdout);
-    std::fprintf(stderr, "minke: internal error: %s\n", e.what());
-    return 1;
+    return fail(1, "internal error: ", e);
   }
 }

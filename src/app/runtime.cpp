@@ -12,7 +12,9 @@ void add_runtime_flags(CLI::App& command, RuntimeOptions& options) {
   command.add_option("-t,--threads", options.threads, "Threads; 0 = all cores this process may use")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
-  command.add_option("--seed", options.seed, "Seed of all randomness")->capture_default_str();
+  command.add_option("--seed", options.seed, "Seed of all randomness")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
 }
 
 namespace {

@@ -145,18 +145,69 @@ MappedFile::~MappedFile() {
   ::munmap(data_, size_);
 }
 
-AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
+namespace {
+
+// The number of the open file of this process that a path such as /dev/fd/3 names, or -1.
+int own_descriptor(const fs::path& path) {
+  std::error_code error;
+  const std::string name = path.filename().string();
+  if (name.empty() || name.size() > 6 || name.find_first_not_of("0123456789") != name.npos) return -1;
+  const fs::path own = fs::canonical("/proc/self/fd", error);
+  return !error && fs::canonical(path.parent_path(), error) == own ? std::stoi(name) : -1;
+}
+
+// Where a write to `path` goes: the end of its symbolic links, which need not exist, or an open file.
+struct WriteTarget {
+  fs::path path;
+  int fd = -1;  // to be written to as it is
+};
+
+WriteTarget follow_links(fs::path path) {
+  struct stat s {};
+  const bool exists = ::stat(path.c_str(), &s) == 0;
+  if (exists && S_ISDIR(s.st_mode)) user_error("cannot write {}: it is a folder", path.string());
+  const fs::path given = path;
+  constexpr int kMostLinks = 40;  // as the system
+  for (int i = 0; i < kMostLinks; ++i) {
+    if (const int own = own_descriptor(path); own >= 0) {
+      if (own == STDOUT_FILENO) std::fflush(stdout);  // what was printed before stands before
+      const int fd = ::dup(own);
+      if (fd < 0) fail("write", given);
+      return {given, fd};
+    }
+    std::error_code error;
+    const fs::path target = fs::read_symlink(path, error);
+    if (error) break;  // no link
+    path = path.parent_path() / target;
+  }
+  if (!exists || S_ISREG(s.st_mode)) return {path, -1};
+  const int fd = ::open(given.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+  if (fd < 0) fail("write", given);
+  return {given, fd};
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(const fs::path& path) {
+  WriteTarget target = follow_links(path);
+  path_ = std::move(target.path);
+  if (target.fd >= 0) {
+    file_ = ::fdopen(target.fd, "wb");
+    if (!file_) fail("write", path_);
+    return;
+  }
   temporary_ = path_;
   temporary_ += ".tmp." + std::to_string(::getpid());
   file_ = std::fopen(temporary_.c_str(), "wb");
   if (!file_) fail("write", temporary_);
+  struct stat before {};
+  if (::stat(path_.c_str(), &before) == 0) ::fchmod(::fileno(file_), before.st_mode & 07777);
 }
 
 AtomicFile::~AtomicFile() {
-  if (file_) {
-    std::fclose(file_);
-    ::unlink(temporary_.c_str());
-  }
+  if (!file_) return;
+  std::fclose(file_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 void AtomicFile::write(const void* data, size_t bytes) {
@@ -164,7 +215,12 @@ void AtomicFile::write(const void* data, size_t bytes) {
 }
 
 void AtomicFile::commit() {
-  if (std::fflush(file_) != 0 || ::fsync(::fileno(file_)) != 0) fail("write", path_);
+  if (std::fflush(file_) != 0) fail("write", path_);
+  if (temporary_.empty()) {
+    if (std::fclose(std::exchange(file_, nullptr)) != 0) fail("write", path_);
+    return;
+  }
+  if (::fsync(::fileno(file_)) != 0) fail("write", path_);
   if (std::fclose(std::exchange(file_, nullptr)) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
     const int reason = errno;
     ::unlink(temporary_.c_str());

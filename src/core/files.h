@@ -38,9 +38,11 @@ class MappedFile {
 void end_on_vanished_files();
 
 // Writes path + ".tmp.<pid>" and renames it onto path in commit(), after fsync; without commit nothing is left behind.
+// A symbolic link stays, and what it names is written so. Devices, pipes and the process's own open files (/dev/stdout,
+// /dev/fd/3) are written to as they are, since replacing them would take them away from everybody else.
 class AtomicFile {
  public:
-  explicit AtomicFile(fs::path path);
+  explicit AtomicFile(const fs::path& path);
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
   ~AtomicFile();
@@ -49,7 +51,7 @@ class AtomicFile {
   void commit();
 
  private:
-  fs::path path_, temporary_;
+  fs::path path_, temporary_;  // temporary_ is empty where there is none
   std::FILE* file_ = nullptr;
 };
 

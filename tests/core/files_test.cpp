@@ -1,5 +1,6 @@
 #include "core/files.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -63,6 +64,50 @@ TEST_F(FilesTest, MessagesNameThePath) {
   ASSERT_EQ(::mkfifo((path_ / "pipe").c_str(), 0600), 0);
   EXPECT_NE(message([&] { read_file(path_ / "pipe"); }).find("not a regular file"),
             std::string::npos);  // and does not wait
+}
+
+TEST_F(FilesTest, LinksStayAndWhatTheyNameIsReplaced) {
+  write_file_atomic(path_ / "target", "old");
+  fs::permissions(path_ / "target", fs::perms(0640));
+  fs::create_symlink("target", path_ / "link");
+  fs::create_symlink("link", path_ / "second");
+  write_file_atomic(path_ / "second", "new");
+  EXPECT_TRUE(fs::is_symlink(path_ / "link") && fs::is_symlink(path_ / "second"));
+  EXPECT_EQ(read_file(path_ / "target"), "new");
+  EXPECT_EQ(fs::status(path_ / "target").permissions(), fs::perms(0640));
+  {
+    AtomicFile lost(path_ / "link");  // no commit
+    lost.write("lost");
+  }
+  EXPECT_EQ(read_file(path_ / "target"), "new");
+  fs::create_directory(path_ / "far");
+  fs::create_symlink("far/made", path_ / "dangling");
+  write_file_atomic(path_ / "dangling", "made");
+  EXPECT_TRUE(fs::is_symlink(path_ / "dangling"));
+  EXPECT_EQ(read_file(path_ / "far/made"), "made");
+  fs::create_symlink("loop", path_ / "loop");
+  EXPECT_THROW(write_file_atomic(path_ / "loop", "x"), UserError);
+  EXPECT_THROW(write_file_atomic(path_ / "far", "x"), UserError);
+  EXPECT_EQ(entries(), 6u);  // nothing temporary
+}
+
+TEST_F(FilesTest, PipesAndOpenFilesAreWrittenToAsTheyAre) {
+  ASSERT_EQ(::mkfifo((path_ / "pipe").c_str(), 0600), 0);
+  const int reader = ::open((path_ / "pipe").c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  write_file_atomic(path_ / "pipe", "through");
+  char got[16] = {};
+  EXPECT_EQ(::read(reader, got, sizeof got), 7);
+  EXPECT_EQ(std::string(got), "through");
+  ::close(reader);
+  EXPECT_TRUE(fs::is_fifo(path_ / "pipe"));
+
+  const int open = ::open((path_ / "f").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  ASSERT_EQ(::write(open, "before ", 7), 7);
+  write_file_atomic(fmt::format("/dev/fd/{}", open), "after");
+  ::close(open);
+  EXPECT_EQ(read_file(path_ / "f"), "before after");
+  EXPECT_EQ(entries(), 2u);
 }
 
 TEST_F(FilesTest, AnUncommittedFileLeavesTheOldOne) {

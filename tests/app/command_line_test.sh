@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Mistakes on the command line: a name that does not exist is answered with the nearest, what is missing with a line that
+# works; one message, exit code 2.
+. "$(dirname "$0")/lib.sh"
+
+code=0
+$minke >out.txt 2>err.txt || code=$?
+[ $code = 2 ] || fail "minke alone ends with $code"
+for verb in pretrain report generate eval inspect score tokenizer corpus bench; do
+  grep -qE "^  $verb " out.txt || fail "minke alone does not list $verb: $(cat out.txt)"
+done
+grep -q '^Train a model:$' out.txt || fail "the verbs are not grouped: $(cat out.txt)"
+diff <($minke pretrain --help) <($minke help pretrain) || fail "minke help pretrain"
+$minke help >help.txt && grep -q Usage help.txt || fail "minke help"
+
+# one_line EXPECTED COMMAND…: a mistake whose message is one line.
+one_line() {
+  mistake "$@"
+  [ "$(wc -l <err.txt)" = 1 ] || fail "not one line: ${*:2}: $(cat err.txt)"
+}
+one_line 'there is no verb "pretrian"; did you mean minke pretrain?' $minke pretrian runs/quickstart.toml
+one_line 'did you mean minke tokenizer?' $minke tokeniser
+one_line 'there is no verb "zzzzzzzz"; the verbs are pretrain, report' $minke zzzzzzzz
+one_line 'there is no verb "bench nothing"; after bench stands machine, gemm, attention' $minke bench nothing
+one_line 'did you mean minke tokenizer train?' $minke tokenizer tarin
+one_line 'did you mean minke eval text?' $minke eval txet -m x
+one_line 'tokenizer: what? After it stands train, encode, decode or inspect. For example: minke tokenizer train' $minke tokenizer
+one_line 'eval: what? After it stands text, choices or needle. For example: minke eval text -m' $minke eval
+one_line 'bench: what?' $minke bench
+one_line 'eval: what? After it stands text, choices or needle' $minke eval -m x
+one_line 'pretrain: there is no flag --stpes; did you mean --set?' $minke pretrain --stpes 3
+one_line 'generate: there is no flag --promt; did you mean --prompt?' $minke generate -m x --promt=hi
+one_line 'there is no flag --verison; did you mean --version?' $minke --verison
+one_line 'stands before the verb; flags come after it: minke corpus --seed' $minke --seed 3 corpus
+one_line '"more" is one argument too many' $minke generate -m x more
+one_line 'generate: -m,--model is missing (Checkpoint folder). For example: minke generate -m' $minke generate
+one_line 'tokenizer train: --out is missing' $minke tokenizer train x.txt
+one_line 'files is missing' $minke eval text -m x
+one_line 'For example: minke pretrain runs/quickstart.toml' $minke pretrain
+one_line 'For example: minke inspect -m' $minke inspect
+one_line 'For example: minke report' $minke report
+one_line 'For example: minke score' $minke score
+one_line '--out needs a value behind it' $minke corpus --out
+one_line '--seed is given 2 times; give it once' $minke corpus --seed 1 --seed 2
+one_line '--seed x: a whole number of at least 0 is needed' $minke corpus --seed x
+one_line '--seed' $minke corpus --seed -1
+one_line '--seed' $minke generate -m x --seed=-1
+one_line '--n-predict 0' $minke generate -m x -n 0
+one_line '--temp hot: a number is needed' $minke generate -m x --temp hot
+one_line '--threads' $minke bench machine --threads 5000
+one_line '--kind' $minke tokenizer train x.txt --out t --kind bytes
+
+# The example in each verb's help begins with that verb.
+for verb in pretrain report generate inspect score corpus "eval text" "eval choices" "eval needle" "tokenizer train" \
+  "tokenizer encode" "tokenizer decode" "tokenizer inspect" "bench machine" "bench train"; do
+  $minke $verb --help | grep -q "^Example: minke $verb" || fail "no example in the help of $verb"
+done
