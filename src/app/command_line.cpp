@@ -115,7 +115,7 @@ std::string explain_value(const CLI::Option& option, const std::string& message)
                              : type.starts_with("UINT")                                ? "a whole number of at least 0"
                              : type.starts_with("FLOAT") || type.starts_with("NUMBER") ? "a number"
                                                                                        : "";
-  if (message.find("onvert") != message.npos && !wanted.empty())
+  if ((message.find("onvert") != message.npos || type.starts_with("UINT")) && !wanted.empty())
     return fmt::format("{} {}: {} is needed", name, value, wanted);
   return message;
 }

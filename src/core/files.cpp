@@ -168,7 +168,8 @@ WriteTarget follow_links(fs::path path) {
   if (exists && S_ISDIR(s.st_mode)) user_error("cannot write {}: it is a folder", path.string());
   const fs::path given = path;
   constexpr int kMostLinks = 40;  // as the system
-  for (int i = 0; i < kMostLinks; ++i) {
+  for (int i = 0;; ++i) {
+    if (i == kMostLinks) user_error("cannot write {}: its symbolic links lead round in a circle", given.string());
     if (const int own = own_descriptor(path); own >= 0) {
       if (own == STDOUT_FILENO) std::fflush(stdout);  // what was printed before stands before
       const int fd = ::dup(own);

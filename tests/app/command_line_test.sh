@@ -45,7 +45,7 @@ one_line '--seed is given 2 times; give it once' $minke corpus --seed 1 --seed 2
 one_line '--seed x: a whole number of at least 0 is needed' $minke corpus --seed x
 one_line '--seed' $minke corpus --seed -1
 one_line '--seed' $minke generate -m x --seed=-1
-one_line '--n-predict 0' $minke generate -m x -n 0
+one_line '--n-predict: Value 0 not in range 1 to' $minke generate -m x -n 0
 one_line '--temp hot: a number is needed' $minke generate -m x --temp hot
 one_line '--threads' $minke bench machine --threads 5000
 one_line '--kind' $minke tokenizer train x.txt --out t --kind bytes

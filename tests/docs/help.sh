@@ -6,8 +6,10 @@ set -uo pipefail
 minke=$1 source=$2 faults=0
 fault() { printf 'help: %s\n' "$*" >&2; faults=$((faults + 1)); }
 
-# verbs_of HELP_TEXT: the names under "Subcommands:".
-verbs_of() { awk '/^Subcommands:/ { inside = 1; next } /^[^ ]/ { inside = 0 } inside && /^  [a-z]/ { print $1 }' <<<"$1"; }
+# verbs_of HELP_TEXT: the names under "Subcommands:" or the headings of groups of them.
+verbs_of() {
+  awk '/^[^ ].*:$/ { inside = !/^(Options|Positionals):/; next } /^[^ ]/ { inside = 0 } inside && /^  [a-z]/ { print $1 }' <<<"$1"
+}
 
 # look VERB…: checks the help of one verb, then of those below it.
 look() {
