@@ -58,14 +58,33 @@ void rms_norm_backward(const NormJob& job, int64_t begin, int64_t end) {
   }
 }
 
+// Sums over rows, `vectors` next to each other at a time: every row is another place in memory, and a visit should pay.
+template <int vectors> MINKE_INLINE void norm_gain(const NormJob& job, int64_t i, int64_t n) {
+  constexpr int64_t kRowsAhead = 8;
+  vf total[vectors] = {};
+  for (int64_t r = 0; r < job.num_rows; ++r) {
+    const char *dy = row_at(job.dy, r), *x = row_at(job.x, r);
+    const float rstd = *rstd_at(job, r);
+    if (r + kRowsAhead < job.num_rows) {
+      const char *next_dy = row_at(job.dy, r + kRowsAhead) + i * (job.dy.half ? 2 : 4),
+                 *next_x = row_at(job.x, r + kRowsAhead) + i * (job.x.half ? 2 : 4);
+#pragma GCC unroll 4
+      for (int line = 0; line < vectors * kWidth * 4; line += 64) {
+        if (line == 0 || !job.dy.half) __builtin_prefetch(next_dy + line);
+        if (line == 0 || !job.x.half) __builtin_prefetch(next_x + line);
+      }
+    }
+#pragma GCC unroll 16
+    for (int v = 0; v < vectors; ++v)
+      total[v] = fma(load(dy, job.dy.half, i + v * kWidth, n) * rstd, load(x, job.x.half, i + v * kWidth, n), total[v]);
+  }
+  for (int v = 0; v < vectors; ++v)
+    store(job.dgain, false, i + v * kWidth, n, load(job.dgain, false, i + v * kWidth, n) + total[v]);
+}
 void rms_norm_gain(const NormJob& job, int64_t begin, int64_t end) {
-  each(begin, end, [&](int64_t i, int64_t n) {
-    vf total = {};
-    for (int64_t r = 0; r < job.num_rows; ++r)
-      total = fma(load(row_at(job.dy, r), job.dy.half, i, n) * *rstd_at(job, r),
-                  load(row_at(job.x, r), job.x.half, i, n), total);
-    store(job.dgain, false, i, n, load(job.dgain, false, i, n) + total);
-  });
+  constexpr int kVectors = 64 / kWidth;
+  for (; begin + 64 <= end; begin += 64) norm_gain<kVectors>(job, begin, kWidth);
+  each(begin, end, [&](int64_t i, int64_t n) { norm_gain<1>(job, i, n); });
 }
 
 MINKE_INLINE vf swap_pairs(vf x) {
