@@ -9,9 +9,10 @@ set(flags_baseline "")
 set(flags_avx2 -mavx2 -mfma)
 set(flags_avx512 -mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl)
 set(flags_avx512_bf16 ${flags_avx512} -mavx512bf16 -mavx512vnni)
-# Products through tile registers; all else is avx512_bf16's.
+# Products and attention through tile registers; all else is avx512_bf16's.
 set(flags_amx_bf16 ${flags_avx512_bf16} -DMINKE_AMX)
-set(sources_amx_bf16 ${CMAKE_CURRENT_LIST_DIR}/cpu/isa/gemm.cpp)
+set(sources_amx_bf16 gemm attention attention_backward peak)
+list(TRANSFORM sources_amx_bf16 REPLACE "(.+)" "${CMAKE_CURRENT_LIST_DIR}/cpu/isa/\\1.cpp")
 foreach(isa ${isas})
   if(NOT sources_${isa})
     set(sources_${isa} ${isa_sources})

@@ -35,10 +35,15 @@ std::vector<Values> results_of(Backend& backend, DType compute) {
 
 bool has(const std::string& isa) { return std::ranges::count(available_isas(), isa) == 1; }
 
-TEST(Emulated, Avx512HasTheBitsOfTheRealOne) {
-  if (!has("avx512")) GTEST_SKIP() << "no AVX-512";
-  for (const DType compute : {DType::f32, DType::bf16})
-    EXPECT_EQ(results_of(emulated_backend("avx512_emulated"), compute), results_of(cpu_backend("avx512"), compute));
+TEST(Emulated, HasTheBitsOfTheRealOne) {
+  int compared = 0;
+  for (const std::string isa : {"avx512", "avx512_bf16", "amx_bf16"}) {
+    if (!has(isa)) continue;
+    ++compared;
+    for (const DType compute : {DType::f32, DType::bf16})
+      EXPECT_EQ(results_of(emulated_backend(isa + "_emulated"), compute), results_of(cpu_backend(isa), compute)) << isa;
+  }
+  if (compared == 0) GTEST_SKIP() << "no AVX-512";
 }
 
 // Otherwise the suites would pass without a pair or a tile: pairs of bf16 are summed in blocks of up to 768 k, f32 of 384.

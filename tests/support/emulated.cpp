@@ -29,7 +29,9 @@ template <int isa> const cpu::Table& table() {
       cpu::name::fill_cached(t), cpu::name::fill_rows(t), cpu::name::fill_streams(t)
     if constexpr (isa == 0) MINKE_FILL(avx512_emulated);
     else MINKE_FILL(avx512_bf16_emulated);
-    if constexpr (isa == 2) cpu::amx_bf16_emulated::fill_gemm(t);
+    if constexpr (isa == 2)
+      cpu::amx_bf16_emulated::fill_gemm(t), cpu::amx_bf16_emulated::fill_attention(t),
+          cpu::amx_bf16_emulated::fill_attention_backward(t);
 #undef MINKE_FILL
     return t;
   }();

@@ -5,7 +5,9 @@ namespace minke::cpu {
 namespace {
 
 // Weights wait as pairs of bf16 on every instruction set (isa/packing.h).
-int64_t panel_steps(int64_t k, DType compute) { return compute == DType::bf16 ? divided_up(k, 2) : k; }
+int64_t panel_steps(const Table& isa, int64_t k, DType compute) {
+  return compute == DType::bf16 ? divided_up(divided_up(k, 2), isa.step_unit) * isa.step_unit : k;
+}
 
 // Checked, because a wrong offset would reach memory outside the operands.
 const int32_t* checked_offsets(const Operand& offsets, int64_t groups, int64_t limit) {
@@ -86,7 +88,7 @@ void choose_tiles(const Table& isa, const Shape& s, int64_t threads, GemmJob& jo
 }  // namespace
 
 size_t packed_bytes(const Table& isa, int64_t k, int64_t n, DType compute) {
-  return size_t(divided_up(n, isa.panel_width)) * size_t(panel_steps(k, compute)) * size_t(isa.panel_width) * 4;
+  return size_t(divided_up(n, isa.panel_width)) * size_t(panel_steps(isa, k, compute)) * size_t(isa.panel_width) * 4;
 }
 
 void gemm(const Table& isa, const Context& ctx, const GemmArgs& args) {

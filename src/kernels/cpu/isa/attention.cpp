@@ -15,7 +15,7 @@ template <Mode mode> Buffers buffers_of(const AttentionJob& job, int64_t length,
   const int64_t width = job.dk + job.dr, chunks = (length + kChunk - 1) / kChunk;
   Bump bump{base};
   Buffers b;
-  b.key_panel_bytes = steps_of<mode>(width) * kPanel * 4;
+  b.key_panel_bytes = whole_steps_of<mode>(width) * kPanel * 4;
   b.value_panel_bytes = steps_of<mode>(kChunk) * kPanel * 4;
   b.value_chunk_bytes = rounded(job.dv, kPanel) / kPanel * b.value_panel_bytes;
   b.keys = bump.take(job.dr ? length * width * 4 : 0);
@@ -86,7 +86,7 @@ template <Mode mode> void forward(const AttentionJob& job, int64_t sequence, int
   for (int64_t h = kv_head * group; h < (kv_head + 1) * group; ++h)
     for (int64_t q0 = 0; q0 < length; q0 += kQueries) {
       const int64_t rows = smaller(kQueries, length - q0);
-      const Left queries = pack_left<mode>(tokens_of(job.q, t0 + q0, h), rows, width, b.queries);
+      const Left queries = pack_left<mode>(tokens_of(job.q, t0 + q0, h), rows, width, b.queries, kWholeTiles);
       prefetch_block(job.q, t0 + q0 + kQueries, t0 + length, h, width);
       Running running[kQueries];
       int64_t first[kQueries], earliest = q0;
@@ -99,11 +99,11 @@ template <Mode mode> void forward(const AttentionJob& job, int64_t sequence, int
       for (int64_t c0 = earliest / kChunk * kChunk; c0 < q0 + rows; c0 += kChunk) {
         const int64_t n = smaller(kChunk, q0 + rows - c0), diagonal = q0 - c0;
         multiply_band<mode>(queries, rows, b.key_panels + c0 / kPanel * b.key_panel_bytes, b.key_panel_bytes, n,
-                            b.scores, kChunk, false, scores_band(steps_of<mode>(width), diagonal));
+                            b.scores, kChunk, false, scores_band<mode>(steps_of<mode>(width), diagonal));
         for (int64_t i = 0; i < rows; ++i) {
           const float keep =
-              soften<mode>(b.scores + i * kChunk, n, larger<int64_t>(first[i] - c0, 0), smaller(n, q0 + i - c0 + 1),
-                           scale, running[i], b.probs + i * kChunk * kProbSize<mode>);
+              soften<mode>(b.scores + i * kChunk, made_keys<mode>(n), larger<int64_t>(first[i] - c0, 0),
+                           smaller(n, q0 + i - c0 + 1), scale, running[i], b.probs + i * kChunk * kProbSize<mode>);
           scale_row(b.sums + i * job.dv, job.dv, keep);
         }
         multiply_band<mode>(prob_left<mode>(b.probs), rows, b.value_panels + c0 / kChunk * b.value_chunk_bytes,
@@ -121,6 +121,7 @@ template <Mode mode> void forward(const AttentionJob& job, int64_t sequence, int
 }
 
 void attention(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thread) {
+  [[maybe_unused]] const TileRegisters registers;
   if (job.bf16) forward<kBf16>(job, sequence, kv_head, thread);
   else forward<Mode::f32>(job, sequence, kv_head, thread);
 }

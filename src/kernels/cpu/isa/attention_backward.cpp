@@ -19,8 +19,8 @@ template <Mode mode> Buffers buffers_of(const AttentionJob& job, int64_t length,
                 panels = rounded(length, kPanel) / kPanel;
   Bump bump{base};
   Buffers b;
-  b.key_panel_bytes = steps_of<mode>(width) * kPanel * 4;
-  b.value_panel_bytes = steps_of<mode>(job.dv) * kPanel * 4;
+  b.key_panel_bytes = whole_steps_of<mode>(width) * kPanel * 4;
+  b.value_panel_bytes = whole_steps_of<mode>(job.dv) * kPanel * 4;
   b.key_row_panel_bytes = steps_of<mode>(kChunk) * kPanel * 4;
   b.key_row_chunk_bytes = rounded(width, kPanel) / kPanel * b.key_row_panel_bytes;
   b.query_panel_bytes = steps_of<mode>(kQueries) * kPanel * 4;
@@ -85,11 +85,11 @@ MINKE_INLINE Slope slope_of(const Buffers& b, int64_t i, int64_t j, const Query&
 // Probabilities and slopes of rows × n: slopes by query for dq; both by key for dv and dk. With the dot product those
 // are pairs of queries [query/2][key]; in f32 the rows serve both ways.
 template <Mode mode> void make_slopes(const Buffers& b, int64_t rows, int64_t n, const Query* queries, float scale) {
-  const int64_t row_bytes = kChunk * kProbSize<mode>;
-  for (int64_t i = 0; i < rows; i += 2) {
+  const int64_t row_bytes = kChunk * kProbSize<mode>, made_rows = kInTiles<mode> ? kQueries : rows;
+  for (int64_t i = 0; i < made_rows; i += 2) {
     const bool two = i + 1 < rows;
-    for (int64_t j = 0; j < n; j += kWidth) {
-      const Slope s0 = slope_of(b, i, j, queries[i], scale);
+    for (int64_t j = 0; j < made_keys<mode>(n); j += kWidth) {
+      const Slope s0 = i < rows ? slope_of(b, i, j, queries[i], scale) : Slope{vf{}, vf{}};
       const Slope s1 = two ? slope_of(b, i + 1, j, queries[i + 1], scale) : Slope{vf{}, vf{}};
       store_prob<mode>(b.slopes + i * row_bytes, j, s0.ds);
       store_prob<mode>(b.slopes + (i + 1) * row_bytes, j, s1.ds);
@@ -104,7 +104,19 @@ template <Mode mode> void make_slopes(const Buffers& b, int64_t rows, int64_t n,
   }
 }
 
-template <Mode mode> Left by_key(const char* rows, const char* pairs) {
+// As the left side of a product that sums over queries. Tiles want the pairs of a key next to each other, which go to `rows`.
+template <Mode mode> Left by_key(char* rows, const char* pairs, [[maybe_unused]] int64_t n) {
+  if constexpr (kInTiles<mode>) {
+    constexpr int64_t row_bytes = kQueries * 2;
+    for (int64_t j = 0; j < n; j += kWidth)
+      for (int64_t i = 0; i < kQueries / 2; i += kWidth) {
+        vu x[kWidth];
+        for (int64_t r = 0; r < kWidth; ++r) x[r] = load_as<vu>(pairs + ((i + r) * kChunk + j) * 4);
+        transpose(x);
+        for (int64_t r = 0; r < kWidth; ++r) store_as(rows + (j + r) * row_bytes + i * 4, x[r]);
+      }
+    return plain_left(rows, row_bytes, 4);
+  }
   if constexpr (mode == Mode::pairs) return plain_left(pairs, 4, kChunk * 4);
   return plain_left(rows, 4, kChunk * 4 * kPerStep<mode>);
 }
@@ -115,8 +127,8 @@ void head_backward(const AttentionJob& job, const Buffers& b, int64_t t0, int64_
   for (int64_t q0 = 0; q0 < length; q0 += kQueries) {
     const int64_t rows = smaller(kQueries, length - q0);
     const Source q = tokens_of(job.q, t0 + q0, h), dout = tokens_of(job.dout, t0 + q0, h);
-    const Left queries = pack_left<mode>(q, rows, width, b.queries),
-               douts = pack_left<mode>(dout, rows, job.dv, b.douts);
+    const Left queries = pack_left<mode>(q, rows, width, b.queries, kWholeTiles),
+               douts = pack_left<mode>(dout, rows, job.dv, b.douts, kWholeTiles);
     pack_panels<mode>(q, rows, width, b.query_rows, b.query_panel_bytes);
     pack_panels<mode>(dout, rows, job.dv, b.dout_rows, b.query_panel_bytes);
     prefetch_block(job.q, t0 + q0 + kQueries, t0 + length, h, width);
@@ -137,14 +149,15 @@ void head_backward(const AttentionJob& job, const Buffers& b, int64_t t0, int64_
       for (int64_t i = 0; i < rows; ++i)
         query[i].low = larger<int64_t>(first[i] - c0, 0), query[i].high = smaller(n, i + diagonal + 1);
       multiply_band<mode>(queries, rows, b.key_columns + panel * b.key_panel_bytes, b.key_panel_bytes, n, b.scores,
-                          kChunk, false, scores_band(steps_of<mode>(width), diagonal));
+                          kChunk, false, scores_band<mode>(steps_of<mode>(width), diagonal));
       multiply_band<mode>(douts, rows, b.value_columns + panel * b.value_panel_bytes, b.value_panel_bytes, n, b.dprobs,
-                          kChunk, false, scores_band(steps_of<mode>(job.dv), diagonal));
+                          kChunk, false, scores_band<mode>(steps_of<mode>(job.dv), diagonal));
       make_slopes<mode>(b, rows, n, query, job.scale * kLog2E);
-      multiply_band<mode>(by_key<mode>(b.probs, b.probs_t), n, b.dout_rows, b.query_panel_bytes, job.dv,
+      multiply_band<mode>(by_key<mode>(b.probs, b.probs_t, n), n, b.dout_rows, b.query_panel_bytes, job.dv,
                           b.dv + c0 * job.dv, job.dv, true, queries_band<mode>(rows, diagonal));
-      multiply_band<mode>(by_key<mode>(b.slopes, b.slopes_t), n, b.query_rows, b.query_panel_bytes, width,
-                          b.dk + c0 * width, width, true, queries_band<mode>(rows, diagonal));
+      multiply_band<mode>(by_key<mode>(kInTiles<mode> ? b.probs : b.slopes, b.slopes_t, n), n, b.query_rows,
+                          b.query_panel_bytes, width, b.dk + c0 * width, width, true,
+                          queries_band<mode>(rows, diagonal));
       multiply_band<mode>(prob_left<mode>(b.slopes), rows, b.key_rows + c0 / kChunk * b.key_row_chunk_bytes,
                           b.key_row_panel_bytes, width, b.dq, width, true, keys_band<mode>(n, diagonal));
     }
@@ -175,6 +188,7 @@ template <Mode mode> void backward(const AttentionJob& job, int64_t sequence, in
 }
 
 void attention_backward(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thread) {
+  [[maybe_unused]] const TileRegisters registers;
   if (job.bf16) backward<kBf16>(job, sequence, kv_head, thread);
   else backward<Mode::f32>(job, sequence, kv_head, thread);
 }

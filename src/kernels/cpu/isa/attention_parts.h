@@ -1,13 +1,22 @@
 // What forward and backward attention share: chunk sizes, rows of heads, masks, probabilities as a left-hand side.
 #pragma once
 #include "kernels/cpu/isa/packing.h"
+#if defined(MINKE_AMX)
+#include "kernels/cpu/isa/tiles.h"
+#endif
 
 namespace minke::cpu {
 namespace {
 
-constexpr int64_t kChunk = 128;   // keys, counted from the start of the sequence: part of the order of additions
-constexpr int64_t kQueries = 60;  // queries at a time: ten register tiles; even, so that pairs of bf16 fit
-static_assert(kChunk % kPanel == 0 && kQueries % 2 == 0);
+constexpr int64_t kChunk = 128;  // keys, counted from the start of the sequence: part of the order of additions
+#if defined(MINKE_AMX)
+constexpr int64_t kQueries = 64;  // queries at a time
+#else
+constexpr int64_t kQueries = 60;  // … whole register tiles; even, so that pairs of bf16 fit
+struct TileRegisters {};
+#endif
+constexpr bool kWholeTiles = true;  // multiply_band reads whole register tiles of the left side
+static_assert(kChunk % kPanel == 0 && kQueries % (2 * kTileSteps) == 0 && kQueries % kRowUnit<kBf16> == 0);
 
 MINKE_INLINE int64_t rounded(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
@@ -83,30 +92,43 @@ inline void multiply_band(const Left& left, int64_t m, const char* panels, int64
                           int64_t stride, bool add, BandOf band) {
   for (int64_t j = 0; j < n; j += kPanel, panels += panel_bytes) {
     const int64_t columns = smaller<int64_t>(kPanel, n - j);
-    const Micro whole = micro_for<mode>(kTileRows, columns);
-    for (int64_t i = 0; i < m; i += kTileRows) {
+    [[maybe_unused]] const Micro whole = micro_for<mode>(kTileRows, columns);
+    for (int64_t i = 0; i < m; i += kRowUnit<mode>) {
       const Band b = band(i, j);
       if (b.begin >= b.end) continue;
+      const int64_t rows = smaller<int64_t>(kRowUnit<mode>, m - i);
+      const Out to = added_to({reinterpret_cast<char*>(out + i * stride + j), stride * 4, false}, add);
+#if defined(MINKE_AMX)
+      if constexpr (kInTiles<mode>) {  // whole steps of tiles: what the band leaves out is zeros
+        const int64_t begin = b.begin / kTileSteps * kTileSteps;
+        multiply_tile<1>(left.data + i * left.row_bytes + begin * 4, left.row_bytes, panels + begin * kPanel * 4,
+                         rounded(b.end - begin, kTileSteps), 0, int(rows), columns, to);
+        continue;
+      }
+#endif
       Left from = left;
       from.data += b.begin * left.step_bytes;
-      const Micro tile = m - i >= kTileRows ? whole : micro_for<mode>(m - i, columns);
-      tile(from, i / kTileRows, panels + b.begin * kPanel * 4, b.end - b.begin, columns,
-           added_to({reinterpret_cast<char*>(out + i * stride + j), stride * 4, false}, add));
+      const Micro tile = rows == kTileRows ? whole : micro_for<mode>(rows, columns);
+      tile(from, i / kTileRows, panels + b.begin * kPanel * 4, b.end - b.begin, columns, to);
     }
   }
 }
 // The bands of a chunk of keys whose first key is `diagonal` before the first query: query i sees keys up to
 // i + diagonal. Queries × keys; queries × channels, summed over the n keys; keys × channels, summed over the queries.
-inline auto scores_band(int64_t steps, int64_t diagonal) {
-  return [=](int64_t i, int64_t j) { return Band{0, j < i + kTileRows + diagonal ? steps : 0}; };
+template <Mode mode> auto scores_band(int64_t steps, int64_t diagonal) {
+  return [=](int64_t i, int64_t j) { return Band{0, j < i + kRowUnit<mode> + diagonal ? steps : 0}; };
 }
 template <Mode mode> auto keys_band(int64_t n, int64_t diagonal) {
-  return [=](int64_t i, int64_t) { return Band{0, steps_of<mode>(smaller(n, i + kTileRows + diagonal))}; };
+  return [=](int64_t i, int64_t) { return Band{0, steps_of<mode>(smaller(n, i + kRowUnit<mode> + diagonal))}; };
 }
 template <Mode mode> auto queries_band(int64_t rows, int64_t diagonal) {
   return [=](int64_t i, int64_t) {
     return Band{larger<int64_t>(i - diagonal, 0) / kPerStep<mode>, steps_of<mode>(rows)};
   };
+}
+// Keys whose probabilities are made, and are zeros where they are not seen, so that tiles may read them.
+template <Mode mode> MINKE_INLINE int64_t made_keys(int64_t n) {
+  return kInTiles<mode> ? rounded(n, 2 * kTileSteps) : n;
 }
 
 // Probabilities [query][kChunk] as what pack_left would make of them.

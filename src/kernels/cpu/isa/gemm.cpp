@@ -7,40 +7,24 @@ namespace minke::cpu {
 namespace {
 
 #if defined(MINKE_AMX)
-constexpr int64_t kRowUnit = kTile;  // a task's rows are a multiple, but for the last
 constexpr double kMacsPerPacked = 28.0 * kWidth;
-template <Mode mode> Left pack_rows_of(const Source& a, int64_t m, int64_t k, char* buffer) {
-  if constexpr (mode == Mode::pairs)
-    if (a.row_stride == 1 && !in_place<mode>(a, k)) return pack_left_rows(a, m, k, buffer);
-  return pack_left<mode>(a, m, k, buffer);
-}
-template <Mode mode>
-void multiply_rows(const Left& left, int64_t m, const char* panel, int64_t steps, int64_t n, const Out& out) {
-  if constexpr (mode == Mode::pairs) multiply_panel_tiles(left, m, panel, steps, n, out);
-  else multiply_panel<mode>(left, m, panel, steps, n, out);
-}
-struct TileRegisters {
-  TileRegisters() { tiles_begin(); }
-  ~TileRegisters() { tiles_end(); }
-};
 #else
-constexpr int64_t kRowUnit = kTileRows;
 constexpr double kMacsPerPacked = (kBf16 == Mode::pairs ? 3.5 : 1.75) * kWidth;
-template <Mode mode> Left pack_rows_of(const Source& a, int64_t m, int64_t k, char* buffer) {
-  return pack_left<mode>(a, m, k, buffer);
-}
-template <Mode mode>
-void multiply_rows(const Left& left, int64_t m, const char* panel, int64_t steps, int64_t n, const Out& out) {
-  multiply_panel<mode>(left, m, panel, steps, n, out);
-}
 struct TileRegisters {};
 #endif
+template <Mode mode>
+void multiply_rows(const Left& left, int64_t m, const char* panel, int64_t steps, int64_t n, const Out& out) {
+#if defined(MINKE_AMX)
+  if constexpr (kInTiles<mode>) return multiply_panel_tiles(left, m, panel, steps, n, out);
+#endif
+  multiply_panel<mode>(left, m, panel, steps, n, out);
+}
 
 // A b that comes plain is packed in pieces of kMaxTileN columns, each once for all rows of a task. So a task then may have
 // more rows, and takes them in parts that leave a piece room in the second-level cache.
 static_assert(kMaxTileN % kPanel == 0);
 constexpr int64_t kMaxRows = 576, kPartRows = 192;
-static_assert(kPartRows % kTileRows == 0 && kPartRows % kRowUnit == 0 && kMaxRows >= kMaxTileM);
+static_assert(kPartRows % kTileRows == 0 && kPartRows % kRowUnit<kBf16> == 0 && kMaxRows >= kMaxTileM);
 
 // Per thread: packed left side, packed panels of a piece, a tile of sums.
 constexpr int64_t kLeftBuffer = (kMaxRows + kTileRows) * (kBlockSteps + kWidth) * 4;
@@ -89,8 +73,8 @@ template <Mode mode> void multiply_tile(const Tile& t, bool accumulate, char* sc
   int64_t k0 = 0;
   do {  // once even for k = 0: c becomes zeros
     const int64_t k = smaller(block, t.k - k0);
-    const int64_t steps = steps_of<mode>(k);
-    const Left left = k ? pack_rows_of<mode>(moved(t.a, 0, k0), t.m, k, left_buffer) : Left{};
+    const int64_t steps = whole_steps_of<mode>(k);
+    const Left left = k ? pack_left<mode>(moved(t.a, 0, k0), t.m, k, left_buffer) : Left{};
     Out out = ends_in_c && k0 + k >= t.k ? c : sums;
     if (k0 > 0) out.add = sums.data, out.add_row_bytes = sums.row_bytes;
     else out = added_to(out, accumulate && out.data == c.data);
@@ -107,12 +91,12 @@ template <Mode mode> void multiply_tile(const Tile& t, bool accumulate, char* sc
       for (int64_t piece = 0; piece < t.n; piece += kMaxTileN) {
         const int64_t end = smaller(piece + kMaxTileN, t.n);
         if (k) pack_panels<mode>(moved(t.b, k0, piece), k, end - piece, panel_buffer, panel_bytes);
-        for (int64_t i = 0; i < t.m; i += kPartRows) {
+        for (int64_t i = 0, rows; i < t.m; i += rows) {
+          rows = t.m - i < kPartRows + kRowUnit<mode> ? t.m - i : kPartRows;  // no part of less than a register tile
           const Left part = rows_from(left, i);
           const char* panel = panel_buffer;
           for (int64_t j = piece; j < end; j += kPanel, panel += panel_bytes)
-            multiply_rows<mode>(part, smaller(kPartRows, t.m - i), panel, steps, smaller<int64_t>(kPanel, end - j),
-                                moved(out, i, j));
+            multiply_rows<mode>(part, rows, panel, steps, smaller<int64_t>(kPanel, end - j), moved(out, i, j));
         }
       }
     }
@@ -120,6 +104,9 @@ template <Mode mode> void multiply_tile(const Tile& t, bool accumulate, char* sc
   } while (k0 < t.k);
   if (!ends_in_c) store_sums(tile, t, accumulate);
 }
+
+// Of a weight: pairs of bf16 on every instruction set.
+int64_t packed_steps(int64_t k, bool bf16) { return bf16 ? whole_steps_of<Mode::pairs>(k) : k; }
 
 Source group_of(const Matrix& m, int64_t g) {
   const Source s{m.data, m.half, m.row_stride, m.col_stride};
@@ -144,13 +131,13 @@ void gemm(const GemmJob& job, int64_t task, int thread) {
   }
   // Even tiles of whole register tiles, rows first: neighbours in time share their part of b.
   const int64_t tiles_m = (m + job.tile_m - 1) / job.tile_m;
-  const int64_t rows = ((m + tiles_m - 1) / tiles_m + kRowUnit - 1) / kRowUnit * kRowUnit;
+  const int64_t unit = kRowUnit<kBf16>, rows = ((m + tiles_m - 1) / tiles_m + unit - 1) / unit * unit;
   const int64_t at = task - job.first_task[g], i0 = at % tiles_m * rows, j0 = at / tiles_m * job.tile_n;
   if (i0 >= m) return;
   Tile t;
   t.m = smaller(rows, m - i0), t.n = smaller(job.tile_n, job.n - j0), t.k = k;
   t.a = moved(a, i0, 0), t.b = moved(b, 0, j0), t.c = moved(c, i0, j0);
-  t.panel_bytes = (job.bf16 ? (k + 1) / 2 : k) * kPanel * 4;
+  t.panel_bytes = packed_steps(k, job.bf16) * kPanel * 4;
   t.panels = job.panels ? job.panels + g * job.panels_group_bytes + j0 / kPanel * t.panel_bytes : nullptr;
   char* scratch = job.scratch + thread * kScratchBytes;
   [[maybe_unused]] const TileRegisters registers;
@@ -161,8 +148,7 @@ void gemm(const GemmJob& job, int64_t task, int thread) {
 void pack(const PackJob& job, int64_t group, int64_t panel) {
   const Source b = moved(group_of(job.b, group), 0, panel * kPanel);
   const int64_t n = smaller<int64_t>(kPanel, job.n - panel * kPanel);
-  const int64_t steps = job.bf16 ? (job.k + 1) / 2 : job.k;
-  char* dst = job.panels + group * job.group_bytes + panel * steps * kPanel * 4;
+  char* dst = job.panels + group * job.group_bytes + panel * packed_steps(job.k, job.bf16) * kPanel * 4;
   if (job.bf16) pack_panel<Mode::pairs>(b, job.k, n, dst);
   else pack_panel<Mode::f32>(b, job.k, n, dst);
 }
@@ -172,7 +158,8 @@ void pack(const PackJob& job, int64_t group, int64_t panel) {
 namespace MINKE_ISA {
 void fill_gemm(Table& table) {
   table.panel_width = kPanel;
-  table.tile_rows = kRowUnit;
+  table.tile_rows = kRowUnit<kBf16>;
+  table.step_unit = kTileSteps;
   table.max_tile_m = kMaxTileM;
   table.max_rows_plain_b = kMaxRows;
   table.max_tile_n = kMaxTileN;

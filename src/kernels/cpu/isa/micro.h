@@ -23,9 +23,9 @@ constexpr Mode kBf16 = Mode::pairs;  // a product in bf16
 #else
 constexpr Mode kBf16 = Mode::rounded;
 #endif
-constexpr int kVectors = kWidth == 16 ? 4 : 2;       // vectors per panel row
+constexpr int kVectors = 2;                          // vectors per panel row: few, so that a panel is cached nearby
 constexpr int kPanel = kVectors * kWidth;            // columns
-constexpr int kTileRows = 6;                         // rows of the register tile: 24 accumulators (12 in AVX2 and SSE)
+constexpr int kTileRows = kWidth == 16 ? 12 : 6;     // rows of the register tile: 24 accumulators (12 in AVX2 and SSE)
 constexpr int64_t kMaxTileM = 384, kMaxTileN = 256;  // a task's part of c
 
 constexpr int64_t kBlockSteps = 384;  // of k, at most: a panel is read from the first-level cache
@@ -35,6 +35,20 @@ template <Mode mode> constexpr int64_t kBlock = kBlockSteps* kPerStep<mode>;
 
 template <Mode mode> MINKE_INLINE int64_t steps_of(int64_t k) { return (k + kPerStep<mode> - 1) / kPerStep<mode>; }
 
+// Tiles (tiles.h) take pairs in 16 rows and 16 steps at a time: packed operands have zeros up to there.
+#if defined(MINKE_AMX)
+constexpr int64_t kTileSteps = 16;
+template <Mode mode> constexpr bool kInTiles = mode == Mode::pairs;
+#else
+constexpr int64_t kTileSteps = 1;
+template <Mode mode> constexpr bool kInTiles = false;
+#endif
+template <Mode mode> constexpr int64_t kRowUnit = kInTiles<mode> ? 16 : kTileRows;  // rows of a register tile
+template <Mode mode> MINKE_INLINE int64_t whole_steps_of(int64_t k) {
+  const int64_t unit = kInTiles<mode> ? kTileSteps : 1;
+  return (steps_of<mode>(k) + unit - 1) / unit * unit;
+}
+
 // The k of a block: as few blocks as can be, of like length, because every block costs its beginning and its end. The
 // length depends on k and the mode only.
 template <Mode mode> inline int64_t block_length(int64_t k) {
@@ -43,7 +57,8 @@ template <Mode mode> inline int64_t block_length(int64_t k) {
   return blocks <= 1 ? k : ((k + blocks - 1) / blocks + unit - 1) / unit * unit;
 }
 
-// Left-hand side: the element of (row, step) is at data + (row / 6)·block + (row % 6)·row_bytes + step·step_bytes.
+// Left-hand side: the element of (row, step) is at data + (row / kTileRows)·block + (row % kTileRows)·row_bytes
+// + step·step_bytes.
 struct Left {
   const char* data;
   int64_t row_bytes, step_bytes, block_bytes;
@@ -101,93 +116,85 @@ MINKE_INLINE vu broadcast_pair(const char* p) {
 template <Mode mode, int rows, int vectors>
 void micro(const Left& left, int64_t first_block, const char* panel, int64_t steps, int64_t n, const Out& out) {
   vf acc[rows][vectors];
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 4
+#pragma GCC unroll 2
     for (int v = 0; v < vectors; ++v) acc[r][v] = vf{};
-  const char* a = left.data + first_block * left.block_bytes;
+  // Three rows to a pointer (p, p + rb, p + 2·rb are addresses of one instruction each): twelve pointers would not fit.
+  constexpr int kPointers = (rows + 2) / 3;
   const int64_t rb = left.row_bytes, sb = left.step_bytes;
+  const char* a[kPointers];
+  for (int i = 0; i < kPointers; ++i) a[i] = left.data + first_block * left.block_bytes + 3 * i * rb;
   const char* b = panel;
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (int r = 0; r < rows; ++r) __builtin_prefetch(out.data + r * out.row_bytes, 1);
-  for (int64_t s = 0; s < steps; ++s, a += sb, b += kPanel * 4) {
+  for (int64_t s = 0; s < steps; ++s, b += kPanel * 4) {
     if constexpr (mode == Mode::pairs) {
 #if defined(__AVX512BF16__)
       vu bv[vectors];
-#pragma GCC unroll 4
+#pragma GCC unroll 2
       for (int v = 0; v < vectors; ++v) bv[v] = load_as<vu>(b + v * kWidth * 4);
-#pragma GCC unroll 8
+#pragma GCC unroll 12
       for (int r = 0; r < rows; ++r) {
-        const vu x = broadcast_pair(a + r * rb);
-#pragma GCC unroll 4
+        const vu x = broadcast_pair(a[r / 3] + r % 3 * rb);
+#pragma GCC unroll 2
         for (int v = 0; v < vectors; ++v)
           acc[r][v] = vf(_mm512_dpbf16_ps(__m512(acc[r][v]), (__m512bh)x, (__m512bh)bv[v]));
       }
 #endif
     } else {
       vf bv[vectors];
-#pragma GCC unroll 4
+#pragma GCC unroll 2
       for (int v = 0; v < vectors; ++v) bv[v] = load_as<vf>(b + v * kWidth * 4);
-#pragma GCC unroll 8
+#pragma GCC unroll 12
       for (int r = 0; r < rows; ++r) {
-        const vf x = vf(broadcast_pair(a + r * rb));
-#pragma GCC unroll 4
+        const vf x = vf(broadcast_pair(a[r / 3] + r % 3 * rb));
+#pragma GCC unroll 2
         for (int v = 0; v < vectors; ++v) acc[r][v] = fma(x, bv[v], acc[r][v]);
       }
     }
+#pragma GCC unroll 4
+    for (int i = 0; i < kPointers; ++i) a[i] += sb;
   }
   if (n == vectors * kWidth && !(out.add && out.add_half)) {
     if (out.add) {
-#pragma GCC unroll 8
+#pragma GCC unroll 12
       for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 4
+#pragma GCC unroll 2
         for (int v = 0; v < vectors; ++v)
           acc[r][v] = load_as<vf>(out.add + r * out.add_row_bytes + v * kWidth * 4) + acc[r][v];
     }
     if (out.half) {
-#pragma GCC unroll 8
+#pragma GCC unroll 12
       for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 4
+#pragma GCC unroll 2
         for (int v = 0; v < vectors; ++v) store_as(out.data + r * out.row_bytes + v * kWidth * 2, narrow(acc[r][v]));
     } else {
-#pragma GCC unroll 8
+#pragma GCC unroll 12
       for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 4
+#pragma GCC unroll 2
         for (int v = 0; v < vectors; ++v) store_as(out.data + r * out.row_bytes + v * kWidth * 4, acc[r][v]);
     }
     return;
   }
   alignas(64) float tile[kTileRows * kPanel];
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 4
+#pragma GCC unroll 2
     for (int v = 0; v < vectors; ++v) store_as(tile + r * kPanel + v * kWidth, acc[r][v]);
   store_tile(tile, rows, n, out);
 }
 
 using Micro = void (*)(const Left&, int64_t, const char*, int64_t, int64_t, const Out&);
 
-template <Mode mode, int vectors> inline Micro micro_of_rows(int64_t rows) {
-  switch (rows) {
-    case 1: return micro<mode, 1, vectors>;
-    case 2: return micro<mode, 2, vectors>;
-    case 3: return micro<mode, 3, vectors>;
-    case 4: return micro<mode, 4, vectors>;
-    case 5: return micro<mode, 5, vectors>;
-    default: return micro<mode, 6, vectors>;
-  }
+template <Mode mode, int vectors, int rows = kTileRows> inline Micro micro_of_rows(int64_t wanted) {
+  if constexpr (rows > 1)
+    if (wanted < rows) return micro_of_rows<mode, vectors, rows - 1>(wanted);
+  return micro<mode, rows, vectors>;
 }
 template <Mode mode> inline Micro micro_for(int64_t rows, int64_t n) {
-  switch ((n + kWidth - 1) / kWidth) {
-    case 1: return micro_of_rows<mode, 1>(rows);
-    case 2: return micro_of_rows<mode, 2>(rows);
-#if defined(__AVX512F__)
-    case 3: return micro_of_rows<mode, 3>(rows);
-    default: return micro_of_rows<mode, 4>(rows);
-#else
-    default: return micro_of_rows<mode, 2>(rows);
-#endif
-  }
+  static_assert(kVectors == 2);
+  return n <= kWidth ? micro_of_rows<mode, 1>(rows) : micro_of_rows<mode, 2>(rows);
 }
 
 // out[m, n] = left · panel for one panel (n <= kPanel), and what `out` adds.

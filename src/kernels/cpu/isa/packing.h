@@ -1,5 +1,5 @@
 // Packing of both sides of a product into what the register-tile kernel of micro.h reads: panels on the right, rows or
-// blocks of six rows on the left.
+// blocks of kTileRows rows on the left.
 #pragma once
 #include "kernels/cpu/isa/micro.h"
 
@@ -85,6 +85,12 @@ template <Mode mode> MINKE_INLINE void prefetch_rows(const void* p, const Source
   if (mode == Mode::pairs) prefetch_row(static_cast<const char*>(p) + rows.row_stride * size, n * size);
 }
 
+// The steps of a panel after those of k, up to what tiles take at a time.
+template <Mode mode> MINKE_INLINE void zero_rest(char* panel, int64_t k) {
+  const int64_t steps = steps_of<mode>(k), whole = whole_steps_of<mode>(k);
+  if (steps < whole) __builtin_memset(panel + steps * kPanel * 4, 0, size_t(whole - steps) * kPanel * 4);
+}
+
 // b[k, n] with rows that are contiguous along n: row by row over all panels, so that memory is read in order.
 template <Mode mode> inline void pack_rows(const Source& b, int64_t k, int64_t n, char* panels, int64_t panel_bytes) {
   const int64_t steps = steps_of<mode>(k);
@@ -97,7 +103,7 @@ template <Mode mode> inline void pack_rows(const Source& b, int64_t k, int64_t n
     if (k0 + kAhead * kPerStep<mode> < k) prefetch_rows<mode>(address(b, k0 + kAhead * kPerStep<mode>, 0), b, n);
     int64_t j = 0;
     for (; j + kPanel <= n; j += kPanel, dst += panel_bytes)
-#pragma GCC unroll 4
+#pragma GCC unroll 2
       for (int v = 0; v < kVectors; ++v)
         store_as(dst + v * kWidth * 4, interleave<mode>(row0, row1, b.half, j + v * kWidth, kWidth, valid2));
     for (int v = 0; j < n && v < kVectors; ++v) {
@@ -106,6 +112,7 @@ template <Mode mode> inline void pack_rows(const Source& b, int64_t k, int64_t n
       store_as(dst + v * kWidth * 4, x);
     }
   }
+  for (int64_t j = 0; j < n; j += kPanel, panels += panel_bytes) zero_rest<mode>(panels, k);
 }
 
 // One panel of b[k, n] (rows k): [steps][kPanel], missing columns and an odd last k are zeros.
@@ -113,6 +120,7 @@ template <Mode mode> inline void pack_panel(const Source& b, int64_t k, int64_t 
   if (b.col_stride == 1) return pack_rows<mode>(b, k, n, panel, 0);
   const int64_t steps = steps_of<mode>(k);
   uint32_t* dst = reinterpret_cast<uint32_t*>(panel);
+  zero_rest<mode>(panel, k);
   if (b.row_stride == 1) {
     for (int64_t s = 0; s < steps; s += kWidth) {
       const int64_t count = smaller<int64_t>(kWidth, steps - s);
@@ -143,7 +151,7 @@ template <Mode mode> inline void pack_panels(const Source& b, int64_t k, int64_t
 // k steps of a panel of pairs as f32, two rows from one.
 inline void widen_panel(const char* pairs, int64_t k, char* panel) {
   for (int64_t s = 0; s < k; s += 2, pairs += kPanel * 4, panel += 2 * kPanel * 4)
-#pragma GCC unroll 4
+#pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) {
       const vu both = load_as<vu>(pairs + v * kWidth * 4);
       store_as(panel + v * kWidth * 4, both << 16);
@@ -152,18 +160,41 @@ inline void widen_panel(const char* pairs, int64_t k, char* panel) {
 }
 
 // a[m, k] as a left-hand side: in place where its elements already are what the kernel reads, else packed into buffer
-// (left_bytes). Elements past an odd k are zeros.
+// (left_bytes). Elements past k are zeros, up to an even number or to whole steps of tiles.
 template <Mode mode> inline int64_t left_bytes(int64_t m, int64_t k) {
-  return (m + kTileRows - 1) / kTileRows * kTileRows * (steps_of<mode>(k) + kWidth) * 4;
+  return (m + kRowUnit<mode> - 1) / kRowUnit<mode> * kRowUnit<mode> * (steps_of<mode>(k) + kWidth) * 4;
 }
-template <Mode mode> MINKE_INLINE bool in_place(const Source& a, int64_t k) {
+// Tiles read 16 rows: the last 16 of m, or with `whole_tiles` some behind m, which only a buffer has.
+template <Mode mode> MINKE_INLINE bool in_place(const Source& a, int64_t m, int64_t k, bool whole_tiles) {
   if (mode == Mode::f32) return !a.half && a.col_stride == 1;
-  return mode == Mode::pairs && a.half && a.col_stride == 1 && k % 2 == 0;
+  const bool has_rows = !kInTiles<mode> || (whole_tiles ? m % kRowUnit<mode> == 0 : m >= kRowUnit<mode>);
+  return mode == Mode::pairs && a.half && a.col_stride == 1 && has_rows && k % (2 * kTileSteps) == 0;
 }
-template <Mode mode> inline Left pack_left(const Source& a, int64_t m, int64_t k, char* buffer) {
-  if (in_place<mode>(a, k)) return plain_left(a.data, a.row_stride * (a.half ? 2 : 4), 4);
+// Rows of a[m, k] that lie next to each other along m, as rows of pairs next to each other along k.
+inline Left pack_left_rows(const Source& a, int64_t m, int64_t k, char* buffer) {
+  const int64_t steps = steps_of<Mode::pairs>(k), row_bytes = (steps + kWidth) * 4;
+  for (int64_t s = 0; s < steps; s += kWidth)
+    for (int64_t i = 0; i < m; i += kWidth) {
+      const int64_t count = smaller<int64_t>(kWidth, m - i);
+      vu x[kWidth] = {};
+      for (int64_t t = 0; t < smaller<int64_t>(kWidth, steps - s); ++t) {
+        const int64_t k0 = 2 * (s + t);
+        const bool valid2 = k0 + 1 < k;
+        const void* row0 = address(a, 0, k0);
+        x[t] = interleave<Mode::pairs>(row0, valid2 ? address(a, 0, k0 + 1) : row0, a.half, i, count, valid2);
+      }
+      transpose(x);
+      for (int64_t r = 0; r < count; ++r) store_as(buffer + (i + r) * row_bytes + s * 4, x[r]);
+    }
+  return plain_left(buffer, row_bytes, 4);
+}
+template <Mode mode>
+inline Left pack_left(const Source& a, int64_t m, int64_t k, char* buffer, bool whole_tiles = false) {
+  if (in_place<mode>(a, m, k, whole_tiles)) return plain_left(a.data, a.row_stride * (a.half ? 2 : 4), 4);
   const int64_t steps = steps_of<mode>(k);
-  if (a.row_stride == 1 && m > 1) {                          // [block][step][6]
+  if constexpr (kInTiles<mode>)
+    if (a.row_stride == 1 && m > 1) return pack_left_rows(a, m, k, buffer);
+  if (a.row_stride == 1 && m > 1) {                          // [block][step][kTileRows]
     const int64_t block_bytes = steps * kTileRows * 4 + 64;  // no power of two: the blocks' lines share no cache set
     const Left left{buffer, 4, kTileRows * 4, block_bytes};
     for (int64_t s = 0; s < steps; ++s) {
@@ -173,17 +204,13 @@ template <Mode mode> inline Left pack_left(const Source& a, int64_t m, int64_t k
       const void* row1 = valid2 ? address(a, 0, k0 + 1) : row0;
       if (k0 + kAhead * kPerStep<mode> < k)
         prefetch_rows<mode>(address(a, 0, k0 + kAhead * kPerStep<mode>), swapped(a), m);
-      // Whole vectors, or halves: what they write past the six is written again by the next step.
+      // Whole vectors: what they write past the rows is written again by the next step.
       char* dst = buffer + s * kTileRows * 4;
       for (int64_t i = 0; i < m; i += kTileRows, dst += block_bytes)
         for (int64_t v = 0; v < smaller<int64_t>(kTileRows, m - i); v += kWidth) {
           const int64_t count = smaller<int64_t>(kWidth, m - i - v);
           const vu x = interleave<mode>(row0, row1, a.half, i + v, count, valid2);
-#if defined(__AVX512F__)
-          store_as(dst, __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7));
-#else
           store_as(dst + v * 4, x);
-#endif
         }
     }
     return left;
@@ -198,6 +225,7 @@ template <Mode mode> inline Left pack_left(const Source& a, int64_t m, int64_t k
         store_as(dst + s * 4, along_k<mode>(address(a, i, 0), a.half, s * kPerStep<mode>, k));
     } else {
       for (int64_t s = 0; s < steps; ++s) store_as(dst + s * 4, one_step<mode>(a, i, s * kPerStep<mode>, k));
+      for (int64_t s = steps; s < whole_steps_of<mode>(k); ++s) store_as(dst + s * 4, uint32_t(0));
     }
   }
   return plain_left(buffer, row_bytes, 4);

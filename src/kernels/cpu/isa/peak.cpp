@@ -2,6 +2,9 @@
 // not used; `minke bench` measures everything else against their speed.
 #include "kernels/cpu/isa/simd.h"
 #include "kernels/cpu/isa/table.h"
+#if defined(MINKE_AMX)
+#include "kernels/cpu/isa/tiles.h"
+#endif
 
 namespace minke::cpu {
 namespace {
@@ -39,7 +42,14 @@ double peak_f32(int64_t rounds) {
 }
 
 double peak_bf16(int64_t rounds) {
-#if defined(__AVX512BF16__)
+#if defined(MINKE_AMX)
+  constexpr double kTileProduct = 2.0 * kTile * kTile * 2 * kTile;
+  const TileRegisters registers;  // configured, they hold zeros
+  const int64_t fours = rounds / 4 + 1;
+  for (int64_t i = 0; i < fours; ++i)
+    tile_dot<0, 4, 5>(), tile_dot<1, 4, 6>(), tile_dot<2, 4, 7>(), tile_dot<3, 5, 7>();
+  return 4 * kTileProduct * double(fours);
+#elif defined(__AVX512BF16__)
   vu x = splat_u(0x3f803f80), y = splat_u(0x3c003c00);  // pairs of 1 and of 2^-7
   opaque(x), opaque(y);
   on_chains(
@@ -87,7 +97,7 @@ double peak_int8(int64_t rounds) {
   return 2 * products * kChains * double(rounds);
 }
 
-constexpr int64_t kLine = 64, kAhead = 32 * kLine;
+constexpr int64_t kLine = 64, kReadAhead = 32 * kLine;
 
 template <int kStreams, bool kPrefetch> int64_t read_streams(const char* data, int64_t bytes) {
   const int64_t length = bytes / kStreams / kLine * kLine;
@@ -96,7 +106,7 @@ template <int kStreams, bool kPrefetch> int64_t read_streams(const char* data, i
 #pragma GCC unroll 8
     for (int s = 0; s < kStreams; ++s) {
       const char* line = data + s * length + i;
-      if (kPrefetch) __builtin_prefetch(line + kAhead);
+      if (kPrefetch) __builtin_prefetch(line + kReadAhead);
 #pragma GCC unroll 4
       for (int b = 0; b < kLine; b += int(sizeof(vu))) seen[s] ^= load_as<vu>(line + b);
     }

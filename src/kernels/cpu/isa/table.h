@@ -131,6 +131,7 @@ struct DropoutJob {
 struct Table {
   const char* name = "";
   int64_t panel_width = 0, tile_rows = 0, max_tile_m = 0, max_rows_plain_b = 0, max_tile_n = 0, gemm_scratch_bytes = 0;
+  int64_t step_unit = 1;                  // packed bf16 weights have pairs of k up to a multiple of it
   int64_t block_k = 0, block_k_bf16 = 0;  // k of one block of sums
   double macs_per_packed = 0;             // multiply-adds in the time of packing one element
   void (*gemm)(const GemmJob&, int64_t task, int thread) = nullptr;
@@ -187,7 +188,7 @@ MINKE_DECLARE_FILL(baseline)
 MINKE_DECLARE_FILL(avx2)
 MINKE_DECLARE_FILL(avx512)
 MINKE_DECLARE_FILL(avx512_bf16)
-MINKE_DECLARE_FILL(amx_bf16)  // only fill_gemm is defined
+MINKE_DECLARE_FILL(amx_bf16)  // not fill_cached, fill_rows, fill_streams: avx512_bf16 has them
 #undef MINKE_DECLARE_FILL
 
 }  // namespace minke::cpu

@@ -1,8 +1,9 @@
-// Products through the tile registers of AMX-BF16 (Intel SDM vol. 1 §18, TDPBF16PS): eight registers of 16 rows × 64 bytes.
-// A panel's rows of bf16 pairs are what TDPBF16PS wants on its right, so packed weights are those of avx512_bf16.
+// Products through the tile registers of AMX-BF16 (Intel SDM vol. 1 §18): eight registers of 16 rows × 64 bytes. TDPBF16PS
+// multiplies 16 rows of pairs by 16 rows of pairs: of every 16 pairs it sums first and second elements apart, adds the two
+// sums, and that to c. A panel's rows of bf16 pairs are what it wants on its right, so packing is that of avx512_bf16.
 // Compiled with MINKE_AMX_EMULATED, the registers are arrays and the instructions loops over them: so the arithmetic is tested
-// on machines without AMX (tests/support/emulated.h); what that cannot test are the encodings below.
-// Every c[m,n] is one chain over k as elsewhere: whole steps of 16 pairs in tiles, the rest by micro().
+// on machines without AMX (tests/support/emulated.h).
+// Every c[m,n] is one chain over k in steps of 16 pairs: both sides of a product are zeros up to there.
 #pragma once
 #include "kernels/cpu/isa/packing.h"
 
@@ -10,29 +11,33 @@ namespace minke::cpu {
 namespace {
 
 constexpr int kTile = 16;  // rows of a tile, and its columns of 4 bytes
+static_assert(kTile == kTileSteps);
 
 #if defined(MINKE_AMX_EMULATED)
-inline __thread uint32_t emulated_tiles[8][kTile][kTile];
+inline __thread float emulated_sums[8][kTile][kTile];
+inline __thread uint32_t emulated_pairs[8][kTile][kTile];
 MINKE_INLINE void tiles_begin() {}
 MINKE_INLINE void tiles_end() {}
-template <int t> MINKE_INLINE void tile_zero() { __builtin_memset(emulated_tiles[t], 0, sizeof emulated_tiles[t]); }
+template <int t> MINKE_INLINE void tile_zero() { __builtin_memset(emulated_sums[t], 0, sizeof emulated_sums[t]); }
 template <int t> MINKE_INLINE void tile_load(const char* p, int64_t row_bytes) {
-  for (int r = 0; r < kTile; ++r) __builtin_memcpy(emulated_tiles[t][r], p + r * row_bytes, kTile * 4);
+  for (int r = 0; r < kTile; ++r) __builtin_memcpy(emulated_pairs[t][r], p + r * row_bytes, kTile * 4);
 }
 template <int t> MINKE_INLINE void tile_store(char* p, int64_t row_bytes) {
-  for (int r = 0; r < kTile; ++r) __builtin_memcpy(p + r * row_bytes, emulated_tiles[t][r], kTile * 4);
+  for (int r = 0; r < kTile; ++r) __builtin_memcpy(p + r * row_bytes, emulated_sums[t][r], kTile * 4);
 }
 template <int c, int a, int b> MINKE_INLINE void tile_dot() {
-  const auto f32 = [](uint32_t bits) { return __builtin_bit_cast(float, bits); };
+  const auto low = [](uint32_t pair) { return __builtin_bit_cast(float, pair << 16); };
+  const auto high = [](uint32_t pair) { return __builtin_bit_cast(float, pair & 0xffff0000u); };
   for (int i = 0; i < kTile; ++i)
-    for (int k = 0; k < kTile; ++k)
-      for (int j = 0; j < kTile; ++j) {
-        const uint32_t x = emulated_tiles[a][i][k], y = emulated_tiles[b][k][j];
-        float sum = f32(emulated_tiles[c][i][j]);
-        sum = __builtin_fmaf(f32(x << 16), f32(y << 16), sum);
-        sum = __builtin_fmaf(f32(x & 0xffff0000u), f32(y & 0xffff0000u), sum);
-        emulated_tiles[c][i][j] = __builtin_bit_cast(uint32_t, sum);
+    for (int j = 0; j < kTile; ++j) {
+      float first = 0, second = 0;
+      for (int k = 0; k < kTile; ++k) {
+        const uint32_t x = emulated_pairs[a][i][k], y = emulated_pairs[b][k][j];
+        first = __builtin_fmaf(low(x), low(y), first);
+        second = __builtin_fmaf(high(x), high(y), second);
       }
+      emulated_sums[c][i][j] += first + second;
+    }
 }
 #else
 // In assembly, because the intrinsics of GCC 12 take no template argument for a register.
@@ -58,74 +63,93 @@ template <int c, int a, int b> MINKE_INLINE void tile_dot() {  // AT&T order: ri
 }
 #endif
 
-constexpr int kPanelTiles = kPanel / kTile;  // sums of 16 rows of a panel: tiles 0 … 3
-static_assert(kPanel % kTile == 0 && 1 <= kPanelTiles && kPanelTiles <= 4);
+// The registers are configured while this lives (ldtilecfg takes 100 ns: once a task).
+struct TileRegisters {
+  TileRegisters() { tiles_begin(); }
+  ~TileRegisters() { tiles_end(); }
+};
 
-// Tile 4 holds 16 rows of the left side; 5, 6, 7 take turns for the panel.
-template <int column = 0> MINKE_INLINE void dot_panel(const char* panel) {
-  constexpr int right = 5 + column % 3;
-  tile_load<right>(panel + column * kTile * 4, kPanel * 4);
-  tile_dot<column, 4, right>();
-  if constexpr (column + 1 < kPanelTiles) dot_panel<column + 1>(panel);
+static_assert(kPanel == 2 * kTile);
+
+// Sums in tiles 0 … 3: of `row_tiles` × `column_tiles` (1 or 2 each). The left side goes to 4 and 5, the panel to 6 and 7: two
+// by two, every tile that is loaded is used twice.
+template <int row_tiles, int column_tiles>
+MINKE_INLINE void sum_tiles(const char* left, int64_t row_bytes, const char* panel, int64_t steps) {
+  tile_zero<0>();
+  if constexpr (column_tiles == 2) tile_zero<1>();
+  if constexpr (row_tiles == 2) tile_zero<2>();
+  if constexpr (row_tiles == 2 && column_tiles == 2) tile_zero<3>();
+  for (int64_t s = 0; s < steps; s += kTile, left += kTile * 4, panel += kTile * kPanel * 4) {
+    tile_load<4>(left, row_bytes);
+    tile_load<6>(panel, kPanel * 4);
+    tile_dot<0, 4, 6>();
+    if constexpr (column_tiles == 2) {
+      tile_load<7>(panel + kTile * 4, kPanel * 4);
+      tile_dot<1, 4, 7>();
+    }
+    if constexpr (row_tiles == 2) {
+      tile_load<5>(left + kTile * row_bytes, row_bytes);
+      tile_dot<2, 5, 6>();
+      if constexpr (column_tiles == 2) tile_dot<3, 5, 7>();
+    }
+  }
 }
-template <int column = 0> MINKE_INLINE void zero_sums() {
-  tile_zero<column>();
-  if constexpr (column + 1 < kPanelTiles) zero_sums<column + 1>();
-}
-template <int column = 0> MINKE_INLINE void store_sums_of(float* sums) {
-  tile_store<column>(reinterpret_cast<char*>(sums + column * kTile), kPanel * 4);
-  if constexpr (column + 1 < kPanelTiles) store_sums_of<column + 1>(sums);
+template <int row_tiles, int column_tiles> MINKE_INLINE void store_sums(char* to, int64_t row_bytes) {
+  tile_store<0>(to, row_bytes);
+  if constexpr (column_tiles == 2) tile_store<1>(to + kTile * 4, row_bytes);
+  if constexpr (row_tiles == 2) tile_store<2>(to + kTile * row_bytes, row_bytes);
+  if constexpr (row_tiles == 2 && column_tiles == 2) tile_store<3>(to + kTile * row_bytes + kTile * 4, row_bytes);
 }
 
-// out[m, n] (+)= left · panel for one panel; the steps of a row of left lie next to each other.
-inline void multiply_panel_tiles(const Left& left, int64_t m, const char* panel, int64_t steps, int64_t n,
-                                 const Out& out) {
-  const int64_t whole = steps / kTile * kTile;
-  alignas(64) float sums[kTile * kPanel];
-  alignas(64) char padded[kTile * kBlockSteps * 4];
-  for (int64_t i = 0; i < m; i += kTile) {
-    const int64_t rows = smaller<int64_t>(kTile, m - i);
-    Left a = plain_left(left.data + i * left.row_bytes, left.row_bytes, 4);
-    if (rows < kTile) {  // tiles read 16 rows
-      for (int64_t r = 0; r < rows; ++r)
-        __builtin_memcpy(padded + r * kBlockSteps * 4, a.data + r * a.row_bytes, size_t(steps) * 4);
-      __builtin_memset(padded + rows * kBlockSteps * 4, 0, size_t(kTile - rows) * kBlockSteps * 4);
-      a = plain_left(padded, kBlockSteps * 4, 4);
+// Rows [first, last) of whole vectors to memory, with what `out` adds. Sums of tiles are never subnormal, so narrow_operand
+// loses nothing but subnormal sums with what is added.
+template <int vectors> inline void store_rows(const float* sums, int first, int last, const Out& out) {
+  for (int r = first; r < last; ++r) {
+    char* row = out.data + r * out.row_bytes;
+    const char* add = out.add + r * out.add_row_bytes;
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; ++v) {
+      vf x = load_as<vf>(sums + r * kPanel + v * kWidth);
+      if (out.add) x = load(add, out.add_half, v * kWidth, kWidth) + x;
+      if (out.half) store_as(row + v * kWidth * 2, narrow_operand(x));
+      else store_as(row + v * kWidth * 4, x);
     }
-    if (whole) {
-      zero_sums();
-      for (int64_t s = 0; s < whole; s += kTile) {
-        tile_load<4>(a.data + s * 4, a.row_bytes);
-        dot_panel(panel + s * kPanel * 4);
-      }
-      store_sums_of(sums);
-    }
-    if (whole < steps || !whole) {
-      a.data += whole * 4;
-      multiply_panel<Mode::pairs>(a, kTile, panel + whole * kPanel * 4, steps - whole, kPanel,
-                                  added_to({reinterpret_cast<char*>(sums), kPanel * 4, false}, whole > 0));
-    }
-    store_tile(sums, int(rows), n, moved(out, i, 0));
   }
 }
 
-// a[m, k] with rows next to each other in memory, as rows of steps.
-inline Left pack_left_rows(const Source& a, int64_t m, int64_t k, char* buffer) {
-  const int64_t steps = steps_of<Mode::pairs>(k), row_bytes = (steps + kWidth) * 4;
-  for (int64_t s = 0; s < steps; s += kWidth)
-    for (int64_t i = 0; i < m; i += kWidth) {
-      const int64_t count = smaller<int64_t>(kWidth, m - i);
-      vu x[kWidth] = {};
-      for (int64_t t = 0; t < smaller<int64_t>(kWidth, steps - s); ++t) {
-        const int64_t k0 = 2 * (s + t);
-        const bool valid2 = k0 + 1 < k;
-        const void* row0 = address(a, 0, k0);
-        x[t] = interleave<Mode::pairs>(row0, valid2 ? address(a, 0, k0 + 1) : row0, a.half, i, count, valid2);
-      }
-      transpose(x);
-      for (int64_t r = 0; r < count; ++r) store_as(buffer + (i + r) * row_bytes + s * 4, x[r]);
-    }
-  return plain_left(buffer, row_bytes, 4);
+// out[first … last, n] = these rows of left · panel; the left side has whole tiles of rows, n takes `column_tiles`.
+template <int row_tiles, int column_tiles>
+inline void multiply_tile(const char* left, int64_t row_bytes, const char* panel, int64_t steps, int first, int last,
+                          int64_t n, const Out& out) {
+  sum_tiles<row_tiles, column_tiles>(left, row_bytes, panel, steps);
+  const bool whole = n == column_tiles * kTile;
+  if (whole && last - first == row_tiles * kTile && !out.half && !out.add)
+    return store_sums<row_tiles, column_tiles>(out.data, out.row_bytes);
+  alignas(64) float sums[row_tiles * kTile * kPanel];
+  store_sums<row_tiles, column_tiles>(reinterpret_cast<char*>(sums), kPanel * 4);
+  if (whole) store_rows<column_tiles>(sums, first, last, out);
+  else store_tile(sums + first * kPanel, last - first, n, moved(out, first, 0));
+}
+template <int row_tiles>
+inline void multiply_tile(const char* left, int64_t row_bytes, const char* panel, int64_t steps, int first, int last,
+                          int64_t n, const Out& out) {
+  if (n <= kTile) multiply_tile<row_tiles, 1>(left, row_bytes, panel, steps, first, last, n, out);
+  else multiply_tile<row_tiles, 2>(left, row_bytes, panel, steps, first, last, n, out);
+}
+
+// out[m, n] = left · panel for one panel, and what `out` adds. The steps of a row of left lie next to each other; steps past
+// the last are zeros on both sides up to a multiple of 16. The last rows may overlap those before; where m < 16, what lies
+// behind the m rows is read, too, and its sums are left out.
+inline void multiply_panel_tiles(const Left& left, int64_t m, const char* panel, int64_t steps, int64_t n,
+                                 const Out& out) {
+  int64_t i = 0;
+  for (; i + 2 * kTile <= m; i += 2 * kTile)
+    multiply_tile<2>(left.data + i * left.row_bytes, left.row_bytes, panel, steps, 0, 2 * kTile, n, moved(out, i, 0));
+  for (; i < m; i += kTile) {
+    const int64_t begin = smaller(i, larger<int64_t>(m - kTile, 0)), last = smaller<int64_t>(kTile, m - begin);
+    multiply_tile<1>(left.data + begin * left.row_bytes, left.row_bytes, panel, steps, int(i - begin), int(last), n,
+                     moved(out, begin, 0));
+  }
 }
 
 }  // namespace
