@@ -13,6 +13,8 @@
 #include "bench/train_bench.h"
 #include "core/error.h"
 #include "core/machine_memory.h"
+#include "kernels/cpu/backend.h"
+#include "kernels/cpu/processor.h"
 #include "report/console.h"
 
 namespace minke {
@@ -48,6 +50,14 @@ void show_ceiling(Sheet& sheet, const std::string& name, const char* unit, const
 }
 
 void bench_machine(Sheet& sheet, const Options& o, const Context& ctx) {
+  const PathChoice& choice = default_isa();
+  const Processor processor = this_processor();
+  Json rates = Json::object();
+  for (const PathRate& r : choice.rates) rates[r.isa] = r.rate;
+  sheet.line("processor", processor.description(),
+             {{"vendor", processor.vendor}, {"family", processor.family}, {"model", processor.model}});
+  sheet.line("bf16 products", fmt::format("{} unless MINKE_ISA names another ({})", choice.isa, choice.description()),
+             {{"bf16_path", {{"isa", choice.isa}, {"why", choice.description()}, {"rates", rates}}}});
   show_ceiling(sheet, "f32", "GFLOP/s", product_ceiling(ctx, DType::f32, o.seconds, true));
   show_ceiling(sheet, "bf16", "GFLOP/s", product_ceiling(ctx, DType::bf16, o.seconds, true));
   show_ceiling(sheet, "int8", "GOP/s  ", product_ceiling(ctx, DType::u8, o.seconds, true));

@@ -70,12 +70,14 @@ void pretrain(PretrainOptions& o) {
   const fs::path out = o.out.empty() ? fs::path("runs") / "out" / stem : fs::path(o.out);
   if (const fs::path stored = out / "recipe.toml"; o.resume && fs::exists(stored))
     compare_with_stored(recipe, stored, o.set);
+  if (o.resume) o.runtime.resumed = stored_backend(out);
   const Runtime runtime(o.runtime);
   PretrainRun run(
       recipe, out, o.resume,
-      {.ctx = runtime.ctx(), .description = runtime.description(), .product_peak = [](const Context& ctx, DType dtype) {
-         return product_ceiling(ctx, dtype, 0.02).best().rate;
-       }});
+      {.ctx = runtime.ctx(),
+       .description = runtime.description(),
+       .product_peak = [](const Context& ctx, DType dtype) { return product_ceiling(ctx, dtype, 0.02).best().rate; },
+       .note = runtime.note()});
   if (!run.run()) throw CLI::RuntimeError(130);
 }
 

@@ -24,29 +24,50 @@ std::string environment(const char* name) {
   return value ? value : "";
 }
 
-Backend& chosen_backend() {
+}  // namespace
+
+Backend& Runtime::choose_backend(const std::string& resumed) {
   const std::string backend = environment("MINKE_BACKEND"), isa = environment("MINKE_ISA");
   if (isa == "reference")
     user_error(
         "MINKE_ISA names an instruction set of the cpu backend; for the reference backend: MINKE_BACKEND=reference");
-  if (backend.empty() || backend == "cpu") return cpu_backend(isa);
-  if (backend != "reference") user_error("MINKE_BACKEND=\"{}\" does not exist: use cpu or reference", backend);
-  if (!isa.empty()) user_error("MINKE_ISA={} has no effect with MINKE_BACKEND=reference: leave one out", isa);
-  return reference_backend();
+  const std::string reference = reference_backend().name();
+  const bool asked = !backend.empty() || !isa.empty();
+  if (!backend.empty() && backend != "cpu" && backend != reference)
+    user_error("MINKE_BACKEND=\"{}\" does not exist: use cpu or reference", backend);
+  if (backend == reference && !isa.empty())
+    user_error("MINKE_ISA={} has no effect with MINKE_BACKEND=reference: leave one out", isa);
+  if (backend == reference || (!asked && resumed == reference)) {
+    if (!resumed.empty() && resumed != reference)
+      note_ = fmt::format("the run was computed with {} so far and goes on with the reference backend", resumed);
+    return reference_backend();
+  }
+  constexpr std::string_view kCpu = "cpu ";
+  std::string chosen = isa;
+  why_ = isa.empty() ? default_isa().description() : "MINKE_ISA";
+  if (!resumed.empty()) {
+    const std::string stored = resumed.starts_with(kCpu) ? resumed.substr(kCpu.size()) : resumed;
+    const ResumedPath path = resumed_path(stored, isa, default_isa().isa, available_isas());
+    chosen = path.isa, note_ = path.note;
+    if (isa.empty() && chosen != default_isa().isa) why_ = "as the run began";
+  }
+  return cpu_backend(chosen);
 }
-
-}  // namespace
 
 // Scratch is address space, not memory: pages come when they are first touched, so half the machine is only a bound.
 Runtime::Runtime(const RuntimeOptions& options)
     : threads_(options.threads > 0 ? options.threads : hardware_threads()),
       scratch_(host_memory(), machine_memory() / 2) {
-  ctx_ = {.backend = &chosen_backend(), .threads = &threads_, .scratch = &scratch_, .rng = {.seed = options.seed}};
+  ctx_ = {.backend = &choose_backend(options.resumed),
+          .threads = &threads_,
+          .scratch = &scratch_,
+          .rng = {.seed = options.seed}};
 }
 
 std::string Runtime::description() const {
-  return fmt::format("minke {} · {} · {} thread{} · {:.1f} GiB memory", kVersion, ctx_.backend->name(),
-                     threads_.count(), threads_.count() == 1 ? "" : "s", double(machine_memory()) / (1 << 30));
+  return fmt::format("minke {} · {}{} · {} thread{} · {:.1f} GiB memory", kVersion, ctx_.backend->name(),
+                     why_.empty() ? "" : fmt::format(" ({})", why_), threads_.count(), threads_.count() == 1 ? "" : "s",
+                     double(machine_memory()) / (1 << 30));
 }
 
 }  // namespace minke

@@ -1,6 +1,6 @@
-// Runtime: what a run computes with: the backend (cpu with the best instruction set or the one MINKE_ISA names, or the one
+// Runtime: what a run computes with: the backend (cpu with the fastest instruction set or the one MINKE_ISA names, or the one
 // MINKE_BACKEND names: cpu, reference), threads, scratch and the Context over them. The first line of every run says what
-// is used. The only place below which no environment variable is read.
+// is used, and why. The only place below which no environment variable is read.
 #pragma once
 #include <string>
 
@@ -15,6 +15,7 @@ namespace minke {
 struct RuntimeOptions {
   int threads = 0;  // 0 = all this process may use
   uint64_t seed = 0;
+  std::string resumed;  // name of the backend with which a run that goes on was computed so far; "": none
 };
 
 // Adds -t/--threads and --seed.
@@ -24,12 +25,16 @@ class Runtime {
  public:
   explicit Runtime(const RuntimeOptions& options);
   const Context& ctx() const { return ctx_; }
-  // "minke 0.1.0 · cpu avx512_bf16 · 2 threads · 23.4 GiB memory"
+  // "minke 0.1.0 · cpu avx512_bf16 (known processor) · 2 threads · 23.4 GiB memory"
   std::string description() const;
+  // Where a run that goes on does not simply go on with what the machine would choose: what and why; "" otherwise.
+  const std::string& note() const { return note_; }
 
  private:
   Threads threads_;
   Arena scratch_;
+  Backend& choose_backend(const std::string& resumed);
+  std::string why_, note_;
   Context ctx_;
 };
 

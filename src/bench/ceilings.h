@@ -19,9 +19,10 @@ struct Ceiling {
   double rate_per_core() const;  // the highest
 };
 
-// Of matrix products in f32, bf16 or 8-bit integers (u8): multiply-adds on registers, our own product of 1024³ where there
-// is one, and with `library` oneDNN's, if the machine has it. bf16 operands are multiplied as f32 where the instruction
-// set has nothing for them, so the f32 ceiling is theirs then. About `seconds` for each way, and 20 ms at least.
+// Of matrix products in f32, bf16 or 8-bit integers (u8): multiply-adds on registers with every instruction set of the
+// machine, whichever ctx computes with (none newer than that if it is not the default); our own product of 1024³ where there
+// is one; and with `library` oneDNN's, if the machine has it. bf16 operands are multiplied as f32 where an instruction set has
+// nothing for them, so its f32 ceiling is theirs then. About `seconds` for each way.
 Ceiling product_ceiling(const Context& ctx, DType dtype, double seconds, bool library = false);
 
 // Of reading: 1, 2, 4 or 8 streams a thread, plain and prefetching, over so many bytes that no cache holds them, in huge

@@ -67,7 +67,7 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, const RunM
       folder_(folder, resume),
       ctx_(machine.ctx),
       machine_(machine.description),
-      tokenizer_((console_.print(machine_), prepare_tokenizer(recipe_, folder_, ctx().threads->count(), console_))),
+      tokenizer_((say_machine(machine.note), prepare_tokenizer(recipe_, folder_, ctx().threads->count(), console_))),
       data_((check_log(), prepare_data(recipe_, tokenizer_, folder_, ctx().threads->count(), console_))),
       config_(model_config(recipe_, tokenizer_.vocab_size(), tokenizer_.bos_id(), tokenizer_.eos_id())) {
   ctx_.rng = {.seed = recipe_.train.seed};
@@ -87,6 +87,11 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, const RunM
   }
   log_.emplace(folder_.path(), trainer_->steps_done());
   log_start();
+}
+
+void PretrainRun::say_machine(const std::string& note) {
+  console_.print(machine_);
+  if (!note.empty()) console_.print("note        " + note);
 }
 
 // What the run will need, in words, before any of it is taken; refused with the micro-batch that fits.
@@ -243,7 +248,8 @@ void PretrainRun::save() {
                        .train_seconds = train_seconds_,
                        .position = position_,
                        .load = trainer_->load_window(),
-                       .good_losses = trainer_->spike_guard().window()};
+                       .good_losses = trainer_->spike_guard().window(),
+                       .backend = ctx().backend->name()};
   folder_.save(state, recipe_.log.keep, [&](const fs::path& folder) {
     save_weights(ctx(), *model_, folder, dtype);
     tokenizer_.save(folder);

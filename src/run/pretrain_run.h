@@ -31,6 +31,7 @@ struct RunMachine {
   Context ctx;                                                // its randomness is keyed by the recipe's seed instead
   std::string description;                                    // one line for people
   std::function<double(const Context&, DType)> product_peak;  // FLOP/s of a large product: shares of the peak are of it
+  std::string note;                                           // another line, if there is something to note
 };
 
 class PretrainRun {
@@ -43,6 +44,7 @@ class PretrainRun {
 
  private:
   // pretrain_run.cpp
+  void say_machine(const std::string& note);
   void announce();
   void decide_steps();
   // Makes model, trainer and loader for a phase, with new weights. Everything of the previous phase is freed first.

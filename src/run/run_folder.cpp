@@ -69,6 +69,7 @@ RunState read_checkpoint(const fs::path& folder) {
       if (row.size() != layers.size() || rows.size() > LoadWindow::kBatches) damaged("load_window has no table");
     s.load.restore(layers, rows);
     s.good_losses = j.at("good_losses").get<std::vector<double>>();
+    if (j.contains("backend")) s.backend = j.at("backend").get<std::string>();  // not in older checkpoints
     for (const auto& [name, sum] : j.at("files").items()) files.emplace_back(name, sum.get<std::string>());
   } catch (const nlohmann::json::exception&) {
     damaged("a field is missing or of the wrong type");
@@ -127,6 +128,16 @@ void refuse_what_is_in_the_way(const fs::path& folder) {
 }
 
 }  // namespace
+
+std::string stored_backend(const fs::path& folder) {
+  try {
+    const fs::path file = folder / "latest" / "train" / "state.json";
+    if (!fs::exists(file)) return "";
+    return parse_json(read_file(file, kMaxStateBytes), file.string()).value("backend", std::string());
+  } catch (const std::exception&) {
+    return "";  // what is wrong with it is said where the state is read
+  }
+}
 
 RunFolder::RunFolder(const fs::path& folder, bool resume) : path_(folder) {
   if (!resume && has_begun())
@@ -208,6 +219,7 @@ void RunFolder::save(const RunState& s, int64_t keep, const std::function<void(c
                            {"train_seconds", s.train_seconds},
                            {"load_window", {{"layers", s.load.layer_numbers()}, {"max_vio", s.load.batches()}}},
                            {"good_losses", s.good_losses},
+                           {"backend", s.backend},
                            {"files", checksums(folder.path())}}
                           .dump(2));
     folder.commit();

@@ -18,7 +18,10 @@ struct RunState {
   LoaderPosition position;
   LoadWindow load;
   std::vector<double> good_losses;  // of the spike guard
+  std::string backend;              // that computed so far: a run that goes on takes it again, for the same bits
 };
+// The backend of the latest checkpoint in a folder; "" where there is none, or it does not say. Looks at nothing else.
+std::string stored_backend(const fs::path& folder);
 
 class RunFolder {
  public:

@@ -81,6 +81,22 @@ $minke pretrain tiny.toml --out stopped --resume >stopped.txt
 grep -q '^note .*stopped/recipe.toml; the one given here differs in log.save_every$' stopped.txt || fail "$(head -n 3 stopped.txt)"
 $minke pretrain tiny.toml --out stopped --resume --minutes 3 --set log.save_every=1 >stopped.txt
 ! grep -q '^note' stopped.txt || fail "the minutes were steps at once: $(grep ^note stopped.txt)"
+# A run keeps the instruction set it began with, for its bits; another one is named, and the one that is asked for is taken.
+MINKE_ISA=baseline $minke pretrain tiny.toml --out baseline >baseline.txt
+grep -q 'cpu baseline (MINKE_ISA)' baseline.txt || fail "$(head -n 1 baseline.txt)"
+! cmp -s one/latest/model.safetensors baseline/latest/model.safetensors || fail "baseline computes what the default does"
+export MINKE_ISA=baseline
+caught 'kill -INT $pid' 130 moved --set log.save_every=1
+unset MINKE_ISA
+$minke pretrain tiny.toml --out moved --resume >moved.txt
+grep -q 'cpu baseline (as the run began)' moved.txt || fail "$(head -n 1 moved.txt)"
+grep -q '^note .*goes on with baseline, as it began; for a new run this machine takes ' moved.txt || fail "$(head -n 3 moved.txt)"
+same baseline moved
+if grep -qw avx2 /proc/cpuinfo; then
+  MINKE_ISA=avx2 $minke pretrain tiny.toml --out baseline --resume >baseline.txt
+  grep -q '^note .*computed with baseline so far, MINKE_ISA names another: it goes on with avx2' baseline.txt ||
+    fail "$(head -n 3 baseline.txt)"
+fi
 slow=(--set train.batch_size=1000000 --set train.micro_batch_size=16)  # a step takes longer than any test
 start twice "${slow[@]}"
 wait_for '"run":' twice/log.jsonl

@@ -1,15 +1,17 @@
 // The choice of instruction set, and that objects compiled for one define no weak symbol that the linker could keep for
 // the whole program.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
 #include "core/error.h"
-#include "kernels/backend.h"
-#include "kernels/cpu/backend.h"
+#include "kernels/cpu/common.h"
+#include "kernels/cpu/processor.h"
 
 namespace minke {
 namespace {
@@ -18,8 +20,42 @@ TEST(CpuIsa, NamesAndBest) {
   const std::vector<std::string> names = available_isas();
   ASSERT_FALSE(names.empty());
   EXPECT_EQ(names[0], "baseline");
-  EXPECT_EQ(&cpu_backend(), &cpu_backend(names.back() == "amx_bf16" ? "avx512_bf16" : names.back()));
+  EXPECT_EQ(&cpu_backend(), &cpu_backend(default_isa().isa));
   for (const std::string& name : names) EXPECT_EQ(cpu_backend(name).name(), "cpu " + name);
+}
+
+// What is known must be what is measured here: two and more of these rates differ by a factor of 2 at least.
+TEST(CpuIsa, TheDefaultIsTheFastest) {
+  std::vector<const cpu::Table*> tables;
+  std::vector<std::string> names;
+  for (const std::string& isa : available_isas())
+    if (isa.starts_with("avx512") || isa.starts_with("amx"))
+      names.push_back(isa), tables.push_back(&cpu_backend(isa).isa());
+  if (tables.size() < 2) {
+    EXPECT_EQ(default_isa().isa, available_isas().back());
+    return;
+  }
+  const std::vector<double> rates = cpu::bf16_rates(tables);
+  const size_t best = size_t(std::max_element(rates.begin(), rates.end()) - rates.begin());
+  EXPECT_EQ(default_isa().isa, names[best]) << fmt::format("{}", fmt::join(rates, " "));
+}
+
+TEST(CpuIsa, ProcessorHasAName) {
+#if defined(__x86_64__)
+  const Processor p = this_processor();
+  EXPECT_EQ(p.vendor.size(), 12u) << p.description();
+  EXPECT_GT(p.family, 0);
+  // The kernel reads the same CPUID.
+  std::ifstream lines("/proc/cpuinfo");
+  std::string line, vendor, family, model;
+  while (std::getline(lines, line) && (vendor.empty() || family.empty() || model.empty())) {
+    const std::string value = line.substr(std::min(line.size(), line.find(':') + 2));
+    if (line.starts_with("vendor_id")) vendor = value;
+    if (line.starts_with("cpu family")) family = value;
+    if (line.starts_with("model\t")) model = value;
+  }
+  EXPECT_EQ(p.description(), vendor + " family " + family + " model " + model);
+#endif
 }
 
 TEST(CpuIsa, UnknownNameIsAUserErrorThatListsWhatThereIs) {

@@ -108,13 +108,13 @@ MINKE_EMULATED __m256 add_products(__m256 sum, U8 a, U8 b) {
   const __m256 x = __m256(no_subnormals(a)), y = __m256(no_subnormals(b));
   return __m256(no_subnormals(U8(_mm256_fmadd_ps(x, y, __m256(no_subnormals(U8(sum)))))));
 }
-// Two additions in turn, of the even and the odd elements.
+// Two additions in turn, of the odd and then the even elements.
 MINKE_EMULATED_CALL __m512 dpbf16_ps(__m512 sum, __m512bh a, __m512bh b) {
   __m256 result[2];
   for (int i = 0; i < 2; ++i) {
     const U8 x = U8(half(__m512(a), i)), y = U8(half(__m512(b), i));
-    result[i] = add_products(half(sum, i), x << 16, y << 16);
-    result[i] = add_products(result[i], x & 0xffff0000u, y & 0xffff0000u);
+    result[i] = add_products(half(sum, i), x & 0xffff0000u, y & 0xffff0000u);
+    result[i] = add_products(result[i], x << 16, y << 16);
   }
   return join(result[0], result[1]);
 }

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "kernels/cpu/common.h"
+#include "kernels/cpu/processor.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -60,7 +61,9 @@ template <int isa> const cpu::Table& table_of() {
     if constexpr (isa == kAvx2) MINKE_FILL(avx2);
     if constexpr (isa == kAvx512) MINKE_FILL(avx512);
     if constexpr (isa == kAvx512Bf16 || isa == kAmxBf16) MINKE_FILL(avx512_bf16);
-    if constexpr (isa == kAmxBf16) cpu::amx_bf16::fill_gemm(t);
+    if constexpr (isa == kAmxBf16)
+      cpu::amx_bf16::fill_gemm(t), cpu::amx_bf16::fill_attention(t), cpu::amx_bf16::fill_attention_backward(t),
+          cpu::amx_bf16::fill_peak(t);
 #endif
 #undef MINKE_FILL
     return t;
@@ -104,10 +107,19 @@ std::vector<std::string> available_isas() {
   return names;
 }
 
+const PathChoice& default_isa() {
+  static const PathChoice choice = choose_bf16_path(this_processor(), available_isas(), [](const auto& paths) {
+    std::vector<const cpu::Table*> tables;
+    for (const std::string& path : paths)
+      tables.push_back(&table_at(int(std::find(kIsaNames, kIsaNames + kNumIsas, path) - kIsaNames)));
+    return cpu::bf16_rates(tables);
+  });
+  return choice;
+}
+
 CpuBackend& cpu_backend(std::string_view isa) {
   const int best = best_isa();
-  // Tiles have run nowhere but in the emulation of a test so far, so they are for who asks for them.
-  if (isa.empty()) return backend_at(std::min<int>(best, kAvx512Bf16));
+  if (isa.empty()) isa = default_isa().isa;
   for (int i = 0; i <= best; ++i)
     if (isa == kIsaNames[i]) return backend_at(i);
   std::string have;
@@ -137,8 +149,9 @@ size_t cpu::scratch_bytes(const Table& isa, const CpuScratchNeeds& needs) {
 }
 
 size_t cpu_scratch_bytes(const CpuScratchNeeds& needs) {
-  // The larger of what any table wants: baseline keeps bf16 operands in f32, AVX-512 has the widest panels.
-  return std::max(cpu::scratch_bytes(table_of<kBaseline>(), needs), cpu::scratch_bytes(table_at(best_isa()), needs));
+  size_t most = 0;
+  for (int isa = 0; isa <= best_isa(); ++isa) most = std::max(most, cpu::scratch_bytes(table_at(isa), needs));
+  return most;
 }
 
 }  // namespace minke

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/backend.h"
+#include "kernels/cpu/product_path.h"
 
 namespace minke {
 
@@ -28,11 +29,13 @@ class CpuBackend final : public HostBackend {
   const cpu::Table& isa_;
 };
 
-// The one for the best instruction set of this machine, or for the one named. UserError if the machine lacks it.
+// The one of default_isa(), or for the instruction set named. UserError if the machine lacks it.
 CpuBackend& cpu_backend(std::string_view isa = "");
-// Names that cpu_backend takes on this machine, the best last: "baseline", "avx2", "avx512", "avx512_bf16", "amx_bf16"
-// (the last only by name).
+// Names that cpu_backend takes on this machine, the newest last: "baseline", "avx2", "avx512", "avx512_bf16",
+// "amx_bf16".
 std::vector<std::string> available_isas();
+// The one that computes where none is named, and why: the fastest for products in BF16. Found at the first call.
+const PathChoice& default_isa();
 
 // The most that one op of the cpu backend takes from Context::scratch.
 struct CpuScratchNeeds {

@@ -17,6 +17,9 @@ namespace minke::cpu {
 MINKE_OPS(MINKE_DECLARE_CPU)
 #undef MINKE_DECLARE_CPU
 size_t packed_bytes(const Table& isa, int64_t k, int64_t n, DType compute);
+// Multiply-adds of bf16 on registers of this thread, operations per second, with each of these in turn: the best of several
+// tries, a few milliseconds in all. By the clock of this thread, which other programs do not slow.
+std::vector<double> bf16_rates(const std::vector<const Table*>& isas);
 size_t scratch_bytes(const Table& isa, const CpuScratchNeeds& needs);
 
 inline void expect_shape(const Operand& o, std::initializer_list<int64_t> shape, const char* what,

@@ -1,5 +1,6 @@
 // The loops of isa/peak.cpp on all threads.
 #include <atomic>
+#include <ctime>
 
 #include "kernels/cpu/backend.h"
 #include "kernels/cpu/common.h"
@@ -12,7 +13,25 @@ const cpu::Table* isa_of(const Context& ctx) {
   return backend ? &backend->isa() : nullptr;
 }
 
+double thread_seconds() {
+  timespec t{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
+}
+
 }  // namespace
+
+std::vector<double> cpu::bf16_rates(const std::vector<const Table*>& isas) {
+  constexpr int kTries = 6;                      // the first wakes the units up
+  constexpr int64_t kRounds = int64_t(1) << 16;  // 0.1 to 0.4 ms
+  std::vector<double> rates(isas.size(), 0);
+  for (int i = 0; i < kTries; ++i)
+    for (size_t j = 0; j < isas.size(); ++j) {
+      const double begin = thread_seconds(), operations = isas[j]->peak_bf16(kRounds);
+      rates[j] = std::max(rates[j], operations / std::max(thread_seconds() - begin, 1e-9));
+    }
+  return rates;
+}
 
 double cpu_peak_loop(const Context& ctx, DType dtype, int64_t rounds) {
   const cpu::Table* isa = isa_of(ctx);

@@ -23,9 +23,13 @@ constexpr Mode kBf16 = Mode::pairs;  // a product in bf16
 #else
 constexpr Mode kBf16 = Mode::rounded;
 #endif
-constexpr int kVectors = 2;                          // vectors per panel row: few, so that a panel is cached nearby
+// Vectors per panel row, and rows of the register tile: 24 accumulators in AVX-512, 12 in AVX2 and SSE.
+#if defined(MINKE_AMX)
+constexpr int kVectors = 2, kTileRows = 12;  // two tiles to a panel; products in f32 only
+#else
+constexpr int kVectors = kWidth == 16 ? 4 : 2, kTileRows = 6;
+#endif
 constexpr int kPanel = kVectors * kWidth;            // columns
-constexpr int kTileRows = kWidth == 16 ? 12 : 6;     // rows of the register tile: 24 accumulators (12 in AVX2 and SSE)
 constexpr int64_t kMaxTileM = 384, kMaxTileN = 256;  // a task's part of c
 
 constexpr int64_t kBlockSteps = 384;  // of k, at most: a panel is read from the first-level cache
@@ -118,9 +122,10 @@ void micro(const Left& left, int64_t first_block, const char* panel, int64_t ste
   vf acc[rows][vectors];
 #pragma GCC unroll 12
   for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) acc[r][v] = vf{};
-  // Three rows to a pointer (p, p + rb, p + 2·rb are addresses of one instruction each): twelve pointers would not fit.
+  // Three rows to a pointer: p, p + rb and p + 2·rb are addresses of one instruction each, and twelve
+  // pointers would not fit the registers.
   constexpr int kPointers = (rows + 2) / 3;
   const int64_t rb = left.row_bytes, sb = left.step_bytes;
   const char* a[kPointers];
@@ -132,24 +137,24 @@ void micro(const Left& left, int64_t first_block, const char* panel, int64_t ste
     if constexpr (mode == Mode::pairs) {
 #if defined(__AVX512BF16__)
       vu bv[vectors];
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int v = 0; v < vectors; ++v) bv[v] = load_as<vu>(b + v * kWidth * 4);
 #pragma GCC unroll 12
       for (int r = 0; r < rows; ++r) {
         const vu x = broadcast_pair(a[r / 3] + r % 3 * rb);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v)
           acc[r][v] = vf(_mm512_dpbf16_ps(__m512(acc[r][v]), (__m512bh)x, (__m512bh)bv[v]));
       }
 #endif
     } else {
       vf bv[vectors];
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int v = 0; v < vectors; ++v) bv[v] = load_as<vf>(b + v * kWidth * 4);
 #pragma GCC unroll 12
       for (int r = 0; r < rows; ++r) {
         const vf x = vf(broadcast_pair(a[r / 3] + r % 3 * rb));
-#pragma GCC unroll 2
+#pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) acc[r][v] = fma(x, bv[v], acc[r][v]);
       }
     }
@@ -160,19 +165,19 @@ void micro(const Left& left, int64_t first_block, const char* panel, int64_t ste
     if (out.add) {
 #pragma GCC unroll 12
       for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v)
           acc[r][v] = load_as<vf>(out.add + r * out.add_row_bytes + v * kWidth * 4) + acc[r][v];
     }
     if (out.half) {
 #pragma GCC unroll 12
       for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) store_as(out.data + r * out.row_bytes + v * kWidth * 2, narrow(acc[r][v]));
     } else {
 #pragma GCC unroll 12
       for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) store_as(out.data + r * out.row_bytes + v * kWidth * 4, acc[r][v]);
     }
     return;
@@ -180,7 +185,7 @@ void micro(const Left& left, int64_t first_block, const char* panel, int64_t ste
   alignas(64) float tile[kTileRows * kPanel];
 #pragma GCC unroll 12
   for (int r = 0; r < rows; ++r)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) store_as(tile + r * kPanel + v * kWidth, acc[r][v]);
   store_tile(tile, rows, n, out);
 }
@@ -192,9 +197,10 @@ template <Mode mode, int vectors, int rows = kTileRows> inline Micro micro_of_ro
     if (wanted < rows) return micro_of_rows<mode, vectors, rows - 1>(wanted);
   return micro<mode, rows, vectors>;
 }
-template <Mode mode> inline Micro micro_for(int64_t rows, int64_t n) {
-  static_assert(kVectors == 2);
-  return n <= kWidth ? micro_of_rows<mode, 1>(rows) : micro_of_rows<mode, 2>(rows);
+template <Mode mode, int vectors = kVectors> inline Micro micro_for(int64_t rows, int64_t n) {
+  if constexpr (vectors > 1)
+    if (n <= (vectors - 1) * kWidth) return micro_for<mode, vectors - 1>(rows, n);
+  return micro_of_rows<mode, vectors>(rows);
 }
 
 // out[m, n] = left · panel for one panel (n <= kPanel), and what `out` adds.

@@ -103,7 +103,7 @@ template <Mode mode> inline void pack_rows(const Source& b, int64_t k, int64_t n
     if (k0 + kAhead * kPerStep<mode> < k) prefetch_rows<mode>(address(b, k0 + kAhead * kPerStep<mode>, 0), b, n);
     int64_t j = 0;
     for (; j + kPanel <= n; j += kPanel, dst += panel_bytes)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v)
         store_as(dst + v * kWidth * 4, interleave<mode>(row0, row1, b.half, j + v * kWidth, kWidth, valid2));
     for (int v = 0; j < n && v < kVectors; ++v) {
@@ -151,7 +151,7 @@ template <Mode mode> inline void pack_panels(const Source& b, int64_t k, int64_t
 // k steps of a panel of pairs as f32, two rows from one.
 inline void widen_panel(const char* pairs, int64_t k, char* panel) {
   for (int64_t s = 0; s < k; s += 2, pairs += kPanel * 4, panel += 2 * kPanel * 4)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       const vu both = load_as<vu>(pairs + v * kWidth * 4);
       store_as(panel + v * kWidth * 4, both << 16);
@@ -204,13 +204,18 @@ inline Left pack_left(const Source& a, int64_t m, int64_t k, char* buffer, bool 
       const void* row1 = valid2 ? address(a, 0, k0 + 1) : row0;
       if (k0 + kAhead * kPerStep<mode> < k)
         prefetch_rows<mode>(address(a, 0, k0 + kAhead * kPerStep<mode>), swapped(a), m);
-      // Whole vectors: what they write past the rows is written again by the next step.
+      // Whole vectors, or halves: what they write past the rows is written again by the next step.
       char* dst = buffer + s * kTileRows * 4;
       for (int64_t i = 0; i < m; i += kTileRows, dst += block_bytes)
         for (int64_t v = 0; v < smaller<int64_t>(kTileRows, m - i); v += kWidth) {
           const int64_t count = smaller<int64_t>(kWidth, m - i - v);
           const vu x = interleave<mode>(row0, row1, a.half, i + v, count, valid2);
+#if defined(__AVX512F__)
+          if constexpr (kTileRows <= 8) store_as(dst, __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7));
+          else store_as(dst, x);
+#else
           store_as(dst + v * 4, x);
+#endif
         }
     }
     return left;
