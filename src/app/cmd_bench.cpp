@@ -217,7 +217,7 @@ void add_bench_command(CLI::App& program) {
   train->add_option("--set", o->set, "Override a key of the recipe: --set train.precision=f32 (may be repeated)")
       ->allow_extra_args(false);
   train->add_option("--steps", o->steps, "Timed steps")->check(CLI::Range(1, 1000000))->capture_default_str();
-  train->add_option("--warmup", o->warmup, "Steps before them that are not timed")
+  train->add_option("--warmup", o->warmup, "Steps before them that are not timed that are not timed")
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
 }

@@ -45,7 +45,7 @@ void run(const CorpusOptions& options) {
   const bool jsonl = options.out.ends_with(".jsonl");
   if (!options.out.empty() && !jsonl && !options.out.ends_with(".txt"))
     user_error(
-        "--out {}: the name must end with .jsonl (one {{\"text\": …}} a line) or .txt (documents with blank lines "
+        "--out {}: the name must end with .jsonl (one {{\"text\": …}} per line) or .txt (documents with blank lines "
         "between)",
         options.out);
   std::optional<AtomicFile> file;
@@ -80,15 +80,16 @@ void run(const CorpusOptions& options) {
 void add_corpus_command(CLI::App& program) {
   auto options = std::make_shared<CorpusOptions>();
   CLI::App* command =
-      program.add_subcommand("corpus", "print or write the built-in corpus (stories, dialogues, problems, code)");
+      program.add_subcommand("corpus", "Print or write the built-in text (stories, dialogues, problems, code)");
   set_example(*command, "minke corpus --bytes 1M --out corpus.jsonl");
-  command->add_option("--bytes", options->bytes, "bytes of text, such as 300k, 5M, 1G")->capture_default_str();
-  command->add_option("--seed", options->seed, "another seed, another corpus")
+  command->add_option("--bytes", options->bytes, "Bytes of text, such as 300k, 5M, 1G")->capture_default_str();
+  command->add_option("--seed", options->seed, "Seed: another seed gives other text")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command->add_option("--out", options->out, "FILE.jsonl or FILE.txt; without it the text is printed");
-  command->add_option("--kind", options->kinds, "only these: story,dialogue,math,word_problem,arithmetic,code,needle");
-  command->add_option("--language", options->languages, "only these: en,zh");
+  command->add_option("--out", options->out, "FILE.jsonl or FILE.txt; default: print the text");
+  command->add_option("--kind", options->kinds,
+                      "Only these kinds: story,dialogue,math,word_problem,arithmetic,code,needle");
+  command->add_option("--language", options->languages, "Only these languages: en,zh");
   command->callback([options] { run(*options); });
 }
 

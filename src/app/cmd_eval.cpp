@@ -49,7 +49,7 @@ struct Subject {
         length(model.max_positions()),
         likelihood((load_weights(runtime.ctx(), model, files.weights), runtime.ctx()), model, length, o.batch) {
     if (tokenizer.vocab_size() > model.config().vocab_size)
-      user_error("the tokenizer of {} has {} tokens but the model {}; they do not belong together", o.model,
+      user_error("the tokenizer of {} has {} tokens, the model only {}: they do not belong together", o.model,
                  tokenizer.vocab_size(), model.config().vocab_size);
     console.print(runtime.description());
     for (const std::string& note : {files.note, tokenizer.note()})
@@ -64,7 +64,7 @@ struct Subject {
 
 // Before the work, not after it.
 void check_result(const EvalOptions& o) {
-  if (fs::is_directory(o.out)) user_error("--out {}: it is a folder; name a file", o.out);
+  if (fs::is_directory(o.out)) user_error("--out {} is a folder; give a file", o.out);
   const fs::path folder = fs::path(o.out).parent_path();
   if (!folder.empty() && !fs::is_directory(folder))
     user_error("--out {}: there is no folder {}", o.out, folder.string());
@@ -87,7 +87,7 @@ void eval_choices(const EvalOptions& o) {
       });
   const double n = double(score.questions);
   std::fprintf(lines_of(o),
-               "%lld questions: %.1f %% right by likelihood, %.1f %% by likelihood per byte (guessing: %.1f %%)\n",
+               "%lld questions: %.1f %% correct by likelihood, %.1f %% by likelihood per byte (guessing: %.1f %%)\n",
                static_cast<long long>(score.questions), 100 * double(score.by_sum) / n, 100 * double(score.by_byte) / n,
                100 * score.chance);
   write_result(o, {{"questions", score.questions},
@@ -106,7 +106,7 @@ void eval_needle(EvalOptions& o) {
   o.needle.seed = o.runtime.seed + 1;
   Subject s(o, *std::max_element(o.needle.lengths.begin(), o.needle.lengths.end()));
   check_needles(s.tokenizer, o.needle);
-  std::fprintf(lines_of(o), "found, by how deep the needle stands (0 %% = at the beginning), %lld texts each\n%8s",
+  std::fprintf(lines_of(o), "needles found by depth in the text (0 %% = at the beginning), %lld texts each\n%8s",
                static_cast<long long>(o.needle.trials), "tokens");
   for (int64_t d = 0; d < o.needle.depths; ++d)
     std::fprintf(lines_of(o), "%5.0f%%", 100 * double(d) / double(o.needle.depths - 1));
@@ -127,7 +127,7 @@ void eval_needle(EvalOptions& o) {
 
 void eval_text(const EvalOptions& o) {
   check_result(o);
-  if (o.ctx_size == 1) user_error("--ctx-size 1: a token is foretold from the ones before it; use 2 at least, or 0");
+  if (o.ctx_size == 1) user_error("--ctx-size 1: a token is predicted from those before it; use at least 2, or 0");
   Subject s(o, 0);
   double nats = 0;
   int64_t tokens = 0, bytes = 0;
@@ -170,14 +170,16 @@ CLI::App* add_kind(CLI::App& parent, const std::shared_ptr<EvalOptions>& o, cons
   c->add_option("--dtype", o->dtype, "Number format of the computation")
       ->check(CLI::IsMember({"bf16", "f32"}))
       ->capture_default_str();
-  c->add_option("-b,--batch", o->batch, "Sequences at once")->check(CLI::Range(1, 4096))->capture_default_str();
+  c->add_option("-b,--batch", o->batch, "Sequences processed at once")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
   c->add_option("--out", o->out, "Also write the figures to this JSON file");
   add_runtime_flags(*c, o->runtime);
   return c;
 }
 
 void add_context(CLI::App& c, const std::shared_ptr<EvalOptions>& o) {
-  c.add_option("-c,--ctx-size", o->ctx_size, "Tokens of context; 0 = what the model was made for, at most 4096")
+  c.add_option("-c,--ctx-size", o->ctx_size, "Tokens of context; 0 = the model's longest context, at most 4096")
       ->check(CLI::Range(0, 1 << 24))
       ->capture_default_str();
 }
@@ -186,13 +188,13 @@ void add_context(CLI::App& c, const std::shared_ptr<EvalOptions>& o) {
 
 void add_eval_command(CLI::App& program) {
   const auto o = std::make_shared<EvalOptions>();
-  CLI::App* eval = program.add_subcommand("eval", "What a checkpoint can do: bits per byte, multiple-choice, needles");
+  CLI::App* eval = program.add_subcommand("eval", "Measure a checkpoint: bits per byte, multiple choice, needles");
   eval->require_subcommand(1);
   CLI::App* text = add_kind(*eval, o, "text", "Bits per byte of text");
   set_example(*text, "minke eval text -m runs/out/quickstart/latest notes.txt");
   text->add_option("files", o->text, "Files, folders or globs: text, JSON Lines, .gz and .zst of both")->required();
   text->add_option("--text-key", o->text_keys,
-                   "JSONL key whose value is the text (may be given again: the values are joined)")
+                   "JSONL key whose value is the text (may be repeated; the values are joined)")
       ->allow_extra_args(false)
       ->capture_default_str();
   add_context(*text, o);
@@ -203,16 +205,16 @@ void add_eval_command(CLI::App& program) {
       ->required();
   add_context(*choices, o);
   choices->callback([o] { eval_choices(*o); });
-  CLI::App* needle = add_kind(*eval, o, "needle", "Is a fact found wherever it stands in a long text?");
+  CLI::App* needle = add_kind(*eval, o, "needle", "Find a fact hidden at different places of a long text");
   set_example(*needle, "minke eval needle -m runs/out/quickstart/latest --lengths 128,256");
-  needle->add_option("--lengths", o->needle.lengths, "Tokens of the texts")
+  needle->add_option("--lengths", o->needle.lengths, "Lengths of the texts in tokens")
       ->delimiter(',')
       ->check(CLI::Range(1, 1 << 24))
-      ->default_str("128,256,… as far as the model goes");
-  needle->add_option("--depths", o->needle.depths, "Places of the needle")
+      ->default_str("128,256,… up to the model's longest context");
+  needle->add_option("--depths", o->needle.depths, "Number of places where the fact is hidden")
       ->check(CLI::Range(2, 1000))
       ->capture_default_str();
-  needle->add_option("--trials", o->needle.trials, "Texts per length and place")
+  needle->add_option("--trials", o->needle.trials, "Number of texts per length and place")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   needle->callback([o] { eval_needle(*o); });

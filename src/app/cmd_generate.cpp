@@ -65,14 +65,14 @@ void generate_one(const GenerateOptions& o, const Context& ctx, const Model& mod
                   uint64_t seed) {
   const std::vector<int32_t> prompt = tokenizer.encode(o.prompt, {.add_bos = true});
   if (prompt.empty())
-    user_error("-p: the prompt is empty and this tokenizer has no token to begin with; give some text");
+    user_error("-p: the prompt is empty and this tokenizer has no begin-of-text token; give some text");
   for (int32_t id : prompt)
     if (id >= model.config().vocab_size)
-      user_error("the tokenizer of {} gives token {} but the model has {}; they do not belong together", o.model, id,
-                 model.config().vocab_size);
+      user_error("the tokenizer of {} gives token {}, but the model has only {}: they do not belong together", o.model,
+                 id, model.config().vocab_size);
   const int64_t ctx_size = model.max_positions();
   if (int64_t(prompt.size()) >= ctx_size)
-    user_error("the prompt has {} tokens but the context holds {}: shorten it or raise --ctx-size", prompt.size(),
+    user_error("the prompt has {} tokens, but the context holds only {}: shorten it or raise --ctx-size", prompt.size(),
                ctx_size);
 
   Generator generator(ctx, model, ctx_size);
@@ -115,7 +115,7 @@ void generate(GenerateOptions& o) {
   if (!o.quiet && !files.note.empty()) std::fprintf(stderr, "%s\n", files.note.c_str());
   const Config& config = files.config;
   const int64_t limit = config.max_position_embeddings;
-  if (o.ctx_size > limit) user_error("--ctx-size {}: the model was made for {} positions at most", o.ctx_size, limit);
+  if (o.ctx_size > limit) user_error("--ctx-size {}: the model supports at most {} positions", o.ctx_size, limit);
   const Tokenizer tokenizer = Tokenizer::load(o.model);
   if (!o.quiet && !tokenizer.note().empty()) std::fprintf(stderr, "%s\n", tokenizer.note().c_str());
   Model model(runtime.ctx(), config, o.dtype == "bf16" ? Precision::bf16() : Precision::f32(),
@@ -132,27 +132,27 @@ void add_generate_command(CLI::App& program) {
   set_example(*c, R"(minke generate -m runs/out/quickstart/latest -p "The whale")");
   c->add_option("-m,--model", o->model, "Checkpoint folder")->required();
   c->add_option("-p,--prompt", o->prompt, "Text to continue");
-  c->add_option("-n,--n-predict", o->max_new, "New tokens at most")
+  c->add_option("-n,--n-predict", o->max_new, "Largest number of new tokens")
       ->check(CLI::Range(1, 1 << 30))
       ->capture_default_str();
-  c->add_option("-c,--ctx-size", o->ctx_size, "Tokens of context; 0 = what the model was made for, at most 4096")
+  c->add_option("-c,--ctx-size", o->ctx_size, "Tokens of context; 0 = the model's longest context, at most 4096")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  c->add_option("--count", o->count, "Answers, with seeds seed, seed+1, …")
+  c->add_option("--count", o->count, "Number of answers; they use the seeds seed, seed+1, …")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   c->add_option("--temp", o->sampling.temperature, "Temperature; 0 = always the most likely token")
       ->capture_default_str();
   c->add_option("--top-k", o->sampling.top_k, "Only the k most likely tokens; 0 = all")->capture_default_str();
-  c->add_option("--top-p", o->sampling.top_p, "Only the most likely tokens that together have this probability")
+  c->add_option("--top-p", o->sampling.top_p, "Only the most likely tokens that together reach this probability")
       ->capture_default_str();
-  c->add_option("--min-p", o->sampling.min_p, "Only tokens with this share of the largest probability")
+  c->add_option("--min-p", o->sampling.min_p, "Only tokens with at least this share of the largest probability")
       ->capture_default_str();
-  c->add_option("--stop", o->stop, "Stop before this text (may be given again)")->allow_extra_args(false);
+  c->add_option("--stop", o->stop, "Stop before this text (may be repeated)")->allow_extra_args(false);
   c->add_option("--dtype", o->dtype, "Number format of the computation")
       ->check(CLI::IsMember({"bf16", "f32"}))
       ->capture_default_str();
-  c->add_flag("-q,--quiet", o->quiet, "Only the new text");
+  c->add_flag("-q,--quiet", o->quiet, "Print only the new text");
   add_runtime_flags(*c, o->runtime);
   c->callback([o] { generate(*o); });
 }

@@ -58,7 +58,8 @@ void run(const Options& o) {
     return;
   }
   fmt::print("{}\n{}", source.string(), describe_text(config, context));
-  if (!dtypes.empty()) fmt::print("weights      all {} tensors are there with the shapes of config.json\n", all.size());
+  if (!dtypes.empty())
+    fmt::print("weights      all {} tensors are present with the shapes of config.json\n", all.size());
   if (o.tensors) {
     fmt::print("\n{:<64} {:<12} {:<16} {}\n", "tensor", "symbol", "shape", dtypes.empty() ? "part" : "in the file");
     for (size_t i = 0; i < all.size(); ++i)
@@ -70,16 +71,18 @@ void run(const Options& o) {
 }  // namespace
 
 void add_inspect_command(CLI::App& program) {
-  CLI::App* command = program.add_subcommand("inspect", "Say what a model is, how large, and what its cache costs");
+  CLI::App* command =
+      program.add_subcommand("inspect", "Show a model's architecture, its size and the size of its cache");
   set_example(*command, "minke inspect -m runs/out/quickstart/latest");
   const auto options = std::make_shared<Options>();
-  CLI::Option* model = command->add_option("-m,--model", options->model, "folder of a checkpoint");
-  command->add_option("--config", options->config, "config.json alone; no weights needed")->excludes(model);
-  command->add_option("-c,--ctx-size", options->context, "Tokens for the cache size; 0 = max_position_embeddings")
+  CLI::Option* model = command->add_option("-m,--model", options->model, "Checkpoint folder");
+  command->add_option("--config", options->config, "A config.json alone; no weights needed")->excludes(model);
+  command
+      ->add_option("-c,--ctx-size", options->context, "Context length for the cache size; 0 = max_position_embeddings")
       ->check(CLI::Range(int64_t(0), int64_t(1) << 40))
       ->capture_default_str();
-  command->add_flag("--tensors", options->tensors, "list every tensor: name, paper symbol, shape");
-  command->add_flag("--json", options->json, "print JSON");
+  command->add_flag("--tensors", options->tensors, "List every tensor: name, symbol in the papers, shape");
+  command->add_flag("--json", options->json, "Print JSON");
   command->callback([options] {
     if (options->model.empty() && options->config.empty()) throw CLI::RequiredError("-m FOLDER or --config FILE");
     run(*options);

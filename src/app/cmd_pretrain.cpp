@@ -29,13 +29,13 @@ void compare_with_stored(const Recipe& recipe, const fs::path& stored, const std
     if (recipe.train.steps == 0 && (d.key == "train.steps" || d.key == "train.minutes")) continue;  // since the start
     const auto in_set = [&](const std::string& s) { return s.substr(0, s.find_first_of(" =")) == d.key; };
     if (std::any_of(set.begin(), set.end(), in_set))
-      user_error("{} is {} in the run that goes on and {} here: edit {} to change it, or leave it out", d.key,
-                 d.a.empty() ? "another" : d.a, d.b.empty() ? "another" : d.b, stored.string());
+      user_error("{} is {} in the stored recipe of the run and {} here: edit {} to change it, or leave out --set",
+                 d.key, d.a.empty() ? "another" : d.a, d.b.empty() ? "another" : d.b, stored.string());
     mentioned += (mentioned.empty() ? "" : ", ") + d.key;
   }
   if (!mentioned.empty())
-    fmt::print("note        the run keeps its own recipe, {}; the one given here differs in {}\n", stored.string(),
-               mentioned);
+    fmt::print("note        the run keeps its stored recipe, {}; the recipe given here differs in {}\n",
+               stored.string(), mentioned);
 }
 
 void pretrain(PretrainOptions& o) {
@@ -46,7 +46,7 @@ void pretrain(PretrainOptions& o) {
   if (o.recipe.empty() && o.preset.empty())
     throw CLI::RequiredError("A recipe (--help-recipe lists its keys) or a --preset");
   if (!o.recipe.empty() && !o.recipe.ends_with(".toml")) {  // with a preset alone, all that is named is data
-    if (o.preset.empty()) user_error("pretrain: {} is no recipe (a file that ends in .toml)", o.recipe);
+    if (o.preset.empty()) user_error("pretrain: {} is not a recipe (a file whose name ends in .toml)", o.recipe);
     o.data.insert(o.data.begin(), o.recipe);
     o.recipe.clear();
   }
@@ -85,24 +85,24 @@ void pretrain(PretrainOptions& o) {
 
 void add_pretrain_command(CLI::App& program) {
   auto o = std::make_shared<PretrainOptions>();
-  CLI::App* c = program.add_subcommand("pretrain", "Train a model from nothing, as a recipe says");
+  CLI::App* c = program.add_subcommand("pretrain", "Train a new model as described by a recipe");
   set_example(*c, "minke pretrain runs/quickstart.toml");
-  c->add_option("recipe", o->recipe, "Recipe file (TOML); may be left out with --preset");
+  c->add_option("recipe", o->recipe, "Recipe file (TOML); not needed with --preset");
   c->add_option("data", o->data, "Files, folders or globs to train on instead of the recipe's data.train");
-  c->add_option("--text-key", o->text_keys, "JSONL key whose value is the text; several are joined: data.text_keys")
+  c->add_option("--text-key", o->text_keys, "JSONL key that holds the text; several are joined (data.text_keys)")
       ->allow_extra_args(false);
   c->add_option("--preset", o->preset,
-                "Model and settings that have a name, under the recipe or without one (--help-recipe lists them)");
+                "Built-in recipe to start from, with or without a recipe file (--help-recipe lists them)");
   c->add_option("--out", o->out, "Folder of the run; default: runs/out/<recipe>");
-  c->add_option("--set", o->set, "Override a key of the recipe: --set train.lr=3e-4 (may be given again)")
+  c->add_option("--set", o->set, "Override a key of the recipe: --set train.lr=3e-4 (may be repeated)")
       ->allow_extra_args(false);
   c->add_option("--minutes", o->minutes,
-                "Length of the run, all its phases, instead of the recipe's train.steps; 0 = as the recipe says")
+                "Length of the run with all its phases, instead of train.steps; 0 = as in the recipe")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
-  c->add_flag("--dense", o->dense, "Train the dense model with as many active parameters instead of the experts");
+  c->add_flag("--dense", o->dense, "Train a dense model with the same number of active parameters instead");
   c->add_flag("--resume", o->resume, "Continue the run in --out, if there is one");
-  c->add_flag("--help-recipe", o->help_recipe, "List every key of a recipe with default and meaning");
+  c->add_flag("--help-recipe", o->help_recipe, "List every key of a recipe with its default and meaning");
   c->add_option("-t,--threads", o->runtime.threads, "Threads; 0 = all cores this process may use")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();

@@ -41,16 +41,17 @@ void run(const Options& o) {
 }  // namespace
 
 void add_report_command(CLI::App& program) {
-  CLI::App* c = program.add_subcommand("report", "Make one HTML page of a run's curves, or compare several runs");
+  CLI::App* c =
+      program.add_subcommand("report", "Write an HTML page with the curves of a run, or compare several runs");
   set_example(*c, "minke report runs/out/quickstart");
   const auto o = std::make_shared<Options>();
   c->add_option("runs", o->runs, "Folders of runs; two or more are compared")->required();
   c->add_option("--out", o->out, "File to write; default: RUN/report.html, compare.html for several runs");
-  c->add_option("--svg", o->svg, "Write one curve as SVG instead: loss, bits_per_byte, grad_norm, max_vio, …");
-  c->add_option("--x", o->x, "What the curve of --svg stands over")
+  c->add_option("--svg", o->svg, "Write one figure as SVG instead: loss, bits_per_byte, grad_norm, max_vio, …");
+  c->add_option("--x", o->x, "Horizontal axis of the figure of --svg")
       ->check(CLI::IsMember({"step", "logstep", "token", "minute"}))
       ->capture_default_str();
-  c->add_option("--title", o->title, "Title of the curve of --svg; default: the names of the runs");
+  c->add_option("--title", o->title, "Title of the figure of --svg; default: the names of the runs");
   c->callback([o] { run(*o); });
 }
 

@@ -152,7 +152,7 @@ void decode(const Flags& f) {
       const size_t end = std::min(text.find_first_of(" \t\r\n,[]", at), text.size());
       const std::string word = text.substr(at, end - at);
       if (word.size() > 9 || !std::all_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; }))
-        user_error("\"{}\" at byte {} of the input is no token id. Give ids between 0 and {}, separated by blanks.",
+        user_error("\"{}\" at byte {} of the input is not a token id. Give ids between 0 and {}, separated by spaces.",
                    word.substr(0, 40), at, tokenizer.vocab_size() - 1);
       ids.push_back(std::stoi(word));
       at = end;
@@ -160,8 +160,8 @@ void decode(const Flags& f) {
   }
   for (size_t i = 0; i < ids.size(); ++i)
     if (!tokenizer.has_token(ids[i]))
-      user_error("Id {} (number {} in the list) is no token: the ids of this tokenizer lie between 0 and {}.", ids[i],
-                 i, tokenizer.vocab_size() - 1);
+      user_error("Id {} (number {} in the list) does not exist: the ids of this tokenizer are 0 to {}.", ids[i], i,
+                 tokenizer.vocab_size() - 1);
   print_out(tokenizer.decode(ids, f.skip_special));
 }
 
@@ -213,16 +213,17 @@ void inspect(const Flags& f) {
 }  // namespace
 
 void add_tokenizer_command(CLI::App& program) {
-  CLI::App* command = program.add_subcommand("tokenizer", "Train a tokenizer, encode and decode text, look into one");
+  CLI::App* command =
+      program.add_subcommand("tokenizer", "Train a tokenizer, encode and decode text, show a tokenizer");
   command->require_subcommand(1);
   auto flags = std::make_shared<Flags>();
   Flags& f = *flags;
   const auto tokenizer_flag = [&](CLI::App* verb) {
-    verb->add_option("-t,--tokenizer", f.tokenizer, "tokenizer.json, or the folder it lies in")->required();
+    verb->add_option("-t,--tokenizer", f.tokenizer, "tokenizer.json, or the folder that contains it")->required();
   };
   const auto key_flag = [&](CLI::App* verb) {
     verb->add_option("--text-key", f.text_keys,
-                     "JSONL key whose value is the text (may be given again: the values are joined)")
+                     "JSONL key whose value is the text (may be repeated; the values are joined)")
         ->allow_extra_args(false)
         ->capture_default_str();
   };
@@ -230,9 +231,10 @@ void add_tokenizer_command(CLI::App& program) {
     verb->add_option("--threads", f.threads, "Threads")->capture_default_str()->check(CLI::Range(1, 1024));
   };
 
-  CLI::App* verb = command->add_subcommand("train", "Train a vocabulary on text or .jsonl files");
+  CLI::App* verb = command->add_subcommand("train", "Train a tokenizer on text or .jsonl files");
   set_example(*verb, "minke tokenizer train notes.txt --vocab-size 1000 --out my-tokenizer");
-  CLI::Option* size = verb->add_option("--vocab-size", f.vocab_size, "Ids in all: special tokens, bytes, merges")
+  CLI::Option* size = verb->add_option("--vocab-size", f.vocab_size,
+                                       "Size of the vocabulary: special tokens, bytes and merges together")
                           ->capture_default_str()
                           ->check(CLI::Range(1, 1 << 24));
   verb->add_option("--out", f.out, "Folder for tokenizer.json and tokenizer_config.json")->required();
@@ -249,7 +251,7 @@ void add_tokenizer_command(CLI::App& program) {
           "characters)")
       ->allow_extra_args(false);
   verb->add_flag("--no-special", f.no_special, "No special tokens");
-  verb->add_option("--min-frequency", f.min_frequency, "Pairs that occur less often are not merged")
+  verb->add_option("--min-frequency", f.min_frequency, "Pairs that occur less often than this are not merged")
       ->capture_default_str();
   key_flag(verb);
   threads_flag(verb);
@@ -257,28 +259,28 @@ void add_tokenizer_command(CLI::App& program) {
   verb->callback([flags, size] { train(*flags, size->count() > 0); });
 
   verb = command->add_subcommand("encode",
-                                 "Text to ids: of the argument, of standard input, or of each line of a .jsonl file");
+                                 "Turn text into ids: an argument, standard input, or each line of a .jsonl file");
   set_example(*verb, R"(minke tokenizer encode -t runs/out/quickstart/latest "The whale sings.")");
   tokenizer_flag(verb);
   CLI::Option* text = verb->add_option("text", f.text, "The text (default: standard input)");
   verb->add_option("--jsonl", f.jsonl,
                    "JSON Lines (.gz and .zst too) with the text of each; writes {\"ids\": […]} lines to --out");
   verb->add_option("--out", f.out, "File for the ids (default: standard output)");
-  verb->add_flag("--plain", f.plain, "Special tokens in the text are text (for text from strangers)");
-  verb->add_flag("--bos", f.bos, "Put the beginning-of-sentence token in front");
-  verb->add_flag("--eos", f.eos, "Put the end-of-sentence token behind");
+  verb->add_flag("--plain", f.plain, "Treat special tokens in the text as plain text (for untrusted text)");
+  verb->add_flag("--bos", f.bos, "Add the begin-of-text token at the front");
+  verb->add_flag("--eos", f.eos, "Add the end-of-text token at the end");
   key_flag(verb);
   threads_flag(verb);
   verb->callback([flags, text] { encode(*flags, text->count() > 0); });
 
-  verb = command->add_subcommand("decode", "Ids to text: of the arguments or of standard input");
+  verb = command->add_subcommand("decode", "Turn ids into text: arguments or standard input");
   set_example(*verb, "minke tokenizer decode -t runs/out/quickstart/latest 10 11 12");
   tokenizer_flag(verb);
   verb->add_option("ids", f.ids, "Token ids (default: from standard input)");
   verb->add_flag("--skip-special", f.skip_special, "Leave special tokens out");
   verb->callback([flags] { decode(*flags); });
 
-  verb = command->add_subcommand("inspect", "Sizes, special tokens, longest tokens, bytes per token of files");
+  verb = command->add_subcommand("inspect", "Show sizes, special tokens, longest tokens, and bytes per token of files");
   set_example(*verb, "minke tokenizer inspect -t runs/out/quickstart/latest notes.txt");
   tokenizer_flag(verb);
   verb->add_option("files", f.files, "Files, folders or globs to measure");

@@ -24,7 +24,7 @@ std::string example_of(const CLI::App& verb) {
 
 std::string for_example(const CLI::App& verb) {
   const std::string line = example_of(verb);
-  return line.empty() ? fmt::format(" ({} --help says more)", verb.get_name()) : ". For example: " + line;
+  return line.empty() ? fmt::format(" (see {} --help)", verb.get_name()) : ". For example: " + line;
 }
 
 // "machine, kernels or train"
@@ -51,7 +51,7 @@ std::string full_name(const CLI::App& verb) {
   if (!near.empty())
     user_error("there is no verb \"{}{}\"; did you mean minke {}{}?", parent, printable(name), parent, near);
   user_error("there is no verb \"{}{}\"; {} {}", parent, printable(name),
-             parent.empty() ? "the verbs are" : "after " + parent + "stands", listed(names));
+             parent.empty() ? "the verbs are" : "the verbs of " + parent + "are", listed(names));
 }
 
 // The verb whose arguments are being read.
@@ -64,12 +64,12 @@ const CLI::App& verb_in_use(const CLI::App& program) {
 std::string explain_extra(const CLI::App& program, const CLI::App& verb) {
   const std::vector<std::string> before = program.remaining(), extra = verb.remaining();
   if (&verb != &program && !before.empty())
-    return fmt::format("{} stands before the verb; flags come after it: minke {} {}", printable(before[0]),
+    return fmt::format("{} comes before the verb, but flags come after it: minke {} {}", printable(before[0]),
                        full_name(verb), printable(before[0]));
   const std::string argument = extra.empty() ? "" : extra[0];
   const std::string name = argument.substr(0, argument.find('='));
   if (!name.starts_with('-'))
-    return fmt::format("{}: \"{}\" is one argument too many (minke {} --help shows what it takes)", full_name(verb),
+    return fmt::format("{}: \"{}\" is one argument too many (see minke {} --help)", full_name(verb),
                        printable(argument), full_name(verb));
   std::vector<std::string> names;
   for (const CLI::Option* option : verb.get_options()) {
@@ -107,10 +107,10 @@ std::string explain_value(const CLI::Option& option, const std::string& message)
   const std::string value = option.count() > 0 ? printable(option.results().back()) : "";
   const size_t most = size_t(option.get_items_expected_max());
   if (most > 0 && option.count() > most)
-    return option.get_positional() ? fmt::format("{} takes one value, {} are given", name, option.count())
-                                   : fmt::format("{} is given {} times; give it once", name, option.count());
+    return option.get_positional() ? fmt::format("{} takes one value, but {} were given", name, option.count())
+                                   : fmt::format("{} was given {} times; give it once", name, option.count());
   if (message.find("missing") != message.npos || option.count() == 0)
-    return fmt::format("{} needs a value behind it ({})", name, option.get_description());
+    return fmt::format("{} needs a value ({})", name, option.get_description());
   const std::string wanted = type.starts_with("INT")                                   ? "a whole number"
                              : type.starts_with("UINT")                                ? "a whole number of at least 0"
                              : type.starts_with("FLOAT") || type.starts_with("NUMBER") ? "a number"
@@ -134,7 +134,7 @@ std::string overview(const CLI::App& program) {
   }
   std::string out = program.get_description() + "\n";
   for (const std::string& group : groups) out += fmt::format("\n{}:\n{}", group, lines[group]);
-  return out + fmt::format("\nminke VERB --help shows what a verb takes. To begin: {}\n", example_of(program));
+  return out + fmt::format("\nminke VERB --help shows the flags of a verb. To start: {}\n", example_of(program));
 }
 
 void check_verbs(const CLI::App& program, std::vector<std::string>& arguments) {
@@ -153,7 +153,7 @@ void check_verbs(const CLI::App& program, std::vector<std::string>& arguments) {
     at = *found;
   }
   if (const auto verbs = verbs_of(*at); at != &program && !verbs.empty())
-    user_error("{}: what? After it stands {}{}", at->get_name(), listed(names_of(verbs)), for_example(*verbs[0]));
+    user_error("{} needs a verb after it: {}{}", at->get_name(), listed(names_of(verbs)), for_example(*verbs[0]));
 }
 
 std::string explain(const CLI::App& program, const CLI::ParseError& error) {

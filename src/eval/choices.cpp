@@ -20,13 +20,13 @@ Continuation continuation(const Tokenizer& tokenizer, const ChoiceQuestion& q, c
 ChoiceQuestion parse_question(const Json& j, const std::string& where) {
   const auto text = [&](const Json& v, const char* what) {
     if (!v.is_string() || v.get_ref<const std::string&>().empty())
-      user_error("{}: {} must be a text that is not empty", where, what);
+      user_error("{}: {} must be a text and not empty", where, what);
     return v.get<std::string>();
   };
   for (const char* key : {"question", "choices", "answer"})
     if (!j.contains(key))
-      user_error("{}: a line is {{\"question\": \"…\", \"choices\": [\"…\", …], \"answer\": 0}}; {} is missing", where,
-                 key);
+      user_error("{}: {} is missing; a line must be {{\"question\": \"…\", \"choices\": [\"…\", …], \"answer\": 0}}",
+                 where, key);
   ChoiceQuestion q{text(j["question"], "question"), {}, 0, where};
   const Json& choices = j["choices"];
   if (!choices.is_array() || choices.size() < 2 || choices.size() > kMaxChoices)
@@ -34,7 +34,7 @@ ChoiceQuestion parse_question(const Json& j, const std::string& where) {
   for (const Json& c : choices) q.choices.push_back(text(c, "every choice"));
   const Json& answer = j["answer"];
   if (!answer.is_number_integer() || answer.get<int64_t>() < 0 || answer.get<int64_t>() >= int64_t(choices.size()))
-    user_error("{}: answer must be the number of the right choice, 0 to {}", where, choices.size() - 1);
+    user_error("{}: answer must be the number of the correct choice, 0 to {}", where, choices.size() - 1);
   q.answer = answer.get<size_t>();
   return q;
 }
@@ -45,7 +45,7 @@ std::vector<ChoiceQuestion> load_choices(const std::string& file) {
   std::vector<ChoiceQuestion> all;
   read_json_lines(file, {},
                   [&](const Json& line, const std::string& where) { all.push_back(parse_question(line, where)); });
-  if (all.empty()) user_error("{}: there is no question in it", file);
+  if (all.empty()) user_error("{}: the file has no questions", file);
   return all;
 }
 
@@ -59,8 +59,8 @@ void check_choices(const std::vector<ChoiceQuestion>& questions, const Tokenizer
         user_error("{}: {}", q.where, e.what());
       }
       if (const size_t tokens = c.prompt.size() + c.text.size(); tokens > size_t(max_tokens))
-        user_error("{}: the question with the choice \"{}\" has {} tokens; the model takes {}: shorten it", q.where,
-                   printable(choice), tokens, max_tokens);
+        user_error("{}: the question with the choice \"{}\" has {} tokens, but the model takes at most {}: shorten it",
+                   q.where, printable(choice), tokens, max_tokens);
     }
 }
 

@@ -54,7 +54,7 @@ class Reader final : public nlohmann::json_sax<json> {
   }
   bool start_object(size_t) override {
     if (at_model("vocab")) {
-      if (!file_.vocabulary.empty()) user_error("{}: model.vocab: stands there twice", where_);
+      if (!file_.vocabulary.empty()) user_error("{}: model.vocab: appears twice", where_);
       in_vocab_ = true;
       return true;
     }
@@ -72,7 +72,7 @@ class Reader final : public nlohmann::json_sax<json> {
       return true;
     }
     if (at_model("merges")) {
-      if (!file_.merges.empty()) user_error("{}: model.merges: stands there twice", where_);
+      if (!file_.merges.empty()) user_error("{}: model.merges: appears twice", where_);
       in_merges_ = true;
       return true;
     }

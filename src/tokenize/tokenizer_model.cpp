@@ -60,7 +60,7 @@ void Tokenizer::Model::read_model(const json& model, TokenizerFile& file, std::s
     const auto& [text, id] = file.vocabulary[i];
     if (i > 0 && file.vocabulary[i - 1].id == id)
       user_error("{}: model.vocab: \"{}\" and \"{}\" both have id {}", where, file.vocabulary[i - 1].text, text, id);
-    if (!ids.emplace(text, id).second) user_error("{}: model.vocab: \"{}\" stands there twice", where, text);
+    if (!ids.emplace(text, id).second) user_error("{}: model.vocab: \"{}\" appears twice", where, text);
   }
   bpe.merges.reserve(file.merges.size());
   std::string joined;
@@ -139,7 +139,7 @@ void Tokenizer::Model::read_added(const TokenizerFile& file, std::unordered_map<
                  other->second);
     taken.emplace(token.id, token.content);
     if (!added_by_content.emplace(token.content, &token).second)
-      user_error("{}: added_tokens[{}]: \"{}\" stands there twice", where, i, token.content);
+      user_error("{}: added_tokens[{}]: \"{}\" appears twice", where, i, token.content);
     total += token.content.size();
     if (total > (16u << 20)) user_error("{}: added_tokens: more than 16 MB of text", where);
     std::string storage;

@@ -21,17 +21,17 @@ one_line() {
 one_line 'there is no verb "pretrian"; did you mean minke pretrain?' $minke pretrian runs/quickstart.toml
 one_line 'did you mean minke tokenizer?' $minke tokeniser
 one_line 'there is no verb "zzzzzzzz"; the verbs are pretrain, report' $minke zzzzzzzz
-one_line 'there is no verb "bench nothing"; after bench stands machine, gemm, attention' $minke bench nothing
+one_line 'there is no verb "bench nothing"; the verbs of bench are machine, gemm, attention' $minke bench nothing
 one_line 'did you mean minke tokenizer train?' $minke tokenizer tarin
 one_line 'did you mean minke eval text?' $minke eval txet -m x
-one_line 'tokenizer: what? After it stands train, encode, decode or inspect. For example: minke tokenizer train' $minke tokenizer
-one_line 'eval: what? After it stands text, choices or needle. For example: minke eval text -m' $minke eval
+one_line 'tokenizer needs a verb after it: train, encode, decode or inspect. For example: minke tokenizer train' $minke tokenizer
+one_line 'eval needs a verb after it: text, choices or needle. For example: minke eval text -m' $minke eval
 one_line 'bench: what?' $minke bench
-one_line 'eval: what? After it stands text, choices or needle' $minke eval -m x
+one_line 'eval needs a verb after it: text, choices or needle' $minke eval -m x
 one_line 'pretrain: there is no flag --stpes; did you mean --set?' $minke pretrain --stpes 3
 one_line 'generate: there is no flag --promt; did you mean --prompt?' $minke generate -m x --promt=hi
 one_line 'there is no flag --verison; did you mean --version?' $minke --verison
-one_line 'stands before the verb; flags come after it: minke corpus --seed' $minke --seed 3 corpus
+one_line 'comes before the verb, but flags come after it: minke corpus --seed' $minke --seed 3 corpus
 one_line '"more" is one argument too many' $minke generate -m x more
 one_line 'generate: -m,--model is missing (Checkpoint folder). For example: minke generate -m' $minke generate
 one_line 'tokenizer train: --out is missing' $minke tokenizer train x.txt
@@ -40,7 +40,7 @@ one_line 'For example: minke pretrain runs/quickstart.toml' $minke pretrain
 one_line 'For example: minke inspect -m' $minke inspect
 one_line 'For example: minke report' $minke report
 one_line 'For example: minke score' $minke score
-one_line '--out needs a value behind it' $minke corpus --out
+one_line '--out needs a value (' $minke corpus --out
 one_line '--seed is given 2 times; give it once' $minke corpus --seed 1 --seed 2
 one_line '--seed x: a whole number of at least 0 is needed' $minke corpus --seed x
 one_line '--seed' $minke corpus --seed -1

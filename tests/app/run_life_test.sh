@@ -74,11 +74,11 @@ grep -q '^stopped     at step .*continue with --resume' stopped.txt || fail "the
 $minke pretrain tiny.toml --out stopped --resume >stopped.txt
 same one stopped
 # What is asked for beside the recipe of a run that goes on: refused if it was said here, mentioned if it is in the file.
-mistake "train.lr is 0.001 in the run that goes on and 0.5 here: edit stopped/recipe.toml" \
+mistake "train.lr is 0.001 in the stored recipe of the run and 0.5 here: edit stopped/recipe.toml" \
   $minke pretrain tiny.toml --out stopped --resume --set train.lr=0.5
-mistake 'data.train is ["text.txt"] in the run' $minke pretrain tiny.toml other.txt --out stopped --resume
+mistake 'data.train is ["text.txt"] in the stored recipe of the run' $minke pretrain tiny.toml other.txt --out stopped --resume
 $minke pretrain tiny.toml --out stopped --resume >stopped.txt
-grep -q '^note .*stopped/recipe.toml; the one given here differs in log.save_every$' stopped.txt || fail "$(head -n 3 stopped.txt)"
+grep -q '^note .*stopped/recipe.toml; the recipe given here differs in log.save_every$' stopped.txt || fail "$(head -n 3 stopped.txt)"
 $minke pretrain tiny.toml --out stopped --resume --minutes 3 --set log.save_every=1 >stopped.txt
 ! grep -q '^note' stopped.txt || fail "the minutes were steps at once: $(grep ^note stopped.txt)"
 # A run keeps the instruction set it began with, for its bits; another one is named, and the one that is asked for is taken.

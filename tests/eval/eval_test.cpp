@@ -109,14 +109,16 @@ TEST(Choices, ReadsLinesAndNamesWhatIsWrong) {
   ASSERT_EQ(load_choices(good.file.string()).size(), 1u);
   EXPECT_EQ(load_choices(good.file.string())[0].answer, 1u);
   for (const auto& [text, part] :
-       {std::pair{"{\"question\": \"a\", \"choices\": [\"b\", \"c\"]}\n", "choices.jsonl, line 1: a line is"},
+       {std::pair{"{\"question\": \"a\", \"choices\": [\"b\", \"c\"]}\n",
+                  "choices.jsonl, line 1: answer is missing; a line must be"},
         {"\n{\"question\": \"a\", \"choices\": [\"b\"], \"answer\": 0}",
          "choices.jsonl, line 2: choices must be a list of 2"},
-        {"{\"question\": \"a\", \"choices\": [\"b\", \"c\"], \"answer\": 2}", "the number of the right choice, 0 to 1"},
-        {"{\"question\": \"a\", \"choices\": [\"b\", \"c\"], \"answer\": -1}", "the number of the right choice"},
+        {"{\"question\": \"a\", \"choices\": [\"b\", \"c\"], \"answer\": 2}",
+         "the number of the correct choice, 0 to 1"},
+        {"{\"question\": \"a\", \"choices\": [\"b\", \"c\"], \"answer\": -1}", "the number of the correct choice"},
         {"{\"question\": 1, \"choices\": [\"b\", \"c\"], \"answer\": 0}", "question must be a text"},
-        {"[1]", "a line is"},
-        {"", "there is no question in it"}})
+        {"[1]", "a line must be"},
+        {"", "the file has no questions"}})
     EXPECT_NE(Questions(text).complaint().find(part), std::string::npos) << text << Questions(text).complaint();
 }
 
