@@ -1,5 +1,5 @@
 // JSON Lines: a JSON object on each line; blank lines count for nothing, whatever ends them. Recognised by name or by what
-// is inside. Tested in tests/data/json_lines_test.cpp.
+// is inside. Tested in tests/data/documents_test.cpp.
 #pragma once
 #include <functional>
 #include <memory>

@@ -26,7 +26,7 @@ one_line 'did you mean minke tokenizer train?' $minke tokenizer tarin
 one_line 'did you mean minke eval text?' $minke eval txet -m x
 one_line 'tokenizer needs a verb after it: train, encode, decode or inspect. For example: minke tokenizer train' $minke tokenizer
 one_line 'eval needs a verb after it: text, choices or needle. For example: minke eval text -m' $minke eval
-one_line 'bench: what?' $minke bench
+one_line 'bench needs a verb after it: ' $minke bench
 one_line 'eval needs a verb after it: text, choices or needle' $minke eval -m x
 one_line 'pretrain: there is no flag --stpes; did you mean --set?' $minke pretrain --stpes 3
 one_line 'generate: there is no flag --promt; did you mean --prompt?' $minke generate -m x --promt=hi
@@ -41,7 +41,7 @@ one_line 'For example: minke inspect -m' $minke inspect
 one_line 'For example: minke report' $minke report
 one_line 'For example: minke score' $minke score
 one_line '--out needs a value (' $minke corpus --out
-one_line '--seed is given 2 times; give it once' $minke corpus --seed 1 --seed 2
+one_line '--seed was given 2 times; give it once' $minke corpus --seed 1 --seed 2
 one_line '--seed x: a whole number of at least 0 is needed' $minke corpus --seed x
 one_line '--seed' $minke corpus --seed -1
 one_line '--seed' $minke generate -m x --seed=-1

@@ -84,7 +84,7 @@ nothing_left .
 ln -s loop loop
 mistake 'loop' $minke report run --out loop
 mistake 'far: it is a folder' $minke report run --out far
-mistake 'it is a folder' evaluate far
+mistake 'far is a folder' evaluate far
 
 # Standard output as a file: at its place, and nothing else there.
 $minke report run >/dev/null

@@ -117,7 +117,7 @@ TEST(Choices, ReadsLinesAndNamesWhatIsWrong) {
          "the number of the correct choice, 0 to 1"},
         {"{\"question\": \"a\", \"choices\": [\"b\", \"c\"], \"answer\": -1}", "the number of the correct choice"},
         {"{\"question\": 1, \"choices\": [\"b\", \"c\"], \"answer\": 0}", "question must be a text"},
-        {"[1]", "a line must be"},
+        {"[1]", "a JSON object is needed"},
         {"", "the file has no questions"}})
     EXPECT_NE(Questions(text).complaint().find(part), std::string::npos) << text << Questions(text).complaint();
 }
