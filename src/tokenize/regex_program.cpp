@@ -17,7 +17,7 @@ constexpr int kMaxLookBehind = 255;
 struct Lengths {
   int64_t min = 0, max = 0;  // in characters; max beyond every limit: none
 };
-constexpr int64_t kEndless = int64_t(1) << 40;
+constexpr int64_t kEndless = int64_t(1) << 30;  // the product of two fits
 
 Lengths lengths_of(const RegexNode& node) {
   Lengths all;
