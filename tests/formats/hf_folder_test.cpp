@@ -69,7 +69,7 @@ TEST_F(HfFolderTest, NamesWhatIsMissing) {
   EXPECT_NE(message().find("pytorch_model.bin"), std::string::npos);
   write_index(R"({"weight_map": {"a": "model-1.safetensors"}})");
   EXPECT_NE(message().find("model-1.safetensors is missing"), std::string::npos);
-  write_index(std::string("{\"weight_map\": {\"a\": \"model-1.safetensors\"}}\0x", 48));
+  write_index(std::string(R"({"weight_map": {"a": "model-1.safetensors"}})") + '\0' + "x");
   EXPECT_NE(message().find("is a NUL"), std::string::npos) << message();
   fs::remove_all(path_);
   EXPECT_NE(message().find("not a folder"), std::string::npos);
