@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -156,7 +155,6 @@ TEST(Regex, TimeGrowsWithTheLengthOfTheText) {
     while (text.size() < kLong) text += unit;
     return text;
   };
-  const auto start = std::chrono::steady_clock::now();
   const Regex gpt4o(kGpt4o, "test");
   for (const char* unit : {"A", "a", " ", "\n", "!", "\u0301", "中", "😀", "\xFF"}) {
     const std::string text = repeated(unit);
@@ -172,8 +170,7 @@ TEST(Regex, TimeGrowsWithTheLengthOfTheText) {
   EXPECT_TRUE(matches("(a+)+$", std::string(kLong, 'a') + "b").empty());
   EXPECT_EQ(matches("(?:a|a)+", std::string(kLong, 'a')).size(), 1u);
   EXPECT_EQ(matches("(?:x|y){2,5}?z", std::string(kLong, 'x') + "z"), (Strings{"xxxxxz"}));
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  EXPECT_LT(seconds, 100);  // some 1 s on a free core, 30 s under sanitizers on a busy one; a square is 9e10 steps
+  // Some 1 s. With steps that grow as the square, 9e10, it would not be done before the time limit of any test.
 }
 
 // A look-around cannot be remembered, so what repeats its work without end is given up.
