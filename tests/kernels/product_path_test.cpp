@@ -48,6 +48,20 @@ TEST(ProductPath, KnownProcessorsAreNotMeasured) {
     EXPECT_EQ(chosen(processor, isas).reason, PathChoice::Reason::known);
 }
 
+// A neighbour of a known processor in vendor, family or model is not known.
+TEST(ProductPath, NeighboursAreMeasured) {
+  for (const Processor& p :
+       {Processor{"AuthenticAMD", 6, 207}, Processor{"GenuineIntel", 25, 17}, Processor{"GenuineIntel", 15, 207},
+        Processor{"GenuineIntel", 6, 208}, Processor{"GenuineIntel", 6, 142}, Processor{"AuthenticAMD", 26, 17},
+        Processor{"AuthenticAMD", 25, 15}, Processor{"AuthenticAMD", 25, 32}, Processor{"AuthenticAMD", 25, 95},
+        Processor{"AuthenticAMD", 25, 176}}) {
+    const auto alike = [](const Isas& paths) { return std::vector<double>(paths.size(), 1e9); };
+    const PathChoice choice = choose_bf16_path(p, kTiles, alike);
+    EXPECT_EQ(choice.reason, PathChoice::Reason::measured) << p.description();
+    EXPECT_EQ(choice.isa, "avx512") << p.description();
+  }
+}
+
 TEST(ProductPath, OneWayIsNoChoice) {
   EXPECT_EQ(chosen(kZen3, kAvx2).isa, "avx2");
   EXPECT_EQ(chosen(kUnknown, kAvx2).isa, "avx2");
