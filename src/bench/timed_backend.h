@@ -43,36 +43,26 @@ struct Booking {
 };
 using Bookings = std::array<Booking, kNumWorks>;
 
-class TimedBackend final : public Backend {
+class TimedBackend final : public WrappingBackend {
  public:
   // Products are recognised by their sizes: one side equal to the vocabulary is the head, one equal to the number of experts
   // the router; 0 = there is none.
   struct Sizes {
     int64_t vocabulary = 0, experts = 0;
   };
-  TimedBackend(Backend& inner, Sizes sizes) : Backend(inner.name()), inner_(inner), sizes_(sizes) {}
+  TimedBackend(Backend& inner, Sizes sizes) : WrappingBackend(inner.name(), inner), sizes_(sizes) {}
 
   const Bookings& bookings() const { return bookings_; }
   void clear() { bookings_ = {}; }
 
-  Memory& memory() override { return inner_.memory(); }
 #define MINKE_DECLARE_OP(op, Args) void op(const Context& ctx, const Args& args) override;
   MINKE_OPS(MINKE_DECLARE_OP)
 #undef MINKE_DECLARE_OP
-  size_t packed_bytes(int64_t k, int64_t n, DType compute) const override { return inner_.packed_bytes(k, n, compute); }
-  void record(const Context& ctx, Event& event) override { inner_.record(inner_context(ctx), event); }
-  void wait(const Context& ctx, const Event& event) override { inner_.wait(inner_context(ctx), event); }
-  void synchronize(const Context& ctx) override { inner_.synchronize(inner_context(ctx)); }
 
  private:
-  Context inner_context(Context ctx) const {
-    ctx.backend = &inner_;
-    return ctx;
-  }
   template <class Args, class Op> void timed(const Context& ctx, const Args& args, Op op);
   Work work_of_product(const GemmArgs& args) const;
 
-  Backend& inner_;
   Sizes sizes_;
   Bookings bookings_{};
   std::unordered_map<const void*, bool> form_is_forward_;  // by its address: of Wᵀ, or of W

@@ -33,6 +33,9 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+// Gives back the memory of whole pages of a map that have been read; read again, they come from the file again.
+void forget_pages(std::span<const std::byte> mapped);
+
 // From now on a mapped file that can no longer be read (somebody has cut it short, its disk is gone) ends the program with
 // a message that names it and exit code 2, not with SIGBUS.
 void end_on_vanished_files();

@@ -1,9 +1,11 @@
 #include "core/machine_memory.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <sstream>
 #include <string>
 
@@ -56,6 +58,21 @@ size_t machine_memory(const fs::path& root) {
       bytes = std::min(bytes, limit_along(groups / "memory", path, "memory.limit_in_bytes"));
   }
   return bytes;
+}
+
+ProcessMemory process_memory() {
+  ::malloc_trim(0);
+  ProcessMemory memory;
+  std::istringstream lines(text_of("/proc/self/status"));
+  for (std::string line; std::getline(lines, line);) {
+    const auto kib = [&](const char* name, size_t& bytes) {
+      if (line.starts_with(name))
+        bytes = std::strtoull(line.c_str() + std::string_view(name).size(), nullptr, 10) << 10;
+    };
+    kib("VmRSS:", memory.now);
+    kib("VmHWM:", memory.most);
+  }
+  return memory;
 }
 
 }  // namespace minke

@@ -9,4 +9,11 @@ namespace minke {
 // In bytes. root: the folder that contains proc/ and sys/.
 size_t machine_memory(const std::filesystem::path& root = "/");
 
+// Memory that this process holds now, and the most it has ever held: VmRSS and VmHWM of /proc/self/status. What was freed
+// is given back to the system first, so that it is not counted as held.
+struct ProcessMemory {
+  size_t now = 0, most = 0;
+};
+ProcessMemory process_memory();
+
 }  // namespace minke

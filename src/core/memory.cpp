@@ -36,6 +36,8 @@ class HostMemory final : public Memory {
 
 }  // namespace
 
+size_t host_footprint(size_t bytes) { return rounded_up(bytes, bytes < kHugePage ? kAlignment : kHugePage); }
+
 Memory& host_memory() {
   static HostMemory memory;  // stateless
   return memory;

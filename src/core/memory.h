@@ -24,6 +24,8 @@ class Memory {
 
 // The host's memory: anonymous maps, with huge pages requested for large ones.
 Memory& host_memory();
+// What an allocation of so many bytes takes of it, once all is written to.
+size_t host_footprint(size_t bytes);
 
 class Tensor {
  public:

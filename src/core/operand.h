@@ -100,6 +100,12 @@ struct Operand {
     return o;
   }
 
+  // All elements of a contiguous operand in one axis.
+  Operand flat() const {
+    check(is_contiguous() && packing == Packing::none, "Operand::flat");
+    return of(data, dtype, {size()});
+  }
+
   static Operand of(void* data, DType dtype, std::initializer_list<int64_t> shape) {
     check(shape.size() <= size_t(kMaxRank), "Operand::of: rank");
     Operand o;

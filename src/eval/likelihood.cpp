@@ -4,16 +4,12 @@
 #include <cmath>
 #include <span>
 
+#include "kernels/dry_run.h"
+
 namespace minke {
 namespace {
 
 constexpr int64_t kLogitRows = 64;
-
-size_t saved_bytes(const Model& model, int64_t tokens) {
-  Arena measure;
-  model.lay_out_saved(measure, Model::tokens_per_batch(model.config(), tokens, 1, false), false);
-  return measure.high_water();
-}
 
 }  // namespace
 
@@ -21,9 +17,28 @@ Likelihood::Likelihood(const Context& ctx, Model& model, int64_t max_length, int
     : model_(&model),
       max_length_(max_length),
       batch_(batch),
-      arena_(ctx.backend->memory(), saved_bytes(model, max_length * batch)),
+      arena_(ctx.backend->memory(),
+             model.saved_bytes(Model::tokens_per_batch(model.config(), max_length * batch, 1, false), false)),
       buffers_(ctx, max_length * batch, 0) {
   check(max_length <= model.max_positions(), "Likelihood: the model has rotary positions for max_length");
+}
+
+size_t Likelihood::scratch_bytes(const Context& ctx, const Config& config, const Precision& precision,
+                                 int64_t max_length, int64_t batch) {
+  DryRun dry(ctx);
+  Model model(dry.ctx(), config, precision, max_length);
+  Likelihood likelihood(dry.ctx(), model, max_length, batch);
+  likelihood.run_longest(dry.ctx());
+  return dry.scratch_bytes();
+}
+
+void Likelihood::run_longest(const Context& ctx) {
+  Continuation longest;
+  longest.prompt.assign(1, 0);
+  longest.text.assign(size_t(std::max<int64_t>(max_length_ - 1, 1)), 0);
+  const std::vector<Continuation> all(size_t(batch_), longest);
+  std::vector<LogLikelihood> out;
+  run(ctx, all.data(), batch_, out);
 }
 
 std::vector<LogLikelihood> Likelihood::operator()(const Context& ctx, const std::vector<Continuation>& all) {
@@ -58,16 +73,13 @@ void Likelihood::run(const Context& ctx, const Continuation* first, int64_t coun
   model_->forward(ctx, batches, saved);
   // Logits of a few rows at a time, and only where something is asked for.
   const int64_t vocab = model_->config().vocab_size;
-  const Tensor logits(ctx.backend->memory(), DType::f32, {kLogitRows, vocab});
   std::vector<float> host(static_cast<size_t>(kLogitRows * vocab));
   const size_t begin_out = out.size();
   out.resize(begin_out + size_t(count), {0, true});
   for (int64_t begin = 0; begin < count * length; begin += kLogitRows) {
     const int64_t end = std::min(begin + kLogitRows, count * length);
     if (std::all_of(targets.begin() + begin, targets.begin() + end, [](int32_t t) { return t < 0; })) continue;
-    const Operand rows = logits.operand().slice(0, 0, end - begin);
-    model_->head().logits(ctx, saved.h.slice(0, begin, end), rows);
-    ctx.backend->download(ctx, {.device = rows, .host = host.data()});
+    model_->head().logits_to_host(ctx, saved.h.slice(0, begin, end), host.data());
     for (int64_t n = begin; n < end; ++n) {
       const int32_t target = targets[size_t(n)];
       if (target < 0) continue;

@@ -21,6 +21,12 @@ class Likelihood {
   // Sequences of up to max_length tokens, prompt and text together; `batch` at once.
   Likelihood(const Context& ctx, Model& model, int64_t max_length, int64_t batch = 8);
 
+  // A batch of the longest sequences: on a dry run, what all others need at most.
+  void run_longest(const Context& ctx);
+  // What it takes of the scratch arena at most: a dry run.
+  static size_t scratch_bytes(const Context& ctx, const Config& config, const Precision& precision, int64_t max_length,
+                              int64_t batch = 8);
+
   // One result for each, in the same order. UserError if one is longer than max_length.
   std::vector<LogLikelihood> operator()(const Context& ctx, const std::vector<Continuation>& all);
 

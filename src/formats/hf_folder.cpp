@@ -191,6 +191,7 @@ const TensorInfo& HfFolder::at(std::string_view name) const {
 void HfFolder::read_as_f32(std::string_view name, float* out, int64_t block) const {
   const TensorInfo& t = at(name);
   minke::read_as_f32(t, out, t.dtype == DType::f8_e4m3 ? find(std::string(name) + "_scale_inv") : nullptr, block);
+  forget_pages(t.bytes);
 }
 
 void read_as_f32(const TensorInfo& t, float* out, const TensorInfo* weight_scale_inv, int64_t block) {

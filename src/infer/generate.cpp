@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/dry_run.h"
+
 namespace minke {
 
 Generator::Generator(const Context& ctx, const Model& model, int64_t max_tokens, int64_t prefill_chunk)
@@ -13,6 +15,16 @@ Generator::Generator(const Context& ctx, const Model& model, int64_t max_tokens,
       logits_(ctx.backend->memory(), DType::f32, {1, model.config().vocab_size}),
       host_logits_(size_t(model.config().vocab_size)) {
   check(max_tokens >= 1 && max_tokens <= model.max_positions(), "Generator: max_tokens");
+}
+
+size_t Generator::scratch_bytes(const Context& ctx, const Config& config, const Precision& precision,
+                                int64_t max_tokens) {
+  DryRun dry(ctx);
+  const Model model(dry.ctx(), config, precision, max_tokens);
+  Generator generator(dry.ctx(), model, max_tokens);
+  if (max_tokens > 1) generator.feed(dry.ctx(), std::vector<int32_t>(size_t(max_tokens - 1)));
+  generator.feed(dry.ctx(), std::vector<int32_t>(1));
+  return dry.scratch_bytes();
 }
 
 std::span<const float> Generator::feed(const Context& ctx, std::span<const int32_t> tokens) {
@@ -35,6 +47,7 @@ std::span<const float> Generator::feed(const Context& ctx, std::span<const int32
     const Operand h = h_.operand().slice(0, 0, n);
     model_->forward_cached(ctx, batch, cache_.layers(), h);
     if (begin + size_t(n) == tokens.size()) model_->head().logits(ctx, h.slice(0, n - 1, n), logits_);
+    ctx.backend->synchronize(ctx);  // positions go
   }
   ctx.backend->download(ctx, {.device = logits_, .host = host_logits_.data()});
   return host_logits_;

@@ -22,6 +22,9 @@ class Generator {
 
   LatentCache& cache() { return cache_; }
 
+  // What a generator of so many tokens takes of the scratch arena at most: a dry run that fills the context.
+  static size_t scratch_bytes(const Context& ctx, const Config& config, const Precision& precision, int64_t max_tokens);
+
  private:
   const Model* model_;
   LatentCache cache_;

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "kernels/ops.h"
+#include "kernels/operands.h"
 
 namespace minke {
 
@@ -22,6 +22,16 @@ class Backend {
 #define MINKE_DECLARE_OP(op, Args) virtual void op(const Context&, const Args&) = 0;
   MINKE_OPS(MINKE_DECLARE_OP)
 #undef MINKE_DECLARE_OP
+
+  // Whether it computes the op on such an operand and in such a format: what dtype and layout say, never the address. A
+  // model asks for all that it will need when it is built (dry_run.h), so that no step fails in its middle.
+  virtual bool supports(Op op, const OperandRule& rule, const Operand& operand) const = 0;
+  virtual bool computes_in(Op op, DType compute) const = 0;
+  // Bytes that the op takes from Context::scratch, by the code that takes them.
+#define MINKE_DECLARE_SCRATCH(op, Args) \
+  virtual size_t scratch_of(const Args&, int /*threads*/) const { return 0; }
+  MINKE_OPS(MINKE_DECLARE_SCRATCH)
+#undef MINKE_DECLARE_SCRATCH
 
   // Bytes of the packed form of a [K,N] right-hand side (per group). Pure.
   virtual size_t packed_bytes(int64_t k, int64_t n, DType compute) const = 0;
@@ -48,6 +58,32 @@ class HostBackend : public Backend {
 
  private:
   Memory& memory_;
+};
+
+// A backend around another one, which computes.
+class WrappingBackend : public Backend {
+ public:
+  WrappingBackend(std::string name, Backend& inner) : Backend(std::move(name)), inner_(inner) {}
+  Memory& memory() override { return inner_.memory(); }
+  bool supports(Op op, const OperandRule& rule, const Operand& operand) const override {
+    return inner_.supports(op, rule, operand);
+  }
+  bool computes_in(Op op, DType compute) const override { return inner_.computes_in(op, compute); }
+#define MINKE_FORWARD_SCRATCH(op, Args) \
+  size_t scratch_of(const Args& args, int threads) const override { return inner_.scratch_of(args, threads); }
+  MINKE_OPS(MINKE_FORWARD_SCRATCH)
+#undef MINKE_FORWARD_SCRATCH
+  size_t packed_bytes(int64_t k, int64_t n, DType compute) const override { return inner_.packed_bytes(k, n, compute); }
+  void record(const Context& ctx, Event& event) override { inner_.record(inner_context(ctx), event); }
+  void wait(const Context& ctx, const Event& event) override { inner_.wait(inner_context(ctx), event); }
+  void synchronize(const Context& ctx) override { inner_.synchronize(inner_context(ctx)); }
+
+ protected:
+  Context inner_context(Context ctx) const {
+    ctx.backend = &inner_;
+    return ctx;
+  }
+  Backend& inner_;
 };
 
 // Plain loops, the meaning of ops.h.

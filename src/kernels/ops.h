@@ -11,6 +11,10 @@
 //  * Outputs are overwritten unless a flag says accumulate. Inputs and outputs may not overlap unless said.
 //  * An Operand that is "optional" may be null (operator bool).
 //  * Padding is no token: `valid`, i32 [N], is 0 there and 1 elsewhere; null = all are tokens. Experts see none of it.
+//  * An op may return before it has run. Operands stay until somebody has waited for it (Backend::synchronize, download);
+//    what one stream is given runs in order, so that later ops on the stream may write to them.
+//  * Host arguments: arrays (sequence_offsets, is_protected, tensors) are copied at the call. UploadArgs::host is read when
+//    the op runs: it stays, unchanged, until somebody has waited. Download waits: DownloadArgs::host is filled on return.
 // Tests: tests/kernels/ (each op against `reference` over a grid; `reference` by finite differences in f64).
 #pragma once
 #include <cstdint>

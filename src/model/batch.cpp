@@ -13,6 +13,7 @@ BatchBuffers::BatchBuffers(const Context& ctx, int64_t max_tokens, int64_t depth
   for (int64_t k = 0; k <= depths; ++k)
     memory_.emplace_back(ctx.backend->memory(), DType::i32, std::initializer_list<int64_t>{kRows, max_tokens});
   batches_.resize(size_t(depths) + 1);
+  rows_.resize(size_t(depths) + 1);
 }
 
 const std::vector<Batch>& BatchBuffers::fill(const Context& ctx, std::span<const int32_t> tokens,
@@ -24,21 +25,23 @@ const std::vector<Batch>& BatchBuffers::fill(const Context& ctx, std::span<const
         "BatchBuffers::fill");
   check(document_start.empty() || document_start.size() == tokens.size(), "BatchBuffers::fill: document_start");
   check(num_valid.empty() || int64_t(num_valid.size()) == num_sequences, "BatchBuffers::fill: num_valid");
+  ctx.backend->synchronize(ctx);  // the last batch has been uploaded: its rows may go
   for (int64_t depth = 0; depth < int64_t(batches_.size()); ++depth) {
     const int64_t length = sequence_length - depth;
     check(length > 0, "BatchBuffers::fill: sequences shorter than the number of MTP modules");
     const int64_t n = num_sequences * length;
-    for (auto& r : rows_) r.resize(size_t(n));
+    auto& rows = rows_[size_t(depth)];
+    for (auto& r : rows) r.resize(size_t(n));
     for (int64_t s = 0; s < num_sequences; ++s) {
       for (int64_t i = 0; i < length; ++i) {
         const int64_t to = s * length + i, from = s * sequence_length + i;
         // Depth k reads at position i the embedding of token i+k and predicts the target of position i+k (V3 eq. 21–24).
-        rows_[kTokens][to] = tokens[from + depth];
-        rows_[kTargets][to] = targets[from + depth];
-        rows_[kPositions][to] = int32_t(i);
-        rows_[kVisible][to] = int32_t(s * length + (document_start.empty() ? 0 : document_start[from]));
-        rows_[kValid][to] = num_valid.empty() || i + depth < num_valid[s];
-        rows_[kPrevious][to] = int32_t(s * (length + 1) + i);
+        rows[kTokens][to] = tokens[from + depth];
+        rows[kTargets][to] = targets[from + depth];
+        rows[kPositions][to] = int32_t(i);
+        rows[kVisible][to] = int32_t(s * length + (document_start.empty() ? 0 : document_start[from]));
+        rows[kValid][to] = num_valid.empty() || i + depth < num_valid[s];
+        rows[kPrevious][to] = int32_t(s * (length + 1) + i);
       }
     }
     Batch& b = batches_[depth];
@@ -47,7 +50,7 @@ const std::vector<Batch>& BatchBuffers::fill(const Context& ctx, std::span<const
     for (int64_t s = 0; s <= num_sequences; ++s) b.sequence_offsets[s] = s * length;
     const auto upload = [&](Row row) {
       const Operand o = memory_[depth].operand().at(0, row).slice(0, 0, n);
-      ctx.backend->upload(ctx, {.host = rows_[row].data(), .device = o});
+      ctx.backend->upload(ctx, {.host = rows[row].data(), .device = o});
       return o;
     };
     b.tokens = upload(kTokens);

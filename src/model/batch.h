@@ -2,6 +2,7 @@
 // and, for each MTP depth k, the same shortened by k tokens a sequence. BatchBuffers owns the memory and is filled again
 // for every micro-batch. TokenBatch is what it is filled from, on the host. Test: tests/model/model_test.cpp.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -83,7 +84,7 @@ class BatchBuffers {
   enum Row { kTokens, kTargets, kPositions, kVisible, kValid, kPrevious, kRows };
   std::vector<Tensor> memory_;  // one [kRows, max_tokens] i32 per depth
   std::vector<Batch> batches_;
-  std::vector<int32_t> rows_[kRows];  // what is uploaded
+  std::vector<std::array<std::vector<int32_t>, kRows>> rows_;  // what is uploaded, per depth; stays until the next fill
   int64_t max_tokens_;
 };
 

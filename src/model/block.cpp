@@ -5,11 +5,11 @@
 namespace minke {
 namespace {
 
-std::variant<Mla, Gqa> make_attention(const Context& ctx, const Config& c, WeightStore& weights,
-                                      const std::string& prefix, const Rope* rope) {
+std::variant<Mla, Gqa> make_attention(const Config& c, WeightStore& weights, const std::string& prefix,
+                                      const Rope* rope) {
   const double scale = softmax_scale(c);
-  if (c.attention == AttentionKind::mla) return Mla(ctx, c, weights, prefix, rope, scale);
-  return Gqa(ctx, c, weights, prefix, rope, scale);
+  if (c.attention == AttentionKind::mla) return Mla(c, weights, prefix, rope, scale);
+  return Gqa(c, weights, prefix, rope, scale);
 }
 
 }  // namespace
@@ -20,7 +20,7 @@ Block::Block(const Context& ctx, const Config& c, WeightStore& weights, int64_t 
       layer_(layer),
       attention_norm_{weights.get(prefix + "input_layernorm"), c.rms_norm_eps},
       ffn_norm_{weights.get(prefix + "post_attention_layernorm"), c.rms_norm_eps},
-      attention_(make_attention(ctx, c, weights, prefix, rope)),
+      attention_(make_attention(c, weights, prefix, rope)),
       exchange_(exchange) {
   if (c.is_moe_layer(layer)) moe_.emplace(ctx, c, weights, prefix, exchange);
   else ffn_.emplace(weights, prefix);

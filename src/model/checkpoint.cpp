@@ -8,20 +8,16 @@
 namespace minke {
 namespace {
 
-// The contiguous run of elements that a published tensor is inside its storage.
-Operand part_of(const Operand& storage, int64_t begin, int64_t size) {
-  Operand o = Operand::of(static_cast<std::byte*>(storage.data) + begin * int64_t(size_of(storage.dtype)),
-                          storage.dtype, {size});
-  return o;
-}
-
+// Returns when they have arrived.
 void upload_f32(const Context& ctx, const std::vector<float>& host, const Operand& to) {
   if (to.dtype == DType::f32) {
     ctx.backend->upload(ctx, {.host = host.data(), .device = to});
+    ctx.backend->synchronize(ctx);
   } else {
     check(to.dtype == DType::f64, "upload_f32: masters are f32 or f64");
     const std::vector<double> wide(host.begin(), host.end());
     ctx.backend->upload(ctx, {.host = wide.data(), .device = to});
+    ctx.backend->synchronize(ctx);
   }
 }
 
@@ -33,12 +29,11 @@ bool may_be_left_out(const std::string& name) {
 
 std::vector<PublishedTensor> published_tensors(const Model& model) {
   std::vector<PublishedTensor> all;
-  WeightStore& weights = const_cast<Model&>(model).weights();
   for (const Parameter& p : parameters(model.config())) {
-    const Weight* w = weights.get(p.storage);
+    const Weight* w = model.weights().get(p.storage);
     const int64_t begin = element_offset(p, w->storage());
-    PublishedTensor t{p.name, p.shape, part_of(w->master(), begin, p.size()), {}, p.optional_duplicate};
-    if (w->grad() && !p.optional_duplicate) t.grad = part_of(w->grad(), begin, p.size());
+    PublishedTensor t{p.name, p.shape, w->master().flat().slice(0, begin, begin + p.size()), {}, p.optional_duplicate};
+    if (w->grad() && !p.optional_duplicate) t.grad = w->grad().flat().slice(0, begin, begin + p.size());
     all.push_back(std::move(t));
   }
   return all;
@@ -174,6 +169,8 @@ void load_tensors(const Context& ctx, const NamedOperands& tensors, const std::f
   for (const auto& [name, operand] : tensors) {
     const TensorInfo& t = saved.at(name);
     ctx.backend->upload(ctx, {.host = t.bytes.data(), .device = operand});
+    ctx.backend->synchronize(ctx);
+    forget_pages(t.bytes);
   }
 }
 

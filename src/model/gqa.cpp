@@ -2,8 +2,7 @@
 
 namespace minke {
 
-Gqa::Gqa(const Context&, const Config& c, WeightStore& weights, const std::string& prefix, const Rope* rope,
-         double softmax_scale)
+Gqa::Gqa(const Config& c, WeightStore& weights, const std::string& prefix, const Rope* rope, double softmax_scale)
     : scale_(softmax_scale), rope_(rope) {
   const auto linear = [&](const char* name) {
     return Linear{weights.get(prefix + name), weights.find(prefix + name + ".bias")};

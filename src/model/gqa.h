@@ -27,8 +27,7 @@ struct GqaWork {
 
 class Gqa {
  public:
-  Gqa(const Context& ctx, const Config& config, WeightStore& weights, const std::string& prefix, const Rope* rope,
-      double softmax_scale);
+  Gqa(const Config& config, WeightStore& weights, const std::string& prefix, const Rope* rope, double softmax_scale);
 
   static GqaSaved lay_out_saved(Arena& arena, const Config& config, const Precision& precision, int64_t num_tokens);
   static GqaWork lay_out_work(Arena& arena, const Config& config, const Precision& precision, int64_t num_tokens);

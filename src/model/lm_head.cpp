@@ -10,6 +10,18 @@ int64_t LmHead::chunk_rows() const {
   return std::clamp<int64_t>(kChunkElements / vocab / 64 * 64, 64, 4096);
 }
 
+void LmHead::logits_to_host(const Context& ctx, const Operand& h, float* out) const {
+  constexpr int64_t kRows = 64;
+  const int64_t n = h.shape[0], vocab = head_.weight->master().shape[0];
+  for (int64_t begin = 0; begin < n; begin += kRows) {
+    const int64_t end = std::min(n, begin + kRows);
+    const ArenaScope scope(*ctx.scratch);
+    const Operand rows = ctx.scratch->take(DType::f32, {end - begin, vocab});
+    logits(ctx, h.slice(0, begin, end), rows);
+    ctx.backend->download(ctx, {.device = rows, .host = out + begin * vocab});
+  }
+}
+
 void LmHead::loss(const Context& ctx, const Operand& h, const Operand& target, const Operand& loss, double grad_scale,
                   const Operand& dh) const {
   const int64_t n = h.shape[0], vocab = head_.weight->master().shape[0], chunk = chunk_rows();

@@ -15,6 +15,9 @@ class LmHead {
   // h [n,d] → out [n,V] (high or f32).
   void logits(const Context& ctx, const Operand& h, const Operand& out) const { head_.forward(ctx, h, out); }
 
+  // Logits of all rows of h on the host: f32 [n,V]; on the device a few rows at a time, in scratch.
+  void logits_to_host(const Context& ctx, const Operand& h, float* out) const;
+
   // loss high [N]: per token, 0 where target (i32 [N]) is −1. With dh [N,d]: dh = grad_scale · ∂Σloss/∂h, and the head's
   // gradient gets its share.
   void loss(const Context& ctx, const Operand& h, const Operand& target, const Operand& loss, double grad_scale = 0,

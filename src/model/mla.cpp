@@ -2,8 +2,7 @@
 
 namespace minke {
 
-Mla::Mla(const Context&, const Config& c, WeightStore& weights, const std::string& prefix, const Rope* rope,
-         double softmax_scale)
+Mla::Mla(const Config& c, WeightStore& weights, const std::string& prefix, const Rope* rope, double softmax_scale)
     : heads_(c.num_attention_heads),
       dn_(c.qk_nope_head_dim),
       dr_(c.qk_rope_head_dim),

@@ -40,8 +40,7 @@ struct MlaWork {
 
 class Mla {
  public:
-  Mla(const Context& ctx, const Config& config, WeightStore& weights, const std::string& prefix, const Rope* rope,
-      double softmax_scale);
+  Mla(const Config& config, WeightStore& weights, const std::string& prefix, const Rope* rope, double softmax_scale);
 
   static MlaSaved lay_out_saved(Arena& arena, const Config& config, const Precision& precision, int64_t num_tokens);
   static MlaWork lay_out_work(Arena& arena, const Config& config, const Precision& precision, int64_t num_tokens);

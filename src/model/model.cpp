@@ -1,18 +1,16 @@
 #include "model/model.h"
 
+#include "kernels/dry_run.h"
+
 namespace minke {
-namespace {
-
-Config checked(Config config) {
-  validate(config, "model");
-  return config;
-}
-
-}  // namespace
-
 Model::Model(const Context& ctx, Config config, const Precision& precision, int64_t max_positions,
              std::unique_ptr<ExpertExchange> exchange)
-    : config_(checked(std::move(config))),
+    : Model{
+          ask_backend(ctx, config, precision), ctx, std::move(config), precision, max_positions, std::move(exchange)} {}
+
+Model::Model(Unasked, const Context& ctx, Config config, const Precision& precision, int64_t max_positions,
+             std::unique_ptr<ExpertExchange> exchange)
+    : config_(std::move(config)),
       precision_(precision),
       weights_(ctx, config_, precision),
       rope_(ctx, config_, max_positions, precision.high),
@@ -29,6 +27,33 @@ Model::Model(const Context& ctx, Config config, const Precision& precision, int6
   };
   for (const Block& b : blocks_) add(b);
   for (const Mtp& m : mtp_) add(m.block());
+}
+
+// A forward and a backward of the smallest batch that has every part, dry: what the backend does not support is said now.
+Model::Unasked Model::ask_backend(const Context& ctx, const Config& config, const Precision& precision) {
+  validate(config, "model");
+  DryRun dry(ctx);
+  const Context& d = dry.ctx();
+  const int64_t depths = config.num_nextn_predict_layers, sequences = 2, length = depths + 2;
+  Model model(Unasked{}, d, config, precision, length, nullptr);
+  model.weights().with_gradients(d);
+  const auto num_tokens = tokens_per_batch(config, sequences, length, true);
+  Arena arena(dry.memory(), model.saved_bytes(num_tokens, true));
+  const ModelSaved saved = model.lay_out_saved(arena, num_tokens, true);
+  const Tensor balance_loss(dry.memory(), precision.high, {1});
+  BatchBuffers buffers(d, sequences * length, depths);
+  const std::vector<int32_t> zeros(size_t(sequences * length));
+  buffers.fill(d, zeros, zeros, sequences, length, zeros, std::vector<int32_t>(size_t(sequences), int32_t(length)));
+  for (Batch& batch : buffers.batches()) {
+    batch.count_load = true;
+    batch.balance_loss = balance_loss;
+    batch.drop.capacity = 1;
+    batch.dropout.rate = 0.5;
+    batch.is_protected.assign(size_t(sequences), 0);
+  }
+  model.forward(d, buffers.batches(), saved);
+  model.loss_and_backward(d, buffers.batches(), saved, {.main = 1, .mtp = std::vector<double>(size_t(depths), 1)});
+  return {};
 }
 
 std::vector<int64_t> Model::tokens_per_batch(const Config& config, int64_t num_sequences, int64_t sequence_length,

@@ -32,7 +32,8 @@ struct LossScales {
 
 class Model {
  public:
-  // Weights are zero: initialise() or a checkpoint fills them. exchange null = all experts are here.
+  // Weights are zero: initialise() or a checkpoint fills them. exchange null = all experts are here. UserError
+  // if the backend does not support what this model will give it, with op, dtype and shape.
   Model(const Context& ctx, Config config, const Precision& precision, int64_t max_positions,
         std::unique_ptr<ExpertExchange> exchange = nullptr);
   Model(const Model&) = delete;
@@ -51,9 +52,14 @@ class Model {
   // Every MoE layer, MTP's included, with its layer index.
   const std::vector<std::pair<int64_t, const Moe*>>& moe_layers() const { return moe_layers_; }
 
-  // Takes the state for the given batches (batch[0] main, [k] MTP depth k) from the arena; with a measuring arena this
-  // declares its bytes. num_tokens[k]: tokens of batch k.
+  // Takes the state for the given batches (batch[0] main, [k] MTP depth k) from the arena; saved_bytes says how much that
+  // is. num_tokens[k]: tokens of batch k.
   ModelSaved lay_out_saved(Arena& arena, std::span<const int64_t> num_tokens, bool gradient) const;
+  size_t saved_bytes(std::span<const int64_t> num_tokens, bool gradient) const {
+    Arena measure;
+    lay_out_saved(measure, num_tokens, gradient);
+    return measure.high_water();
+  }
   static std::vector<int64_t> tokens_per_batch(const Config& config, int64_t num_sequences, int64_t sequence_length,
                                                bool with_mtp);
 
@@ -69,6 +75,11 @@ class Model {
   void forward_cached(const Context& ctx, const Batch& batch, std::span<LayerCache> caches, const Operand& h) const;
 
  private:
+  struct Unasked {};
+  Model(Unasked, const Context& ctx, Config config, const Precision& precision, int64_t max_positions,
+        std::unique_ptr<ExpertExchange> exchange);
+  static Unasked ask_backend(const Context& ctx, const Config& config, const Precision& precision);
+
   Config config_;
   Precision precision_;
   WeightStore weights_;

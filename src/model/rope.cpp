@@ -21,6 +21,7 @@ Rope::Rope(const Context& ctx, const Config& config, int64_t max_positions, DTyp
       }
     }
     ctx.backend->upload(ctx, {.host = host.data(), .device = table_});
+    ctx.backend->synchronize(ctx);  // host goes
   };
   if (dtype == DType::f64) fill(std::vector<double>());
   else fill(std::vector<float>());

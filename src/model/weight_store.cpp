@@ -10,13 +10,13 @@ WeightStore::WeightStore(const Context& ctx, const Config& config, const Precisi
   }
 }
 
-Weight* WeightStore::find(std::string_view storage_name) {
+Weight* WeightStore::lookup(std::string_view storage_name) const {
   const auto it = by_name_.find(std::string(storage_name));
   return it == by_name_.end() ? nullptr : it->second;
 }
 
-Weight* WeightStore::get(std::string_view storage_name) {
-  Weight* w = find(storage_name);
+Weight* WeightStore::existing(std::string_view storage_name) const {
+  Weight* w = lookup(storage_name);
   check(w != nullptr, std::string("no such weight: ").append(storage_name));
   return w;
 }
@@ -33,6 +33,7 @@ void WeightStore::initialise(const Context& ctx, double stddev) {
     }
     w.changed();
   }
+  ctx.backend->synchronize(ctx);
 }
 
 void WeightStore::with_gradients(const Context& ctx) {

@@ -19,8 +19,10 @@ class WeightStore {
   // All storages of the config, zero-filled. The router multiplies in `high`, everything else in `compute`.
   WeightStore(const Context& ctx, const Config& config, const Precision& precision);
 
-  Weight* find(std::string_view storage_name);  // null if the config has none such
-  Weight* get(std::string_view storage_name);   // BugError if there is none
+  Weight* find(std::string_view storage_name) { return lookup(storage_name); }  // null if the config has none such
+  const Weight* find(std::string_view storage_name) const { return lookup(storage_name); }
+  Weight* get(std::string_view storage_name) { return existing(storage_name); }  // BugError if there is none
+  const Weight* get(std::string_view storage_name) const { return existing(storage_name); }
   std::deque<Weight>& all() { return weights_; }
   const std::deque<Weight>& all() const { return weights_; }
 
@@ -29,6 +31,8 @@ class WeightStore {
   void with_gradients(const Context& ctx);
 
  private:
+  Weight* lookup(std::string_view storage_name) const;
+  Weight* existing(std::string_view storage_name) const;
   std::deque<Weight> weights_;  // a deque: layers keep pointers
   std::unordered_map<std::string, Weight*> by_name_;
 };

@@ -10,12 +10,11 @@ AdamW::AdamW(const Context& ctx, WeightStore& weights, const AdamWSettings& sett
     w.with_gradient(ctx);
     const DType dtype = w.master().dtype == DType::f64 ? DType::f64 : settings.moments;
     const int64_t n = w.master().size();
-    const auto flat = [n](Operand o) { return Operand::of(o.data, o.dtype, {n}); };
     moments_.emplace_back(ctx.backend->memory(), dtype, std::initializer_list<int64_t>{n});
     moments_.emplace_back(ctx.backend->memory(), dtype, std::initializer_list<int64_t>{n});
     weights_.push_back(&w);
-    tensors_.push_back({.param = flat(w.master()),
-                        .grad = flat(w.grad()),
+    tensors_.push_back({.param = w.master().flat(),
+                        .grad = w.grad().flat(),
                         .m = moments_[moments_.size() - 2],
                         .v = moments_.back(),
                         .weight_decay = w.storage().weight_decay ? settings.weight_decay : 0});

@@ -16,9 +16,7 @@ int64_t count_targets(const TokenBatch& b, int64_t depth) {
 }  // namespace
 
 size_t PlainExecutor::activation_bytes(const Model& model, int64_t num_sequences, int64_t sequence_length) {
-  Arena measure;
-  model.lay_out_saved(measure, Model::tokens_per_batch(model.config(), num_sequences, sequence_length, true), true);
-  return measure.high_water();
+  return model.saved_bytes(Model::tokens_per_batch(model.config(), num_sequences, sequence_length, true), true);
 }
 
 PlainExecutor::PlainExecutor(const Context& ctx, Model& model, int64_t num_sequences, int64_t sequence_length)

@@ -3,12 +3,6 @@
 #include <cmath>
 
 namespace minke {
-namespace {
-
-Operand flat(const Operand& o) { return Operand::of(o.data, o.dtype, {o.size()}); }
-
-}  // namespace
-
 double StepReport::load_max_over_mean() const {
   if (load.empty()) return 1;
   double sum = 0;
@@ -34,7 +28,7 @@ Trainer::Trainer(const Context& ctx, Model& model, TrainSettings settings, std::
   if (settings_.ema_decay <= 0) return;
   for (const Weight& w : model.weights().all()) {
     average_.emplace_back(ctx.backend->memory(), w.master().dtype, std::initializer_list<int64_t>{w.master().size()});
-    ctx.backend->copy(ctx, {.src = flat(w.master()), .dst = average_.back()});
+    ctx.backend->copy(ctx, {.src = w.master().flat(), .dst = average_.back()});
   }
 }
 
@@ -70,13 +64,14 @@ const StepReport& Trainer::step(const Context& ctx, std::span<const TokenBatch> 
     update_bias(ctx, *model_, bias_speed(settings_.bias_speed, settings_.lr, x));
     for (size_t i = 0; i < average_.size(); ++i)
       ctx.backend->ema(ctx, {.average = average_[i],
-                             .value = flat(model_->weights().all()[i].master()),
+                             .value = model_->weights().all()[i].master().flat(),
                              .decay = average_decay(settings_.ema_decay, steps_)});
   } else if (on_skip) {
     on_skip(report);
   }
   optimizer_.clear_gradients(ctx);
   clear_load(ctx, *model_);
+  ctx.backend->synchronize(ctx);  // a step that has returned is over: for whoever looks at the clock
   tokens_ += double(report.tokens);
   ++steps_;
   return report;
@@ -91,6 +86,7 @@ void Trainer::time_step(const Context& ctx, std::span<const TokenBatch> micro_ba
   optimizer_.gradient_norm(ctx);
   optimizer_.clear_gradients(ctx);
   clear_load(ctx, *model_);
+  ctx.backend->synchronize(ctx);
 }
 
 std::vector<std::pair<std::string, Operand>> Trainer::state() const {
@@ -107,7 +103,7 @@ std::vector<Trainer::TensorNorms> Trainer::norms(const Context& ctx) const {
   const Tensor square(ctx.backend->memory(), DType::f64, {1});
   const auto norm = [&](const Operand& o) {
     double sum = 0;
-    const Operand tensor = flat(o);
+    const Operand tensor = o.flat();
     ctx.backend->sum_squares(ctx, {.tensors = &tensor, .num_tensors = 1, .out = square});
     ctx.backend->download(ctx, {.device = square, .host = &sum});
     return std::sqrt(sum);
@@ -123,9 +119,10 @@ void Trainer::with_average(const Context& ctx, const std::function<void()>& f) {
     for (size_t i = 0; i < average_.size(); ++i) {
       Weight& w = model_->weights().all()[i];
       const Tensor kept(ctx.backend->memory(), w.master().dtype, {w.master().size()});
-      ctx.backend->copy(ctx, {.src = flat(w.master()), .dst = kept});
-      ctx.backend->copy(ctx, {.src = average_[i], .dst = flat(w.master())});
+      ctx.backend->copy(ctx, {.src = w.master().flat(), .dst = kept});
+      ctx.backend->copy(ctx, {.src = average_[i], .dst = w.master().flat()});
       ctx.backend->copy(ctx, {.src = kept, .dst = average_[i]});
+      ctx.backend->synchronize(ctx);  // kept goes
       w.changed();
     }
   };

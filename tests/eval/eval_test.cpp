@@ -12,6 +12,7 @@
 #include "corpus/needle.h"
 #include "eval/choices.h"
 #include "eval/needle.h"
+#include "support/poison.h"
 #include "support/random.h"
 #include "support/tiny.h"
 #include "tokenize/train.h"
@@ -66,6 +67,22 @@ TEST(Likelihood, IsThatOfThePlainForward) {
   for (size_t i = 0; i < all.size(); ++i) EXPECT_NEAR(result[i].nats, expected[i], 2e-5) << i;
   all[0].text.resize(100, 1);
   EXPECT_THROW(likelihood(rig.ctx, all), UserError);
+}
+
+TEST(Likelihood, RunsOnThePoisonBackend) {
+  const auto nats = [](Backend& backend) {
+    const TestContext ctx(backend);
+    Model model(ctx, tiny_v3(), Precision::f32(), 64);
+    model.weights().initialise(ctx, 0.25);
+    Likelihood likelihood(ctx, model, 64, 2);
+    std::vector<Continuation> all;
+    for (uint64_t i = 0; i < 5; ++i) all.push_back({{3}, random_tokens(i, int64_t(4 + 5 * i), 23)});
+    std::vector<double> result;
+    for (const LogLikelihood& l : likelihood(ctx, all)) result.push_back(l.nats);
+    return result;
+  };
+  PoisonBackend poison(cpu_backend());
+  EXPECT_EQ(nats(poison), nats(cpu_backend()));
 }
 
 TEST(Likelihood, GreedyIsTheMostLikelyTokenEverywhere) {

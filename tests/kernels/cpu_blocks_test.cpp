@@ -1,5 +1,5 @@
 // What the conformance suite cannot know of the cpu backend: its block sizes (k blocks of up to 384 or 768, 256 columns,
-// attention chunks of 128 keys, cache segments of 1024), its fast paths, and that cpu_scratch_bytes is enough.
+// attention chunks of 128 keys, cache segments of 1024), and its fast paths.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -137,22 +137,13 @@ TEST_P(CpuBlocks, CachedAttentionOverSegments) {
 }
 
 // Training attention at a length of several chunks and query blocks gives each token the bits it has when the sequence
-// ends with it, for any number of threads; the declared scratch is enough.
-TEST_P(CpuBlocks, AttentionOverChunksWithDeclaredScratch) {
+// ends with it, for any number of threads.
+TEST_P(CpuBlocks, AttentionOverChunks) {
   const int64_t n = 300, heads = 4, kv_heads = 2, dk = 24, dr = 8, dv = 16;
   for (const DType compute : {DType::f32, DType::bf16}) {
     Values first_dq, first_rope;
     for (const int threads : {1, 3}) {
-      const size_t scratch = tested_scratch(GetParam(), {.threads = threads,
-                                                         .tokens = n,
-                                                         .longest_sequence = n,
-                                                         .heads = heads,
-                                                         .kv_heads = kv_heads,
-                                                         .dk = dk,
-                                                         .dr = dr,
-                                                         .dv = dv,
-                                                         .groups = 1});
-      TestContext ctx(backend(), threads, scratch);
+      TestContext ctx(backend(), threads);
       Buffer q(ctx, compute, {n, heads, dk + dr}), k(ctx, compute, {n, kv_heads, dk}), k_rope(ctx, compute, {n, dr}),
           v(ctx, compute, {n, kv_heads, dv});
       Buffer out(ctx, compute, {n, heads, dv}), lse(ctx, DType::f32, {n, heads}), dout(ctx, compute, {n, heads, dv});

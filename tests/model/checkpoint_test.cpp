@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "formats/hf_folder.h"
+#include "support/poison.h"
 #include "support/random.h"
 #include "support/tiny.h"
 
@@ -118,6 +119,30 @@ TEST_F(Checkpoint, AbsentMtpModulesAreSaidAndDoneWithout) {
   save_weights(ctx, one, folder, DType::f32);
   write_file_atomic(folder / "config.json", config);
   EXPECT_THROW(open_checkpoint(folder, true), UserError);
+}
+
+TEST_F(Checkpoint, RunsOnThePoisonBackend) {
+  PoisonBackend poison(reference_backend());
+  const TestContext there(poison);
+  Model from(there, tiny_v3(1), Precision::f32(), 16), to(there, tiny_v3(1), Precision::f32(), 16);
+  from.weights().initialise(there, 0.5);
+  save_weights(there, from, folder, DType::f32);
+  load_weights(there, to, open_weights(to.config(), folder));
+  const auto values = [&](const Operand& o) {
+    std::vector<float> host(size_t(o.size()));
+    poison.download(there, {.device = o, .host = host.data()});
+    return host;
+  };
+  NamedOperands state, restored;
+  for (const Weight& w : from.weights().all()) {
+    EXPECT_EQ(values(to.weights().get(w.storage().name)->master()), values(w.master())) << w.storage().name;
+    state.emplace_back(w.storage().name, w.master());
+    restored.emplace_back(w.storage().name, to.weights().get(w.storage().name)->master());
+  }
+  save_tensors(there, state, folder / "state.safetensors");
+  to.weights().initialise(there, 0.1);
+  load_tensors(there, restored, folder / "state.safetensors");
+  for (size_t i = 0; i < state.size(); ++i) EXPECT_EQ(values(restored[i].second), values(state[i].second));
 }
 
 TEST_F(Checkpoint, NamedTensorsAreBitExactAndChecked) {

@@ -91,7 +91,7 @@ class Layers : public ::testing::Test {
     WeightStore weights(ctx, config, precision);
     randomise(weights);
     const Rope rope(ctx, config, 16, DType::f64);
-    const Attention attention(ctx, config, weights, layer_prefix(0), &rope, softmax_scale(config));
+    const Attention attention(config, weights, layer_prefix(0), &rope, softmax_scale(config));
     const auto saved = Attention::lay_out_saved(arena, config, precision, kTokens);
     const auto work = Attention::lay_out_work(arena, config, precision, kTokens);
     const Operand x = take({kTokens, config.hidden_size}), y = take({kTokens, config.hidden_size}),

@@ -55,6 +55,7 @@ struct Rig {
           const Tensor one(ctx.backend->memory(), w.master().dtype, {w.master().size()});
           ctx.backend->fill(ctx, {.dst = one, .value = 1});
           ctx.backend->add(ctx, {.x = one, .y = w.master()});
+          ctx.backend->synchronize(ctx);
         }
         w.changed();
       }
@@ -329,6 +330,40 @@ TEST(Model, DeclaresItsBytes) {
   Rig rig(ctx, tiny_v3(1), Precision::f32());
   EXPECT_EQ(rig.arena.bytes_used(), Rig::bytes(rig.model, rig.num_tokens));
   EXPECT_GT(rig.arena.bytes_used(), size_t(0));
+}
+
+// Everything but one op in one format.
+class WithoutHalfNorms final : public WrappingBackend {
+ public:
+  explicit WithoutHalfNorms(Backend& inner) : WrappingBackend("picky", inner) {}
+#define MINKE_FORWARD_OP(op, Args) \
+  void op(const Context& ctx, const Args& args) override { inner_.op(inner_context(ctx), args); }
+  MINKE_OPS(MINKE_FORWARD_OP)
+#undef MINKE_FORWARD_OP
+  bool supports(Op op, const OperandRule& rule, const Operand& o) const override {
+    return inner_.supports(op, rule, o) && !(op == Op::rms_norm_backward && o.dtype == DType::bf16);
+  }
+};
+
+// What a backend lacks is said when the model is built, with op, operand, dtype and shape; not in the middle of a step.
+TEST(Model, IsRefusedByABackendThatLacksAnOp) {
+  WithoutHalfNorms backend(reference_backend());
+  const TestContext ctx(backend);
+  const auto message = [&](const Precision& precision) {
+    try {
+      Model(ctx, tiny_v3(1), precision, 16);
+    } catch (const UserError& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(message(Precision::f32()), "");
+  const std::string refused = message(Precision::bf16());
+  EXPECT_NE(refused.find("picky"), std::string::npos) << refused;
+  EXPECT_NE(refused.find("rms_norm_backward with "), std::string::npos) << refused;
+  EXPECT_NE(refused.find("bf16 [4,"), std::string::npos) << refused;
+  const TestContext cpu(cpu_backend());
+  EXPECT_THROW(Model(cpu, tiny_v3(0), Precision::f64(), 16), UserError);
 }
 
 }  // namespace

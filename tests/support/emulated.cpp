@@ -58,9 +58,6 @@ std::vector<std::string> tested_isas() {
   return names;
 }
 Backend& tested_backend(const std::string& isa) { return is_emulated(isa) ? emulated_backend(isa) : cpu_backend(isa); }
-size_t tested_scratch(const std::string& isa, const CpuScratchNeeds& needs) {
-  return is_emulated(isa) ? cpu::scratch_bytes(emulated_at(isa).isa(), needs) : cpu_scratch_bytes(needs);
-}
 
 }  // namespace test
 }  // namespace minke

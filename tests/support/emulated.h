@@ -17,6 +17,5 @@ Backend& emulated_backend(const std::string& isa);  // UserError on a machine wi
 // Those of available_isas(), and the emulated ones where there are any.
 std::vector<std::string> tested_isas();
 Backend& tested_backend(const std::string& isa);
-size_t tested_scratch(const std::string& isa, const CpuScratchNeeds& needs);  // as cpu_scratch_bytes, of this one
 
 }  // namespace minke::test

@@ -40,6 +40,7 @@ Buffer::Buffer(const Context& ctx, DType dtype, Indices shape, Layout layout) : 
   operand_.data = static_cast<std::byte*>(storage_.operand().data) + start;
   const std::vector<std::byte> filler(storage_.operand().bytes(), kFiller);
   ctx.backend->upload(ctx, {filler.data(), storage_});
+  ctx.backend->synchronize(ctx);
 }
 
 int64_t Buffer::byte_offset(int64_t flat) const {
@@ -72,6 +73,7 @@ void Buffer::set(const Values& values) {
       default: check(false, "Buffer::set: dtype");
     }
   ctx_->backend->upload(*ctx_, {bytes.data(), storage_});
+  ctx_->backend->synchronize(*ctx_);
 }
 
 void Buffer::set(const Indices& values) { set(Values(values.begin(), values.end())); }

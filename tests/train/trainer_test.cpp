@@ -122,6 +122,33 @@ TEST(Trainer, RunsOnThePoisonBackend) {
   EXPECT_EQ(plain.all_weights(), poisoned.all_weights());
 }
 
+// And what is done beside the steps: dropping, the average, norms, evaluation, timing.
+TEST(Trainer, AllButTheStepRunsOnThePoisonBackendToo) {
+  const auto results = [](Backend& backend) {
+    TinyRun run(backend, 2, Precision::bf16());
+    TrainSettings s = settings();
+    s.ema_decay = 0.5;
+    s.drop = {.capacity = 1.0, .num_devices = 3, .protected_fraction = 0.3};
+    Trainer trainer(run.ctx, run.model, s, std::make_unique<PlainExecutor>(run.ctx.context(), run.model, 4, 12));
+    std::vector<double> all;
+    std::vector<TokenBatch> batches{rule_batch(1, 4, 12, 23), rule_batch(2, 4, 12, 23)};
+    for (TokenBatch& b : batches) b.document_start.assign(48, 0);
+    for (int i = 0; i < 2; ++i) all.push_back(trainer.step(run.ctx, batches).loss);
+    trainer.time_step(run.ctx, batches);
+    for (const auto& n : trainer.norms(run.ctx)) all.push_back(n.weight);
+    const auto evaluate = [&] { all.push_back(trainer.losses(run.ctx, batches[0], true).mean()); };
+    evaluate();
+    trainer.with_average(run.ctx, evaluate);
+    evaluate();
+    return all;
+  };
+  PoisonBackend poison(cpu_backend());
+  const std::vector<double> poisoned = results(poison);
+  EXPECT_EQ(poisoned, results(cpu_backend()));
+  EXPECT_NE(poisoned[poisoned.size() - 2], poisoned.back());
+  EXPECT_EQ(poisoned[poisoned.size() - 3], poisoned.back());
+}
+
 // Two micro-batches of two sequences weigh every token as one of four does, and drop the same.
 TEST(Trainer, MicroBatchesAddUp) {
   TinyRun whole(reference_backend(), 1, Precision::f32()), cut(reference_backend(), 1, Precision::f32());

@@ -9,18 +9,25 @@ Rows head_rows(const Operand& o, const char* what) {
   return rows_of(o);
 }
 
-AttentionJob checked_job(const AttentionArgs& args) {
+// Of operands whose ranks are right, only the sizes.
+AttentionJob sized_job(const AttentionArgs& args) {
   AttentionJob job;
+  job.heads = args.q.shape[1], job.kv_heads = args.k.shape[1];
+  job.dk = args.k.shape[2], job.dv = args.v.shape[2];
+  if (args.k_rope) job.dr = args.k_rope.shape[args.k_rope.rank - 1];
+  job.bf16 = is_bf16_compute(args.compute);
+  return job;
+}
+
+AttentionJob checked_job(const AttentionArgs& args) {
+  AttentionJob job = sized_job(args);
   job.q = head_rows(args.q, "attention: q is [N,H,dk+dr]");
   job.k = head_rows(args.k, "attention: k is [N,Hkv,dk]");
   job.v = head_rows(args.v, "attention: v is [N,Hkv,dv]");
   job.out = head_rows(args.out, "attention: out is [N,H,dv]");
   const int64_t n = args.q.shape[0];
-  job.heads = args.q.shape[1], job.kv_heads = args.k.shape[1];
-  job.dk = args.k.shape[2], job.dv = args.v.shape[2];
   if (args.k_rope) {
     job.k_rope = rows_of(args.k_rope);
-    job.dr = args.k_rope.shape[args.k_rope.rank - 1];
     expect_shape(args.k_rope, {n, job.dr}, "attention: k_rope is [N,dr]");
   }
   check(job.kv_heads > 0 && job.heads % job.kv_heads == 0, "attention: heads");
@@ -35,7 +42,6 @@ AttentionJob checked_job(const AttentionArgs& args) {
     job.lse_stride = args.lse.stride[0], job.lse_head_stride = args.lse.stride[1];
   }
   job.scale = float(args.scale);
-  job.bf16 = is_bf16_compute(args.compute);
   job.sequence_offsets = args.sequence_offsets;
   check(args.num_sequences == 0 ? n == 0
                                 : args.sequence_offsets[0] == 0 && args.sequence_offsets[args.num_sequences] == n,
@@ -61,10 +67,17 @@ int64_t longest_sequence(const AttentionArgs& args) {
   return longest;
 }
 
-template <class Task>
-void for_each_head(const Context& ctx, const AttentionArgs& args, AttentionJob& job, int64_t thread_bytes, Task task) {
-  job.thread_bytes = thread_bytes;
-  job.scratch = static_cast<char*>(ctx.scratch->take_bytes(size_t(ctx.threads->count()) * size_t(thread_bytes)));
+void take_scratch(Arena& arena, const Table& isa, int threads, const AttentionArgs& args, AttentionJob& job) {
+  job.thread_bytes = isa.attention_bytes(job, longest_sequence(args));
+  job.scratch = take<char>(arena, threads * job.thread_bytes);
+}
+void take_backward_scratch(Arena& arena, const Table& isa, int threads, const AttentionArgs& args, AttentionJob& job) {
+  job.rope_parts = take<float>(arena, args.q.shape[0] * job.kv_heads * job.dr);
+  job.thread_bytes = isa.attention_backward_bytes(job, longest_sequence(args));
+  job.scratch = take<char>(arena, threads * job.thread_bytes);
+}
+
+template <class Task> void for_each_head(const Context& ctx, const AttentionArgs& args, AttentionJob& job, Task task) {
   ctx.threads->for_each(args.num_sequences * job.kv_heads, [&](int64_t i, int thread) {
     const int64_t sequence = i / job.kv_heads;
     if (args.sequence_offsets[sequence] < args.sequence_offsets[sequence + 1])
@@ -72,12 +85,47 @@ void for_each_head(const Context& ctx, const AttentionArgs& args, AttentionJob& 
   });
 }
 
+CachedJob sized_job(const Table& isa, int threads, const CachedAttentionArgs& args) {
+  CachedJob job;
+  job.queries = args.q.shape[0], job.heads = args.q.shape[1], job.dk = args.q.shape[2];
+  job.kv_heads = args.k.shape[1], job.dv = args.v.shape[2], job.cached = args.cached;
+  check(
+      job.kv_heads > 0 && job.heads % job.kv_heads == 0 && args.v.shape[1] == job.kv_heads && args.k.shape[2] == job.dk,
+      "cached_attention: heads");
+  job.bf16 = is_bf16_compute(args.compute);
+  job.row_blocks = divided_up(job.queries * (job.heads / job.kv_heads), isa.row_block);
+  job.segments = divided_up(job.cached, isa.segment);
+  job.thread_bytes = isa.cached_bytes(job);
+  // Segments go to several threads only while there are few blocks; the arithmetic is the same either way.
+  job.split = job.segments > 1 && job.kv_heads * job.row_blocks < 4 * threads && threads > 1;
+  return job;
+}
+void take_scratch(Arena& arena, const Table& isa, int threads, CachedJob& job) {
+  job.scratch = take<char>(arena, threads * job.thread_bytes);
+  if (job.split)
+    job.parts = take<float>(arena, job.kv_heads * job.row_blocks * job.segments * isa.row_block * (job.dv + 2));
+}
+
 }  // namespace
+
+size_t scratch_of(const Table& isa, int threads, const AttentionArgs& args) {
+  AttentionJob job = sized_job(args);
+  return measured([&](Arena& arena) { take_scratch(arena, isa, threads, args, job); });
+}
+size_t scratch_of(const Table& isa, int threads, const AttentionBackwardArgs& args) {
+  AttentionJob job = sized_job(args.forward);
+  return measured([&](Arena& arena) { take_backward_scratch(arena, isa, threads, args.forward, job); });
+}
+size_t scratch_of(const Table& isa, int threads, const CachedAttentionArgs& args) {
+  CachedJob job = sized_job(isa, threads, args);
+  return measured([&](Arena& arena) { take_scratch(arena, isa, threads, job); });
+}
 
 void attention(const Table& isa, const Context& ctx, const AttentionArgs& args) {
   AttentionJob job = checked_job(args);
   ArenaScope scope(*ctx.scratch);
-  for_each_head(ctx, args, job, isa.attention_bytes(job, longest_sequence(args)), isa.attention);
+  take_scratch(*ctx.scratch, isa, ctx.threads->count(), args, job);
+  for_each_head(ctx, args, job, isa.attention);
 }
 
 void attention_backward(const Table& isa, const Context& ctx, const AttentionBackwardArgs& args) {
@@ -91,9 +139,8 @@ void attention_backward(const Table& isa, const Context& ctx, const AttentionBac
   expect_shape(args.dv, {n, job.kv_heads, job.dv}, "attention_backward: dv is [N,Hkv,dv]");
   job.dout = rows_of(args.dout), job.dq = rows_of(args.dq), job.d_k = rows_of(args.dk), job.dv_out = rows_of(args.dv);
   ArenaScope scope(*ctx.scratch);
-  job.rope_parts = static_cast<float*>(ctx.scratch->take_bytes(size_t(n * job.kv_heads * job.dr) * sizeof(float)));
-  for_each_head(ctx, forward, job, isa.attention_backward_bytes(job, longest_sequence(forward)),
-                isa.attention_backward);
+  take_backward_scratch(*ctx.scratch, isa, ctx.threads->count(), forward, job);
+  for_each_head(ctx, forward, job, isa.attention_backward);
   if (!job.dr) return;
   expect_shape(args.dk_rope, {n, job.dr}, "attention_backward: dk_rope is [N,dr]");
   const Rows out = rows_of(args.dk_rope);
@@ -113,36 +160,24 @@ void attention_backward(const Table& isa, const Context& ctx, const AttentionBac
 }
 
 void cached_attention(const Table& isa, const Context& ctx, const CachedAttentionArgs& args) {
-  CachedJob job;
-  job.q = head_rows(args.q, "cached_attention: q is [S,H,dk]");
-  job.k = head_rows(args.k, "cached_attention: k is [T,Hkv,dk]");
-  job.v = head_rows(args.v, "cached_attention: v is [T,Hkv,dv]");
-  job.out = head_rows(args.out, "cached_attention: out is [S,H,dv]");
-  job.queries = args.q.shape[0], job.heads = args.q.shape[1], job.dk = args.q.shape[2];
-  job.kv_heads = args.k.shape[1], job.dv = args.v.shape[2], job.cached = args.cached;
-  check(
-      job.kv_heads > 0 && job.heads % job.kv_heads == 0 && args.v.shape[1] == job.kv_heads && args.k.shape[2] == job.dk,
-      "cached_attention: heads");
+  const Rows q = head_rows(args.q, "cached_attention: q is [S,H,dk]"),
+             k = head_rows(args.k, "cached_attention: k is [T,Hkv,dk]"),
+             v = head_rows(args.v, "cached_attention: v is [T,Hkv,dv]"),
+             out = head_rows(args.out, "cached_attention: out is [S,H,dv]");
+  CachedJob job = sized_job(isa, ctx.threads->count(), args);
+  job.q = q, job.k = k, job.v = v, job.out = out;
   check(job.queries <= job.cached && job.cached <= args.k.shape[0] && job.cached <= args.v.shape[0],
         "cached_attention: keys");
   expect_shape(args.out, {job.queries, job.heads, job.dv}, "cached_attention: out is [S,H,dv]");
   if (job.queries == 0) return;
   job.scale = float(args.scale);
-  job.bf16 = is_bf16_compute(args.compute);
-  job.row_blocks = divided_up(job.queries * (job.heads / job.kv_heads), isa.row_block);
-  job.segments = divided_up(job.cached, isa.segment);
-  job.thread_bytes = isa.cached_bytes(job);
   const int64_t blocks = job.kv_heads * job.row_blocks;
-  // Segments go to several threads only while there are few blocks; the arithmetic is the same either way.
-  job.split = job.segments > 1 && blocks < 4 * ctx.threads->count() && ctx.threads->count() > 1;
   ArenaScope scope(*ctx.scratch);
-  job.scratch = static_cast<char*>(ctx.scratch->take_bytes(size_t(ctx.threads->count()) * size_t(job.thread_bytes)));
+  take_scratch(*ctx.scratch, isa, ctx.threads->count(), job);
   if (!job.split) {
     ctx.threads->for_each(blocks, [&](int64_t task, int thread) { isa.cached(job, task, thread); });
     return;
   }
-  job.parts = static_cast<float*>(
-      ctx.scratch->take_bytes(size_t(blocks * job.segments * isa.row_block * (job.dv + 2)) * sizeof(float)));
   ctx.threads->for_each(blocks * job.segments, [&](int64_t task, int thread) { isa.cached(job, task, thread); });
   ctx.threads->for_each(blocks, [&](int64_t index, int) { isa.cached_merge(job, index); });
 }

@@ -97,6 +97,25 @@ CpuBackend::CpuBackend(const cpu::Table& isa, Memory& memory)
 MINKE_OPS(MINKE_DEFINE_OP)
 #undef MINKE_DEFINE_OP
 
+#define MINKE_DEFINE_SCRATCH(Args) \
+  size_t CpuBackend::scratch_of(const Args& args, int threads) const { return cpu::scratch_of(isa_, threads, args); }
+MINKE_CPU_SCRATCH_OPS(MINKE_DEFINE_SCRATCH)
+#undef MINKE_DEFINE_SCRATCH
+
+bool CpuBackend::supports(Op, const OperandRule& rule, const Operand& o) const {
+  if (!has_layout(o, rule.layout)) return false;
+  switch (rule.format) {
+    case Format::value: return o.dtype == DType::f32 || o.dtype == DType::bf16;
+    case Format::high: return o.dtype == DType::f32;
+    case Format::sum: return o.dtype == DType::f64;
+    case Format::index: return o.dtype == DType::i32;
+    case Format::any: return true;
+  }
+  return false;
+}
+
+bool CpuBackend::computes_in(Op, DType compute) const { return compute == DType::f32 || compute == DType::bf16; }
+
 size_t CpuBackend::packed_bytes(int64_t k, int64_t n, DType compute) const {
   return cpu::packed_bytes(isa_, k, n, compute);
 }
@@ -126,32 +145,6 @@ CpuBackend& cpu_backend(std::string_view isa) {
   for (const std::string& name : available_isas()) have += (have.empty() ? "" : ", ") + name;
   user_error("instruction set \"{}\" is not available: this machine has {}. Name one of these, or none for the best.",
              isa, have);
-}
-
-size_t cpu::scratch_bytes(const Table& isa, const CpuScratchNeeds& needs) {
-  const size_t threads = size_t(needs.threads);
-  size_t most = threads * size_t(isa.gemm_scratch_bytes);
-  for (const bool bf16 : {false, true}) {
-    AttentionJob job;
-    job.heads = needs.heads, job.kv_heads = needs.kv_heads;
-    job.dk = needs.dk, job.dr = needs.dr, job.dv = needs.dv, job.bf16 = bf16;
-    const size_t forward = size_t(isa.attention_bytes(job, needs.longest_sequence));
-    const size_t backward = size_t(isa.attention_backward_bytes(job, needs.longest_sequence));
-    CachedJob cached;
-    cached.dk = needs.dk + needs.dr, cached.dv = std::max(needs.dv, needs.dk), cached.bf16 = bf16;
-    const size_t parts = size_t(4 * needs.threads * isa.row_block * (cached.dv + 2)) * sizeof(float) *
-                         size_t(divided_up(std::max<int64_t>(needs.longest_sequence, 1), isa.segment));
-    const size_t rope = size_t(needs.tokens * needs.kv_heads * needs.dr) * sizeof(float);
-    most = std::max(
-        {most, threads * forward, threads * backward + rope, threads * size_t(isa.cached_bytes(cached)) + parts});
-  }
-  return most + size_t(needs.groups + 8) * 64 + (size_t(1) << 20);  // task lists and the sums of the optimizer's chunks
-}
-
-size_t cpu_scratch_bytes(const CpuScratchNeeds& needs) {
-  size_t most = 0;
-  for (int isa = 0; isa <= best_isa(); ++isa) most = std::max(most, cpu::scratch_bytes(table_at(isa), needs));
-  return most;
 }
 
 }  // namespace minke

@@ -23,6 +23,18 @@ class CpuBackend final : public HostBackend {
 #define MINKE_DECLARE_OP(op, Args) void op(const Context& ctx, const Args& args) override;
   MINKE_OPS(MINKE_DECLARE_OP)
 #undef MINKE_DECLARE_OP
+  bool supports(Op op, const OperandRule& rule, const Operand& operand) const override;
+  bool computes_in(Op op, DType compute) const override;
+  using HostBackend::scratch_of;
+  size_t scratch_of(const GemmArgs& args, int threads) const override;
+  size_t scratch_of(const AttentionArgs& args, int threads) const override;
+  size_t scratch_of(const AttentionBackwardArgs& args, int threads) const override;
+  size_t scratch_of(const CachedAttentionArgs& args, int threads) const override;
+  size_t scratch_of(const BalanceArgs& args, int threads) const override;
+  size_t scratch_of(const DropTokensArgs& args, int threads) const override;
+  size_t scratch_of(const PermutePlanArgs& args, int threads) const override;
+  size_t scratch_of(const AdamWArgs& args, int threads) const override;
+  size_t scratch_of(const SumSquaresArgs& args, int threads) const override;
   size_t packed_bytes(int64_t k, int64_t n, DType compute) const override;
 
  private:
@@ -36,16 +48,6 @@ CpuBackend& cpu_backend(std::string_view isa = "");
 std::vector<std::string> available_isas();
 // The one that computes where none is named, and why: the fastest for products in BF16. Found at the first call.
 const PathChoice& default_isa();
-
-// The most that one op of the cpu backend takes from Context::scratch.
-struct CpuScratchNeeds {
-  int threads = 1;
-  int64_t tokens = 0;  // of a batch (backward attention keeps k_rope's gradient by head)
-  int64_t longest_sequence = 0;
-  int64_t heads = 0, kv_heads = 0, dk = 0, dr = 0, dv = 0;  // dk, dv: the larger of training and cached attention
-  int64_t groups = 1;                                       // experts, or the batch of a batched product
-};
-size_t cpu_scratch_bytes(const CpuScratchNeeds& needs);
 
 // What the arithmetic and the memory give when nothing else is done (isa/peak.cpp), on all threads. 0 where the context has
 // another backend, or its instruction set no such loop.

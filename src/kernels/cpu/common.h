@@ -20,7 +20,23 @@ size_t packed_bytes(const Table& isa, int64_t k, int64_t n, DType compute);
 // Multiply-adds of bf16 on registers of this thread, operations per second, with each of these in turn: the best of several
 // tries, a few milliseconds in all. By the clock of this thread, which other programs do not slow.
 std::vector<double> bf16_rates(const std::vector<const Table*>& isas);
-size_t scratch_bytes(const Table& isa, const CpuScratchNeeds& needs);
+// What the op takes from the scratch arena, by the function with which it does so: CpuBackend::scratch_of.
+#define MINKE_CPU_SCRATCH_OPS(X) \
+  X(GemmArgs)                    \
+  X(AttentionArgs)               \
+  X(AttentionBackwardArgs)       \
+  X(CachedAttentionArgs) X(BalanceArgs) X(DropTokensArgs) X(PermutePlanArgs) X(AdamWArgs) X(SumSquaresArgs)
+#define MINKE_DECLARE_SCRATCH(Args) size_t scratch_of(const Table& isa, int threads, const Args& args);
+MINKE_CPU_SCRATCH_OPS(MINKE_DECLARE_SCRATCH)
+#undef MINKE_DECLARE_SCRATCH
+template <class Take> size_t measured(Take take) {
+  Arena measure;
+  take(measure);
+  return measure.high_water();
+}
+template <class T> T* take(Arena& arena, int64_t count) {
+  return static_cast<T*>(arena.take_bytes(size_t(count) * sizeof(T)));
+}
 
 inline void expect_shape(const Operand& o, std::initializer_list<int64_t> shape, const char* what,
                          SourceLocation where = SourceLocation::current()) {

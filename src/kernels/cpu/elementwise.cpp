@@ -154,11 +154,26 @@ void over_tensors(const Context& ctx, int64_t num_tensors, int64_t* starts, Size
   });
 }
 
-int64_t* take_starts(const Context& ctx, int64_t num_tensors) {
-  return static_cast<int64_t*>(ctx.scratch->take_bytes(size_t(num_tensors + 1) * sizeof(int64_t)));
+int64_t* take_starts(Arena& arena, int64_t num_tensors) { return take<int64_t>(arena, num_tensors + 1); }
+
+struct SumScratch {
+  double* partial;  // of every chunk
+  int64_t* starts;
+};
+SumScratch take_scratch(Arena& arena, const SumSquaresArgs& args) {
+  int64_t chunks = 0;
+  for (int64_t i = 0; i < args.num_tensors; ++i) chunks += divided_up(args.tensors[i].size(), kChunk);
+  return {take<double>(arena, chunks), take_starts(arena, args.num_tensors)};
 }
 
 }  // namespace
+
+size_t scratch_of(const Table&, int, const AdamWArgs& args) {
+  return measured([&](Arena& arena) { take_starts(arena, args.num_tensors); });
+}
+size_t scratch_of(const Table&, int, const SumSquaresArgs& args) {
+  return measured([&](Arena& arena) { take_scratch(arena, args); });
+}
 
 void adamw(const Table& isa, const Context& ctx, const AdamWArgs& args) {
   for (int64_t i = 0; i < args.num_tensors; ++i) {
@@ -174,7 +189,7 @@ void adamw(const Table& isa, const Context& ctx, const AdamWArgs& args) {
                correction2 = 1 - std::pow(args.beta2, double(args.step));
   ArenaScope scope(*ctx.scratch);
   over_tensors(
-      ctx, args.num_tensors, take_starts(ctx, args.num_tensors),
+      ctx, args.num_tensors, take_starts(*ctx.scratch, args.num_tensors),
       [&](int64_t i) { return args.tensors[i].param.size(); },
       [&](int64_t i, int64_t, int64_t begin, int64_t end) {
         const AdamTensor& t = args.tensors[i];
@@ -193,18 +208,15 @@ void adamw(const Table& isa, const Context& ctx, const AdamWArgs& args) {
 void sum_squares(const Table& isa, const Context& ctx, const SumSquaresArgs& args) {
   expect_shape(args.out, {args.num_tensors}, "sum_squares: out is [num_tensors]");
   check(args.out.dtype == DType::f64 && args.out.is_contiguous(), "sum_squares: out is contiguous f64");
-  int64_t chunks = 0;
   for (int64_t i = 0; i < args.num_tensors; ++i) {
     check(args.tensors[i].is_contiguous(), "sum_squares: contiguous");
     is_half(args.tensors[i]);
-    chunks += divided_up(args.tensors[i].size(), kChunk);
   }
   ArenaScope scope(*ctx.scratch);
-  auto* partial = static_cast<double*>(ctx.scratch->take_bytes(size_t(chunks) * sizeof(double)));
-  int64_t* starts = take_starts(ctx, args.num_tensors);
+  const auto [partial, starts] = take_scratch(*ctx.scratch, args);
   over_tensors(
       ctx, args.num_tensors, starts, [&](int64_t i) { return args.tensors[i].size(); },
-      [&](int64_t i, int64_t chunk, int64_t begin, int64_t end) {
+      [&, partial = partial](int64_t i, int64_t chunk, int64_t begin, int64_t end) {
         partial[chunk] = isa.sum_squares(element(args.tensors[i], begin), is_half(args.tensors[i]), end - begin);
       });
   auto* out = static_cast<double*>(args.out.data);

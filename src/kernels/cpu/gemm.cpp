@@ -85,7 +85,19 @@ void choose_tiles(const Table& isa, const Shape& s, int64_t threads, GemmJob& jo
   }
 }
 
+struct Scratch {
+  int64_t* first_task;
+  char* buffers;
+};
+Scratch take_scratch(Arena& arena, const Table& isa, int threads, int64_t groups) {
+  return {take<int64_t>(arena, groups + 1), take<char>(arena, threads * isa.gemm_scratch_bytes)};
+}
+
 }  // namespace
+
+size_t scratch_of(const Table& isa, int threads, const GemmArgs& args) {
+  return measured([&](Arena& arena) { take_scratch(arena, isa, threads, checked_shape(args).groups); });
+}
 
 size_t packed_bytes(const Table& isa, int64_t k, int64_t n, DType compute) {
   return size_t(divided_up(n, isa.panel_width)) * size_t(panel_steps(isa, k, compute)) * size_t(isa.panel_width) * 4;
@@ -115,9 +127,8 @@ void gemm(const Table& isa, const Context& ctx, const GemmArgs& args) {
 
   choose_tiles(isa, s, ctx.threads->count(), job);
   ArenaScope scope(*ctx.scratch);
-  auto* first_task = static_cast<int64_t*>(ctx.scratch->take_bytes(size_t(s.groups + 1) * sizeof(int64_t)));
-  job.scratch =
-      static_cast<char*>(ctx.scratch->take_bytes(size_t(ctx.threads->count()) * size_t(isa.gemm_scratch_bytes)));
+  const auto [first_task, buffers] = take_scratch(*ctx.scratch, isa, ctx.threads->count(), s.groups);
+  job.scratch = buffers;
   first_task[0] = 0;
   for (int64_t g = 0; g < s.groups; ++g) {
     const int64_t rows = job.split == Split::rows ? job.offsets[g + 1] - job.offsets[g] : s.m;

@@ -203,6 +203,10 @@ void balance_weights(const BalanceArgs& args, int64_t begin, int64_t end, const 
 
 }  // namespace
 
+size_t scratch_of(const Table&, int, const BalanceArgs& args) {
+  return measured([&](Arena& arena) { take<double>(arena, args.num_sequences); });
+}
+
 // L = mean over sequences of Σ_i w_i P_i, P_i = (1/T) Σ_t s'_{i,t}; with s' = s/σ: ∂(w·s')/∂s_i = (w_i − w·s')/σ.
 void balance(const Table&, const Context& ctx, const BalanceArgs& args) {
   check(args.scores.rank == 2 && args.expert.rank == 2 && args.scores.shape[0] == args.expert.shape[0],
@@ -223,7 +227,7 @@ void balance(const Table&, const Context& ctx, const BalanceArgs& args) {
   const int32_t* valid = valid_data(args.valid, n);
   if (sequences == 0) return;
   ArenaScope scope(*ctx.scratch);
-  auto* sums = static_cast<double*>(ctx.scratch->take_bytes(size_t(sequences) * sizeof(double)));
+  auto* sums = take<double>(*ctx.scratch, sequences);
   ctx.threads->for_each(sequences, [&](int64_t i, int) {
     const int64_t begin = args.sequence_offsets[i], end = args.sequence_offsets[i + 1];
     const int64_t length =
@@ -254,6 +258,23 @@ void balance(const Table&, const Context& ctx, const BalanceArgs& args) {
   loss[0] += float(total);
 }
 
+namespace {
+
+struct DropScratch {
+  int32_t* candidates;
+  int64_t *begin, *excess;  // of every device
+};
+DropScratch take_scratch(Arena& arena, const DropTokensArgs& args) {
+  return {take<int32_t>(arena, args.expert.size()), take<int64_t>(arena, args.num_devices),
+          take<int64_t>(arena, args.num_devices)};
+}
+
+}  // namespace
+
+size_t scratch_of(const Table&, int, const DropTokensArgs& args) {
+  return measured([&](Arena& arena) { take_scratch(arena, args); });
+}
+
 // Every device looks for its own assignments; (score, slot) is a total order, so what goes does not depend on threads.
 void drop_tokens(const Table&, const Context& ctx, const DropTokensArgs& args) {
   const int64_t n = args.expert.shape[0], k = args.expert.shape[1], experts = args.scores.shape[1],
@@ -277,9 +298,9 @@ void drop_tokens(const Table&, const Context& ctx, const DropTokensArgs& args) {
   const auto limit = int64_t(args.capacity * double(assignments) / double(devices));
   const int64_t per_device = experts / devices;
   ArenaScope scope(*ctx.scratch);
-  auto* candidates = static_cast<int32_t*>(ctx.scratch->take_bytes(size_t(slots) * sizeof(int32_t)));
-  auto* begin = static_cast<int64_t*>(ctx.scratch->take_bytes(size_t(devices) * sizeof(int64_t)));
-  auto* excess = static_cast<int64_t*>(ctx.scratch->take_bytes(size_t(devices) * sizeof(int64_t)));
+  const DropScratch scratch = take_scratch(*ctx.scratch, args);
+  int32_t* candidates = scratch.candidates;
+  int64_t *begin = scratch.begin, *excess = scratch.excess;
   std::fill_n(excess, devices, -limit);
   for (int64_t s = 0; s < slots; ++s)
     if (expert[s] >= 0) excess[expert[s] / per_device]++;
@@ -309,6 +330,10 @@ void drop_tokens(const Table&, const Context& ctx, const DropTokensArgs& args) {
   for (int64_t d = 0; d < devices; ++d) i32_data(args.dropped)[0] += int32_t(std::max<int64_t>(0, excess[d]));
 }
 
+size_t scratch_of(const Table&, int, const PermutePlanArgs& args) {
+  return measured([&](Arena& arena) { take<int32_t>(arena, args.offsets.shape[0]); });
+}
+
 void permute_plan(const Table&, const Context& ctx, const PermutePlanArgs& args) {
   const int64_t experts = args.offsets.shape[0] - 1, slots = args.expert.size();
   check(args.offsets.rank == 1 && experts >= 0, "permute_plan: offsets is [E+1]");
@@ -319,7 +344,7 @@ void permute_plan(const Table&, const Context& ctx, const PermutePlanArgs& args)
           *slot_of_row = i32_data(args.slot_of_row);
   check(slots <= std::numeric_limits<int32_t>::max(), "permute_plan: more slots than i32 counts");
   ArenaScope scope(*ctx.scratch);
-  auto* next = static_cast<int32_t*>(ctx.scratch->take_bytes(size_t(experts + 1) * sizeof(int32_t)));
+  auto* next = take<int32_t>(*ctx.scratch, experts + 1);
   std::fill_n(offsets, experts + 1, 0);
   for (int64_t s = 0; s < slots; ++s)
     if (expert[s] >= 0) offsets[bounded(expert[s], experts, "permute_plan: expert") + 1]++;
