@@ -118,7 +118,7 @@ void bench_train(Sheet& sheet, const Options& o, const Context& ctx) {
                                   .available_bytes = 0.9 * double(machine_memory()),
                                   .folder = fs::temp_directory_path()};
   const TrainBenchResult r = train_bench(ctx, options);
-  const WeightBytes& w = r.weights;
+  const MemoryEstimate& m = r.memory;
   const double n = double(r.parameters);
   sheet.line("model",
              fmt::format("{} in {}: {} parameters, {} of them multiplied with each token", o.preset,
@@ -157,18 +157,16 @@ void bench_train(Sheet& sheet, const Options& o, const Context& ctx) {
               {"peak_flops_per_core", r.peak_flops_per_core}});
   sheet.line("bytes per parameter",
              fmt::format("{:.2f} = {:.2f} masters + {:.2f} gradients + {:.2f} moments + {:.2f} compute forms{}",
-                         r.bytes_per_parameter(), w.masters / n, w.gradients / n, w.moments / n, w.forms / n,
-                         w.average > 0 ? fmt::format(" + {:.2f} average", w.average / n) : ""),
+                         r.bytes_per_parameter(), m.parameters / n, m.gradients / n, m.moments / n, m.forms / n,
+                         m.average > 0 ? fmt::format(" + {:.2f} average", m.average / n) : ""),
              {{"bytes_per_parameter", r.bytes_per_parameter()},
-              {"master_bytes", w.masters},
-              {"gradient_bytes", w.gradients},
-              {"moment_bytes", w.moments},
-              {"form_bytes", w.forms},
-              {"average_bytes", w.average}});
-  sheet.line("memory",
-             fmt::format("{} weights + {} activations; peak memory of the process {}", human_bytes(w.all()),
-                         human_bytes(r.activation_bytes), human_bytes(r.peak_rss_bytes)),
-             {{"activation_bytes", r.activation_bytes}, {"peak_rss_bytes", r.peak_rss_bytes}});
+              {"master_bytes", m.parameters},
+              {"gradient_bytes", m.gradients},
+              {"moment_bytes", m.moments},
+              {"form_bytes", m.forms},
+              {"average_bytes", m.average}});
+  sheet.line("memory", fmt::format("{}; peak memory of the process {}", m.text(), human_bytes(r.peak_rss_bytes)),
+             {{"activation_bytes", m.activations}, {"peak_rss_bytes", r.peak_rss_bytes}});
   show_parts(sheet, r);
 }
 

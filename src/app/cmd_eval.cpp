@@ -47,13 +47,18 @@ struct Subject {
         model(runtime.ctx(), files.config, o.dtype == "bf16" ? Precision::bf16() : Precision::f32(),
               context(o, at_least)),
         length(model.max_positions()),
-        likelihood((load_weights(runtime.ctx(), model, files.weights), runtime.ctx()), model, length, o.batch) {
+        likelihood((prepare(o), runtime.ctx()), model, length, o.batch) {
     if (tokenizer.vocab_size() > model.config().vocab_size)
       user_error("the tokenizer of {} has {} tokens, the model only {}: they do not belong together", o.model,
                  tokenizer.vocab_size(), model.config().vocab_size);
     console.print(runtime.description());
     for (const std::string& note : {files.note, tokenizer.note()})
       if (!note.empty()) console.print(note);
+  }
+  void prepare(const EvalOptions& o) {
+    runtime.reserve_scratch(
+        Likelihood::scratch_bytes(runtime.ctx(), model.config(), model.precision(), length, o.batch));
+    load_weights(runtime.ctx(), model, files.weights);
   }
   // Longer than the model was made for is allowed here: how it fails beyond is what one may want to see.
   static int64_t context(const EvalOptions& o, int64_t at_least) {

@@ -108,7 +108,7 @@ void generate_one(const GenerateOptions& o, const Context& ctx, const Model& mod
 void generate(GenerateOptions& o) {
   validate(o.sampling);
   std::erase(o.stop, "");
-  const Runtime runtime(o.runtime);
+  Runtime runtime(o.runtime);
   if (!o.quiet) std::fprintf(stderr, "%s\n", runtime.description().c_str());
   // The modules of MTP predict further ahead; plain generation does without.
   const CheckpointFiles files = open_checkpoint(o.model, false);
@@ -118,8 +118,10 @@ void generate(GenerateOptions& o) {
   if (o.ctx_size > limit) user_error("--ctx-size {}: the model supports at most {} positions", o.ctx_size, limit);
   const Tokenizer tokenizer = Tokenizer::load(o.model);
   if (!o.quiet && !tokenizer.note().empty()) std::fprintf(stderr, "%s\n", tokenizer.note().c_str());
-  Model model(runtime.ctx(), config, o.dtype == "bf16" ? Precision::bf16() : Precision::f32(),
-              o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(limit, 4096));
+  const Precision precision = o.dtype == "bf16" ? Precision::bf16() : Precision::f32();
+  const int64_t ctx_size = o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(limit, 4096);
+  runtime.reserve_scratch(Generator::scratch_bytes(runtime.ctx(), config, precision, ctx_size));
+  Model model(runtime.ctx(), config, precision, ctx_size);
   load_weights(runtime.ctx(), model, files.weights);
   for (int64_t i = 0; i < o.count; ++i) generate_one(o, runtime.ctx(), model, tokenizer, o.runtime.seed + uint64_t(i));
 }

@@ -54,15 +54,19 @@ Backend& Runtime::choose_backend(const std::string& resumed) {
   return cpu_backend(chosen);
 }
 
-// Scratch is address space, not memory: pages come when they are first touched, so half the machine is only a bound.
+// For what runs before a model is known: the products that find the machine's ceilings, and those of the benchmarks.
+constexpr size_t kFirstScratch = size_t(256) << 20;  // addresses: memory comes when it is first touched
+
 Runtime::Runtime(const RuntimeOptions& options)
     : threads_(options.threads > 0 ? options.threads : hardware_threads()),
-      scratch_(host_memory(), machine_memory() / 2) {
+      scratch_(std::in_place, host_memory(), kFirstScratch) {
   ctx_ = {.backend = &choose_backend(options.resumed),
           .threads = &threads_,
-          .scratch = &scratch_,
+          .scratch = &*scratch_,
           .rng = {.seed = options.seed}};
 }
+
+void Runtime::reserve_scratch(size_t bytes) { scratch_.emplace(ctx_.backend->memory(), bytes); }
 
 std::string Runtime::description() const {
   return fmt::format("minke {} · {}{} · {} thread{} · {:.1f} GiB memory", kVersion, ctx_.backend->name(),

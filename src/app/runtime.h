@@ -2,6 +2,7 @@
 // MINKE_BACKEND names: cpu, reference), threads, scratch and the Context over them. The first line of every run says what
 // is used, and why. The only place below which no environment variable is read.
 #pragma once
+#include <optional>
 #include <string>
 
 #include "kernels/backend.h"
@@ -25,6 +26,8 @@ class Runtime {
  public:
   explicit Runtime(const RuntimeOptions& options);
   const Context& ctx() const { return ctx_; }
+  // Scratch of the size that a dry run of the work has found (kernels/dry_run.h).
+  void reserve_scratch(size_t bytes);
   // "minke 0.1.0 · cpu avx512_bf16 (known processor) · 2 threads · 23.4 GiB memory"
   std::string description() const;
   // Where a run that goes on does not simply go on with what the machine would choose: what and why; "" otherwise.
@@ -32,7 +35,7 @@ class Runtime {
 
  private:
   Threads threads_;
-  Arena scratch_;
+  std::optional<Arena> scratch_;
   Backend& choose_backend(const std::string& resumed);
   std::string why_, note_;
   Context ctx_;

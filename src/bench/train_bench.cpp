@@ -1,6 +1,5 @@
 #include "bench/train_bench.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 
 #include "bench/ceilings.h"
 #include "bench/measure.h"
+#include "core/machine_memory.h"
 #include "data/loader.h"
 #include "recipe/model_config.h"
 #include "run/settings.h"
@@ -46,13 +46,8 @@ Recipe timed_recipe(const TrainBenchOptions& options) {
   r.train.batch_start = 0;
   r.train.spike_jump = 0;
   r.long_context.clear();
+  r.log.sample_tokens = 0;
   return r;
-}
-
-double peak_rss() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return double(usage.ru_maxrss) * 1024;
 }
 
 // One step; the seconds of its loading.
@@ -93,19 +88,21 @@ TrainBenchResult train_bench(const Context& outer, const TrainBenchOptions& opti
   result.parameters = counts.total + counts.mtp_unique;
   result.tokens_per_step = r.train.batch_size * t;
   result.flops = training_flops(config, t);
-  result.weights = weight_bytes(config, r, outer.backend);
-
-  TimedBackend timed(*outer.backend, {.vocabulary = config.vocab_size, .experts = config.n_routed_experts});
-  Context ctx = outer;
-  ctx.backend = &timed;
-  Model model(ctx, config, precision(r), t);  // address space only, so far
-  model.set_recompute(recompute(r));
-  result.activation_bytes = double(PlainExecutor::activation_bytes(model, phase.micro_batch_size, t));
-  if (const double need = result.weights.all() + result.activation_bytes; need > options.available_bytes)
+  result.memory = training_memory(outer, config, r, phase, phase.micro_batch_size);
+  result.memory.process = double(process_memory().now);
+  if (const double need = result.memory.all(); need > options.available_bytes)
     user_error(
         "bench train: {} parameters and {} × {} tokens at once need {:.1f} GiB, but only {:.1f} are available: lower "
         "train.micro_batch_size or make the model smaller",
         result.parameters, phase.micro_batch_size, t, need / (1 << 30), options.available_bytes / (1 << 30));
+
+  TimedBackend timed(*outer.backend, {.vocabulary = config.vocab_size, .experts = config.n_routed_experts});
+  Arena scratch(outer.backend->memory(), size_t(result.memory.scratch));
+  Context ctx = outer;
+  ctx.backend = &timed;
+  ctx.scratch = &scratch;
+  Model model(ctx, config, precision(r), t);
+  model.set_recompute(recompute(r));
   const Ceiling peak = product_ceiling(outer, precision(r).compute, options.ceiling_seconds);
   result.peak_flops = peak.best().rate, result.peak_how = peak.best().how;
   result.peak_flops_per_core = peak.rate_per_core();
@@ -131,7 +128,7 @@ TrainBenchResult train_bench(const Context& outer, const TrainBenchOptions& opti
   }
   const double n = double(options.steps);
   result.core_seconds = double(std::clock() - core_begin) / CLOCKS_PER_SEC / n;
-  result.peak_rss_bytes = peak_rss();
+  result.peak_rss_bytes = double(process_memory().most);
 
   double rest = std::accumulate(result.step_seconds.begin(), result.step_seconds.end(), 0.0) - loading;
   for (int i = 0; i < kNumWorks; ++i) {

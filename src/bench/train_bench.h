@@ -34,8 +34,8 @@ struct TrainBenchResult {
   double core_seconds = 0;         // processor time of a step, mean; a thread that waits for the others spins
   double peak_flops_per_core = 0;  // per second of processor time
   std::vector<StepPart> parts;     // their seconds add up to the mean of step_seconds
-  WeightBytes weights;
-  double activation_bytes = 0, peak_rss_bytes = 0;
+  MemoryEstimate memory;
+  double peak_rss_bytes = 0;
   double loss = 0;  // of the last step
 
   double tokens_per_second() const;  // of the median step
@@ -47,7 +47,9 @@ struct TrainBenchResult {
   // The same with seconds of processor time, which other programs affect least.
   double tokens_per_core_second() const { return double(tokens_per_step) / core_seconds; }
   double core_share() const { return tokens_per_core_second() * flops.all() / peak_flops_per_core; }
-  double bytes_per_parameter() const { return weights.all() / double(parameters); }
+  double bytes_per_parameter() const {
+    return (memory.parameters + memory.forms + memory.gradients + memory.moments + memory.average) / double(parameters);
+  }
 };
 
 TrainBenchResult train_bench(const Context& ctx, const TrainBenchOptions& options);

@@ -13,24 +13,37 @@ inline uint64_t fold_multiply(uint64_t a, uint64_t b) {
   return uint64_t(p) ^ uint64_t(p >> 64);
 }
 
-inline uint64_t hash64(std::string_view bytes, uint64_t seed = 0) {
-  constexpr uint64_t k0 = 0x9E3779B97F4A7C15ull, k1 = 0xBF58476D1CE4E5B9ull, k2 = 0x94D049BB133111EBull;
-  uint64_t a = seed ^ k0, b = bytes.size() ^ k1;
-  const char* p = bytes.data();
-  size_t left = bytes.size();
-  // Adding 2^63-odd constants after the xor keeps a zero word from annihilating a lane.
-  for (; left >= 16; left -= 16, p += 16) {
-    uint64_t x, y;
-    std::memcpy(&x, p, 8);
-    std::memcpy(&y, p + 8, 8);
-    a = fold_multiply(a ^ x, k1) + k2;
-    b = fold_multiply(b ^ y, k2) + k0;
+// In pieces, for what does not lie in memory; all pieces but the last have a multiple of 16 bytes.
+class Hash64 {
+ public:
+  explicit Hash64(uint64_t total_bytes, uint64_t seed = 0) : a_(seed ^ k0), b_(total_bytes ^ k1) {}
+  void add(std::string_view bytes) {
+    const char* p = bytes.data();
+    size_t left = bytes.size();
+    // Adding 2^63-odd constants after the xor keeps a zero word from annihilating a lane.
+    for (; left >= 16; left -= 16, p += 16) {
+      uint64_t x, y;
+      std::memcpy(&x, p, 8);
+      std::memcpy(&y, p + 8, 8);
+      a_ = fold_multiply(a_ ^ x, k1) + k2;
+      b_ = fold_multiply(b_ ^ y, k2) + k0;
+    }
+    if (left) std::memcpy(tail_, p, left);
   }
-  uint64_t tail[2] = {0, 0};
-  if (left) std::memcpy(tail, p, left);
-  a = fold_multiply(a ^ tail[0], k1) + b;
-  b = fold_multiply(b ^ tail[1], k2) + a;
-  return fold_multiply(a ^ k2, b ^ k0);
+  uint64_t finish() const {
+    const uint64_t a = fold_multiply(a_ ^ tail_[0], k1) + b_, b = fold_multiply(b_ ^ tail_[1], k2) + a;
+    return fold_multiply(a ^ k2, b ^ k0);
+  }
+
+ private:
+  static constexpr uint64_t k0 = 0x9E3779B97F4A7C15ull, k1 = 0xBF58476D1CE4E5B9ull, k2 = 0x94D049BB133111EBull;
+  uint64_t a_, b_, tail_[2] = {0, 0};
+};
+
+inline uint64_t hash64(std::string_view bytes, uint64_t seed = 0) {
+  Hash64 hash(bytes.size(), seed);
+  hash.add(bytes);
+  return hash.finish();
 }
 
 }  // namespace minke

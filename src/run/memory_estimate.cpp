@@ -1,32 +1,97 @@
 #include "run/memory_estimate.h"
 
-#include "kernels/backend.h"
+#include "core/machine_memory.h"
+#include "eval/likelihood.h"
+#include "infer/generate.h"
+#include "kernels/dry_run.h"
+#include "report/console.h"
 #include "run/settings.h"
 
 namespace minke {
 namespace {
 
-// Of a [out,in] or [E,out,in] matrix as the right-hand side [in,out] of its products.
-double form_bytes(const Storage& s, const Precision& p, const Backend& backend) {
-  const size_t rank = s.shape.size();
-  const DType compute = s.part == Part::router ? p.high : p.compute;
-  return double(rank == 3 ? s.shape[0] : 1) *
-         double(backend.packed_bytes(s.shape[rank - 1], s.shape[rank - 2], compute));
+double footprint(const Operand& o) { return o ? double(host_footprint(o.bytes())) : 0; }
+
+// Of save_weights and save_tensors: the tensor that is being written, in f32 and as it goes to the file.
+double saving_bytes(const Model& model) {
+  size_t largest = 0;
+  for (const Weight& w : model.weights().all()) largest = std::max(largest, w.master().bytes());
+  return 1.5 * double(largest);
 }
 
 }  // namespace
 
-WeightBytes weight_bytes(const Config& config, const Recipe& r, const Backend* backend) {
-  WeightBytes b;
-  for (const Storage& s : storages(config)) {
-    const double n = double(s.size());
-    const bool only_looked_up = s.part == Part::embedding && !config.tie_word_embeddings;
-    b.masters += 4 * n;
-    if (s.trainable) b.gradients += 4 * n, b.moments += (r.train.moments == "bf16" ? 4 : 8) * n;
-    if (backend && s.shape.size() >= 2 && !only_looked_up) b.forms += form_bytes(s, precision(r), *backend);
-    if (r.train.ema_decay > 0) b.average += 4 * n;
+std::string MemoryEstimate::text() const {
+  std::string text;
+  const auto add = [&](double bytes, const char* what) {
+    if (bytes > 0) text += fmt::format("{}{} {}", text.empty() ? "" : " + ", human_bytes(bytes), what);
+  };
+  add(parameters, "parameters"), add(forms, "compute forms"), add(gradients, "gradients"), add(moments, "moments");
+  add(average, "average"), add(activations, "activations"), add(scratch, "scratch"),
+      add(evaluation, "samples and questions");
+  add(host, "batches and saving"), add(process, "program and data");
+  text += " = " + human_bytes(sum());
+  if (reached > sum()) text += fmt::format(" (preparing the data has taken {})", human_bytes(reached));
+  return text;
+}
+
+MemoryEstimate training_memory(const Context& ctx, const Config& config, const Recipe& r, const Phase& p,
+                               int64_t sequences) {
+  DryRun dry(ctx);
+  const Context& d = dry.ctx();
+  double before = 0;
+  const auto taken = [&] {
+    const double now = double(dry.counted().bytes()), more = now - before;
+    before = now;
+    return more;
+  };
+  MemoryEstimate m;
+  Model model(d, config, precision(r), p.sequence_length);
+  model.set_recompute(recompute(r));
+  m.parameters = taken();
+  Trainer trainer(d, model, train_settings(r, p),
+                  std::make_unique<PlainExecutor>(d, model, sequences, p.sequence_length));
+  for (const Weight& w : model.weights().all()) m.gradients += footprint(w.grad());
+  for (const auto& [name, o] : trainer.state()) {
+    if (name[0] == 'm' || name[0] == 'v') m.moments += footprint(o);
+    if (name[0] == 'e') m.average += footprint(o);
   }
-  return b;
+  m.activations = taken() - m.gradients - m.moments - m.average;
+  if (m.sum() > double(machine_memory())) return m;  // too much already: its batches would not even fit on the host
+  TokenBatch batch{.num_sequences = sequences,
+                   .sequence_length = p.sequence_length,
+                   .tokens = {},
+                   .targets = {},
+                   .document_start = {}};
+  batch.tokens.assign(size_t(sequences * p.sequence_length), 0);
+  batch.targets = batch.tokens;
+  if (r.data.mask_documents) batch.document_start = batch.tokens;
+  trainer.step(d, {&batch, 1});
+  m.forms = taken();
+  if (r.log.sample_tokens > 0) {
+    Generator generator(d, model, model.max_positions());
+    generator.feed(d, std::vector<int32_t>(size_t(std::clamp<int64_t>(p.sequence_length - 1, 1, 512))));
+    if (p.sequence_length > 1) generator.feed(d, std::vector<int32_t>(1));
+    m.evaluation = double(dry.counted().bytes()) - before;
+  }
+  if (!r.log.choices.empty() || !r.log.needle_lengths.empty()) {
+    Likelihood likelihood(d, model, model.max_positions());
+    likelihood.run_longest(d);
+    m.evaluation = std::max(m.evaluation, double(dry.counted().bytes()) - before);
+  }
+  m.scratch = double(dry.scratch_bytes());
+  // The loader's batch of i32, as micro-batches of tokens and targets, and what is uploaded: 5 rows a depth.
+  m.host = saving_bytes(model) +
+           4.0 * double(p.largest_batch() * p.sequence_length) * double(4 + 5 * (config.num_nextn_predict_layers + 1));
+  return m;
+}
+
+double weight_bytes(const Config& config, const Recipe& r) {
+  double bytes = 0;
+  for (const Storage& s : storages(config))
+    bytes += double(s.size()) *
+             (4 + (s.trainable ? 4 + (r.train.moments == "bf16" ? 4 : 8) : 0) + (r.train.ema_decay > 0 ? 4 : 0));
+  return bytes;
 }
 
 }  // namespace minke

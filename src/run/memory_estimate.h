@@ -1,17 +1,37 @@
-// What the weights of a run will take, before anything is taken. Activations: PlainExecutor::activation_bytes.
-// Test: tests/run/memory_estimate_test.cpp.
+// What a run will take, before anything is taken: a dry run (kernels/dry_run.h) of the very code that will take it, so that
+// nothing is said twice. Tests: tests/run/memory_estimate_test.cpp, tests/app/memory_test.sh (against the process's own peak).
 #pragma once
+#include <algorithm>
+#include <string>
+
 #include "recipe/recipe.h"
+#include "run/phases.h"
 
 namespace minke {
 
-class Backend;
+struct Context;
 
-struct WeightBytes {
-  double masters = 0, gradients = 0, moments = 0, forms = 0, average = 0;
-  double all() const { return masters + gradients + moments + forms + average; }
+// Bytes.
+struct MemoryEstimate {
+  double process = 0;  // what is held before: the program, its libraries, the tokenizer, the data's maps
+  double parameters = 0, forms = 0, gradients = 0, moments = 0, average = 0;
+  double activations = 0, scratch = 0;
+  double evaluation = 0;  // beside the training: the cache of the samples, the batches of questions
+  double host = 0;        // batches of tokens; a tensor that is being saved
+  double reached = 0;     // the most that has been held before this, while data were prepared
+  double sum() const {
+    return process + parameters + forms + gradients + moments + average + activations + scratch + evaluation + host;
+  }
+  double all() const { return std::max(sum(), reached); }
+  // "41 MiB parameters + … = 501 MiB", without what is 0.
+  std::string text() const;
 };
-// The packed forms are as large as the backend makes them; without one they are left out.
-WeightBytes weight_bytes(const Config& config, const Recipe& recipe, const Backend* backend = nullptr);
+
+// Training in a phase with micro-batches of so many sequences, samples and saving included; process is left 0.
+MemoryEstimate training_memory(const Context& ctx, const Config& config, const Recipe& recipe, const Phase& phase,
+                               int64_t sequences);
+
+// Weights, gradients and moments alone, without a backend to ask: for a recipe that no machine here can hold.
+double weight_bytes(const Config& config, const Recipe& recipe);
 
 }  // namespace minke

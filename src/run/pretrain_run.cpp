@@ -50,7 +50,7 @@ Recipe checked_recipe(Recipe recipe, const fs::path& folder) {
   if (has_begun) return recipe;
   for (const std::string& source : recipe.data.train) source_files(source, recipe.data.text_keys);
   const Config config = model_config(recipe, 1, -1, -1);
-  if (const double weights = weight_bytes(config, recipe).all(); weights > available_memory())
+  if (const double weights = weight_bytes(config, recipe); weights > available_memory())
     user_error(
         "recipe [model]: hidden_size {}, num_hidden_layers {}, n_routed_experts {} … need {} of memory for weights, "
         "gradients "
@@ -97,7 +97,6 @@ void PretrainRun::say_machine(const std::string& note) {
 // What the run will need, in words, before any of it is taken; refused with the micro-batch that fits.
 void PretrainRun::announce() {
   const Counts counts = count_parameters(config_);
-  const WeightBytes weights = weight_bytes(config_, recipe_, ctx().backend);
   console_.print(fmt::format("model       {} with {} layers: {} parameters, {} active per token", config_.model_type,
                              config_.num_hidden_layers, human_count(double(counts.total)),
                              human_count(double(counts.active_head_only))));
@@ -105,42 +104,37 @@ void PretrainRun::announce() {
   if (!note.empty()) console_.print(note);
   Recipe planned = recipe_;
   planned.train.steps = std::max<int64_t>(1, planned.train.steps);  // not known yet, and not needed here
-  double activations = 0, cache = 0;
   const double available = available_memory();
+  const ProcessMemory process = process_memory();
+  double scratch = 0;
   const std::vector<Phase> phases = plan_phases(planned);
   for (const Phase& p : phases) {
-    const Config c = phase_config(config_, recipe_, p);
-    Model model(ctx(), c, precision(recipe_), p.sequence_length);  // address space only
-    model.set_recompute(recompute(recipe_));
     const auto need = [&](int64_t sequences) {
-      return double(PlainExecutor::activation_bytes(model, sequences, p.sequence_length));
+      MemoryEstimate m = training_memory(ctx(), phase_config(config_, recipe_, p), recipe_, p, sequences);
+      m.process = double(process.now), m.reached = double(process.most);
+      return m;
     };
-    if (need(p.micro_batch_size) > activations) largest_phase_ = size_t(&p - phases.data());
-    activations = std::max(activations, need(p.micro_batch_size));
-    cache = std::max(cache, double(kv_bytes(c, p.sequence_length, recipe_.train.precision == "bf16" ? 2 : 4)));
-    if (weights.all() + need(p.micro_batch_size) <= available) continue;
+    const MemoryEstimate m = need(p.micro_batch_size);
+    scratch = std::max(scratch, m.scratch);
+    if (m.sum() > memory_.sum()) memory_ = m, largest_phase_ = size_t(&p - phases.data());
+    if (m.sum() <= available) continue;
     int64_t fits = p.micro_batch_size;
-    while (fits > 0 && (p.largest_batch() % fits != 0 || weights.all() + need(fits) > available)) --fits;
+    while (fits > 0 && (p.largest_batch() % fits != 0 || need(fits).sum() > available)) --fits;
     if (fits == 0)
       user_error(
           "this run needs {} of memory even with one sequence of {} tokens at a time, but only {} are available: make "
           "the model or "
           "the sequences smaller, or recompute = [\"attention\", \"ffn\"]",
-          human_bytes(weights.all() + need(1)), p.sequence_length, human_bytes(available));
+          human_bytes(need(1).sum()), p.sequence_length, human_bytes(available));
     const size_t number = size_t(&p - phases.data());
     user_error("this run needs {} of memory, but only {} are available: set {}micro_batch_size = {}{}{}",
-               human_bytes(weights.all() + need(p.micro_batch_size)), human_bytes(available),
-               number == 0 ? "train." : "", fits,
+               human_bytes(m.sum()), human_bytes(available), number == 0 ? "train." : "", fits,
                number == 0 ? "" : fmt::format(" in [[long_context]] phase {}", number),
                folder_.has_begun() ? " in " + folder_.recipe().string() : "");
   }
-  console_.print(
-      fmt::format("memory      {} parameters + {} compute forms + {} gradients + {} moments{} + {} "
-                  "activations + {} cache of the samples = {}",
-                  human_bytes(weights.masters), human_bytes(weights.forms), human_bytes(weights.gradients),
-                  human_bytes(weights.moments),
-                  weights.average > 0 ? fmt::format(" + {} average", human_bytes(weights.average)) : "",
-                  human_bytes(activations), human_bytes(cache), human_bytes(weights.all() + activations + cache)));
+  console_.print("memory      " + memory_.text());
+  scratch_.emplace(ctx().backend->memory(), size_t(scratch));
+  ctx_.scratch = &*scratch_;
 }
 
 // minutes → steps: a few gradients are timed, weights are left alone. The number goes into the stored recipe, so a
@@ -350,6 +344,8 @@ bool PretrainRun::run() {
   show_balance();
   show_samples();
   refresh_report();
+  console_.print(fmt::format("memory      peak {} (estimated {})", human_bytes(double(process_memory().most)),
+                             human_bytes(memory_.all())));
   console_.print(fmt::format("done        {} steps in {}; the model is in {}, its report is {}", total_steps(),
                              human_time(train_seconds_), folder_.latest().string(),
                              (folder_.path() / "report.html").string()));

@@ -12,6 +12,7 @@
 #include "eval/held_out.h"
 #include "report/console.h"
 #include "report/recorder.h"
+#include "run/memory_estimate.h"
 #include "run/run_folder.h"
 #include "run/settings.h"
 #include "tokenize/tokenizer.h"
@@ -91,6 +92,8 @@ class PretrainRun {
   Config config_;
   std::vector<Phase> phases_;
   size_t phase_ = 0, largest_phase_ = 0;  // the one under way; the one that takes the most memory
+  MemoryEstimate memory_;                 // of the phase that takes the most
+  std::optional<Arena> scratch_;          // of the size that the phases need
   std::optional<Loader> loader_;
   LoaderPosition position_;
   std::optional<Model> model_;

@@ -42,9 +42,8 @@ mistake() {
   grep -qF -- "$expected" err.txt || fail "message lacks '$expected': $*: $(cat err.txt)"
   [ "$(grep -c '^minke: ' err.txt)" -le 1 ] || fail "more than one message: $(cat err.txt)"
 }
-# refused EXPECTED COMMAND…: hostile input. As `mistake`, and: one line on stderr (beside the one that names the machine),
-# of bounded length; nothing written; within 10 seconds of computing and the memory that any run takes (scratch is address
-# space of half the machine). Outputs stand outside of the folder that is compared.
+# refused EXPECTED COMMAND…: hostile input. As `mistake`, and: one line on stderr (beside those that name the machine and the memory),
+# of bounded length; nothing written; within 10 seconds of computing and 4 GiB of addresses. Outputs stand outside of the folder that is compared.
 seconds=10 refusals=0
 [ -z "${MINKE_SANITIZED:-}" ] || seconds=100
 mkdir inputs && cd inputs
@@ -55,12 +54,12 @@ refused() {
   before=$(listing)
   (
     # Sanitizers reserve terabytes of addresses.
-    [ -n "${MINKE_SANITIZED:-}" ] || ulimit -v $(($(awk '/MemTotal/ { print int($2 / 2) }' /proc/meminfo) + 1048576))
+    [ -n "${MINKE_SANITIZED:-}" ] || ulimit -v $((4 << 20))
     ulimit -t $seconds
     timeout -k 1 $((12 * seconds)) "$@"  # for what waits instead of computing
   ) >../out.txt 2>../err.txt </dev/null || code=$?
   [ $code = 2 ] || fail "exit code $code instead of 2: $*: $(head -c 2000 ../err.txt)"
-  grep -v '^minke [0-9]' ../err.txt >../message.txt || fail "no message: $*"
+  grep -v '^minke [0-9]\|^memory  ' ../err.txt >../message.txt || fail "no message: $*"
   [ "$(wc -l <../message.txt)" = 1 ] && grep -q '^minke: ' ../message.txt || fail "not one message: $*: $(cat ../err.txt)"
   [ "$(wc -c <../message.txt)" -le 1200 ] || fail "a message of $(wc -c <../message.txt) bytes: $*"
   grep -qF -- "$expected" ../message.txt || fail "message lacks '$expected': $*: $(cat ../message.txt)"

@@ -81,8 +81,8 @@ TEST(TrainBench, FiguresOfARunAddUp) {
   EXPECT_TRUE(std::isfinite(r.product_share()) && r.product_share() > 0);
   EXPECT_TRUE(std::isfinite(r.core_share()) && r.core_share() > 0);
   EXPECT_TRUE(r.bytes_per_parameter() > 16 && r.bytes_per_parameter() < 22) << r.bytes_per_parameter();
-  EXPECT_GT(r.peak_rss_bytes, r.weights.all());
-  EXPECT_GT(r.activation_bytes, 0);
+  EXPECT_GT(r.peak_rss_bytes, r.memory.parameters + r.memory.gradients + r.memory.moments);
+  EXPECT_GT(r.memory.activations, 0);
 }
 
 TEST(TrainBench, AModelTooLargeIsRefused) {

@@ -103,8 +103,11 @@ class Supports : public ::testing::Test {
                 AttentionBackwardArgs{attention, heads(), f({kN, 2, 2 * kN}), heads(), matrix(), heads()});
     MINKE_AGREE(cached_attention,
                 CachedAttentionArgs{.q = heads(), .k = heads(), .v = heads(), .out = heads(), .cached = kN});
-    const RouteArgs route{
-        .logits = matrix(), .bias = f({kN}), .scores = matrix(), .expert = index({kN, 2}), .weight = f({kN, 2}),
+    const RouteArgs route{.logits = matrix(),
+                          .bias = f({kN}),
+                          .scores = matrix(),
+                          .expert = index({kN, 2}),
+                          .weight = f({kN, 2}),
                           .valid = index({kN})};
     MINKE_AGREE(route, route);
     RouteArgs routed = route;

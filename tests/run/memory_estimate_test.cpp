@@ -1,89 +1,90 @@
-// The estimate of the weights' memory against what a step takes: the estimate is what a run is refused by.
+// The estimate of a run's memory against what a step of it takes: the same kinds, to the byte. Against the memory of a
+// whole process: tests/app/memory_test.sh.
 #include "run/memory_estimate.h"
 
 #include <gtest/gtest.h>
 
-#include <map>
+#include <set>
 
+#include "run/settings.h"
 #include "support/random.h"
 #include "support/tiny.h"
-#include "train/trainer.h"
 
 namespace minke {
 namespace {
 
 using namespace test;
 
-std::map<const void*, size_t> packed;  // bytes of every packed form that was made, by its address
-
-// The inner backend's ops; its packing is noted in `packed`.
-class Noting final : public HostBackend {
+class CountedMemory final : public Memory {
  public:
-  explicit Noting(Backend& inner) : HostBackend("noting"), inner_(inner) {}
-#define MINKE_FORWARD_OP(op, Args)                         \
-  void op(const Context& ctx, const Args& args) override { \
-    note(args);                                            \
-    inner_.op(ctx, args);                                  \
+  void* allocate(size_t bytes) override {
+    held += host_footprint(bytes);
+    return host_memory().allocate(bytes);
   }
-  MINKE_OPS(MINKE_FORWARD_OP)
-#undef MINKE_FORWARD_OP
-  size_t packed_bytes(int64_t k, int64_t n, DType compute) const override { return inner_.packed_bytes(k, n, compute); }
-
- private:
-  template <class Args> void note(const Args&) {}
-  void note(const PackWeightArgs& args) {
-    const Operand& b = args.b;
-    packed[args.packed.data] =
-        size_t(b.rank == 3 ? b.shape[0] : 1) * packed_bytes(b.shape[b.rank - 2], b.shape[b.rank - 1], args.compute);
+  void release(void* data, size_t bytes) noexcept override {
+    held -= host_footprint(bytes);
+    host_memory().release(data, bytes);
   }
-  Backend& inner_;
+  size_t held = 0;
 };
 
-void compare(Backend& inner, const Config& config, const char* precision) {
-  Noting backend(inner);
-  SCOPED_TRACE(config.model_type + " in " + precision);
+void compare(const Config& config, const char* precision_name) {
+  SCOPED_TRACE(config.model_type + " in " + precision_name);
   Recipe recipe;
-  recipe.train.precision = precision;
+  recipe.train.precision = precision_name;
   recipe.train.moments = "bf16";
   recipe.train.ema_decay = 0.9;
-  const Precision p = recipe.train.precision == "bf16" ? Precision::bf16() : Precision::f32();
-  const WeightBytes expected = weight_bytes(config, recipe, &backend);
+  recipe.train.steps = 10;
+  recipe.train.sequence_length = 8;
+  recipe.train.batch_size = 2;
+  recipe.log.sample_tokens = 0;
+  const Phase phase = plan_phases(recipe).front();
+  CountedMemory memory;
+  CpuBackend backend(cpu_backend().isa(), memory);
+  TestContext ctx(backend, 2);
+  const size_t before = memory.held;
+  const MemoryEstimate m = training_memory(ctx, config, recipe, phase, 2);
+  EXPECT_EQ(memory.held, before) << "a dry run took memory";
 
-  packed.clear();
-  TestContext ctx(backend);
-  Model model(ctx, config, p, 16);
-  model.weights().initialise(ctx, 0.1);
-  TrainSettings settings;
-  settings.adamw.moments = DType::bf16;
-  settings.ema_decay = 0.9;
-  Trainer trainer(ctx, model, settings, std::make_unique<PlainExecutor>(ctx, model, 2, 8));
-  TokenBatch batch{.num_sequences = 2, .sequence_length = 8};
+  Arena scratch(host_memory(), size_t(m.scratch));  // exactly so much
+  Context exact = ctx;
+  exact.scratch = &scratch;
+  Model model(exact, config, precision(recipe), 8);
+  EXPECT_EQ(m.parameters, double(memory.held - before));
+  model.weights().initialise(exact, 0.1);
+  Trainer trainer(exact, model, train_settings(recipe, phase), std::make_unique<PlainExecutor>(exact, model, 2, 8));
+  EXPECT_EQ(m.parameters + m.gradients + m.moments + m.average + m.activations, double(memory.held - before));
+  TokenBatch batch{.num_sequences = 2, .sequence_length = 8, .tokens = {}, .targets = {}, .document_start = {}};
   batch.tokens = batch.targets = random_tokens(3, 16, config.vocab_size);
-  trainer.step(ctx, {&batch, 1});
-
-  double forms = 0, masters = 0, gradients = 0, moments = 0, average = 0;
-  for (const auto& [data, bytes] : packed) forms += double(bytes);
-  for (const Weight& w : model.weights().all()) gradients += w.grad() ? double(w.grad().bytes()) : 0;
-  for (const auto& [name, o] : trainer.state())
-    (name[0] == 'w' ? masters : name[0] == 'e' ? average : moments) += double(o.bytes());
-  EXPECT_EQ(expected.forms, forms);
-  EXPECT_EQ(expected.masters, masters);
-  EXPECT_EQ(expected.gradients, gradients);
-  EXPECT_EQ(expected.moments, moments);
-  EXPECT_EQ(expected.average, average);
-  EXPECT_EQ(expected.all(), forms + masters + gradients + moments + average);
+  for (int step = 0; step < 2; ++step) EXPECT_EQ(trainer.step(exact, {&batch, 1}).skipped, "");
+  EXPECT_EQ(m.parameters + m.gradients + m.moments + m.average + m.activations + m.forms, double(memory.held - before));
+  EXPECT_EQ(m.scratch, double(scratch.high_water()));
 }
 
-TEST(WeightBytes, AreWhatAStepTakes) {
+TEST(TrainingMemory, IsWhatAStepTakes) {
   for (const char* precision : {"bf16", "f32"}) {
-    compare(reference_backend(), tiny_v3(1), precision);
-    compare(cpu_backend(), tiny_v3(1), precision);
-    compare(cpu_backend(), tiny_v3(0, false), precision);
-    compare(cpu_backend(), tiny_llama(), precision);  // tied: the embedding is multiplied with, too
+    compare(tiny_v3(1), precision);
+    compare(tiny_v3(0, false), precision);
+    compare(tiny_llama(), precision);  // tied: the embedding is multiplied with, too
   }
 }
 
-TEST(WeightBytes, FormsNeedABackend) { EXPECT_EQ(weight_bytes(tiny_v3(), Recipe()).forms, 0); }
+TEST(TrainingMemory, TextNamesWhatThereIs) {
+  MemoryEstimate m;
+  m.parameters = 1 << 20, m.scratch = 3 << 20;
+  EXPECT_EQ(m.text(), "1.0 MiB parameters + 3.0 MiB scratch = 4.0 MiB");
+}
+
+TEST(WeightBytes, AreMastersGradientsMomentsAndAverage) {
+  Recipe recipe;
+  recipe.train.moments = "bf16";
+  const Config c = tiny_llama();
+  double n = 0;
+  for (const Storage& s : storages(c)) n += double(s.size());
+  EXPECT_EQ(weight_bytes(c, recipe), 12 * n);
+  recipe.train.moments = "f32", recipe.train.ema_decay = 0.9;
+  EXPECT_EQ(weight_bytes(c, recipe), 20 * n);
+}
 
 }  // namespace
 }  // namespace minke

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# The memory that a run says it will take, against the most that its process has taken (VmHWM): within 5 %, and 8 MiB for
+# what nobody plans: pages of libraries that are touched late, rests of the heap, stacks of threads.
+. "$(dirname "$0")/lib.sh"
+[ -z "${MINKE_SANITIZED:-}" ] || { echo "a sanitizer takes memory of its own"; exit 77; }
+
+# close FILE: its last "memory peak A (estimated B)".
+close() {
+  local line
+  line=$(grep -o 'memory  *peak [0-9.]* [KMG]iB (estimated [0-9.]* [KMG]iB)' "$1" | tail -1)
+  [ -n "$line" ] || fail "no line with the memory: $(cat "$1")"
+  awk -v line="$line" 'BEGIN {
+    unit["KiB"] = 1 / 1024; unit["MiB"] = 1; unit["GiB"] = 1024
+    gsub(/[()]/, "", line); split(line, w, " +")
+    took = w[3] * unit[w[4]]; estimated = w[6] * unit[w[7]]
+    limit = 0.05 * took + 8
+    difference = estimated > took ? estimated - took : took - estimated
+    printf "%s: took %.1f MiB, estimated %.1f MiB: %.1f %%\n", ARGV[1], took, estimated, 100 * (estimated / took - 1)
+    if (!(difference <= limit)) exit 1
+  }' "$1" || fail "the memory of $1 was estimated wrongly: $line"
+}
+
+cat >run.toml <<'END'
+[tokenizer]
+vocab_size = 512
+[data]
+train = ["builtin:"]
+builtin_bytes = 300_000
+[train]
+steps = 3
+sequence_length = 128
+batch_size = 16
+ema_decay = 0.9
+[log]
+eval_tokens = 500
+sample_tokens = 4
+needle_lengths = []
+[model]
+hidden_size = 256
+num_hidden_layers = 4
+num_attention_heads = 4
+q_lora_rank = 64
+kv_lora_rank = 64
+qk_nope_head_dim = 32
+qk_rope_head_dim = 32
+v_head_dim = 32
+intermediate_size = 512
+first_k_dense_replace = 1
+n_routed_experts = 8
+n_shared_experts = 1
+num_experts_per_tok = 2
+moe_intermediate_size = 128
+n_group = 2
+topk_group = 1
+num_nextn_predict_layers = 1
+END
+"$minke" pretrain run.toml --out plain >plain.txt
+close plain.txt
+# Everything in the forms of the other format, and what is recomputed is not kept.
+"$minke" pretrain run.toml --out f32 --set train.precision=f32 --set 'train.recompute=["attention", "ffn"]' >f32.txt
+close f32.txt
+{ cat run.toml; printf '[[long_context]]\nsteps = 2\nsequence_length = 512\nbatch_size = 8\nlr = 1e-4\n'; } >long.toml
+"$minke" pretrain long.toml --out long >long.txt
+close long.txt
+
+python=$(command -v python3 || true)
+[ -n "$python" ] || { echo "score is not tried: no python3 to write tokens with"; exit 0; }
+"$python" - <<'END'
+import json, struct
+b, t = 16, 128
+head = json.dumps({"tokens": {"dtype": "I32", "shape": [b, t], "data_offsets": [0, 4 * b * t]}}).encode()
+with open("tokens.safetensors", "wb") as f:
+    f.write(struct.pack("<Q", len(head)) + head + struct.pack("<%di" % (b * t), *[i % 500 for i in range(b * t)]))
+END
+"$minke" score -m plain/latest --tokens tokens.safetensors --out out.safetensors >score.txt 2>&1
+close score.txt
+"$minke" score -m plain/latest --tokens tokens.safetensors --out out.safetensors --grad --dtype bf16 >grad.txt 2>&1
+close grad.txt
