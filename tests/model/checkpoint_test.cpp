@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <nlohmann/json.hpp>
 
+#include "core/json.h"
 #include "formats/hf_folder.h"
 #include "support/poison.h"
 #include "support/random.h"
@@ -63,6 +65,24 @@ TEST_F(Checkpoint, Bf16KeepsTheCorrectionBiasInF32) {
   EXPECT_EQ(files.at("model.embed_tokens.weight").dtype, DType::bf16);
   EXPECT_EQ(files.at("model.layers.1.mlp.gate.e_score_correction_bias").dtype, DType::f32);
   EXPECT_EQ(files.at("model.layers.1.mlp.experts.5.up_proj.weight").shape, (std::vector<int64_t>{6, 10}));
+}
+
+// What other programs read to know where a text ends: a number, a list, or nothing.
+TEST_F(Checkpoint, GenerationConfigNamesTheEnds) {
+  const auto written = [&](int64_t bos, std::vector<int64_t> eos) -> Json {
+    Config config = tiny_llama();
+    config.bos_token_id = bos;
+    config.eos_token_ids = std::move(eos);
+    const Model model(ctx, config, Precision::f32(), 16);
+    fs::remove(folder / "generation_config.json");
+    save_weights(ctx, model, folder, DType::f32);
+    if (!fs::exists(folder / "generation_config.json")) return {};
+    return parse_json(read_file(folder / "generation_config.json"), "generation_config.json");
+  };
+  EXPECT_EQ(written(3, {5}), (Json{{"bos_token_id", 3}, {"eos_token_id", 5}}));
+  EXPECT_EQ(written(0, {}), (Json{{"bos_token_id", 0}}));
+  EXPECT_EQ(written(-1, {5, 7}), (Json{{"eos_token_id", {5, 7}}}));
+  EXPECT_TRUE(written(-1, {}).is_null());
 }
 
 TEST_F(Checkpoint, RefusesWhatDoesNotFitAndSaysWhy) {

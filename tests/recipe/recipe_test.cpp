@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "recipe/model_config.h"
 #include "recipe/presets.h"
+#include "recipe/recipe_fields.h"
 #include "spec/config_keys.h"
 #include "spec/counts.h"
 
@@ -378,6 +379,59 @@ TEST(Recipe, LongContextPhases) {
             std::string::npos);
   EXPECT_NE(complaint(std::string(kSmall) + "[long_context]\nsteps = 5\n").find("must be [[long_context]] tables"),
             std::string::npos);
+}
+
+// The list of keys itself: each refuses a value of another type, and each number one beyond either end of its range, and
+// says what it expects.
+TEST(Recipe, EveryKeyRefusesOtherTypesAndOtherNumbers) {
+  const auto refused = [](const std::string& key, const std::string& value, const std::string& expected) {
+    const std::string set = key + "=" + value;
+    const std::string message = complaint(kSmall, {set});
+    EXPECT_EQ(message.find("--set " + set + ": "), 0u) << set << ": " << message;
+    EXPECT_NE(message.find(expected), message.npos) << set << ": " << message;
+  };
+  const Recipe defaults;
+  int keys = 0;
+  recipe_fields(defaults, [&](const std::string& key, const auto& member, const char*, Range range) {
+    ++keys;
+    using T = std::decay_t<decltype(member)>;
+    if constexpr (std::is_same_v<T, std::string>) return refused(key, "3", "must be a string");
+    else if constexpr (std::is_same_v<T, std::vector<std::string>>)
+      return refused(key, "[3]", "must be a list of strings");
+    else if constexpr (std::is_same_v<T, std::vector<double>>)
+      return refused(key, "[true]", "must be a list of numbers");
+    else if constexpr (std::is_same_v<T, bool>) return refused(key, "1", "must be true or false");
+    else {
+      constexpr bool whole = !std::is_same_v<T, double>;
+      refused(key, "true", whole ? "must be a whole number" : "must be a number");
+      if (whole) refused(key, "1.5", "must be a whole number");
+      const auto text = [&](double v) { return whole ? std::to_string(int64_t(v)) : fmt::format("{:.17g}", v); };
+      const double beyond = whole ? 1 : 1e-6;
+      if (range.low >= 0 && range.low > 1e-200) refused(key, text(range.low - beyond), "is out of range");
+      else if (range.low >= 0)
+        refused(key, whole ? "-1" : "-0.001", std::is_same_v<T, uint64_t> ? key : "is out of range");
+      if (range.high < 1e300)
+        refused(key, text(range.high + (whole ? 1 : 1e-6 * std::max(1.0, range.high))), "is out of range");
+    }
+  });
+  EXPECT_GT(keys, 50);
+}
+
+// Keys with a choice name all that there is.
+TEST(Recipe, EveryChoiceNamesWhatThereIs) {
+  const std::pair<const char*, const char*> choices[] = {
+      {"tokenizer.kind", "\"bpe\" or \"characters\""},
+      {"data.documents", "\"file\" or \"blank-lines\""},
+      {"data.held_out", "\"documents\" or \"tail\""},
+      {"data.packing", "\"concatenate\" or \"best-fit\""},
+      {"train.precision", "\"bf16\" or \"f32\""},
+      {"train.schedule", "\"cosine\" or \"step\""},
+      {"train.moments", "\"f32\" or \"bf16\""},
+      {"train.recompute", "\"attention\" or \"ffn\""},
+      {"balance.loss", "\"sequence\" or \"batch\" or \"expert\" or \"none\""}};
+  for (const auto& [key, allowed] : choices)
+    EXPECT_EQ(complaint(kSmall, {fmt::format("{}=other", key)}),
+              fmt::format("--set {0}=other: {0} = \"other\" is unknown: it must be {1}", key, allowed));
 }
 
 }  // namespace
