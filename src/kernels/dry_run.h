@@ -1,7 +1,7 @@
 // A dry run: a backend that stands for another one and computes nothing. It asks the other whether it supports every op
 // that it is given, and counts the memory that all would take: the same code that trains and decodes says by it what it
 // needs, before anything is taken. No address of its memory may be followed; downloads give zeros.
-// Tests: tests/kernels/dry_run_test.cpp, tests/train/memory_estimate_test.cpp.
+// Tests: tests/kernels/supports_test.cpp, tests/run/memory_estimate_test.cpp.
 #pragma once
 #include "kernels/backend.h"
 

@@ -45,16 +45,24 @@ BlockSaved Block::lay_out_saved(Arena& arena, const Precision& p, int64_t n, con
   return s;
 }
 
+BlockWork Block::lay_out_forward_work(Arena& arena, const Precision& p, int64_t n) const {
+  const auto take = [&] { return arena.take(p.activation, {n, config_->hidden_size}); };
+  BlockWork w;
+  w.attention_out = take(), w.ffn_out = take();
+  if (!moe_) return w;
+  w.routed_out = take();
+  w.moe.rows_out = Moe::lay_out_rows_out(arena, *config_, p, n, *exchange_);
+  return w;
+}
+
 BlockWork Block::lay_out_work(Arena& arena, const Precision& p, int64_t n) const {
   const Config& c = *config_;
-  BlockWork w;
-  for (Operand* o : {&w.attention_out, &w.ffn_out, &w.dy, &w.du, &w.da})
-    *o = arena.take(p.activation, {n, c.hidden_size});
-  if (moe_)
-    for (Operand* o : {&w.routed_out, &w.du_routed}) *o = arena.take(p.activation, {n, c.hidden_size});
+  BlockWork w = lay_out_forward_work(arena, p, n);
+  for (Operand* o : {&w.dy, &w.du, &w.da}) *o = arena.take(p.activation, {n, c.hidden_size});
+  if (moe_) w.du_routed = arena.take(p.activation, {n, c.hidden_size});
   if (c.attention == AttentionKind::mla) w.mla = Mla::lay_out_work(arena, c, p, n);
   else w.gqa = Gqa::lay_out_work(arena, c, p, n);
-  if (moe_) w.moe = Moe::lay_out_work(arena, c, p, n, *exchange_);
+  if (moe_) w.moe = Moe::lay_out_work(arena, c, p, n, *exchange_, w.moe.rows_out);
   else w.ffn = Ffn::lay_out_work(arena, c.intermediate_size, p, n);
   return w;
 }

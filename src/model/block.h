@@ -52,6 +52,8 @@ class Block {
   BlockSaved lay_out_saved(Arena& arena, const Precision& precision, int64_t num_tokens,
                            const BlockSaved* attention_like = nullptr, const BlockSaved* ffn_like = nullptr) const;
   BlockWork lay_out_work(Arena& arena, const Precision& precision, int64_t num_tokens) const;
+  // Only what F needs.
+  BlockWork lay_out_forward_work(Arena& arena, const Precision& precision, int64_t num_tokens) const;
 
   // F. saved.x holds the input. With a cache the tokens continue the sequence in it (inference).
   void attention_forward(const Context& ctx, const Batch& batch, const BlockSaved& saved, const BlockWork& work,

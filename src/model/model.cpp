@@ -93,7 +93,7 @@ void Model::forward(const Context& ctx, const std::vector<Batch>& batches, const
     const ArenaScope scope(*ctx.scratch);
     const Operand& x_out = l + 1 < blocks_.size() ? s.blocks[l + 1].x : s.x_final;
     blocks_[l].forward(ctx, batch, x_out, s.blocks[l],
-                       blocks_[l].lay_out_work(*ctx.scratch, precision_, batch.num_tokens));
+                       blocks_[l].lay_out_forward_work(*ctx.scratch, precision_, batch.num_tokens));
   }
   final_norm_.forward(ctx, s.x_final, s.h, s.rstd_final);
   for (size_t k = 0; k < s.mtp.size(); ++k)
@@ -140,7 +140,7 @@ void Model::forward_cached(const Context& ctx, const Batch& batch, std::span<Lay
     const ArenaScope block_scope(*ctx.scratch);
     BlockSaved saved = blocks_[l].lay_out_saved(*ctx.scratch, precision_, n);
     saved.x = x;
-    blocks_[l].forward(ctx, batch, x, saved, blocks_[l].lay_out_work(*ctx.scratch, precision_, n), &caches[l]);
+    blocks_[l].forward(ctx, batch, x, saved, blocks_[l].lay_out_forward_work(*ctx.scratch, precision_, n), &caches[l]);
     caches[l].length += n;
   }
   final_norm_.forward(ctx, x, h, rstd);

@@ -30,11 +30,16 @@ MoeSaved Moe::lay_out_saved(Arena& arena, const Config& c, const Precision& p, i
   return s;
 }
 
-MoeWork Moe::lay_out_work(Arena& arena, const Config& c, const Precision& p, int64_t n,
-                          const ExpertExchange& exchange) {
+Operand Moe::lay_out_rows_out(Arena& arena, const Config& c, const Precision& p, int64_t n,
+                              const ExpertExchange& exchange) {
+  return arena.take(p.activation, {exchange.max_rows(n, c.num_experts_per_tok), c.hidden_size});
+}
+
+MoeWork Moe::lay_out_work(Arena& arena, const Config& c, const Precision& p, int64_t n, const ExpertExchange& exchange,
+                          const Operand& rows_out) {
   const int64_t k = c.num_experts_per_tok, rows = exchange.max_rows(n, k), width = c.moe_intermediate_size;
   MoeWork w;
-  w.rows_out = arena.take(p.activation, {rows, c.hidden_size});
+  w.rows_out = rows_out;
   w.d_gate_up = arena.take(p.activation, {rows, 2 * width});
   w.d_rows = arena.take(p.activation, {rows, c.hidden_size});
   w.d_row_weight = arena.take(p.high, {rows});

@@ -37,8 +37,11 @@ class Moe {
   // shared: the layer whose memory of rows and activations this one also uses, because they are recomputed.
   static MoeSaved lay_out_saved(Arena& arena, const Config& config, const Precision& precision, int64_t num_tokens,
                                 const ExpertExchange& exchange, const MoeSaved* shared = nullptr);
+  // MoeWork::rows_out, all that F needs; and the rest beside it.
+  static Operand lay_out_rows_out(Arena& arena, const Config& config, const Precision& precision, int64_t num_tokens,
+                                  const ExpertExchange& exchange);
   static MoeWork lay_out_work(Arena& arena, const Config& config, const Precision& precision, int64_t num_tokens,
-                              const ExpertExchange& exchange);
+                              const ExpertExchange& exchange, const Operand& rows_out);
 
   void route(const Context& ctx, const Batch& batch, const Operand& u, const MoeSaved& saved,
              const Operand& replay) const;

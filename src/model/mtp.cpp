@@ -41,7 +41,7 @@ void Mtp::forward(const Context& ctx, const Precision& p, const Batch& batch, co
   hnorm_.forward(ctx, s.h_previous, s.joined.slice(1, d, 2 * d), s.rstd_h);
   eh_proj_.forward(ctx, s.joined, s.block.x);
   const ArenaScope scope(*ctx.scratch);
-  block_.forward(ctx, batch, s.x_out, s.block, block_.lay_out_work(*ctx.scratch, p, n));  // (22)
+  block_.forward(ctx, batch, s.x_out, s.block, block_.lay_out_forward_work(*ctx.scratch, p, n));  // (22)
   out_norm_.forward(ctx, s.x_out, s.h, s.rstd_out);
 }
 
