@@ -26,16 +26,16 @@ TEST(CpuIsa, NamesAndBest) {
 
 // What is known must be what is measured here: two and more of these rates differ by a factor of 2 at least.
 TEST(CpuIsa, TheDefaultIsTheFastest) {
-  std::vector<const cpu::Table*> tables;
+  std::vector<const cpu::Kernels*> candidates;
   std::vector<std::string> names;
   for (const std::string& isa : available_isas())
     if (isa.starts_with("avx512") || isa.starts_with("amx"))
-      names.push_back(isa), tables.push_back(&cpu_backend(isa).isa());
-  if (tables.size() < 2) {
+      names.push_back(isa), candidates.push_back(&cpu_backend(isa).kernels());
+  if (candidates.size() < 2) {
     EXPECT_EQ(default_isa().isa, available_isas().back());
     return;
   }
-  const std::vector<double> rates = cpu::bf16_rates(tables);
+  const std::vector<double> rates = cpu::bf16_rates(candidates);
   const size_t best = size_t(std::max_element(rates.begin(), rates.end()) - rates.begin());
   EXPECT_EQ(default_isa().isa, names[best]) << fmt::format("{}", fmt::join(rates, " "));
 }

@@ -40,7 +40,7 @@ void compare(const Config& config, const char* precision_name) {
   recipe.log.sample_tokens = 0;
   const Phase phase = plan_phases(recipe).front();
   CountedMemory memory;
-  CpuBackend backend(cpu_backend().isa(), memory);
+  CpuBackend backend(cpu_backend().kernels(), memory);
   TestContext ctx(backend, 2);
   const size_t before = memory.held;
   const MemoryEstimate m = training_memory(ctx, config, recipe, phase, 2);

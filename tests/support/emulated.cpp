@@ -4,10 +4,10 @@
 
 namespace minke {
 
-#define MINKE_DECLARE_EMULATED(name)                                                                    \
-  namespace cpu::name {                                                                                 \
-  void fill_gemm(Table&), fill_attention(Table&), fill_attention_backward(Table&), fill_cached(Table&), \
-      fill_rows(Table&), fill_streams(Table&);                                                          \
+#define MINKE_DECLARE_EMULATED(name)                                                                            \
+  namespace cpu::name {                                                                                         \
+  void fill_gemm(Kernels&), fill_attention(Kernels&), fill_attention_backward(Kernels&), fill_cached(Kernels&), \
+      fill_rows(Kernels&), fill_streams(Kernels&);                                                              \
   }
 MINKE_DECLARE_EMULATED(avx512_emulated)
 MINKE_DECLARE_EMULATED(avx512_bf16_emulated)
@@ -20,28 +20,28 @@ namespace {
 bool is_emulated(const std::string& isa) { return isa.ends_with("_emulated"); }
 
 #if defined(__x86_64__)
-template <int isa> const cpu::Table& table() {
-  static const cpu::Table table = [] {
-    cpu::Table t;
-    t.name = kEmulatedIsas[isa];
+template <int isa> const cpu::Kernels& kernels_of() {
+  static const cpu::Kernels kernels = [] {
+    cpu::Kernels k;
+    k.name = kEmulatedIsas[isa];
 #define MINKE_FILL(name)                                                                        \
-  cpu::name::fill_gemm(t), cpu::name::fill_attention(t), cpu::name::fill_attention_backward(t), \
-      cpu::name::fill_cached(t), cpu::name::fill_rows(t), cpu::name::fill_streams(t)
+  cpu::name::fill_gemm(k), cpu::name::fill_attention(k), cpu::name::fill_attention_backward(k), \
+      cpu::name::fill_cached(k), cpu::name::fill_rows(k), cpu::name::fill_streams(k)
     if constexpr (isa == 0) MINKE_FILL(avx512_emulated);
     else MINKE_FILL(avx512_bf16_emulated);
     if constexpr (isa == 2)
-      cpu::amx_bf16_emulated::fill_gemm(t), cpu::amx_bf16_emulated::fill_attention(t),
-          cpu::amx_bf16_emulated::fill_attention_backward(t);
+      cpu::amx_bf16_emulated::fill_gemm(k), cpu::amx_bf16_emulated::fill_attention(k),
+          cpu::amx_bf16_emulated::fill_attention_backward(k);
 #undef MINKE_FILL
-    return t;
+    return k;
   }();
-  return table;
+  return kernels;
 }
 CpuBackend& emulated_at(const std::string& isa) {
   cpu_backend("avx2");  // what they are compiled for
-  static CpuBackend all[] = {CpuBackend(table<0>()), CpuBackend(table<1>()), CpuBackend(table<2>())};
+  static CpuBackend all[] = {CpuBackend(kernels_of<0>()), CpuBackend(kernels_of<1>()), CpuBackend(kernels_of<2>())};
   for (CpuBackend& e : all)
-    if (e.isa().name == isa) return e;
+    if (e.kernels().name == isa) return e;
   bug("no emulated instruction set " + isa, SourceLocation::current());
 }
 #else

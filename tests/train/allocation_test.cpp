@@ -37,7 +37,7 @@ class CountingMemory final : public Memory {
 
 TEST(Allocation, NoneAfterTheFirstStep) {
   CountingMemory memory;
-  CpuBackend backend(cpu_backend().isa(), memory);
+  CpuBackend backend(cpu_backend().kernels(), memory);
   test::TestContext ctx(backend, 2);
   const Config config = test::tiny_v3(1);  // MoE, MTP, balance loss
   Model model(ctx, config, Precision::bf16(), 64);

@@ -67,13 +67,14 @@ int64_t longest_sequence(const AttentionArgs& args) {
   return longest;
 }
 
-void take_scratch(Arena& arena, const Table& isa, int threads, const AttentionArgs& args, AttentionJob& job) {
-  job.thread_bytes = isa.attention_bytes(job, longest_sequence(args));
+void take_scratch(Arena& arena, const Kernels& kernels, int threads, const AttentionArgs& args, AttentionJob& job) {
+  job.thread_bytes = kernels.attention_bytes(job, longest_sequence(args));
   job.scratch = take<char>(arena, threads * job.thread_bytes);
 }
-void take_backward_scratch(Arena& arena, const Table& isa, int threads, const AttentionArgs& args, AttentionJob& job) {
+void take_backward_scratch(Arena& arena, const Kernels& kernels, int threads, const AttentionArgs& args,
+                           AttentionJob& job) {
   job.rope_parts = take<float>(arena, args.q.shape[0] * job.kv_heads * job.dr);
-  job.thread_bytes = isa.attention_backward_bytes(job, longest_sequence(args));
+  job.thread_bytes = kernels.attention_backward_bytes(job, longest_sequence(args));
   job.scratch = take<char>(arena, threads * job.thread_bytes);
 }
 
@@ -85,7 +86,7 @@ template <class Task> void for_each_head(const Context& ctx, const AttentionArgs
   });
 }
 
-CachedJob sized_job(const Table& isa, int threads, const CachedAttentionArgs& args) {
+CachedJob sized_job(const Kernels& kernels, int threads, const CachedAttentionArgs& args) {
   CachedJob job;
   job.queries = args.q.shape[0], job.heads = args.q.shape[1], job.dk = args.q.shape[2];
   job.kv_heads = args.k.shape[1], job.dv = args.v.shape[2], job.cached = args.cached;
@@ -93,42 +94,42 @@ CachedJob sized_job(const Table& isa, int threads, const CachedAttentionArgs& ar
       job.kv_heads > 0 && job.heads % job.kv_heads == 0 && args.v.shape[1] == job.kv_heads && args.k.shape[2] == job.dk,
       "cached_attention: heads");
   job.bf16 = is_bf16_compute(args.compute);
-  job.row_blocks = divided_up(job.queries * (job.heads / job.kv_heads), isa.row_block);
-  job.segments = divided_up(job.cached, isa.segment);
-  job.thread_bytes = isa.cached_bytes(job);
+  job.row_blocks = divided_up(job.queries * (job.heads / job.kv_heads), kernels.row_block);
+  job.segments = divided_up(job.cached, kernels.segment);
+  job.thread_bytes = kernels.cached_bytes(job);
   // Segments go to several threads only while there are few blocks; the arithmetic is the same either way.
   job.split = job.segments > 1 && job.kv_heads * job.row_blocks < 4 * threads && threads > 1;
   return job;
 }
-void take_scratch(Arena& arena, const Table& isa, int threads, CachedJob& job) {
+void take_scratch(Arena& arena, const Kernels& kernels, int threads, CachedJob& job) {
   job.scratch = take<char>(arena, threads * job.thread_bytes);
   if (job.split)
-    job.parts = take<float>(arena, job.kv_heads * job.row_blocks * job.segments * isa.row_block * (job.dv + 2));
+    job.parts = take<float>(arena, job.kv_heads * job.row_blocks * job.segments * kernels.row_block * (job.dv + 2));
 }
 
 }  // namespace
 
-size_t scratch_of(const Table& isa, int threads, const AttentionArgs& args) {
+size_t scratch_of(const Kernels& kernels, int threads, const AttentionArgs& args) {
   AttentionJob job = sized_job(args);
-  return measured([&](Arena& arena) { take_scratch(arena, isa, threads, args, job); });
+  return measured([&](Arena& arena) { take_scratch(arena, kernels, threads, args, job); });
 }
-size_t scratch_of(const Table& isa, int threads, const AttentionBackwardArgs& args) {
+size_t scratch_of(const Kernels& kernels, int threads, const AttentionBackwardArgs& args) {
   AttentionJob job = sized_job(args.forward);
-  return measured([&](Arena& arena) { take_backward_scratch(arena, isa, threads, args.forward, job); });
+  return measured([&](Arena& arena) { take_backward_scratch(arena, kernels, threads, args.forward, job); });
 }
-size_t scratch_of(const Table& isa, int threads, const CachedAttentionArgs& args) {
-  CachedJob job = sized_job(isa, threads, args);
-  return measured([&](Arena& arena) { take_scratch(arena, isa, threads, job); });
+size_t scratch_of(const Kernels& kernels, int threads, const CachedAttentionArgs& args) {
+  CachedJob job = sized_job(kernels, threads, args);
+  return measured([&](Arena& arena) { take_scratch(arena, kernels, threads, job); });
 }
 
-void attention(const Table& isa, const Context& ctx, const AttentionArgs& args) {
+void attention(const Kernels& kernels, const Context& ctx, const AttentionArgs& args) {
   AttentionJob job = checked_job(args);
   ArenaScope scope(*ctx.scratch);
-  take_scratch(*ctx.scratch, isa, ctx.threads->count(), args, job);
-  for_each_head(ctx, args, job, isa.attention);
+  take_scratch(*ctx.scratch, kernels, ctx.threads->count(), args, job);
+  for_each_head(ctx, args, job, kernels.attention);
 }
 
-void attention_backward(const Table& isa, const Context& ctx, const AttentionBackwardArgs& args) {
+void attention_backward(const Kernels& kernels, const Context& ctx, const AttentionBackwardArgs& args) {
   const AttentionArgs& forward = args.forward;
   AttentionJob job = checked_job(forward);
   const int64_t n = forward.q.shape[0];
@@ -139,8 +140,8 @@ void attention_backward(const Table& isa, const Context& ctx, const AttentionBac
   expect_shape(args.dv, {n, job.kv_heads, job.dv}, "attention_backward: dv is [N,Hkv,dv]");
   job.dout = rows_of(args.dout), job.dq = rows_of(args.dq), job.d_k = rows_of(args.dk), job.dv_out = rows_of(args.dv);
   ArenaScope scope(*ctx.scratch);
-  take_backward_scratch(*ctx.scratch, isa, ctx.threads->count(), forward, job);
-  for_each_head(ctx, forward, job, isa.attention_backward);
+  take_backward_scratch(*ctx.scratch, kernels, ctx.threads->count(), forward, job);
+  for_each_head(ctx, forward, job, kernels.attention_backward);
   if (!job.dr) return;
   expect_shape(args.dk_rope, {n, job.dr}, "attention_backward: dk_rope is [N,dr]");
   const Rows out = rows_of(args.dk_rope);
@@ -153,18 +154,18 @@ void attention_backward(const Table& isa, const Context& ctx, const AttentionBac
         const int64_t count = std::min(kMost, job.kv_heads - first);
         for (int64_t h = 0; h < count; ++h) heads[h] = int32_t(h);
         const Rows group{job.rope_parts + (t * job.kv_heads + first) * job.dr, false, 1, job.dr, 0};
-        isa.sum_rows(row, out.half, first > 0, group, heads, count, job.dr);
+        kernels.sum_rows(row, out.half, first > 0, group, heads, count, job.dr);
       }
     }
   });
 }
 
-void cached_attention(const Table& isa, const Context& ctx, const CachedAttentionArgs& args) {
+void cached_attention(const Kernels& kernels, const Context& ctx, const CachedAttentionArgs& args) {
   const Rows q = head_rows(args.q, "cached_attention: q is [S,H,dk]"),
              k = head_rows(args.k, "cached_attention: k is [T,Hkv,dk]"),
              v = head_rows(args.v, "cached_attention: v is [T,Hkv,dv]"),
              out = head_rows(args.out, "cached_attention: out is [S,H,dv]");
-  CachedJob job = sized_job(isa, ctx.threads->count(), args);
+  CachedJob job = sized_job(kernels, ctx.threads->count(), args);
   job.q = q, job.k = k, job.v = v, job.out = out;
   check(job.queries <= job.cached && job.cached <= args.k.shape[0] && job.cached <= args.v.shape[0],
         "cached_attention: keys");
@@ -173,13 +174,13 @@ void cached_attention(const Table& isa, const Context& ctx, const CachedAttentio
   job.scale = float(args.scale);
   const int64_t blocks = job.kv_heads * job.row_blocks;
   ArenaScope scope(*ctx.scratch);
-  take_scratch(*ctx.scratch, isa, ctx.threads->count(), job);
+  take_scratch(*ctx.scratch, kernels, ctx.threads->count(), job);
   if (!job.split) {
-    ctx.threads->for_each(blocks, [&](int64_t task, int thread) { isa.cached(job, task, thread); });
+    ctx.threads->for_each(blocks, [&](int64_t task, int thread) { kernels.cached(job, task, thread); });
     return;
   }
-  ctx.threads->for_each(blocks * job.segments, [&](int64_t task, int thread) { isa.cached(job, task, thread); });
-  ctx.threads->for_each(blocks, [&](int64_t index, int) { isa.cached_merge(job, index); });
+  ctx.threads->for_each(blocks * job.segments, [&](int64_t task, int thread) { kernels.cached(job, task, thread); });
+  ctx.threads->for_each(blocks, [&](int64_t index, int) { kernels.cached_merge(job, index); });
 }
 
 }  // namespace minke::cpu

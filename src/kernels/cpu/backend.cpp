@@ -49,39 +49,39 @@ Isa best_isa() {
   return best;
 }
 
-template <int isa> const cpu::Table& table_of() {
-  static const cpu::Table table = [] {
-    cpu::Table t;
-    t.name = kIsaNames[isa];
+template <int isa> const cpu::Kernels& kernels_of() {
+  static const cpu::Kernels kernels = [] {
+    cpu::Kernels k;
+    k.name = kIsaNames[isa];
 #define MINKE_FILL(name)                                                                        \
-  cpu::name::fill_gemm(t), cpu::name::fill_attention(t), cpu::name::fill_attention_backward(t), \
-      cpu::name::fill_cached(t), cpu::name::fill_rows(t), cpu::name::fill_streams(t), cpu::name::fill_peak(t)
+  cpu::name::fill_gemm(k), cpu::name::fill_attention(k), cpu::name::fill_attention_backward(k), \
+      cpu::name::fill_cached(k), cpu::name::fill_rows(k), cpu::name::fill_streams(k), cpu::name::fill_peak(k)
     if constexpr (isa == kBaseline) MINKE_FILL(baseline);
 #if defined(__x86_64__)
     if constexpr (isa == kAvx2) MINKE_FILL(avx2);
     if constexpr (isa == kAvx512) MINKE_FILL(avx512);
     if constexpr (isa == kAvx512Bf16 || isa == kAmxBf16) MINKE_FILL(avx512_bf16);
     if constexpr (isa == kAmxBf16)
-      cpu::amx_bf16::fill_gemm(t), cpu::amx_bf16::fill_attention(t), cpu::amx_bf16::fill_attention_backward(t),
-          cpu::amx_bf16::fill_peak(t);
+      cpu::amx_bf16::fill_gemm(k), cpu::amx_bf16::fill_attention(k), cpu::amx_bf16::fill_attention_backward(k),
+          cpu::amx_bf16::fill_peak(k);
 #endif
 #undef MINKE_FILL
-    return t;
+    return k;
   }();
-  return table;
+  return kernels;
 }
 
-template <int isa> const cpu::Table& table_at(int wanted) {
+template <int isa> const cpu::Kernels& kernels_at(int wanted) {
   if constexpr (isa > 0)
-    if (wanted < isa) return table_at<isa - 1>(wanted);
-  return table_of<isa>();
+    if (wanted < isa) return kernels_at<isa - 1>(wanted);
+  return kernels_of<isa>();
 }
-const cpu::Table& table_at(int isa) { return table_at<kNumIsas - 1>(isa); }
+const cpu::Kernels& kernels_at(int isa) { return kernels_at<kNumIsas - 1>(isa); }
 
 CpuBackend& backend_at(int isa) {
   static const auto backends = [] {
     std::vector<std::unique_ptr<CpuBackend>> all;
-    for (int i = 0; i <= best_isa(); ++i) all.push_back(std::make_unique<CpuBackend>(table_at(i)));
+    for (int i = 0; i <= best_isa(); ++i) all.push_back(std::make_unique<CpuBackend>(kernels_at(i)));
     return all;
   }();
   return *backends[size_t(isa)];
@@ -89,16 +89,18 @@ CpuBackend& backend_at(int isa) {
 
 }  // namespace
 
-CpuBackend::CpuBackend(const cpu::Table& isa, Memory& memory)
-    : HostBackend(std::string("cpu ") + isa.name, memory), isa_(isa) {}
+CpuBackend::CpuBackend(const cpu::Kernels& kernels, Memory& memory)
+    : HostBackend(std::string("cpu ") + kernels.name, memory), kernels_(kernels) {}
 
 #define MINKE_DEFINE_OP(op, Args) \
-  void CpuBackend::op(const Context& ctx, const Args& args) { cpu::op(isa_, ctx, args); }
+  void CpuBackend::op(const Context& ctx, const Args& args) { cpu::op(kernels_, ctx, args); }
 MINKE_OPS(MINKE_DEFINE_OP)
 #undef MINKE_DEFINE_OP
 
-#define MINKE_DEFINE_SCRATCH(Args) \
-  size_t CpuBackend::scratch_of(const Args& args, int threads) const { return cpu::scratch_of(isa_, threads, args); }
+#define MINKE_DEFINE_SCRATCH(Args)                                     \
+  size_t CpuBackend::scratch_of(const Args& args, int threads) const { \
+    return cpu::scratch_of(kernels_, threads, args);                   \
+  }
 MINKE_CPU_SCRATCH_OPS(MINKE_DEFINE_SCRATCH)
 #undef MINKE_DEFINE_SCRATCH
 
@@ -117,7 +119,7 @@ bool CpuBackend::supports(Op, const OperandRule& rule, const Operand& o) const {
 bool CpuBackend::computes_in(Op, DType compute) const { return compute == DType::f32 || compute == DType::bf16; }
 
 size_t CpuBackend::packed_bytes(int64_t k, int64_t n, DType compute) const {
-  return cpu::packed_bytes(isa_, k, n, compute);
+  return cpu::packed_bytes(kernels_, k, n, compute);
 }
 
 std::vector<std::string> available_isas() {
@@ -128,10 +130,10 @@ std::vector<std::string> available_isas() {
 
 const PathChoice& default_isa() {
   static const PathChoice choice = choose_bf16_path(this_processor(), available_isas(), [](const auto& paths) {
-    std::vector<const cpu::Table*> tables;
+    std::vector<const cpu::Kernels*> candidates;
     for (const std::string& path : paths)
-      tables.push_back(&table_at(int(std::find(kIsaNames, kIsaNames + kNumIsas, path) - kIsaNames)));
-    return cpu::bf16_rates(tables);
+      candidates.push_back(&kernels_at(int(std::find(kIsaNames, kIsaNames + kNumIsas, path) - kIsaNames)));
+    return cpu::bf16_rates(candidates);
   });
   return choice;
 }

@@ -13,13 +13,13 @@
 namespace minke {
 
 namespace cpu {
-struct Table;  // isa/table.h
+struct Kernels;  // isa/kernels.h
 }
 
 class CpuBackend final : public HostBackend {
  public:
-  explicit CpuBackend(const cpu::Table& isa, Memory& memory = host_memory());
-  const cpu::Table& isa() const { return isa_; }
+  explicit CpuBackend(const cpu::Kernels& kernels, Memory& memory = host_memory());
+  const cpu::Kernels& kernels() const { return kernels_; }
 #define MINKE_DECLARE_OP(op, Args) void op(const Context& ctx, const Args& args) override;
   MINKE_OPS(MINKE_DECLARE_OP)
 #undef MINKE_DECLARE_OP
@@ -38,7 +38,7 @@ class CpuBackend final : public HostBackend {
   size_t packed_bytes(int64_t k, int64_t n, DType compute) const override;
 
  private:
-  const cpu::Table& isa_;
+  const cpu::Kernels& kernels_;
 };
 
 // The one of default_isa(), or for the instruction set named. UserError if the machine lacks it.

@@ -1,5 +1,5 @@
 // What the wrappers of the cpu backend share. A wrapper checks operands, lays out a job, and hands tasks of the chosen
-// instruction set's Table to the threads. Results never depend on which thread runs a task, nor on how many there are.
+// instruction set's Kernels to the threads. Results never depend on which thread runs a task, nor on how many there are.
 // Tests: tests/kernels/.
 #pragma once
 #include <algorithm>
@@ -9,24 +9,24 @@
 #include "core/error.h"
 #include "core/operand.h"
 #include "kernels/cpu/backend.h"
-#include "kernels/cpu/isa/table.h"
+#include "kernels/cpu/isa/kernels.h"
 
 namespace minke::cpu {
 
-#define MINKE_DECLARE_CPU(op, Args) void op(const Table& isa, const Context& ctx, const Args& args);
+#define MINKE_DECLARE_CPU(op, Args) void op(const Kernels& kernels, const Context& ctx, const Args& args);
 MINKE_OPS(MINKE_DECLARE_CPU)
 #undef MINKE_DECLARE_CPU
-size_t packed_bytes(const Table& isa, int64_t k, int64_t n, DType compute);
+size_t packed_bytes(const Kernels& kernels, int64_t k, int64_t n, DType compute);
 // Multiply-adds of bf16 on registers of this thread, operations per second, with each of these in turn: the best of several
 // tries, a few milliseconds in all. By the clock of this thread, which other programs do not slow.
-std::vector<double> bf16_rates(const std::vector<const Table*>& isas);
+std::vector<double> bf16_rates(const std::vector<const Kernels*>& candidates);
 // What the op takes from the scratch arena, by the function with which it does so: CpuBackend::scratch_of.
 #define MINKE_CPU_SCRATCH_OPS(X) \
   X(GemmArgs)                    \
   X(AttentionArgs)               \
   X(AttentionBackwardArgs)       \
   X(CachedAttentionArgs) X(BalanceArgs) X(DropTokensArgs) X(PermutePlanArgs) X(AdamWArgs) X(SumSquaresArgs)
-#define MINKE_DECLARE_SCRATCH(Args) size_t scratch_of(const Table& isa, int threads, const Args& args);
+#define MINKE_DECLARE_SCRATCH(Args) size_t scratch_of(const Kernels& kernels, int threads, const Args& args);
 MINKE_CPU_SCRATCH_OPS(MINKE_DECLARE_SCRATCH)
 #undef MINKE_DECLARE_SCRATCH
 template <class Take> size_t measured(Take take) {

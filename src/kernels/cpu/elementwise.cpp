@@ -62,29 +62,29 @@ char* element(const Operand& o, int64_t i) { return static_cast<char*>(o.data) +
 
 }  // namespace
 
-void add(const Table& isa, const Context& ctx, const AddArgs& args) {
+void add(const Kernels& kernels, const Context& ctx, const AddArgs& args) {
   const bool x_half = is_half(args.x), y_half = is_half(args.y);
   for_runs(ctx, args.x, args.y, [&](int64_t x, int64_t y, int64_t n, int64_t x_step, int64_t y_step) {
     if (n <= 1 || (x_step == 1 && y_step == 1))
-      return isa.add_row(element(args.y, y), y_half, element(args.x, x), x_half, n);
+      return kernels.add_row(element(args.y, y), y_half, element(args.x, x), x_half, n);
     for (int64_t i = 0; i < n; ++i)
-      isa.add_row(element(args.y, y + i * y_step), y_half, element(args.x, x + i * x_step), x_half, 1);
+      kernels.add_row(element(args.y, y + i * y_step), y_half, element(args.x, x + i * x_step), x_half, 1);
   });
 }
 
-void copy(const Table& isa, const Context& ctx, const CopyArgs& args) {
+void copy(const Kernels& kernels, const Context& ctx, const CopyArgs& args) {
   const Operand &src = args.src, &dst = args.dst;
   for_runs(ctx, src, dst, [&](int64_t x, int64_t y, int64_t n, int64_t x_step, int64_t y_step) {
     const bool dense = n <= 1 || (x_step == 1 && y_step == 1);
     if (dense && src.dtype == dst.dtype) std::memmove(element(dst, y), element(src, x), size_t(n) * size_of(src.dtype));
     else if (dense && is_float(src.dtype) && is_float(dst.dtype))
-      isa.copy_row(element(dst, y), dst.dtype == DType::bf16, element(src, x), src.dtype == DType::bf16, n);
+      kernels.copy_row(element(dst, y), dst.dtype == DType::bf16, element(src, x), src.dtype == DType::bf16, n);
     else
       for (int64_t i = 0; i < n; ++i) store_any(dst, y + i * y_step, load_any(src, x + i * x_step));
   });
 }
 
-void ema(const Table&, const Context& ctx, const EmaArgs& args) {
+void ema(const Kernels&, const Context& ctx, const EmaArgs& args) {
   check(args.average.is_contiguous() && args.value.is_contiguous() && args.average.size() == args.value.size(),
         "ema: contiguous, of one shape");
   float* average = f32_data(args.average);
@@ -94,49 +94,50 @@ void ema(const Table&, const Context& ctx, const EmaArgs& args) {
   });
 }
 
-void fill(const Table& isa, const Context& ctx, const FillArgs& args) {
+void fill(const Kernels& kernels, const Context& ctx, const FillArgs& args) {
   const Operand& dst = args.dst;
   for_runs(ctx, dst, dst, [&](int64_t at, int64_t, int64_t n, int64_t step, int64_t) {
     if (is_float(dst.dtype) && (n <= 1 || step == 1))
-      isa.fill_row(element(dst, at), dst.dtype == DType::bf16, float(args.value), n);
+      kernels.fill_row(element(dst, at), dst.dtype == DType::bf16, float(args.value), n);
     else
       for (int64_t i = 0; i < n; ++i) store_any(dst, at + i * step, args.value);
   });
 }
 
-void fill_normal(const Table&, const Context& ctx, const FillNormalArgs& args) {
+void fill_normal(const Kernels&, const Context& ctx, const FillNormalArgs& args) {
   check(args.dst.is_contiguous(), "fill_normal: contiguous");
   in_chunks(ctx, args.dst.size(), 32, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) store_any(args.dst, i, args.stddev * args.key.normal(uint64_t(i)));
   });
 }
 
-void dropout(const Table& isa, const Context& ctx, const DropoutArgs& args) {
+void dropout(const Kernels& kernels, const Context& ctx, const DropoutArgs& args) {
   check(args.x.rank == 2 && args.rate >= 0 && args.dropped_of_65536() < 65536, "dropout: x is [N,D], rate below 1");
   const Rows x = rows_of(args.x);
   const int64_t width = args.x.shape[1];
   const DropoutJob job{args.key.seed, args.key.stream, args.dropped_of_65536(), float(args.scale())};
   in_chunks(ctx, args.x.shape[0], width * 4, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r)
-      isa.dropout_row(job, row_data(x, r), x.half, uint64_t((args.first_row + r) * width), width);
+      kernels.dropout_row(job, row_data(x, r), x.half, uint64_t((args.first_row + r) * width), width);
   });
 }
 
-void bias_grad(const Table& isa, const Context& ctx, const BiasGradArgs& args) {
+void bias_grad(const Kernels& kernels, const Context& ctx, const BiasGradArgs& args) {
   check(args.dy.rank == 2, "bias_grad: dy is [N,D]");
   expect_shape(args.dbias, {args.dy.shape[1]}, "bias_grad: dbias is [D]");
   const Rows dy = rows_of(args.dy);
   float* dbias = f32_data(args.dbias);
   in_columns(ctx, args.dy.shape[1],
-             [&](int64_t begin, int64_t end) { isa.column_sums(dbias, dy, args.dy.shape[0], begin, end); });
+             [&](int64_t begin, int64_t end) { kernels.column_sums(dbias, dy, args.dy.shape[0], begin, end); });
 }
 
-void add_bias(const Table& isa, const Context& ctx, const AddBiasArgs& args) {
+void add_bias(const Kernels& kernels, const Context& ctx, const AddBiasArgs& args) {
   check(args.y.rank == 2, "add_bias: y is [N,D]");
   expect_shape(args.bias, {args.y.shape[1]}, "add_bias: bias is [D]");
   const Rows y = rows_of(args.y), bias = rows_of(args.bias);
   in_chunks(ctx, args.y.shape[0], args.y.shape[1], [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) isa.add_row(row_data(y, r), y.half, bias.data, bias.half, args.y.shape[1]);
+    for (int64_t r = begin; r < end; ++r)
+      kernels.add_row(row_data(y, r), y.half, bias.data, bias.half, args.y.shape[1]);
   });
 }
 
@@ -168,14 +169,14 @@ SumScratch take_scratch(Arena& arena, const SumSquaresArgs& args) {
 
 }  // namespace
 
-size_t scratch_of(const Table&, int, const AdamWArgs& args) {
+size_t scratch_of(const Kernels&, int, const AdamWArgs& args) {
   return measured([&](Arena& arena) { take_starts(arena, args.num_tensors); });
 }
-size_t scratch_of(const Table&, int, const SumSquaresArgs& args) {
+size_t scratch_of(const Kernels&, int, const SumSquaresArgs& args) {
   return measured([&](Arena& arena) { take_scratch(arena, args); });
 }
 
-void adamw(const Table& isa, const Context& ctx, const AdamWArgs& args) {
+void adamw(const Kernels& kernels, const Context& ctx, const AdamWArgs& args) {
   for (int64_t i = 0; i < args.num_tensors; ++i) {
     const AdamTensor& t = args.tensors[i];
     check(t.grad.size() == t.param.size() && t.m.size() == t.param.size() && t.v.size() == t.param.size(),
@@ -201,11 +202,11 @@ void adamw(const Table& isa, const Context& ctx, const AdamWArgs& args) {
         job.beta1 = float(args.beta1), job.beta2 = float(args.beta2);
         job.rest1 = float(1 - args.beta1), job.rest2 = float(1 - args.beta2);
         job.eps = float(args.eps), job.decay = float(args.lr * t.weight_decay), job.grad_scale = float(args.grad_scale);
-        isa.adamw(job, begin, end);
+        kernels.adamw(job, begin, end);
       });
 }
 
-void sum_squares(const Table& isa, const Context& ctx, const SumSquaresArgs& args) {
+void sum_squares(const Kernels& kernels, const Context& ctx, const SumSquaresArgs& args) {
   expect_shape(args.out, {args.num_tensors}, "sum_squares: out is [num_tensors]");
   check(args.out.dtype == DType::f64 && args.out.is_contiguous(), "sum_squares: out is contiguous f64");
   for (int64_t i = 0; i < args.num_tensors; ++i) {
@@ -217,7 +218,7 @@ void sum_squares(const Table& isa, const Context& ctx, const SumSquaresArgs& arg
   over_tensors(
       ctx, args.num_tensors, starts, [&](int64_t i) { return args.tensors[i].size(); },
       [&, partial = partial](int64_t i, int64_t chunk, int64_t begin, int64_t end) {
-        partial[chunk] = isa.sum_squares(element(args.tensors[i], begin), is_half(args.tensors[i]), end - begin);
+        partial[chunk] = kernels.sum_squares(element(args.tensors[i], begin), is_half(args.tensors[i]), end - begin);
       });
   auto* out = static_cast<double*>(args.out.data);
   for (int64_t i = 0; i < args.num_tensors; ++i) {
@@ -226,12 +227,12 @@ void sum_squares(const Table& isa, const Context& ctx, const SumSquaresArgs& arg
   }
 }
 
-void upload(const Table&, const Context&, const UploadArgs& args) {
+void upload(const Kernels&, const Context&, const UploadArgs& args) {
   check(args.device.is_contiguous(), "upload: contiguous");
   if (args.device.bytes()) std::memcpy(args.device.data, args.host, args.device.bytes());
 }
 
-void download(const Table&, const Context&, const DownloadArgs& args) {
+void download(const Kernels&, const Context&, const DownloadArgs& args) {
   check(args.device.is_contiguous(), "download: contiguous");
   if (args.device.bytes()) std::memcpy(args.host, args.device.data, args.device.bytes());
 }

@@ -5,8 +5,8 @@ namespace minke::cpu {
 namespace {
 
 // Weights wait as pairs of bf16 on every instruction set (isa/packing.h).
-int64_t panel_steps(const Table& isa, int64_t k, DType compute) {
-  return compute == DType::bf16 ? divided_up(divided_up(k, 2), isa.step_unit) * isa.step_unit : k;
+int64_t panel_steps(const Kernels& kernels, int64_t k, DType compute) {
+  return compute == DType::bf16 ? divided_up(divided_up(k, 2), kernels.step_unit) * kernels.step_unit : k;
 }
 
 // Checked, because a wrong offset would reach memory outside the operands.
@@ -54,24 +54,24 @@ Shape checked_shape(const GemmArgs& args) {
 int64_t next_count(int64_t n) { return n + std::max<int64_t>(n / 4, 1); }
 
 // The tiles with the least estimated time: each task packs its part of a (and of b) again, so few large tiles pack least;
-// the threads end together only if there are many. In multiply-adds for every k: `isa.macs_per_packed` is how many are
+// the threads end together only if there are many. In multiply-adds for every k: `kernels.macs_per_packed` is how many are
 // done while one element is packed.
-void choose_tiles(const Table& isa, const Shape& s, int64_t threads, GemmJob& job) {
+void choose_tiles(const Kernels& kernels, const Shape& s, int64_t threads, GemmJob& job) {
   const int64_t groups = job.split == Split::rows ? std::max<int64_t>(s.groups, 1) : s.groups;
   const int64_t m = std::max<int64_t>(job.split == Split::rows ? divided_up(s.m, groups) : s.m, 1);
-  const int64_t row_tiles = divided_up(m, isa.tile_rows), panels = divided_up(s.n, isa.panel_width);
+  const int64_t row_tiles = divided_up(m, kernels.tile_rows), panels = divided_up(s.n, kernels.panel_width);
   // Sums that go straight to c need no buffer of a tile's width.
-  const bool one_block = s.k <= (job.bf16 ? isa.block_k_bf16 : isa.block_k);
+  const bool one_block = s.k <= (job.bf16 ? kernels.block_k_bf16 : kernels.block_k);
   const bool any_width = job.c.col_stride == 1 && (one_block || !job.c.half);
-  const int64_t widest = any_width ? panels : isa.max_tile_n / isa.panel_width;
-  const double packed = isa.macs_per_packed, b_packed = job.panels ? 0.2 * packed : packed;
+  const int64_t widest = any_width ? panels : kernels.max_tile_n / kernels.panel_width;
+  const double packed = kernels.macs_per_packed, b_packed = job.panels ? 0.2 * packed : packed;
   constexpr double kTaskMacs = 30'000;  // a task's fixed price
-  const int64_t most_rows = job.panels ? isa.max_tile_m : isa.max_rows_plain_b;
+  const int64_t most_rows = job.panels ? kernels.max_tile_m : kernels.max_rows_plain_b;
   double best = 0;
-  for (int64_t r = divided_up(row_tiles * isa.tile_rows, most_rows); r <= row_tiles; r = next_count(r)) {
-    const int64_t tile_m = divided_up(row_tiles, r) * isa.tile_rows;
+  for (int64_t r = divided_up(row_tiles * kernels.tile_rows, most_rows); r <= row_tiles; r = next_count(r)) {
+    const int64_t tile_m = divided_up(row_tiles, r) * kernels.tile_rows;
     for (int64_t c = divided_up(panels, widest); c <= panels; c = next_count(c)) {
-      const int64_t tile_n = divided_up(panels, c) * isa.panel_width,
+      const int64_t tile_n = divided_up(panels, c) * kernels.panel_width,
                     tasks = groups * divided_up(m, tile_m) * divided_up(s.n, tile_n);
       const double task = double(tile_m) * double(tile_n) + packed * double(tile_m) + b_packed * double(tile_n) +
                           kTaskMacs / double(std::max<int64_t>(s.k, 1));
@@ -89,21 +89,22 @@ struct Scratch {
   int64_t* first_task;
   char* buffers;
 };
-Scratch take_scratch(Arena& arena, const Table& isa, int threads, int64_t groups) {
-  return {take<int64_t>(arena, groups + 1), take<char>(arena, threads * isa.gemm_scratch_bytes)};
+Scratch take_scratch(Arena& arena, const Kernels& kernels, int threads, int64_t groups) {
+  return {take<int64_t>(arena, groups + 1), take<char>(arena, threads * kernels.gemm_scratch_bytes)};
 }
 
 }  // namespace
 
-size_t scratch_of(const Table& isa, int threads, const GemmArgs& args) {
-  return measured([&](Arena& arena) { take_scratch(arena, isa, threads, checked_shape(args).groups); });
+size_t scratch_of(const Kernels& kernels, int threads, const GemmArgs& args) {
+  return measured([&](Arena& arena) { take_scratch(arena, kernels, threads, checked_shape(args).groups); });
 }
 
-size_t packed_bytes(const Table& isa, int64_t k, int64_t n, DType compute) {
-  return size_t(divided_up(n, isa.panel_width)) * size_t(panel_steps(isa, k, compute)) * size_t(isa.panel_width) * 4;
+size_t packed_bytes(const Kernels& kernels, int64_t k, int64_t n, DType compute) {
+  return size_t(divided_up(n, kernels.panel_width)) * size_t(panel_steps(kernels, k, compute)) *
+         size_t(kernels.panel_width) * 4;
 }
 
-void gemm(const Table& isa, const Context& ctx, const GemmArgs& args) {
+void gemm(const Kernels& kernels, const Context& ctx, const GemmArgs& args) {
   const Shape s = checked_shape(args);
   GemmJob job;
   job.a = matrix_of(args.a), job.c = matrix_of(args.c);
@@ -112,7 +113,7 @@ void gemm(const Table& isa, const Context& ctx, const GemmArgs& args) {
     check(args.b.dtype == args.compute, "gemm: b is packed for another compute dtype");
     check(args.grouping != Grouping::inner, "gemm: inner groups take a plain b");
     job.panels = static_cast<const char*>(args.b.data);
-    job.panels_group_bytes = int64_t(packed_bytes(isa, s.k, s.n, args.compute));
+    job.panels_group_bytes = int64_t(packed_bytes(kernels, s.k, s.n, args.compute));
   } else {
     job.b = matrix_of(args.b);
   }
@@ -125,9 +126,9 @@ void gemm(const Table& isa, const Context& ctx, const GemmArgs& args) {
   }
   if (s.groups == 0 || s.m == 0 || s.n == 0) return;
 
-  choose_tiles(isa, s, ctx.threads->count(), job);
+  choose_tiles(kernels, s, ctx.threads->count(), job);
   ArenaScope scope(*ctx.scratch);
-  const auto [first_task, buffers] = take_scratch(*ctx.scratch, isa, ctx.threads->count(), s.groups);
+  const auto [first_task, buffers] = take_scratch(*ctx.scratch, kernels, ctx.threads->count(), s.groups);
   job.scratch = buffers;
   first_task[0] = 0;
   for (int64_t g = 0; g < s.groups; ++g) {
@@ -135,10 +136,10 @@ void gemm(const Table& isa, const Context& ctx, const GemmArgs& args) {
     first_task[g + 1] = first_task[g] + divided_up(rows, job.tile_m) * divided_up(s.n, job.tile_n);
   }
   job.first_task = first_task;
-  ctx.threads->for_each(first_task[s.groups], [&](int64_t task, int thread) { isa.gemm(job, task, thread); });
+  ctx.threads->for_each(first_task[s.groups], [&](int64_t task, int thread) { kernels.gemm(job, task, thread); });
 }
 
-void pack_weight(const Table& isa, const Context& ctx, const PackWeightArgs& args) {
+void pack_weight(const Kernels& kernels, const Context& ctx, const PackWeightArgs& args) {
   const Operand& b = args.b;
   check(b.rank == 2 || b.rank == 3, "pack_weight: b is [K,N] or [G,K,N]");
   check(args.packed.packing == Packing::panels && args.packed.dtype == args.compute && args.packed.rank == b.rank &&
@@ -149,10 +150,10 @@ void pack_weight(const Table& isa, const Context& ctx, const PackWeightArgs& arg
   job.panels = static_cast<char*>(args.packed.data);
   job.k = b.shape[b.rank - 2], job.n = b.shape[b.rank - 1];
   job.bf16 = is_bf16_compute(args.compute);
-  job.group_bytes = int64_t(packed_bytes(isa, job.k, job.n, args.compute));
-  const int64_t groups = b.rank == 3 ? b.shape[0] : 1, panels = divided_up(job.n, isa.panel_width);
-  in_chunks(ctx, groups * panels, job.k * isa.panel_width, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) isa.pack(job, i / panels, i % panels);
+  job.group_bytes = int64_t(packed_bytes(kernels, job.k, job.n, args.compute));
+  const int64_t groups = b.rank == 3 ? b.shape[0] : 1, panels = divided_up(job.n, kernels.panel_width);
+  in_chunks(ctx, groups * panels, job.k * kernels.panel_width, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) kernels.pack(job, i / panels, i % panels);
   });
 }
 

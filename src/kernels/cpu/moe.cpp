@@ -100,7 +100,7 @@ void limit_groups(const RouteArgs& args, float* candidates, int64_t experts) {
 
 }  // namespace
 
-void route(const Table&, const Context& ctx, const RouteArgs& args) {
+void route(const Kernels&, const Context& ctx, const RouteArgs& args) {
   const Gate g = checked_gate(args);
   expect_shape(args.logits, {g.n, g.experts}, "route: logits is [N,E]");
   check(g.weight != nullptr || g.n == 0, "route: weight is missing");
@@ -135,7 +135,7 @@ void route(const Table&, const Context& ctx, const RouteArgs& args) {
 }
 
 // w_k = scale·s_k/σ, σ = Σs + 1e-20: ds_k = scale·(dw_k − Σ_j dw_j s_j/σ)/σ, then through sigmoid s(1−s) or softmax.
-void route_backward(const Table&, const Context& ctx, const RouteBackwardArgs& args) {
+void route_backward(const Kernels&, const Context& ctx, const RouteBackwardArgs& args) {
   const Gate g = checked_gate(args.forward);
   expect_shape(args.d_weight, {g.n, g.k}, "route_backward: d_weight is [N,K]");
   expect_shape(args.d_logits, {g.n, g.experts}, "route_backward: d_logits is [N,E]");
@@ -203,12 +203,12 @@ void balance_weights(const BalanceArgs& args, int64_t begin, int64_t end, const 
 
 }  // namespace
 
-size_t scratch_of(const Table&, int, const BalanceArgs& args) {
+size_t scratch_of(const Kernels&, int, const BalanceArgs& args) {
   return measured([&](Arena& arena) { take<double>(arena, args.num_sequences); });
 }
 
 // L = mean over sequences of Σ_i w_i P_i, P_i = (1/T) Σ_t s'_{i,t}; with s' = s/σ: ∂(w·s')/∂s_i = (w_i − w·s')/σ.
-void balance(const Table&, const Context& ctx, const BalanceArgs& args) {
+void balance(const Kernels&, const Context& ctx, const BalanceArgs& args) {
   check(args.scores.rank == 2 && args.expert.rank == 2 && args.scores.shape[0] == args.expert.shape[0],
         "balance: shapes");
   const int64_t n = args.scores.shape[0], experts = args.scores.shape[1], sequences = args.num_sequences;
@@ -271,12 +271,12 @@ DropScratch take_scratch(Arena& arena, const DropTokensArgs& args) {
 
 }  // namespace
 
-size_t scratch_of(const Table&, int, const DropTokensArgs& args) {
+size_t scratch_of(const Kernels&, int, const DropTokensArgs& args) {
   return measured([&](Arena& arena) { take_scratch(arena, args); });
 }
 
 // Every device looks for its own assignments; (score, slot) is a total order, so what goes does not depend on threads.
-void drop_tokens(const Table&, const Context& ctx, const DropTokensArgs& args) {
+void drop_tokens(const Kernels&, const Context& ctx, const DropTokensArgs& args) {
   const int64_t n = args.expert.shape[0], k = args.expert.shape[1], experts = args.scores.shape[1],
                 devices = args.num_devices, slots = n * k;
   check(args.scores.shape[0] == n && devices > 0 && experts % devices == 0 && args.capacity > 0,
@@ -330,11 +330,11 @@ void drop_tokens(const Table&, const Context& ctx, const DropTokensArgs& args) {
   for (int64_t d = 0; d < devices; ++d) i32_data(args.dropped)[0] += int32_t(std::max<int64_t>(0, excess[d]));
 }
 
-size_t scratch_of(const Table&, int, const PermutePlanArgs& args) {
+size_t scratch_of(const Kernels&, int, const PermutePlanArgs& args) {
   return measured([&](Arena& arena) { take<int32_t>(arena, args.offsets.shape[0]); });
 }
 
-void permute_plan(const Table&, const Context& ctx, const PermutePlanArgs& args) {
+void permute_plan(const Kernels&, const Context& ctx, const PermutePlanArgs& args) {
   const int64_t experts = args.offsets.shape[0] - 1, slots = args.expert.size();
   check(args.offsets.rank == 1 && experts >= 0, "permute_plan: offsets is [E+1]");
   expect_shape(args.row_of_slot, {slots}, "permute_plan: row_of_slot is [N·K]");
@@ -361,7 +361,7 @@ void permute_plan(const Table&, const Context& ctx, const PermutePlanArgs& args)
   }
 }
 
-void gather(const Table& isa, const Context& ctx, const GatherArgs& args) {
+void gather(const Kernels& kernels, const Context& ctx, const GatherArgs& args) {
   const Operand &src = args.src, &dst = args.dst;
   check(src.rank == dst.rank && (dst.rank == 1 || (dst.rank == 2 && src.shape[1] == dst.shape[1])), "gather: shapes");
   check(args.divisor > 0, "gather: divisor");
@@ -382,12 +382,12 @@ void gather(const Table& isa, const Context& ctx, const GatherArgs& args) {
       const int64_t from = bounded(index[r] / args.divisor, src.shape[0], "gather: index");
       const char* in = static_cast<const char*>(src.data) + from * src.stride[0] * src_size;
       if (same) std::memcpy(out, in, size_t(width * dst_size));
-      else isa.copy_row(out, dst_half, in, src_half, width);
+      else kernels.copy_row(out, dst_half, in, src_half, width);
     }
   });
 }
 
-void combine(const Table& isa, const Context& ctx, const CombineArgs& args) {
+void combine(const Kernels& kernels, const Context& ctx, const CombineArgs& args) {
   check(args.src.rank == 2 && args.dst.rank == 2 && args.src.shape[1] == args.dst.shape[1], "combine: shapes");
   const int64_t n = args.dst.shape[0], width = args.dst.shape[1], k = n ? args.row_of_slot.size() / n : 0;
   check(k * n == args.row_of_slot.size(), "combine: row_of_slot is [N·K]");
@@ -397,12 +397,12 @@ void combine(const Table& isa, const Context& ctx, const CombineArgs& args) {
     for (int64_t t = begin; t < end; ++t) {
       for (int64_t i = 0; i < k; ++i)
         if (rows[t * k + i] >= 0) bounded(rows[t * k + i], args.src.shape[0], "combine: row");
-      isa.sum_rows(row_data(dst, t), dst.half, args.accumulate, src, rows + t * k, k, width);
+      kernels.sum_rows(row_data(dst, t), dst.half, args.accumulate, src, rows + t * k, k, width);
     }
   });
 }
 
-void bias_update(const Table&, const Context&, const BiasUpdateArgs& args) {
+void bias_update(const Kernels&, const Context&, const BiasUpdateArgs& args) {
   const int64_t experts = args.bias.shape[0];
   expect_shape(args.bias, {experts}, "bias_update: bias is [E]");
   expect_shape(args.load, {experts}, "bias_update: load is [E]");

@@ -17,17 +17,17 @@ bool same_shape(const Operand& a, const Operand& b) { return a.rank == b.rank &&
 
 }  // namespace
 
-void rms_norm(const Table& isa, const Context& ctx, const RmsNormArgs& args) {
+void rms_norm(const Kernels& kernels, const Context& ctx, const RmsNormArgs& args) {
   check(same_shape(args.x, args.y), "rms_norm: shapes of x and y");
   NormJob job;
   job.width = row_length(args.x), job.num_rows = num_rows(args.x), job.eps = float(args.eps);
   expect_shape(args.gain, {job.width}, "rms_norm: gain is [D]");
   job.x = rows_of(args.x), job.y = rows_of(args.y), job.gain = rows_of(args.gain);
   take_rstd(job, args.rstd, args.x);
-  in_chunks(ctx, job.num_rows, job.width, [&](int64_t begin, int64_t end) { isa.rms_norm(job, begin, end); });
+  in_chunks(ctx, job.num_rows, job.width, [&](int64_t begin, int64_t end) { kernels.rms_norm(job, begin, end); });
 }
 
-void rms_norm_backward(const Table& isa, const Context& ctx, const RmsNormBackwardArgs& args) {
+void rms_norm_backward(const Kernels& kernels, const Context& ctx, const RmsNormBackwardArgs& args) {
   check(same_shape(args.x, args.dy) && same_shape(args.x, args.dx), "rms_norm_backward: shapes");
   NormJob job;
   job.width = row_length(args.x), job.num_rows = num_rows(args.x);
@@ -36,10 +36,11 @@ void rms_norm_backward(const Table& isa, const Context& ctx, const RmsNormBackwa
   job.x = rows_of(args.x), job.dy = rows_of(args.dy), job.dx = rows_of(args.dx), job.gain = rows_of(args.gain);
   job.accumulate = args.accumulate;
   take_rstd(job, args.rstd, args.x);
-  in_chunks(ctx, job.num_rows, job.width, [&](int64_t begin, int64_t end) { isa.rms_norm_backward(job, begin, end); });
+  in_chunks(ctx, job.num_rows, job.width,
+            [&](int64_t begin, int64_t end) { kernels.rms_norm_backward(job, begin, end); });
 }
 
-void rms_norm_gain(const Table& isa, const Context& ctx, const RmsNormGainArgs& args) {
+void rms_norm_gain(const Kernels& kernels, const Context& ctx, const RmsNormGainArgs& args) {
   check(same_shape(args.x, args.dy), "rms_norm_gain: shapes");
   NormJob job;
   job.width = row_length(args.x), job.num_rows = num_rows(args.x);
@@ -47,25 +48,25 @@ void rms_norm_gain(const Table& isa, const Context& ctx, const RmsNormGainArgs& 
   check(bool(args.rstd), "rms_norm_gain: rstd of the forward pass");
   job.x = rows_of(args.x), job.dy = rows_of(args.dy), job.dgain = f32_data(args.dgain);
   take_rstd(job, args.rstd, args.x);
-  in_columns(ctx, job.width, [&](int64_t begin, int64_t end) { isa.rms_norm_gain(job, begin, end); });
+  in_columns(ctx, job.width, [&](int64_t begin, int64_t end) { kernels.rms_norm_gain(job, begin, end); });
 }
 
-void rope(const Table& isa, const Context& ctx, const RopeArgs& args) {
+void rope(const Kernels& kernels, const Context& ctx, const RopeArgs& args) {
   check(args.x.rank == 3 && args.x.shape[2] % 2 == 0, "rope: x is [N,H,D], D even");
   RopeJob job;
   const int64_t n = args.x.shape[0];
   job.x = rows_of(args.x), job.heads = args.x.shape[1], job.width = args.x.shape[2];
-  check(job.width <= isa.max_rotary, "rope: D is larger than the cpu backend's limit of 1024");
+  check(job.width <= kernels.max_rotary, "rope: D is larger than the cpu backend's limit of 1024");
   check(args.table.rank == 2 && args.table.shape[1] == job.width && args.table.is_contiguous(),
         "rope: table is [P,D], contiguous");
   expect_shape(args.positions, {n}, "rope: positions are [N]");
   job.positions = i32_data(args.positions), job.table = f32_data(args.table);
   for (int64_t t = 0; t < n; ++t) bounded(job.positions[t], args.table.shape[0], "rope: position");
   job.interleaved = args.interleaved, job.inverse = args.inverse;
-  in_chunks(ctx, n, job.heads * job.width, [&](int64_t begin, int64_t end) { isa.rope(job, begin, end); });
+  in_chunks(ctx, n, job.heads * job.width, [&](int64_t begin, int64_t end) { kernels.rope(job, begin, end); });
 }
 
-void swiglu(const Table& isa, const Context& ctx, const SwigluArgs& args) {
+void swiglu(const Kernels& kernels, const Context& ctx, const SwigluArgs& args) {
   check(args.gate_up.rank == 2 && args.y.rank == 2, "swiglu: ranks");
   const int64_t r = args.y.shape[0], f = args.y.shape[1];
   expect_shape(args.gate_up, {r, 2 * f}, "swiglu: gate_up is [R,2F]");
@@ -74,10 +75,10 @@ void swiglu(const Table& isa, const Context& ctx, const SwigluArgs& args) {
   if (args.row_weight)
     expect_shape(args.row_weight, {r}, "swiglu: row_weight is [R]"), job.weight = f32_data(args.row_weight);
   in_chunks(ctx, limited_rows(args.num_rows, r), f * 4,
-            [&](int64_t begin, int64_t end) { isa.swiglu(job, begin, end); });
+            [&](int64_t begin, int64_t end) { kernels.swiglu(job, begin, end); });
 }
 
-void swiglu_backward(const Table& isa, const Context& ctx, const SwigluBackwardArgs& args) {
+void swiglu_backward(const Kernels& kernels, const Context& ctx, const SwigluBackwardArgs& args) {
   check(args.gate_up.rank == 2 && args.dy.rank == 2, "swiglu_backward: ranks");
   const int64_t r = args.dy.shape[0], f = args.dy.shape[1];
   expect_shape(args.gate_up, {r, 2 * f}, "swiglu_backward: gate_up is [R,2F]");
@@ -90,10 +91,10 @@ void swiglu_backward(const Table& isa, const Context& ctx, const SwigluBackwardA
     expect_shape(args.d_row_weight, {r}, "swiglu_backward: d_row_weight is [R]"),
         job.d_weight = f32_data(args.d_row_weight);
   in_chunks(ctx, limited_rows(args.num_rows, r), f * 8,
-            [&](int64_t begin, int64_t end) { isa.swiglu_backward(job, begin, end); });
+            [&](int64_t begin, int64_t end) { kernels.swiglu_backward(job, begin, end); });
 }
 
-void cross_entropy(const Table& isa, const Context& ctx, const CrossEntropyArgs& args) {
+void cross_entropy(const Kernels& kernels, const Context& ctx, const CrossEntropyArgs& args) {
   check(args.logits.rank == 2, "cross_entropy: logits is [n,V]");
   const int64_t n = args.logits.shape[0];
   CrossEntropyJob job;
@@ -104,10 +105,10 @@ void cross_entropy(const Table& isa, const Context& ctx, const CrossEntropyArgs&
   for (int64_t i = 0; i < n; ++i)
     if (job.target[i] >= 0) bounded(job.target[i], job.width, "cross_entropy: target");
   job.gradient = args.gradient, job.grad_scale = float(args.grad_scale);
-  in_chunks(ctx, n, job.width * 4, [&](int64_t begin, int64_t end) { isa.cross_entropy(job, begin, end); });
+  in_chunks(ctx, n, job.width * 4, [&](int64_t begin, int64_t end) { kernels.cross_entropy(job, begin, end); });
 }
 
-void scatter_add(const Table& isa, const Context& ctx, const ScatterAddArgs& args) {
+void scatter_add(const Kernels& kernels, const Context& ctx, const ScatterAddArgs& args) {
   check(args.src.rank == 2 && args.dst.rank == 2 && args.src.shape[1] == args.dst.shape[1], "scatter_add: shapes");
   const int64_t n = args.src.shape[0], width = args.dst.shape[1];
   expect_shape(args.index, {n}, "scatter_add: index is [N]");
@@ -119,8 +120,8 @@ void scatter_add(const Table& isa, const Context& ctx, const ScatterAddArgs& arg
   in_columns(ctx, width, [&](int64_t begin, int64_t end) {  // every task sees all rows in order, for its columns
     for (int64_t i = 0; i < n; ++i)
       if (index[i] >= 0)
-        isa.add_row(row_data(dst, index[i]) + begin * 4, false, row_data(src, i) + begin * (src.half ? 2 : 4), src.half,
-                    end - begin);
+        kernels.add_row(row_data(dst, index[i]) + begin * 4, false, row_data(src, i) + begin * (src.half ? 2 : 4),
+                        src.half, end - begin);
   });
 }
 

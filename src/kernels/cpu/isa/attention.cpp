@@ -1,5 +1,4 @@
-// Forward attention in the tiled form (Dao et al. 2022, algorithm 1): a running maximum and sum per query, keys in
-// chunks.
+// Forward attention in tiles (Dao et al. 2022, algorithm 1): a running maximum and sum per query, keys in chunks.
 #include "kernels/cpu/isa/attention_parts.h"
 
 namespace minke::cpu {
@@ -133,9 +132,9 @@ int64_t attention_bytes(const AttentionJob& job, int64_t longest) {
 }  // namespace
 
 namespace MINKE_ISA {
-void fill_attention(Table& table) {
-  table.attention = attention;
-  table.attention_bytes = attention_bytes;
+void fill_attention(Kernels& kernels) {
+  kernels.attention = attention;
+  kernels.attention_bytes = attention_bytes;
 }
 }  // namespace MINKE_ISA
 

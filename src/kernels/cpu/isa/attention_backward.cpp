@@ -200,9 +200,9 @@ int64_t attention_backward_bytes(const AttentionJob& job, int64_t longest) {
 }  // namespace
 
 namespace MINKE_ISA {
-void fill_attention_backward(Table& table) {
-  table.attention_backward = attention_backward;
-  table.attention_backward_bytes = attention_backward_bytes;
+void fill_attention_backward(Kernels& kernels) {
+  kernels.attention_backward = attention_backward;
+  kernels.attention_backward_bytes = attention_backward_bytes;
 }
 }  // namespace MINKE_ISA
 

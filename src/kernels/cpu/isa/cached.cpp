@@ -185,12 +185,12 @@ int64_t cached_bytes(const CachedJob& job) {
 }  // namespace
 
 namespace MINKE_ISA {
-void fill_cached(Table& table) {
-  table.segment = kSegment;
-  table.row_block = kPanel;
-  table.cached = cached;
-  table.cached_merge = cached_merge;
-  table.cached_bytes = cached_bytes;
+void fill_cached(Kernels& kernels) {
+  kernels.segment = kSegment;
+  kernels.row_block = kPanel;
+  kernels.cached = cached;
+  kernels.cached_merge = cached_merge;
+  kernels.cached_bytes = cached_bytes;
 }
 }  // namespace MINKE_ISA
 

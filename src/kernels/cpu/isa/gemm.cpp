@@ -156,19 +156,19 @@ void pack(const PackJob& job, int64_t group, int64_t panel) {
 }  // namespace
 
 namespace MINKE_ISA {
-void fill_gemm(Table& table) {
-  table.panel_width = kPanel;
-  table.tile_rows = kRowUnit<kBf16>;
-  table.step_unit = kTileSteps;
-  table.max_tile_m = kMaxTileM;
-  table.max_rows_plain_b = kMaxRows;
-  table.max_tile_n = kMaxTileN;
-  table.gemm_scratch_bytes = kScratchBytes;
-  table.block_k = kBlock<Mode::f32>;
-  table.block_k_bf16 = kBlock<kBf16>;
-  table.macs_per_packed = kMacsPerPacked;
-  table.gemm = gemm;
-  table.pack = pack;
+void fill_gemm(Kernels& kernels) {
+  kernels.panel_width = kPanel;
+  kernels.tile_rows = kRowUnit<kBf16>;
+  kernels.step_unit = kTileSteps;
+  kernels.max_tile_m = kMaxTileM;
+  kernels.max_rows_plain_b = kMaxRows;
+  kernels.max_tile_n = kMaxTileN;
+  kernels.gemm_scratch_bytes = kScratchBytes;
+  kernels.block_k = kBlock<Mode::f32>;
+  kernels.block_k_bf16 = kBlock<kBf16>;
+  kernels.macs_per_packed = kMacsPerPacked;
+  kernels.gemm = gemm;
+  kernels.pack = pack;
 }
 }  // namespace MINKE_ISA
 

@@ -6,8 +6,8 @@
 // c[m,n] is one chain of additions over k in order, started at 0 for every block_length of k: tails, tiles and packing
 // cannot change its bits. Tests: tests/kernels/cpu_blocks_test.cpp.
 #pragma once
+#include "kernels/cpu/isa/kernels.h"
 #include "kernels/cpu/isa/simd.h"
-#include "kernels/cpu/isa/table.h"
 
 namespace minke::cpu {
 namespace {

@@ -1,7 +1,7 @@
 // Loops at the limits of the machine: nothing but multiply-adds on registers, nothing but reading. What they compute is
 // not used; `minke bench` measures everything else against their speed.
+#include "kernels/cpu/isa/kernels.h"
 #include "kernels/cpu/isa/simd.h"
-#include "kernels/cpu/isa/table.h"
 #if defined(MINKE_AMX)
 #include "kernels/cpu/isa/tiles.h"
 #endif
@@ -129,11 +129,11 @@ int64_t read(const void* data, int64_t bytes, int streams, bool prefetch) {
 }  // namespace
 
 namespace MINKE_ISA {
-void fill_peak(Table& table) {
-  table.peak_f32 = peak_f32;
-  table.peak_bf16 = peak_bf16;
-  table.peak_int8 = peak_int8;
-  table.read = read;
+void fill_peak(Kernels& kernels) {
+  kernels.peak_f32 = peak_f32;
+  kernels.peak_bf16 = peak_bf16;
+  kernels.peak_int8 = peak_int8;
+  kernels.read = read;
 }
 }  // namespace MINKE_ISA
 

@@ -1,6 +1,6 @@
 // Work row by row: norm, rotation, activation, loss. Equations in kernels/ops.h.
+#include "kernels/cpu/isa/kernels.h"
 #include "kernels/cpu/isa/simd.h"
-#include "kernels/cpu/isa/table.h"
 
 namespace minke::cpu {
 namespace {
@@ -195,15 +195,15 @@ void cross_entropy(const CrossEntropyJob& job, int64_t begin, int64_t end) {
 }  // namespace
 
 namespace MINKE_ISA {
-void fill_rows(Table& table) {
-  table.max_rotary = kMaxRotary;
-  table.rms_norm = rms_norm;
-  table.rms_norm_backward = rms_norm_backward;
-  table.rms_norm_gain = rms_norm_gain;
-  table.rope = rope;
-  table.swiglu = swiglu;
-  table.swiglu_backward = swiglu_backward;
-  table.cross_entropy = cross_entropy;
+void fill_rows(Kernels& kernels) {
+  kernels.max_rotary = kMaxRotary;
+  kernels.rms_norm = rms_norm;
+  kernels.rms_norm_backward = rms_norm_backward;
+  kernels.rms_norm_gain = rms_norm_gain;
+  kernels.rope = rope;
+  kernels.swiglu = swiglu;
+  kernels.swiglu_backward = swiglu_backward;
+  kernels.cross_entropy = cross_entropy;
 }
 }  // namespace MINKE_ISA
 

@@ -1,6 +1,6 @@
 // Work on long streams of elements: copies, sums of rows, the optimizer. Equations in kernels/ops.h.
+#include "kernels/cpu/isa/kernels.h"
 #include "kernels/cpu/isa/simd.h"
-#include "kernels/cpu/isa/table.h"
 
 namespace minke::cpu {
 namespace {
@@ -115,15 +115,15 @@ double sum_squares(const void* x, bool half, int64_t width) {
 }  // namespace
 
 namespace MINKE_ISA {
-void fill_streams(Table& table) {
-  table.add_row = add_row;
-  table.copy_row = copy_row;
-  table.fill_row = fill_row;
-  table.dropout_row = dropout_row;
-  table.sum_rows = sum_rows;
-  table.column_sums = column_sums;
-  table.adamw = adamw;
-  table.sum_squares = sum_squares;
+void fill_streams(Kernels& kernels) {
+  kernels.add_row = add_row;
+  kernels.copy_row = copy_row;
+  kernels.fill_row = fill_row;
+  kernels.dropout_row = dropout_row;
+  kernels.sum_rows = sum_rows;
+  kernels.column_sums = column_sums;
+  kernels.adamw = adamw;
+  kernels.sum_squares = sum_squares;
 }
 }  // namespace MINKE_ISA
 

@@ -68,8 +68,8 @@ struct CachedJob {
   int64_t queries = 0, heads = 0, kv_heads = 0, dk = 0, dv = 0, cached = 0;
   float scale = 1;
   bool bf16 = false;
-  int64_t row_blocks = 0;  // of Table::row_block rows; a row is (query, head of the group)
-  int64_t segments = 0;    // of Table::segment keys
+  int64_t row_blocks = 0;  // of Kernels::row_block rows; a row is (query, head of the group)
+  int64_t segments = 0;    // of Kernels::segment keys
   bool split = false;      // a task is one segment; parts are merged afterwards
   float* parts = nullptr;  // [kv_heads, row_blocks, segments, row_block, dv + 2]
   char* scratch = nullptr;
@@ -128,7 +128,7 @@ struct DropoutJob {
   float scale = 1;
 };
 
-struct Table {
+struct Kernels {
   const char* name = "";
   int64_t panel_width = 0, tile_rows = 0, max_tile_m = 0, max_rows_plain_b = 0, max_tile_n = 0, gemm_scratch_bytes = 0;
   int64_t step_unit = 1;                  // packed bf16 weights have pairs of k up to a multiple of it
@@ -174,15 +174,15 @@ struct Table {
   int64_t (*read)(const void* data, int64_t bytes, int streams, bool prefetch) = nullptr;
 };
 
-#define MINKE_DECLARE_FILL(isa)         \
-  namespace isa {                       \
-  void fill_gemm(Table&);               \
-  void fill_attention(Table&);          \
-  void fill_attention_backward(Table&); \
-  void fill_cached(Table&);             \
-  void fill_rows(Table&);               \
-  void fill_streams(Table&);            \
-  void fill_peak(Table&);               \
+#define MINKE_DECLARE_FILL(isa)           \
+  namespace isa {                         \
+  void fill_gemm(Kernels&);               \
+  void fill_attention(Kernels&);          \
+  void fill_attention_backward(Kernels&); \
+  void fill_cached(Kernels&);             \
+  void fill_rows(Kernels&);               \
+  void fill_streams(Kernels&);            \
+  void fill_peak(Kernels&);               \
   }
 MINKE_DECLARE_FILL(baseline)
 MINKE_DECLARE_FILL(avx2)
