@@ -8,11 +8,11 @@ implementations that are not ours (transformers on PyTorch, FP32, CPU). Only the
 expected.safetensors holds tokens i32 [B,T], logits [B,T,V], loss [1] (mean next-token cross-entropy, nats) and
 grad.<published name>. With MTP modules also main_loss [1], mtp_loss [D], mtp<k>_logits [B,T-k,V] (position i of module k
 predicts token i+k+1), and loss = main + 0.3/D * sum of mtp. With a balance loss also balance_terms (alpha of experts,
-devices and communication; devices D, devices a token may use M; scores normalised first, counts without the bias) and
+devices and communication; devices D, devices a token may use M; affinities normalised first, counts without the bias) and
 balance_loss [1]; gradients are those of loss + balance_loss.
 
 What transformers lacks is written out here from docs/recipe: the MTP modules around its V3 block (architecture.md §4)
-and the balance losses (training.md §4.1, §4.4). deepseek is DeepSeekMoE-16B's architecture (MHA, softmax gate,
+and the balance losses (training.md §4.1, §4.4). deepseek is DeepSeekMoE-16B's architecture (MHA, softmax router,
 split-half rotary), which transformers has as the text decoder of DeepSeek-OCR 2.
 """
 import json
@@ -149,15 +149,15 @@ def fp8_blocks(w):
     return q.view(padded.shape)[: w.shape[0], : w.shape[1]].contiguous(), scale, back
 
 
-def balance_loss(scores, chosen, sequences, alpha, devices, top_devices, normalise, unbiased):
-    """Mean over sequences of sum_i w_i P_i; counts are constants. scores [N,E], chosen [N,K]."""
-    experts, k = scores.shape[1], chosen.shape[1]
+def balance_loss(affinity, chosen, sequences, alpha, devices, top_devices, normalise, unbiased):
+    """Mean over sequences of sum_i w_i P_i; counts are constants. affinity [N,E], chosen [N,K]."""
+    experts, k = affinity.shape[1], chosen.shape[1]
     total = 0
     if unbiased:
-        chosen = scores.topk(k, dim=-1).indices
+        chosen = affinity.topk(k, dim=-1).indices
     if normalise:
-        scores = scores / scores.sum(-1, keepdim=True)
-    for s, c in zip(scores.chunk(sequences), chosen.chunk(sequences)):
+        affinity = affinity / affinity.sum(-1, keepdim=True)
+    for s, c in zip(affinity.chunk(sequences), chosen.chunk(sequences)):
         t = s.shape[0]
         hits = F.one_hot(c, experts).sum(1).float()
         p, f = s.mean(0), hits.sum(0) * experts / (k * t)
@@ -198,8 +198,8 @@ def make(folder, model_type, fields, balance=None):
         expected |= {f"mtp{k}_logits": z for k, z in enumerate(logits) if k}
     total = loss
     if balance:
-        score = torch.sigmoid if balance["normalise"] else lambda z: z.softmax(-1)
-        term = sum(balance_loss(score(z), chosen, len(tokens), **balance) for z, chosen in routed)
+        affinity = torch.sigmoid if balance["normalise"] else lambda z: z.softmax(-1)
+        term = sum(balance_loss(affinity(z), chosen, len(tokens), **balance) for z, chosen in routed)
         expected |= {"balance_loss": term[None], "balance_terms": torch.tensor(
             [*balance["alpha"], balance["devices"], balance["top_devices"], balance["normalise"], balance["unbiased"]])}
         total = loss + term

@@ -12,7 +12,7 @@ import resource
 import sys
 import time
 
-# src/recipe/presets.cpp in transformers' words. minke_parameters: as `minke inspect` counts, gate biases among them.
+# src/recipe/presets.cpp in transformers' words. minke_parameters: as `minke inspect` counts, router biases among them.
 COMMON = dict(
     q_lora_rank=None, qk_nope_head_dim=64, qk_rope_head_dim=32, v_head_dim=64, first_k_dense_replace=1,
     n_shared_experts=1, n_group=4, topk_group=2, norm_topk_prob=True, routed_scaling_factor=2.5, num_mtp_layers=0,
@@ -55,7 +55,7 @@ def build(row, preset):
         config, dtype=torch.bfloat16 if row["precision"] == "bf16" else torch.float32,
         attn_implementation=row["attention"], experts_implementation=row["experts"])
     biases = sum(b.numel() for name, b in model.named_buffers() if name.endswith("e_score_correction_bias"))
-    say(parameters=sum(p.numel() for p in model.parameters()), gate_biases=biases, config=model.config.to_dict(),
+    say(parameters=sum(p.numel() for p in model.parameters()), router_biases=biases, config=model.config.to_dict(),
         torch=torch.__version__, transformers=transformers.__version__, isa=torch.backends.cpu.get_cpu_capability())
     return model.train()
 

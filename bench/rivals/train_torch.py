@@ -50,7 +50,7 @@ ISAS = {
     "avx512": {"ATEN_CPU_CAPABILITY": "avx512", "DNNL_MAX_CPU_ISA": "AVX512_CORE", "MKL_ENABLE_INSTRUCTIONS": "AVX512",
                "TORCHINDUCTOR_CPP_MARCH": "x86-64-v4", "MINKE_ISA": "avx512"},
 }
-KNOWN = ("parameters", "gate_biases", "config", "isa", "torch", "transformers")  # said by every row
+KNOWN = ("parameters", "router_biases", "config", "isa", "torch", "transformers")  # said by every row
 HEADER = (f"{'experts':<11}{'mode':<9}{'precision':<11}{'tokens/s (min–max)':>25}{'s/step':>10}{'CPU s':>8}"
           f"{'GiB':>7}  note")
 
@@ -160,10 +160,10 @@ def print_row(r):
 def print_header(known, minke, o):
     if "config" not in known:
         return
-    counted = known["parameters"] + known["gate_biases"]
+    counted = known["parameters"] + known["router_biases"]
     ours = minke.parameters(known["config"]) if o.minke else PRESETS[o.preset]["minke_parameters"]
     print(f"PyTorch {known['torch']} ({known['isa']}), transformers {known['transformers']}")
-    print(f"parameters with {known['gate_biases']} gate biases: transformers {counted:,}, minke {ours:,}")
+    print(f"parameters with {known['router_biases']} router biases: transformers {counted:,}, minke {ours:,}")
     if counted != ours:
         raise SystemExit("these are not the same model")
     print("\n" + HEADER, flush=True)

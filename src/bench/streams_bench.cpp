@@ -43,19 +43,19 @@ void cross_entropy(Suite& suite, Operands& o, int64_t n, int64_t vocab) {
 
 void routing(Suite& suite, Operands& o, int64_t n, int64_t experts, int64_t chosen, int64_t d) {
   const Context& ctx = suite.ctx();
-  const Operand scores = o.empty(DType::f32, {n, experts}), expert = o.empty(DType::i32, {n, chosen}),
+  const Operand affinity = o.empty(DType::f32, {n, experts}), expert = o.empty(DType::i32, {n, chosen}),
                 offsets = o.empty(DType::i32, {experts + 1}), row_of_slot = o.empty(DType::i32, {n * chosen}),
                 slot_of_row = o.empty(DType::i32, {n * chosen});
   const RouteArgs route{.logits = o.random(DType::f32, {n, experts}),
                         .bias = o.random(DType::f32, {experts}),
-                        .scores = scores,
+                        .affinity = affinity,
                         .expert = expert,
                         .weight = o.empty(DType::f32, {n, chosen}),
-                        .group_score = GroupScore::top2_sum,
+                        .group_affinity = GroupAffinity::top2_sum,
                         .num_groups = 4,
                         .top_groups = 2,
                         .normalise = true};
-  suite.bytes("route 4096x32 top 4", double(scores.bytes()) * 2 + double(expert.bytes()) * 2,
+  suite.bytes("route 4096x32 top 4", double(affinity.bytes()) * 2 + double(expert.bytes()) * 2,
               [&] { ctx.backend->route(ctx, route); });
   ctx.backend->route(ctx, route);
   const auto plan = [&] {

@@ -24,7 +24,7 @@ MINKE_OPS(MINKE_OP_OF)
 enum class Access : uint8_t { reads, writes, updates };
 enum class Format : uint8_t {
   value,  // f32 or bf16: activations, weights, moments
-  high,   // f32: statistics, the gate, losses, gradients of weights
+  high,   // f32: statistics, the router, losses, gradients of weights
   sum,    // f64
   index,  // i32
   any,    // moved, not computed with
@@ -114,22 +114,22 @@ template <class F> class OperandVisitor {
   void operator()(const RouteArgs& a, bool backward = false) {
     const Access result = backward ? reads : writes;
     see(a.logits, {"logits", reads, high}), see(a.bias, {"bias", reads, high});
-    see(a.scores, {"scores", result, high}), see(a.weight, {"weight", result, high});
+    see(a.affinity, {"affinity", result, high}), see(a.weight, {"weight", result, high});
     see(a.expert, {"expert", backward || a.replay ? reads : writes, index, rows});
     see(a.valid, {"valid", reads, index, contiguous});
   }
   void operator()(const RouteBackwardArgs& a) {
     (*this)(a.forward, true);
-    see(a.d_weight, {"d_weight", reads, high}), see(a.d_scores, {"d_scores", reads, high});
+    see(a.d_weight, {"d_weight", reads, high}), see(a.d_affinity, {"d_affinity", reads, high});
     see(a.d_logits, {"d_logits", writes, high});
   }
   void operator()(const BalanceArgs& a) {
-    see(a.scores, {"scores", reads, high}), see(a.expert, {"expert", reads, index, rows});
-    see(a.d_scores, {"d_scores", updates, high}), see(a.loss, {"loss", updates, high});
+    see(a.affinity, {"affinity", reads, high}), see(a.expert, {"expert", reads, index, rows});
+    see(a.d_affinity, {"d_affinity", updates, high}), see(a.loss, {"loss", updates, high});
     see(a.valid, {"valid", reads, index, contiguous});
   }
   void operator()(const DropTokensArgs& a) {
-    see(a.scores, {"scores", reads, high});
+    see(a.affinity, {"affinity", reads, high});
     see(a.expert, {"expert", reads, index, contiguous}), see(a.kept, {"kept", writes, index, contiguous});
     see(a.load, {"load", updates, index, contiguous}), see(a.dropped, {"dropped", updates, index, contiguous});
   }

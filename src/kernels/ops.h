@@ -1,5 +1,5 @@
 // Every operation of minke, declared once with its equation. A backend (backend.h) computes them; `reference` is plain
-// loops over a scalar type (its f64 form carries the gradient checks), `cpu` is SIMD chosen at start-up.
+// loops over a scalar type (in f64 it serves the gradient checks), `cpu` is SIMD chosen at start-up.
 // Letters: N tokens, D hidden, H heads, V vocabulary, E experts, K chosen experts (or the inner dimension of a product),
 // R rows after dispatch (N·K), F width of an FFN.
 //
@@ -115,60 +115,65 @@ struct CachedAttentionArgs {
 };
 
 // ---- mixture of experts ---------------------------------------------------------------------------------------------
-enum class Scoring : uint8_t { softmax, sigmoid };
-enum class GroupScore : uint8_t { none, max, top2_sum };  // greedy; V2 group_limited_greedy; V3 noaux_tc
-// docs/recipe/architecture.md §3.2–3.3. scores = softmax or sigmoid of logits; select by scores + bias, group-limited; ties to
-// the lower index; weights from scores without bias, normalised if asked (sum + 1e-20), times scale. Padding gets the
-// expert −1 with weight 0, as a dropped assignment has it.
+enum class AffinityFunc : uint8_t { softmax, sigmoid };
+// Of a group of experts: not used (greedy); V2 group_limited_greedy; V3 noaux_tc.
+enum class GroupAffinity : uint8_t { none, max, top2_sum };
+// docs/recipe/architecture.md §3.2–3.3. affinity = softmax or sigmoid of logits; the experts of largest affinity + bias are
+// chosen, within the best groups; ties go to the lower index; weights are affinities without bias, normalised if asked
+// (sum + 1e-20), times scale. Padding gets the expert −1 with weight 0, as a dropped assignment has it.
 struct RouteArgs {
-  Operand logits;  // f32/f64 [N,E]
-  Operand bias;    // f32/f64 [E], optional
-  Operand scores;  // out [N,E]
-  Operand expert;  // out i32 [N,K], by falling score (input when replay)
-  Operand weight;  // out f32/f64 [N,K]
-  Scoring scoring = Scoring::sigmoid;
-  GroupScore group_score = GroupScore::none;
+  Operand logits;    // f32/f64 [N,E]
+  Operand bias;      // f32/f64 [E], optional
+  Operand affinity;  // out [N,E]
+  Operand expert;    // out i32 [N,K], by falling affinity + bias (input when replay)
+  Operand weight;    // out f32/f64 [N,K]
+  AffinityFunc affinity_func = AffinityFunc::sigmoid;
+  GroupAffinity group_affinity = GroupAffinity::none;
   int64_t num_groups = 1, top_groups = 1;
   bool normalise = false;
   double scale = 1;
   bool replay = false;  // keep the experts that `expert` holds (recorded at sampling), compute their weights
   Operand valid;        // i32 [N], optional
 };
-// d_logits from d_weight and, added to them, d_scores of the balance loss.
+// d_logits from d_weight and, added to them, d_affinity of the balance loss.
 struct RouteBackwardArgs {
   RouteArgs forward;
-  Operand d_weight;  // [N,K]
-  Operand d_scores;  // [N,E], optional
-  Operand d_logits;  // out [N,E]
+  Operand d_weight;    // [N,K]
+  Operand d_affinity;  // [N,E], optional
+  Operand d_logits;    // out [N,E]
 };
 // Balance losses of docs/recipe/training.md §4.1 and §4.4, per sequence, averaged over sequences:
-// L = Σ_i w_i P_i, w = α_expert f + α_device f'(device of i) + α_comm f''(device of i), P from the scores (divided by
-// their sum over experts first when normalise_scores). f counts the chosen experts, or the plain top-K of scores when
-// count_unbiased (V3 eq. 18). Gradient flows through P only: d_scores += grad_scale·∂L/∂scores. Padding counts in
+// L = Σ_i w_i P_i, w = α_expert f + α_device f'(device of i) + α_comm f''(device of i), P from the affinities (divided by
+// their sum over experts first when normalise_affinity). f counts the chosen experts, or the plain top-K of the affinities
+// when count_unbiased (V3 eq. 18). Gradient flows through P only: d_affinity += grad_scale·∂L/∂affinity. Padding counts in
 // nothing, not in the length T of a sequence either; a sequence that is all padding has a loss of 0.
-struct BalanceArgs {
-  Operand scores;    // [N,E]
-  Operand expert;    // i32 [N,K]
-  Operand d_scores;  // [N,E], added to
-  Operand loss;      // f32/f64 [1], added to
-  Operand valid;     // i32 [N], optional
-  const int64_t* sequence_offsets = nullptr;
-  int64_t num_sequences = 0;  // 1 over the whole batch = batch-wise loss
+struct BalanceTerms {
   double alpha_expert = 0, alpha_device = 0, alpha_comm = 0;
   int64_t num_devices = 1, top_devices = 1;
-  bool normalise_scores = false, count_unbiased = false;
+  bool normalise_affinity = true, count_unbiased = true;  // as V3 has it; V1, V2: both false
+  bool any() const { return alpha_expert > 0 || alpha_device > 0 || alpha_comm > 0; }
+};
+struct BalanceArgs {
+  Operand affinity;    // [N,E]
+  Operand expert;      // i32 [N,K]
+  Operand d_affinity;  // [N,E], added to
+  Operand loss;        // f32/f64 [1], added to
+  Operand valid;       // i32 [N], optional
+  const int64_t* sequence_offsets = nullptr;
+  int64_t num_sequences = 0;  // 1 over the whole batch = batch-wise loss
+  BalanceTerms terms;
   double grad_scale = 1;
 };
 // Token dropping while training (V2 §2.2.4; docs/recipe/training.md §4.2). Device d holds the experts [d·E/D, (d+1)·E/D) and
 // takes at most ⌊capacity·A/D⌋ of the A assignments (N·K, less those of padding, which are −1): the average load times
-// `capacity`. Above that the assignments of lowest score go (of equal ones the later), except in protected sequences.
+// `capacity`. Above that the assignments of lowest affinity go (of equal ones the later), except in protected sequences.
 // kept = expert, or −1 where it was dropped.
 struct DropTokensArgs {
-  Operand scores;   // [N,E]
-  Operand expert;   // i32 [N,K]; −1 = padding
-  Operand kept;     // out i32 [N,K]
-  Operand load;     // i32 [E], optional: += tokens that chose the expert, dropped ones too
-  Operand dropped;  // i32 [1], optional: += dropped assignments
+  Operand affinity;  // [N,E]
+  Operand expert;    // i32 [N,K]; −1 = padding
+  Operand kept;      // out i32 [N,K]
+  Operand load;      // i32 [E], optional: += tokens that chose the expert, dropped ones too
+  Operand dropped;   // i32 [1], optional: += dropped assignments
   const int64_t* sequence_offsets = nullptr;
   const uint8_t* is_protected = nullptr;  // [num_sequences]
   int64_t num_sequences = 0;              // they cover all N tokens

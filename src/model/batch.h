@@ -19,12 +19,10 @@ struct TokenBatch {
   std::vector<int32_t> num_valid;        // [B] tokens of a sequence before its padding, or empty: no padding
 };
 
-// The balance loss a training step adds (docs/recipe/training.md §4); all zero = none.
-struct BalanceTerms {
-  double alpha_expert = 0, alpha_device = 0, alpha_comm = 0;
-  int64_t num_devices = 1, top_devices = 1;
-  bool normalise_scores = true, count_unbiased = true;  // V3's sequence-wise form; V1/V2: both false
-  bool whole_batch = false;                             // batch-wise instead of per sequence
+// The balance loss that a training step adds (docs/recipe/training.md §4); no terms = none.
+struct BalanceSettings {
+  BalanceTerms terms;
+  bool whole_batch = false;  // over a micro-batch as one sequence (V3 §4.5.3)
 };
 
 // Token dropping (V2 §2.2.4); capacity 0 = none.
@@ -51,8 +49,8 @@ struct Batch {
   Operand previous_row;                   // MTP only: i32 [N], the row of the same position one depth up
 
   bool count_load = false;  // add the routed tokens to the experts' load counters (training)
-  BalanceTerms balance;
-  double balance_grad_scale = 0;  // of ∂loss/∂scores in the backward
+  BalanceSettings balance;
+  double balance_grad_scale = 0;  // of ∂loss/∂affinity in the backward
   Operand balance_loss;           // high [1], added to; null = no balance loss
   DropTerms drop;
   std::vector<uint8_t> is_protected;  // [sequences], where drop.capacity > 0

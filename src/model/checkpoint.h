@@ -38,7 +38,7 @@ CheckpointFiles open_checkpoint(const std::filesystem::path& folder, bool with_m
 // Fills all weights from what open_weights gave for the model's config.
 void load_weights(const Context& ctx, Model& model, const HfFolder& folder);
 
-// config.json, weights (f32 or bf16; the gate's correction bias always f32) and generation_config.json into an existing
+// config.json, weights (f32 or bf16; the router's bias always f32) and generation_config.json into an existing
 // folder.
 void save_weights(const Context& ctx, const Model& model, const std::filesystem::path& folder, DType dtype);
 

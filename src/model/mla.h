@@ -9,7 +9,7 @@
 //   W_O         output                           [d, H·dv]          o_proj
 //
 // Beyond the equations, as the released weights have it: RMSNorm (eps 1e-6 whatever rms_norm_eps says) on c_q and c_kv;
-// YaRN's factor in the softmax scale. Training and prefill use the naive form (keys and values expanded), decoding the
+// YaRN's factor in the softmax scale. Training and prefill use naive MLA (keys and values expanded), decoding the
 // absorbed one (mla_decode.cpp): W_UK moves to the query, W_UV behind the sum, and only latents are read.
 // Tests: tests/model/layers_test.cpp (gradients in f64; naive = absorbed), goldens.
 #pragma once
@@ -52,7 +52,7 @@ class Mla {
   void backward_weight(const Context& ctx, const Operand& x, const MlaSaved& saved, const MlaWork& work) const;
 
   // x [S,d] are the next S tokens of the sequence in the cache; appends them to it (cache.length is the caller's to
-  // advance) and attends to all. Absorbed form; with an empty cache and several tokens, the naive one.
+  // advance) and attends to all. Absorbed MLA; with an empty cache and several tokens, naive.
   void forward_cached(const Context& ctx, const Batch& batch, const Operand& x, const Operand& y, const MlaSaved& saved,
                       const LayerCache& cache) const;
 

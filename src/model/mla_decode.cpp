@@ -1,7 +1,6 @@
-// The absorbed form of MLA (V2 appendix C, last paragraph; docs/recipe/architecture.md §2.3), beside the naive one of
-// mla.cpp:
+// Absorbed MLA (V2 appendix C, last paragraph; docs/recipe/architecture.md §2.3), beside the naive one of mla.cpp:
 //   q̃_i = W_UK_iᵀ q_i^C,  score = scale·(q̃_i·c_j + q_i^R·k_j^R),  o_i = W_UV_i Σ_j p_j c_j.
-// It reads d_c + dr values a cached token, where the naive form would read H(dn+dv) + dr.
+// It reads d_c + dr values a cached token, where naive MLA would read H(dn+dv) + dr.
 #include "model/mla.h"
 
 namespace minke {

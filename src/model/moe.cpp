@@ -57,11 +57,11 @@ void Moe::route(const Context& ctx, const Batch& batch, const Operand& u, const 
     exchange_->make_plan(ctx, s.router.expert, s.plan, load);
     return;
   }
-  // The gate keeps all its choices, for the balance loss and the load; only the exchange leaves some out. Their gate
+  // The router keeps all its choices, for the balance loss and the load; only the exchange leaves some out. Their expert
   // weights then get a zero gradient from the combine.
   const ArenaScope scope(*ctx.scratch);
   const Operand kept = ctx.scratch->take(DType::i32, {s.router.expert.shape[0], choices_});
-  ctx.backend->drop_tokens(ctx, {.scores = s.router.scores,
+  ctx.backend->drop_tokens(ctx, {.affinity = s.router.affinity,
                                  .expert = s.router.expert,
                                  .kept = kept,
                                  .load = load,

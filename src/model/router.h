@@ -13,7 +13,7 @@
 namespace minke {
 
 struct RouterSaved {
-  Operand scores;          // s: high [N,E]
+  Operand affinity;        // s: high [N,E]
   Operand expert, weight;  // chosen experts i32 [N,K], their expert weights g: high [N,K]
 };
 struct RouterWork {
@@ -40,10 +40,10 @@ class Router {
  private:
   RouteArgs route_args(const RouterSaved& saved, const Operand& logits) const;
 
-  Linear gate_;
+  Linear matrix_;
   Weight* bias_;
-  Scoring scoring_;
-  GroupScore group_score_;
+  AffinityFunc affinity_func_;
+  GroupAffinity group_affinity_;
   int64_t num_groups_, top_groups_;
   bool normalise_;
   double scale_;

@@ -1,6 +1,6 @@
 // Weight: one parameter tensor with its master (FP32), its gradient, and the compute forms made from the master, each at
 // most once per version. The optimizer (later also ZeRO's shard exchange, FP8, RL's refresh) changes the master and calls
-// changed(); all other code asks for a form. Test: tests/model/checkpoint_test.cpp.
+// changed(); all other code asks for a compute form. Test: tests/model/checkpoint_test.cpp.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -30,7 +30,7 @@ class Weight {
   // Right-hand side of dx = dy · W. Not kept packed: it would cost 2 bytes a parameter, and a training product amortises
   // packing over its thousands of rows.
   const Operand& backward() const { return master(); }
-  // The packed form of any view b ([K,N] or [G,K,N]) of the master; key names it among this weight's forms (≥ 1).
+  // The compute form of any view b ([K,N] or [G,K,N]) of the master; key names it among this weight's forms (≥ 1).
   Operand form(const Context& ctx, int key, const Operand& b) const;
 
  private:

@@ -7,7 +7,7 @@
 namespace minke {
 namespace {
 
-// What both have from V3: MLA without query compression, a sigmoid gate over 4 groups of experts keeping 2, one shared
+// What both have from V3: MLA without query compression, a sigmoid router over 4 groups of experts keeping 2, one shared
 // expert, the first layer dense.
 constexpr const char* kV3 = R"(
 [model]

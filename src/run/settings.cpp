@@ -71,15 +71,15 @@ TrainSettings train_settings(const Recipe& r, const Phase& phase) {
   s.ema_decay = t.ema_decay;
   s.spike_jump = t.spike_jump;
   const auto& b = r.balance;
-  if (b.loss == "none") s.balance = {};
-  else
-    s.balance = {.alpha_expert = b.alpha,
-                 .alpha_device = b.device_alpha,
-                 .alpha_comm = b.comm_alpha,
-                 .num_devices = b.devices,
-                 .top_devices = b.top_devices,
-                 .normalise_scores = true,  // changes nothing for V2's softmax scores, which sum to 1
-                 .count_unbiased = b.loss != "expert",
+  s.balance = {};
+  if (b.loss != "none")
+    s.balance = {.terms = {.alpha_expert = b.alpha,
+                           .alpha_device = b.device_alpha,
+                           .alpha_comm = b.comm_alpha,
+                           .num_devices = b.devices,
+                           .top_devices = b.top_devices,
+                           .normalise_affinity = true,  // changes nothing for softmax (V2), whose affinities sum to 1
+                           .count_unbiased = b.loss != "expert"},
                  .whole_batch = b.loss == "batch"};
   s.drop = {.capacity = b.capacity, .num_devices = b.devices, .protected_fraction = b.protected_fraction};
   return s;

@@ -19,7 +19,7 @@ struct ModelType {
   ScoringFunc scoring_func = ScoringFunc::softmax;
   TopkMethod topk_method = TopkMethod::greedy;
   bool norm_topk_prob = false;
-  bool never_renormalises = false;  // the reference's V2 gate reads norm_topk_prob and ignores it
+  bool never_renormalises = false;  // the reference's V2 router reads norm_topk_prob and ignores it
   double routed_scaling_factor = 1;
   int64_t max_position_embeddings = 2048;
 };

@@ -102,7 +102,7 @@ void validate_moe(const Config& c, const Checker& is) {
       "num_experts_per_tok",
       c.num_experts_per_tok, c.topk_group * per_group, c.topk_group, per_group);
   is.require(c.topk_method != TopkMethod::noaux_tc || per_group >= 2,
-             "topk_method noaux_tc scores a group by its two best experts, but n_routed_experts {} in n_group {} "
+             "topk_method noaux_tc rates a group by its two best experts, but n_routed_experts {} in n_group {} "
              "groups leave {}; "
              "lower n_group or use topk_method greedy",
              experts, c.n_group, per_group);

@@ -46,7 +46,7 @@ int64_t layer_scales(const Config& c, bool moe) {
   return n + (c.n_shared_experts > 0 ? swiglu_scales(c, c.n_shared_experts * c.moe_intermediate_size) : 0);
 }
 
-// Scores and values of `layers` layers, forward; half of the keys on average when causal.
+// Attention scores and values of `layers` layers, forward; half of the keys on average when causal.
 double attention_flops(const Config& c, int64_t layers, int64_t sequence, bool causal) {
   return double(layers) * double(c.num_attention_heads) * double(attention_pair_flops(c).naive) * double(sequence) *
          (causal ? 0.5 : 1.0);

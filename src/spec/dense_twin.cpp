@@ -7,7 +7,7 @@ namespace minke {
 Config dense_twin(const Config& c) {
   if (c.n_routed_experts == 0) return c;
   Config dense = c;
-  // In units of one column of width, which costs 3 d parameters (gate, up, down); a gate row costs d.
+  // In units of one column of width, which costs 3 d parameters (gate, up, down); a row of the router costs d.
   const int64_t layers = c.num_hidden_layers + c.num_nextn_predict_layers;
   int64_t thirds = 0;
   for (int64_t layer = 0; layer < layers; ++layer)

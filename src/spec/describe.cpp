@@ -37,7 +37,7 @@ std::string rope_words(const Config& c) {
   if (s.type != RopeType::none) words += fmt::format(", {} × {}", name_of(s.type), s.factor);
   if (s.original_max_position_embeddings > 0)
     words += fmt::format(" from {} positions", s.original_max_position_embeddings);
-  return words + fmt::format(", scores × {:.6g}, up to {} positions", softmax_scale(c), c.max_position_embeddings);
+  return words + fmt::format(", attention scores × {:.6g}, up to {} positions", softmax_scale(c), c.max_position_embeddings);
 }
 
 std::string moe_words(const Config& c, const Counts& n) {
@@ -46,10 +46,10 @@ std::string moe_words(const Config& c, const Counts& n) {
                   c.n_routed_experts, c.moe_intermediate_size, c.num_experts_per_tok,
                   short_count(double(expert_combinations(c.n_routed_experts, c.num_experts_per_tok))));
   if (c.n_shared_experts > 0) words += fmt::format(", {} shared", c.n_shared_experts);
-  words += fmt::format("; gate {}", name_of(c.scoring_func));
+  words += fmt::format("; router {}", name_of(c.scoring_func));
   if (c.topk_method != TopkMethod::greedy && c.n_group > 1)
     words += fmt::format(", from {} of {} groups ({})", c.topk_group, c.n_group, name_of(c.topk_method));
-  if (c.gate_bias) words += ", correction bias";
+  if (c.gate_bias) words += ", bias";
   if (c.norm_topk_prob) words += ", renormalised";
   return words + fmt::format(", × {}", c.routed_scaling_factor);
 }

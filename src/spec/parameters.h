@@ -25,7 +25,7 @@ enum class Part : uint8_t {
   norm,       // the two of a block, the final one, MTP's enorm, hnorm, shared_head.norm
   attention,  // with its inner norms and biases
   dense_ffn,
-  router,  // with its correction bias
+  router,  // with its bias
   routed_expert,
   shared_expert,
   mtp_projection,

@@ -80,8 +80,7 @@ const LossSums& PlainExecutor::gradients(const Context& ctx, std::span<const Tok
   const bool with_mtp = model_->config().num_nextn_predict_layers > 0 && settings.mtp_weight > 0;
   const LossScales& scales = scales_of(micro_batches, settings.mtp_weight);
   clear_sums(with_mtp ? targets_.size() : 1);
-  const BalanceTerms& b = settings.balance;
-  const bool balanced = b.alpha_expert > 0 || b.alpha_device > 0 || b.alpha_comm > 0;
+  const bool balanced = settings.balance.terms.any();
   if (balanced) ctx.backend->fill(ctx, {.dst = balance_loss_, .value = 0});
   const RngKey dropout_key = ctx.rng.at("dropout").at(uint64_t(settings.step));
   const RngKey drop_key = ctx.rng.at("token dropping").at(uint64_t(settings.step));
@@ -100,7 +99,7 @@ const LossSums& PlainExecutor::gradients(const Context& ctx, std::span<const Tok
       batch.dropout = {.rate = settings.dropout,
                        .key = dropout_key,
                        .first_row = first_sequence * (batch.num_tokens / host.num_sequences)};
-      batch.balance = b;
+      batch.balance = settings.balance;
       batch.balance_grad_scale = 1 / double(micro_batches.size());
       batch.balance_loss = balanced ? balance_loss_.operand() : Operand{};
     }

@@ -13,7 +13,7 @@ namespace minke {
 
 struct StepSettings {
   double mtp_weight = 0;  // λ; shared evenly by the modules
-  BalanceTerms balance;   // alphas 0 = none
+  BalanceSettings balance;
   DropTerms drop;
   double dropout = 0;  // rate
   int64_t step = 0;    // which sequences are protected from dropping is drawn by (step, sequence), dropout by it too

@@ -19,7 +19,7 @@ struct TrainSettings {
   AdamWSettings adamw;
   MtpWeight mtp;
   double bias_speed = 0.001;  // γ
-  BalanceTerms balance{.alpha_expert = 1e-4};
+  BalanceSettings balance{.terms = {.alpha_expert = 1e-4}};
   DropTerms drop;
   double dropout = 0;     // rate
   double ema_decay = 0;   // of the averaged parameters, ramped up (average_decay); 0 = no average

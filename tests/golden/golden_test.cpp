@@ -83,7 +83,7 @@ BalanceTerms balance_terms(const SafetensorsFile& file) {
           .alpha_comm = v.at(2),
           .num_devices = int64_t(v.at(3)),
           .top_devices = int64_t(v.at(4)),
-          .normalise_scores = v.at(5) != 0,
+          .normalise_affinity = v.at(5) != 0,
           .count_unbiased = v.at(6) != 0};
 }
 
@@ -127,7 +127,7 @@ void check_folder(const fs::path& folder, Backend& backend) {
   ctx.backend->fill(ctx, {.dst = balance_loss, .value = 0});
   const bool balanced = expected.find("balance_terms") != nullptr;
   for (Batch& batch : buffers.batches()) {
-    batch.balance = balance_terms(expected);
+    batch.balance.terms = balance_terms(expected);
     batch.balance_grad_scale = 1;
     batch.balance_loss = balanced ? balance_loss.operand() : Operand{};
   }

@@ -51,7 +51,7 @@ void check_against_training(const Config& config, const Precision& precision, do
   const auto expected = training_logits(ctx, model, tokens);
   const size_t v = size_t(config.vocab_size);
   for (const int64_t prompt : {1, 7, 20}) {
-    Generator generator(ctx, model, 64, 8);  // prefill in chunks of 8: the later ones go through the absorbed form
+    Generator generator(ctx, model, 64, 8);  // prefill in chunks of 8: the later ones go through absorbed MLA
     auto logits = generator.feed(ctx, std::span(tokens).first(size_t(prompt)));
     for (int64_t i = prompt;; ++i) {
       EXPECT_LE(largest_difference(logits, std::span(expected).subspan(size_t(i - 1) * v, v)), bound)

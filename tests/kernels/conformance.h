@@ -1,4 +1,4 @@
-// The conformance suite: any kernels table against the reference in f64, over shapes around the usual tile sizes, with
+// The conformance suite: any backend against the reference in f64, over shapes around the usual tile sizes, with
 // bounds derived beside each test; and the reduction rule, bitwise. A backend joins with
 //   INSTANTIATE_TEST_SUITE_P(Name, KernelConformance, ::testing::ValuesIn(cases), case_name);
 // as reference_conformance_test.cpp does.

@@ -1,4 +1,4 @@
-// Gate, balance losses, sort by expert, gather, combine, bias update. Which experts are chosen is compared exactly:
+// Router, balance losses, sort by expert, gather, combine, bias update. Which experts are chosen is compared exactly:
 // logits without bias come from few levels, so that ties are exact and test the rule of the lower index; with a bias
 // they are continuous and the chance of two candidates within rounding is about 1e-4 for these seeds.
 #include <fmt/core.h>
@@ -15,14 +15,14 @@ constexpr double kFunction = 24;  // units of 2^-24 for exp, division and an arg
 
 struct RouteCase {
   int64_t N, E, K, num_groups, top_groups;
-  Scoring scoring;
-  GroupScore group_score;
+  AffinityFunc affinity_func;
+  GroupAffinity group_affinity;
   bool biased, normalise;
   Layout layout;
 
   std::string label() const {
-    return fmt::format("N {} E {} K {} groups {} of {} scoring {} group score {}{}{} layout {}", N, E, K, top_groups,
-                       num_groups, int(scoring), int(group_score), biased ? " biased" : "",
+    return fmt::format("N {} E {} K {} groups {} of {} affinity {} of a group {}{}{} layout {}", N, E, K, top_groups,
+                       num_groups, int(affinity_func), int(group_affinity), biased ? " biased" : "",
                        normalise ? " normalised" : "", int(layout));
   }
 };
@@ -35,12 +35,12 @@ std::vector<RouteCase> route_cases() {
   for (const Shape s :
        {Shape{0, 4, 2, 2, 1}, Shape{1, 1, 1, 1, 1}, Shape{7, 8, 3, 4, 2}, Shape{9, 8, 8, 8, 8}, Shape{33, 16, 4, 4, 2},
         Shape{17, 33, 6, 3, 2}, Shape{20, 64, 6, 8, 3}, Shape{5, 256, 8, 8, 4}, Shape{6, 63, 7, 7, 3}})
-    for (Scoring scoring : {Scoring::softmax, Scoring::sigmoid})
-      for (GroupScore group_score : {GroupScore::none, GroupScore::max, GroupScore::top2_sum})
+    for (AffinityFunc affinity_func : {AffinityFunc::softmax, AffinityFunc::sigmoid})
+      for (GroupAffinity group_affinity : {GroupAffinity::none, GroupAffinity::max, GroupAffinity::top2_sum})
         for (bool biased : {false, true})
           for (bool normalise : {false, true})
-            result.push_back({s.N, s.E, s.K, s.num_groups, s.top_groups, scoring, group_score, biased, normalise,
-                              result.size() % 3 ? Layout::contiguous : Layout::padded});
+            result.push_back({s.N, s.E, s.K, s.num_groups, s.top_groups, affinity_func, group_affinity, biased,
+                              normalise, result.size() % 3 ? Layout::contiguous : Layout::padded});
   return result;
 }
 
@@ -48,15 +48,15 @@ RouteArgs route_args(Bed& bed, const RouteCase& c) {
   Values logits = bed.random({c.N, c.E}, 1.5);
   if (!c.biased)
     for (double& x : logits) x = std::round(x * 2) / 2;
-  RouteArgs args{.scoring = c.scoring,
-                 .group_score = c.group_score,
+  RouteArgs args{.affinity_func = c.affinity_func,
+                 .group_affinity = c.group_affinity,
                  .num_groups = c.num_groups,
                  .top_groups = c.top_groups,
                  .normalise = c.normalise,
                  .scale = 2.5};
   args.logits = bed.floats(DType::f32, {c.N, c.E}, logits, c.layout);
   if (c.biased) args.bias = bed.floats(DType::f32, {c.E}, bed.random({c.E}, 0.1));
-  args.scores = bed.unset(DType::f32, {c.N, c.E}, c.layout);
+  args.affinity = bed.unset(DType::f32, {c.N, c.E}, c.layout);
   args.expert = bed.unset(DType::i32, {c.N, c.K});
   args.weight = bed.unset(DType::f32, {c.N, c.K});
   return args;
@@ -74,7 +74,7 @@ TEST_P(KernelConformance, Route) {
       RouteArgs args = route_args(bed, c);
       if (c.layout == Layout::padded) args.valid = bed.ints({c.N}, two_of_three(c.N));
       bed.backend.route(bed.ctx, args);
-      bed.expect_near("scores", args.scores, {0, (double(c.E) + kFunction) * kU32});
+      bed.expect_near("affinity", args.affinity, {0, (double(c.E) + kFunction) * kU32});
       bed.expect_equal("expert", args.expert);
       bed.expect_near("weight", args.weight, {0, (double(2 * c.E) + 2 * kFunction) * kU32});
     });
@@ -96,11 +96,11 @@ TEST_P(KernelConformance, RouteReplaysRecordedExperts) {
     });
 }
 
-// A diverged gate must still give experts that exist: the loss shows the NaN, memory does not.
+// A diverged router must still give experts that exist: the loss shows the NaN, memory does not.
 TEST_P(KernelConformance, RouteOfNaNStaysInBounds) {
   const double nan = std::nan(""), inf = std::numeric_limits<double>::infinity();
-  for (Scoring scoring : {Scoring::softmax, Scoring::sigmoid})
-    for (GroupScore group_score : {GroupScore::none, GroupScore::max, GroupScore::top2_sum})
+  for (AffinityFunc affinity_func : {AffinityFunc::softmax, AffinityFunc::sigmoid})
+    for (GroupAffinity group_affinity : {GroupAffinity::none, GroupAffinity::max, GroupAffinity::top2_sum})
       for (bool biased : {false, true}) {
         const Values experts = run_tested([&](Bed& bed) {
           constexpr int64_t N = 6, E = 40, K = 5;
@@ -112,10 +112,11 @@ TEST_P(KernelConformance, RouteOfNaNStaysInBounds) {
             logits[size_t(3 * E + e)] = -inf;
             logits[size_t(4 * E + e)] = inf;
           }
-          RouteArgs args{.scoring = scoring, .group_score = group_score, .num_groups = 8, .top_groups = 3};
+          RouteArgs args{
+              .affinity_func = affinity_func, .group_affinity = group_affinity, .num_groups = 8, .top_groups = 3};
           args.logits = bed.floats(DType::f32, {N, E}, logits);
           if (biased) args.bias = bed.floats(DType::f32, {E}, Values(size_t(E), nan));
-          args.scores = bed.unset(DType::f32, {N, E});
+          args.affinity = bed.unset(DType::f32, {N, E});
           args.expert = bed.unset(DType::i32, {N, K});
           args.weight = bed.unset(DType::f32, {N, K});
           bed.backend.route(bed.ctx, args);
@@ -132,50 +133,51 @@ TEST_P(KernelConformance, RouteOfNaNStaysInBounds) {
 
 TEST_P(KernelConformance, RouteBackward) {
   for (const RouteCase& c : route_cases())
-    for (bool with_scores : {false, true})
+    for (bool with_affinity : {false, true})
       compare(c.label(), [&](Bed& bed) {
-        Values scores = bed.random({c.N, c.E});
+        Values affinity = bed.random({c.N, c.E});
         for (int64_t n = 0; n < c.N; ++n) {  // a distribution for softmax, numbers in (0,1) for sigmoid
           double sum = 0;
           for (int64_t e = 0; e < c.E; ++e) {
-            double& s = scores[size_t(n * c.E + e)];
-            s = c.scoring == Scoring::sigmoid ? 1 / (1 + std::exp(-s)) : std::exp(s);
+            double& s = affinity[size_t(n * c.E + e)];
+            s = c.affinity_func == AffinityFunc::sigmoid ? 1 / (1 + std::exp(-s)) : std::exp(s);
             sum += s;
           }
-          for (int64_t e = 0; e < c.E && c.scoring == Scoring::softmax; ++e) scores[size_t(n * c.E + e)] /= sum;
+          for (int64_t e = 0; e < c.E && c.affinity_func == AffinityFunc::softmax; ++e)
+            affinity[size_t(n * c.E + e)] /= sum;
         }
         Indices experts;
         for (int64_t n = 0; n < c.N; ++n)
           for (int64_t k = 0; k < c.K; ++k) experts.push_back(n % 4 == 2 && k != 1 ? -1 : (n + k) % c.E);
-        const Values d_weight = bed.random({c.N, c.K}), d_scores = bed.random({c.N, c.E});
+        const Values d_weight = bed.random({c.N, c.K}), d_affinity = bed.random({c.N, c.E});
         RouteBackwardArgs b;
-        b.forward = {.scoring = c.scoring, .normalise = c.normalise, .scale = 2.5};
-        b.forward.scores = bed.floats(DType::f32, {c.N, c.E}, scores, c.layout);
+        b.forward = {.affinity_func = c.affinity_func, .normalise = c.normalise, .scale = 2.5};
+        b.forward.affinity = bed.floats(DType::f32, {c.N, c.E}, affinity, c.layout);
         b.forward.expert = bed.ints({c.N, c.K}, experts);
         b.d_weight = bed.floats(DType::f32, {c.N, c.K}, d_weight);
-        if (with_scores) b.d_scores = bed.floats(DType::f32, {c.N, c.E}, d_scores, c.layout);
+        if (with_affinity) b.d_affinity = bed.floats(DType::f32, {c.N, c.E}, d_affinity, c.layout);
         b.d_logits = bed.unset(DType::f32, {c.N, c.E}, c.layout);
         bed.backend.route_backward(bed.ctx, b);
         // ds and its sum with every term made positive
-        Values scale(scores.size());
+        Values scale(affinity.size());
         for (size_t n = 0; n < size_t(c.N); ++n) {
           const size_t row = n * size_t(c.E), slot = n * size_t(c.K);
           double sum = 0, weighted = 0, total = 0;
           for (size_t k = 0; k < size_t(c.K); ++k) {
             if (experts[slot + k] < 0) continue;
-            sum += scores[row + size_t(experts[slot + k])];
-            weighted += std::abs(d_weight[slot + k]) * scores[row + size_t(experts[slot + k])];
+            sum += affinity[row + size_t(experts[slot + k])];
+            weighted += std::abs(d_weight[slot + k]) * affinity[row + size_t(experts[slot + k])];
           }
           Values ds(size_t(c.E), 0.0);
-          for (size_t e = 0; e < ds.size(); ++e) ds[e] = with_scores ? std::abs(d_scores[row + e]) : 0;
+          for (size_t e = 0; e < ds.size(); ++e) ds[e] = with_affinity ? std::abs(d_affinity[row + e]) : 0;
           for (size_t k = 0; k < size_t(c.K); ++k)
             if (experts[slot + k] >= 0)
               ds[size_t(experts[slot + k])] +=
                   2.5 *
                   (c.normalise ? (std::abs(d_weight[slot + k]) + weighted / sum) / sum : std::abs(d_weight[slot + k]));
-          for (size_t e = 0; e < ds.size(); ++e) total += ds[e] * scores[row + e];
+          for (size_t e = 0; e < ds.size(); ++e) total += ds[e] * affinity[row + e];
           for (size_t e = 0; e < ds.size(); ++e)
-            scale[row + e] = scores[row + e] * (ds[e] + (c.scoring == Scoring::softmax ? total : 0));
+            scale[row + e] = affinity[row + e] * (ds[e] + (c.affinity_func == AffinityFunc::softmax ? total : 0));
         }
         bed.expect_near("d_logits", b.d_logits, {0, (double(c.E + 2 * c.K) + kFunction) * kU32}, scale);
       });
@@ -196,26 +198,27 @@ TEST_P(KernelConformance, Balance) {
                               normalise, unbiased),
                   [&](Bed& bed) {
                     const int64_t N = s.offsets.back();
-                    Values scores = bed.random({N, s.E}), old = bed.random({N, s.E}, 0.01);
-                    for (double& x : scores) x = 1 / (1 + std::exp(-x));
+                    Values affinity = bed.random({N, s.E}), old = bed.random({N, s.E}, 0.01);
+                    for (double& x : affinity) x = 1 / (1 + std::exp(-x));
                     Indices experts;
                     for (int64_t n = 0; n < N; ++n)
                       for (int64_t k = 0; k < s.K; ++k)
                         experts.push_back(n % 5 == 1 && k == 0 ? -1 : (n * n + k) % s.E);  // −1: dropped
                     BalanceArgs args{.sequence_offsets = s.offsets.data(),
                                      .num_sequences = int64_t(s.offsets.size()) - 1,
-                                     .num_devices = s.devices,
-                                     .top_devices = s.top_devices,
-                                     .normalise_scores = normalise,
-                                     .count_unbiased = unbiased,
+                                     .terms = {.alpha_expert = which & 1 ? 0.3 : 0,
+                                               .alpha_device = which & 2 ? 0.5 : 0,
+                                               .alpha_comm = which & 4 ? 0.2 : 0,
+                                               .num_devices = s.devices,
+                                               .top_devices = s.top_devices,
+                                               .normalise_affinity = normalise,
+                                               .count_unbiased = unbiased},
                                      .grad_scale = 3};
-                    args.alpha_expert = which & 1 ? 0.3 : 0, args.alpha_device = which & 2 ? 0.5 : 0,
-                    args.alpha_comm = which & 4 ? 0.2 : 0;
                     const bool padded = which & 8;  // the second sequence of {0, 1, 2, 8} is nothing else
                     if (padded) args.valid = bed.ints({N}, two_of_three(N));
-                    args.scores = bed.floats(DType::f32, {N, s.E}, scores, Layout::padded);
+                    args.affinity = bed.floats(DType::f32, {N, s.E}, affinity, Layout::padded);
                     args.expert = bed.ints({N, s.K}, experts);
-                    args.d_scores = bed.floats(DType::f32, {N, s.E}, old);
+                    args.d_affinity = bed.floats(DType::f32, {N, s.E}, old);
                     args.loss = bed.floats(DType::f32, {1}, {0.25});
                     bed.backend.balance(bed.ctx, args);
                     // Everything in the loss is positive: relative to it, N terms of sums over E. In the gradient w −
@@ -232,10 +235,10 @@ TEST_P(KernelConformance, Balance) {
                       if (padded) T = std::max(1.0, std::floor(T / 3) * 2);  // at least so many are tokens
                       double sigma = normalise ? 0 : 1;
                       for (int64_t e = 0; e < s.E && normalise; ++e)
-                        sigma += scores[i / size_t(s.E) * size_t(s.E) + size_t(e)];
+                        sigma += affinity[i / size_t(s.E) * size_t(s.E) + size_t(e)];
                       scale[i] += which ? 3 / T / double(args.num_sequences) * 2 * w / sigma : 0;
                     }
-                    bed.expect_near("d_scores", args.d_scores, {0, terms}, scale);
+                    bed.expect_near("d_affinity", args.d_affinity, {0, terms}, scale);
                   });
 }
 
@@ -246,9 +249,9 @@ TEST_P(KernelConformance, DropTokens) {
         compare(fmt::format("N {} E {} K {} devices {} capacity {}", N, shape[0], shape[1], shape[2], capacity),
                 [&](Bed& bed) {
                   const auto [E, K, devices] = shape;
-                  Values scores = bed.random({N, E});
-                  for (double& s : scores) s = std::round(4 * s) / 4;  // many are equal: the order must be total
-                  if (N > 100) scores[7] = std::nan("");
+                  Values affinity = bed.random({N, E});
+                  for (double& s : affinity) s = std::round(4 * s) / 4;  // many are equal: the order must be total
+                  if (N > 100) affinity[7] = std::nan("");
                   Indices experts;
                   for (int64_t slot = 0; slot < N * K; ++slot)
                     experts.push_back(N == 131 && slot / K % 4 == 1 ? -1 : (slot % 3 ? slot % K : slot * slot) % E);
@@ -259,7 +262,7 @@ TEST_P(KernelConformance, DropTokens) {
                                       .num_sequences = 3,
                                       .capacity = capacity,
                                       .num_devices = devices};
-                  args.scores = bed.floats(DType::f32, {N, E}, scores, Layout::padded);
+                  args.affinity = bed.floats(DType::f32, {N, E}, affinity, Layout::padded);
                   args.expert = bed.ints({N, K}, experts);
                   args.kept = bed.unset(DType::i32, {N, K});
                   args.load = bed.ints({E}, Indices(size_t(E), 10));

@@ -216,18 +216,18 @@ TEST_F(Gradients, Attention) {
 TEST_F(Gradients, Route) {  // the chosen experts are held (replay): top-k itself has no gradient
   constexpr int64_t N = 5, E = 8, K = 3;
   const Values logits = random(N * E), bias = random(E, 0.1), dw = random(N * K), ds = random(N * E);
-  for (Scoring scoring : {Scoring::softmax, Scoring::sigmoid})
-    for (GroupScore group_score : {GroupScore::none, GroupScore::max, GroupScore::top2_sum})
+  for (AffinityFunc affinity_func : {AffinityFunc::softmax, AffinityFunc::sigmoid})
+    for (GroupAffinity group_affinity : {GroupAffinity::none, GroupAffinity::max, GroupAffinity::top2_sum})
       for (bool normalise : {false, true})
-        for (bool with_scores : {false, true}) {
-          const Buffer expert(ctx, DType::i32, {N, K}), scores(ctx, DType::f64, {N, E}),
+        for (bool with_affinity : {false, true}) {
+          const Buffer expert(ctx, DType::i32, {N, K}), affinity(ctx, DType::f64, {N, E}),
               weight(ctx, DType::f64, {N, K}), bias_in = floats({E}, bias);
           RouteArgs args{.bias = bias_in,
-                         .scores = scores,
+                         .affinity = affinity,
                          .expert = expert,
                          .weight = weight,
-                         .scoring = scoring,
-                         .group_score = group_score,
+                         .affinity_func = affinity_func,
+                         .group_affinity = group_affinity,
                          .num_groups = 4,
                          .top_groups = 2,
                          .normalise = normalise,
@@ -236,23 +236,24 @@ TEST_F(Gradients, Route) {  // the chosen experts are held (replay): top-k itsel
             const Buffer in = floats({N, E}, v);
             args.logits = in;
             backend.route(ctx, args);
-            return inner(weight.get(), dw) + (with_scores ? inner(scores.get(), ds) : 0);
+            return inner(weight.get(), dw) + (with_affinity ? inner(affinity.get(), ds) : 0);
           };
           forward(logits);
           const Buffer d_logits(ctx, DType::f64, {N, E}), dw_in = floats({N, K}, dw), ds_in = floats({N, E}, ds);
-          backend.route_backward(
-              ctx,
-              {.forward = args, .d_weight = dw_in, .d_scores = with_scores ? ds_in : Operand{}, .d_logits = d_logits});
+          backend.route_backward(ctx, {.forward = args,
+                                       .d_weight = dw_in,
+                                       .d_affinity = with_affinity ? ds_in : Operand{},
+                                       .d_logits = d_logits});
           args.replay = true;
           EXPECT_TRUE(gradient_matches(forward, logits, d_logits.get()))
-              << int(scoring) << int(group_score) << normalise << with_scores;
+              << int(affinity_func) << int(group_affinity) << normalise << with_affinity;
         }
 }
 
 TEST_F(Gradients, Balance) {
   constexpr int64_t N = 7, E = 6, K = 2;
-  Values scores = random(N * E);
-  for (double& s : scores) s = 1 / (1 + std::exp(-s));
+  Values affinity = random(N * E);
+  for (double& s : affinity) s = 1 / (1 + std::exp(-s));
   const Indices offsets{0, 3, 7};
   const Buffer expert = ints({N, K}, {0, 1, 1, 2, 5, 0, 0, 3, 0, 1, 4, 2, 0, 1});
   for (bool normalise : {false, true})
@@ -261,30 +262,30 @@ TEST_F(Gradients, Balance) {
         const int64_t sequences = which % 2 + 1;
         const Buffer valid = ints({N}, which / 2 ? Indices{1, 1, 0, 1, 1, 1, 0} : Indices(N, 1));
         const Indices whole{0, N};
-        const Buffer d_scores = floats({N, E}, Values(N * E, 0.0));
+        const Buffer d_affinity = floats({N, E}, Values(N * E, 0.0));
         BalanceArgs args{.expert = expert,
                          .valid = valid,
                          .sequence_offsets = sequences == 1 ? whole.data() : offsets.data(),
                          .num_sequences = sequences,
-                         .alpha_expert = 0.3,
-                         .alpha_device = 0.5,
-                         .alpha_comm = 0.2,
-                         .num_devices = 3,
-                         .top_devices = 2,
-                         .normalise_scores = normalise,
-                         .count_unbiased = unbiased,
+                         .terms = {.alpha_expert = 0.3,
+                                   .alpha_device = 0.5,
+                                   .alpha_comm = 0.2,
+                                   .num_devices = 3,
+                                   .top_devices = 2,
+                                   .normalise_affinity = normalise,
+                                   .count_unbiased = unbiased},
                          .grad_scale = 4};
         const auto loss = [&](const Values& v, const Operand& gradient) {
           const Buffer in = floats({N, E}, v), value = floats({1}, {0.0});
-          args.scores = in, args.loss = value, args.d_scores = gradient;
+          args.affinity = in, args.loss = value, args.d_affinity = gradient;
           backend.balance(ctx, args);
           return value.get()[0];
         };
-        loss(scores, d_scores);
-        Values gradient = d_scores.get();
+        loss(affinity, d_affinity);
+        Values gradient = d_affinity.get();
         EXPECT_GT(*std::max_element(gradient.begin(), gradient.end()), 0.01);
         for (double& g : gradient) g /= 4;
-        EXPECT_TRUE(gradient_matches([&](const Values& v) { return loss(v, {}); }, scores, gradient))
+        EXPECT_TRUE(gradient_matches([&](const Values& v) { return loss(v, {}); }, affinity, gradient))
             << normalise << unbiased << which;
       }
 }

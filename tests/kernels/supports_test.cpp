@@ -105,7 +105,7 @@ class Supports : public ::testing::Test {
                 CachedAttentionArgs{.q = heads(), .k = heads(), .v = heads(), .out = heads(), .cached = kN});
     const RouteArgs route{.logits = matrix(),
                           .bias = f({kN}),
-                          .scores = matrix(),
+                          .affinity = matrix(),
                           .expert = index({kN, 2}),
                           .weight = f({kN, 2}),
                           .valid = index({kN})};
@@ -113,15 +113,15 @@ class Supports : public ::testing::Test {
     RouteArgs routed = route;
     routed.logits = routed.bias = routed.valid = {};
     MINKE_AGREE(route_backward, RouteBackwardArgs{routed, f({kN, 2}), matrix(), matrix()});
-    MINKE_AGREE(balance, BalanceArgs{.scores = matrix(),
+    MINKE_AGREE(balance, BalanceArgs{.affinity = matrix(),
                                      .expert = index({kN, 2}),
-                                     .d_scores = matrix(),
+                                     .d_affinity = matrix(),
                                      .loss = f({1}),
                                      .valid = index({kN}),
                                      .sequence_offsets = sequence,
                                      .num_sequences = 1,
-                                     .alpha_expert = 1});
-    MINKE_AGREE(drop_tokens, DropTokensArgs{.scores = matrix(),
+                                     .terms = {.alpha_expert = 1}});
+    MINKE_AGREE(drop_tokens, DropTokensArgs{.affinity = matrix(),
                                             .expert = index({kN, 2}),
                                             .kept = index({kN, 2}),
                                             .load = index({kN}),

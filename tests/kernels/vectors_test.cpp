@@ -26,45 +26,45 @@ class Vectors : public ::testing::Test {
   }
 };
 
-const Values kScores{.90, .10, .60, .55, .30, .80, .70, .05};
+const Values kAffinity{.90, .10, .60, .55, .30, .80, .70, .05};
 
 class RouteVectors : public Vectors {
  protected:
   struct Result {
     Values expert, weight;
   };
-  // Logits whose sigmoid is kScores; 4 groups of 2, M = 2, K = 3.
-  Result route(GroupScore group_score, bool normalise, double scale, const Values& bias,
+  // Logits whose sigmoid is kAffinity; 4 groups of 2, M = 2, K = 3.
+  Result route(GroupAffinity group_affinity, bool normalise, double scale, const Values& bias,
                DType dtype = DType::f64) const {
     Values logits;
-    for (double s : kScores) logits.push_back(std::log(s / (1 - s)));
-    const Buffer in = floats({1, 8}, logits, dtype), scores(ctx, dtype, {1, 8}), expert(ctx, DType::i32, {1, 3}),
+    for (double s : kAffinity) logits.push_back(std::log(s / (1 - s)));
+    const Buffer in = floats({1, 8}, logits, dtype), affinity(ctx, dtype, {1, 8}), expert(ctx, DType::i32, {1, 3}),
                  weight(ctx, dtype, {1, 3}), b = floats({8}, bias.empty() ? Values(8, 0.0) : bias, dtype);
     backend.route(ctx, {.logits = in,
                         .bias = bias.empty() ? Operand{} : b,
-                        .scores = scores,
+                        .affinity = affinity,
                         .expert = expert,
                         .weight = weight,
-                        .scoring = Scoring::sigmoid,
-                        .group_score = group_score,
+                        .affinity_func = AffinityFunc::sigmoid,
+                        .group_affinity = group_affinity,
                         .num_groups = 4,
                         .top_groups = 2,
                         .normalise = normalise,
                         .scale = scale});
-    EXPECT_TRUE(all_near(scores.get(), kScores, {dtype == DType::f64 ? 1e-15 : 1e-6, 0}));
+    EXPECT_TRUE(all_near(affinity.get(), kAffinity, {dtype == DType::f64 ? 1e-15 : 1e-6, 0}));
     return {expert.get(), weight.get()};
   }
 };
 
 TEST_F(RouteVectors, MaxRule) {
-  const Result r = route(GroupScore::max, false, 1, {});
+  const Result r = route(GroupAffinity::max, false, 1, {});
   EXPECT_EQ(r.expert, (Values{0, 5, 4}));
   EXPECT_TRUE(all_near(r.weight, Values{.90, .80, .30}, {1e-12, 0}));
 }
 
 TEST_F(RouteVectors, SumOfTheTopTwo) {
   for (DType dtype : {DType::f64, DType::f32}) {
-    const Result r = route(GroupScore::top2_sum, true, 2.5, {}, dtype);
+    const Result r = route(GroupAffinity::top2_sum, true, 2.5, {}, dtype);
     EXPECT_EQ(r.expert, (Values{5, 2, 3}));
     EXPECT_TRUE(all_near(r.weight, Values{1.025641, .769231, .705128}, {1e-6, 0}));
     EXPECT_NEAR(r.weight[0] + r.weight[1] + r.weight[2], 2.5, 1e-6);
@@ -72,47 +72,48 @@ TEST_F(RouteVectors, SumOfTheTopTwo) {
 }
 
 TEST_F(RouteVectors, BiasSelectsButDoesNotWeigh) {
-  const Result r = route(GroupScore::top2_sum, true, 2.5, {0, 0, 0, 0, .2, 0, 0, .5});
+  const Result r = route(GroupAffinity::top2_sum, true, 2.5, {0, 0, 0, 0, .2, 0, 0, .5});
   EXPECT_EQ(r.expert, (Values{5, 6, 7}));
   EXPECT_TRUE(all_near(r.weight, Values{1.290323, 1.129032, .080645}, {1e-6, 0}));
 }
 
 TEST_F(RouteVectors, TheSameBiasForAllChangesNothing) {
-  const Result plain = route(GroupScore::top2_sum, true, 2.5, {}),
-               shifted = route(GroupScore::top2_sum, true, 2.5, Values(8, -3.0));
+  const Result plain = route(GroupAffinity::top2_sum, true, 2.5, {}),
+               shifted = route(GroupAffinity::top2_sum, true, 2.5, Values(8, -3.0));
   EXPECT_EQ(plain.expert,
             shifted.expert);  // with all candidates negative, a mask of 0 in place of −inf would show here
   EXPECT_TRUE(all_identical(plain.weight, shifted.weight));
 }
 
 TEST_F(RouteVectors, GreedyIgnoresGroups) {
-  EXPECT_EQ(route(GroupScore::none, false, 1, {}).expert, (Values{0, 5, 6}));
+  EXPECT_EQ(route(GroupAffinity::none, false, 1, {}).expert, (Values{0, 5, 6}));
 }
 
 TEST_F(Vectors, TiesGoToTheLowerIndex) {
-  for (Scoring scoring : {Scoring::softmax, Scoring::sigmoid}) {
-    const Buffer in = floats({1, 6}, {1, 2, 2, 1, 2, 1}), scores(ctx, DType::f64, {1, 6}),
+  for (AffinityFunc affinity_func : {AffinityFunc::softmax, AffinityFunc::sigmoid}) {
+    const Buffer in = floats({1, 6}, {1, 2, 2, 1, 2, 1}), affinity(ctx, DType::f64, {1, 6}),
                  expert(ctx, DType::i32, {1, 4}), weight(ctx, DType::f64, {1, 4});
-    backend.route(ctx, {.logits = in, .scores = scores, .expert = expert, .weight = weight, .scoring = scoring});
+    backend.route(
+        ctx, {.logits = in, .affinity = affinity, .expert = expert, .weight = weight, .affinity_func = affinity_func});
     EXPECT_EQ(expert.get(), (Values{1, 2, 4, 0}));
   }
 }
 
 TEST_F(Vectors, DroppedAssignmentHasNoWeight) {
-  const Buffer in = floats({1, 4}, {0, 0, 0, 0}), scores(ctx, DType::f64, {1, 4}), expert = ints({1, 3}, {2, -1, 0}),
+  const Buffer in = floats({1, 4}, {0, 0, 0, 0}), affinity(ctx, DType::f64, {1, 4}), expert = ints({1, 3}, {2, -1, 0}),
                weight(ctx, DType::f64, {1, 3});
   backend.route(
-      ctx, {.logits = in, .scores = scores, .expert = expert, .weight = weight, .normalise = true, .replay = true});
+      ctx, {.logits = in, .affinity = affinity, .expert = expert, .weight = weight, .normalise = true, .replay = true});
   EXPECT_TRUE(all_near(weight.get(), Values{.5, 0, .5}, {1e-12, 0}));
 }
 
 // Nor has padding, and it is sent to nobody, whether the experts are chosen or replayed.
 TEST_F(Vectors, PaddingIsRoutedNowhere) {
   for (bool replay : {false, true}) {
-    const Buffer in = floats({3, 2}, {0, 1, 0, 1, 1, 0}), scores(ctx, DType::f64, {3, 2}),
+    const Buffer in = floats({3, 2}, {0, 1, 0, 1, 1, 0}), affinity(ctx, DType::f64, {3, 2}),
                  expert = ints({3, 1}, {1, 1, 0}), weight(ctx, DType::f64, {3, 1}), valid = ints({3}, {1, 0, 1});
     backend.route(ctx, {.logits = in,
-                        .scores = scores,
+                        .affinity = affinity,
                         .expert = expert,
                         .weight = weight,
                         .normalise = true,
@@ -123,7 +124,7 @@ TEST_F(Vectors, PaddingIsRoutedNowhere) {
   }
 }
 
-// At perfect balance Σ f P = 1, so each loss is its α (training.md §4.1): every expert once, equal scores.
+// At perfect balance Σ f P = 1, so each loss is its α (training.md §4.1): every expert once, equal affinities.
 TEST_F(Vectors, BalanceLossAtPerfectBalanceIsAlpha) {
   constexpr int64_t E = 8, K = 2, N = 4;
   const Buffer expert = ints({N, K}, {0, 4, 1, 5, 2, 6, 3, 7});
@@ -132,75 +133,77 @@ TEST_F(Vectors, BalanceLossAtPerfectBalanceIsAlpha) {
   for (auto [expert_alpha, device_alpha, comm_alpha] :
        {std::array{.003, .0, .0}, {.0, .05, .0}, {.0, .0, .02}, {.003, .05, .02}})
     for (bool normalise : {false, true}) {
-      const Buffer scores = floats({N, E}, Values(N * E, normalise ? 0.6 : 1.0 / E)), loss = floats({1}, {0.0});
-      backend.balance(ctx, {.scores = scores,
+      const Buffer affinity = floats({N, E}, Values(N * E, normalise ? 0.6 : 1.0 / E)), loss = floats({1}, {0.0});
+      backend.balance(ctx, {.affinity = affinity,
                             .expert = expert,
                             .loss = loss,
                             .sequence_offsets = offsets.data(),
                             .num_sequences = 1,
-                            .alpha_expert = expert_alpha,
-                            .alpha_device = device_alpha,
-                            .alpha_comm = comm_alpha,
-                            .num_devices = 4,
-                            .top_devices = 2,
-                            .normalise_scores = normalise});
+                            .terms = {.alpha_expert = expert_alpha,
+                                      .alpha_device = device_alpha,
+                                      .alpha_comm = comm_alpha,
+                                      .num_devices = 4,
+                                      .top_devices = 2,
+                                      .normalise_affinity = normalise,
+                                      .count_unbiased = false}});
       EXPECT_NEAR(loss.get()[0], expert_alpha + device_alpha + comm_alpha, 1e-12);
     }
 }
 
 TEST_F(Vectors, BalanceLossOfASmallCase) {
   // One sequence of 2 tokens, E = 2, K = 1, both choose expert 0: f = (2, 0), P = (.7, .3): L = α·1.4.
-  const Buffer scores = floats({2, 2}, {.8, .2, .6, .4}), expert = ints({2, 1}, {0, 0}), loss = floats({1}, {1.0}),
-               d_scores = floats({2, 2}, Values(4, 10.0));
+  const Buffer affinity = floats({2, 2}, {.8, .2, .6, .4}), expert = ints({2, 1}, {0, 0}), loss = floats({1}, {1.0}),
+               d_affinity = floats({2, 2}, Values(4, 10.0));
   const Indices offsets{0, 2};
-  backend.balance(ctx, {.scores = scores,
+  backend.balance(ctx, {.affinity = affinity,
                         .expert = expert,
-                        .d_scores = d_scores,
+                        .d_affinity = d_affinity,
                         .loss = loss,
                         .sequence_offsets = offsets.data(),
                         .num_sequences = 1,
-                        .alpha_expert = .1,
+                        .terms = {.alpha_expert = .1, .normalise_affinity = false, .count_unbiased = false},
                         .grad_scale = 5});
-  EXPECT_NEAR(loss.get()[0], 1 + .14, 1e-12);                                     // added to
-  EXPECT_TRUE(all_near(d_scores.get(), Values{10.5, 10, 10.5, 10}, {1e-12, 0}));  // 5 · α f_0 / T = 0.5
+  EXPECT_NEAR(loss.get()[0], 1 + .14, 1e-12);                                       // added to
+  EXPECT_TRUE(all_near(d_affinity.get(), Values{10.5, 10, 10.5, 10}, {1e-12, 0}));  // 5 · α f_0 / T = 0.5
 }
 
 // Two sequences of 3, the first with one token of padding, the second all padding: what is left of the loss is half of the
-// small case above, and padding has no gradient. So has V2's form, which counts `expert`, with devices of one expert each.
+// small case above, and padding has no gradient. So has V2's loss, which counts `expert`, with devices of one expert each.
 TEST_F(Vectors, BalanceLossLeavesPaddingOut) {
-  const Buffer scores = floats({6, 2}, {.8, .2, .1, .9, .6, .4, .3, .7, .3, .7, .3, .7}),
+  const Buffer affinity = floats({6, 2}, {.8, .2, .1, .9, .6, .4, .3, .7, .3, .7, .3, .7}),
                expert = ints({6, 1}, {0, -1, 0, -1, -1, -1}), valid = ints({6}, {1, 0, 1, 0, 0, 0});
   const Indices offsets{0, 3, 6};
   for (bool unbiased : {false, true}) {
-    const Buffer loss = floats({1}, {1.0}), d_scores = floats({6, 2}, Values(12, 10.0));
-    backend.balance(ctx, {.scores = scores,
+    const Buffer loss = floats({1}, {1.0}), d_affinity = floats({6, 2}, Values(12, 10.0));
+    backend.balance(ctx, {.affinity = affinity,
                           .expert = expert,
-                          .d_scores = d_scores,
+                          .d_affinity = d_affinity,
                           .loss = loss,
                           .valid = valid,
                           .sequence_offsets = offsets.data(),
                           .num_sequences = 2,
-                          .alpha_expert = .1,
-                          .alpha_device = .2,
-                          .alpha_comm = .4,
-                          .num_devices = 2,
-                          .count_unbiased = unbiased,
+                          .terms = {.alpha_expert = .1,
+                                    .alpha_device = .2,
+                                    .alpha_comm = .4,
+                                    .num_devices = 2,
+                                    .normalise_affinity = false,
+                                    .count_unbiased = unbiased},
                           .grad_scale = 5});
     // f = f' = f'' = (2, 0), P = (.7, .3): L = (.1 + .2 + .4)·1.4/2; 5 · .7 · 2 / 2 tokens / 2 sequences = 1.75
     EXPECT_NEAR(loss.get()[0], 1 + .49, 1e-12);
-    EXPECT_TRUE(all_near(d_scores.get(), Values{11.75, 10, 10, 10, 11.75, 10, 10, 10, 10, 10, 10, 10}, {1e-12, 0}));
+    EXPECT_TRUE(all_near(d_affinity.get(), Values{11.75, 10, 10, 10, 11.75, 10, 10, 10, 10, 10, 10, 10}, {1e-12, 0}));
   }
 }
 
-// Two devices of two experts, three tokens with two choices: ⌊6/2⌋ = 3 a device. Device 0 has four; its lowest score is
+// Two devices of two experts, three tokens with two choices: ⌊6/2⌋ = 3 a device. Device 0 has four; its lowest affinity is
 // token 1's 0.1, or, when the sequence of token 1 is protected, the later of the equal 0.3.
-TEST_F(Vectors, DropTokensTakesTheLowestScoresOfACrowdedDevice) {
-  const Buffer scores = floats({3, 4}, {.3, .6, .2, .4, .1, .9, .5, .9, .8, .3, .7, .6}),
+TEST_F(Vectors, DropTokensTakesTheLowestAffinitiesOfACrowdedDevice) {
+  const Buffer affinity = floats({3, 4}, {.3, .6, .2, .4, .1, .9, .5, .9, .8, .3, .7, .6}),
                expert = ints({3, 2}, {1, 0, 3, 0, 1, 2});
   const Indices offsets{0, 1, 2, 3};
   const auto kept = [&](std::vector<uint8_t> is_protected, double capacity) {
     const Buffer out(ctx, DType::i32, {3, 2}), load = ints({4}, {0, 0, 0, 5}), dropped = ints({1}, {0});
-    backend.drop_tokens(ctx, {.scores = scores,
+    backend.drop_tokens(ctx, {.affinity = affinity,
                               .expert = expert,
                               .kept = out,
                               .load = load,
@@ -224,12 +227,12 @@ TEST_F(Vectors, DropTokensTakesTheLowestScoresOfACrowdedDevice) {
 
 // The same three tokens with one of padding in between: it takes no room and is no load, and capacity is still 3.
 TEST_F(Vectors, DropTokensLeavesPaddingOut) {
-  const Buffer scores = floats({4, 4}, {.3, .6, .2, .4, 0, 0, 0, 0, .1, .9, .5, .9, .8, .3, .7, .6}),
+  const Buffer affinity = floats({4, 4}, {.3, .6, .2, .4, 0, 0, 0, 0, .1, .9, .5, .9, .8, .3, .7, .6}),
                expert = ints({4, 2}, {1, 0, -1, -1, 3, 0, 1, 2}), out(ctx, DType::i32, {4, 2}),
                load = ints({4}, {0, 0, 0, 5}), dropped = ints({1}, {0});
   const Indices offsets{0, 2, 4};
   const std::vector<uint8_t> is_protected{0, 0};
-  backend.drop_tokens(ctx, {.scores = scores,
+  backend.drop_tokens(ctx, {.affinity = affinity,
                             .expert = expert,
                             .kept = out,
                             .load = load,

@@ -223,9 +223,9 @@ TEST_F(Layers, LmHead) {
   EXPECT_TRUE(gradient_matches(at(weights.get("lm_head")->master()), w0, dw0));
 }
 
-// Without experts' gradients mixed in: the balance loss reaches the gate (its kernel is checked by itself in
+// Without experts' gradients mixed in: the balance loss reaches the router (its kernel is checked by itself in
 // tests/kernels), and grad_scale scales it.
-TEST_F(Layers, BalanceLossReachesTheGate) {
+TEST_F(Layers, BalanceLossReachesTheRouter) {
   const Config config = tiny_v3();
   WeightStore weights(ctx, config, precision);
   randomise(weights);
@@ -236,7 +236,7 @@ TEST_F(Layers, BalanceLossReachesTheGate) {
                 d_weight = take({kTokens, 2}), loss = take({1});
   put(u, normals(RngKey{11}.at("u"), u.size()));
   put(d_weight, Values(14, 0.0));
-  batch.balance = {.alpha_expert = 0.5};
+  batch.balance.terms = {.alpha_expert = 0.5};
   batch.balance_loss = loss;
   batch.balance_grad_scale = 2;
   const auto value = [&](const Values& at) {

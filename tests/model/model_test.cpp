@@ -47,7 +47,7 @@ struct Rig {
         saved(model.lay_out_saved(arena, num_tokens, true)) {
     targets[2] = -1;
     model.weights().initialise(ctx, 0.4);
-    // Norm gains away from 1 and gate biases away from 0, or their gradients and effects would hide.
+    // Norm gains away from 1 and router biases away from 0, or their gradients and effects would hide.
     for (Weight& w : model.weights().all())
       if (w.storage().init != Init::normal) {
         ctx.backend->fill_normal(ctx, {.dst = w.master(), .key = RngKey{5}.at(w.storage().name), .stddev = 0.3});
@@ -218,8 +218,8 @@ TEST(Model, RecomputeGivesTheSameBits) {
   }
 }
 
-// The phases run one by one, with the weight step of a block only after all input steps, as a pipeline would.
-TEST(Model, PhasesOneByOneEqualPlainBitwise) {
+// The components run one by one, with the weight step of a block only after all input steps, as a pipeline would.
+TEST(Model, ComponentsOneByOneEqualPlainBitwise) {
   const TestContext ctx;
   for (const Config& config : {tiny_v3(), tiny_llama()}) {
     Rig rig(ctx, config, Precision::f64());

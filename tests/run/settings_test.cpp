@@ -166,14 +166,14 @@ const std::vector<Row>& rows() {
       {"train.dense", "true", ARRIVES(a.model.n_routed_experts), "0", true},
       {"train.dense", "false", ARRIVES(a.model.n_routed_experts), "12", true},
       {"balance.bias_speed", "0.0021", ARRIVES(a.train.bias_speed), "0.0021"},
-      {"balance.loss", "\"expert\"", ARRIVES(a.train.balance.count_unbiased), "false"},
+      {"balance.loss", "\"expert\"", ARRIVES(a.train.balance.terms.count_unbiased), "false"},
       {"balance.loss", "\"expert\"", ARRIVES(a.train.balance.whole_batch), "false", true},
-      {"balance.alpha", "0.0019", ARRIVES(a.train.balance.alpha_expert), "0.0019"},
-      {"balance.device_alpha", "0.0053", ARRIVES(a.train.balance.alpha_device), "0.0053"},
-      {"balance.comm_alpha", "0.0059", ARRIVES(a.train.balance.alpha_comm), "0.0059"},
-      {"balance.devices", "6", ARRIVES(a.train.balance.num_devices), "6"},
+      {"balance.alpha", "0.0019", ARRIVES(a.train.balance.terms.alpha_expert), "0.0019"},
+      {"balance.device_alpha", "0.0053", ARRIVES(a.train.balance.terms.alpha_device), "0.0053"},
+      {"balance.comm_alpha", "0.0059", ARRIVES(a.train.balance.terms.alpha_comm), "0.0059"},
+      {"balance.devices", "6", ARRIVES(a.train.balance.terms.num_devices), "6"},
       {"balance.devices", "4", ARRIVES(a.train.drop.num_devices), "4", true},
-      {"balance.top_devices", "3", ARRIVES(a.train.balance.top_devices), "3"},
+      {"balance.top_devices", "3", ARRIVES(a.train.balance.terms.top_devices), "3"},
       {"balance.capacity", "1.9", ARRIVES(a.train.drop.capacity), "1.9"},
       {"balance.protected", "0.27", ARRIVES(a.train.drop.protected_fraction), "0.27"},
       {"log.eval_every", "0.07", ARRIVES(a.recipe.log.eval_every), "0.07"},
@@ -249,24 +249,24 @@ TEST(Settings, EveryKeyHasARowWithAValueOfItsOwn) {
 }
 
 // The four balance losses as the papers have them: V3's per sequence and over
-// the batch count all choices, V1's and V2's only those by score; none is none,
+// the batch count all choices, V1's and V2's only those by affinity; none is none,
 // whatever else is said.
 TEST(Settings, BalanceLosses) {
-  const auto terms = [](const char* loss) {
+  const auto of = [](const char* loss) {
     const Row row{"balance.loss", loss, {}, ""};
     return arrived(&row).train.balance;
   };
-  const BalanceTerms sequence = terms("\"sequence\""), batch = terms("\"batch\""), none = terms("\"none\"");
-  EXPECT_EQ(sequence.alpha_expert, 0.0019);
-  EXPECT_TRUE(sequence.normalise_scores);
-  EXPECT_TRUE(sequence.count_unbiased);
+  const BalanceSettings sequence = of("\"sequence\""), batch = of("\"batch\""), none = of("\"none\"");
+  EXPECT_EQ(sequence.terms.alpha_expert, 0.0019);
+  EXPECT_TRUE(sequence.terms.normalise_affinity);
+  EXPECT_TRUE(sequence.terms.count_unbiased);
   EXPECT_FALSE(sequence.whole_batch);
-  EXPECT_EQ(batch.alpha_expert, 0.0019);
-  EXPECT_TRUE(batch.count_unbiased);
+  EXPECT_EQ(batch.terms.alpha_expert, 0.0019);
+  EXPECT_TRUE(batch.terms.count_unbiased);
   EXPECT_TRUE(batch.whole_batch);
-  EXPECT_EQ(none.alpha_expert, 0);
-  EXPECT_EQ(none.alpha_device, 0);
-  EXPECT_EQ(none.alpha_comm, 0);
+  EXPECT_EQ(none.terms.alpha_expert, 0);
+  EXPECT_EQ(none.terms.alpha_device, 0);
+  EXPECT_EQ(none.terms.alpha_comm, 0);
 }
 
 // A long-context phase: its own constant rate, everything else as after the

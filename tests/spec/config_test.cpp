@@ -127,7 +127,7 @@ TEST(Config, MinkeSaysWhatNoModelTypeCan) {
   EXPECT_EQ(c.attention, AttentionKind::gqa);
   EXPECT_EQ(c.num_key_value_heads, 2);
   EXPECT_EQ(c.scoring_func, ScoringFunc::softmax);
-  EXPECT_FALSE(c.gate_bias || c.rope_interleave);  // greedy has no correction bias
+  EXPECT_FALSE(c.gate_bias || c.rope_interleave);  // greedy has no bias
   EXPECT_TRUE(c.qk_norm);
 }
 

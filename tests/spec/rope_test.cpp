@@ -89,7 +89,7 @@ TEST(Rope, SoftmaxScaleAndTableFactor) {
   RopeScaling s{.type = RopeType::yarn, .factor = 40, .original_max_position_embeddings = 4096};
   expect_close(softmax_scale(mla({})), base);
   expect_close(rope_table_factor(mla({})), 1);
-  // neither given: scores unscaled, tables carry the whole temperature
+  // neither given: attention scores unscaled, tables carry the whole temperature
   expect_close(softmax_scale(mla(s)), base);
   expect_close(rope_table_factor(mla(s)), full);
   s.mscale = s.mscale_all_dim = 0.707;

@@ -39,7 +39,7 @@ inline Config tiny_v3(int64_t mtp = 0, bool query_compression = true) {
   return c;
 }
 
-// V2-style: no query compression, softmax gate, greedy, two shared experts.
+// V2-style: no query compression, softmax router, greedy, two shared experts.
 inline Config tiny_v2() {
   Config c = tiny_v3(0, false);
   c.model_type = "deepseek_v2";

@@ -81,7 +81,7 @@ TEST(AdamW, ThreeStepsByHand) {
   }
 }
 
-// Packed forms are made again after a step, so a product sees the new weights.
+// Compute forms are made again after a step, so a product sees the new weights.
 TEST(AdamW, AStepMarksTheWeightsChanged) {
   AdamRig rig;
   AdamW adamw(rig.ctx, rig.model.weights(), {});

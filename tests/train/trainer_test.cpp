@@ -197,7 +197,7 @@ TEST(Trainer, DropoutIsOfTheStep) {
 TEST(Trainer, BalanceOfMicroBatchesAddsUp) {
   TinyRun whole(reference_backend(), 1, Precision::f32()), cut(reference_backend(), 1, Precision::f32());
   TrainSettings s = settings();
-  s.balance = {.alpha_expert = 3};
+  s.balance.terms = {.alpha_expert = 3};
   whole.trainer.set_settings(s), cut.trainer.set_settings(s);
   const TokenBatch all = rule_batch(3, 4, 12, 23);
   std::vector<TokenBatch> quarters(4, {.num_sequences = 1, .sequence_length = 12});
@@ -215,7 +215,7 @@ TEST(Trainer, BalanceOfMicroBatchesAddsUp) {
     ASSERT_NEAR(x[i], y[i], 1e-4) << i;  // Adam's first step is ±lr where g is not tiny
 }
 
-// Every gate's bias moves by γ towards the experts that had too few tokens, the MTP module's too (V3 §2.1.2); the counters
+// Every router's bias moves by γ towards the experts that had too few tokens, the MTP module's too (V3 §2.1.2); the counters
 // begin anew.
 TEST(Trainer, EveryBiasFollowsTheLoad) {
   TinyRun run(reference_backend(), 1, Precision::f32());
@@ -406,20 +406,21 @@ TEST(Balance, WindowIsTheMeanOfTheLastHundredBatches) {
 }
 
 // What V2's losses and dropping are told and what comes back; the formulas have their own tests in tests/kernels.
-TEST(Balance, EveryFormTrains) {
+TEST(Balance, EveryLossTrains) {
   const TokenBatch batch = rule_batch(3, 4, 12, 23);
-  const auto run = [&](BalanceTerms terms, DropTerms drop) {
+  const auto run = [&](BalanceSettings balance, DropTerms drop) {
     TinyRun r(reference_backend(), 1, Precision::f32());
     TrainSettings s = settings();
-    s.balance = terms;
+    s.balance = balance;
     s.drop = drop;
     r.trainer.set_settings(s);
     return r.trainer.step(r.ctx, {&batch, 1});
   };
-  const StepReport none = run({}, {}), sequence = run({.alpha_expert = 0.1}, {}),
-                   whole = run({.alpha_expert = 0.1, .whole_batch = true}, {}),
-                   device = run({.alpha_device = 0.1, .num_devices = 3, .count_unbiased = false}, {}),
-                   comm = run({.alpha_comm = 0.1, .num_devices = 3, .top_devices = 2, .count_unbiased = false}, {});
+  const StepReport none = run({}, {}), sequence = run({.terms = {.alpha_expert = 0.1}}, {}),
+                   whole = run({.terms = {.alpha_expert = 0.1}, .whole_batch = true}, {}),
+                   device = run({.terms = {.alpha_device = 0.1, .num_devices = 3, .count_unbiased = false}}, {}),
+                   comm = run(
+                       {.terms = {.alpha_comm = 0.1, .num_devices = 3, .top_devices = 2, .count_unbiased = false}}, {});
   EXPECT_EQ(none.balance_loss, 0);
   EXPECT_EQ(none.dropped_share(), 0);
   // f·P ≥ 1 per layer on the whole batch would be perfect balance = α; sequences on their own are never better balanced.
@@ -445,18 +446,19 @@ TEST(Balance, PaddingIsNoToken) {
   for (TokenBatch* b : {&padded, &other}) b->num_valid.assign(std::begin(kValid), std::end(kValid));
   for (int64_t s = 0; s < 4; ++s)
     for (int64_t i = kValid[s]; i < 12; ++i) other.tokens[s * 12 + i] = int32_t(i);
-  const BalanceTerms losses[] = {
-      {.alpha_expert = 0.1},
-      {.alpha_expert = 0.1, .whole_batch = true},
-      {.alpha_expert = 0.1, .alpha_device = 0.2, .alpha_comm = 0.3, .num_devices = 3, .count_unbiased = false}};
+  const BalanceSettings losses[] = {
+      {.terms = {.alpha_expert = 0.1}},
+      {.terms = {.alpha_expert = 0.1}, .whole_batch = true},
+      {.terms = {
+           .alpha_expert = 0.1, .alpha_device = 0.2, .alpha_comm = 0.3, .num_devices = 3, .count_unbiased = false}}};
   Backend* const backends[] = {&reference_backend(), &cpu_backend()};
   for (Backend* backend : backends)
-    for (const BalanceTerms& terms : losses)
+    for (const BalanceSettings& balance : losses)
       for (double capacity : {0.0, 0.8}) {
         const auto run = [&](const TokenBatch& tokens) {
           TinyRun r(*backend, 1, Precision::f32());
           TrainSettings s = settings();
-          s.balance = terms;
+          s.balance = balance;
           s.drop = {.capacity = capacity, .num_devices = 3, .protected_fraction = 0};
           r.trainer.set_settings(s);
           const StepReport report = r.trainer.step(r.ctx, {&tokens, 1});

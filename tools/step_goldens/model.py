@@ -127,8 +127,8 @@ def moe(w, p, c, u, router, real):
     candidates = s + w[p + "gate.e_score_correction_bias"] if v3 else s
     if v3 or c.get("topk_method") == "group_limited_greedy":
         groups = candidates.unflatten(-1, (c.n_group, -1))
-        score = groups.topk(min(2, groups.shape[-1]), dim=-1).values.sum(-1) if v3 else groups.max(-1).values
-        kept = torch.zeros_like(score).scatter(-1, router.choose(score, c.topk_group), 1.0).bool()
+        of_group = groups.topk(min(2, groups.shape[-1]), dim=-1).values.sum(-1) if v3 else groups.max(-1).values
+        kept = torch.zeros_like(of_group).scatter(-1, router.choose(of_group, c.topk_group), 1.0).bool()
         candidates = groups.masked_fill(~kept[..., None], float("-inf")).flatten(-2)
     chosen = router.choose(candidates.detach(), k)
     weight = s.gather(-1, chosen)
@@ -151,7 +151,7 @@ def moe(w, p, c, u, router, real):
 
 
 def keep(router, p, s, chosen, real, sequences):
-    """Token dropping: training.md section 4.2. Of equal scores the later assignment goes first."""
+    """Token dropping: training.md section 4.2. Of equal affinities the later assignment goes first."""
     n, k = chosen.shape
     devices = router.balance["devices"]
     limit = int(router.balance["capacity"] * int(real.sum()) / devices)

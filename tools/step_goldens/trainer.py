@@ -1,4 +1,4 @@
-"""The optimizer's steps: schedules, AdamW, clip, gate bias, average, phases (docs/recipe/training.md sections 1, 4.3, 7).
+"""The optimizer's steps: schedules, AdamW, clip, router bias, average, phases (docs/recipe/training.md sections 1, 4.3, 7).
 A recipe must name every key that is used here: no default of the program is repeated."""
 import math
 
@@ -43,7 +43,7 @@ def phases(recipe):
 
 
 def decay_range(t):
-    """Shares of the run between which the learning rate falls; the MTP weight and the gate bias follow it."""
+    """Shares of the run between which the learning rate falls; the MTP weight and the router bias follow it."""
     return (t["drops"][0], t["drops"][-1]) if t["schedule"] == "step" else (t["decay_begin"], t["decay_end"])
 
 

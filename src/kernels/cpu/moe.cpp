@@ -1,4 +1,4 @@
-// Gate, balance losses, sort by expert, gather and combine. The choice of experts is scalar code on purpose: it must be
+// Router, balance losses, sort by expert, gather and combine. The choice of experts is scalar code on purpose: it must be
 // the same on every instruction set, because top-k is discontinuous. Mathematics: docs/recipe/architecture.md §3.2–3.3,
 // docs/recipe/training.md §4.
 #include <cmath>
@@ -15,7 +15,7 @@ constexpr int64_t kMaxExperts = 1024;
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 
 // Writes the indices of the k largest of values[n] by falling value, ties to the lower index. NaN ranks as −inf, so a
-// diverged gate still yields experts that exist.
+// diverged router still yields experts that exist.
 void largest(const float* values, int64_t n, int64_t k, int64_t* chosen) {
   bool taken[kMaxExperts] = {};
   for (int64_t i = 0; i < k; ++i) {
@@ -40,23 +40,23 @@ const int32_t* valid_data(const Operand& valid, int64_t n) {
   return i32_data(valid);
 }
 
-struct Gate {
+struct Routing {
   int64_t n, experts, k;
-  float *scores, *weight;
+  float *affinity, *weight;
   int32_t* expert;
-  int64_t score_stride, weight_stride, expert_stride;
+  int64_t affinity_stride, weight_stride, expert_stride;
 };
 
-Gate checked_gate(const RouteArgs& args) {
-  check(args.scores.rank == 2 && args.expert.rank == 2, "route: ranks");
-  Gate g;
-  g.n = args.scores.shape[0], g.experts = args.scores.shape[1], g.k = args.expert.shape[1];
+Routing checked_routing(const RouteArgs& args) {
+  check(args.affinity.rank == 2 && args.expert.rank == 2, "route: ranks");
+  Routing g;
+  g.n = args.affinity.shape[0], g.experts = args.affinity.shape[1], g.k = args.expert.shape[1];
   expect_shape(args.expert, {g.n, g.k}, "route: expert is [N,K]");
   check(0 < g.k && g.k <= g.experts && g.experts <= kMaxExperts, "route: 0 < K <= E <= 1024");
   check(args.num_groups > 0 && g.experts % args.num_groups == 0 && 0 < args.top_groups &&
             args.top_groups <= args.num_groups,
         "route: groups");
-  g.scores = f32_data(args.scores), g.score_stride = args.scores.stride[0];
+  g.affinity = f32_data(args.affinity), g.affinity_stride = args.affinity.stride[0];
   check(args.expert.dtype == DType::i32 && (g.k <= 1 || args.expert.stride[1] == 1),
         "route: expert is i32, its last axis dense");
   g.expert = static_cast<int32_t*>(args.expert.data), g.expert_stride = args.expert.stride[0];
@@ -68,30 +68,30 @@ Gate checked_gate(const RouteArgs& args) {
   return g;
 }
 
-void score(const float* logits, int64_t n, Scoring scoring, float* scores) {
-  if (scoring == Scoring::sigmoid) {
-    for (int64_t e = 0; e < n; ++e) scores[e] = 1 / (1 + std::exp(-logits[e]));
+void affinities(const float* logits, int64_t n, AffinityFunc func, float* affinity) {
+  if (func == AffinityFunc::sigmoid) {
+    for (int64_t e = 0; e < n; ++e) affinity[e] = 1 / (1 + std::exp(-logits[e]));
     return;
   }
   float top = logits[0], sum = 0;
   for (int64_t e = 0; e < n; ++e) top = std::max(top, logits[e]);
-  for (int64_t e = 0; e < n; ++e) sum += scores[e] = std::exp(logits[e] - top);
-  for (int64_t e = 0; e < n; ++e) scores[e] /= sum;
+  for (int64_t e = 0; e < n; ++e) sum += affinity[e] = std::exp(logits[e] - top);
+  for (int64_t e = 0; e < n; ++e) affinity[e] /= sum;
 }
 
 // Masks with −inf the candidates outside the best top_groups groups.
 void limit_groups(const RouteArgs& args, float* candidates, int64_t experts) {
   const int64_t per_group = experts / args.num_groups;
-  float group_scores[kMaxExperts];
+  float of_group[kMaxExperts];
   for (int64_t g = 0; g < args.num_groups; ++g) {
     const float* members = candidates + g * per_group;
     int64_t best[2];
     largest(members, per_group, std::min<int64_t>(2, per_group), best);
-    group_scores[g] = members[best[0]];
-    if (args.group_score == GroupScore::top2_sum && per_group > 1) group_scores[g] += members[best[1]];
+    of_group[g] = members[best[0]];
+    if (args.group_affinity == GroupAffinity::top2_sum && per_group > 1) of_group[g] += members[best[1]];
   }
   int64_t groups[kMaxExperts];
-  largest(group_scores, args.num_groups, args.top_groups, groups);
+  largest(of_group, args.num_groups, args.top_groups, groups);
   bool allowed[kMaxExperts] = {};
   for (int64_t i = 0; i < args.top_groups; ++i) allowed[groups[i]] = true;
   for (int64_t e = 0; e < experts; ++e)
@@ -101,7 +101,7 @@ void limit_groups(const RouteArgs& args, float* candidates, int64_t experts) {
 }  // namespace
 
 void route(const Kernels&, const Context& ctx, const RouteArgs& args) {
-  const Gate g = checked_gate(args);
+  const Routing g = checked_routing(args);
   expect_shape(args.logits, {g.n, g.experts}, "route: logits is [N,E]");
   check(g.weight != nullptr || g.n == 0, "route: weight is missing");
   const float* logits = f32_data(args.logits);
@@ -110,22 +110,22 @@ void route(const Kernels&, const Context& ctx, const RouteArgs& args) {
   const int32_t* valid = valid_data(args.valid, g.n);
   in_chunks(ctx, g.n, g.experts * 16, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      float* scores = g.scores + t * g.score_stride;
+      float* affinity = g.affinity + t * g.affinity_stride;
       int32_t* expert = g.expert + t * g.expert_stride;
       float* weight = g.weight + t * g.weight_stride;
-      score(logits + t * args.logits.stride[0], g.experts, args.scoring, scores);
+      affinities(logits + t * args.logits.stride[0], g.experts, args.affinity_func, affinity);
       if (!args.replay) {
         float candidates[kMaxExperts];
         int64_t chosen[kMaxExperts];
-        for (int64_t e = 0; e < g.experts; ++e) candidates[e] = bias ? scores[e] + bias[e] : scores[e];
-        if (args.group_score != GroupScore::none) limit_groups(args, candidates, g.experts);
+        for (int64_t e = 0; e < g.experts; ++e) candidates[e] = bias ? affinity[e] + bias[e] : affinity[e];
+        if (args.group_affinity != GroupAffinity::none) limit_groups(args, candidates, g.experts);
         largest(candidates, g.experts, g.k, chosen);
         for (int64_t k = 0; k < g.k; ++k) expert[k] = int32_t(chosen[k]);
       }
       if (valid && !valid[t]) std::fill_n(expert, g.k, -1);
       float sum = 0;
       for (int64_t k = 0; k < g.k; ++k) {  // −1: padding, or dropped, on replay
-        weight[k] = expert[k] < 0 ? 0 : scores[bounded(expert[k], g.experts, "route: expert")];
+        weight[k] = expert[k] < 0 ? 0 : affinity[bounded(expert[k], g.experts, "route: expert")];
         sum += weight[k];
       }
       for (int64_t k = 0; k < g.k; ++k)
@@ -136,26 +136,26 @@ void route(const Kernels&, const Context& ctx, const RouteArgs& args) {
 
 // w_k = scale·s_k/σ, σ = Σs + 1e-20: ds_k = scale·(dw_k − Σ_j dw_j s_j/σ)/σ, then through sigmoid s(1−s) or softmax.
 void route_backward(const Kernels&, const Context& ctx, const RouteBackwardArgs& args) {
-  const Gate g = checked_gate(args.forward);
+  const Routing g = checked_routing(args.forward);
   expect_shape(args.d_weight, {g.n, g.k}, "route_backward: d_weight is [N,K]");
   expect_shape(args.d_logits, {g.n, g.experts}, "route_backward: d_logits is [N,E]");
-  const float *d_weight = f32_data(args.d_weight), *d_scores = nullptr;
-  if (args.d_scores)
-    expect_shape(args.d_scores, {g.n, g.experts}, "route_backward: d_scores is [N,E]"),
-        d_scores = f32_data(args.d_scores);
+  const float *d_weight = f32_data(args.d_weight), *d_affinity = nullptr;
+  if (args.d_affinity)
+    expect_shape(args.d_affinity, {g.n, g.experts}, "route_backward: d_affinity is [N,E]"),
+        d_affinity = f32_data(args.d_affinity);
   float* d_logits = f32_data(args.d_logits);
   const float scale = float(args.forward.scale);
   in_chunks(ctx, g.n, g.experts * 4, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      const float *s = g.scores + t * g.score_stride, *dw = d_weight + t * args.d_weight.stride[0];
+      const float *s = g.affinity + t * g.affinity_stride, *dw = d_weight + t * args.d_weight.stride[0];
       const int32_t* expert = g.expert + t * g.expert_stride;
       float ds[kMaxExperts], sum = 0, weighted = 0;
-      for (int64_t e = 0; e < g.experts; ++e) ds[e] = d_scores ? d_scores[t * args.d_scores.stride[0] + e] : 0;
+      for (int64_t e = 0; e < g.experts; ++e) ds[e] = d_affinity ? d_affinity[t * args.d_affinity.stride[0] + e] : 0;
       for (int64_t k = 0; k < g.k; ++k) {
         if (expert[k] < 0) continue;
-        const float score = s[bounded(expert[k], g.experts, "route_backward: expert")];
-        sum += score;
-        weighted += dw[k] * score;
+        const float chosen = s[bounded(expert[k], g.experts, "route_backward: expert")];
+        sum += chosen;
+        weighted += dw[k] * chosen;
       }
       sum += kSumEpsilon;
       for (int64_t k = 0; k < g.k; ++k)
@@ -164,7 +164,8 @@ void route_backward(const Kernels&, const Context& ctx, const RouteBackwardArgs&
       for (int64_t e = 0; e < g.experts; ++e) mean += ds[e] * s[e];
       float* out = d_logits + t * args.d_logits.stride[0];
       for (int64_t e = 0; e < g.experts; ++e)
-        out[e] = args.forward.scoring == Scoring::sigmoid ? ds[e] * s[e] * (1 - s[e]) : s[e] * (ds[e] - mean);
+        out[e] =
+            args.forward.affinity_func == AffinityFunc::sigmoid ? ds[e] * s[e] * (1 - s[e]) : s[e] * (ds[e] - mean);
     }
   });
 }
@@ -174,14 +175,15 @@ namespace {
 // w of one sequence of `length` tokens: α_expert f + α_device f' + α_comm f'' (docs/recipe/training.md §4.1).
 void balance_weights(const BalanceArgs& args, int64_t begin, int64_t end, const int32_t* valid, float length,
                      float* w) {
-  const int64_t experts = args.scores.shape[1], k = args.expert.shape[1], per_device = experts / args.num_devices;
-  const float* scores = f32_data(args.scores);
+  const BalanceTerms& a = args.terms;
+  const int64_t experts = args.affinity.shape[1], k = args.expert.shape[1], per_device = experts / a.num_devices;
+  const float* affinity = f32_data(args.affinity);
   const auto* expert = static_cast<const int32_t*>(args.expert.data);
   int64_t tokens[kMaxExperts] = {}, device_tokens[kMaxExperts] = {}, seen_by[kMaxExperts] = {};
   for (int64_t t = begin; t < end; ++t) {
     if (valid && !valid[t]) continue;
     int64_t chosen[kMaxExperts];
-    if (args.count_unbiased) largest(scores + t * args.scores.stride[0], experts, k, chosen);
+    if (a.count_unbiased) largest(affinity + t * args.affinity.stride[0], experts, k, chosen);
     else
       for (int64_t i = 0; i < k; ++i) chosen[i] = expert[t * args.expert.stride[0] + i];
     for (int64_t i = 0; i < k; ++i) {
@@ -196,8 +198,8 @@ void balance_weights(const BalanceArgs& args, int64_t begin, int64_t end, const 
     const int64_t device = e / per_device;
     float f_device = 0;
     for (int64_t j = device * per_device; j < (device + 1) * per_device; ++j) f_device += f(j) / float(per_device);
-    const float f_comm = float(args.num_devices) / (float(args.top_devices) * length) * float(device_tokens[device]);
-    w[e] = float(args.alpha_expert) * f(e) + float(args.alpha_device) * f_device + float(args.alpha_comm) * f_comm;
+    const float f_comm = float(a.num_devices) / (float(a.top_devices) * length) * float(device_tokens[device]);
+    w[e] = float(a.alpha_expert) * f(e) + float(a.alpha_device) * f_device + float(a.alpha_comm) * f_comm;
   }
 }
 
@@ -209,10 +211,11 @@ size_t scratch_of(const Kernels&, int, const BalanceArgs& args) {
 
 // L = mean over sequences of Σ_i w_i P_i, P_i = (1/T) Σ_t s'_{i,t}; with s' = s/σ: ∂(w·s')/∂s_i = (w_i − w·s')/σ.
 void balance(const Kernels&, const Context& ctx, const BalanceArgs& args) {
-  check(args.scores.rank == 2 && args.expert.rank == 2 && args.scores.shape[0] == args.expert.shape[0],
+  const BalanceTerms& a = args.terms;
+  check(args.affinity.rank == 2 && args.expert.rank == 2 && args.affinity.shape[0] == args.expert.shape[0],
         "balance: shapes");
-  const int64_t n = args.scores.shape[0], experts = args.scores.shape[1], sequences = args.num_sequences;
-  check(experts <= kMaxExperts && args.num_devices > 0 && experts % args.num_devices == 0 && args.top_devices > 0,
+  const int64_t n = args.affinity.shape[0], experts = args.affinity.shape[1], sequences = args.num_sequences;
+  check(experts <= kMaxExperts && a.num_devices > 0 && experts % a.num_devices == 0 && a.top_devices > 0,
         "balance: devices");
   check(args.expert.dtype == DType::i32 && (args.expert.shape[1] <= 1 || args.expert.stride[1] == 1),
         "balance: expert is i32 [N,K]");
@@ -220,10 +223,10 @@ void balance(const Kernels&, const Context& ctx, const BalanceArgs& args) {
     check(0 <= args.sequence_offsets[i] && args.sequence_offsets[i] <= args.sequence_offsets[i + 1] &&
               args.sequence_offsets[i + 1] <= n,
           "balance: sequence offsets");
-  const float* scores = f32_data(args.scores);
-  float *d_scores = nullptr, *loss = f32_data(args.loss);
-  if (args.d_scores)
-    expect_shape(args.d_scores, {n, experts}, "balance: d_scores is [N,E]"), d_scores = f32_data(args.d_scores);
+  const float* affinity = f32_data(args.affinity);
+  float *d_affinity = nullptr, *loss = f32_data(args.loss);
+  if (args.d_affinity)
+    expect_shape(args.d_affinity, {n, experts}, "balance: d_affinity is [N,E]"), d_affinity = f32_data(args.d_affinity);
   const int32_t* valid = valid_data(args.valid, n);
   if (sequences == 0) return;
   ArenaScope scope(*ctx.scratch);
@@ -239,18 +242,18 @@ void balance(const Kernels&, const Context& ctx, const BalanceArgs& args) {
     const float share = 1 / (float(length) * float(sequences));
     for (int64_t t = begin; t < end; ++t) {
       if (valid && !valid[t]) continue;
-      const float* s = scores + t * args.scores.stride[0];
-      float sigma = args.normalise_scores ? kSumEpsilon : 1, value = 0;
+      const float* s = affinity + t * args.affinity.stride[0];
+      float sigma = a.normalise_affinity ? kSumEpsilon : 1, value = 0;
       for (int64_t e = 0; e < experts; ++e) {
-        if (args.normalise_scores) sigma += s[e];
+        if (a.normalise_affinity) sigma += s[e];
         value += w[e] * s[e];
       }
       value /= sigma;
       sums[i] += double(share * value);
-      if (!d_scores) continue;
-      float* d = d_scores + t * args.d_scores.stride[0];
+      if (!d_affinity) continue;
+      float* d = d_affinity + t * args.d_affinity.stride[0];
       for (int64_t e = 0; e < experts; ++e)
-        d[e] += float(args.grad_scale) * (share * (w[e] - (args.normalise_scores ? value : 0)) / sigma);
+        d[e] += float(args.grad_scale) * (share * (w[e] - (a.normalise_affinity ? value : 0)) / sigma);
     }
   });
   double total = 0;
@@ -275,15 +278,15 @@ size_t scratch_of(const Kernels&, int, const DropTokensArgs& args) {
   return measured([&](Arena& arena) { take_scratch(arena, args); });
 }
 
-// Every device looks for its own assignments; (score, slot) is a total order, so what goes does not depend on threads.
+// Every device looks for its own assignments; (affinity, slot) is a total order, so what goes does not depend on threads.
 void drop_tokens(const Kernels&, const Context& ctx, const DropTokensArgs& args) {
-  const int64_t n = args.expert.shape[0], k = args.expert.shape[1], experts = args.scores.shape[1],
+  const int64_t n = args.expert.shape[0], k = args.expert.shape[1], experts = args.affinity.shape[1],
                 devices = args.num_devices, slots = n * k;
-  check(args.scores.shape[0] == n && devices > 0 && experts % devices == 0 && args.capacity > 0,
+  check(args.affinity.shape[0] == n && devices > 0 && experts % devices == 0 && args.capacity > 0,
         "drop_tokens: shapes, devices, capacity");
   expect_shape(args.kept, {n, k}, "drop_tokens: kept is [N,K]");
   check(args.num_sequences == 0 || args.sequence_offsets[args.num_sequences] == n, "drop_tokens: sequence offsets");
-  const float* scores = f32_data(args.scores);
+  const float* affinity = f32_data(args.affinity);
   const int32_t* expert = i32_data(args.expert);
   int32_t *kept = i32_data(args.kept), *load = nullptr;
   if (args.load) expect_shape(args.load, {experts}, "drop_tokens: load is [E]"), load = i32_data(args.load);
@@ -305,12 +308,12 @@ void drop_tokens(const Kernels&, const Context& ctx, const DropTokensArgs& args)
   for (int64_t s = 0; s < slots; ++s)
     if (expert[s] >= 0) excess[expert[s] / per_device]++;
   for (int64_t d = 0, at = 0; d < devices; ++d) begin[d] = at, at += excess[d] + limit;
-  const auto score = [&](int32_t slot) {
-    const float s = scores[slot / k * args.scores.stride[0] + expert[slot]];
+  const auto affinity_of = [&](int32_t slot) {
+    const float s = affinity[slot / k * args.affinity.stride[0] + expert[slot]];
     return std::isnan(s) ? kNever : s;
   };
   const auto first_to_go = [&](int32_t a, int32_t b) {
-    const float x = score(a), y = score(b);
+    const float x = affinity_of(a), y = affinity_of(b);
     return x != y ? x < y : a > b;
   };
   ctx.threads->for_each(devices, [&](int64_t d, int) {

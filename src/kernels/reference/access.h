@@ -126,7 +126,7 @@ inline int64_t limited_rows(const Operand& count, int64_t rows) {
   return count ? std::min(rows, load_index(count, 0)) : rows;
 }
 
-// Every op of the table, by name.
+// Every operation of kernels/ops.h, by name.
 #define MINKE_DECLARE_REFERENCE(op, Args) void op(const Context& ctx, const Args& args);
 MINKE_OPS(MINKE_DECLARE_REFERENCE)
 #undef MINKE_DECLARE_REFERENCE

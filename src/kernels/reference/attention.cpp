@@ -1,5 +1,5 @@
 // Causal attention with the scores of one query row held whole: scores, softmax, weighted sum (V2 report eq. 44–46 for
-// MLA with its shared rotary key; V2 App. C for the absorbed form, which is cached_attention over the latent).
+// MLA with its shared rotary key; V2 App. C for absorbed MLA, which is cached_attention over the latent).
 //
 // compute = bf16 rounds the factors of every product: q, k, k_rope, v and dout, the probabilities p = exp(s − max) in
 // p·v, P = exp(s − lse) in Pᵀ·dout, and dS = P·(dP − Σ dout·out) in dS·k and dSᵀ·q. Scores, Σp, lse, dP and all sums

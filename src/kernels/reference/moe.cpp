@@ -1,4 +1,4 @@
-// Mixture of experts: gate (docs/recipe/architecture.md §3.2–3.3), balance losses (V2 §2.2.3, V3 eq. 17–20;
+// Mixture of experts: router (docs/recipe/architecture.md §3.2–3.3), balance losses (V2 §2.2.3, V3 eq. 17–20;
 // docs/recipe/training.md §4), the sort of assignments by expert, gather and combine, V3's bias update (eq. 16).
 #include <cmath>
 #include <limits>
@@ -10,7 +10,7 @@ namespace {
 
 constexpr double kSumEpsilon = 1e-20;  // of the normalisation, as the published implementations have it
 
-// Indices of the k largest by falling value, ties to the lower index. NaN ranks as −inf, so that a diverged gate still
+// Indices of the k largest by falling value, ties to the lower index. NaN ranks as −inf, so that a diverged router still
 // yields experts that exist.
 template <class S> std::vector<int64_t> largest(std::vector<S> values, int64_t k) {
   check(k <= int64_t(values.size()), "more experts to choose than there are");
@@ -28,8 +28,8 @@ template <class S> std::vector<int64_t> largest(std::vector<S> values, int64_t k
   return chosen;
 }
 
-template <class S> std::vector<S> scores_of(std::vector<S> logits, Scoring scoring) {
-  if (scoring == Scoring::sigmoid) {
+template <class S> std::vector<S> affinity_of(std::vector<S> logits, AffinityFunc func) {
+  if (func == AffinityFunc::sigmoid) {
     for (S& x : logits) x = 1 / (1 + std::exp(-x));
     return logits;
   }
@@ -43,16 +43,16 @@ template <class S> std::vector<S> scores_of(std::vector<S> logits, Scoring scori
 // Masks with −inf the candidates outside the best top_groups groups.
 template <class S> void limit_groups(std::vector<S>& candidates, const RouteArgs& args) {
   const int64_t per_group = int64_t(candidates.size()) / args.num_groups;
-  std::vector<S> group_scores;
+  std::vector<S> of_group;
   for (int64_t g = 0; g < args.num_groups; ++g) {
     const std::vector<S> members(candidates.begin() + g * per_group, candidates.begin() + (g + 1) * per_group);
     const auto best = largest(members, std::min<int64_t>(2, per_group));
-    S score = members[size_t(best[0])];
-    if (args.group_score == GroupScore::top2_sum && per_group > 1) score += members[size_t(best[1])];
-    group_scores.push_back(score);
+    S affinity = members[size_t(best[0])];
+    if (args.group_affinity == GroupAffinity::top2_sum && per_group > 1) affinity += members[size_t(best[1])];
+    of_group.push_back(affinity);
   }
-  std::vector<bool> allowed(group_scores.size());
-  for (int64_t g : largest(group_scores, args.top_groups)) allowed[size_t(g)] = true;
+  std::vector<bool> allowed(of_group.size());
+  for (int64_t g : largest(of_group, args.top_groups)) allowed[size_t(g)] = true;
   for (size_t e = 0; e < candidates.size(); ++e)
     if (!allowed[e / size_t(per_group)]) candidates[e] = -std::numeric_limits<S>::infinity();
 }
@@ -60,8 +60,8 @@ template <class S> void limit_groups(std::vector<S>& candidates, const RouteArgs
 bool is_valid(const Operand& valid, int64_t t) { return !valid || load_index(valid, t) != 0; }
 
 void check_route(const RouteArgs& args) {
-  check(args.scores.rank == 2 && args.expert.rank == 2, "route: ranks");
-  const int64_t N = args.scores.shape[0], E = args.scores.shape[1], K = args.expert.shape[1];
+  check(args.affinity.rank == 2 && args.expert.rank == 2, "route: ranks");
+  const int64_t N = args.affinity.shape[0], E = args.affinity.shape[1], K = args.expert.shape[1];
   expect_shape(args.expert, {N, K}, "route: expert is [N,K]");
   check(0 < K && K <= E, "route: 0 < K ≤ E");
   check(args.num_groups > 0 && E % args.num_groups == 0 && 0 < args.top_groups && args.top_groups <= args.num_groups,
@@ -75,17 +75,17 @@ void check_route(const RouteArgs& args) {
 void route(const Context&, const RouteArgs& args) {
   check_route(args);
   const int64_t N = args.logits.shape[0], E = args.logits.shape[1], K = args.expert.shape[1];
-  expect_shape(args.scores, {N, E}, "route: scores is [N,E]");
+  expect_shape(args.affinity, {N, E}, "route: affinity is [N,E]");
   expect_shape(args.weight, {N, K}, "route: weight is [N,K]");
   with_scalar(args.logits.dtype, [&](auto scalar) {
     using S = decltype(scalar);
     for (int64_t n = 0; n < N; ++n) {
-      const auto scores = scores_of(load_row<S>(args.logits, n), args.scoring);
-      store_row(args.scores, n, scores);
+      const auto affinity = affinity_of(load_row<S>(args.logits, n), args.affinity_func);
+      store_row(args.affinity, n, affinity);
       if (!args.replay) {
-        auto candidates = scores;
+        auto candidates = affinity;
         for (int64_t e = 0; args.bias && e < E; ++e) candidates[size_t(e)] += load<S>(args.bias, e);
-        if (args.group_score != GroupScore::none) limit_groups(candidates, args);
+        if (args.group_affinity != GroupAffinity::none) limit_groups(candidates, args);
         const auto chosen = largest(candidates, K);
         for (int64_t k = 0; k < K; ++k) store(args.expert, double(chosen[size_t(k)]), n, k);
       }
@@ -94,7 +94,7 @@ void route(const Context&, const RouteArgs& args) {
       S sum = 0;
       for (int64_t k = 0; k < K; ++k) {
         const int64_t e = int64_t(load<double>(args.expert, n, k));
-        if (e >= 0) sum += weight[size_t(k)] = scores[size_t(bounded(e, E, "route: expert"))];
+        if (e >= 0) sum += weight[size_t(k)] = affinity[size_t(bounded(e, E, "route: expert"))];
       }
       for (S& w : weight) w = (args.normalise ? w / (sum + S(kSumEpsilon)) : w) * S(args.scale);
       store_row(args.weight, n, weight);
@@ -106,14 +106,14 @@ void route(const Context&, const RouteArgs& args) {
 void route_backward(const Context&, const RouteBackwardArgs& args) {
   const RouteArgs& f = args.forward;
   check_route(f);
-  const int64_t N = f.scores.shape[0], E = f.scores.shape[1], K = f.expert.shape[1];
+  const int64_t N = f.affinity.shape[0], E = f.affinity.shape[1], K = f.expert.shape[1];
   expect_shape(args.d_weight, {N, K}, "route_backward: d_weight is [N,K]");
   expect_shape(args.d_logits, {N, E}, "route_backward: d_logits is [N,E]");
-  with_scalar(f.scores.dtype, [&](auto scalar) {
+  with_scalar(f.affinity.dtype, [&](auto scalar) {
     using S = decltype(scalar);
     for (int64_t n = 0; n < N; ++n) {
-      const auto s = load_row<S>(f.scores, n);
-      auto ds = args.d_scores ? load_row<S>(args.d_scores, n) : std::vector<S>(size_t(E));
+      const auto s = load_row<S>(f.affinity, n);
+      auto ds = args.d_affinity ? load_row<S>(args.d_affinity, n) : std::vector<S>(size_t(E));
       S sum = 0, weighted = 0;
       for (int64_t k = 0; k < K; ++k) {
         const int64_t e = int64_t(load<double>(f.expert, n, k));
@@ -130,7 +130,7 @@ void route_backward(const Context&, const RouteBackwardArgs& args) {
       }
       const S mean = dot(ds.data(), s.data(), E);
       for (size_t e = 0; e < ds.size(); ++e)
-        ds[e] = f.scoring == Scoring::sigmoid ? ds[e] * s[e] * (1 - s[e]) : s[e] * (ds[e] - mean);
+        ds[e] = f.affinity_func == AffinityFunc::sigmoid ? ds[e] * s[e] * (1 - s[e]) : s[e] * (ds[e] - mean);
       store_row(args.d_logits, n, ds);
     }
   });
@@ -140,13 +140,14 @@ namespace {
 
 // w of one sequence of T tokens: α_expert f + α_device f' + α_comm f'' (docs/recipe/training.md §4.1).
 template <class S> std::vector<S> balance_weights(const BalanceArgs& args, int64_t begin, int64_t end, int64_t T) {
-  const int64_t E = args.scores.shape[1], K = args.expert.shape[1], D = args.num_devices, per_device = E / D;
+  const BalanceTerms& a = args.terms;
+  const int64_t E = args.affinity.shape[1], K = args.expert.shape[1], D = a.num_devices, per_device = E / D;
   std::vector<S> tokens_of_expert(static_cast<size_t>(E)), tokens_of_device(static_cast<size_t>(D)),
       w(static_cast<size_t>(E));
   for (int64_t t = begin; t < end; ++t) {
     if (!is_valid(args.valid, t)) continue;
     std::vector<int64_t> chosen;
-    if (args.count_unbiased) chosen = largest(load_row<S>(args.scores, t), K);
+    if (a.count_unbiased) chosen = largest(load_row<S>(args.affinity, t), K);
     else
       for (int64_t k = 0; k < K; ++k) chosen.push_back(int64_t(load<double>(args.expert, t, k)));
     std::vector<bool> sent(static_cast<size_t>(D));
@@ -162,8 +163,8 @@ template <class S> std::vector<S> balance_weights(const BalanceArgs& args, int64
     const int64_t device = e / per_device;
     S f_device = 0;
     for (int64_t j = device * per_device; j < (device + 1) * per_device; ++j) f_device += f(j) / S(per_device);
-    const S f_comm = S(D) / S(args.top_devices * T) * tokens_of_device[size_t(device)];
-    w[size_t(e)] = S(args.alpha_expert) * f(e) + S(args.alpha_device) * f_device + S(args.alpha_comm) * f_comm;
+    const S f_comm = S(D) / S(a.top_devices * T) * tokens_of_device[size_t(device)];
+    w[size_t(e)] = S(a.alpha_expert) * f(e) + S(a.alpha_device) * f_device + S(a.alpha_comm) * f_comm;
   }
   return w;
 }
@@ -172,12 +173,13 @@ template <class S> std::vector<S> balance_weights(const BalanceArgs& args, int64
 
 // L = mean over sequences of Σ_i w_i P_i, P_i = (1/T) Σ_t s'_{i,t}; with s' = s/σ: ∂(w·s')/∂s_i = (w_i − w·s')/σ.
 void balance(const Context&, const BalanceArgs& args) {
-  check(args.scores.rank == 2 && args.expert.rank == 2 && args.scores.shape[0] == args.expert.shape[0],
+  check(args.affinity.rank == 2 && args.expert.rank == 2 && args.affinity.shape[0] == args.expert.shape[0],
         "balance: shapes");
-  const int64_t N = args.scores.shape[0], E = args.scores.shape[1];
-  check(args.num_devices > 0 && E % args.num_devices == 0 && args.top_devices > 0, "balance: devices");
+  const int64_t N = args.affinity.shape[0], E = args.affinity.shape[1];
+  check(args.terms.num_devices > 0 && E % args.terms.num_devices == 0 && args.terms.top_devices > 0,
+        "balance: devices");
   if (args.valid) expect_shape(args.valid, {N}, "balance: valid is [N]");
-  with_scalar(args.scores.dtype, [&](auto scalar) {
+  with_scalar(args.affinity.dtype, [&](auto scalar) {
     using S = decltype(scalar);
     S loss = 0;
     for (int64_t i = 0; i < args.num_sequences; ++i) {
@@ -190,18 +192,18 @@ void balance(const Context&, const BalanceArgs& args) {
       const S share = 1 / (S(T) * S(args.num_sequences));
       for (int64_t t = begin; t < end; ++t) {
         if (!is_valid(args.valid, t)) continue;
-        const auto s = load_row<S>(args.scores, t);
+        const auto s = load_row<S>(args.affinity, t);
         S sigma = 1;
-        if (args.normalise_scores) {
+        if (args.terms.normalise_affinity) {
           sigma = S(kSumEpsilon);
           for (S x : s) sigma += x;
         }
         const S value = dot(w.data(), s.data(), E) / sigma;
         loss += share * value;
-        if (!args.d_scores) continue;
+        if (!args.d_affinity) continue;
         for (int64_t e = 0; e < E; ++e) {
-          const S gradient = share * (w[size_t(e)] - (args.normalise_scores ? value : S(0))) / sigma;
-          store(args.d_scores, load<S>(args.d_scores, t, e) + S(args.grad_scale) * gradient, t, e);
+          const S gradient = share * (w[size_t(e)] - (args.terms.normalise_affinity ? value : S(0))) / sigma;
+          store(args.d_affinity, load<S>(args.d_affinity, t, e) + S(args.grad_scale) * gradient, t, e);
         }
       }
     }
@@ -210,10 +212,10 @@ void balance(const Context&, const BalanceArgs& args) {
 }
 
 void drop_tokens(const Context&, const DropTokensArgs& args) {
-  const int64_t N = args.expert.shape[0], K = args.expert.shape[1], E = args.scores.shape[1], D = args.num_devices;
-  check(args.scores.shape[0] == N && D > 0 && E % D == 0 && args.capacity > 0,
+  const int64_t N = args.expert.shape[0], K = args.expert.shape[1], E = args.affinity.shape[1], D = args.num_devices;
+  check(args.affinity.shape[0] == N && D > 0 && E % D == 0 && args.capacity > 0,
         "drop_tokens: shapes, devices, capacity");
-  std::vector<std::vector<std::pair<double, int64_t>>> of_device(static_cast<size_t>(D));  // (score, −slot): may go
+  std::vector<std::vector<std::pair<double, int64_t>>> of_device(static_cast<size_t>(D));  // (affinity, −slot): may go
   std::vector<int64_t> taken(static_cast<size_t>(D));
   int64_t assignments = 0;
   for (int64_t i = 0; i < args.num_sequences; ++i)
@@ -227,8 +229,8 @@ void drop_tokens(const Context&, const DropTokensArgs& args) {
         if (args.load) store(args.load, load<double>(args.load, e) + 1, e);
         ++taken[device];
         if (args.is_protected[i]) continue;
-        const double score = load<double>(args.scores, t, e);
-        of_device[device].emplace_back(std::isnan(score) ? -HUGE_VAL : score, -(t * K + k));
+        const double affinity = load<double>(args.affinity, t, e);
+        of_device[device].emplace_back(std::isnan(affinity) ? -HUGE_VAL : affinity, -(t * K + k));
       }
   const auto limit = int64_t(args.capacity * double(assignments) / double(D));
   for (size_t d = 0; d < of_device.size(); ++d) {
