@@ -86,19 +86,19 @@ void eval_choices(const EvalOptions& o) {
   const auto questions = load_choices(o.choices_file);
   Subject s(o, 0);
   check_choices(questions, s.tokenizer, s.length);
-  const ChoiceScore score =
-      score_choices(s.runtime.ctx(), s.likelihood, s.tokenizer, questions, [&](size_t done, size_t all) {
+  const ChoiceResult result =
+      answer_choices(s.runtime.ctx(), s.likelihood, s.tokenizer, questions, [&](size_t done, size_t all) {
         s.console.progress(fmt::format("question {}/{}", done, all), int64_t(done), int64_t(all));
       });
-  const double n = double(score.questions);
+  const double n = double(result.questions);
   std::fprintf(lines_of(o),
                "%lld questions: %.1f %% correct by likelihood, %.1f %% by likelihood per byte (guessing: %.1f %%)\n",
-               static_cast<long long>(score.questions), 100 * double(score.by_sum) / n, 100 * double(score.by_byte) / n,
-               100 * score.chance);
-  write_result(o, {{"questions", score.questions},
-                   {"accuracy", double(score.by_sum) / n},
-                   {"accuracy_per_byte", double(score.by_byte) / n},
-                   {"chance", score.chance}});
+               static_cast<long long>(result.questions), 100 * double(result.by_sum) / n,
+               100 * double(result.by_byte) / n, 100 * result.chance);
+  write_result(o, {{"questions", result.questions},
+                   {"accuracy", double(result.by_sum) / n},
+                   {"accuracy_per_byte", double(result.by_byte) / n},
+                   {"chance", result.chance}});
 }
 
 void eval_needle(EvalOptions& o) {

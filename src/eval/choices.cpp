@@ -64,28 +64,28 @@ void check_choices(const std::vector<ChoiceQuestion>& questions, const Tokenizer
     }
 }
 
-ChoiceScore score_choices(const Context& ctx, Likelihood& likelihood, const Tokenizer& tokenizer,
-                          const std::vector<ChoiceQuestion>& questions,
-                          const std::function<void(size_t, size_t)>& progress) {
-  ChoiceScore score;
+ChoiceResult answer_choices(const Context& ctx, Likelihood& likelihood, const Tokenizer& tokenizer,
+                            const std::vector<ChoiceQuestion>& questions,
+                            const std::function<void(size_t, size_t)>& progress) {
+  ChoiceResult result;
   for (const ChoiceQuestion& q : questions) {
     std::vector<Continuation> all;
     for (const std::string& c : q.choices) all.push_back(continuation(tokenizer, q, c));
-    const auto result = likelihood(ctx, all);
+    const auto answers = likelihood(ctx, all);
     const auto best = [&](auto value) {
       size_t top = 0;
-      for (size_t i = 1; i < result.size(); ++i)
+      for (size_t i = 1; i < answers.size(); ++i)
         if (value(i) > value(top)) top = i;
       return top;
     };
-    ++score.questions;
-    score.by_sum += best([&](size_t i) { return result[i].nats; }) == q.answer;
-    score.by_byte += best([&](size_t i) { return result[i].nats / double(q.choices[i].size()); }) == q.answer;
-    score.chance += 1 / double(q.choices.size());
-    if (progress) progress(size_t(score.questions), questions.size());
+    ++result.questions;
+    result.by_sum += best([&](size_t i) { return answers[i].nats; }) == q.answer;
+    result.by_byte += best([&](size_t i) { return answers[i].nats / double(q.choices[i].size()); }) == q.answer;
+    result.chance += 1 / double(q.choices.size());
+    if (progress) progress(size_t(result.questions), questions.size());
   }
-  score.chance /= double(std::max<int64_t>(score.questions, 1));
-  return score;
+  result.chance /= double(std::max<int64_t>(result.questions, 1));
+  return result;
 }
 
 }  // namespace minke

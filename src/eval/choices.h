@@ -1,4 +1,4 @@
-// Multiple-choice by likelihood: each answer is scored by log p(answer | question), and by it per byte so that long
+// Multiple-choice by likelihood: each answer is rated by log p(answer | question), and by that per byte, so that long
 // answers are not at a disadvantage (as published evaluations of base models do). Test: tests/eval/eval_test.cpp.
 #pragma once
 #include <functional>
@@ -21,13 +21,13 @@ std::vector<ChoiceQuestion> load_choices(const std::string& file);
 // UserError with the line of the first that the tokenizer cannot say, or that does not fit into max_tokens.
 void check_choices(const std::vector<ChoiceQuestion>& questions, const Tokenizer& tokenizer, int64_t max_tokens);
 
-struct ChoiceScore {
+struct ChoiceResult {
   int64_t questions = 0, by_sum = 0, by_byte = 0;  // right answers by log p and by log p per byte
   double chance = 0;                               // expected of guessing
 };
 // progress(done, all), if given, is called now and then.
-ChoiceScore score_choices(const Context& ctx, Likelihood& likelihood, const Tokenizer& tokenizer,
-                          const std::vector<ChoiceQuestion>& questions,
-                          const std::function<void(size_t, size_t)>& progress = {});
+ChoiceResult answer_choices(const Context& ctx, Likelihood& likelihood, const Tokenizer& tokenizer,
+                            const std::vector<ChoiceQuestion>& questions,
+                            const std::function<void(size_t, size_t)>& progress = {});
 
 }  // namespace minke

@@ -7,14 +7,14 @@
 
 namespace minke {
 
-HeldOutScore score_held_out(const TokenSet& held_out, const HeldOutSettings& s,
-                            const std::function<double(const TokenBatch&)>& losses) {
-  HeldOutScore score;
-  if (held_out.num_tokens() == 0) return score;
+HeldOutResult evaluate_held_out(const TokenSet& held_out, const HeldOutSettings& s,
+                                const std::function<double(const TokenBatch&)>& losses) {
+  HeldOutResult result;
+  if (held_out.num_tokens() == 0) return result;
   const EvalWindows windows(held_out, s.sequence_length, s.start_token);
   double nats = 0;
   uint64_t bytes = 0;
-  for (uint64_t w = 0; w < windows.num_windows() && score.tokens < s.max_tokens && !(s.stop && s.stop());) {
+  for (uint64_t w = 0; w < windows.num_windows() && result.tokens < s.max_tokens && !(s.stop && s.stop());) {
     TokenBatch batch{.sequence_length = s.sequence_length};
     for (; w < windows.num_windows() && batch.num_sequences < s.batch_size; ++w, ++batch.num_sequences) {
       const EvalWindows::Window window = windows.window(w);
@@ -25,14 +25,14 @@ HeldOutScore score_held_out(const TokenSet& held_out, const HeldOutSettings& s,
         batch.document_start.insert(batch.document_start.end(), window.document_start.begin(),
                                     window.document_start.end());
       bytes += window.text_bytes;
-      score.tokens += window.num_targets;
+      result.tokens += window.num_targets;
     }
     nats += losses(batch);
   }
-  if (score.tokens == 0) return score;
-  score.nats_per_token = nats / double(score.tokens);
-  score.bits_per_byte = nats / std::numbers::ln2 / double(std::max<uint64_t>(bytes, 1));
-  return score;
+  if (result.tokens == 0) return result;
+  result.nats_per_token = nats / double(result.tokens);
+  result.bits_per_byte = nats / std::numbers::ln2 / double(std::max<uint64_t>(bytes, 1));
+  return result;
 }
 
 }  // namespace minke

@@ -17,13 +17,13 @@ struct HeldOutSettings {
   std::function<bool()> stop;  // asked before each batch, if given
 };
 
-struct HeldOutScore {
+struct HeldOutResult {
   double nats_per_token = 0, bits_per_byte = 0;  // of the text the tokens stand for, in UTF-8
   int64_t tokens = 0;
 };
 
 // losses: Σ −ln p(target) over the targets of a batch that are not −1. All zero for a set without tokens.
-HeldOutScore score_held_out(const TokenSet& held_out, const HeldOutSettings& settings,
-                            const std::function<double(const TokenBatch&)>& losses);
+HeldOutResult evaluate_held_out(const TokenSet& held_out, const HeldOutSettings& settings,
+                                const std::function<double(const TokenBatch&)>& losses);
 
 }  // namespace minke

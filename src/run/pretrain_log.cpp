@@ -48,15 +48,15 @@ void PretrainRun::check_log() const {
   }
 }
 
-HeldOutScore PretrainRun::evaluate(bool last) {
+HeldOutResult PretrainRun::evaluate(bool last) {
   HeldOutSettings settings{.sequence_length = phase().sequence_length,
                            .batch_size = phase().micro_batch_size,
                            .mask_documents = recipe_.data.mask_documents,
                            .start_token = std::max<int32_t>(data_.eos, 0)};
   if (last) settings.stop = stop_is_requested;
   else settings.max_tokens = recipe_.log.eval_tokens;
-  return score_held_out(data_.held_out, settings,
-                        [this](const TokenBatch& batch) { return trainer_->losses(ctx(), batch, false).nats[0]; });
+  return evaluate_held_out(data_.held_out, settings,
+                           [this](const TokenBatch& batch) { return trainer_->losses(ctx(), batch, false).nats[0]; });
 }
 
 void PretrainRun::log_step(const StepReport& r, double seconds) {
@@ -149,8 +149,8 @@ void PretrainRun::evaluate_if_due() {
 }
 
 bool PretrainRun::log_evaluation(bool last) {
-  const HeldOutScore e = evaluate(last);
-  HeldOutScore average;
+  const HeldOutResult e = evaluate(last);
+  HeldOutResult average;
   if (e.tokens > 0 && recipe_.train.ema_decay > 0) trainer_->with_average(ctx(), [&] { average = evaluate(last); });
   if (last && stop_is_requested()) return false;
   const int64_t step = trainer_->steps_done();
@@ -174,11 +174,11 @@ bool PretrainRun::log_evaluation(bool last) {
   }
   if (recipe_.log.choices.empty()) return true;
   Likelihood likelihood(ctx(), *model_, model_->max_positions());
-  const ChoiceScore score = score_choices(ctx(), likelihood, tokenizer_, load_choices(recipe_.log.choices));
-  const double right = double(score.by_byte) / double(score.questions);
+  const ChoiceResult result = answer_choices(ctx(), likelihood, tokenizer_, load_choices(recipe_.log.choices));
+  const double right = double(result.by_byte) / double(result.questions);
   console_.print(fmt::format("            {:.1f} % of {} questions answered correctly (guessing: {:.1f} %)",
-                             100 * right, score.questions, 100 * score.chance));
-  log_->write({{"step", step}, {"eval_choices", right}, {"eval_choices_chance", score.chance}});
+                             100 * right, result.questions, 100 * result.chance));
+  log_->write({{"step", step}, {"eval_choices", right}, {"eval_choices_chance", result.chance}});
   return true;
 }
 

@@ -67,7 +67,7 @@ class PretrainRun {
   // UserError if [log] asks for something that this tokenizer or these lengths do not allow; checked before training.
   void check_log() const;
   // On log.eval_tokens of the held-out text; the last one on all of it, or until a signal.
-  HeldOutScore evaluate(bool last);
+  HeldOutResult evaluate(bool last);
   void log_start();
   void log_step(const StepReport& report, double seconds);
   void log_load(const StepReport& report);

@@ -161,7 +161,7 @@ TEST(Choices, AQuestionThatDoesNotFitIsNamedByItsLine) {
   EXPECT_NE(complaint(characters, 64).find("choices.jsonl, line 1: "), std::string::npos) << complaint(characters, 64);
 }
 
-// The score counts exactly the questions whose right answer has the larger likelihood.
+// Counted are exactly the questions whose right answer has the larger likelihood.
 TEST(Choices, CountsTheLikeliest) {
   const Tokenizer tokenizer = small_tokenizer();
   Config config = tiny_llama();
@@ -178,11 +178,11 @@ TEST(Choices, CountsTheLikeliest) {
     expected += (both[1].nats > both[0].nats) == (i % 2 == 1);
     questions.push_back(std::move(q));
   }
-  const ChoiceScore score = score_choices(rig.ctx, likelihood, tokenizer, questions);
-  EXPECT_EQ(score.questions, 12);
-  EXPECT_EQ(score.by_sum, expected);
-  EXPECT_EQ(score.by_byte, expected);  // all choices have three bytes
-  EXPECT_DOUBLE_EQ(score.chance, 0.5);
+  const ChoiceResult result = answer_choices(rig.ctx, likelihood, tokenizer, questions);
+  EXPECT_EQ(result.questions, 12);
+  EXPECT_EQ(result.by_sum, expected);
+  EXPECT_EQ(result.by_byte, expected);  // all choices have three bytes
+  EXPECT_DOUBLE_EQ(result.chance, 0.5);
 }
 
 TEST(Needle, TasksHideTheAnswerWhereTheySay) {

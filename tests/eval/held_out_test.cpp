@@ -30,11 +30,11 @@ struct HeldOut : ::testing::Test {
   ~HeldOut() override { fs::remove(path); }
 
   // A token costs a tenth of its number.
-  HeldOutScore score(HeldOutSettings settings) {
+  HeldOutResult evaluate(HeldOutSettings settings) {
     settings.sequence_length = 4;
     settings.start_token = 50;
     batches.clear();
-    return score_held_out(set, settings, [&](const TokenBatch& batch) {
+    return evaluate_held_out(set, settings, [&](const TokenBatch& batch) {
       batches.push_back(batch);
       double nats = 0;
       for (int32_t t : batch.targets) nats += t >= 0 ? 0.1 * t : 0;
@@ -44,7 +44,7 @@ struct HeldOut : ::testing::Test {
 };
 
 TEST_F(HeldOut, EveryTokenCountsOnceAndPaddingNever) {
-  const HeldOutScore s = score({.batch_size = 2});
+  const HeldOutResult s = evaluate({.batch_size = 2});
   EXPECT_EQ(s.tokens, 9);
   EXPECT_DOUBLE_EQ(s.nats_per_token, 0.5);                      // (1 + … + 9) / 10 / 9
   EXPECT_DOUBLE_EQ(s.bits_per_byte, 4.5 / (16 * std::log(2)));  // 4.5 nats are 6.49 bits
@@ -62,7 +62,7 @@ TEST_F(HeldOut, EveryTokenCountsOnceAndPaddingNever) {
 
 TEST_F(HeldOut, TheScoreDoesNotDependOnTheBatch) {
   for (int64_t batch_size : {1, 3, 7}) {
-    const HeldOutScore s = score({.batch_size = batch_size});
+    const HeldOutResult s = evaluate({.batch_size = batch_size});
     EXPECT_EQ(s.tokens, 9);
     EXPECT_NEAR(s.nats_per_token, 0.5, 1e-12);
     EXPECT_NEAR(s.bits_per_byte, 4.5 / (16 * std::log(2)), 1e-12);
@@ -73,16 +73,16 @@ TEST_F(HeldOut, TheScoreDoesNotDependOnTheBatch) {
 // The last document counts with the 5 of its 7 bytes that 3 of its 4 tokens stand for.
 TEST_F(HeldOut, APartCountsItsOwnBytes) {
   for (int64_t max_tokens : {1, 5, 8}) {
-    const HeldOutScore s = score({.batch_size = 2, .max_tokens = max_tokens});
+    const HeldOutResult s = evaluate({.batch_size = 2, .max_tokens = max_tokens});
     EXPECT_EQ(s.tokens, 8);
     EXPECT_DOUBLE_EQ(s.nats_per_token, 4.1 / 8);
     EXPECT_DOUBLE_EQ(s.bits_per_byte, 4.1 / (14 * std::log(2)));
   }
-  EXPECT_EQ(score({.batch_size = 2, .max_tokens = 9}).tokens, 9);
+  EXPECT_EQ(evaluate({.batch_size = 2, .max_tokens = 9}).tokens, 9);
 }
 
 TEST_F(HeldOut, DocumentsAreMaskedIfAsked) {
-  score({.batch_size = 2, .mask_documents = true});
+  evaluate({.batch_size = 2, .mask_documents = true});
   ASSERT_EQ(batches.size(), 2u);
   EXPECT_EQ(batches[0].document_start, (Ids{0, 1, 1, 1, 0, 0, 2, 2}));
   EXPECT_EQ(batches[1].document_start, (Ids{0, 0, 2, 3}));
@@ -90,17 +90,17 @@ TEST_F(HeldOut, DocumentsAreMaskedIfAsked) {
 
 TEST_F(HeldOut, StopsBetweenBatches) {
   int asked = 0;
-  EXPECT_EQ(score({.batch_size = 1, .stop = [&] { return ++asked == 3; }}).tokens, 8);
+  EXPECT_EQ(evaluate({.batch_size = 1, .stop = [&] { return ++asked == 3; }}).tokens, 8);
   EXPECT_EQ(batches.size(), 2u);
-  const HeldOutScore none = score({.stop = [] { return true; }});
+  const HeldOutResult none = evaluate({.stop = [] { return true; }});
   EXPECT_EQ(none.tokens, 0);
   EXPECT_EQ(none.nats_per_token, 0);
   EXPECT_EQ(none.bits_per_byte, 0);
   EXPECT_TRUE(batches.empty());
 }
 
-TEST(HeldOutScore, NothingIsHeldOut) {
-  const HeldOutScore s = score_held_out(TokenSet(), {.sequence_length = 4}, [](const TokenBatch&) -> double {
+TEST(HeldOutResult, NothingIsHeldOut) {
+  const HeldOutResult s = evaluate_held_out(TokenSet(), {.sequence_length = 4}, [](const TokenBatch&) -> double {
     ADD_FAILURE() << "there is no batch";
     return 1;
   });
