@@ -122,10 +122,10 @@ void bench_train(Sheet& sheet, const Options& o, const Context& ctx) {
   const double n = double(r.parameters);
   sheet.line("model",
              fmt::format("{} in {}: {} parameters, {} of them multiplied with each token", o.preset,
-                         options.recipe.train.precision, human_count(n),
+                         name_of(options.recipe.train.precision), human_count(n),
                          human_count(double(r.flops.active_matmul_parameters))),
              {{"preset", o.preset},
-              {"precision", options.recipe.train.precision},
+              {"precision", name_of(options.recipe.train.precision)},
               {"parameters", r.parameters},
               {"active_matmul_parameters", r.flops.active_matmul_parameters}});
   sheet.line("work",

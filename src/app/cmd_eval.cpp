@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <numbers>
 
+#include "app/choice_flag.h"
 #include "app/command_line.h"
 #include "app/commands.h"
 #include "app/runtime.h"
@@ -16,6 +17,7 @@
 #include "eval/needle.h"
 #include "model/checkpoint.h"
 #include "report/console.h"
+#include "run/settings.h"
 #include "tokenize/tokenizer.h"
 
 namespace minke {
@@ -23,7 +25,8 @@ namespace {
 
 struct EvalOptions {
   RuntimeOptions runtime;
-  std::string model, dtype = "bf16", out;
+  std::string model, out;
+  FloatFormat dtype = FloatFormat::bf16;
   int64_t ctx_size = 0, batch = 8;
   std::string choices_file;
   std::vector<std::string> text, text_keys{"text"};
@@ -44,8 +47,7 @@ struct Subject {
       : runtime(o.runtime),
         tokenizer(Tokenizer::load(o.model)),
         files(open_checkpoint(o.model, false)),
-        model(runtime.ctx(), files.config, o.dtype == "bf16" ? Precision::bf16() : Precision::f32(),
-              context(o, at_least)),
+        model(runtime.ctx(), files.config, precision(o.dtype), context(o, at_least)),
         length(model.max_positions()),
         likelihood((prepare(o), runtime.ctx()), model, length, o.batch) {
     if (tokenizer.vocab_size() > model.config().vocab_size)
@@ -172,9 +174,7 @@ void eval_text(const EvalOptions& o) {
 CLI::App* add_kind(CLI::App& parent, const std::shared_ptr<EvalOptions>& o, const char* name, const char* what) {
   CLI::App* c = parent.add_subcommand(name, what);
   c->add_option("-m,--model", o->model, "Checkpoint folder")->required();
-  c->add_option("--dtype", o->dtype, "Number format of the computation")
-      ->check(CLI::IsMember({"bf16", "f32"}))
-      ->capture_default_str();
+  add_choice(*c, "--dtype", o->dtype, "Number format of the computation");
   c->add_option("-b,--batch", o->batch, "Sequences processed at once")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();

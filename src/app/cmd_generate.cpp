@@ -3,12 +3,14 @@
 #include <chrono>
 #include <cstdio>
 
+#include "app/choice_flag.h"
 #include "app/command_line.h"
 #include "app/commands.h"
 #include "app/runtime.h"
 #include "core/standard_output.h"
 #include "infer/generate.h"
 #include "model/checkpoint.h"
+#include "run/settings.h"
 #include "tokenize/tokenizer.h"
 
 namespace minke {
@@ -16,7 +18,8 @@ namespace {
 
 struct GenerateOptions {
   RuntimeOptions runtime;
-  std::string model, prompt, dtype = "bf16";
+  std::string model, prompt;
+  FloatFormat dtype = FloatFormat::bf16;
   int64_t max_new = 256, ctx_size = 0, count = 1;
   SamplingSettings sampling{.temperature = 0.8};
   std::vector<std::string> stop;
@@ -118,7 +121,7 @@ void generate(GenerateOptions& o) {
   if (o.ctx_size > limit) user_error("--ctx-size {}: the model supports at most {} positions", o.ctx_size, limit);
   const Tokenizer tokenizer = Tokenizer::load(o.model);
   if (!o.quiet && !tokenizer.note().empty()) std::fprintf(stderr, "%s\n", tokenizer.note().c_str());
-  const Precision precision = o.dtype == "bf16" ? Precision::bf16() : Precision::f32();
+  const Precision precision = minke::precision(o.dtype);
   const int64_t ctx_size = o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(limit, 4096);
   runtime.reserve_scratch(Generator::scratch_bytes(runtime.ctx(), config, precision, ctx_size));
   Model model(runtime.ctx(), config, precision, ctx_size);
@@ -151,9 +154,7 @@ void add_generate_command(CLI::App& program) {
   c->add_option("--min-p", o->sampling.min_p, "Only tokens with at least this share of the largest probability")
       ->capture_default_str();
   c->add_option("--stop", o->stop, "Stop before this text (may be repeated)")->allow_extra_args(false);
-  c->add_option("--dtype", o->dtype, "Number format of the computation")
-      ->check(CLI::IsMember({"bf16", "f32"}))
-      ->capture_default_str();
+  add_choice(*c, "--dtype", o->dtype, "Number format of the computation");
   c->add_flag("-q,--quiet", o->quiet, "Print only the new text");
   add_runtime_flags(*c, o->runtime);
   c->callback([o] { generate(*o); });

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "app/choice_flag.h"
 #include "app/command_line.h"
 #include "app/commands.h"
 #include "core/error.h"
@@ -17,7 +18,8 @@ namespace {
 
 struct Options {
   std::vector<std::string> runs;
-  std::string out, svg, x = "step", title;
+  std::string out, svg, title;
+  XAxis x = XAxis::step;
 };
 
 void run(const Options& o) {
@@ -48,9 +50,7 @@ void add_report_command(CLI::App& program) {
   c->add_option("runs", o->runs, "Folders of runs; two or more are compared")->required();
   c->add_option("--out", o->out, "File to write; default: RUN/report.html, compare.html for several runs");
   c->add_option("--svg", o->svg, "Write one figure as SVG instead: loss, bits_per_byte, grad_norm, max_vio, …");
-  c->add_option("--x", o->x, "Horizontal axis of the figure of --svg")
-      ->check(CLI::IsMember({"step", "logstep", "token", "minute"}))
-      ->capture_default_str();
+  add_choice(*c, "--x", o->x, "Horizontal axis of the figure of --svg");
   c->add_option("--title", o->title, "Title of the figure of --svg; default: the names of the runs");
   c->callback([o] { run(*o); });
 }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 
+#include "app/choice_flag.h"
 #include "app/command_line.h"
 #include "app/commands.h"
 #include "app/runtime.h"
@@ -16,13 +17,15 @@
 #include "model/model.h"
 #include "report/console.h"
 #include "run/memory_estimate.h"
+#include "run/settings.h"
 
 namespace minke {
 namespace {
 
 struct ScoreOptions {
   RuntimeOptions runtime;
-  std::string model, tokens, out, dtype = "f32";
+  std::string model, tokens, out;
+  FloatFormat dtype = FloatFormat::f32;
   bool grad = false;
   double mtp_weight = 0.3;
 };
@@ -153,7 +156,7 @@ void score(const ScoreOptions& o) {
   }
   const int64_t depths = config.num_nextn_predict_layers;
   if (t <= depths + 1) user_error("{}: sequences of {} tokens are too short for {} MTP modules", o.tokens, t, depths);
-  const Precision precision = o.dtype == "bf16" ? Precision::bf16() : Precision::f32();
+  const Precision precision = minke::precision(o.dtype);
   LossScales scales{.main = 1.0 / double(b * (t - 1)), .mtp = {}};
   for (int64_t k = 1; k <= depths; ++k) scales.mtp.push_back(o.mtp_weight / double(depths) / double(b * (t - 1 - k)));
   const MemoryEstimate memory = score_memory(ctx, config, precision, batch, scales, o.grad);
@@ -208,9 +211,7 @@ void add_score_command(CLI::App& program) {
   c->add_option("--tokens", o->tokens, "Safetensors file with \"tokens\", int32 [B,T]")->required();
   c->add_option("--out", o->out, "Safetensors file to write: logits, losses, grad.*")->required();
   c->add_flag("--grad", o->grad, "Also the gradient of the loss, one tensor per parameter");
-  c->add_option("--dtype", o->dtype, "Number format of the computation")
-      ->check(CLI::IsMember({"f32", "bf16"}))
-      ->capture_default_str();
+  add_choice(*c, "--dtype", o->dtype, "Number format of the computation");
   c->add_option("--mtp-weight", o->mtp_weight, "Weight of the MTP loss in the total loss")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

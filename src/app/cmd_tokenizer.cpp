@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "app/choice_flag.h"
 #include "app/command_line.h"
 #include "app/commands.h"
 #include "core/error.h"
@@ -20,6 +21,7 @@
 #include "core/json.h"
 #include "core/standard_output.h"
 #include "data/documents.h"
+#include "recipe/choices.h"
 #include "tokenize/tokenizer.h"
 #include "tokenize/train.h"
 
@@ -56,7 +58,8 @@ struct Corpus {
 };
 
 struct Flags {
-  std::string tokenizer, kind = "bpe", pretokenizer = "deepseek_v3";
+  std::string tokenizer, pretokenizer = "deepseek_v3";
+  TokenizerKind kind = TokenizerKind::bpe;
   std::vector<std::string> files, special, text_keys{"text"};
   std::string out, jsonl, text;
   std::vector<int32_t> ids;
@@ -75,11 +78,12 @@ Tokenizer load(const Flags& f) {
 void train(const Flags& f, bool vocab_size_given) {
   const Corpus corpus(f.files, f.text_keys);
   TrainOptions options;
-  options.pretokenizer = f.kind == "characters" ? "characters" : f.pretokenizer;
-  options.vocab_size = f.kind == "characters" && !vocab_size_given ? 0 : f.vocab_size;
+  const bool characters = f.kind == TokenizerKind::characters;
+  options.pretokenizer = characters ? "characters" : f.pretokenizer;
+  options.vocab_size = characters && !vocab_size_given ? 0 : f.vocab_size;
   options.min_frequency = f.min_frequency;
   options.threads = f.threads;
-  if (f.no_special || (f.kind == "characters" && f.special.empty())) options.special_tokens.clear();
+  if (f.no_special || (characters && f.special.empty())) options.special_tokens.clear();
   if (!f.special.empty()) options.special_tokens = f.special;
   const auto start = std::chrono::steady_clock::now();
   const Tokenizer tokenizer = train_bpe(corpus.views(), options);
@@ -238,9 +242,7 @@ void add_tokenizer_command(CLI::App& program) {
                           ->capture_default_str()
                           ->check(CLI::Range(1, 1 << 24));
   verb->add_option("--out", f.out, "Folder for tokenizer.json and tokenizer_config.json")->required();
-  verb->add_option("--kind", f.kind, "bpe, or characters: one token per distinct character")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"bpe", "characters"}));
+  add_choice(*verb, "--kind", f.kind, "bpe, or characters: one token per distinct character");
   verb->add_option("--pretokenizer", f.pretokenizer,
                    "deepseek_v3, deepseek_llm, deepseek_coder, llama3, qwen2, gpt2 or smollm")
       ->capture_default_str()

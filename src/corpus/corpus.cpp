@@ -14,11 +14,8 @@
 namespace minke {
 namespace {
 
-constexpr DocumentKind kKinds[] = {DocumentKind::story,      DocumentKind::dialogue, DocumentKind::word_problem,
-                                   DocumentKind::arithmetic, DocumentKind::code,     DocumentKind::needle};
 constexpr double kNeedleWeight = 0.30;  // where it is asked for
-constexpr Language kLanguages[] = {Language::english, Language::chinese};
-constexpr size_t kBlock = 256;  // documents that one thread makes at a time
+constexpr size_t kBlock = 256;          // documents that one thread makes at a time
 
 std::vector<std::string> words_of(std::string_view list) {
   std::vector<std::string> words;
@@ -48,13 +45,6 @@ std::string make_text(DocumentKind kind, Language language, Rng rng) {
 
 }  // namespace
 
-std::string_view name_of(DocumentKind kind) {
-  constexpr std::string_view kNames[] = {"story", "dialogue", "word_problem", "arithmetic", "code", "needle"};
-  return kNames[size_t(kind)];
-}
-
-std::string_view name_of(Language language) { return language == Language::english ? "en" : "zh"; }
-
 CorpusMix corpus_mix(std::string_view kinds, std::string_view languages) {
   CorpusMix mix;
   std::array<bool, kDocumentKinds> keep_kind{};
@@ -62,8 +52,7 @@ CorpusMix corpus_mix(std::string_view kinds, std::string_view languages) {
   for (const std::string& word : words_of(kinds)) {
     bool known = word == "math";
     if (known) keep_kind[size_t(DocumentKind::word_problem)] = keep_kind[size_t(DocumentKind::arithmetic)] = true;
-    for (DocumentKind kind : kKinds)
-      if (word == name_of(kind)) known = keep_kind[size_t(kind)] = true;
+    if (const auto kind = find_named<DocumentKind>(word)) known = keep_kind[size_t(*kind)] = true;
     if (!known)
       user_error(
           "corpus kind \"{}\" is unknown. Use some of story, dialogue, math, word_problem, arithmetic, code, needle, "
@@ -71,8 +60,9 @@ CorpusMix corpus_mix(std::string_view kinds, std::string_view languages) {
           word);
   }
   for (const std::string& word : words_of(languages)) {
-    if (word != "en" && word != "zh") user_error("corpus language \"{}\" is unknown. Use en, zh or en,zh", word);
-    keep_language[word == "zh"] = true;
+    const auto language = find_named<Language>(word);
+    if (!language) user_error("corpus language \"{}\" is unknown. Use en, zh or en,zh", word);
+    keep_language[size_t(*language)] = true;
   }
   if (keep_kind[size_t(DocumentKind::needle)]) mix.weight[size_t(DocumentKind::needle)][0] = kNeedleWeight;
   if (kinds.empty()) keep_kind.fill(true);
@@ -96,8 +86,8 @@ Document make_document(uint64_t seed, uint64_t index, const CorpusMix& mix) {
   DocumentKind kind = DocumentKind::story;
   Language language = Language::english;
   bool found = false;
-  for (DocumentKind k : kKinds) {
-    for (Language l : kLanguages) {
+  for (const auto& [k, kind_name] : EnumNames<DocumentKind>::all) {
+    for (const auto& [l, language_name] : EnumNames<Language>::all) {
       const double w = mix.weight[size_t(k)][size_t(l)];
       if (found || w <= 0) continue;
       kind = k, language = l;  // the last positive entry also takes what rounding leaves over

@@ -9,15 +9,25 @@
 #include <string_view>
 #include <vector>
 
+#include "core/enum_names.h"
+
 namespace minke {
 
 // A needle document (corpus/needle.h) is generated only on request.
 enum class DocumentKind : uint8_t { story, dialogue, word_problem, arithmetic, code, needle };
-inline constexpr size_t kDocumentKinds = 6;
+template <> struct EnumNames<DocumentKind> {
+  static constexpr EnumName<DocumentKind> all[] = {{DocumentKind::story, "story"},
+                                                   {DocumentKind::dialogue, "dialogue"},
+                                                   {DocumentKind::word_problem, "word_problem"},
+                                                   {DocumentKind::arithmetic, "arithmetic"},
+                                                   {DocumentKind::code, "code"},
+                                                   {DocumentKind::needle, "needle"}};
+};
+inline constexpr size_t kDocumentKinds = std::size(EnumNames<DocumentKind>::all);
 enum class Language : uint8_t { english, chinese };
-
-std::string_view name_of(DocumentKind kind);
-std::string_view name_of(Language language);  // "en", "zh"
+template <> struct EnumNames<Language> {
+  static constexpr EnumName<Language> all[] = {{Language::english, "en"}, {Language::chinese, "zh"}};
+};
 
 struct Document {
   std::string text;  // UTF-8, no blank line inside except in dialogues and code, no newline at the end
@@ -30,7 +40,7 @@ inline constexpr int kCorpusVersion = 1;
 
 // Shares of the documents, relative to each other; a zero leaves a genre out.
 struct CorpusMix {
-  // [kind][language]; arithmetic, code and needle have no Chinese form.
+  // [kind][language]; arithmetic, code and needle are never Chinese.
   std::array<std::array<double, 2>, kDocumentKinds> weight = {
       {{0.30, 0.15}, {0.12, 0.06}, {0.14, 0.07}, {0.08, 0.0}, {0.08, 0.0}, {0.0, 0.0}}};
 };

@@ -5,11 +5,6 @@
 
 namespace minke {
 
-std::string_view name_of(TaskKind kind) {
-  constexpr std::string_view kNames[] = {"arithmetic", "word_problem", "word_problem_zh"};
-  return kNames[size_t(kind)];
-}
-
 Task make_task(uint64_t seed, uint64_t index, TaskKind kind, int level) {
   const Rng rng{RngKey{seed}.at("task").at(name_of(kind)).at(uint64_t(level)).at(index)};
   switch (kind) {

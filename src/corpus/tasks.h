@@ -6,13 +6,17 @@
 #include <string>
 #include <string_view>
 
+#include "core/enum_names.h"
+
 namespace minke {
 
 enum class TaskKind : uint8_t { arithmetic, word_problem, word_problem_zh };
-inline constexpr int kNumTaskKinds = 3;
+template <> struct EnumNames<TaskKind> {
+  static constexpr EnumName<TaskKind> all[] = {{TaskKind::arithmetic, "arithmetic"},
+                                               {TaskKind::word_problem, "word_problem"},
+                                               {TaskKind::word_problem_zh, "word_problem_zh"}};
+};
 inline constexpr int kMinTaskLevel = 1, kMaxTaskLevel = 5;  // from one step with small numbers to several with large
-
-std::string_view name_of(TaskKind kind);
 
 struct Task {
   std::string family;     // the template, for tests and for statistics by family: "share_equally"

@@ -122,6 +122,8 @@ bool read(const toml::node& node, std::vector<double>& to) {
 
 template <class T>
 concept Number = std::is_arithmetic_v<T> && !std::is_same_v<T, bool>;
+template <class T>
+concept ListOfNamed = NamedEnum<typename T::value_type>;
 
 // What keys are read from: a file, a preset or one --set. Only a file has lines that a user can look up.
 struct Source {
@@ -140,6 +142,13 @@ struct Parsing {
   Places places;
 };
 
+template <NamedEnum E> E named(const std::string& name, const std::string& key, const std::string& where) {
+  const std::optional<E> value = find_named<E>(name);
+  if (!value)
+    user_error("{}: {} = \"{}\" is unknown: it must be \"{}\"", where, key, printable(name), names_of<E>("\" or \""));
+  return *value;
+}
+
 // fields: (f) → f(key, member, meaning, range) for every field there is.
 template <class Fields>
 void set_field(Fields&& fields, const std::string& key, const toml::node& node, const std::string& where) {
@@ -147,8 +156,23 @@ void set_field(Fields&& fields, const std::string& key, const toml::node& node, 
   fields([&](const char* name, auto& member, const char* meaning, Range range) {
     if (key != name) return;
     known = true;
-    if (!read(node, member)) user_error("{}: {} must be {} ({})", where, key, expected(member), meaning);
-    if constexpr (Number<std::remove_cvref_t<decltype(member)>>) {
+    const auto read_as = [&](auto& value) {
+      if (!read(node, value)) user_error("{}: {} must be {} ({})", where, key, expected(value), meaning);
+    };
+    using Member = std::remove_cvref_t<decltype(member)>;
+    if constexpr (NamedEnum<Member>) {
+      std::string name;
+      read_as(name);
+      member = named<Member>(name, key, where);
+    } else if constexpr (ListOfNamed<Member>) {
+      std::vector<std::string> names;
+      read_as(names);
+      member.clear();
+      for (const std::string& name : names) member.push_back(named<typename Member::value_type>(name, key, where));
+    } else {
+      read_as(member);
+    }
+    if constexpr (Number<Member>) {
       if (!(double(member) >= range.low && double(member) <= range.high))
         user_error("{}: {} = {} is out of range: it must be {} {:g} ({})", where, key, member,
                    double(member) < range.low ? "at least" : "at most",

@@ -8,36 +8,37 @@
 #include <string_view>
 #include <vector>
 
+#include "recipe/choices.h"
 #include "spec/config.h"
 
 namespace minke {
 
 struct Recipe {
   struct Tokenizer {
-    std::string path;          // an existing tokenizer folder
-    std::string kind = "bpe";  // or "characters": trained from the data when path is empty
+    std::string path;                         // an existing tokenizer folder
+    TokenizerKind kind = TokenizerKind::bpe;  // trained on the data when path is empty
     int64_t vocab_size = 4096;
   } tokenizer;
   struct Data {
     std::vector<std::string> train;  // files, folders, globs, or "builtin:"
     std::vector<double> weights;  // one for each of train: their shares of the sequences; empty: all text once an epoch
     std::vector<std::string> text_keys{"text"};
-    std::string documents = "file";      // plain text: one document a "file", or at "blank-lines"
-    std::string held_out = "documents";  // by document hash; "tail": the last part of a single text
+    DocumentBounds documents = DocumentBounds::file;  // of plain text
+    HeldOut held_out = HeldOut::documents;            // by their hash; tail: the last part of a single text
     double held_out_fraction = 0.01;
     int64_t builtin_bytes = 8'000'000;  // of "builtin:"
     bool mask_documents = false;        // no attention across documents
     double fim_rate = 0;
-    std::string packing = "concatenate";  // or "best-fit"
-    std::string cache;                    // folder of token shards that runs share; empty: in the run's own
+    DocumentPacking packing = DocumentPacking::concatenate;
+    std::string cache;  // folder of token shards that runs share; empty: in the run's own
   } data;
   struct Train {
     int64_t steps = 0;   // 0: from minutes
     double minutes = 0;  // measured once at the start, then it is a number of steps
     int64_t sequence_length = 256, batch_size = 16, micro_batch_size = 0;
-    std::string precision = "bf16";
+    FloatFormat precision = FloatFormat::bf16;
     uint64_t seed = 1;
-    std::string schedule = "cosine";  // V3; "step": V1, V2
+    ScheduleKind schedule = ScheduleKind::cosine;  // V3; step: V1, V2
     std::vector<double> drops{0.8, 0.9};
     double drop_factor = 0.316;
     double lr = 1e-3, warmup = 0.02, decay_begin = 0.5, decay_end = 1.0, low_ratio = 0.1, last_begin = 1.0,
@@ -49,9 +50,9 @@ struct Recipe {
     bool dense = false;
     int64_t batch_start = 0;  // 0: no ramp
     double batch_ramp = 0.03;
-    std::string moments = "f32";
+    FloatFormat moments = FloatFormat::f32;
     double ema_decay = 0;
-    std::vector<std::string> recompute;
+    std::vector<RecomputedPart> recompute;
     double spike_jump = 2;
     int64_t max_rollbacks = 3;
   } train;
@@ -63,7 +64,7 @@ struct Recipe {
   std::vector<LongContext> long_context;
   struct Balance {
     double bias_speed = 0.001;
-    std::string loss = "sequence";  // V3 eq. 17; "batch": V3 §4.5.3; "expert": V1/V2 §2.2.3; "none"
+    BalanceLoss loss = BalanceLoss::sequence;  // V3 eq. 17; batch: V3 §4.5.3; expert: V1, V2 §2.2.3
     double alpha = 1e-4, device_alpha = 0, comm_alpha = 0;
     int64_t devices = 1, top_devices = 1;
     double capacity = 0, protected_fraction = 0.1;
@@ -73,7 +74,7 @@ struct Recipe {
     int64_t eval_tokens = 65536;
     int64_t sample_tokens = 100;
     std::vector<std::string> sample_prompts;
-    std::string choices;                 // a file for score_choices
+    std::string choices;                 // a file of questions (eval/choices.h)
     std::vector<double> needle_lengths;  // tokens
     double save_every = 0.25;
     int64_t keep = 2;

@@ -22,26 +22,6 @@ std::string phase_name(size_t index) { return fmt::format("[[long_context]] phas
 
 namespace {
 
-void check_choices(const Recipe& r, const Places& places) {
-  const auto one_of = [&](const char* key, const std::string& value, std::initializer_list<const char*> allowed) {
-    std::string list;
-    for (const char* a : allowed) {
-      if (value == a) return;
-      list += list.empty() ? fmt::format("\"{}\"", a) : fmt::format(" or \"{}\"", a);
-    }
-    user_error("{}: {} = \"{}\" is unknown: it must be {}", places.of({key}), key, printable(value), list);
-  };
-  one_of("tokenizer.kind", r.tokenizer.kind, {"bpe", "characters"});
-  one_of("data.documents", r.data.documents, {"file", "blank-lines"});
-  one_of("data.held_out", r.data.held_out, {"documents", "tail"});
-  one_of("data.packing", r.data.packing, {"concatenate", "best-fit"});
-  one_of("train.precision", r.train.precision, {"bf16", "f32"});
-  one_of("train.schedule", r.train.schedule, {"cosine", "step"});
-  one_of("train.moments", r.train.moments, {"f32", "bf16"});
-  for (const std::string& part : r.train.recompute) one_of("train.recompute", part, {"attention", "ffn"});
-  one_of("balance.loss", r.balance.loss, {"sequence", "batch", "expert", "none"});
-}
-
 // A whole number of [model], if it is there and one; parse_config says what else is wrong.
 std::optional<int64_t> model_integer(const Recipe& r, const char* key) {
   const Json model = Json::parse(r.model_json);
@@ -51,12 +31,12 @@ std::optional<int64_t> model_integer(const Recipe& r, const char* key) {
 
 void check_tokenizer(const Recipe& r, const Places& places) {
   if (!r.tokenizer.path.empty()) return;  // what it has is known when it is read
-  if (r.tokenizer.kind == "characters" && r.data.fim_rate > 0)
+  if (r.tokenizer.kind == TokenizerKind::characters && r.data.fim_rate > 0)
     user_error(
         "{}: data.fim_rate {} needs special tokens, which tokenizer.kind = \"characters\" does not have: use \"bpe\"",
         places.of({"data.fim_rate", "tokenizer.kind"}), r.data.fim_rate);
   const auto vocab_size = model_integer(r, "vocab_size");
-  if (r.tokenizer.kind == "bpe" && vocab_size && *vocab_size < r.tokenizer.vocab_size)
+  if (r.tokenizer.kind == TokenizerKind::bpe && vocab_size && *vocab_size < r.tokenizer.vocab_size)
     user_error(
         "{}: model.vocab_size {} is less than tokenizer.vocab_size {}: leave it out, then the model uses that of the "
         "tokenizer",
@@ -103,7 +83,7 @@ void check_train(const Recipe& r, const Places& places) {
     user_error("{}: train.decay_end {} is before train.decay_begin {}",
                places.of({"train.decay_end", "train.decay_begin"}), t.decay_end, t.decay_begin);
   const std::string drops = places.of({"train.drops", "train.schedule"});
-  if (t.schedule == "step" && t.drops.empty())
+  if (t.schedule == ScheduleKind::step && t.drops.empty())
     user_error("{}: train.schedule = \"step\" needs train.drops, such as [0.8, 0.9]", drops);
   double before = 0;
   for (double at : t.drops) {
@@ -150,10 +130,10 @@ void check_needles(const Recipe& r, const Places& places) {
 
 void check_losses(const Recipe& r, const Places& places) {
   const auto& b = r.balance;
-  if (b.loss != "expert" && (b.device_alpha > 0 || b.comm_alpha > 0))
+  if (b.loss != BalanceLoss::expert && (b.device_alpha > 0 || b.comm_alpha > 0))
     user_error("{}: balance.device_alpha {} and balance.comm_alpha {} need balance.loss = \"expert\", not \"{}\"",
                places.of({"balance.loss", "balance.device_alpha", "balance.comm_alpha"}), b.device_alpha, b.comm_alpha,
-               b.loss);
+               name_of(b.loss));
   if (b.top_devices > b.devices)
     user_error("{}: balance.top_devices {} is more than balance.devices {}",
                places.of({"balance.top_devices", "balance.devices"}), b.top_devices, b.devices);
@@ -162,7 +142,6 @@ void check_losses(const Recipe& r, const Places& places) {
 }  // namespace
 
 void check_recipe(const Recipe& r, const Places& places) {
-  check_choices(r, places);
   check_tokenizer(r, places);
   check_data(r, places);
   check_train(r, places);

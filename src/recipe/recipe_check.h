@@ -30,7 +30,7 @@ class Places {
 
 std::string phase_name(size_t index);  // "[[long_context]] phase 1", in messages and as a key of Places
 
-// UserError for unknown values and for values that contradict each other.
+// UserError for values that contradict each other.
 void check_recipe(const Recipe& recipe, const Places& places);
 
 }  // namespace minke

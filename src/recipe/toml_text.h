@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "core/enum_names.h"
 #include "core/json.h"
 
 namespace minke {
@@ -16,5 +17,11 @@ std::string toml_of(bool value);
 std::string toml_of(double value);
 std::string toml_of(int64_t value);
 std::string toml_of(uint64_t value);
+template <NamedEnum E> std::string toml_of(E value) { return toml_of(std::string(name_of(value))); }
+template <NamedEnum E> std::string toml_of(const std::vector<E>& values) {
+  std::vector<std::string> names;
+  for (E value : values) names.push_back(name_of(value));
+  return toml_of(names);
+}
 
 }  // namespace minke

@@ -25,13 +25,23 @@ std::string theme_style() {
   constexpr const char *kSystem = ":root:not([data-theme=light])", *kChosen = ":root[data-theme=dark]";
   std::string css = fmt::format(":root{{{}}}@media(prefers-color-scheme:dark){{{}{{{}}}{}}}{}{{{}}}{}", light, kSystem,
                                 dark, cells(kSystem), kChosen, dark, cells(kChosen));
-  for (const XAxis& x : kXAxes)
+  for (const auto& x : EnumNames<XAxis>::all)
     css += fmt::format(
         "#x-{0}:not(:checked)~main .by-{0}{{display:none}}"
         "#x-{0}:checked~main label[for=x-{0}]{{background:var(--c0);border-color:var(--c0);color:var(--panel)}}"
         "#x-{0}:focus-visible~main label[for=x-{0}]{{outline:2px solid var(--c1)}}",
-        x.id);
+        x.name);
   return css;
+}
+
+const char* label_of(XAxis axis) {
+  switch (axis) {
+    case XAxis::step: return "steps";
+    case XAxis::logstep: return "steps, log";
+    case XAxis::token: return "tokens";
+    case XAxis::minute: return "minutes";
+  }
+  return "";
 }
 
 }  // namespace
@@ -44,10 +54,10 @@ std::string figure(std::string_view heading, std::string_view unit, std::string_
 
 std::string html_page(const Page& page) {
   std::string choices, labels;
-  for (const XAxis& x : kXAxes) {
-    choices += fmt::format("<input class=\"axis-choice\" type=\"radio\" name=\"x\" id=\"x-{}\"{}>", x.id,
+  for (const auto& x : EnumNames<XAxis>::all) {
+    choices += fmt::format("<input class=\"axis-choice\" type=\"radio\" name=\"x\" id=\"x-{}\"{}>", x.name,
                            choices.empty() ? " checked" : "");
-    labels += fmt::format("<label for=\"x-{}\">{}</label>", x.id, x.label);
+    labels += fmt::format("<label for=\"x-{}\">{}</label>", x.name, label_of(x.value));
   }
   return fmt::format(
              "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"

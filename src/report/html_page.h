@@ -2,8 +2,11 @@
 // complete without its script. The script adds values under the pointer, the choice of light or dark, and reloading
 // during a run. Test: tests/report/report_test.cpp.
 #pragma once
+#include <cstdint>
 #include <string>
 #include <string_view>
+
+#include "core/enum_names.h"
 
 namespace minke {
 
@@ -15,12 +18,12 @@ struct Page {
   bool going_on = false;  // the run has not ended: offer to reload
 };
 
-// The horizontal axes to choose from. A chart has one <div class="by-<id>"> for each; CSS shows the chosen one.
-struct XAxis {
-  const char* id;
-  const char* label;
+// The horizontal axes to choose from. A chart has one <div class="by-<name>"> for each; CSS shows the chosen one.
+enum class XAxis : uint8_t { step, logstep, token, minute };
+template <> struct EnumNames<XAxis> {
+  static constexpr EnumName<XAxis> all[] = {
+      {XAxis::step, "step"}, {XAxis::logstep, "logstep"}, {XAxis::token, "token"}, {XAxis::minute, "minute"}};
 };
-constexpr XAxis kXAxes[] = {{"step", "steps"}, {"logstep", "steps, log"}, {"token", "tokens"}, {"minute", "minutes"}};
 
 std::string html_page(const Page& page);
 

@@ -170,21 +170,25 @@ std::vector<Metric> metrics_of(std::span<const RunLog> runs) {
   return out;
 }
 
-Axes metric_axes(const Metric& m, std::string_view x_axis) {
-  const std::string title = x_axis == "token" ? "tokens" : x_axis == "minute" ? "minutes of training" : "step";
+Axes metric_axes(const Metric& m, XAxis x_axis) {
+  const std::string title = x_axis == XAxis::token    ? "tokens"
+                            : x_axis == XAxis::minute ? "minutes of training"
+                                                      : "step";
   return {.x_title = title,
           .y_title = m.heading + (m.unit.empty() ? "" : ", " + m.unit),
-          .log_x = x_axis == "logstep",
+          .log_x = x_axis == XAxis::logstep,
           .log_y = m.log_y,
           .from_zero = m.from_zero && !m.log_y,
           .percent = m.percent};
 }
 
-std::vector<Curve> metric_curves(const Metric& m, std::span<const RunLog> runs, std::string_view x_axis) {
+std::vector<Curve> metric_curves(const Metric& m, std::span<const RunLog> runs, XAxis x_axis) {
   std::vector<Curve> out;
   for (size_t r = 0; r < runs.size(); ++r) {
     const RunLog& run = runs[r];
-    const std::vector<double>& x = x_axis == "token" ? run.tokens : x_axis == "minute" ? run.minutes : run.step;
+    const std::vector<double>& x = x_axis == XAxis::token    ? run.tokens
+                                   : x_axis == XAxis::minute ? run.minutes
+                                                             : run.step;
     for (size_t p = 0; p < m.parts.size(); ++p) {
       const MetricPart& part = m.parts[p];
       const Series* s = run.find(part.key);
@@ -217,11 +221,11 @@ std::vector<Curve> metric_curves(const Metric& m, std::span<const RunLog> runs, 
 
 std::string metric_figure(const Metric& m, std::span<const RunLog> runs) {
   std::string legend, pictures;
-  for (const XAxis& axis : kXAxes) {
-    const std::vector<Curve> curves = metric_curves(m, runs, axis.id);
-    const std::string svg = svg_chart(curves, metric_axes(m, axis.id));
+  for (const auto& axis : EnumNames<XAxis>::all) {
+    const std::vector<Curve> curves = metric_curves(m, runs, axis.value);
+    const std::string svg = svg_chart(curves, metric_axes(m, axis.value));
     if (svg.empty()) continue;
-    pictures += fmt::format("<div class=\"by-{}\">{}</div>", axis.id, svg);
+    pictures += fmt::format("<div class=\"by-{}\">{}</div>", axis.name, svg);
     if (!legend.empty()) continue;
     for (const Curve& c : curves) {
       if (c.faint) continue;

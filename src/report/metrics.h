@@ -31,8 +31,8 @@ struct Metric {
 std::vector<Metric> metrics_of(std::span<const RunLog> runs);
 
 // With one run each part has its own colour; with several runs each run has its own, and the second part is dashed.
-std::vector<Curve> metric_curves(const Metric& metric, std::span<const RunLog> runs, std::string_view x_axis);
-Axes metric_axes(const Metric& metric, std::string_view x_axis);
+std::vector<Curve> metric_curves(const Metric& metric, std::span<const RunLog> runs, XAxis x_axis);
+Axes metric_axes(const Metric& metric, XAxis x_axis);
 
 // The figure: heading, legend with last values, one picture for each x axis.
 std::string metric_figure(const Metric& metric, std::span<const RunLog> runs);

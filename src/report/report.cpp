@@ -226,7 +226,7 @@ void write_report(const std::vector<fs::path>& folders, const fs::path& out) {
   write_file_atomic(out, report_html(read_runs(folders)));
 }
 
-std::string report_svg(std::span<const RunLog> runs, const std::string& metric, const std::string& x_axis,
+std::string report_svg(std::span<const RunLog> runs, const std::string& metric, XAxis x_axis,
                        const std::string& title) {
   if (runs.size() > size_t(kColours))
     user_error(

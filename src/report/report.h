@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "report/html_page.h"
 #include "report/run_log.h"
 
 namespace minke {
@@ -19,9 +20,8 @@ std::vector<RunLog> read_runs(const std::vector<std::filesystem::path>& folders)
 // Reads, makes the page and writes it atomically.
 void write_report(const std::vector<std::filesystem::path>& folders, const std::filesystem::path& out);
 
-// The curves of one metric as an SVG file; x_axis: an id of kXAxes. UserError for an unknown metric (the message lists the
+// The curves of one metric as an SVG file. UserError for an unknown metric (the message lists the
 // known ones) and if there are more runs than colours.
-std::string report_svg(std::span<const RunLog> runs, const std::string& metric, const std::string& x_axis,
-                       const std::string& title);
+std::string report_svg(std::span<const RunLog> runs, const std::string& metric, XAxis x_axis, const std::string& title);
 
 }  // namespace minke

@@ -89,8 +89,8 @@ MemoryEstimate training_memory(const Context& ctx, const Config& config, const R
 double weight_bytes(const Config& config, const Recipe& r) {
   double bytes = 0;
   for (const Storage& s : storages(config))
-    bytes += double(s.size()) *
-             (4 + (s.trainable ? 4 + (r.train.moments == "bf16" ? 4 : 8) : 0) + (r.train.ema_decay > 0 ? 4 : 0));
+    bytes += double(s.size()) * (4 + (s.trainable ? 4 + 2 * double(size_of(dtype_of(r.train.moments))) : 0) +
+                                 (r.train.ema_decay > 0 ? 4 : 0));
   return bytes;
 }
 

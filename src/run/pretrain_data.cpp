@@ -27,15 +27,15 @@ std::vector<std::vector<std::string>> source_groups(const Recipe& r) {
 }
 
 // Of a model of this type transformers splits text by Qwen's rule, whatever its tokenizer says.
-bool is_qwen2(const Recipe& r) { return model_config(r, 1, -1, -1).model_type == "qwen2"; }
+bool is_qwen2(const Recipe& r) { return model_config(r, 1, -1, -1).model_type == ModelType::qwen2; }
 
 // What the run's tokenizer depends on: a run that starts again after a mistake must not find one of another recipe, or of
 // other text.
 std::string tokenizer_origin(const Recipe& r) {
   if (!r.tokenizer.path.empty()) return fmt::format("{}\n", r.tokenizer.path);
-  return fmt::format("{}{} {} {} {} {} {:016x}\n", is_qwen2(r) ? "qwen2 " : "", r.tokenizer.kind,
-                     r.tokenizer.vocab_size, r.data.held_out, r.data.held_out_fraction, Json(r.data.weights).dump(),
-                     documents_fingerprint(r.data.train, document_options(r)));
+  return fmt::format("{}{} {} {} {} {} {:016x}\n", is_qwen2(r) ? "qwen2 " : "", name_of(r.tokenizer.kind),
+                     r.tokenizer.vocab_size, name_of(r.data.held_out), r.data.held_out_fraction,
+                     Json(r.data.weights).dump(), documents_fingerprint(r.data.train, document_options(r)));
 }
 
 // Text that a tokenizer is trained on. Characters must all be known; a BPE is well served by a sample with the shares of
@@ -46,7 +46,7 @@ std::vector<std::string> tokenizer_text(const Recipe& r) {
   const double total = std::accumulate(r.data.weights.begin(), r.data.weights.end(), 0.0);
   std::vector<std::string> texts;
   for (size_t i = 0; i < groups.size(); ++i) {
-    if (r.tokenizer.kind == "characters") {
+    if (r.tokenizer.kind == TokenizerKind::characters) {
       read_documents(groups[i], document_options(r), [&](std::string_view text) { texts.emplace_back(text); });
       continue;
     }
@@ -91,7 +91,7 @@ Tokenizer prepare_tokenizer(const Recipe& r, const RunFolder& run, int threads, 
   TrainOptions options;
   options.vocab_size = int32_t(r.tokenizer.vocab_size);
   options.threads = threads;
-  if (r.tokenizer.kind == "characters") {
+  if (r.tokenizer.kind == TokenizerKind::characters) {
     options.pretokenizer = "characters";
     options.vocab_size = 0;
     options.special_tokens.clear();

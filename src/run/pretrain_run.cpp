@@ -97,8 +97,8 @@ void PretrainRun::say_machine(const std::string& note) {
 // What the run will need, in words, before any of it is taken; refused with the micro-batch that fits.
 void PretrainRun::announce() {
   const Counts counts = count_parameters(config_);
-  console_.print(fmt::format("model       {} with {} layers: {} parameters, {} active per token", config_.model_type,
-                             config_.num_hidden_layers, human_count(double(counts.total)),
+  console_.print(fmt::format("model       {} with {} layers: {} parameters, {} active per token",
+                             name_of(config_.model_type), config_.num_hidden_layers, human_count(double(counts.total)),
                              human_count(double(counts.active_head_only))));
   const std::string note = tokenizer_.note_beside(config_to_json(config_, "").dump());
   if (!note.empty()) console_.print(note);
@@ -138,8 +138,8 @@ void PretrainRun::announce() {
 }
 
 // minutes → steps: a few gradients are timed, weights are left alone. The number goes into the stored recipe, so a
-// resumed run has the same schedule. The largest micro-batch of all phases comes first: if memory were short, it would be
-// short now.
+// resumed run has the same number. The largest micro-batch of all phases comes first: if memory does not suffice, the run
+// ends before its first step.
 void PretrainRun::decide_steps() {
   auto& t = recipe_.train;
   const bool from_minutes = t.steps == 0;
@@ -162,7 +162,7 @@ void PretrainRun::decide_steps() {
     t.minutes = 0;
     phases_ = plan_phases(recipe_);
     trainer_->set_settings(train_settings(recipe_, phase()));
-    console_.print(fmt::format("schedule    {:.0f} ms per step: {} steps", step * 1e3, t.steps));
+    console_.print(fmt::format("steps       {} steps of {:.0f} ms", t.steps, step * 1e3));
   }
   const double compute = phase().tokens * training_flops_per_token(config_, t.sequence_length);
   console_.print(fmt::format(
@@ -234,7 +234,7 @@ void PretrainRun::load(const RunState& s, size_t index) {
 }
 
 void PretrainRun::save() {
-  const DType dtype = recipe_.train.precision == "bf16" ? DType::bf16 : DType::f32;
+  const DType dtype = dtype_of(recipe_.train.precision);
   const RunState state{.step = trainer_->steps_done(),
                        .phase = int64_t(phase_),
                        .rollbacks = rollbacks_,

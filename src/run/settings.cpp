@@ -10,34 +10,36 @@ static_assert(kMaxSources <= kMixtureBlock / 2, "every source has its part in ea
 
 DocumentOptions document_options(const Recipe& r) {
   return {.text_keys = r.data.text_keys,
-          .split_blank_lines = r.data.documents == "blank-lines",
+          .split_blank_lines = r.data.documents == DocumentBounds::blank_lines,
           .builtin_bytes = uint64_t(r.data.builtin_bytes),
           .builtin_seed = r.train.seed};
 }
 
 HeldOutOptions held_out_options(const Recipe& r) {
-  if (r.data.held_out == "tail") return {.tail_fraction = r.data.held_out_fraction};
+  if (r.data.held_out == HeldOut::tail) return {.tail_fraction = r.data.held_out_fraction};
   return {.hash_fraction = r.data.held_out_fraction};
 }
 
 PackingOptions packing_options(const Recipe& r, const Phase& phase, const Tokenizer& tokenizer, int32_t eos) {
-  PackingOptions packing{.sequence_length = phase.sequence_length,
-                         .packing = r.data.packing == "best-fit" ? PackingMode::best_fit : PackingMode::concatenate,
-                         .seed = r.train.seed,
-                         .fim_rate = r.data.fim_rate,
-                         .begins_with_bos = tokenizer.bos_id() >= 0,
-                         .ends_with_eos = eos >= 0};
+  PackingOptions packing{
+      .sequence_length = phase.sequence_length,
+      .packing = r.data.packing == DocumentPacking::best_fit ? PackingMode::best_fit : PackingMode::concatenate,
+      .seed = r.train.seed,
+      .fim_rate = r.data.fim_rate,
+      .begins_with_bos = tokenizer.bos_id() >= 0,
+      .ends_with_eos = eos >= 0};
   if (r.data.fim_rate > 0)
     packing.fim = {tokenizer.id_of("<｜fim▁begin｜>").value_or(-1), tokenizer.id_of("<｜fim▁hole｜>").value_or(-1),
                    tokenizer.id_of("<｜fim▁end｜>").value_or(-1)};
   return packing;
 }
 
-Precision precision(const Recipe& r) { return r.train.precision == "bf16" ? Precision::bf16() : Precision::f32(); }
+Precision precision(FloatFormat format) { return format == FloatFormat::bf16 ? Precision::bf16() : Precision::f32(); }
+Precision precision(const Recipe& r) { return precision(r.train.precision); }
 
 Recompute recompute(const Recipe& r) {
   Recompute what;
-  for (const std::string& part : r.train.recompute) (part == "attention" ? what.attention : what.ffn) = true;
+  for (RecomputedPart part : r.train.recompute) (part == RecomputedPart::attention ? what.attention : what.ffn) = true;
   return what;
 }
 
@@ -52,7 +54,7 @@ TrainSettings train_settings(const Recipe& r, const Phase& phase) {
           .low = t.lr * t.low_ratio,
           .last_begin = t.last_begin * n,
           .last = t.lr * t.last_ratio};
-  if (t.schedule == "step") {
+  if (t.schedule == ScheduleKind::step) {
     for (double at : t.drops) s.lr.drops.push_back({at * n, t.drop_factor});
     s.lr.decay_begin = s.lr.drops.front().at;
     s.lr.decay_end = s.lr.drops.back().at;
@@ -64,7 +66,7 @@ TrainSettings train_settings(const Recipe& r, const Phase& phase) {
              .eps = t.eps,
              .weight_decay = t.weight_decay,
              .clip = t.clip,
-             .moments = t.moments == "bf16" ? DType::bf16 : DType::f32};
+             .moments = dtype_of(t.moments)};
   s.mtp = {t.mtp_weight, t.mtp_weight_late};
   s.bias_speed = r.balance.bias_speed;
   s.dropout = t.dropout;
@@ -72,15 +74,15 @@ TrainSettings train_settings(const Recipe& r, const Phase& phase) {
   s.spike_jump = t.spike_jump;
   const auto& b = r.balance;
   s.balance = {};
-  if (b.loss != "none")
+  if (b.loss != BalanceLoss::none)
     s.balance = {.terms = {.alpha_expert = b.alpha,
                            .alpha_device = b.device_alpha,
                            .alpha_comm = b.comm_alpha,
                            .num_devices = b.devices,
                            .top_devices = b.top_devices,
-                           .normalise_affinity = true,  // changes nothing for softmax (V2), whose affinities sum to 1
-                           .count_unbiased = b.loss != "expert"},
-                 .whole_batch = b.loss == "batch"};
+                           .normalise_affinity = true,  // changes nothing for V2's softmax, whose affinities sum to 1
+                           .count_unbiased = b.loss != BalanceLoss::expert},
+                 .whole_batch = b.loss == BalanceLoss::batch};
   s.drop = {.capacity = b.capacity, .num_devices = b.devices, .protected_fraction = b.protected_fraction};
   return s;
 }

@@ -13,6 +13,7 @@ DocumentOptions document_options(const Recipe& recipe);
 HeldOutOptions held_out_options(const Recipe& recipe);
 // eos: the token that ends a document in the shards, −1 for none.
 PackingOptions packing_options(const Recipe& recipe, const Phase& phase, const Tokenizer& tokenizer, int32_t eos);
+Precision precision(FloatFormat format);
 Precision precision(const Recipe& recipe);
 Recompute recompute(const Recipe& recipe);
 TrainSettings train_settings(const Recipe& recipe, const Phase& phase);

@@ -8,8 +8,9 @@ namespace {
 
 // What a config.json may leave out, by model_type; values are those of the published configuration classes.
 // 0 where the field must be given (once it is needed at all).
-struct ModelType {
-  const char *name, *architecture;
+struct Defaults {
+  ModelType type;
+  const char* architecture;
   AttentionKind attention = AttentionKind::gqa;
   bool qkv_bias = false, qk_norm = false, rope_interleave = false;
   int64_t head_dim = 0;  // 0: hidden_size / num_attention_heads
@@ -24,8 +25,8 @@ struct ModelType {
   int64_t max_position_embeddings = 2048;
 };
 
-constexpr ModelType deepseek_v2() {
-  return {.name = "deepseek_v2",
+constexpr Defaults deepseek_v2() {
+  return {.type = ModelType::deepseek_v2,
           .architecture = "DeepseekV2ForCausalLM",
           .attention = AttentionKind::mla,
           .rope_interleave = true,
@@ -40,9 +41,9 @@ constexpr ModelType deepseek_v2() {
 }
 
 // V2's attention with other experts.
-constexpr ModelType deepseek_v3() {
-  ModelType t = deepseek_v2();
-  t.name = "deepseek_v3";
+constexpr Defaults deepseek_v3() {
+  Defaults t = deepseek_v2();
+  t.type = ModelType::deepseek_v3;
   t.architecture = "DeepseekV3ForCausalLM";
   t.n_routed_experts = 256;
   t.n_shared_experts = 1;
@@ -60,36 +61,29 @@ constexpr ModelType deepseek_v3() {
   return t;
 }
 
-constexpr ModelType kModelTypes[] = {
-    {.name = "llama", .architecture = "LlamaForCausalLM"},
-    {.name = "qwen2", .architecture = "Qwen2ForCausalLM", .qkv_bias = true, .max_position_embeddings = 32768},
-    {.name = "qwen3",
+constexpr Defaults kDefaults[] = {
+    {.type = ModelType::llama, .architecture = "LlamaForCausalLM"},
+    {.type = ModelType::qwen2, .architecture = "Qwen2ForCausalLM", .qkv_bias = true, .max_position_embeddings = 32768},
+    {.type = ModelType::qwen3,
      .architecture = "Qwen3ForCausalLM",
      .qk_norm = true,
      .head_dim = 128,
      .max_position_embeddings = 32768},
-    {.name = "deepseek", .architecture = "DeepseekForCausalLM"},
+    {.type = ModelType::deepseek, .architecture = "DeepseekForCausalLM"},
     deepseek_v2(),
     deepseek_v3(),
 };
 
-constexpr AttentionKind kAttentionKinds[] = {AttentionKind::gqa, AttentionKind::mla};
-constexpr ScoringFunc kScoringFuncs[] = {ScoringFunc::softmax, ScoringFunc::sigmoid};
-constexpr TopkMethod kTopkMethods[] = {TopkMethod::greedy, TopkMethod::group_limited_greedy, TopkMethod::noaux_tc};
-constexpr RopeType kRopeTypes[] = {RopeType::none, RopeType::linear, RopeType::llama3, RopeType::yarn};
-
-const ModelType* find_type(std::string_view name) {
-  for (const ModelType& t : kModelTypes)
-    if (name == t.name) return &t;
-  return nullptr;
+const Defaults& defaults_of(ModelType type) {
+  for (const Defaults& d : kDefaults)
+    if (type == d.type) return d;
+  bug("a model_type without defaults", SourceLocation::current());
 }
 
-const ModelType& type_of(const Fields& f, std::string_view where) {
+ModelType read_type(const Fields& f, std::string_view where) {
   const std::string name = f.text("model_type");
-  if (const ModelType* type = find_type(name)) return *type;
-  std::string known;
-  for (const ModelType& t : kModelTypes) known += (known.empty() ? "" : ", ") + std::string(t.name);
-  user_error("{}: model_type {} is not known; minke reads {}", where, Fields::shown(name), known);
+  if (const std::optional<ModelType> type = find_named<ModelType>(name)) return *type;
+  user_error("{}: model_type {} is not known; minke reads {}", where, Fields::shown(name), names_of<ModelType>(", "));
 }
 
 // Settings that change the mathematics in a way minke does not compute: refused rather than ignored.
@@ -134,7 +128,7 @@ void read_rope(const Fields& f, std::string_view where, Config& c) {
     user_error("{}: rope_parameters.partial_rotary_factor is {}; only 1 is supported", where, share);
 
   RopeScaling& s = c.rope_scaling;
-  s.type = r.choice(r.has("rope_type") ? "rope_type" : "type", kRopeTypes, RopeType::none);
+  s.type = r.choice(r.has("rope_type") ? "rope_type" : "type", RopeType::none);
   if (s.type == RopeType::none) return;
   if (s.type == RopeType::llama3 || s.type == RopeType::yarn)
     s.original_max_position_embeddings =
@@ -159,44 +153,44 @@ void read_rope(const Fields& f, std::string_view where, Config& c) {
   }
 }
 
-void read_attention(const Fields& f, const ModelType& type, Config& c) {
-  c.attention = f.choice("attention", kAttentionKinds, type.attention);
-  c.rope_interleave = f.flag("rope_interleave", type.rope_interleave);
+void read_attention(const Fields& f, const Defaults& defaults, Config& c) {
+  c.attention = f.choice("attention", defaults.attention);
+  c.rope_interleave = f.flag("rope_interleave", defaults.rope_interleave);
   c.num_attention_heads = f.integer("num_attention_heads");
   if (c.attention == AttentionKind::mla) {
     const auto or_missing = [](int64_t value) { return value ? std::optional(value) : std::nullopt; };
     c.num_key_value_heads = c.num_attention_heads;  // published files carry a number here that means nothing
-    c.q_lora_rank = f.integer("q_lora_rank", f.is_null("q_lora_rank") ? 0 : type.q_lora_rank);
-    c.kv_lora_rank = f.integer("kv_lora_rank", or_missing(type.kv_lora_rank));
-    c.qk_nope_head_dim = f.integer("qk_nope_head_dim", or_missing(type.qk_nope_head_dim));
-    c.qk_rope_head_dim = f.integer("qk_rope_head_dim", or_missing(type.qk_rope_head_dim));
-    c.v_head_dim = f.integer("v_head_dim", or_missing(type.v_head_dim));
+    c.q_lora_rank = f.integer("q_lora_rank", f.is_null("q_lora_rank") ? 0 : defaults.q_lora_rank);
+    c.kv_lora_rank = f.integer("kv_lora_rank", or_missing(defaults.kv_lora_rank));
+    c.qk_nope_head_dim = f.integer("qk_nope_head_dim", or_missing(defaults.qk_nope_head_dim));
+    c.qk_rope_head_dim = f.integer("qk_rope_head_dim", or_missing(defaults.qk_rope_head_dim));
+    c.v_head_dim = f.integer("v_head_dim", or_missing(defaults.v_head_dim));
   } else {
     c.num_key_value_heads = f.integer("num_key_value_heads", c.num_attention_heads);
-    int64_t head_dim = type.head_dim;
+    int64_t head_dim = defaults.head_dim;
     if (!head_dim && c.num_attention_heads > 0) head_dim = c.hidden_size / c.num_attention_heads;
     c.head_dim = f.integer("head_dim", head_dim);
-    c.qkv_bias = f.flag("qkv_bias", type.qkv_bias);
-    c.qk_norm = f.flag("qk_norm", type.qk_norm);
+    c.qkv_bias = f.flag("qkv_bias", defaults.qkv_bias);
+    c.qk_norm = f.flag("qk_norm", defaults.qk_norm);
   }
 }
 
-void read_moe(const Fields& f, const ModelType& type, Config& c) {
-  c.n_routed_experts = f.integer("n_routed_experts", f.is_null("n_routed_experts") ? 0 : type.n_routed_experts);
+void read_moe(const Fields& f, const Defaults& defaults, Config& c) {
+  c.n_routed_experts = f.integer("n_routed_experts", f.is_null("n_routed_experts") ? 0 : defaults.n_routed_experts);
   if (c.n_routed_experts == 0) return;
   const auto or_missing = [](int64_t value) { return value ? std::optional(value) : std::nullopt; };
-  c.n_shared_experts = f.integer("n_shared_experts", f.is_null("n_shared_experts") ? 0 : type.n_shared_experts);
-  c.num_experts_per_tok = f.integer("num_experts_per_tok", or_missing(type.num_experts_per_tok));
-  c.moe_intermediate_size = f.integer("moe_intermediate_size", or_missing(type.moe_intermediate_size));
-  c.first_k_dense_replace = f.integer("first_k_dense_replace", type.first_k_dense_replace);
+  c.n_shared_experts = f.integer("n_shared_experts", f.is_null("n_shared_experts") ? 0 : defaults.n_shared_experts);
+  c.num_experts_per_tok = f.integer("num_experts_per_tok", or_missing(defaults.num_experts_per_tok));
+  c.moe_intermediate_size = f.integer("moe_intermediate_size", or_missing(defaults.moe_intermediate_size));
+  c.first_k_dense_replace = f.integer("first_k_dense_replace", defaults.first_k_dense_replace);
   c.moe_layer_freq = f.integer("moe_layer_freq", 1);
-  c.n_group = f.integer("n_group", f.is_null("n_group") ? 1 : type.n_group);
-  c.topk_group = f.integer("topk_group", f.is_null("topk_group") ? 1 : type.topk_group);
-  c.scoring_func = f.choice("scoring_func", kScoringFuncs, type.scoring_func);
-  c.topk_method = f.choice("topk_method", kTopkMethods, type.topk_method);
+  c.n_group = f.integer("n_group", f.is_null("n_group") ? 1 : defaults.n_group);
+  c.topk_group = f.integer("topk_group", f.is_null("topk_group") ? 1 : defaults.topk_group);
+  c.scoring_func = f.choice("scoring_func", defaults.scoring_func);
+  c.topk_method = f.choice("topk_method", defaults.topk_method);
   c.gate_bias = f.flag("gate_bias", c.topk_method == TopkMethod::noaux_tc);
-  c.norm_topk_prob = f.flag("norm_topk_prob", type.norm_topk_prob);
-  c.routed_scaling_factor = f.real("routed_scaling_factor", type.routed_scaling_factor);
+  c.norm_topk_prob = f.flag("norm_topk_prob", defaults.norm_topk_prob);
+  c.routed_scaling_factor = f.real("routed_scaling_factor", defaults.routed_scaling_factor);
 }
 
 void read_quantization(const Fields& f, std::string_view where, Config& c) {
@@ -232,31 +226,11 @@ void read_token_ids(const Fields& f, Config& c) {
 
 }  // namespace
 
-const char* name_of(AttentionKind kind) { return kind == AttentionKind::mla ? "mla" : "gqa"; }
-const char* name_of(ScoringFunc func) { return func == ScoringFunc::sigmoid ? "sigmoid" : "softmax"; }
-const char* name_of(TopkMethod method) {
-  switch (method) {
-    case TopkMethod::greedy: return "greedy";
-    case TopkMethod::group_limited_greedy: return "group_limited_greedy";
-    case TopkMethod::noaux_tc: return "noaux_tc";
-  }
-  return "?";
-}
-const char* name_of(RopeType type) {
-  switch (type) {
-    case RopeType::none: return "default";
-    case RopeType::linear: return "linear";
-    case RopeType::llama3: return "llama3";
-    case RopeType::yarn: return "yarn";
-  }
-  return "?";
-}
-
 Config parse_config(std::string_view json_text, std::string_view where) {
   const Json json = parse_json(json_text, where);
   if (!json.is_object()) user_error("{}: a JSON object {{...}} is needed, this is {}", where, Fields::shown(json));
   const Fields plain(json, where, config_keys());
-  const ModelType& type = type_of(plain, where);
+  const Defaults& defaults = defaults_of(read_type(plain, where));
   refuse_unsupported(plain, where);
 
   const Json* overrides = plain.object("minke");
@@ -264,21 +238,21 @@ Config parse_config(std::string_view json_text, std::string_view where) {
   const Fields f(json, where, config_keys(), "", overrides);
 
   Config c;
-  c.model_type = type.name;
+  c.model_type = defaults.type;
   c.vocab_size = f.integer("vocab_size");
   c.hidden_size = f.integer("hidden_size");
   c.num_hidden_layers = f.integer("num_hidden_layers");
   c.intermediate_size = f.integer("intermediate_size");
-  c.max_position_embeddings = f.integer("max_position_embeddings", type.max_position_embeddings);
+  c.max_position_embeddings = f.integer("max_position_embeddings", defaults.max_position_embeddings);
   c.rms_norm_eps = f.real("rms_norm_eps", 1e-6);
   c.tie_word_embeddings = f.flag("tie_word_embeddings", false);
   c.initializer_range = f.real("initializer_range", 0.02);
   c.num_nextn_predict_layers = f.integer("num_nextn_predict_layers", 0);
   read_token_ids(f, c);
-  read_attention(f, type, c);
+  read_attention(f, defaults, c);
   read_rope(f, where, c);
-  read_moe(f, type, c);
-  if (type.never_renormalises && !(overrides && overrides->contains("norm_topk_prob"))) c.norm_topk_prob = false;
+  read_moe(f, defaults, c);
+  if (defaults.never_renormalises && !(overrides && overrides->contains("norm_topk_prob"))) c.norm_topk_prob = false;
   read_quantization(f, where, c);
   validate(c, where);
   return c;
@@ -291,13 +265,12 @@ Config load_config(const std::filesystem::path& folder_or_file) {
 }
 
 Json config_to_json(const Config& c, std::string_view torch_dtype) {
-  const ModelType* type = find_type(c.model_type);
-  check(type != nullptr, "config_to_json: model_type");
+  const Defaults& defaults = defaults_of(c.model_type);
   const bool mla = c.attention == AttentionKind::mla, moe = c.n_routed_experts > 0;
   Json minke = Json::object();
   Json j;
-  j["architectures"] = {type->architecture};
-  j["model_type"] = c.model_type;
+  j["architectures"] = {defaults.architecture};
+  j["model_type"] = name_of(c.model_type);
   j["torch_dtype"] = torch_dtype;
   j["vocab_size"] = c.vocab_size;
   j["hidden_size"] = c.hidden_size;
@@ -315,7 +288,7 @@ Json config_to_json(const Config& c, std::string_view torch_dtype) {
   j["attention_bias"] = false;
   j["num_attention_heads"] = c.num_attention_heads;
   j["num_key_value_heads"] = c.num_key_value_heads;
-  if (c.attention != type->attention) minke["attention"] = name_of(c.attention);
+  if (c.attention != defaults.attention) minke["attention"] = name_of(c.attention);
   if (mla) {
     j["q_lora_rank"] = c.q_lora_rank > 0 ? Json(c.q_lora_rank) : Json();
     j["kv_lora_rank"] = c.kv_lora_rank;
@@ -324,8 +297,8 @@ Json config_to_json(const Config& c, std::string_view torch_dtype) {
     j["v_head_dim"] = c.v_head_dim;
   } else {
     j["head_dim"] = c.head_dim;
-    if (c.qkv_bias != type->qkv_bias) minke["qkv_bias"] = c.qkv_bias;
-    if (c.qk_norm != type->qk_norm) minke["qk_norm"] = c.qk_norm;
+    if (c.qkv_bias != defaults.qkv_bias) minke["qkv_bias"] = c.qkv_bias;
+    if (c.qk_norm != defaults.qk_norm) minke["qk_norm"] = c.qk_norm;
   }
   j["rope_theta"] = c.rope_theta;
   const RopeScaling& s = c.rope_scaling;
@@ -346,8 +319,8 @@ Json config_to_json(const Config& c, std::string_view torch_dtype) {
     if (s.attention_factor != 0) rope["attention_factor"] = s.attention_factor;
   }
   j["rope_scaling"] = std::move(rope);
-  if (c.model_type == "deepseek_v3") j["rope_interleave"] = c.rope_interleave;
-  else if (c.rope_interleave != type->rope_interleave) minke["rope_interleave"] = c.rope_interleave;
+  if (c.model_type == ModelType::deepseek_v3) j["rope_interleave"] = c.rope_interleave;
+  else if (c.rope_interleave != defaults.rope_interleave) minke["rope_interleave"] = c.rope_interleave;
 
   if (moe) {
     j["n_routed_experts"] = c.n_routed_experts;
@@ -363,16 +336,16 @@ Json config_to_json(const Config& c, std::string_view torch_dtype) {
     j["norm_topk_prob"] = c.norm_topk_prob;
     j["routed_scaling_factor"] = c.routed_scaling_factor;
     // Some libraries know these only from the model_type, so a departure from it is marked as ours.
-    if (c.scoring_func != type->scoring_func) minke["scoring_func"] = name_of(c.scoring_func);
-    if ((c.topk_method == TopkMethod::noaux_tc) != (type->topk_method == TopkMethod::noaux_tc))
+    if (c.scoring_func != defaults.scoring_func) minke["scoring_func"] = name_of(c.scoring_func);
+    if ((c.topk_method == TopkMethod::noaux_tc) != (defaults.topk_method == TopkMethod::noaux_tc))
       minke["topk_method"] = name_of(c.topk_method);
     if (c.gate_bias != (c.topk_method == TopkMethod::noaux_tc)) minke["gate_bias"] = c.gate_bias;
-    if (c.norm_topk_prob && type->never_renormalises) minke["norm_topk_prob"] = true;
-  } else if (type->n_routed_experts > 0) {
+    if (c.norm_topk_prob && defaults.never_renormalises) minke["norm_topk_prob"] = true;
+  } else if (defaults.n_routed_experts > 0) {
     j["n_routed_experts"] = Json();
     j["first_k_dense_replace"] = c.num_hidden_layers;  // what keeps the usual libraries from building experts
   }
-  if (c.num_nextn_predict_layers > 0 || c.model_type == "deepseek_v3")
+  if (c.num_nextn_predict_layers > 0 || c.model_type == ModelType::deepseek_v3)
     j["num_nextn_predict_layers"] = c.num_nextn_predict_layers;
   if (c.fp8_block > 0)
     j["quantization_config"] = {{"quant_method", "fp8"},

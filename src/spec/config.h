@@ -9,17 +9,43 @@
 #include <string_view>
 #include <vector>
 
+#include "core/enum_names.h"
 #include "core/json.h"
 
 namespace minke {
 
-enum class AttentionKind : uint8_t {
-  gqa,
-  mla
-};  // MHA and MQA are gqa with num_key_value_heads = num_attention_heads or 1
+// The choices of a config.json, with their names there.
+enum class ModelType : uint8_t { llama, qwen2, qwen3, deepseek, deepseek_v2, deepseek_v3 };
+template <> struct EnumNames<ModelType> {
+  static constexpr EnumName<ModelType> all[] = {{ModelType::llama, "llama"},
+                                                {ModelType::qwen2, "qwen2"},
+                                                {ModelType::qwen3, "qwen3"},
+                                                {ModelType::deepseek, "deepseek"},
+                                                {ModelType::deepseek_v2, "deepseek_v2"},
+                                                {ModelType::deepseek_v3, "deepseek_v3"}};
+};
+// MHA and MQA are gqa with num_key_value_heads = num_attention_heads or 1.
+enum class AttentionKind : uint8_t { gqa, mla };
+template <> struct EnumNames<AttentionKind> {
+  static constexpr EnumName<AttentionKind> all[] = {{AttentionKind::gqa, "gqa"}, {AttentionKind::mla, "mla"}};
+};
 enum class ScoringFunc : uint8_t { softmax, sigmoid };
+template <> struct EnumNames<ScoringFunc> {
+  static constexpr EnumName<ScoringFunc> all[] = {{ScoringFunc::softmax, "softmax"}, {ScoringFunc::sigmoid, "sigmoid"}};
+};
 enum class TopkMethod : uint8_t { greedy, group_limited_greedy, noaux_tc };
+template <> struct EnumNames<TopkMethod> {
+  static constexpr EnumName<TopkMethod> all[] = {{TopkMethod::greedy, "greedy"},
+                                                 {TopkMethod::group_limited_greedy, "group_limited_greedy"},
+                                                 {TopkMethod::noaux_tc, "noaux_tc"}};
+};
 enum class RopeType : uint8_t { none, linear, llama3, yarn };  // none = plain frequencies
+template <> struct EnumNames<RopeType> {
+  static constexpr EnumName<RopeType> all[] = {{RopeType::none, "default"},
+                                               {RopeType::linear, "linear"},
+                                               {RopeType::llama3, "llama3"},
+                                               {RopeType::yarn, "yarn"}};
+};
 
 struct RopeScaling {
   RopeType type = RopeType::none;
@@ -33,7 +59,7 @@ struct RopeScaling {
 };
 
 struct Config {
-  std::string model_type = "deepseek_v3";
+  ModelType model_type = ModelType::deepseek_v3;
   int64_t vocab_size = 0, hidden_size = 0, num_hidden_layers = 0, max_position_embeddings = 0;
   double rms_norm_eps = 1e-6;
   bool tie_word_embeddings = false;
@@ -80,12 +106,6 @@ struct Config {
   int64_t value_head_dim() const { return attention == AttentionKind::mla ? v_head_dim : head_dim; }
   bool operator==(const Config&) const = default;
 };
-
-// The names in config.json.
-const char* name_of(AttentionKind kind);
-const char* name_of(ScoringFunc func);
-const char* name_of(TopkMethod method);
-const char* name_of(RopeType type);
 
 // Reads the text of a config.json; messages name `where`. A missing field gets the default of the model_type. A missing
 // field without default, an unknown model_type or a contradiction is a UserError with field, values and what to do.

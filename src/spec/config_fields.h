@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/enum_names.h"
 #include "core/error.h"
 #include "core/json.h"
 #include "spec/config_keys.h"
@@ -61,16 +62,12 @@ class Fields {
     if (!value->is_string()) wrong(key, *value, "a text");
     return value->get<std::string>();
   }
-  // The enumerator whose name (by name_of) is the value of the field.
-  template <class Enum, size_t N> Enum choice(const char* key, const Enum (&choices)[N], Enum fallback) const {
+  template <NamedEnum E> E choice(const char* key, E fallback) const {
     const Json* value = find(key);
     if (!value) return fallback;
-    std::string known;
-    for (Enum e : choices) {
-      if (value->is_string() && value->get_ref<const std::string&>() == name_of(e)) return e;
-      known += (known.empty() ? "" : ", ") + std::string(name_of(e));
-    }
-    user_error("{}: {}{} is {}; known are {}", where_, prefix_, key, shown(*value), known);
+    if (value->is_string())
+      if (const std::optional<E> known = find_named<E>(value->get_ref<const std::string&>())) return *known;
+    user_error("{}: {}{} is {}; known are {}", where_, prefix_, key, shown(*value), names_of<E>(", "));
   }
   const Json* object(const char* key) const {
     const Json* value = find(key);

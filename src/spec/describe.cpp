@@ -37,7 +37,8 @@ std::string rope_words(const Config& c) {
   if (s.type != RopeType::none) words += fmt::format(", {} × {}", name_of(s.type), s.factor);
   if (s.original_max_position_embeddings > 0)
     words += fmt::format(" from {} positions", s.original_max_position_embeddings);
-  return words + fmt::format(", attention scores × {:.6g}, up to {} positions", softmax_scale(c), c.max_position_embeddings);
+  return words +
+         fmt::format(", attention scores × {:.6g}, up to {} positions", softmax_scale(c), c.max_position_embeddings);
 }
 
 std::string moe_words(const Config& c, const Counts& n) {
@@ -79,7 +80,7 @@ std::string describe_text(const Config& c, int64_t context) {
   const auto in_all = [](int64_t layers, int64_t each) {
     return fmt::format("{} × = {}", layers, short_count(double(layers) * double(each)));
   };
-  line("model", fmt::format("{}, {} layers of width {}, vocabulary {}{}", c.model_type, c.num_hidden_layers,
+  line("model", fmt::format("{}, {} layers of width {}, vocabulary {}{}", name_of(c.model_type), c.num_hidden_layers,
                             c.hidden_size, c.vocab_size, c.tie_word_embeddings ? ", head tied to the embedding" : ""));
   line("attention", attention_words(c));
   line("rotary", rope_words(c));

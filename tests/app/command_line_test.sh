@@ -49,6 +49,8 @@ one_line '--n-predict: Value 0 not in range 1 to' $minke generate -m x -n 0
 one_line '--temp hot: a number is needed' $minke generate -m x --temp hot
 one_line '--threads' $minke bench machine --threads 5000
 one_line '--kind' $minke tokenizer train x.txt --out t --kind bytes
+one_line '--dtype: fp16 not in {bf16,f32}' $minke generate -m x --dtype fp16
+one_line '--x: hour not in {step,logstep,token,minute}' $minke report x --x hour
 
 # The example in each verb's help begins with that verb.
 for verb in pretrain report generate inspect score corpus "eval text" "eval choices" "eval needle" "tokenizer train" \

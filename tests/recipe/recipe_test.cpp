@@ -32,7 +32,7 @@ TEST(Recipe, ReadsOverridesAndWritesBack) {
                                  "data.train=[\"a\", \"b\"]", "data.weights=[3, 0.5]"});
   EXPECT_EQ(r.train.steps, 10);
   EXPECT_DOUBLE_EQ(r.train.lr, 3e-4);
-  EXPECT_EQ(r.tokenizer.kind, "characters");
+  EXPECT_EQ(r.tokenizer.kind, TokenizerKind::characters);
   EXPECT_EQ(r.data.train, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(r.data.weights, (std::vector<double>{3, 0.5}));
   const std::string text = recipe_to_toml(r);
@@ -395,8 +395,8 @@ TEST(Recipe, EveryKeyRefusesOtherTypesAndOtherNumbers) {
   recipe_fields(defaults, [&](const std::string& key, const auto& member, const char*, Range range) {
     ++keys;
     using T = std::decay_t<decltype(member)>;
-    if constexpr (std::is_same_v<T, std::string>) return refused(key, "3", "must be a string");
-    else if constexpr (std::is_same_v<T, std::vector<std::string>>)
+    if constexpr (std::is_same_v<T, std::string> || NamedEnum<T>) return refused(key, "3", "must be a string");
+    else if constexpr (std::is_same_v<T, std::vector<std::string>> || std::is_same_v<T, std::vector<RecomputedPart>>)
       return refused(key, "[3]", "must be a list of strings");
     else if constexpr (std::is_same_v<T, std::vector<double>>)
       return refused(key, "[true]", "must be a list of numbers");
@@ -426,7 +426,7 @@ TEST(Recipe, EveryChoiceNamesWhatThereIs) {
       {"data.packing", "\"concatenate\" or \"best-fit\""},
       {"train.precision", "\"bf16\" or \"f32\""},
       {"train.schedule", "\"cosine\" or \"step\""},
-      {"train.moments", "\"f32\" or \"bf16\""},
+      {"train.moments", "\"bf16\" or \"f32\""},
       {"train.recompute", "\"attention\" or \"ffn\""},
       {"balance.loss", "\"sequence\" or \"batch\" or \"expert\" or \"none\""}};
   for (const auto& [key, allowed] : choices)

@@ -130,8 +130,10 @@ TEST(Figures, EveryCurveHasThePointsOfTheLog) {
   };
   const std::vector<Metric> metrics = metrics_of(runs);
   ASSERT_EQ(metrics.size(), expected.size());
-  const std::pair<const char*, std::vector<double>> axes[] = {
-      {"step", {1, 2, 3}}, {"logstep", {1, 2, 3}}, {"token", {100, 200, 400}}, {"minute", {1, 2, 3}}};
+  const std::pair<XAxis, std::vector<double>> axes[] = {{XAxis::step, {1, 2, 3}},
+                                                        {XAxis::logstep, {1, 2, 3}},
+                                                        {XAxis::token, {100, 200, 400}},
+                                                        {XAxis::minute, {1, 2, 3}}};
   for (size_t i = 0; i < metrics.size(); ++i) {
     SCOPED_TRACE(expected[i].id);
     EXPECT_EQ(metrics[i].id, expected[i].id);
@@ -149,9 +151,9 @@ TEST(Figures, EveryCurveHasThePointsOfTheLog) {
       }
     }
   }
-  EXPECT_EQ(metric_axes(metrics[0], "step").x_title, "step");
-  EXPECT_EQ(metric_axes(metrics[0], "token").x_title, "tokens");
-  EXPECT_EQ(metric_axes(metrics[0], "minute").x_title, "minutes of training");
+  EXPECT_EQ(metric_axes(metrics[0], XAxis::step).x_title, "step");
+  EXPECT_EQ(metric_axes(metrics[0], XAxis::token).x_title, "tokens");
+  EXPECT_EQ(metric_axes(metrics[0], XAxis::minute).x_title, "minutes of training");
   for (const Metric& m : metrics) EXPECT_EQ(m.log_y, m.id == "grad_norm") << m.id;
 }
 
@@ -159,7 +161,7 @@ TEST(Figures, EveryCurveHasThePointsOfTheLog) {
 TEST(Figures, CurvesOfSeveralRuns) {
   const std::vector<RunLog> runs{known_run("a"), known_run("b")};
   const std::vector<Metric> metrics = metrics_of(runs);
-  const std::vector<Curve> loss = metric_curves(metrics[0], runs, "step");
+  const std::vector<Curve> loss = metric_curves(metrics[0], runs, XAxis::step);
   ASSERT_EQ(loss.size(), 4u);
   for (size_t i = 0; i < 4; ++i) {
     EXPECT_EQ(loss[i].colour, int(i / 2));
@@ -168,7 +170,7 @@ TEST(Figures, CurvesOfSeveralRuns) {
   }
   EXPECT_EQ(loss[0].label, "a, training");
   EXPECT_EQ(loss[3].label, "b, held-out");
-  const std::vector<Curve> bits = metric_curves(metrics[1], runs, "step");
+  const std::vector<Curve> bits = metric_curves(metrics[1], runs, XAxis::step);
   ASSERT_EQ(bits.size(), 2u);
   EXPECT_EQ(bits[1].label, "b");
   EXPECT_FALSE(bits[1].dashed);

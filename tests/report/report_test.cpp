@@ -113,7 +113,7 @@ TEST(Report, OneRun) {
                            "prefers-color-scheme",
                            "name=\"viewport\""})
     EXPECT_NE(page.find(part), page.npos) << part;
-  for (const XAxis& x : kXAxes) EXPECT_NE(page.find(fmt::format("class=\"by-{}\"", x.id)), page.npos);
+  for (const auto& x : EnumNames<XAxis>::all) EXPECT_NE(page.find(fmt::format("class=\"by-{}\"", x.name)), page.npos);
   EXPECT_EQ(page.find("id=\"follow\""), page.npos);  // it has ended
   EXPECT_EQ(page.find("averaged"), page.npos);       // without averaged parameters nothing is said of them
 }
@@ -168,11 +168,11 @@ TEST(Report, MoreRunsThanColours) {
   std::vector<RunLog> runs;
   for (int i = 1; i <= kColours; ++i) runs.push_back(a_run(fmt::format("run {}", i), 10, 2));
   EXPECT_EQ(report_html(runs).find("colours for"), std::string::npos);
-  EXPECT_NE(report_svg(runs, "loss", "step", "eight"), "");
+  EXPECT_NE(report_svg(runs, "loss", XAxis::step, "eight"), "");
   runs.push_back(a_run("run 9", 10, 2));
   EXPECT_NE(report_html(runs).find("There are 8 colours for 9 runs: run 9 has the colour of the first"),
             std::string::npos);
-  EXPECT_THROW(report_svg(runs, "loss", "step", "nine"), UserError);
+  EXPECT_THROW(report_svg(runs, "loss", XAxis::step, "nine"), UserError);
 }
 
 TEST(Report, HostileTextStaysText) {
@@ -253,26 +253,26 @@ TEST(Report, EvaluationsOfEveryKindHaveTheirFigures) {
   const std::vector<Metric> metrics = metrics_of(runs);
   const auto needle = std::find_if(metrics.begin(), metrics.end(), [](const Metric& m) { return m.id == "needle"; });
   ASSERT_NE(needle, metrics.end());
-  const std::vector<Curve> curves = metric_curves(*needle, runs, "step");
+  const std::vector<Curve> curves = metric_curves(*needle, runs, XAxis::step);
   ASSERT_EQ(curves.size(), 3u);
   EXPECT_EQ(curves[0].label, "128 tokens");
   EXPECT_EQ(curves[1].label, "512 tokens");
   EXPECT_EQ(curves[2].label, "1024 tokens");
   EXPECT_EQ(curves[2].y, std::vector<double>{6.25});
   // However little is found, the picture is of 0 to 100 %.
-  const std::string svg = svg_chart(std::vector<Curve>{curves[2]}, metric_axes(*needle, "step"));
+  const std::string svg = svg_chart(std::vector<Curve>{curves[2]}, metric_axes(*needle, XAxis::step));
   EXPECT_NE(svg.find("data-y=\"0 103 0\""), svg.npos) << svg;
 }
 
 TEST(Report, OneCurveAsAFile) {
   const std::vector<RunLog> runs{a_run("first", 50, 2.5), a_run("second", 60, 2.25)};
-  const std::string svg = report_svg(runs, "loss", "minute", "Two runs");
+  const std::string svg = report_svg(runs, "loss", XAxis::minute, "Two runs");
   EXPECT_TRUE(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""));
   EXPECT_EQ(unbalanced(svg), "");
   for (const char* part : {"Two runs", "minutes of training", "Loss, nats per token", "first, held-out 2.5"})
     EXPECT_NE(svg.find(part), svg.npos) << part;
   try {
-    report_svg(runs, "los", "step", "");
+    report_svg(runs, "los", XAxis::step, "");
     ADD_FAILURE() << "a curve that is not there";
   } catch (const UserError& e) {
     EXPECT_NE(std::string(e.what()).find("grad_norm"), std::string::npos) << e.what();
@@ -282,11 +282,11 @@ TEST(Report, OneCurveAsAFile) {
 TEST(Metrics, CurvesStandOverWhatIsAskedFor) {
   const std::vector<RunLog> runs{a_run("r", 10, 2)};
   const Metric lr{.id = "lr", .parts = {{"lr", "lr"}}};
-  EXPECT_EQ(metric_curves(lr, runs, "step")[0].x.back(), 10);
-  EXPECT_EQ(metric_curves(lr, runs, "token")[0].x.back(), 1000);
-  EXPECT_NEAR(metric_curves(lr, runs, "minute")[0].x.back(), 10.0 / 60, 1e-12);
-  EXPECT_TRUE(metric_axes(lr, "logstep").log_x);
-  EXPECT_FALSE(metric_axes(lr, "step").log_x);
+  EXPECT_EQ(metric_curves(lr, runs, XAxis::step)[0].x.back(), 10);
+  EXPECT_EQ(metric_curves(lr, runs, XAxis::token)[0].x.back(), 1000);
+  EXPECT_NEAR(metric_curves(lr, runs, XAxis::minute)[0].x.back(), 10.0 / 60, 1e-12);
+  EXPECT_TRUE(metric_axes(lr, XAxis::logstep).log_x);
+  EXPECT_FALSE(metric_axes(lr, XAxis::step).log_x);
 }
 
 TEST(Metrics, TheRunningMeanIsExactForConstantsAndSkipsGaps) {

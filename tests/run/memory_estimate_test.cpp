@@ -28,11 +28,11 @@ class CountedMemory final : public Memory {
   size_t held = 0;
 };
 
-void compare(const Config& config, const char* precision_name) {
-  SCOPED_TRACE(config.model_type + " in " + precision_name);
+void compare(const Config& config, FloatFormat format) {
+  SCOPED_TRACE(fmt::format("{} in {}", name_of(config.model_type), name_of(format)));
   Recipe recipe;
-  recipe.train.precision = precision_name;
-  recipe.train.moments = "bf16";
+  recipe.train.precision = format;
+  recipe.train.moments = FloatFormat::bf16;
   recipe.train.ema_decay = 0.9;
   recipe.train.steps = 10;
   recipe.train.sequence_length = 8;
@@ -62,10 +62,10 @@ void compare(const Config& config, const char* precision_name) {
 }
 
 TEST(TrainingMemory, IsWhatAStepTakes) {
-  for (const char* precision : {"bf16", "f32"}) {
-    compare(tiny_v3(1), precision);
-    compare(tiny_v3(0, false), precision);
-    compare(tiny_llama(), precision);  // tied: the embedding is multiplied with, too
+  for (FloatFormat format : {FloatFormat::bf16, FloatFormat::f32}) {
+    compare(tiny_v3(1), format);
+    compare(tiny_v3(0, false), format);
+    compare(tiny_llama(), format);  // tied: the embedding is multiplied with, too
   }
 }
 
@@ -77,12 +77,12 @@ TEST(TrainingMemory, TextNamesWhatThereIs) {
 
 TEST(WeightBytes, AreMastersGradientsMomentsAndAverage) {
   Recipe recipe;
-  recipe.train.moments = "bf16";
+  recipe.train.moments = FloatFormat::bf16;
   const Config c = tiny_llama();
   double n = 0;
   for (const Storage& s : storages(c)) n += double(s.size());
   EXPECT_EQ(weight_bytes(c, recipe), 12 * n);
-  recipe.train.moments = "f32", recipe.train.ema_decay = 0.9;
+  recipe.train.moments = FloatFormat::f32, recipe.train.ema_decay = 0.9;
   EXPECT_EQ(weight_bytes(c, recipe), 20 * n);
 }
 

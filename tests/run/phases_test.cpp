@@ -65,7 +65,7 @@ TEST(Phases, StepScheduleDropsAtSharesOfTheRun) {
   EXPECT_EQ(bias_speed(s.bias_speed, s.lr, 0.89 * n), 0.5);
   EXPECT_EQ(bias_speed(s.bias_speed, s.lr, 0.9 * n), 0);
   EXPECT_EQ(learning_rate(train_settings(r, phases[1]).lr, 100, n), 1e-4);  // constant in a long-context phase
-  r.train.schedule = "cosine";
+  r.train.schedule = ScheduleKind::cosine;
   EXPECT_EQ(learning_rate(train_settings(r, phases[0]).lr, 50, 0.49 * n), 1e-2);
   EXPECT_LT(learning_rate(train_settings(r, phases[0]).lr, 60, 0.6 * n), 1e-2);
 }

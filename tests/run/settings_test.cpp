@@ -97,7 +97,8 @@ struct Row {
 const std::vector<Row>& rows() {
   static const std::vector<Row> all{
       {"tokenizer.path", "\"some/folder\"", [](const Arrived& a) { return a.recipe.tokenizer.path; }, "some/folder"},
-      {"tokenizer.kind", "\"characters\"", [](const Arrived& a) { return a.recipe.tokenizer.kind; }, "characters"},
+      {"tokenizer.kind", "\"characters\"",
+       [](const Arrived& a) { return std::string(name_of(a.recipe.tokenizer.kind)); }, "characters"},
       {"tokenizer.vocab_size", "301", ARRIVES(a.recipe.tokenizer.vocab_size), "301"},
       {"data.train", "[\"a\", \"b\"]",
        [](const Arrived& a) { return fmt::format("{}", fmt::join(a.recipe.data.train, " ")); }, "a b"},

@@ -11,7 +11,7 @@ namespace minke::test {
 // shared), `mtp` MTP modules. Sizes are odd on purpose.
 inline Config tiny_v3(int64_t mtp = 0, bool query_compression = true) {
   Config c;
-  c.model_type = "deepseek_v3";
+  c.model_type = ModelType::deepseek_v3;
   c.vocab_size = 23;
   c.hidden_size = 10;
   c.num_hidden_layers = 3;
@@ -42,7 +42,7 @@ inline Config tiny_v3(int64_t mtp = 0, bool query_compression = true) {
 // V2-style: no query compression, softmax router, greedy, two shared experts.
 inline Config tiny_v2() {
   Config c = tiny_v3(0, false);
-  c.model_type = "deepseek_v2";
+  c.model_type = ModelType::deepseek_v2;
   c.scoring_func = ScoringFunc::softmax;
   c.topk_method = TopkMethod::greedy;
   c.n_group = c.topk_group = 1;
@@ -55,7 +55,7 @@ inline Config tiny_v2() {
 // Llama-style: GQA, tied head, split-half rotary; qwen options on demand.
 inline Config tiny_llama(bool qkv_bias = false, bool qk_norm = false) {
   Config c;
-  c.model_type = qk_norm ? "qwen3" : qkv_bias ? "qwen2" : "llama";
+  c.model_type = qk_norm ? ModelType::qwen3 : qkv_bias ? ModelType::qwen2 : ModelType::llama;
   c.attention = AttentionKind::gqa;
   c.vocab_size = 23;
   c.hidden_size = 12;

@@ -1,0 +1,61 @@
+// The choices of a recipe, each with its names. Test: tests/recipe/recipe_test.cpp.
+#pragma once
+#include <cstdint>
+
+#include "core/enum_names.h"
+#include "core/types.h"
+
+namespace minke {
+
+enum class TokenizerKind : uint8_t { bpe, characters };
+template <> struct EnumNames<TokenizerKind> {
+  static constexpr EnumName<TokenizerKind> all[] = {{TokenizerKind::bpe, "bpe"},
+                                                    {TokenizerKind::characters, "characters"}};
+};
+
+// What one document is in plain text.
+enum class DocumentBounds : uint8_t { file, blank_lines };
+template <> struct EnumNames<DocumentBounds> {
+  static constexpr EnumName<DocumentBounds> all[] = {{DocumentBounds::file, "file"},
+                                                     {DocumentBounds::blank_lines, "blank-lines"}};
+};
+
+enum class HeldOut : uint8_t { documents, tail };
+template <> struct EnumNames<HeldOut> {
+  static constexpr EnumName<HeldOut> all[] = {{HeldOut::documents, "documents"}, {HeldOut::tail, "tail"}};
+};
+
+enum class DocumentPacking : uint8_t { concatenate, best_fit };
+template <> struct EnumNames<DocumentPacking> {
+  static constexpr EnumName<DocumentPacking> all[] = {{DocumentPacking::concatenate, "concatenate"},
+                                                      {DocumentPacking::best_fit, "best-fit"}};
+};
+
+// Number formats of training.
+enum class FloatFormat : uint8_t { bf16, f32 };
+template <> struct EnumNames<FloatFormat> {
+  static constexpr EnumName<FloatFormat> all[] = {{FloatFormat::bf16, "bf16"}, {FloatFormat::f32, "f32"}};
+};
+constexpr DType dtype_of(FloatFormat format) { return format == FloatFormat::bf16 ? DType::bf16 : DType::f32; }
+
+enum class ScheduleKind : uint8_t { cosine, step };
+template <> struct EnumNames<ScheduleKind> {
+  static constexpr EnumName<ScheduleKind> all[] = {{ScheduleKind::cosine, "cosine"}, {ScheduleKind::step, "step"}};
+};
+
+// Parts of a block that are computed again in the backward.
+enum class RecomputedPart : uint8_t { attention, ffn };
+template <> struct EnumNames<RecomputedPart> {
+  static constexpr EnumName<RecomputedPart> all[] = {{RecomputedPart::attention, "attention"},
+                                                     {RecomputedPart::ffn, "ffn"}};
+};
+
+enum class BalanceLoss : uint8_t { sequence, batch, expert, none };
+template <> struct EnumNames<BalanceLoss> {
+  static constexpr EnumName<BalanceLoss> all[] = {{BalanceLoss::sequence, "sequence"},
+                                                  {BalanceLoss::batch, "batch"},
+                                                  {BalanceLoss::expert, "expert"},
+                                                  {BalanceLoss::none, "none"}};
+};
+
+}  // namespace minke
