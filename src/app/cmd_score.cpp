@@ -119,9 +119,9 @@ MemoryEstimate score_memory(const Context& ctx, const Config& config, const Prec
   m.activations = double(dry.counted().bytes()) - m.parameters - m.gradients;
   s.run(dry.ctx(), batch, scales);
   m.forms = double(dry.counted().bytes()) - m.parameters - m.gradients - m.activations;
-  std::vector<float> few(size_t(config.vocab_size) * 64);
-  s.model.head().logits_to_host(dry.ctx(), s.saved.h.slice(0, 0, std::min<int64_t>(64, s.saved.h.shape[0])),
-                                few.data());
+  const int64_t rows = std::min(LmHead::kHostRows, s.saved.h.shape[0]);
+  std::vector<float> few(size_t(rows * config.vocab_size));
+  s.model.head().logits_to_host(dry.ctx(), s.saved.h.slice(0, 0, rows), few.data());
   m.scratch = double(dry.scratch_bytes());
   m.host = 4.0 * double(s.saved.h.shape[0] * config.vocab_size);  // all logits, on their way to the file
   for (const PublishedTensor& p : published_tensors(s.model))

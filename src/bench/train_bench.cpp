@@ -111,12 +111,7 @@ TrainBenchResult train_bench(const Context& outer, const TrainBenchOptions& opti
   Trainer trainer(ctx, model, train_settings(r, phase),
                   std::make_unique<PlainExecutor>(ctx, model, phase.micro_batch_size, t));
   const TokenSet tokens = made_up_tokens(options.folder, config.vocab_size, r.train.steps * result.tokens_per_step + t);
-  const Loader loader(
-      {{&tokens}},
-      {.sequence_length = t,
-       .packing = r.data.packing == DocumentPacking::best_fit ? PackingMode::best_fit : PackingMode::concatenate,
-       .seed = r.train.seed},
-      0);
+  const Loader loader({{&tokens}}, packing_options(r, phase), 0);
   LoaderPosition position;
   for (int64_t i = 0; i < options.warmup_steps; ++i) step(ctx, trainer, loader, position, r, result);
   timed.clear();

@@ -7,11 +7,6 @@
 #include "kernels/dry_run.h"
 
 namespace minke {
-namespace {
-
-constexpr int64_t kLogitRows = 64;
-
-}  // namespace
 
 Likelihood::Likelihood(const Context& ctx, Model& model, int64_t max_length, int64_t batch)
     : model_(&model),
@@ -73,11 +68,12 @@ void Likelihood::run(const Context& ctx, const Continuation* first, int64_t coun
   model_->forward(ctx, batches, saved);
   // Logits of a few rows at a time, and only where something is asked for.
   const int64_t vocab = model_->config().vocab_size;
-  std::vector<float> host(static_cast<size_t>(kLogitRows * vocab));
+  constexpr int64_t kRows = LmHead::kHostRows;
+  std::vector<float> host(size_t(kRows * vocab));
   const size_t begin_out = out.size();
   out.resize(begin_out + size_t(count), {0, true});
-  for (int64_t begin = 0; begin < count * length; begin += kLogitRows) {
-    const int64_t end = std::min(begin + kLogitRows, count * length);
+  for (int64_t begin = 0; begin < count * length; begin += kRows) {
+    const int64_t end = std::min(begin + kRows, count * length);
     if (std::all_of(targets.begin() + begin, targets.begin() + end, [](int32_t t) { return t < 0; })) continue;
     model_->head().logits_to_host(ctx, saved.h.slice(0, begin, end), host.data());
     for (int64_t n = begin; n < end; ++n) {

@@ -11,10 +11,9 @@ int64_t LmHead::chunk_rows() const {
 }
 
 void LmHead::logits_to_host(const Context& ctx, const Operand& h, float* out) const {
-  constexpr int64_t kRows = 64;
   const int64_t n = h.shape[0], vocab = head_.weight->master().shape[0];
-  for (int64_t begin = 0; begin < n; begin += kRows) {
-    const int64_t end = std::min(n, begin + kRows);
+  for (int64_t begin = 0; begin < n; begin += kHostRows) {
+    const int64_t end = std::min(n, begin + kHostRows);
     const ArenaScope scope(*ctx.scratch);
     const Operand rows = ctx.scratch->take(DType::f32, {end - begin, vocab});
     logits(ctx, h.slice(0, begin, end), rows);

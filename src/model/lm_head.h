@@ -1,4 +1,4 @@
-// The output head and its loss: logits = W_head h; mean next-token cross-entropy in nats. Logits of all tokens are never
+// The LM head and its loss: logits = W_head h; mean next-token cross-entropy in nats. Logits of all tokens are never
 // held: the loss runs over chunks of rows, whose logits become their own gradient in place and are spent at once on both
 // dh and the head's weight gradient (so B and W are one here). Test: tests/model/layers_test.cpp.
 #pragma once
@@ -15,7 +15,8 @@ class LmHead {
   // h [n,d] → out [n,V] (high or f32).
   void logits(const Context& ctx, const Operand& h, const Operand& out) const { head_.forward(ctx, h, out); }
 
-  // Logits of all rows of h on the host: f32 [n,V]; on the device a few rows at a time, in scratch.
+  // Logits of all rows of h on the host: f32 [n,V]; on the device kHostRows at a time, in scratch.
+  static constexpr int64_t kHostRows = 64;
   void logits_to_host(const Context& ctx, const Operand& h, float* out) const;
 
   // loss high [N]: per token, 0 where target (i32 [N]) is −1. With dh [N,d]: dh = grad_scale · ∂Σloss/∂h, and the head's

@@ -20,14 +20,17 @@ HeldOutOptions held_out_options(const Recipe& r) {
   return {.hash_fraction = r.data.held_out_fraction};
 }
 
+PackingOptions packing_options(const Recipe& r, const Phase& phase) {
+  return {.sequence_length = phase.sequence_length,
+          .packing = r.data.packing == DocumentPacking::best_fit ? PackingMode::best_fit : PackingMode::concatenate,
+          .seed = r.train.seed};
+}
+
 PackingOptions packing_options(const Recipe& r, const Phase& phase, const Tokenizer& tokenizer, int32_t eos) {
-  PackingOptions packing{
-      .sequence_length = phase.sequence_length,
-      .packing = r.data.packing == DocumentPacking::best_fit ? PackingMode::best_fit : PackingMode::concatenate,
-      .seed = r.train.seed,
-      .fim_rate = r.data.fim_rate,
-      .begins_with_bos = tokenizer.bos_id() >= 0,
-      .ends_with_eos = eos >= 0};
+  PackingOptions packing = packing_options(r, phase);
+  packing.fim_rate = r.data.fim_rate;
+  packing.begins_with_bos = tokenizer.bos_id() >= 0;
+  packing.ends_with_eos = eos >= 0;
   if (r.data.fim_rate > 0)
     packing.fim = {tokenizer.id_of("<｜fim▁begin｜>").value_or(-1), tokenizer.id_of("<｜fim▁hole｜>").value_or(-1),
                    tokenizer.id_of("<｜fim▁end｜>").value_or(-1)};

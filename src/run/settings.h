@@ -11,6 +11,8 @@ namespace minke {
 
 DocumentOptions document_options(const Recipe& recipe);
 HeldOutOptions held_out_options(const Recipe& recipe);
+// Of documents that end with a token of their own, without fill-in-the-middle.
+PackingOptions packing_options(const Recipe& recipe, const Phase& phase);
 // eos: the token that ends a document in the shards, −1 for none.
 PackingOptions packing_options(const Recipe& recipe, const Phase& phase, const Tokenizer& tokenizer, int32_t eos);
 Precision precision(FloatFormat format);

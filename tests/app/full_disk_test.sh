@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A disk that is full, in every phase of a run: one message that names the path and the reason, exit code 2, nothing
+# A disk that is full, at every stage of a run: one message that names the path and the reason, exit code 2, nothing
 # half-written, and `latest` goes on once there is room. The same for a disk that cannot be written. Needs to mount a
 # tmpfs of its own: as root, or in a user namespace; where neither is allowed it is skipped (77).
 if [ -z "${MINKE_DISK_TEST:-}" ]; then

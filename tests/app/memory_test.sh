@@ -56,7 +56,7 @@ num_nextn_predict_layers = 1
 END
 "$minke" pretrain run.toml --out plain >plain.txt
 close plain.txt
-# Everything in the forms of the other format, and what is recomputed is not kept.
+# Everything in the other number format, and what is recomputed is not kept.
 "$minke" pretrain run.toml --out f32 --set train.precision=f32 --set 'train.recompute=["attention", "ffn"]' >f32.txt
 close f32.txt
 { cat run.toml; printf '[[long_context]]\nsteps = 2\nsequence_length = 512\nbatch_size = 8\nlr = 1e-4\n'; } >long.toml

@@ -21,27 +21,8 @@ eval_tokens = 500
 save_every = 0.25
 sample_tokens = 5
 sample_prompts = ["Once"]
-[model]
-hidden_size = 32
-num_hidden_layers = 2
-num_attention_heads = 2
-q_lora_rank = 16
-kv_lora_rank = 16
-qk_nope_head_dim = 8
-qk_rope_head_dim = 8
-v_head_dim = 8
-intermediate_size = 64
-first_k_dense_replace = 1
-n_routed_experts = 4
-n_shared_experts = 1
-num_experts_per_tok = 2
-moe_intermediate_size = 16
-n_group = 2
-topk_group = 1
-norm_topk_prob = true
-routed_scaling_factor = 1.0
-num_nextn_predict_layers = 1
 END
+cat "$source/tests/app/small_model.toml" >>small.toml
 
 $minke pretrain small.toml --out whole >whole.txt
 grep -q 'bits per byte' whole.txt || fail "no held-out bits per byte: $(cat whole.txt)"
