@@ -69,6 +69,13 @@ grep -qF 'ln -sfn checkpoints/step-000008 copy/latest' err.txt || fail "$(cat er
 eval "$(sed -n 's/.*to continue from an older one: //p' err.txt)"
 train --out copy --resume >out.txt
 cmp run/latest/train/state.safetensors copy/latest/train/state.safetensors || fail "another end"
+# Back at a checkpoint in the middle, which is damaged: only an older one is named, though a later one is whole.
+rm -r copy
+cp -r run copy
+ln -sfn checkpoints/step-000012 copy/latest
+printf x | dd of=copy/checkpoints/step-000012/model.safetensors bs=1 seek=500 conv=notrunc 2>/dev/null
+mistake "model.safetensors of the same checkpoint is damaged" $minke pretrain tiny.toml --out copy --resume
+grep -qF 'ln -sfn checkpoints/step-000008 copy/latest' err.txt || fail "$(cat err.txt)"
 # None is whole.
 for f in copy/checkpoints/*/model.safetensors; do printf x | dd of="$f" bs=1 seek=500 conv=notrunc 2>/dev/null; done
 mistake "no other checkpoint is intact: start again with another --out" $minke pretrain tiny.toml --out copy --resume

@@ -68,6 +68,14 @@ $minke pretrain tiny.toml --out one -t 1 >one.txt
 $minke pretrain tiny.toml --out two -t 2 >two.txt
 same one two
 
+# Minutes become steps, which the stored recipe keeps, and so many are done.
+sed '/^\[\[long_context/,/^yarn/d' tiny.toml >minutes.toml
+$minke pretrain minutes.toml --out minutes --set train.steps=0 --minutes 0.02 --set log.eval_every=1 --set log.save_every=1 >minutes.txt
+steps=$(sed -n 's/^steps  *\([0-9]*\) steps of [0-9]* ms$/\1/p' minutes.txt)
+[ "${steps:-0}" -ge 1 ] || fail "no steps from minutes: $(cat minutes.txt)"
+grep -q "^steps = $steps$" minutes/recipe.toml && grep -q '^minutes = 0' minutes/recipe.toml || fail "$(grep -E '^(steps|minutes)' minutes/recipe.toml)"
+[ "$(grep -c '"lr"' minutes/log.jsonl)" = "$steps" ] || fail "$(grep -c '"lr"' minutes/log.jsonl) steps instead of $steps"
+
 # Ctrl-C: saved, 130; the run goes on from there to the same end. Twice: at once, and nothing is saved.
 caught 'kill -INT $pid' 130 stopped --set log.save_every=1
 grep -q '^stopped     at step .*continue with --resume' stopped.txt || fail "the end is not said: $(cat stopped.txt)"

@@ -176,5 +176,19 @@ TEST_F(Checkpoint, NamedTensorsAreBitExactAndChecked) {
   EXPECT_THROW(load_tensors(ctx, {{"z", c}}, folder / "state.safetensors"), UserError);
 }
 
+// Only the router multiplies in high precision (V3 §3.3.1: the gating modules keep their format).
+TEST(WeightStore, TheRouterAloneMultipliesInHighPrecision) {
+  const TestContext ctx(cpu_backend());
+  const WeightStore weights(ctx, tiny_v3(1), Precision::bf16());
+  int routers = 0;
+  for (const Weight& w : weights.all()) {
+    const bool router = w.storage().part == Part::router;
+    EXPECT_EQ(w.compute(), router ? DType::f32 : DType::bf16) << w.storage().name;
+    EXPECT_EQ(w.master().dtype, DType::f32) << w.storage().name;
+    routers += router;
+  }
+  EXPECT_GE(routers, 3);  // two MoE layers, one MTP module
+}
+
 }  // namespace
 }  // namespace minke

@@ -2,12 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "recipe/model_config.h"
 #include "recipe/presets.h"
 #include "recipe/recipe_fields.h"
+#include "recipe/toml_text.h"
 #include "spec/config_keys.h"
 #include "spec/counts.h"
 
@@ -432,6 +434,35 @@ TEST(Recipe, EveryChoiceNamesWhatThereIs) {
   for (const auto& [key, allowed] : choices)
     EXPECT_EQ(complaint(kSmall, {fmt::format("{}=other", key)}),
               fmt::format("--set {0}=other: {0} = \"other\" is unknown: it must be {1}", key, allowed));
+}
+
+// What --help-recipe prints: each key with its default and its meaning, in this order.
+TEST(Recipe, HelpListsEveryKeyWithDefaultAndMeaning) {
+  const std::string help = recipe_help();
+  const auto has = [&](const std::string& key, const std::string& value, const std::string& meaning) {
+    EXPECT_NE(help.find(fmt::format("\n  {:<31} {:<15} {}\n", key, value, meaning)), help.npos) << key;
+  };
+  const Recipe defaults;
+  recipe_fields(defaults, [&](const char* key, const auto& member, const char* meaning, Range) {
+    has(key, toml_of(member), meaning);
+  });
+  const Recipe::LongContext phase;
+  long_context_fields(phase, [&](const char* key, const auto& member, const char* meaning, Range) {
+    has(key, toml_of(member), meaning);
+  });
+  // What [model] leaves out comes from elsewhere for these, and for the others from the table.
+  const std::map<std::string_view, const char*> elsewhere{{"model_type", "deepseek_v3"},
+                                                          {"vocab_size", "tokenizer's"},
+                                                          {"bos_token_id", "tokenizer's"},
+                                                          {"eos_token_id", "tokenizer's"},
+                                                          {"max_position_embeddings", "sequence_length"},
+                                                          {"initializer_range", "of [train]"}};
+  for (const ConfigKey& key : config_keys())
+    has(fmt::format("model.{}", key.name), elsewhere.contains(key.name) ? elsewhere.at(key.name) : key.fallback,
+        key.meaning);
+  for (const ConfigKey& key : rope_keys())
+    has(fmt::format("model.rope_scaling.{}", key.name), key.fallback, key.meaning);
+  for (const Preset& p : presets()) has("", p.name, p.what);
 }
 
 }  // namespace
