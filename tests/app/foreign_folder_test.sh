@@ -39,6 +39,12 @@ alike score --tokens tokens.safetensors --out scores.safetensors --grad
 sed -i 's/"swish"/"gelu"/' folder/config.json
 mistake 'hidden_act is "gelu"' $minke inspect -m folder
 
+# A tokenizer of characters has those of the text and no others.
+$minke pretrain tiny.toml --out letters --set tokenizer.kind=characters >letters.txt 2>&1 || fail "$(cat letters.txt)"
+$minke tokenizer inspect -t letters/latest >inspected.txt
+[ "$(awk '/^ids/ { print $2 }' inspected.txt)" = "$(sed 's/./&\n/g; s/$/\n/' text.txt | sort -u | grep -c .)" ] ||
+  fail "characters: $(cat inspected.txt)"
+
 # A qwen2 model gets Qwen's splitter; another one in its folder is said to be read otherwise.
 dense="[model]
 model_type = \"qwen2\"

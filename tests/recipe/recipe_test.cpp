@@ -284,6 +284,20 @@ TEST(Recipe, PresetsComeUnderTheRecipe) {
   EXPECT_EQ(nlohmann::json::parse(again.model_json), nlohmann::json::parse(r.model_json));  // keys in any order
 }
 
+// What the tokenizer says of the ends of a text is in the model's config, unless [model] says otherwise.
+TEST(Recipe, TheModelKnowsTheTokenizersEnds) {
+  const auto config = [](std::vector<std::string> set, int64_t bos, int64_t eos) {
+    set.insert(set.end(), {"data.train=x", "train.steps=1"});
+    return model_config(parse_recipe("", "r.toml", set, "v3-11m"), 100, bos, eos);
+  };
+  EXPECT_EQ(config({}, 3, 7).bos_token_id, 3);
+  EXPECT_EQ(config({}, 3, 7).eos_token_ids, (std::vector<int64_t>{7}));
+  EXPECT_EQ(config({}, 0, 0).eos_token_ids, (std::vector<int64_t>{0}));
+  EXPECT_TRUE(config({}, -1, -1).eos_token_ids.empty());
+  EXPECT_EQ(config({"model.eos_token_id=[5, 6]"}, 3, 7).eos_token_ids, (std::vector<int64_t>{5, 6}));
+  EXPECT_EQ(config({"model.bos_token_id=9"}, 3, 7).bos_token_id, 9);
+}
+
 // The sizes that the presets' names promise.
 TEST(Recipe, PresetsHaveTheirSizes) {
   for (const auto& [name, total, active] : {std::tuple{"v3-11m", 10.8e6, 3.9e6}, {"v3-82m", 82e6, 24e6}}) {

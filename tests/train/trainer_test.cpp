@@ -314,6 +314,8 @@ TEST(Trainer, SkipsASpike) {
   EXPECT_EQ(run.all_weights(), before);
   EXPECT_EQ(trainer.steps_done(), 301);
   EXPECT_EQ(trainer.tokens_done(), 301 * 48);
+  EXPECT_EQ(trainer.step(run.ctx, std::array{rule_batch(5, 4, 12, 23)}).skipped, "");  // it goes on
+  EXPECT_NE(run.all_weights(), before);
 }
 
 // average = Σ of what the parameters were, with decays 1/10, 2/11, 3/12, 4/13 and then the 0.32 asked for; swapped in for
