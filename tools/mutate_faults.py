@@ -16,6 +16,11 @@ Token = namedtuple("Token", "kind text begin end")
 # One fault per process: PLANTED_FAULT is its number. PLANTED_FAULTS_REACHED names a file with one byte for each fault,
 # set to 1 where a fault would have been.
 SWITCH = r"""
+// Faults may leave a function without a result or a variable without a value: no reason to stop a build with -Werror.
+#pragma GCC diagnostic ignored "-Wreturn-type"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Warray-bounds"
+#pragma GCC diagnostic ignored "-Wstringop-overflow"
 #ifndef PLANTED_FAULT_SWITCH
 #define PLANTED_FAULT_SWITCH
 #include <fcntl.h>
