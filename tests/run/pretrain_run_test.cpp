@@ -370,6 +370,19 @@ TEST(PretrainRun, TheLogCountsEveryExpertLayer) {
   EXPECT_GT(r.line(1, "balance_loss")["balance_loss"].get<double>(), 0);
 }
 
+// V2's token dropping at its capacity of 1: devices are never loaded evenly, so that something is dropped; without it the
+// log says nothing of it.
+TEST(PretrainRun, TheLogSaysWhatWasDropped) {
+  const TinyPretrain r({"balance.capacity=1", "balance.devices=2", "balance.protected=0", "train.steps=2"});
+  for (int64_t step = 1; step <= 2; ++step) {
+    const double share = r.line(step, "dropped")["dropped"].get<double>();
+    EXPECT_GT(share, 0);
+    EXPECT_LE(share, 0.5);  // one of two devices keeps its half
+  }
+  const TinyPretrain without({"train.steps=1"});
+  EXPECT_FALSE(without.line(1, "loss").contains("dropped"));
+}
+
 // The lines for people say what the log says: every step, the evaluations, the
 // text, the end.
 TEST(PretrainRun, TheConsoleSaysWhatTheLogSays) {
