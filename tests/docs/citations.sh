@@ -6,6 +6,7 @@
 #                                its sections: a heading "## 7. …" or "### 5.1 …" ("§2–§4" and "§2.1.2–2.1.3": both ends)
 # A path that stands for many or for one to be made (*, <>, {}, $, runs/out) is not looked for.
 set -euo pipefail
+export LC_ALL=C.UTF-8  # a "–" is one character
 cd "$1"
 missing=0
 bad() { echo "$1" >&2; missing=$((missing + 1)); }
