@@ -1,0 +1,163 @@
+#include "formats/gguf_blocks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "core/error.h"
+#include "formats/gguf_decoders.h"
+
+namespace minke {
+namespace gguf {
+namespace {
+
+// A block of 32 values with 4 bits each: the first 16 are the low halves of the bytes, the next 16 the high halves.
+// value(q, k) is value k from its 4 bits q.
+template <class Value> void each_nibble(const uint8_t* packed, float* values, Value value) {
+  for (int k = 0; k < 16; ++k) {
+    values[k] = value(packed[k] & 15, k);
+    values[k + 16] = value(packed[k] >> 4, k + 16);
+  }
+}
+
+template <class T> void decode_plain(const uint8_t* block, float* values) { *values = float(at<T>(block)); }
+
+}  // namespace
+
+void decode_q4_0(const uint8_t* block, float* values) {
+  const float scale = at<f16>(block);
+  each_nibble(block + 2, values, [=](int q, int) { return scale * float(q - 8); });
+}
+
+void decode_q4_1(const uint8_t* block, float* values) {
+  const float scale = at<f16>(block), min = at<f16>(block + 2);
+  each_nibble(block + 4, values, [=](int q, int) { return scale * float(q) + min; });
+}
+
+void decode_q5_0(const uint8_t* block, float* values) {
+  const float scale = at<f16>(block);
+  const uint32_t fifth = at<uint32_t>(block + 2);  // bits
+  each_nibble(block + 6, values, [=](int q, int k) { return scale * float((q | int(fifth >> k & 1) << 4) - 16); });
+}
+
+void decode_q5_1(const uint8_t* block, float* values) {
+  const float scale = at<f16>(block), min = at<f16>(block + 2);
+  const uint32_t fifth = at<uint32_t>(block + 4);
+  each_nibble(block + 8, values, [=](int q, int k) { return scale * float(q | int(fifth >> k & 1) << 4) + min; });
+}
+
+void decode_q8_0(const uint8_t* block, float* values) {
+  const float scale = at<f16>(block);
+  for (int k = 0; k < 32; ++k) values[k] = scale * float(int8_t(block[2 + k]));
+}
+
+void decode_iq4_nl(const uint8_t* block, float* values) {
+  const float scale = at<f16>(block);
+  each_nibble(block + 2, values, [=](int q, int) { return scale * float(kFourBitLevels[q]); });
+}
+
+// FP4 (E2M1) with a power of two per block, the MXFP4 of the OCP Microscaling specification. The table has twice the value
+// of each number, so the scale is halved: 2^(byte − 128).
+void decode_mxfp4(const uint8_t* block, float* values) {
+  constexpr int8_t kTwice[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+  const uint32_t exponent = block[0];
+  const float scale = std::bit_cast<float>(exponent < 2 ? 0x00200000u << exponent : (exponent - 1) << 23);
+  each_nibble(block + 1, values, [=](int q, int) { return scale * float(kTwice[q]); });
+}
+
+}  // namespace gguf
+
+namespace {
+
+// In the order of BlockFormat.
+constexpr BlockFormatInfo kInfos[] = {
+    {BlockFormat::f32, "F32", 0, 1, 4, gguf::decode_plain<float>},
+    {BlockFormat::f16, "F16", 1, 1, 2, gguf::decode_plain<f16>},
+    {BlockFormat::bf16, "BF16", 30, 1, 2, gguf::decode_plain<bf16>},
+    {BlockFormat::q4_0, "Q4_0", 2, 32, 18, gguf::decode_q4_0},
+    {BlockFormat::q4_1, "Q4_1", 3, 32, 20, gguf::decode_q4_1},
+    {BlockFormat::q5_0, "Q5_0", 6, 32, 22, gguf::decode_q5_0},
+    {BlockFormat::q5_1, "Q5_1", 7, 32, 24, gguf::decode_q5_1},
+    {BlockFormat::q8_0, "Q8_0", 8, 32, 34, gguf::decode_q8_0},
+    {BlockFormat::iq4_nl, "IQ4_NL", 20, 32, 18, gguf::decode_iq4_nl},
+    {BlockFormat::mxfp4, "MXFP4", 39, 32, 17, gguf::decode_mxfp4},
+    {BlockFormat::q2_k, "Q2_K", 10, 256, 84, gguf::decode_q2_k},
+    {BlockFormat::q3_k, "Q3_K", 11, 256, 110, gguf::decode_q3_k},
+    {BlockFormat::q4_k, "Q4_K", 12, 256, 144, gguf::decode_q4_k},
+    {BlockFormat::q5_k, "Q5_K", 13, 256, 176, gguf::decode_q5_k},
+    {BlockFormat::q6_k, "Q6_K", 14, 256, 210, gguf::decode_q6_k},
+    {BlockFormat::iq4_xs, "IQ4_XS", 23, 256, 136, gguf::decode_iq4_xs},
+    {BlockFormat::tq1_0, "TQ1_0", 34, 256, 54, gguf::decode_tq1_0},
+    {BlockFormat::tq2_0, "TQ2_0", 35, 256, 66, gguf::decode_tq2_0},
+    {BlockFormat::iq1_s, "IQ1_S", 19, 256, 50, gguf::decode_iq1_s},
+    {BlockFormat::iq1_m, "IQ1_M", 29, 256, 56, gguf::decode_iq1_m},
+    {BlockFormat::iq2_xxs, "IQ2_XXS", 16, 256, 66, gguf::decode_iq2_xxs},
+    {BlockFormat::iq2_xs, "IQ2_XS", 17, 256, 74, gguf::decode_iq2_xs},
+    {BlockFormat::iq2_s, "IQ2_S", 22, 256, 82, gguf::decode_iq2_s},
+    {BlockFormat::iq3_xxs, "IQ3_XXS", 18, 256, 98, gguf::decode_iq3_xxs},
+    {BlockFormat::iq3_s, "IQ3_S", 21, 256, 110, gguf::decode_iq3_s},
+};
+// Numbers that a file may hold and minke does not read: integers, formats of activations, and formats no longer or not yet
+// in use for weights.
+constexpr struct {
+  uint32_t file_id;
+  const char* name;
+} kOthers[] = {{4, "Q4_2"},      {5, "Q4_3"},      {9, "Q8_1"},        {15, "Q8_K"},       {24, "I8"},
+               {25, "I16"},      {26, "I32"},      {27, "I64"},        {28, "F64"},        {31, "Q4_0_4_4"},
+               {32, "Q4_0_4_8"}, {33, "Q4_0_8_8"}, {36, "IQ4_NL_4_4"}, {37, "IQ4_NL_4_8"}, {38, "IQ4_NL_8_8"},
+               {40, "NVFP4"},    {41, "Q1_0"},     {42, "Q2_0"}};
+
+}  // namespace
+
+std::span<const BlockFormatInfo> block_formats() { return kInfos; }
+
+const BlockFormatInfo& info_of(BlockFormat format) {
+  const size_t index = size_t(format);
+  check(index < std::size(kInfos) && kInfos[index].format == format,
+        "block formats are listed in the order of BlockFormat");
+  return kInfos[index];
+}
+
+const BlockFormatInfo* find_block_format(uint32_t file_id) {
+  for (const BlockFormatInfo& info : kInfos)
+    if (info.file_id == file_id) return &info;
+  return nullptr;
+}
+
+const BlockFormatInfo* find_block_format(std::string_view name) {
+  const auto upper = [](char c) { return c >= 'a' && c <= 'z' ? char(c - 'a' + 'A') : c; };
+  for (const BlockFormatInfo& info : kInfos) {
+    const std::string_view known = info.name;
+    if (std::equal(known.begin(), known.end(), name.begin(), name.end(), [&](char a, char b) { return a == upper(b); }))
+      return &info;
+  }
+  return nullptr;
+}
+
+std::string block_format_text(uint32_t file_id) {
+  if (const BlockFormatInfo* known = find_block_format(file_id)) return known->name;
+  for (const auto& other : kOthers)
+    if (other.file_id == file_id) return other.name;
+  return fmt::format("{}, which is unknown", file_id);
+}
+
+int64_t row_bytes(BlockFormat format, int64_t elements) {
+  const BlockFormatInfo& info = info_of(format);
+  check(elements % info.block_elements == 0, "row_bytes: a row is whole blocks");
+  return elements / info.block_elements * info.block_bytes;
+}
+
+void dequantise(BlockFormat format, std::span<const std::byte> blocks, std::span<float> values) {
+  const BlockFormatInfo& info = info_of(format);
+  check_equal(int64_t(blocks.size()), row_bytes(format, int64_t(values.size())), "dequantise: bytes");
+  const auto* block = reinterpret_cast<const uint8_t*>(blocks.data());
+  float* out = values.data();
+  for (size_t n = values.size() / size_t(info.block_elements); n > 0; --n) {
+    info.decode(block, out);
+    block += info.block_bytes;
+    out += info.block_elements;
+  }
+}
+
+}  // namespace minke
