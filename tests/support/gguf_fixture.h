@@ -1,0 +1,23 @@
+// A checkpoint folder as the GGUF file that llama.cpp's converter makes of it: its keys, its tensor names, rows of q and k
+// in its order, experts stacked, kv_b whole or split. Written for tests from the converter's description, apart from
+// formats/gguf_model.h, so that the two check each other.
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "spec/config.h"
+
+namespace minke::test {
+
+struct GgufFixture {
+  bool split_kv = true;          // as since April 2025; else attn_kv_b, and the sizes of heads under the old keys
+  bool groups = true;            // expert_group_count is written
+  std::string also_key = {};     // one more key of the architecture: a u32 of 1
+  std::string also_tensor = {};  // one more tensor of one number
+};
+
+// Writes the folder's model to `out` in F32, with a tokenizer of made-up tokens.
+void write_gguf_fixture(const std::filesystem::path& folder, const std::filesystem::path& out,
+                        const GgufFixture& options = {});
+
+}  // namespace minke::test
