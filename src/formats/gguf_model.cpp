@@ -28,6 +28,13 @@ const Architecture& architecture_of(const GgufMetadata& metadata) {
   user_error("{}: general.architecture is \"{}\"; minke reads {}", metadata.file(), printable(*name), known);
 }
 
+const Architecture* architecture_for(std::string_view model_type) {
+  if (model_type == "deepseek_v2") model_type = "deepseek_v3";  // one architecture
+  for (const Architecture& a : kArchitectures)
+    if (model_type == a.model_type) return &a;
+  return nullptr;
+}
+
 }  // namespace gguf
 
 GgufModel describe(const Gguf& file) {

@@ -1,4 +1,5 @@
-// The two halves of describe(): private to formats/gguf_model.cpp.
+// Architectures and names of tensors in GGUF files, and the two halves of describe(). Private to gguf_model.h and
+// gguf_export.h.
 #pragma once
 #include <string>
 #include <vector>
@@ -18,6 +19,21 @@ struct Architecture {
 };
 // UserError if minke does not read it.
 const Architecture& architecture_of(const GgufMetadata& metadata);
+// nullptr if there is none for this model_type.
+const Architecture* architecture_for(std::string_view model_type);
+
+enum class Where : uint8_t { anywhere, mla, gqa, qkv_bias, qk_norm, experts };
+enum class How : uint8_t { whole, query, key, stack, split_k, split_v };
+
+struct Name {
+  std::string_view stored;  // behind "blk.N."
+  const char* published;    // behind "model.layers.N."; of a stack: behind the expert's number
+  Where where = Where::anywhere;
+  How how = How::whole;
+};
+std::span<const Name> layer_names();
+std::span<const Name> outer_names();  // those of no layer, with whole names
+bool has(const Architecture& architecture, Where where, bool experts);
 
 // What the names and shapes of tensors depend on.
 struct Sizes {

@@ -10,63 +10,6 @@
 namespace minke::gguf {
 namespace {
 
-enum class Where : uint8_t { anywhere, mla, gqa, qkv_bias, qk_norm, experts };
-enum class How : uint8_t { whole, query, key, stack, split_k, split_v };
-
-struct Name {
-  std::string_view stored;  // behind "blk.N."
-  const char* published;    // behind "model.layers.N."; of a stack: behind the expert's number
-  Where where = Where::anywhere;
-  How how = How::whole;
-};
-
-constexpr Name kLayerNames[] = {
-    {"attn_norm.weight", "input_layernorm.weight"},
-    {"ffn_norm.weight", "post_attention_layernorm.weight"},
-    {"attn_q.weight", "self_attn.q_proj.weight", Where::anywhere, How::query},
-    {"attn_k.weight", "self_attn.k_proj.weight", Where::gqa, How::key},
-    {"attn_v.weight", "self_attn.v_proj.weight", Where::gqa},
-    {"attn_q.bias", "self_attn.q_proj.bias", Where::qkv_bias},
-    {"attn_k.bias", "self_attn.k_proj.bias", Where::qkv_bias},
-    {"attn_v.bias", "self_attn.v_proj.bias", Where::qkv_bias},
-    {"attn_q_norm.weight", "self_attn.q_norm.weight", Where::qk_norm},
-    {"attn_k_norm.weight", "self_attn.k_norm.weight", Where::qk_norm},
-    {"attn_q_a.weight", "self_attn.q_a_proj.weight", Where::mla},
-    {"attn_q_a_norm.weight", "self_attn.q_a_layernorm.weight", Where::mla},
-    {"attn_q_b.weight", "self_attn.q_b_proj.weight", Where::mla},
-    {"attn_kv_a_mqa.weight", "self_attn.kv_a_proj_with_mqa.weight", Where::mla},
-    {"attn_kv_a_norm.weight", "self_attn.kv_a_layernorm.weight", Where::mla},
-    {"attn_kv_b.weight", "self_attn.kv_b_proj.weight", Where::mla},
-    {"attn_k_b.weight", "self_attn.kv_b_proj.weight", Where::mla, How::split_k},
-    {"attn_v_b.weight", "self_attn.kv_b_proj.weight", Where::mla, How::split_v},
-    {"attn_output.weight", "self_attn.o_proj.weight"},
-    {"ffn_gate.weight", "mlp.gate_proj.weight"},
-    {"ffn_up.weight", "mlp.up_proj.weight"},
-    {"ffn_down.weight", "mlp.down_proj.weight"},
-    {"ffn_gate_inp.weight", "mlp.gate.weight", Where::experts},
-    {"exp_probs_b.bias", "mlp.gate.e_score_correction_bias", Where::experts},
-    {"ffn_gate_exps.weight", "gate_proj.weight", Where::experts, How::stack},
-    {"ffn_up_exps.weight", "up_proj.weight", Where::experts, How::stack},
-    {"ffn_down_exps.weight", "down_proj.weight", Where::experts, How::stack},
-    {"ffn_gate_shexp.weight", "mlp.shared_experts.gate_proj.weight", Where::experts},
-    {"ffn_up_shexp.weight", "mlp.shared_experts.up_proj.weight", Where::experts},
-    {"ffn_down_shexp.weight", "mlp.shared_experts.down_proj.weight", Where::experts},
-    // MTP modules
-    {"nextn.embed_tokens.weight", "embed_tokens.weight", Where::mla},
-    {"nextn.enorm.weight", "enorm.weight", Where::mla},
-    {"nextn.hnorm.weight", "hnorm.weight", Where::mla},
-    {"nextn.eh_proj.weight", "eh_proj.weight", Where::mla},
-    {"nextn.shared_head_norm.weight", "shared_head.norm.weight", Where::mla},
-    {"nextn.shared_head_head.weight", "shared_head.head.weight", Where::mla},
-};
-
-constexpr struct {
-  std::string_view stored;
-  const char* published;
-} kOuterNames[] = {{"token_embd.weight", "model.embed_tokens.weight"},
-                   {"output_norm.weight", "model.norm.weight"},
-                   {"output.weight", "lm_head.weight"}};
-
 class Mapping {
  public:
   Mapping(const Gguf& file, const Architecture& architecture, const Sizes& sizes)
@@ -91,7 +34,7 @@ class Mapping {
   }
 
   bool outer(const GgufTensor& t) {
-    for (const auto& name : kOuterNames)
+    for (const Name& name : outer_names())
       if (t.name == name.stored) return add({.name = name.published, .shape = t.shape, .tensor = &t});
     return false;
   }
@@ -106,21 +49,9 @@ class Mapping {
       user_error("{}: tensor {} is of layer {}, but there are only {}", *t.file, printable(t.name), layer,
                  sizes_.layers);
     const std::string_view rest = t.name.substr(stored_layer.size());
-    for (const Name& name : kLayerNames)
-      if (rest == name.stored && allowed(name.where))
+    for (const Name& name : layer_names())
+      if (rest == name.stored && has(architecture_, name.where, sizes_.experts > 0))
         return add_layer(t, name, fmt::format("model.layers.{}.", layer), stored_layer);
-    return false;
-  }
-
-  bool allowed(Where where) const {
-    switch (where) {
-      case Where::anywhere: return true;
-      case Where::mla: return architecture_.attention == Attention::mla;
-      case Where::gqa: return architecture_.attention == Attention::gqa;
-      case Where::qkv_bias: return architecture_.qkv_bias;
-      case Where::qk_norm: return architecture_.qk_norm;
-      case Where::experts: return sizes_.experts > 0;
-    }
     return false;
   }
 

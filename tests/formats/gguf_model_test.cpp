@@ -68,8 +68,7 @@ void expect_same_tensors(const HfFolder& folder, const Config& config, const Ggu
       ++compared;
     }
   EXPECT_EQ(weights.size(), compared);
-  for (const Parameter& p : parameters(config))
-    EXPECT_TRUE(p.optional_duplicate || weights.count(p.name)) << p.name;
+  for (const Parameter& p : parameters(config)) EXPECT_TRUE(p.optional_duplicate || weights.count(p.name)) << p.name;
 }
 
 TEST_F(GgufModels, HaveConfigAndTensorsOfTheFolderTheyCameFrom) {
