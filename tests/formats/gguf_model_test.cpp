@@ -210,7 +210,7 @@ TEST(GgufConfig, OfAPublishedFile) {
   const Gguf file = Gguf::open(*path);
   const GgufModel model = describe(file);
   const Config c = parse_config(model.config_json, path->string());
-  EXPECT_EQ(c.model_type, "llama");
+  EXPECT_EQ(c.model_type, ModelType::llama);
   EXPECT_EQ(c.vocab_size, 49152);
   EXPECT_EQ(c.hidden_size, 576);
   EXPECT_EQ(c.num_hidden_layers, 30);

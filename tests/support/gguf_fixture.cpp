@@ -91,7 +91,7 @@ class Converter {
 
  private:
   bool mla() const { return c_.attention == AttentionKind::mla; }
-  std::string arch() const { return mla() ? "deepseek2" : c_.model_type; }
+  std::string arch() const { return mla() ? "deepseek2" : std::string(name_of(c_.model_type)); }
 
   void collect() {
     for (const SafetensorsFile& file : folder_.files())
@@ -106,7 +106,7 @@ class Converter {
   }
 
   void convert(const std::string& name, Tensor t) {
-    const bool paired = c_.model_type == "llama" || c_.model_type == "deepseek";
+    const bool paired = c_.model_type == ModelType::llama || c_.model_type == ModelType::deepseek;
     if (paired && name.ends_with("q_proj.weight")) pair_rows(t, c_.num_attention_heads);
     if (paired && name.ends_with("k_proj.weight")) pair_rows(t, c_.num_key_value_heads);
     if (const size_t at = name.find("mlp.experts."); at != name.npos) {
