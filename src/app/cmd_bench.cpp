@@ -203,6 +203,7 @@ void add_kernels(CLI::App& bench, const std::shared_ptr<Options>& o, const char*
 
 void add_bench_command(CLI::App& program) {
   CLI::App* bench = program.add_subcommand("bench", "Measure the machine, the kernels and training steps");
+  set_example(*bench, "minke bench machine");
   bench->require_subcommand(1);
   const auto o = std::make_shared<Options>();
   add(*bench, o, "machine", "Ceilings: peaks of FP32, BF16 and INT8, and read bandwidth", bench_machine);
@@ -215,7 +216,7 @@ void add_bench_command(CLI::App& program) {
   train->add_option("--set", o->set, "Override a key of the recipe: --set train.precision=f32 (may be repeated)")
       ->allow_extra_args(false);
   train->add_option("--steps", o->steps, "Timed steps")->check(CLI::Range(1, 1000000))->capture_default_str();
-  train->add_option("--warmup", o->warmup, "Steps before them that are not timed that are not timed")
+  train->add_option("--warmup", o->warmup, "Untimed steps before the timed ones")
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
 }

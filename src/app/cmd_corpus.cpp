@@ -43,7 +43,9 @@ void run(const CorpusOptions& options) {
   const uint64_t bytes = parse_bytes(options.bytes);
   const CorpusMix mix = corpus_mix(options.kinds, options.languages);
   const bool jsonl = options.out.ends_with(".jsonl");
-  if (!options.out.empty() && !jsonl && !options.out.ends_with(".txt"))
+  std::error_code ignored;
+  const bool special = fs::is_other(options.out, ignored);  // a device or a pipe may have any name
+  if (!options.out.empty() && !special && !jsonl && !options.out.ends_with(".txt"))
     user_error(
         "--out {}: the name must end with .jsonl (one {{\"text\": …}} per line) or .txt (documents with blank lines "
         "between)",

@@ -194,6 +194,7 @@ void add_context(CLI::App& c, const std::shared_ptr<EvalOptions>& o) {
 void add_eval_command(CLI::App& program) {
   const auto o = std::make_shared<EvalOptions>();
   CLI::App* eval = program.add_subcommand("eval", "Measure a checkpoint: bits per byte, multiple choice, needles");
+  set_example(*eval, "minke eval text -m runs/out/quickstart/latest notes.txt");
   eval->require_subcommand(1);
   CLI::App* text = add_kind(*eval, o, "text", "Bits per byte of text");
   set_example(*text, "minke eval text -m runs/out/quickstart/latest notes.txt");

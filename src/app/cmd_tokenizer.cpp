@@ -219,6 +219,7 @@ void inspect(const Flags& f) {
 void add_tokenizer_command(CLI::App& program) {
   CLI::App* command =
       program.add_subcommand("tokenizer", "Train a tokenizer, encode and decode text, show a tokenizer");
+  set_example(*command, "minke tokenizer train notes.txt --vocab-size 1000 --out my-tokenizer");
   command->require_subcommand(1);
   auto flags = std::make_shared<Flags>();
   Flags& f = *flags;

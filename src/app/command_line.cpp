@@ -66,7 +66,8 @@ std::string explain_extra(const CLI::App& program, const CLI::App& verb) {
   if (&verb != &program && !before.empty())
     return fmt::format("{} comes before the verb, but flags come after it: minke {} {}", printable(before[0]),
                        full_name(verb), printable(before[0]));
-  const std::string argument = extra.empty() ? "" : extra[0];
+  const auto flag = std::find_if(extra.begin(), extra.end(), [](const auto& e) { return e.starts_with('-'); });
+  const std::string argument = extra.empty() ? "" : flag != extra.end() ? *flag : extra[0];
   const std::string name = argument.substr(0, argument.find('='));
   if (!name.starts_with('-'))
     return fmt::format("{}: \"{}\" is one argument too many (see minke {} --help)", full_name(verb),
@@ -161,6 +162,9 @@ std::string explain(const CLI::App& program, const CLI::ParseError& error) {
   const std::string message = error.what(), in = &verb == &program ? "" : full_name(verb) + ": ";
   if (dynamic_cast<const CLI::ExtrasError*>(&error)) return explain_extra(program, verb);
   if (dynamic_cast<const CLI::RequiredError*>(&error)) {
+    for (const std::string& extra : verb.remaining())
+      if (extra.starts_with('-') && extra.size() > 1)
+        return explain_extra(program, verb);  // perhaps it is the missing one
     if (const CLI::Option* option = first_missing(verb))
       return fmt::format("{}{} is missing ({}){}", in, option->get_name(false, true), option->get_description(),
                          for_example(verb));

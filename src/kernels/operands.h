@@ -115,7 +115,12 @@ template <class F> class OperandVisitor {
     const Access result = backward ? reads : writes;
     see(a.logits, {"logits", reads, high}), see(a.bias, {"bias", reads, high});
     see(a.affinity, {"affinity", result, high}), see(a.weight, {"weight", result, high});
-    see(a.expert, {"expert", backward || a.replay ? reads : writes, index, rows});
+    const bool replay_with_padding = a.replay && a.valid;  // whose experts become -1
+    see(a.expert, {"expert",
+                   replay_with_padding && !backward ? updates
+                   : backward || a.replay           ? reads
+                                                    : writes,
+                   index, rows});
     see(a.valid, {"valid", reads, index, contiguous});
   }
   void operator()(const RouteBackwardArgs& a) {

@@ -125,7 +125,7 @@ struct RouteArgs {
   Operand logits;    // f32/f64 [N,E]
   Operand bias;      // f32/f64 [E], optional
   Operand affinity;  // out [N,E]
-  Operand expert;    // out i32 [N,K], by falling affinity + bias (input when replay)
+  Operand expert;    // out i32 [N,K], by falling affinity + bias (input when replay; -1 is written for padding)
   Operand weight;    // out f32/f64 [N,K]
   AffinityFunc affinity_func = AffinityFunc::sigmoid;
   GroupAffinity group_affinity = GroupAffinity::none;

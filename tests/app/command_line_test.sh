@@ -33,6 +33,8 @@ one_line 'generate: there is no flag --promt; did you mean --prompt?' $minke gen
 one_line 'there is no flag --verison; did you mean --version?' $minke --verison
 one_line 'comes before the verb, but flags come after it: minke corpus --seed' $minke --seed 3 corpus
 one_line '"more" is one argument too many' $minke generate -m x more
+one_line 'generate: there is no flag --modle; did you mean --model?' $minke generate --modle x -p hi
+one_line 'eval text: there is no flag --modl; did you mean --model?' $minke eval text --modl x y.txt
 one_line 'generate: -m,--model is missing (Checkpoint folder). For example: minke generate -m' $minke generate
 one_line 'tokenizer train: --out is missing' $minke tokenizer train x.txt
 one_line 'files is missing' $minke eval text -m x

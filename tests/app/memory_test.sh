@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# The memory that a run says it will take, against the most that its process has taken (VmHWM): within 5 %, and 8 MiB for
-# what nobody plans: pages of libraries that are touched late, rests of the heap, stacks of threads.
+# The memory that a run says it will take, against the most that its process has taken (VmHWM): within 5 %.
 . "$(dirname "$0")/lib.sh"
 [ -z "${MINKE_SANITIZED:-}" ] || { echo "a sanitizer takes memory of its own"; exit 77; }
 
@@ -13,7 +12,7 @@ close() {
     unit["KiB"] = 1 / 1024; unit["MiB"] = 1; unit["GiB"] = 1024
     gsub(/[()]/, "", line); split(line, w, " +")
     took = w[3] * unit[w[4]]; estimated = w[6] * unit[w[7]]
-    limit = 0.05 * took + 8
+    limit = 0.05 * took
     difference = estimated > took ? estimated - took : took - estimated
     printf "%s: took %.1f MiB, estimated %.1f MiB: %.1f %%\n", ARGV[1], took, estimated, 100 * (estimated / took - 1)
     if (!(difference <= limit)) exit 1

@@ -65,6 +65,8 @@ if mknod -m 666 null c 1 3 2>/dev/null; then  # never the machine's own
   rm null
 fi
 mkfifo pipe
+$minke corpus --bytes 2k --out pipe >/dev/null & cat pipe | head -c 20 | grep -q . || fail "corpus into a pipe"
+wait
 cat pipe >from-pipe &
 evaluate pipe >/dev/null 2>&1
 wait

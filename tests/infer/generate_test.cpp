@@ -119,6 +119,30 @@ TEST(Generate, FullContextIsAUserError) {
   EXPECT_EQ(generator.generate(ctx, std::vector<int32_t>(14, 1), 100, {}, [](int32_t) { return true; }).size(), 3u);
 }
 
+// What the dry run of a full context says is enough for a prompt of any length: attention over a long cache takes more
+// scratch for some numbers of rows than for more of them.
+TEST(Generate, ScratchIsEnoughForEveryPrompt) {
+  const TestContext ctx(cpu_backend(), 3);
+  Config config = tiny_v3();
+  config.n_routed_experts = 0;
+  config.num_hidden_layers = 1;
+  config.max_position_embeddings = 4100;
+  config.kv_lora_rank = 512;
+  const size_t bytes = Generator::scratch_bytes(ctx, config, Precision::f32(), 4100);
+  Arena scratch(ctx.backend().memory(), bytes);
+  Context limited = ctx;
+  limited.scratch = &scratch;
+  Model model(limited, config, Precision::f32(), 4100);
+  model.weights().initialise(limited, 0.3);
+  Generator generator(limited, model, 4100);
+  generator.feed(limited, std::vector<int32_t>(3500, 1));
+  for (int64_t rows : {1, 40, 100, 200, 300, 350, 400, 512}) {
+    generator.cache().truncate(3500);
+    generator.feed(limited, std::vector<int32_t>(size_t(rows), 2));
+  }
+  EXPECT_LE(scratch.high_water(), bytes);
+}
+
 TEST(Generate, TruncatedCacheContinuesAsIfNothingHadBeen) {
   const TestContext ctx(cpu_backend());
   Model model(ctx, tiny_v3(), Precision::f32(), 64);

@@ -194,6 +194,27 @@ TEST_F(Supports, ADryRunRefusesByName) {
   EXPECT_NE(product.find("gemm with products in f64"), std::string::npos) << product;
 }
 
+// Sizes that the cpu backend's code has no room for: said by the dry run, when a model is built, and not in a step.
+TEST_F(Supports, ADryRunRefusesSizesBeyondTheBackends) {
+  const TestContext real(cpu_backend());
+  DryRun dry(real);
+  const auto route = [&](int64_t experts) {
+    dry.route(dry.ctx(), {.logits = f({2, experts}),
+                          .bias = {},
+                          .affinity = f({2, experts}),
+                          .expert = index({2, 2}),
+                          .weight = f({2, 2}),
+                          .valid = {}});
+  };
+  const auto rope = [&](int64_t width) {
+    dry.rope(dry.ctx(), {.x = f({2, 1, width}), .positions = index({2}), .table = f({2, width})});
+  };
+  EXPECT_NO_THROW(route(1024));
+  EXPECT_NO_THROW(rope(1024));
+  EXPECT_THROW(route(1025), UserError);
+  EXPECT_THROW(rope(1026), UserError);
+}
+
 TEST_F(Supports, ADryRunTakesNothingAndCounts) {
   const TestContext real(cpu_backend());
   DryRun dry(real);

@@ -119,6 +119,9 @@ size_t scratch_of(const Kernels& kernels, int threads, const AttentionBackwardAr
 }
 size_t scratch_of(const Kernels& kernels, int threads, const CachedAttentionArgs& args) {
   CachedJob job = sized_job(kernels, threads, args);
+  // Fewer rows than these may be few enough to be split: what is enough for many must be enough for them.
+  job.split = job.segments > 1 && threads > 1;
+  job.row_blocks = std::min(job.row_blocks, divided_up(4 * threads, job.kv_heads));
   return measured([&](Arena& arena) { take_scratch(arena, kernels, threads, job); });
 }
 

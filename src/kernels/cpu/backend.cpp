@@ -104,8 +104,11 @@ MINKE_OPS(MINKE_DEFINE_OP)
 MINKE_CPU_SCRATCH_OPS(MINKE_DEFINE_SCRATCH)
 #undef MINKE_DEFINE_SCRATCH
 
-bool CpuBackend::supports(Op, const OperandRule& rule, const Operand& o) const {
+bool CpuBackend::supports(Op op, const OperandRule& rule, const Operand& o) const {
   if (!has_layout(o, rule.layout)) return false;
+  const std::string_view name = rule.name;
+  if (op == Op::route && name == "affinity" && cpu::row_length(o) > cpu::kMaxExperts) return false;
+  if (op == Op::rope && name == "x" && cpu::row_length(o) > kernels_.max_rotary) return false;
   switch (rule.format) {
     case Format::value: return o.dtype == DType::f32 || o.dtype == DType::bf16;
     case Format::high: return o.dtype == DType::f32;

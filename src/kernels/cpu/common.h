@@ -13,6 +13,8 @@
 
 namespace minke::cpu {
 
+constexpr int64_t kMaxExperts = 1024;  // of a router
+
 #define MINKE_DECLARE_CPU(op, Args) void op(const Kernels& kernels, const Context& ctx, const Args& args);
 MINKE_OPS(MINKE_DECLARE_CPU)
 #undef MINKE_DECLARE_CPU

@@ -11,7 +11,6 @@ namespace minke::cpu {
 namespace {
 
 constexpr float kSumEpsilon = 1e-20f;  // of the normalisation, as the published implementations have it
-constexpr int64_t kMaxExperts = 1024;
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 
 // Writes the indices of the k largest of values[n] by falling value, ties to the lower index. NaN ranks as −inf, so a

@@ -19,7 +19,7 @@ struct Known {
 
 const std::vector<Known>& known_processors() {
   static const std::vector<Known> all = {
-      // Sapphire and Emerald Rapids: FMA 64, VDPBF16PS 64 (half its rate), TDPBF16PS 1,024 operations a cycle.
+      // Sapphire and Emerald Rapids: FMA 64, VDPBF16PS 32, TDPBF16PS 1,024 operations a cycle.
       {"GenuineIntel", 6, 143, 143, {"amx_bf16", "avx512"}},
       {"GenuineIntel", 6, 207, 207, {"amx_bf16", "avx512"}},
       // Zen 4 (Genoa, Raphael, Phoenix, Bergamo): VDPBF16PS gives twice what FMA does.

@@ -1,6 +1,6 @@
 // Which instructions multiply BF16: the newest a processor has are not always its fastest. On an Intel of family 6, model
 // 207, VDPBF16PS runs at half the rate of FP32's FMA, on a Zen 4 at twice that rate; where there are tiles (AMX), they are
-// eight times faster than either. So the choice is a table of known processors, and for all others a measurement.
+// sixteen times as fast as FP32. So the choice is a table of known processors, and for all others a measurement.
 // A path is named by the instruction set whose kernels take it: "avx512" widens BF16 to FP32, "avx512_bf16" multiplies pairs,
 // "amx_bf16" tiles. Products in INT8 will choose by another column of the same table.
 // Pure: the processor, its instruction sets and the measurement are handed in. Test: tests/kernels/product_path_test.cpp.
