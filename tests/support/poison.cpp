@@ -189,6 +189,7 @@ template <class Args, class Run> void PoisonBackend::queue(const Context& ctx, c
   size_t host_hash = 0;
   if constexpr (std::is_same_v<Args, UploadArgs>) host_hash = hash_of(args.host, args.device.bytes());
   item.run = [this, inner, run, host_hash, kept = std::make_shared<Kept<Args>>(args)]() mutable {
+    static_cast<void>(host_hash);  // of uploads only
     if constexpr (std::is_same_v<Args, UploadArgs>)
       if (hash_of(kept->args.host, kept->args.device.bytes()) != host_hash)
         throw BugError("poison backend: the host memory of an upload changed before anybody waited for it");
