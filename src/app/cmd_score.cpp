@@ -131,6 +131,7 @@ MemoryEstimate score_memory(const Context& ctx, const Config& config, const Prec
 }
 
 void score(const ScoreOptions& o) {
+  refuse_own_input(o.out, o.tokens);
   Runtime runtime(o.runtime);
   const Context& ctx = runtime.ctx();
   std::fprintf(stderr, "%s\n", runtime.description().c_str());
@@ -214,6 +215,7 @@ void add_score_command(CLI::App& program) {
   add_choice(*c, "--dtype", o->dtype, "Number format of the computation");
   c->add_option("--mtp-weight", o->mtp_weight, "Weight of the MTP loss in the total loss")
       ->check(CLI::NonNegativeNumber)
+      ->check(kFinite)
       ->capture_default_str();
   add_runtime_flags(*c, o->runtime);
   c->callback([o] { score(*o); });

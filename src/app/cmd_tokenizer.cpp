@@ -131,9 +131,12 @@ void encode_jsonl(const Flags& f, const Tokenizer& tokenizer, EncodeOptions opti
 void encode(const Flags& f, bool text_given) {
   const Tokenizer tokenizer = load(f);
   const EncodeOptions options{.parse_special = !f.plain, .add_bos = f.bos, .add_eos = f.eos};
+  if (f.bos && tokenizer.bos_id() < 0) user_error("--bos: the tokenizer of {} has no begin-of-text token", f.tokenizer);
+  if (f.eos && tokenizer.eos_id() < 0) user_error("--eos: the tokenizer of {} has no end-of-text token", f.tokenizer);
   if (!f.jsonl.empty()) {
     if (f.out.empty()) user_error("--jsonl needs --out FILE for the ids.");
     if (text_given) user_error("Give either a text or --jsonl, not both.");
+    refuse_own_input(f.out, f.jsonl);
     encode_jsonl(f, tokenizer, options);
     return;
   }

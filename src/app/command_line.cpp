@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
+#include <filesystem>
 #include <map>
 
 #include "core/error.h"
@@ -172,6 +174,16 @@ std::string explain(const CLI::App& program, const CLI::ParseError& error) {
   }
   const CLI::Option* option = option_named_in(verb, message);
   return in + (option ? explain_value(*option, message) : message);
+}
+
+std::string not_finite(const std::string& value) {
+  return std::isfinite(std::strtod(value.c_str(), nullptr)) ? "" : value + " is not a finite number";
+}
+
+void refuse_own_input(const std::string& out, const std::string& input) {
+  std::error_code none;
+  if (std::filesystem::equivalent(out, input, none))
+    user_error("--out {}: that is the file {} to be read, and it would be lost: name another", out, input);
 }
 
 }  // namespace minke

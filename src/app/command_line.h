@@ -21,6 +21,13 @@ std::string overview(const CLI::App& program);
 // that tokenizer, eval and bench need. "help VERB" becomes "VERB --help".
 void check_verbs(const CLI::App& program, std::vector<std::string>& arguments);
 
+// For flags with numbers: "nan" passes CLI11's ranges. Empty where the value is a number.
+std::string not_finite(const std::string& value);
+inline const auto kFinite = &not_finite;
+
+// UserError if the file that is to be written is the one that is read.
+void refuse_own_input(const std::string& out, const std::string& input);
+
 // The message for what CLI11 has found; without "minke: ".
 std::string explain(const CLI::App& program, const CLI::ParseError& error);
 

@@ -33,6 +33,9 @@ one_line 'generate: there is no flag --promt; did you mean --prompt?' $minke gen
 one_line 'there is no flag --verison; did you mean --version?' $minke --verison
 one_line 'comes before the verb, but flags come after it: minke corpus --seed' $minke --seed 3 corpus
 one_line '"more" is one argument too many' $minke generate -m x more
+one_line 'nan is not a finite number' $minke pretrain x.toml --minutes nan
+one_line 'nan is not a finite number' $minke bench machine --seconds nan
+one_line 'nan is not a finite number' $minke score -m x --tokens y --out z --mtp-weight nan
 one_line 'generate: there is no flag --modle; did you mean --model?' $minke generate --modle x -p hi
 one_line 'eval text: there is no flag --modl; did you mean --model?' $minke eval text --modl x y.txt
 one_line 'generate: -m,--model is missing (Checkpoint folder). For example: minke generate -m' $minke generate

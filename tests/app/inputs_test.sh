@@ -113,6 +113,13 @@ refused_by_all 'no key "text"; the keys are: txt' key.jsonl
 refused_by_all 'does not exist' nowhere.txt
 refused_by_all 'name the folder itself' 'data/**/*.txt'
 mistake 'is a NUL' $minke tokenizer encode -t $model --jsonl nul.jsonl --out ids.jsonl
+# What is read is not written over, and a token that is not there is not added in silence.
+cp a.jsonl own.jsonl
+mistake 'that is the file own.jsonl to be read' $minke tokenizer encode -t $model --jsonl own.jsonl --out own.jsonl
+cmp a.jsonl own.jsonl || fail "the text has been written over"
+$minke tokenizer train a.jsonl --vocab-size 257 --no-special --out plain 2>/dev/null
+mistake 'has no begin-of-text token' $minke tokenizer encode -t plain --bos hi
+mistake 'has no end-of-text token' $minke tokenizer encode -t plain --eos hi
 # A NUL ends no other JSON either.
 for file in config.json tokenizer.json tokenizer_config.json; do
   cp -rL $model broken
