@@ -3,6 +3,8 @@
 // supports the op, a dry run (dry_run.h), the tests' deferring backend.
 // Tests: tests/kernels/supports_test.cpp, poison_test.cpp.
 #pragma once
+#include <algorithm>
+#include <initializer_list>
 #include <optional>
 
 #include "kernels/ops.h"
@@ -115,12 +117,9 @@ template <class F> class OperandVisitor {
     const Access result = backward ? reads : writes;
     see(a.logits, {"logits", reads, high}), see(a.bias, {"bias", reads, high});
     see(a.affinity, {"affinity", result, high}), see(a.weight, {"weight", result, high});
-    const bool replay_with_padding = a.replay && a.valid;  // whose experts become -1
-    see(a.expert, {"expert",
-                   replay_with_padding && !backward ? updates
-                   : backward || a.replay           ? reads
-                                                    : writes,
-                   index, rows});
+    // Chosen here, or given; padding among what is given becomes -1.
+    const Access expert = backward || (a.replay && !a.valid) ? reads : a.replay ? updates : writes;
+    see(a.expert, {"expert", expert, index, rows});
     see(a.valid, {"valid", reads, index, contiguous});
   }
   void operator()(const RouteBackwardArgs& a) {
@@ -202,6 +201,19 @@ template <class F> class OperandVisitor {
 template <class Args, class F> void for_each_operand(const Args& args, F&& f) {
   OperandVisitor<std::remove_reference_t<F>> visit(f);
   visit(args);
+}
+
+// Whether a dtype is of the format, for a backend that computes with these floating types.
+inline bool has_format(DType dtype, Format format, std::initializer_list<DType> floating) {
+  const bool computes = std::find(floating.begin(), floating.end(), dtype) != floating.end();
+  switch (format) {
+    case Format::value: return computes;
+    case Format::high: return computes && dtype != DType::bf16;
+    case Format::sum: return dtype == DType::f64;
+    case Format::index: return dtype == DType::i32;
+    case Format::any: return true;
+  }
+  return false;
 }
 
 // Whether the operand lies as the rule says.

@@ -39,13 +39,15 @@ struct Sequences {
   std::vector<int64_t> offsets;
   Sequences(const int64_t* from, int64_t n) : offsets(from, from ? from + n + 1 : from) {}
 };
-template <> struct Kept<AttentionArgs> {
+template <class Args> struct KeptSequences {
   Sequences sequences;
-  AttentionArgs args;
-  explicit Kept(const AttentionArgs& a) : sequences(a.sequence_offsets, a.num_sequences), args(a) {
+  Args args;
+  explicit KeptSequences(const Args& a) : sequences(a.sequence_offsets, a.num_sequences), args(a) {
     args.sequence_offsets = sequences.offsets.data();
   }
 };
+template <> struct Kept<AttentionArgs> : KeptSequences<AttentionArgs> { using KeptSequences::KeptSequences; };
+template <> struct Kept<BalanceArgs> : KeptSequences<BalanceArgs> { using KeptSequences::KeptSequences; };
 template <> struct Kept<AttentionBackwardArgs> {
   Sequences sequences;
   AttentionBackwardArgs args;
@@ -54,39 +56,23 @@ template <> struct Kept<AttentionBackwardArgs> {
     args.forward.sequence_offsets = sequences.offsets.data();
   }
 };
-template <> struct Kept<BalanceArgs> {
-  Sequences sequences;
-  BalanceArgs args;
-  explicit Kept(const BalanceArgs& a) : sequences(a.sequence_offsets, a.num_sequences), args(a) {
-    args.sequence_offsets = sequences.offsets.data();
-  }
-};
-template <> struct Kept<DropTokensArgs> {
-  Sequences sequences;
+template <> struct Kept<DropTokensArgs> : KeptSequences<DropTokensArgs> {
   std::vector<uint8_t> is_protected;
-  DropTokensArgs args;
   explicit Kept(const DropTokensArgs& a)
-      : sequences(a.sequence_offsets, a.num_sequences),
-        is_protected(a.is_protected, a.is_protected ? a.is_protected + a.num_sequences : a.is_protected),
-        args(a) {
-    args.sequence_offsets = sequences.offsets.data();
+      : KeptSequences(a),
+        is_protected(a.is_protected, a.is_protected ? a.is_protected + a.num_sequences : a.is_protected) {
     args.is_protected = is_protected.data();
   }
 };
-template <> struct Kept<AdamWArgs> {
-  std::vector<AdamTensor> tensors;
-  AdamWArgs args;
-  explicit Kept(const AdamWArgs& a) : tensors(a.tensors, a.tensors + a.num_tensors), args(a) {
+template <class Args, class Tensor> struct KeptTensors {
+  std::vector<Tensor> tensors;
+  Args args;
+  explicit KeptTensors(const Args& a) : tensors(a.tensors, a.tensors + a.num_tensors), args(a) {
     args.tensors = tensors.data();
   }
 };
-template <> struct Kept<SumSquaresArgs> {
-  std::vector<Operand> tensors;
-  SumSquaresArgs args;
-  explicit Kept(const SumSquaresArgs& a) : tensors(a.tensors, a.tensors + a.num_tensors), args(a) {
-    args.tensors = tensors.data();
-  }
-};
+template <> struct Kept<AdamWArgs> : KeptTensors<AdamWArgs, AdamTensor> { using KeptTensors::KeptTensors; };
+template <> struct Kept<SumSquaresArgs> : KeptTensors<SumSquaresArgs, Operand> { using KeptTensors::KeptTensors; };
 
 }  // namespace
 

@@ -109,14 +109,7 @@ bool CpuBackend::supports(Op op, const OperandRule& rule, const Operand& o) cons
   const std::string_view name = rule.name;
   if (op == Op::route && name == "affinity" && cpu::row_length(o) > cpu::kMaxExperts) return false;
   if (op == Op::rope && name == "x" && cpu::row_length(o) > kernels_.max_rotary) return false;
-  switch (rule.format) {
-    case Format::value: return o.dtype == DType::f32 || o.dtype == DType::bf16;
-    case Format::high: return o.dtype == DType::f32;
-    case Format::sum: return o.dtype == DType::f64;
-    case Format::index: return o.dtype == DType::i32;
-    case Format::any: return true;
-  }
-  return false;
+  return has_format(o.dtype, rule.format, {DType::f32, DType::bf16});
 }
 
 bool CpuBackend::computes_in(Op, DType compute) const { return compute == DType::f32 || compute == DType::bf16; }

@@ -13,15 +13,7 @@ class ReferenceBackend final : public HostBackend {
   MINKE_OPS(MINKE_DEFINE_OP)
 #undef MINKE_DEFINE_OP
   bool supports(Op, const OperandRule& rule, const Operand& o) const override {
-    if (!has_layout(o, rule.layout)) return false;
-    switch (rule.format) {
-      case Format::value: return o.dtype == DType::f64 || o.dtype == DType::f32 || o.dtype == DType::bf16;
-      case Format::high: return o.dtype == DType::f64 || o.dtype == DType::f32;
-      case Format::sum: return o.dtype == DType::f64;
-      case Format::index: return o.dtype == DType::i32;
-      case Format::any: return true;
-    }
-    return false;
+    return has_layout(o, rule.layout) && has_format(o.dtype, rule.format, {DType::f64, DType::f32, DType::bf16});
   }
   bool computes_in(Op, DType compute) const override {
     return compute == DType::f64 || compute == DType::f32 || compute == DType::bf16;
