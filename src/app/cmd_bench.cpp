@@ -180,7 +180,6 @@ CLI::App* add(CLI::App& bench, const std::shared_ptr<Options>& o, const char* na
       ->capture_default_str();
   c->add_option("--seconds", o->seconds, "Seconds spent on each measurement, about")
       ->check(CLI::Range(0.0, 3600.0))
-      ->check(kFinite)
       ->capture_default_str();
   c->add_option("--json", o->json, "Also write the figures to this JSON file");
   c->callback([o, body] {

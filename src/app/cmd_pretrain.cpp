@@ -99,7 +99,6 @@ void add_pretrain_command(CLI::App& program) {
   c->add_option("--minutes", o->minutes,
                 "Length of the run with all its phases, instead of train.steps; 0 = as in the recipe")
       ->check(CLI::Range(0.0, 1e6))
-      ->check(kFinite)
       ->capture_default_str();
   c->add_flag("--dense", o->dense, "Train a dense model with the same number of active parameters instead");
   c->add_flag("--resume", o->resume, "Continue the run in --out, if there is one");

@@ -215,7 +215,6 @@ void add_score_command(CLI::App& program) {
   add_choice(*c, "--dtype", o->dtype, "Number format of the computation");
   c->add_option("--mtp-weight", o->mtp_weight, "Weight of the MTP loss in the total loss")
       ->check(CLI::NonNegativeNumber)
-      ->check(kFinite)
       ->capture_default_str();
   add_runtime_flags(*c, o->runtime);
   c->callback([o] { score(*o); });

@@ -176,8 +176,13 @@ std::string explain(const CLI::App& program, const CLI::ParseError& error) {
   return in + (option ? explain_value(*option, message) : message);
 }
 
-std::string not_finite(const std::string& value) {
-  return std::isfinite(std::strtod(value.c_str(), nullptr)) ? "" : value + " is not a finite number";
+void allow_finite_numbers_only(CLI::App& program) {
+  for (CLI::Option* option : program.get_options())
+    if (option->get_type_name().starts_with("FLOAT"))
+      option->check([](const std::string& value) {
+        return std::isfinite(std::strtod(value.c_str(), nullptr)) ? "" : value + " is not a finite number";
+      });
+  for (CLI::App* verb : program.get_subcommands([](CLI::App*) { return true; })) allow_finite_numbers_only(*verb);
 }
 
 void refuse_own_input(const std::string& out, const std::string& input) {

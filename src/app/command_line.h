@@ -21,9 +21,8 @@ std::string overview(const CLI::App& program);
 // that tokenizer, eval and bench need. "help VERB" becomes "VERB --help".
 void check_verbs(const CLI::App& program, std::vector<std::string>& arguments);
 
-// For flags with numbers: "nan" passes CLI11's ranges. Empty where the value is a number.
-std::string not_finite(const std::string& value);
-inline const auto kFinite = &not_finite;
+// Every flag with a number, of every verb, takes finite ones only: "nan" passes CLI11's ranges.
+void allow_finite_numbers_only(CLI::App& program);
 
 // UserError if the file that is to be written is the one that is read.
 void refuse_own_input(const std::string& out, const std::string& input);

@@ -34,6 +34,7 @@ one_line 'there is no flag --verison; did you mean --version?' $minke --verison
 one_line 'comes before the verb, but flags come after it: minke corpus --seed' $minke --seed 3 corpus
 one_line '"more" is one argument too many' $minke generate -m x more
 one_line 'nan is not a finite number' $minke pretrain x.toml --minutes nan
+one_line 'nan is not a finite number' $minke generate -m x --temp nan
 one_line 'nan is not a finite number' $minke bench machine --seconds nan
 one_line 'nan is not a finite number' $minke score -m x --tokens y --out z --mtp-weight nan
 one_line 'generate: there is no flag --modle; did you mean --model?' $minke generate --modle x -p hi
