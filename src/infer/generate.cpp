@@ -21,10 +21,13 @@ size_t Generator::scratch_bytes(const Context& ctx, const Config& config, const 
                                 int64_t max_tokens) {
   DryRun dry(ctx);
   const Model model(dry.ctx(), config, precision, max_tokens);
-  Generator generator(dry.ctx(), model, max_tokens);
-  if (max_tokens > 1) generator.feed(dry.ctx(), std::vector<int32_t>(size_t(max_tokens - 1)));
-  generator.feed(dry.ctx(), std::vector<int32_t>(1));
+  Generator(dry.ctx(), model, max_tokens).run_longest(dry.ctx());
   return dry.scratch_bytes();
+}
+
+void Generator::run_longest(const Context& ctx) {
+  if (cache_.capacity() > 1) feed(ctx, std::vector<int32_t>(size_t(cache_.capacity() - 1)));
+  feed(ctx, std::vector<int32_t>(1));
 }
 
 std::span<const float> Generator::feed(const Context& ctx, std::span<const int32_t> tokens) {

@@ -22,7 +22,9 @@ class Generator {
 
   LatentCache& cache() { return cache_; }
 
-  // What a generator of so many tokens takes of the scratch arena at most: a dry run that fills the context.
+  // A full context, prompt and one token: on a dry run, what all others need at most.
+  void run_longest(const Context& ctx);
+  // What a generator of so many tokens takes of the scratch arena at most: a dry run.
   static size_t scratch_bytes(const Context& ctx, const Config& config, const Precision& precision, int64_t max_tokens);
 
  private:

@@ -70,8 +70,7 @@ MemoryEstimate training_memory(const Context& ctx, const Config& config, const R
   m.forms = taken();
   if (r.log.sample_tokens > 0) {
     Generator generator(d, model, model.max_positions());
-    generator.feed(d, std::vector<int32_t>(size_t(std::clamp<int64_t>(p.sequence_length - 1, 1, 512))));
-    if (p.sequence_length > 1) generator.feed(d, std::vector<int32_t>(1));
+    generator.run_longest(d);
     m.evaluation = double(dry.counted().bytes()) - before;
   }
   if (!r.log.choices.empty() || !r.log.needle_lengths.empty()) {
