@@ -96,11 +96,13 @@ void read_builtin(std::string_view kinds, const DocumentOptions& options, const 
 bool is_json_lines(const fs::path& path, const std::vector<std::string>& text_keys) {
   const std::string ending = text_ending(path);
   if (is_json_lines_ending(ending) || holds_json_lines(path, text_keys)) return true;
+  // With other keys: reading it says which there are. A text may begin with an object, but not with many.
+  constexpr int kManyLines = 8;
+  if (holds_json_lines(path, {}, ending == ".json" ? 1 : kManyLines)) return true;
   if (ending != ".json") return false;
-  if (holds_json_lines(path, {})) return true;  // reading it says which keys there are
   user_error(
-      "{} is JSON, but no JSON Lines: one object with \"{}\" on each line is needed. Of a list of objects, jq -c '.[]' "
-      "makes them; name the result .jsonl",
+      "{} is JSON, but not JSON Lines, which is one object with \"{}\" on each line. Make lines of a list with "
+      "jq -c '.[]', and name the result .jsonl",
       path.string(), fmt::join(text_keys, "\" and \""));
 }
 

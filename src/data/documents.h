@@ -29,7 +29,8 @@ struct DocumentOptions {
   uint64_t* consumed = nullptr;
 };
 
-// The text is valid during the call only. Text files may hold any bytes; JSONL must be UTF-8, as JSON is.
+// The text is valid during the call only. Text files may hold some bytes that are no UTF-8 (file_format.h); JSONL must be
+// UTF-8, as JSON is.
 using DocumentSink = std::function<void(std::string_view text)>;
 
 // The files a source names (source_files.h).

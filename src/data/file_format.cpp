@@ -3,11 +3,14 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "data/json_lines.h"
+#include "tokenize/unicode.h"
 
 namespace minke {
 namespace {
 
 constexpr const char* kUnpack = "unpack it first";
+constexpr const char* kUnpackFolder = "unpack it into a folder and name the folder";
 constexpr const char* kMakeText = "make .txt or .jsonl of it (they may be .gz or .zst)";
 constexpr const char* kMakeLines = "make a line {\"text\": \"…\"} of each row in a file that ends in .jsonl";
 
@@ -28,7 +31,7 @@ constexpr struct {
     {0, "PK\x05\x06"sv, "zip (an empty one)", kUnpack},
     {0, "7z\xBC\xAF"sv, "7z", kUnpack},
     {0, "Rar!\x1A"sv, "RAR", kUnpack},
-    {257, "ustar"sv, "tar", "unpack it into a folder and name the folder"},
+    {257, "ustar"sv, "tar", kUnpackFolder},
     {0, "PAR1"sv, "Parquet", kMakeLines},
     {0, "ARROW1"sv, "Arrow", kMakeLines},
     {0, "\xFF\xFF\xFF\xFF"sv, "Arrow", kMakeLines},
@@ -57,8 +60,40 @@ constexpr struct {
     {0, "\xFE\xFF"sv, "UTF-16", "make UTF-8 of it: iconv -f UTF-16 -t UTF-8"},
 };
 
-// Known by their names only: tables are text by their bytes, and an ORC file begins with three letters.
-constexpr std::string_view kTables[] = {".csv", ".tsv", ".psv", ".arff", ".orc"};
+// Known by their names only: tables are text by their bytes, and the others have no mark of their own.
+constexpr struct {
+  std::string_view ending;
+  const char *name, *way_out;
+} kNames[] = {
+    {".csv", "a table", kMakeLines},         {".tsv", "a table", kMakeLines},
+    {".psv", "a table", kMakeLines},         {".arff", "a table", kMakeLines},
+    {".orc", "a table", kMakeLines},         {".tar", "an archive", kUnpackFolder},
+    {".tgz", "an archive", kUnpackFolder},   {".cpio", "an archive", kUnpackFolder},
+    {".lzma", "a compressed file", kUnpack}, {".br", "a compressed file", kUnpack},
+};
+
+// As git and grep do, by a NUL; and text in another encoding by this: in UTF-8, bytes beyond ASCII form characters.
+// Damaged text has bytes that do not, too, but fewer than characters that do, or very few.
+void refuse_other_encodings(std::string_view begin, const fs::path& path) {
+  if (const size_t nul = begin.find('\0'); nul != begin.npos)
+    user_error(
+        "{} is not text: byte {} is a NUL. If it is UTF-16 or UTF-32, convert it: iconv -f UTF-16LE -t UTF-8; if it is "
+        "text with stray NULs, remove them: tr -d '\\0'",
+        path.string(), nul);
+  const size_t end = begin.size() < kFormatBytes ? begin.size() : begin.size() - 3;  // the last character may be cut
+  size_t valid = 0, invalid = 0;
+  for (size_t at = 0; at < end;) {
+    const unicode::CodePoint c = unicode::decode_at(begin, at);
+    if (!c.valid) ++invalid;
+    else if (c.length > 1) ++valid;
+    at += c.length;
+  }
+  if (invalid > valid && invalid * 500 > end)
+    user_error(
+        "{} is not text in UTF-8: {} of its first {} bytes are part of no character. If it has another encoding, "
+        "convert it: iconv -f LATIN1 -t UTF-8; if it is damaged, remove these bytes: iconv -c -f UTF-8 -t UTF-8",
+        path.string(), invalid, end);
+}
 
 std::string small_letters(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
@@ -80,8 +115,9 @@ void refuse_other_formats(std::string_view begin, const fs::path& path) {
     if (begin.size() >= f.at && begin.substr(f.at).starts_with(f.bytes))
       user_error("{} is a file of {}, not text: {}", path.string(), f.name, f.way_out);
   const std::string ending = text_ending(path);
-  if (std::find(std::begin(kTables), std::end(kTables), ending) != std::end(kTables))
-    user_error("{} is a table ({}), not text: {}", path.string(), ending, kMakeLines);
+  for (const auto& n : kNames)
+    if (ending == n.ending) user_error("{} is {} ({}), not text: {}", path.string(), n.name, ending, n.way_out);
+  if (!is_json_lines_ending(ending)) refuse_other_encodings(begin, path);  // there, reading it names the line
 }
 
 std::string text_ending(const fs::path& path) {

@@ -69,7 +69,7 @@ bool is_json_lines_ending(std::string_view ending) {
   return ending == ".jsonl" || ending == ".ndjson" || ending == ".jsonlines";
 }
 
-bool holds_json_lines(const fs::path& path, const std::vector<std::string>& keys) {
+bool holds_json_lines(const fs::path& path, const std::vector<std::string>& keys, int lines) {
   constexpr size_t kLooked = 1 << 16;
   const auto source = open_bytes(path);
   std::string begin(kLooked, '\0');
@@ -83,15 +83,19 @@ bool holds_json_lines(const fs::path& path, const std::vector<std::string>& keys
   const size_t first = looked.find_first_not_of(" \t\r\n\v\f");
   if (first == looked.npos || looked[first] != '{') return false;
   try {
-    LineReader lines(path, kMaxDocumentBytes);
+    LineReader reader(path, kMaxDocumentBytes);
     std::string line;
-    while (lines.next(line) && is_blank(line)) {
+    while (lines > 0 && reader.next(line)) {
+      if (is_blank(line)) continue;
+      const Json value = parse_json(line, "");
+      const auto is_text = [&](const std::string& key) {
+        const auto found = value.find(key);
+        return found != value.end() && found->is_string();
+      };
+      if (!value.is_object() || !std::all_of(keys.begin(), keys.end(), is_text)) return false;
+      --lines;
     }
-    const Json value = parse_json(line, "");
-    return value.is_object() && std::all_of(keys.begin(), keys.end(), [&](const std::string& key) {
-             const auto found = value.find(key);
-             return found != value.end() && found->is_string();
-           });
+    return true;
   } catch (const UserError&) {
     return false;
   }

@@ -46,7 +46,8 @@ void read_json_lines(const fs::path& path, const JsonLinesOptions& options,
 std::string text_of(const Json& line, const std::vector<std::string>& keys, std::string_view where);
 
 bool is_json_lines_ending(std::string_view ending);  // .jsonl .ndjson .jsonlines
-// True if the first line that is not blank is a whole JSON object with these keys, each a string.
-bool holds_json_lines(const fs::path& path, const std::vector<std::string>& keys);
+// True if the first `lines` lines that are not blank (all, where there are fewer; at least one) are whole JSON objects with
+// these keys, each a string.
+bool holds_json_lines(const fs::path& path, const std::vector<std::string>& keys, int lines = 1);
 
 }  // namespace minke

@@ -95,6 +95,11 @@ tar czf t.tar.gz a.jsonl
 cp t.tar.gz t.txt.gz
 printf 'PAR1 and so on' >t.parquet
 printf '\xFF\xFEh\0i\0' >utf16.txt
+printf 'h\0i\0' >utf16
+printf 'un caf\xe9 cr\xe8me' >latin1.md
+tar cf old --format=v7 a.jsonl
+cp old old.tar
+head -c 3000 "$minke" >binary.txt
 echo '[{"text": "a"}]' >list.json
 printf '{\n "text": "a"\n}\n' >pretty.json
 printf '{"text":"a"}\0{"text":"b"}\n' >nul.jsonl
@@ -106,9 +111,16 @@ refused_by_all 'is a file of tar' t.tar.gz
 refused_by_all 'is a file of tar' t.txt.gz
 refused_by_all 'is a file of Parquet' t.parquet
 refused_by_all 'is a file of UTF-16' utf16.txt
-refused_by_all 'no JSON Lines' list.json
-refused_by_all 'no JSON Lines' pretty.json
+refused_by_all 'byte 1 is a NUL. If it is UTF-16' utf16
+refused_by_all 'is not text in UTF-8' latin1.md
+refused_by_all 'is an archive (.tar)' old.tar
+refused_by_all 'is a NUL' old
+refused_by_all 'a program (ELF)' binary.txt
+refused_by_all 'not JSON Lines' list.json
+refused_by_all 'not JSON Lines' pretty.json
 refused_by_all 'is a NUL' nul.jsonl
+cp key.jsonl key.txt
+refused_by_all 'no key "text"; the keys are: txt' key.txt
 refused_by_all 'no key "text"; the keys are: txt' key.jsonl
 refused_by_all 'does not exist' nowhere.txt
 refused_by_all 'name the folder itself' 'data/**/*.txt'

@@ -39,6 +39,39 @@ TEST(FileFormat, OtherFormatsAreNamedWithTheWayOut) {
   for (const auto& [begin, expected] : cases)
     EXPECT_NE(message(begin).find(expected), std::string::npos) << expected << ": " << message(begin);
   EXPECT_NE(message("a,b\n1,2\n", "t.CSV.gz").find("a table (.csv)"), std::string::npos);
+  EXPECT_NE(message("an old one", "t.tar").find("an archive (.tar), not text: unpack it into"), std::string::npos);
+  EXPECT_NE(message("x", "t.txt.br").find("a compressed file (.br), not text: unpack it first"), std::string::npos);
+  EXPECT_NE(message("x", "t.lzma").find("a compressed file (.lzma)"), std::string::npos);
+}
+
+TEST(FileFormat, BytesOfOtherEncodingsAreNoText) {
+  const auto expect = [](std::string_view begin, const char* expected) {
+    EXPECT_NE(message(begin).find(expected), std::string::npos) << expected << ": " << message(begin);
+  };
+  using namespace std::string_view_literals;
+  expect("h\0i\0"sv, "byte 1 is a NUL. If it is UTF-16");
+  expect("\0h\0i"sv, "byte 0 is a NUL");
+  expect(std::string(kFormatBytes - 1, 'a') + '\0', "byte 7999 is a NUL");
+  expect("caf\xe9 cr\xe8me"sv, "2 of its first 10 bytes are part of no character");  // Latin-1
+  expect("\xd6\xd0\xce\xc4\xd7\xd6\xb7\xfb"sv, "is not text in UTF-8");              // GB 18030: 中文字符
+  expect("\xcb\xc9\xd4\xc9"sv, "is not text in UTF-8");                              // KOI8-R
+  std::string quotes = std::string(kFormatBytes, 'a');  // English with the quotation marks of Windows-1252
+  for (size_t i = 0; i < 17; ++i) quotes[i * 400] = '\x93';
+  expect(quotes, "17 of its first 7997 bytes");
+}
+
+TEST(FileFormat, AFewDamagedCharactersAreLetThrough) {
+  std::string text(kFormatBytes, 'a');
+  for (size_t i = 0; i < 15; ++i) text[i * 400] = '\xe9';
+  EXPECT_EQ(message(text), "");
+  EXPECT_EQ(message("\u4e2d\u6587 \xff \u5b57"), "");
+  // What is looked at ends in the midst of a character.
+  for (size_t cut = 0; cut < 4; ++cut) {
+    std::string whales;
+    while (whales.size() < kFormatBytes + 4) whales += "\U0001F40B";
+    EXPECT_EQ(message(std::string(cut, 'a') + whales.substr(0, kFormatBytes - cut)), "") << cut;
+    EXPECT_EQ(message(std::string(kFormatBytes - cut, 'a') + whales.substr(0, cut)), "") << cut;
+  }
 }
 
 TEST(FileFormat, TextThatResemblesOneIsText) {
