@@ -96,7 +96,7 @@ cp t.tar.gz t.txt.gz
 printf 'PAR1 and so on' >t.parquet
 printf '\xFF\xFEh\0i\0' >utf16.txt
 printf 'h\0i\0' >utf16
-printf 'un caf\xe9 cr\xe8me' >latin1.md
+printf 'un caf\xe9 cr\xe8me' >latin1.txt
 tar cf old --format=v7 a.jsonl
 cp old old.tar
 head -c 3000 "$minke" >binary.txt
@@ -112,7 +112,7 @@ refused_by_all 'is a file of tar' t.txt.gz
 refused_by_all 'is a file of Parquet' t.parquet
 refused_by_all 'is a file of UTF-16' utf16.txt
 refused_by_all 'byte 1 is a NUL. If it is UTF-16' utf16
-refused_by_all 'is not text in UTF-8' latin1.md
+refused_by_all 'is not text in UTF-8' latin1.txt
 refused_by_all 'is an archive (.tar)' old.tar
 refused_by_all 'is a NUL' old
 refused_by_all 'a program (ELF)' binary.txt
