@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -163,8 +162,6 @@ void eval_text(const EvalOptions& o) {
   for (const std::string& line : notes_on_sources(o.text, o.text_keys)) s.console.print(line);
   if (tokens == 0) user_error("there is no text in {}", fmt::join(o.text, ", "));
   run();
-  if (!std::isfinite(nats))
-    user_error("{}: the model's output is not finite: its weights are damaged or training has diverged", o.model);
   const double per_token = nats / double(tokens), per_byte = nats / std::numbers::ln2 / double(bytes);
   std::fprintf(lines_of(o),
                "%.4f nats per token, %.4f bits per byte (%lld tokens, %lld bytes, windows of %lld tokens)\n", per_token,

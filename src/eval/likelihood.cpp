@@ -8,6 +8,11 @@
 
 namespace minke {
 
+void check_finite(double of_model) {
+  if (!std::isfinite(of_model))
+    user_error("the model's output is not finite: its weights are damaged or training has diverged");
+}
+
 Likelihood::Likelihood(const Context& ctx, Model& model, int64_t max_length, int64_t batch)
     : model_(&model),
       max_length_(max_length),
@@ -85,6 +90,7 @@ void Likelihood::run(const Context& ctx, const Continuation* first, int64_t coun
       double sum = 0;
       for (float x : row) sum += std::exp(double(x) - double(best));
       l.nats += double(row[size_t(target)]) - double(best) - std::log(sum);
+      check_finite(l.nats);
       l.greedy = l.greedy && row[size_t(target)] >= best;
     }
   }

@@ -16,6 +16,9 @@ struct LogLikelihood {
   bool greedy = false;  // every token of it is the most likely one: greedy decoding would write exactly this
 };
 
+// UserError, which says that the weights are damaged, if a number that a model gave is not finite.
+void check_finite(double of_model);
+
 class Likelihood {
  public:
   // Sequences of up to max_length tokens, prompt and text together; `batch` at once.
@@ -27,7 +30,7 @@ class Likelihood {
   static size_t scratch_bytes(const Context& ctx, const Config& config, const Precision& precision, int64_t max_length,
                               int64_t batch = 8);
 
-  // One result for each, in the same order. UserError if one is longer than max_length.
+  // One result for each, in the same order. UserError if one is longer than max_length, or not finite.
   std::vector<LogLikelihood> operator()(const Context& ctx, const std::vector<Continuation>& all);
 
  private:

@@ -76,6 +76,14 @@ edit_header '[vocab_size, hidden_size] = [41, 16]' "$(as F32 '[656]' '[\1,\2]')"
 fresh; file_of "$(sed -E "$(as I32 '[41,16]' '[\1,\2]')" <<<"$header")"
 for verb in "$generate" "$score"; do refused 'has the type i32' $verb; done
 
+# Weights that are no numbers: an f32 whose bits are all 1.
+fresh
+{ head -c $((8 + header_bytes)) $weights; head -c $data_bytes /dev/zero | tr '\0' '\377'; } >m/model.safetensors
+echo '{"question": "the", "choices": [" whale", " sea"], "answer": 0}' >../questions.jsonl
+for verb in "$generate" "$score" "$minke eval text -m m ../text.txt" "$minke eval choices -m m ../questions.jsonl"; do
+  refused "the model's output is not finite: its weights are damaged" $verb
+done
+
 at_model() { rm -rf m/model.safetensors; "$@"; }
 fresh; at_model mkdir m/model.safetensors; refused_model 'is a folder'
 fresh; at_model ln -s nowhere m/model.safetensors; refused_model 'No such file'

@@ -85,6 +85,16 @@ TEST(Likelihood, RunsOnThePoisonBackend) {
   EXPECT_EQ(nats(poison), nats(cpu_backend()));
 }
 
+TEST(Likelihood, DamagedWeightsAreSaid) {
+  Rig rig;
+  Likelihood likelihood(rig.ctx, rig.model, 64);
+  std::vector<float> row(size_t(rig.model.config().hidden_size), NAN);
+  const Weight& embedding = rig.model.weights().all().front();
+  rig.ctx.backend().upload(rig.ctx, {.host = row.data(), .device = embedding.master().slice(0, 7, 8)});
+  EXPECT_NO_THROW(likelihood(rig.ctx, {{{5, 6}, {8}}}));
+  EXPECT_THROW(likelihood(rig.ctx, {{{5, 7}, {8}}}), UserError);
+}
+
 TEST(Likelihood, GreedyIsTheMostLikelyTokenEverywhere) {
   Rig rig;
   Likelihood likelihood(rig.ctx, rig.model, 64);
