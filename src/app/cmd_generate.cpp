@@ -8,7 +8,7 @@
 #include "app/commands.h"
 #include "app/runtime.h"
 #include "core/standard_output.h"
-#include "infer/generate.h"
+#include "infer/engine.h"
 #include "model/checkpoint.h"
 #include "run/settings.h"
 #include "tokenize/tokenizer.h"
@@ -19,7 +19,8 @@ namespace {
 struct GenerateOptions {
   RuntimeOptions runtime;
   std::string model, prompt;
-  FloatFormat dtype = FloatFormat::bf16;
+  FloatFormat dtype = FloatFormat::bf16, cache_type = FloatFormat::bf16;
+  bool strict = false;
   int64_t max_new = 256, ctx_size = 0, count = 1;
   SamplingSettings sampling{.temperature = 0.8};
   std::vector<std::string> stop;
@@ -64,8 +65,8 @@ class Printer {
   std::string held_;
 };
 
-void generate_one(const GenerateOptions& o, const Context& ctx, const Model& model, const Tokenizer& tokenizer,
-                  uint64_t seed) {
+void generate_one(const GenerateOptions& o, const Context& ctx, const Model& model, Engine& engine,
+                  const Tokenizer& tokenizer, uint64_t seed) {
   const std::vector<int32_t> prompt = tokenizer.encode(o.prompt, {.add_bos = true});
   if (prompt.empty())
     user_error("-p: the prompt is empty and this tokenizer has no begin-of-text token; give some text");
@@ -78,20 +79,22 @@ void generate_one(const GenerateOptions& o, const Context& ctx, const Model& mod
     user_error("the prompt has {} tokens, but the context holds only {}: shorten it or raise --ctx-size", prompt.size(),
                ctx_size);
 
-  Generator generator(ctx, model, ctx_size);
-  SamplingSettings sampling = o.sampling;
-  sampling.seed = seed;
+  Request request{.prompt = prompt, .max_new = o.max_new, .sampling = o.sampling};
+  request.sampling.seed = seed;
+  if (tokenizer.eos_id() >= 0) request.stop_tokens.push_back(tokenizer.eos_id());
+  for (int64_t id : model.config().eos_token_ids) request.stop_tokens.push_back(int32_t(id));
   StreamDecoder decoder(tokenizer);
   Printer printer(o.stop);
   if (!o.quiet) print_out(o.prompt);
-  const std::vector<int64_t>& eos = model.config().eos_token_ids;
   const auto begin = std::chrono::steady_clock::now();
   double first = 0;
   bool stopped = false;
-  const auto made = generator.generate(ctx, prompt, o.max_new, sampling, [&](int32_t token) {
+  bool full = false;
+  const auto made = minke::generate(ctx, engine, std::move(request), [&](const NewToken& t) {
     if (first == 0) first = seconds_since(begin);
-    if (token == tokenizer.eos_id() || std::find(eos.begin(), eos.end(), token) != eos.end()) return false;
-    stopped = !printer.add(decoder.push(token));
+    if (t.ending == Ending::stop_token) return false;
+    full = t.ending == Ending::context_full;
+    stopped = !printer.add(decoder.push(t.token));
     return !stopped;
   });
   if (!stopped) {
@@ -100,12 +103,15 @@ void generate_one(const GenerateOptions& o, const Context& ctx, const Model& mod
   }
   print_out("\n");
   flush_out();
+  if (full)
+    std::fprintf(stderr, "the context of %ld tokens is full: the answer ends here; --ctx-size makes it larger\n",
+                 long(ctx_size));
   if (!o.quiet)
     std::fprintf(stderr, "%zu prompt tokens in %.2f s (%.0f tok/s), %zu new in %.2f s (%.1f tok/s), cache %.2f MiB\n",
                  prompt.size(), first, double(prompt.size()) / std::max(first, 1e-9), made.size(),
                  seconds_since(begin) - first,
                  double(made.size() > 1 ? made.size() - 1 : 0) / std::max(seconds_since(begin) - first, 1e-9),
-                 double(generator.cache().bytes()) / (1 << 20));
+                 double(engine.pool().bytes()) / (1 << 20));
 }
 
 void generate(GenerateOptions& o) {
@@ -121,12 +127,15 @@ void generate(GenerateOptions& o) {
   if (o.ctx_size > limit) user_error("--ctx-size {}: the model supports at most {} positions", o.ctx_size, limit);
   const Tokenizer tokenizer = Tokenizer::load(o.model);
   if (!o.quiet && !tokenizer.note().empty()) std::fprintf(stderr, "%s\n", tokenizer.note().c_str());
-  const Precision precision = minke::precision(o.dtype);
+  const Precision precision = minke::precision(o.dtype).for_inference();
   const int64_t ctx_size = o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(limit, 4096);
-  runtime.reserve_scratch(Generator::scratch_bytes(runtime.ctx(), config, precision, ctx_size));
+  const EngineSettings settings{.max_context = ctx_size, .cache = dtype_of(o.cache_type), .strict = o.strict};
+  runtime.reserve_scratch(Engine::scratch_bytes(runtime.ctx(), config, precision, settings));
   Model model(runtime.ctx(), config, precision, ctx_size);
   load_weights(runtime.ctx(), model, files.weights);
-  for (int64_t i = 0; i < o.count; ++i) generate_one(o, runtime.ctx(), model, tokenizer, o.runtime.seed + uint64_t(i));
+  Engine engine(runtime.ctx(), model, settings);
+  for (int64_t i = 0; i < o.count; ++i)
+    generate_one(o, runtime.ctx(), model, engine, tokenizer, o.runtime.seed + uint64_t(i));
 }
 
 }  // namespace
@@ -153,8 +162,20 @@ void add_generate_command(CLI::App& program) {
       ->capture_default_str();
   c->add_option("--min-p", o->sampling.min_p, "Only tokens with at least this share of the largest probability")
       ->capture_default_str();
+  c->add_option("--repetition-penalty", o->sampling.repetition_penalty,
+                "Makes tokens of prompt and answer less likely if above 1")
+      ->capture_default_str();
+  c->add_option("--presence-penalty", o->sampling.presence_penalty,
+                "Taken from the logit of a token that the answer has")
+      ->capture_default_str();
+  c->add_option("--frequency-penalty", o->sampling.frequency_penalty,
+                "Taken from the logit of a token as often as the answer has it")
+      ->capture_default_str();
   c->add_option("--stop", o->stop, "Stop before this text (may be repeated)")->allow_extra_args(false);
   add_choice(*c, "--dtype", o->dtype, "Number format of the computation");
+  add_choice(*c, "--cache-type", o->cache_type, "Number format of the KV cache");
+  c->add_flag("--strict", o->strict,
+              "Compute prompts as answers are: an answer then has the bits that it would have as a prompt; slower");
   c->add_flag("-q,--quiet", o->quiet, "Print only the new text");
   add_runtime_flags(*c, o->runtime);
   c->callback([o] { generate(*o); });

@@ -2,6 +2,8 @@
 // cache.
 #include <fmt/core.h>
 
+#include <numeric>
+
 #include "bench/suite.h"
 
 namespace minke {
@@ -52,6 +54,11 @@ void decoding(Suite& suite, DType compute, int64_t cached, int64_t heads, int64_
   Operands o(ctx);
   const Operand cache = o.random(compute, {cached, 1, latent + dr}), q = o.random(compute, {1, heads, latent + dr}),
                 out = o.empty(compute, {1, heads, latent});
+  constexpr int64_t kPage = 64;
+  std::vector<int32_t> pages(size_t(cached / kPage));
+  std::iota(pages.begin(), pages.end(), 0);
+  const Operand rows = o.indices({0, 1}), length = o.indices({int32_t(cached)}),
+                table = o.indices(pages).split(0, cached / kPage);
   suite.bytes(
       fmt::format("{} latent cache {} keys heads={} {}/{}", name_of(compute), cached, heads, latent + dr, latent),
       double(cache.bytes()), [&] {
@@ -59,7 +66,11 @@ void decoding(Suite& suite, DType compute, int64_t cached, int64_t heads, int64_
                                             .k = cache,
                                             .v = cache.slice(2, 0, latent),
                                             .out = out,
-                                            .cached = cached,
+                                            .row_offsets = rows,
+                                            .length = length,
+                                            .block_table = table,
+                                            .page = kPage,
+                                            .max_length = cached,
                                             .scale = 0.1,
                                             .compute = compute});
       });

@@ -64,8 +64,7 @@ struct Operand {
   // One index along an axis; the axis disappears.
   Operand at(int axis, int64_t index) const {
     Operand o = slice(axis, index, index + 1);
-    for (int d = axis; d + 1 < rank; ++d) o.shape[d] = o.shape[d + 1], o.stride[d] = o.stride[d + 1];
-    o.rank--;
+    o.remove_axis(axis);
     return o;
   }
   Operand transposed(int a = 0, int b = 1) const {
@@ -95,8 +94,7 @@ struct Operand {
     Operand o = *this;
     o.shape[axis] = shape[axis] * shape[axis + 1];
     o.stride[axis] = stride[axis + 1];
-    for (int d = axis + 1; d + 1 < rank; ++d) o.shape[d] = shape[d + 1], o.stride[d] = stride[d + 1];
-    o.rank--;
+    o.remove_axis(axis + 1);
     return o;
   }
 
@@ -115,6 +113,13 @@ struct Operand {
     int64_t stride = 1;
     for (int d = o.rank - 1; d >= 0; --d) o.stride[d] = stride, stride *= o.shape[d];
     return o;
+  }
+
+ private:
+  void remove_axis(int axis) {
+    rank--;
+    for (int d = axis; d < rank; ++d) shape[d] = shape[d + 1], stride[d] = stride[d + 1];
+    shape[rank] = stride[rank] = 0;  // shapes are compared as whole arrays
   }
 };
 

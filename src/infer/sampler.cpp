@@ -2,10 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/error.h"
 
 namespace minke {
+namespace {
+
+constexpr double kNever = -std::numeric_limits<double>::infinity();
+
+double finite_or_never(float x) { return std::isnan(x) ? kNever : double(x); }
+
+}  // namespace
 
 void validate(const SamplingSettings& s) {
   if (!(s.temperature >= 0 && s.temperature <= 100))
@@ -13,44 +21,96 @@ void validate(const SamplingSettings& s) {
   if (s.top_k < 0) user_error("--top-k {}: must be 0 (off) or more", s.top_k);
   if (!(s.top_p > 0 && s.top_p <= 1)) user_error("--top-p {}: must be above 0 and at most 1", s.top_p);
   if (!(s.min_p >= 0 && s.min_p <= 1)) user_error("--min-p {}: must be from 0 to 1", s.min_p);
+  if (!(s.repetition_penalty > 0 && s.repetition_penalty <= 100))
+    user_error("--repeat-penalty {}: must be above 0 and at most 100; 1 is none", s.repetition_penalty);
+  if (!(std::abs(s.presence_penalty) <= 100))
+    user_error("--presence-penalty {}: must be from -100 to 100", s.presence_penalty);
+  if (!(std::abs(s.frequency_penalty) <= 100))
+    user_error("--frequency-penalty {}: must be from -100 to 100", s.frequency_penalty);
+  for (const auto& [token, bias] : s.logit_bias)
+    if (token < 0 || std::isnan(bias)) user_error("logit bias {} of token {}: not a number of a token", bias, token);
 }
 
-std::vector<std::pair<int32_t, double>> candidates(std::span<const float> logits, const SamplingSettings& s) {
-  std::vector<std::pair<int32_t, double>> all;
-  all.reserve(logits.size());
-  for (size_t i = 0; i < logits.size(); ++i)
-    if (std::isfinite(logits[i])) all.emplace_back(int32_t(i), double(logits[i]));
-  if (all.empty()) user_error("the model's output is not finite: its weights are damaged or training has diverged");
-  const auto likelier = [](const auto& a, const auto& b) {
-    return a.second > b.second || (a.second == b.second && a.first < b.first);
+void Sampler::penalise(const SamplingSettings& s, std::span<const int32_t> prompt, std::span<const int32_t> answer) {
+  const auto known = [&](int32_t token) { return token >= 0 && size_t(token) < logits_.size(); };
+  const auto each = [&](auto&& f) {  // f(logit, how often), once a token
+    std::sort(counted_.begin(), counted_.end());
+    for (size_t i = 0, j; i < counted_.size(); i = j) {
+      for (j = i; j < counted_.size() && counted_[j] == counted_[i];) ++j;
+      if (known(counted_[i])) f(logits_[size_t(counted_[i])], double(j - i));
+    }
+  };
+  if (s.repetition_penalty != 1) {
+    counted_.assign(prompt.begin(), prompt.end());
+    counted_.insert(counted_.end(), answer.begin(), answer.end());
+    each([&](double& x, double) { x = x > 0 ? x / s.repetition_penalty : x * s.repetition_penalty; });
+  }
+  if (s.presence_penalty != 0 || s.frequency_penalty != 0) {
+    counted_.assign(answer.begin(), answer.end());
+    each([&](double& x, double count) { x -= s.presence_penalty + s.frequency_penalty * count; });
+  }
+  for (const auto& [token, bias] : s.logit_bias)
+    if (known(token)) logits_[size_t(token)] += bias;
+}
+
+std::span<const TokenProbability> Sampler::candidates(std::span<const float> logits, const SamplingSettings& s,
+                                                      std::span<const int32_t> prompt,
+                                                      std::span<const int32_t> answer) {
+  logits_.resize(logits.size());
+  std::transform(logits.begin(), logits.end(), logits_.begin(), finite_or_never);
+  penalise(s, prompt, answer);
+  all_.clear();
+  for (size_t i = 0; i < logits_.size(); ++i)
+    if (std::isfinite(logits_[i])) all_.push_back({int32_t(i), logits_[i]});
+  if (all_.empty()) user_error("the model's output is not finite: its weights are damaged or training has diverged");
+  const auto likelier = [](const TokenProbability& a, const TokenProbability& b) {
+    return a.probability > b.probability || (a.probability == b.probability && a.token < b.token);
   };
   const size_t wanted = s.temperature == 0 ? 1
-                        : s.top_k > 0      ? std::min<size_t>(size_t(s.top_k), all.size())
-                                           : all.size();
-  std::partial_sort(all.begin(), all.begin() + ptrdiff_t(wanted), all.end(), likelier);
-  all.resize(wanted);
-  const double top = all[0].second, temperature = s.temperature == 0 ? 1 : s.temperature;
+                        : s.top_k > 0      ? std::min<size_t>(size_t(s.top_k), all_.size())
+                                           : all_.size();
+  std::partial_sort(all_.begin(), all_.begin() + ptrdiff_t(wanted), all_.end(), likelier);
+  all_.resize(wanted);
+  const double top = all_[0].probability, temperature = s.temperature == 0 ? 1 : s.temperature;
   double sum = 0;
-  for (auto& [token, p] : all) sum += p = std::exp((p - top) / temperature);
+  for (TokenProbability& t : all_) sum += t.probability = std::exp((t.probability - top) / temperature);
   size_t kept = 0;
   double mass = 0;
-  for (const double least = all[0].second * s.min_p; kept < all.size() && all[kept].second >= least; ++kept) {
+  for (const double least = all_[0].probability * s.min_p; kept < all_.size() && all_[kept].probability >= least;
+       ++kept) {
     if (kept > 0 && mass >= s.top_p * sum) break;
-    mass += all[kept].second;
+    mass += all_[kept].probability;
   }
-  all.resize(kept);
-  for (auto& [token, p] : all) p /= mass;
-  return all;
+  all_.resize(kept);
+  for (TokenProbability& t : all_) t.probability /= mass;
+  return all_;
 }
 
-int32_t sample(std::span<const float> logits, const SamplingSettings& s, uint64_t position) {
-  const auto choices = candidates(logits, s);
-  double u = RngKey{.seed = s.seed}.at("sample").uniform(position);
+int32_t Sampler::sample(std::span<const float> logits, const SamplingSettings& s, uint64_t sample_index,
+                        uint64_t position, std::span<const int32_t> prompt, std::span<const int32_t> answer) {
+  const auto choices = candidates(logits, s, prompt, answer);
+  double u = RngKey{.seed = s.seed}.at("sample").at(sample_index).uniform(position);
   for (const auto& [token, p] : choices) {
     if (u < p) return token;
     u -= p;
   }
-  return choices.back().first;
+  return choices.back().token;
+}
+
+LogProbabilities log_probabilities(std::span<const float> logits, int32_t token, int64_t n) {
+  double top = kNever, sum = 0;
+  for (float x : logits) top = std::max(top, finite_or_never(x));
+  for (float x : logits) sum += std::exp(finite_or_never(x) - top);
+  const double log_sum = top + std::log(sum);
+  LogProbabilities result{.chosen = finite_or_never(logits[size_t(token)]) - log_sum, .top = {}};
+  if (n <= 0) return result;
+  for (size_t i = 0; i < logits.size(); ++i) result.top.emplace_back(int32_t(i), finite_or_never(logits[i]) - log_sum);
+  const size_t kept = std::min<size_t>(size_t(n), result.top.size());
+  std::partial_sort(
+      result.top.begin(), result.top.begin() + ptrdiff_t(kept), result.top.end(),
+      [](const auto& a, const auto& b) { return a.second > b.second || (a.second == b.second && a.first < b.first); });
+  result.top.resize(kept);
+  return result;
 }
 
 }  // namespace minke

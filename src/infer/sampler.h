@@ -1,8 +1,11 @@
-// Chooses the next token from logits: temperature, then top-k, top-p and min-p on the probabilities, then one draw keyed by
-// (seed, position). So the same seed gives the same text in any batch. Test: tests/infer/sampler_test.cpp.
+// Chooses the next token from logits. In this order: repetition penalty, presence and frequency penalties, bias, temperature,
+// then top-k, top-p and min-p on the probabilities, then one draw keyed by (seed, sample index, position). The key knows
+// neither slot nor request, so the same request gives the same text under any load, and the samples of one prompt differ
+// by their index. Test: tests/infer/sampler_test.cpp.
 #pragma once
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/rng.h"
@@ -14,16 +17,48 @@ struct SamplingSettings {
   int64_t top_k = 0;       // 0 = all
   double top_p = 1;        // smallest set of most likely tokens with at least this much probability
   double min_p = 0;        // only tokens with at least this share of the largest probability
+  // A logit of a token that prompt or answer have is divided by it if positive, multiplied otherwise (Keskar et al. 2019,
+  // §4.1).
+  double repetition_penalty = 1;
+  // Taken from the logit of a token: presence once if the answer has it, frequency as often as the answer has it.
+  double presence_penalty = 0, frequency_penalty = 0;
+  std::vector<std::pair<int32_t, double>> logit_bias;  // token, added to its logit
   uint64_t seed = 0;
 };
 
 // Throws UserError naming the setting that is out of range.
 void validate(const SamplingSettings& settings);
 
-// NaN logits count as −inf; if all are, a UserError says that the model's output is not finite.
-int32_t sample(std::span<const float> logits, const SamplingSettings& settings, uint64_t position);
+struct TokenProbability {
+  int32_t token;
+  double probability;
+};
 
-// The probabilities that the draw uses, most likely first: (token, probability).
-std::vector<std::pair<int32_t, double>> candidates(std::span<const float> logits, const SamplingSettings& settings);
+// Keeps its memory between calls.
+class Sampler {
+ public:
+  // NaN logits count as −inf; if all are, a UserError says that the model's output is not finite. prompt and answer so far
+  // are for the penalties.
+  int32_t sample(std::span<const float> logits, const SamplingSettings& settings, uint64_t sample_index,
+                 uint64_t position, std::span<const int32_t> prompt = {}, std::span<const int32_t> answer = {});
+  // The probabilities that the draw uses, most likely first. Valid until the next call.
+  std::span<const TokenProbability> candidates(std::span<const float> logits, const SamplingSettings& settings,
+                                               std::span<const int32_t> prompt = {},
+                                               std::span<const int32_t> answer = {});
+
+ private:
+  void penalise(const SamplingSettings& settings, std::span<const int32_t> prompt, std::span<const int32_t> answer);
+  std::vector<double> logits_;
+  std::vector<int32_t> counted_;
+  std::vector<TokenProbability> all_;
+};
+
+// Natural logarithms of the probabilities that the model itself gives, before any setting: of `token`, and of the n most
+// likely tokens, most likely first.
+struct LogProbabilities {
+  double chosen = 0;
+  std::vector<std::pair<int32_t, double>> top;
+};
+LogProbabilities log_probabilities(std::span<const float> logits, int32_t token, int64_t n);
 
 }  // namespace minke

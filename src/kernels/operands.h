@@ -112,6 +112,8 @@ template <class F> class OperandVisitor {
   }
   void operator()(const CachedAttentionArgs& a) {
     see(a.q, {"q", reads}), see(a.k, {"k", reads}), see(a.v, {"v", reads}), see(a.out, {"out", writes});
+    see(a.row_offsets, {"row_offsets", reads, index, contiguous}), see(a.length, {"length", reads, index, contiguous});
+    see(a.block_table, {"block_table", reads, index, rows});
   }
   void operator()(const RouteArgs& a, bool backward = false) {
     const Access result = backward ? reads : writes;
@@ -155,6 +157,9 @@ template <class F> class OperandVisitor {
   }
   void operator()(const ScatterAddArgs& a) {
     see(a.src, {"src", reads}), see(a.index, {"index", reads, index, contiguous}), see(a.dst, {"dst", updates, high});
+  }
+  void operator()(const ScatterArgs& a) {
+    see(a.src, {"src", reads}), see(a.index, {"index", reads, index, contiguous}), see(a.dst, {"dst", updates});
   }
   void operator()(const CrossEntropyArgs& a) {
     see(a.logits, {"logits", a.gradient ? updates : reads}), see(a.target, {"target", reads, index, contiguous});

@@ -82,7 +82,7 @@ struct SwigluBackwardArgs {
 };
 
 // ---- attention ------------------------------------------------------------------------------------------------------
-// Causal attention of the tokens of a batch to each other (training, prefill).
+// Causal attention of the tokens of a batch to each other (training), or to them and what came before (prefill).
 // s(t,j,h) = scale·(q[t,h,:dk]·k[j,h',:] + q[t,h,dk:]·k_rope[j,:]),  h' = h / (H/Hkv),  first(t) ≤ j ≤ t;
 // out[t,h] = Σ_j softmax_j(s) v[j,h']. Keys are visited in fixed chunks counted from the start of t's sequence.
 struct AttentionArgs {
@@ -96,23 +96,34 @@ struct AttentionArgs {
   const int64_t* sequence_offsets =
       nullptr;  // host [num_sequences+1]: tokens of sequence i are offsets[i] … offsets[i+1])
   int64_t num_sequences = 0;
+  // Host [num_sequences+1]: the rows of k, k_rope and v that are sequence i's. Its n tokens are the last n of its keys.
+  // Null: the tokens are all its keys.
+  const int64_t* key_offsets = nullptr;
   Operand first_visible;  // i32 [N] flat index of the first key token t may see; optional (start of its sequence)
   DType compute = DType::f32;
 };
 struct AttentionBackwardArgs {
-  AttentionArgs forward;        // with out and lse as forward left them
+  AttentionArgs forward;        // with out and lse as forward left them; without key_offsets
   Operand dout;                 // [N,H,dv]
   Operand dq, dk, dk_rope, dv;  // overwritten
 };
-// Queries of one sequence against its cache: query i (of S) sees keys 0 … cached − S + i inclusive.
-// Same equation; q [S,H,dk], k [T,Hkv,dk], v [T,Hkv,dv] with T ≥ cached; for absorbed MLA k is the latent cache
-// [T,1,kr+dr] and v its first kr columns.
+// Queries of several sequences, each against its own cache: the last of a sequence's n rows sees all its keys, the one
+// before all but one, and so on. Same equation. Keys and values lie in pages of a pool that all sequences share: key j of
+// sequence s is in slot block_table[s, j / page]·page + j % page. For absorbed MLA the pool has one head of kr+dr
+// channels, and v is the first kr of them.
 struct CachedAttentionArgs {
-  Operand q, k, v, out;
-  int64_t cached = 0;  // keys in the cache, the S new ones included
+  Operand q;               // [N,H,dk]
+  Operand k, v;            // [slots,Hkv,dk], [slots,Hkv,dv]
+  Operand out;             // [N,H,dv]
+  Operand row_offsets;     // i32 [S+1]: the rows of sequence s
+  Operand length;          // i32 [S]: keys of sequence s, those of its rows included
+  Operand block_table;     // i32 [S,pages]
+  int64_t page = 0;        // slots in a page: even, divides kAttentionChunk
+  int64_t max_length = 0;  // no sequence has more keys
   double scale = 1;
   DType compute = DType::f32;
 };
+constexpr int64_t kAttentionChunk = 128;  // keys that attention visits at a time
 
 // ---- mixture of experts ---------------------------------------------------------------------------------------------
 enum class AffinityFunc : uint8_t { softmax, sigmoid };
@@ -210,6 +221,10 @@ struct BiasUpdateArgs {
 struct ScatterAddArgs {
   Operand src, index, dst;  // [N,D], i32 [N], [V,D] f32/f64
 };
+// dst[index[n]] = src[n], converting; index < 0 is skipped. No two rows have the same index.
+struct ScatterArgs {
+  Operand src, index, dst;  // [N,D], i32 [N], [T,D]
+};
 // loss[n] = logsumexp(logits[n]) − logits[n,target]; target −1: loss 0, gradient 0.
 // With gradient: logits ← (softmax − onehot)·grad_scale in place.
 struct CrossEntropyArgs {
@@ -296,7 +311,7 @@ struct DownloadArgs {
   X(attention, AttentionArgs) X(attention_backward, AttentionBackwardArgs) X(cached_attention, CachedAttentionArgs)   \
   X(route, RouteArgs) X(route_backward, RouteBackwardArgs) X(balance, BalanceArgs) X(drop_tokens, DropTokensArgs)     \
   X(permute_plan, PermutePlanArgs) X(gather, GatherArgs) X(combine, CombineArgs) X(bias_update, BiasUpdateArgs)       \
-  X(scatter_add, ScatterAddArgs) X(cross_entropy, CrossEntropyArgs)                                                   \
+  X(scatter_add, ScatterAddArgs) X(scatter, ScatterArgs) X(cross_entropy, CrossEntropyArgs)                           \
   X(add, AddArgs) X(copy, CopyArgs) X(fill, FillArgs) X(fill_normal, FillNormalArgs) X(dropout, DropoutArgs)          \
   X(bias_grad, BiasGradArgs) X(add_bias, AddBiasArgs) X(adamw, AdamWArgs) X(ema, EmaArgs)                            \
   X(sum_squares, SumSquaresArgs)                                                                                      \

@@ -69,17 +69,10 @@ BlockWork Block::lay_out_work(Arena& arena, const Precision& p, int64_t n) const
 
 // ---- F --------------------------------------------------------------------------------------------------------------
 
-void Block::attention_forward(const Context& ctx, const Batch& batch, const BlockSaved& s, const BlockWork& w,
-                              const LayerCache* cache) const {
+void Block::attention_forward(const Context& ctx, const Batch& batch, const BlockSaved& s, const BlockWork& w) const {
   attention_norm_.forward(ctx, s.x, s.a, s.rstd_attention);
-  if (const Mla* mla = std::get_if<Mla>(&attention_)) {
-    if (cache) mla->forward_cached(ctx, batch, s.a, w.attention_out, s.mla, *cache);
-    else mla->forward(ctx, batch, s.a, w.attention_out, s.mla);
-  } else {
-    const Gqa& gqa = std::get<Gqa>(attention_);
-    if (cache) gqa.forward_cached(ctx, batch, s.a, w.attention_out, s.gqa, *cache);
-    else gqa.forward(ctx, batch, s.a, w.attention_out, s.gqa);
-  }
+  if (const Mla* mla = std::get_if<Mla>(&attention_)) mla->forward(ctx, batch, s.a, w.attention_out, s.mla);
+  else std::get<Gqa>(attention_).forward(ctx, batch, s.a, w.attention_out, s.gqa);
   dropout(ctx, batch, "attention", layer_, w.attention_out);
   ctx.backend->copy(ctx, {.src = s.x, .dst = s.x_mid});
   ctx.backend->add(ctx, {.x = w.attention_out, .y = s.x_mid});
@@ -117,12 +110,26 @@ void Block::finish_forward(const Context& ctx, const Batch& batch, const Operand
 }
 
 void Block::forward(const Context& ctx, const Batch& batch, const Operand& x_out, const BlockSaved& s,
-                    const BlockWork& w, const LayerCache* cache) const {
-  attention_forward(ctx, batch, s, w, cache);
+                    const BlockWork& w) const {
+  attention_forward(ctx, batch, s, w);
   dispatch_forward(ctx, s);
   experts_forward(ctx, s, w);
   combine_forward(ctx, s, w);
   finish_forward(ctx, batch, x_out, s, w);
+}
+
+void Block::step(const Context& ctx, const Precision& p, const Step& step, const Operand& x, const LayerCache& cache,
+                 const Operand& experts) const {
+  const ArenaScope scope(*ctx.scratch);
+  const int64_t n = step.num_tokens, d = config_->hidden_size;
+  const Operand normed = ctx.scratch->take(p.activation, {n, d}), out = ctx.scratch->take(p.activation, {n, d});
+  attention_norm_.forward(ctx, x, normed);
+  std::visit([&](const auto& attention) { attention.step(ctx, step, normed, out, cache); }, attention_);
+  ctx.backend->add(ctx, {.x = out, .y = x});
+  ffn_norm_.forward(ctx, x, normed);
+  if (moe_) return moe_->step(ctx, *config_, p, normed, out, x, experts);
+  ffn_->forward(ctx, normed, out, Ffn::lay_out_saved(*ctx.scratch, config_->intermediate_size, p, n));
+  ctx.backend->add(ctx, {.x = out, .y = x});
 }
 
 void Block::recompute(const Context& ctx, const Batch& batch, Recompute what, const BlockSaved& s,

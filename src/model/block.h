@@ -55,9 +55,8 @@ class Block {
   // Only what F needs.
   BlockWork lay_out_forward_work(Arena& arena, const Precision& precision, int64_t num_tokens) const;
 
-  // F. saved.x holds the input. With a cache the tokens continue the sequence in it (inference).
-  void attention_forward(const Context& ctx, const Batch& batch, const BlockSaved& saved, const BlockWork& work,
-                         const LayerCache* cache = nullptr) const;
+  // F. saved.x holds the input.
+  void attention_forward(const Context& ctx, const Batch& batch, const BlockSaved& saved, const BlockWork& work) const;
   void dispatch_forward(const Context& ctx, const BlockSaved& saved) const;
   void experts_forward(const Context& ctx, const BlockSaved& saved, const BlockWork& work) const;
   void combine_forward(const Context& ctx, const BlockSaved& saved, const BlockWork& work) const;
@@ -82,10 +81,15 @@ class Block {
   void attention_backward_weight(const Context& ctx, const BlockSaved& saved, const BlockWork& work) const;
 
   void forward(const Context& ctx, const Batch& batch, const Operand& x_out, const BlockSaved& saved,
-               const BlockWork& work, const LayerCache* cache = nullptr) const;
+               const BlockWork& work) const;
   void backward_input(const Context& ctx, const Batch& batch, const Operand& dx, const BlockSaved& saved,
                       const BlockWork& work) const;
   void backward_weight(const Context& ctx, const BlockSaved& saved, const BlockWork& work) const;
+
+  // Inference: x [N,d] (residual) goes through the block in place; keeps nothing. experts: i32 [N,K], filled with the
+  // choices; null in a dense layer, or if nobody asks.
+  void step(const Context& ctx, const Precision& precision, const Step& step, const Operand& x, const LayerCache& cache,
+            const Operand& experts) const;
 
   const Moe* moe() const { return moe_ ? &*moe_ : nullptr; }
   int64_t layer() const { return layer_; }

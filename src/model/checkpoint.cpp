@@ -13,8 +13,12 @@ void upload_f32(const Context& ctx, const std::vector<float>& host, const Operan
   if (to.dtype == DType::f32) {
     ctx.backend->upload(ctx, {.host = host.data(), .device = to});
     ctx.backend->synchronize(ctx);
+  } else if (to.dtype == DType::bf16) {
+    const std::vector<bf16> narrow(host.begin(), host.end());
+    ctx.backend->upload(ctx, {.host = narrow.data(), .device = to});
+    ctx.backend->synchronize(ctx);
   } else {
-    check(to.dtype == DType::f64, "upload_f32: masters are f32 or f64");
+    check(to.dtype == DType::f64, "upload_f32: masters are f32, bf16 or f64");
     const std::vector<double> wide(host.begin(), host.end());
     ctx.backend->upload(ctx, {.host = wide.data(), .device = to});
     ctx.backend->synchronize(ctx);

@@ -48,7 +48,7 @@ GqaWork Gqa::lay_out_work(Arena& arena, const Config& c, const Precision& p, int
   return w;
 }
 
-void Gqa::project(const Context& ctx, const Batch& batch, const Operand& x, const GqaSaved& s) const {
+void Gqa::project(const Context& ctx, const Operand& positions, const Operand& x, const GqaSaved& s) const {
   if (q_norm_.gain) {
     q_.forward(ctx, x, s.q_raw.merged(1));
     k_.forward(ctx, x, s.k_raw.merged(1));
@@ -59,8 +59,8 @@ void Gqa::project(const Context& ctx, const Batch& batch, const Operand& x, cons
     k_.forward(ctx, x, s.k.merged(1));
   }
   v_.forward(ctx, x, s.v.merged(1));
-  rope_->forward(ctx, s.q, batch.positions);
-  rope_->forward(ctx, s.k, batch.positions);
+  rope_->forward(ctx, s.q, positions);
+  rope_->forward(ctx, s.k, positions);
 }
 
 AttentionArgs Gqa::attention_args(const Batch& batch, const GqaSaved& s) const {
@@ -77,7 +77,7 @@ AttentionArgs Gqa::attention_args(const Batch& batch, const GqaSaved& s) const {
 }
 
 void Gqa::forward(const Context& ctx, const Batch& batch, const Operand& x, const Operand& y, const GqaSaved& s) const {
-  project(ctx, batch, x, s);
+  project(ctx, batch.positions, x, s);
   ctx.backend->attention(ctx, attention_args(batch, s));
   o_.forward(ctx, s.o.merged(1), y);
 }
@@ -113,25 +113,50 @@ void Gqa::backward_weight(const Context& ctx, const Operand& x, const GqaSaved& 
   v_.backward_weight(ctx, x, w.d_v.merged(1));
 }
 
-void Gqa::forward_cached(const Context& ctx, const Batch& batch, const Operand& x, const Operand& y, const GqaSaved& s,
-                         const LayerCache& cache) const {
-  const int64_t n = x.shape[0], cached = cache.length + n;
-  check(cached <= cache.k.shape[0], "Gqa::forward_cached: the cache is full");
-  project(ctx, batch, x, s);
-  ctx.backend->copy(ctx, {.src = s.k, .dst = cache.k.slice(0, cache.length, cached)});
-  ctx.backend->copy(ctx, {.src = s.v, .dst = cache.v.slice(0, cache.length, cached)});
-  if (cache.length == 0 && n > 1) {
-    ctx.backend->attention(ctx, attention_args(batch, s));
-  } else {
-    ctx.backend->cached_attention(ctx, {.q = s.q,
-                                        .k = cache.k.slice(0, 0, cached),
-                                        .v = cache.v.slice(0, 0, cached),
-                                        .out = s.o,
-                                        .cached = cached,
+void Gqa::step(const Context& ctx, const Step& step, const Operand& x, const Operand& y,
+               const LayerCache& cache) const {
+  const ArenaScope scope(*ctx.scratch);
+  Arena& scratch = *ctx.scratch;
+  const int64_t n = x.shape[0], prompt = step.num_prompt_tokens, hkv = cache.k.shape[1], dh = cache.k.shape[2],
+                h = q_.weight->master().shape[0] / dh;
+  GqaSaved s;
+  if (q_norm_.gain) s.q_raw = scratch.take(x.dtype, {n, h, dh}), s.k_raw = scratch.take(x.dtype, {n, hkv, dh});
+  s.q = scratch.take(x.dtype, {n, h, dh});
+  s.k = scratch.take(x.dtype, {n, hkv, dh}), s.v = scratch.take(x.dtype, {n, hkv, dh});
+  project(ctx, step.positions, x, s);
+  ctx.backend->scatter(ctx, {.src = s.k.merged(1), .index = step.slots, .dst = cache.k.merged(1)});
+  ctx.backend->scatter(ctx, {.src = s.v.merged(1), .index = step.slots, .dst = cache.v.merged(1)});
+  const Operand o = scratch.take(x.dtype, {n, h, dh});
+  if (prompt > 0) {
+    const ArenaScope prompt_scope(scratch);
+    const int64_t keys = step.key_offsets.back();
+    const Operand k = scratch.take(x.dtype, {keys, hkv, dh}), v = scratch.take(x.dtype, {keys, hkv, dh});
+    ctx.backend->gather(ctx, {.src = cache.k.merged(1), .index = step.key_slots, .dst = k.merged(1)});
+    ctx.backend->gather(ctx, {.src = cache.v.merged(1), .index = step.key_slots, .dst = v.merged(1)});
+    ctx.backend->attention(ctx, {.q = s.q.slice(0, 0, prompt),
+                                 .k = k,
+                                 .k_rope = {},
+                                 .v = v,
+                                 .out = o.slice(0, 0, prompt),
+                                 .scale = scale_,
+                                 .sequence_offsets = step.query_offsets.data(),
+                                 .num_sequences = int64_t(step.query_offsets.size()) - 1,
+                                 .key_offsets = step.key_offsets.data(),
+                                 .compute = q_.weight->compute()});
+  }
+  if (prompt < n)
+    ctx.backend->cached_attention(ctx, {.q = s.q.slice(0, prompt, n),
+                                        .k = cache.k,
+                                        .v = cache.v,
+                                        .out = o.slice(0, prompt, n),
+                                        .row_offsets = step.row_offsets,
+                                        .length = step.length,
+                                        .block_table = step.block_table,
+                                        .page = step.page,
+                                        .max_length = step.max_length,
                                         .scale = scale_,
                                         .compute = q_.weight->compute()});
-  }
-  o_.forward(ctx, s.o.merged(1), y);
+  o_.forward(ctx, o.merged(1), y);
 }
 
 }  // namespace minke

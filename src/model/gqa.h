@@ -4,10 +4,10 @@
 #pragma once
 #include "core/memory.h"
 #include "model/batch.h"
-#include "model/cache.h"
 #include "model/layers.h"
 #include "model/precision.h"
 #include "model/rope.h"
+#include "model/step.h"
 #include "model/weight_store.h"
 
 namespace minke {
@@ -37,12 +37,11 @@ class Gqa {
   void backward_input(const Context& ctx, const Batch& batch, const Operand& dx, const GqaSaved& saved,
                       const GqaWork& work) const;
   void backward_weight(const Context& ctx, const Operand& x, const GqaSaved& saved, const GqaWork& work) const;
-  // The next tokens of the sequence in the cache; as Mla::forward_cached.
-  void forward_cached(const Context& ctx, const Batch& batch, const Operand& x, const Operand& y, const GqaSaved& saved,
-                      const LayerCache& cache) const;
+  // Inference, as Mla::step.
+  void step(const Context& ctx, const Step& step, const Operand& x, const Operand& y, const LayerCache& cache) const;
 
  private:
-  void project(const Context& ctx, const Batch& batch, const Operand& x, const GqaSaved& saved) const;
+  void project(const Context& ctx, const Operand& positions, const Operand& x, const GqaSaved& saved) const;
   AttentionArgs attention_args(const Batch& batch, const GqaSaved& saved) const;
 
   double scale_;

@@ -56,7 +56,7 @@ MlaWork Mla::lay_out_work(Arena& arena, const Config& c, const Precision& p, int
 }
 
 // Equations are those of V2's appendix C; t runs over the rows.
-void Mla::project(const Context& ctx, const Batch& batch, const Operand& x, const MlaSaved& s) const {
+void Mla::project(const Context& ctx, const Operand& positions, const Operand& x, const MlaSaved& s) const {
   const Operand q = s.q.merged(1);
   if (q_a_.weight) {
     q_a_.forward(ctx, x, s.q_a);                   // (37) W_DQ h_t
@@ -65,11 +65,11 @@ void Mla::project(const Context& ctx, const Batch& batch, const Operand& x, cons
   } else {
     q_b_.forward(ctx, x, q);
   }
-  rope_->forward(ctx, s.q.slice(2, dn_, dn_ + dr_), batch.positions);  // (39) q_t^R = RoPE(W_QR c_t^Q)
+  rope_->forward(ctx, s.q.slice(2, dn_, dn_ + dr_), positions);  // (39) q_t^R = RoPE(W_QR c_t^Q)
 
   kv_a_.forward(ctx, x, s.kv_a);  // (41) W_DKV h_t and (43) W_KR h_t
   const Operand k_rope = s.kv_a.slice(1, latent_, latent_ + dr_);
-  rope_->forward(ctx, k_rope.split(1, dr_), batch.positions);             // (43) k_t^R, shared by all heads
+  rope_->forward(ctx, k_rope.split(1, dr_), positions);                   // (43) k_t^R, shared by all heads
   kv_norm_.forward(ctx, s.kv_a.slice(1, 0, latent_), s.c_kv, s.rstd_kv);  // (41) c_t^KV, normalised
 }
 
@@ -87,15 +87,11 @@ AttentionArgs Mla::attention_args(const Batch& batch, const MlaSaved& s) const {
           .compute = kv_b_.weight->compute()};
 }
 
-void Mla::attend_naive(const Context& ctx, const Batch& batch, const Operand& y, const MlaSaved& s) const {
+void Mla::forward(const Context& ctx, const Batch& batch, const Operand& x, const Operand& y, const MlaSaved& s) const {
+  project(ctx, batch.positions, x, s);
   kv_b_.forward(ctx, s.c_kv, s.kv.merged(1));             // (42) k_t^C = W_UK c, (45) v_t^C = W_UV c
   ctx.backend->attention(ctx, attention_args(batch, s));  // (40, 44, 46) o_{t,i}
   o_.forward(ctx, s.o.merged(1), y);                      // (47) u_t = W_O [o_{t,1}; …]
-}
-
-void Mla::forward(const Context& ctx, const Batch& batch, const Operand& x, const Operand& y, const MlaSaved& s) const {
-  project(ctx, batch, x, s);
-  attend_naive(ctx, batch, y, s);
 }
 
 void Mla::backward_input(const Context& ctx, const Batch& batch, const Operand& dx, const MlaSaved& s,

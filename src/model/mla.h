@@ -9,16 +9,16 @@
 //   W_O         output                           [d, H·dv]          o_proj
 //
 // Beyond the equations, as the released weights have it: RMSNorm (eps 1e-6 whatever rms_norm_eps says) on c_q and c_kv;
-// YaRN's factor in the softmax scale. Training and prefill use naive MLA (keys and values expanded), decoding the
-// absorbed one (mla_decode.cpp): W_UK moves to the query, W_UV behind the sum, and only latents are read.
+// YaRN's factor in the softmax scale. Training and prompts use the naive form (keys and values expanded), answers the
+// absorbed one (mla_step.cpp): W_UK moves to the query, W_UV behind the sum, and only latents are read.
 // Tests: tests/model/layers_test.cpp (gradients in f64; naive = absorbed), goldens.
 #pragma once
 #include "core/memory.h"
 #include "model/batch.h"
-#include "model/cache.h"
 #include "model/layers.h"
 #include "model/precision.h"
 #include "model/rope.h"
+#include "model/step.h"
 #include "model/weight_store.h"
 
 namespace minke {
@@ -51,15 +51,15 @@ class Mla {
                       const MlaWork& work) const;
   void backward_weight(const Context& ctx, const Operand& x, const MlaSaved& saved, const MlaWork& work) const;
 
-  // x [S,d] are the next S tokens of the sequence in the cache; appends them to it (cache.length is the caller's to
-  // advance) and attends to all. Absorbed MLA; with an empty cache and several tokens, naive.
-  void forward_cached(const Context& ctx, const Batch& batch, const Operand& x, const Operand& y, const MlaSaved& saved,
-                      const LayerCache& cache) const;
+  // x [N,d] are the tokens of the step; puts their keys into the cache and attends (model/step.h).
+  void step(const Context& ctx, const Step& step, const Operand& x, const Operand& y, const LayerCache& cache) const;
 
  private:
-  void project(const Context& ctx, const Batch& batch, const Operand& x, const MlaSaved& saved) const;
-  void attend_naive(const Context& ctx, const Batch& batch, const Operand& y, const MlaSaved& saved) const;
-  void attend_absorbed(const Context& ctx, const Operand& y, const MlaSaved& saved, const LayerCache& cache) const;
+  void project(const Context& ctx, const Operand& positions, const Operand& x, const MlaSaved& saved) const;
+  void attend_prompts(const Context& ctx, const Step& step, const Operand& q, const Operand& o,
+                      const LayerCache& cache) const;
+  void attend_answers(const Context& ctx, const Step& step, const Operand& q, const Operand& o,
+                      const LayerCache& cache) const;
   AttentionArgs attention_args(const Batch& batch, const MlaSaved& saved) const;
 
   int64_t heads_, dn_, dr_, dv_, latent_;

@@ -30,16 +30,18 @@ Model::Model(Unasked, const Context& ctx, Config config, const Precision& precis
 }
 
 // A forward and a backward of the smallest batch that has every part, dry: what the backend does not support is said now.
+// Frozen weights have no backward. The steps of inference are asked for by Engine::scratch_bytes.
 Model::Unasked Model::ask_backend(const Context& ctx, const Config& config, const Precision& precision) {
   validate(config, "model");
   DryRun dry(ctx);
   const Context& d = dry.ctx();
   const int64_t depths = config.num_nextn_predict_layers, sequences = 2, length = depths + 2;
   Model model(Unasked{}, d, config, precision, length, nullptr);
-  model.weights().with_gradients(d);
+  const bool gradients = !precision.frozen;
+  if (gradients) model.weights().with_gradients(d);
   const auto num_tokens = tokens_per_batch(config, sequences, length, true);
-  Arena arena(dry.memory(), model.saved_bytes(num_tokens, true));
-  const ModelSaved saved = model.lay_out_saved(arena, num_tokens, true);
+  Arena arena(dry.memory(), model.saved_bytes(num_tokens, gradients));
+  const ModelSaved saved = model.lay_out_saved(arena, num_tokens, gradients);
   const Tensor balance_loss(dry.memory(), precision.high, {1});
   BatchBuffers buffers(d, sequences * length, depths);
   const std::vector<int32_t> zeros(size_t(sequences * length));
@@ -52,7 +54,9 @@ Model::Unasked Model::ask_backend(const Context& ctx, const Config& config, cons
     batch.is_protected.assign(size_t(sequences), 0);
   }
   model.forward(d, buffers.batches(), saved);
-  model.loss_and_backward(d, buffers.batches(), saved, {.main = 1, .mtp = std::vector<double>(size_t(depths), 1)});
+  model.loss(d, buffers.batches(), saved);
+  if (gradients)
+    model.loss_and_backward(d, buffers.batches(), saved, {.main = 1, .mtp = std::vector<double>(size_t(depths), 1)});
   return {};
 }
 
@@ -129,21 +133,24 @@ void Model::loss_and_backward(const Context& ctx, const std::vector<Batch>& batc
   ctx.backend->scatter_add(ctx, {.src = dx, .index = batch.tokens, .dst = embedding_->grad()});
 }
 
-void Model::forward_cached(const Context& ctx, const Batch& batch, std::span<LayerCache> caches,
-                           const Operand& h) const {
-  const int64_t n = batch.num_tokens, d = config_.hidden_size;
+void Model::step(const Context& ctx, const Step& step, std::span<const LayerCache> caches,
+                 const Operand& logits) const {
+  const int64_t d = config_.hidden_size;
   const ArenaScope scope(*ctx.scratch);
-  const Operand x = ctx.scratch->take(precision_.residual, {n, d});
-  const Operand rstd = ctx.scratch->take(precision_.high, {n});
-  ctx.backend->gather(ctx, {.src = embedding_->master(), .index = batch.tokens, .dst = x});
+  const Operand x = ctx.scratch->take(precision_.residual, {step.num_tokens, d});
+  ctx.backend->gather(ctx, {.src = embedding_->master(), .index = step.tokens, .dst = x});
+  int64_t moe_layer = 0;
   for (size_t l = 0; l < blocks_.size(); ++l) {
-    const ArenaScope block_scope(*ctx.scratch);
-    BlockSaved saved = blocks_[l].lay_out_saved(*ctx.scratch, precision_, n);
-    saved.x = x;
-    blocks_[l].forward(ctx, batch, x, saved, blocks_[l].lay_out_forward_work(*ctx.scratch, precision_, n), &caches[l]);
-    caches[l].length += n;
+    const bool wanted = step.experts && blocks_[l].moe();
+    blocks_[l].step(ctx, precision_, step, x, caches[l], wanted ? step.experts.at(0, moe_layer++) : Operand{});
   }
-  final_norm_.forward(ctx, x, h, rstd);
+  const int64_t rows = step.sampled.shape[0];
+  if (rows == 0) return;
+  const Operand last = ctx.scratch->take(precision_.residual, {rows, d}),
+                h = ctx.scratch->take(precision_.activation, {rows, d});
+  ctx.backend->gather(ctx, {.src = x, .index = step.sampled, .dst = last});
+  final_norm_.forward(ctx, last, h);
+  head_.logits(ctx, h, logits);
 }
 
 }  // namespace minke

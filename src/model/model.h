@@ -70,9 +70,8 @@ class Model {
   void loss_and_backward(const Context& ctx, const std::vector<Batch>& batches, const ModelSaved& saved,
                          const LossScales& scales) const;
 
-  // Inference: the next batch.num_tokens tokens of one sequence, whose layers' caches are advanced; h [n,d] after the
-  // final norm.
-  void forward_cached(const Context& ctx, const Batch& batch, std::span<LayerCache> caches, const Operand& h) const;
+  // Inference: one step over the layers' pools. logits [S,V], f32: of the rows that step.sampled names.
+  void step(const Context& ctx, const Step& step, std::span<const LayerCache> caches, const Operand& logits) const;
 
  private:
   struct Unasked {};

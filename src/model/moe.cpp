@@ -142,4 +142,21 @@ void Moe::route_backward_weight(const Context& ctx, const Operand& u, const MoeW
   router_.backward_weight(ctx, u, w.router);
 }
 
+void Moe::step(const Context& ctx, const Config& c, const Precision& p, const Operand& u, const Operand& out,
+               const Operand& x, const Operand& chosen) const {
+  const ArenaScope scope(*ctx.scratch);
+  const int64_t n = u.shape[0];
+  const MoeSaved s = lay_out_saved(*ctx.scratch, c, p, n, *exchange_);
+  MoeWork w;
+  w.rows_out = ctx.scratch->take(p.activation, {s.rows.shape[0], c.hidden_size});
+  route(ctx, {}, u, s, {});
+  if (chosen) ctx.backend->copy(ctx, {.src = s.router.expert, .dst = chosen});
+  begin_dispatch(ctx, u, s);
+  experts(ctx, u, out, s, w);
+  if (shared_) ctx.backend->add(ctx, {.x = out, .y = x});
+  begin_combine(ctx, out, s, w);
+  finish_combine(ctx, s);
+  ctx.backend->add(ctx, {.x = out, .y = x});
+}
+
 }  // namespace minke

@@ -64,6 +64,10 @@ class Moe {
                                const MoeWork& work) const;
   void route_backward_weight(const Context& ctx, const Operand& u, const MoeWork& work) const;
 
+  // Inference: x [N,d] += the experts' results for u [N,d]; out [N,d] is for temporaries. chosen: as Block::step's experts.
+  void step(const Context& ctx, const Config& config, const Precision& precision, const Operand& u, const Operand& out,
+            const Operand& x, const Operand& chosen) const;
+
   const Router& router() const { return router_; }
   // Tokens per expert since the trainer last cleared it: i32 [E].
   const Operand& load() const { return load_.operand(); }

@@ -10,10 +10,19 @@ struct Precision {
   DType residual = DType::f32;    // residual stream and its gradient: small models lose digits in a bf16 sum
   DType activation = DType::f32;  // what linear layers read and write, and what is saved for the backward
   DType compute = DType::f32;     // format in which matrix products multiply (sums are f32)
-  DType high = DType::f32;        // router, norm statistics, softmax sums, losses
+  DType high = DType::f32;        // router, norm statistics, softmax sums, losses; norms' gains and biases
+  // The weights do not change: there are no gradients, and products read the master itself, not a packed copy of it.
+  bool frozen = false;
 
   static constexpr Precision f32() { return {}; }
   static constexpr Precision bf16() { return {.activation = DType::bf16, .compute = DType::bf16}; }
+  // The same for a model whose weights do not change: one copy of each, in the format in which it is multiplied.
+  constexpr Precision for_inference() const {
+    Precision p = *this;
+    p.master = compute;
+    p.frozen = true;
+    return p;
+  }
   static constexpr Precision f64() { return {DType::f64, DType::f64, DType::f64, DType::f64, DType::f64}; }
 };
 

@@ -14,14 +14,16 @@ Tensor make(const Context& ctx, const std::vector<int64_t>& shape, DType dtype) 
 
 }  // namespace
 
-Weight::Weight(const Context& ctx, const Storage& storage, DType master, DType compute)
-    : storage_(storage), master_(make(ctx, storage.shape, master)), compute_(compute) {}
+Weight::Weight(const Context& ctx, const Storage& storage, DType master, DType compute, bool frozen)
+    : storage_(storage), master_(make(ctx, storage.shape, master)), compute_(compute), frozen_(frozen) {}
 
 void Weight::with_gradient(const Context& ctx) {
+  check(!frozen_, "Weight::with_gradient: the weight is frozen");
   if (!grad_) grad_ = make(ctx, storage_.shape, master().dtype);
 }
 
 Operand Weight::form(const Context& ctx, int key, const Operand& b) const {
+  if (frozen_) return b;
   for (Form& f : forms_) {
     if (f.key != key) continue;
     if (f.version != version_) {

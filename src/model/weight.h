@@ -1,6 +1,7 @@
-// Weight: one parameter tensor with its master (FP32), its gradient, and the compute forms made from the master, each at
-// most once per version. The optimizer (later also ZeRO's shard exchange, FP8, RL's refresh) changes the master and calls
-// changed(); all other code asks for a compute form. Test: tests/model/checkpoint_test.cpp.
+// Weight: one parameter tensor with its master (FP32; for inference in the format of its products), its gradient, and the
+// compute forms made from the master, each at most once per version. The optimizer (later also ZeRO's shard exchange, FP8,
+// RL's refresh) changes the master and calls changed(); all other code asks for a compute form.
+// Test: tests/model/checkpoint_test.cpp.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -13,8 +14,9 @@ namespace minke {
 
 class Weight {
  public:
-  // Zero-filled. compute: the format in which products with this weight multiply.
-  Weight(const Context& ctx, const Storage& storage, DType master, DType compute);
+  // Zero-filled. compute: the format in which products with this weight multiply. frozen: there is no gradient, and
+  // a form is a view of the master.
+  Weight(const Context& ctx, const Storage& storage, DType master, DType compute, bool frozen);
 
   const Storage& storage() const { return storage_; }
   const Operand& master() const { return master_.operand(); }  // [out,in], [E,out,in] or [n]
@@ -44,6 +46,7 @@ class Weight {
   Storage storage_;
   Tensor master_, grad_;
   DType compute_;
+  bool frozen_;
   uint64_t version_ = 1;
   mutable std::vector<Form> forms_;
 };

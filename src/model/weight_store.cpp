@@ -5,7 +5,8 @@ namespace minke {
 WeightStore::WeightStore(const Context& ctx, const Config& config, const Precision& precision) {
   for (const Storage& s : storages(config)) {
     const bool router = s.part == Part::router;
-    weights_.emplace_back(ctx, s, precision.master, router ? precision.high : precision.compute);
+    const DType master = router || s.shape.size() == 1 ? precision.high : precision.master;
+    weights_.emplace_back(ctx, s, master, router ? precision.high : precision.compute, precision.frozen);
     by_name_.emplace(s.name, &weights_.back());
   }
 }

@@ -16,7 +16,7 @@ inline std::string layer_prefix(int64_t layer) { return "layers." + std::to_stri
 
 class WeightStore {
  public:
-  // All storages of the config, zero-filled. The router multiplies in `high`, everything else in `compute`.
+  // All storages of the config, zero-filled. The router is held and multiplied in `high`, gains and biases are held in it.
   WeightStore(const Context& ctx, const Config& config, const Precision& precision);
 
   Weight* find(std::string_view storage_name) { return lookup(storage_name); }  // null if the config has none such

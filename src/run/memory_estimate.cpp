@@ -2,7 +2,7 @@
 
 #include "core/machine_memory.h"
 #include "eval/likelihood.h"
-#include "infer/generate.h"
+#include "infer/engine.h"
 #include "kernels/dry_run.h"
 #include "report/console.h"
 #include "run/settings.h"
@@ -69,8 +69,8 @@ MemoryEstimate training_memory(const Context& ctx, const Config& config, const R
   trainer.step(d, {&batch, 1});
   m.forms = taken();
   if (r.log.sample_tokens > 0) {
-    Generator generator(d, model, model.max_positions());
-    generator.run_longest(d);
+    Engine engine(d, model, sample_settings(model));
+    engine.run_largest(d);
     m.evaluation = double(dry.counted().bytes()) - before;
   }
   if (!r.log.choices.empty() || !r.log.needle_lengths.empty()) {

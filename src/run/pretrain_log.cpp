@@ -7,7 +7,7 @@
 
 #include "eval/choices.h"
 #include "eval/needle.h"
-#include "infer/generate.h"
+#include "infer/engine.h"
 #include "report/report.h"
 #include "report/text.h"
 #include "run/pretrain_run.h"
@@ -230,14 +230,16 @@ void PretrainRun::show_samples() {
   if (log.sample_tokens == 0) return;
   std::vector<std::string> prompts = log.sample_prompts;
   if (prompts.empty()) prompts.push_back(tokenizer_.bos_id() >= 0 ? "" : "\n");
+  Engine engine(ctx(), *model_, sample_settings(*model_));
   for (size_t i = 0; i < prompts.size(); ++i) {
     const std::vector<int32_t> ids = tokenizer_.encode(prompts[i], {.add_bos = true});
     if (ids.empty()) continue;
-    Generator generator(ctx(), *model_, model_->max_positions());
-    const auto made = generator.generate(ctx(), ids, log.sample_tokens,
-                                         {.temperature = 0.7, .top_p = 0.95, .seed = recipe_.train.seed + i},
-                                         [&](int32_t token) { return token != tokenizer_.eos_id(); });
-    const std::string text = tokenizer_.decode(made, true);
+    const auto made = generate(ctx(), engine,
+                               {.prompt = ids,
+                                .max_new = log.sample_tokens,
+                                .sampling = {.temperature = 0.7, .top_p = 0.95, .seed = recipe_.train.seed + i}},
+                               [&](const NewToken& t) { return t.token != tokenizer_.eos_id(); });
+    const std::string text = valid_utf8(tokenizer_.decode(made, true));  // it may end within a character
     console_.print(fmt::format("sample      {}▶{}", prompts[i], text));
     log_->write({{"step", trainer_->steps_done()}, {"prompt", prompts[i]}, {"sample", text}});
   }

@@ -37,6 +37,10 @@ PackingOptions packing_options(const Recipe& r, const Phase& phase, const Tokeni
   return packing;
 }
 
+EngineSettings sample_settings(const Model& model) {
+  return {.max_context = model.max_positions(), .cache = model.precision().activation};
+}
+
 Precision precision(FloatFormat format) { return format == FloatFormat::bf16 ? Precision::bf16() : Precision::f32(); }
 Precision precision(const Recipe& r) { return precision(r.train.precision); }
 

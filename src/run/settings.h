@@ -2,6 +2,7 @@
 #pragma once
 #include "data/documents.h"
 #include "data/packing.h"
+#include "infer/engine.h"
 #include "model/block.h"
 #include "run/phases.h"
 #include "tokenize/tokenizer.h"
@@ -18,6 +19,8 @@ PackingOptions packing_options(const Recipe& recipe, const Phase& phase, const T
 Precision precision(FloatFormat format);
 Precision precision(const Recipe& recipe);
 Recompute recompute(const Recipe& recipe);
+// Of the engine that writes samples while the model trains.
+EngineSettings sample_settings(const Model& model);
 TrainSettings train_settings(const Recipe& recipe, const Phase& phase);
 
 }  // namespace minke

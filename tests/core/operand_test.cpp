@@ -42,6 +42,13 @@ TEST_F(OperandTest, SliceAndAt) {
   EXPECT_THROW(x.at(0, 2), BugError);
 }
 
+TEST_F(OperandTest, AnAxisThatIsGoneLeavesNothing) {
+  EXPECT_EQ(x.at(0, 1).shape, Operand::of(data.data(), DType::f32, {3, 4}).shape);
+  EXPECT_EQ(x.at(2, 1).shape, Operand::of(data.data(), DType::f32, {2, 3}).shape);
+  EXPECT_EQ(x.merged(1).shape, Operand::of(data.data(), DType::f32, {2, 12}).shape);
+  EXPECT_EQ(x.merged(0).stride, Operand::of(data.data(), DType::f32, {6, 4}).stride);
+}
+
 TEST_F(OperandTest, TransposeSplitMerge) {
   const auto t = x.transposed(0, 2).view<float, 3>();
   EXPECT_EQ(t(3, 2, 1), 23);

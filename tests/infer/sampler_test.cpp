@@ -13,6 +13,16 @@ namespace {
 // Probabilities 0.5, 0.25, 0.125, 0.125 of tokens 2, 0, 1, 3.
 const std::vector<float> kLogits{std::log(0.25f), std::log(0.125f), std::log(0.5f), std::log(0.125f)};
 
+std::vector<TokenProbability> candidates(const std::vector<float>& logits, const SamplingSettings& s,
+                                         std::vector<int32_t> prompt = {}, std::vector<int32_t> answer = {}) {
+  Sampler sampler;
+  const auto all = sampler.candidates(logits, s, prompt, answer);
+  return {all.begin(), all.end()};
+}
+int32_t sample(const std::vector<float>& logits, const SamplingSettings& s, uint64_t position, uint64_t index = 0) {
+  return Sampler().sample(logits, s, index, position);
+}
+
 std::vector<int32_t> kept(const SamplingSettings& s) {
   std::vector<int32_t> tokens;
   double sum = 0;
@@ -41,9 +51,55 @@ TEST(Sampler, DrawsFollowTheProbabilities) {
   for (int t = 0; t < 4; ++t) EXPECT_NEAR(count[t], n * p[t], 5 * std::sqrt(n * p[t] * (1 - p[t]))) << t;
 }
 
+TEST(Sampler, SamplesOfOnePromptDiffer) {
+  int same = 0;
+  for (uint64_t position = 0; position < 200; ++position)
+    same += sample(kLogits, {.seed = 9}, position, 0) == sample(kLogits, {.seed = 9}, position, 1);
+  EXPECT_GT(same, 40);  // Σp² = 0.34 of 200 is 69 ± 7
+  EXPECT_LT(same, 100);
+}
+
+// By hand, on logits that are easy to divide and take from.
+TEST(Sampler, PenaltiesAndBias) {
+  const std::vector<float> logits{2, -2, 1, 0};
+  // The logits that the probabilities stand for, relative to token 3, which nothing changes.
+  const auto changed = [&](const SamplingSettings& s, std::vector<int32_t> prompt, std::vector<int32_t> answer) {
+    std::vector<double> x(4);
+    double zero = 0;
+    for (const auto& [token, p] : candidates(logits, s, prompt, answer)) {
+      x[size_t(token)] = std::log(p);
+      if (token == 3) zero = std::log(p);
+    }
+    for (double& v : x) v = std::round((v - zero) * 1e6) / 1e6;
+    return x;
+  };
+  using X = std::vector<double>;
+  EXPECT_EQ(changed({}, {0, 1}, {2}), (X{2, -2, 1, 0}));
+  EXPECT_EQ(changed({.repetition_penalty = 2}, {0, 0}, {1}), (X{1, -4, 1, 0}));         // once, however often
+  EXPECT_EQ(changed({.presence_penalty = 0.5}, {1}, {0, 0, 2}), (X{1.5, -2, 0.5, 0}));  // of the answer only
+  EXPECT_EQ(changed({.frequency_penalty = 0.5}, {1}, {0, 0, 2}), (X{1, -2, 0.5, 0}));
+  EXPECT_EQ(changed({.presence_penalty = 1, .frequency_penalty = 0.25}, {}, {1, 1}), (X{2, -3.5, 1, 0}));
+  EXPECT_EQ(changed({.logit_bias = {{2, 3}, {0, -1}}}, {}, {}), (X{1, -2, 4, 0}));
+  EXPECT_EQ(changed({.repetition_penalty = 2, .presence_penalty = 1}, {}, {0}), (X{0, -2, 1, 0}));
+  EXPECT_EQ(changed({.repetition_penalty = 2, .logit_bias = {{0, 5}}}, {99, -1}, {0}), (X{6, -2, 1, 0}));
+  EXPECT_EQ(candidates(logits, {.temperature = 0, .logit_bias = {{1, 100}}})[0].token, 1);
+}
+
+TEST(Sampler, LogProbabilitiesAreTheModels) {
+  const LogProbabilities l = log_probabilities(kLogits, 0, 3);
+  EXPECT_NEAR(l.chosen, std::log(0.25), 1e-7);
+  ASSERT_EQ(l.top.size(), 3u);
+  EXPECT_EQ(l.top[0].first, 2);
+  EXPECT_NEAR(l.top[0].second, std::log(0.5), 1e-7);
+  EXPECT_EQ(l.top[1].first, 0);
+  EXPECT_EQ(l.top[2].first, 1);  // of two alike, the lower
+  EXPECT_TRUE(log_probabilities(kLogits, 0, 0).top.empty());
+  EXPECT_EQ(log_probabilities(kLogits, 3, 99).top.size(), 4u);
+}
+
 TEST(Sampler, TemperatureSharpens) {
-  EXPECT_GT(candidates(kLogits, {.temperature = 0.5})[0].second, 0.7);  // 0.25/(0.25+0.0625+2·0.015625) = 0.727
-  EXPECT_LT(candidates(kLogits, {.temperature = 2})[0].second, 0.4);
+  EXPECT_GT(candidates(kLogits, {.temperature = 0.5})[0].probability, 0.7);  // 0.25/(0.25+0.0625+2·0.015625) = 0.727
+  EXPECT_LT(candidates(kLogits, {.temperature = 2})[0].probability, 0.4);
 }
 
 TEST(Sampler, NanIsNeverChosenAndAllNanIsSaid) {
@@ -58,6 +114,10 @@ TEST(Sampler, BadSettingsAreNamed) {
   EXPECT_THROW(validate({.top_p = 0}), UserError);
   EXPECT_THROW(validate({.min_p = 1.5}), UserError);
   EXPECT_THROW(validate({.top_k = -2}), UserError);
+  EXPECT_THROW(validate({.repetition_penalty = 0}), UserError);
+  EXPECT_THROW(validate({.presence_penalty = std::nan("")}), UserError);
+  EXPECT_THROW(validate({.frequency_penalty = 1e9}), UserError);
+  EXPECT_THROW(validate({.logit_bias = {{-1, 1}}}), UserError);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "kernels/conformance.h"
@@ -221,55 +222,178 @@ TEST_P(KernelConformance, AttentionWithLargeScores) {
   compare(c.label(), [&](Bed& bed) { check_forward(bed, c, in, envelope); });
 }
 
+// Sequences with so many rows and keys in a pool of pages that lie in no order.
+struct Paged {
+  struct Sequence {
+    int64_t rows, keys;
+  };
+  std::vector<Sequence> sequences;
+  int64_t page = 16;
+
+  int64_t rows() const {
+    int64_t n = 0;
+    for (const Sequence& s : sequences) n += s.rows;
+    return n;
+  }
+  int64_t longest() const {
+    int64_t n = 0;
+    for (const Sequence& s : sequences) n = std::max(n, s.keys);
+    return n;
+  }
+  int64_t width() const { return (longest() + page - 1) / page + 1; }  // of the block table: one page more than is used
+  int64_t num_pages() const { return width() * int64_t(sequences.size()) + 1; }
+  int64_t slots() const { return num_pages() * page; }
+  int64_t page_at(int64_t sequence, int64_t i) const {
+    return num_pages() - 1 - (i * int64_t(sequences.size()) + sequence);
+  }
+  int64_t slot(int64_t sequence, int64_t key) const { return page_at(sequence, key / page) * page + key % page; }
+
+  void add_to(CachedAttentionArgs& args, Bed& bed) const {
+    Indices offsets{0}, lengths, table;
+    for (size_t s = 0; s < sequences.size(); ++s) {
+      offsets.push_back(offsets.back() + sequences[s].rows);
+      lengths.push_back(sequences[s].keys);
+      for (int64_t i = 0; i < width(); ++i)  // what is beyond the keys is never looked at
+        table.push_back(i * page < sequences[s].keys ? page_at(int64_t(s), i) : -1);
+    }
+    const int64_t n = int64_t(sequences.size());
+    args.row_offsets = bed.ints({n + 1}, offsets);
+    args.length = bed.ints({n}, lengths);
+    args.block_table = bed.ints({n, width()}, table);
+    args.page = page;
+    args.max_length = longest();
+  }
+};
+
 TEST_P(KernelConformance, CachedAttention) {
   struct Cached {
-    int64_t S, cached, T, H, Hkv, dk, dv;
+    Paged paged;
+    int64_t H, Hkv, dk, dv;
     bool latent;  // v is the first columns of k (absorbed MLA)
   };
-  const Cached shapes[] = {
-      {1, 1, 1, 1, 1, 4, 4, false},       {1, 1, 9, 2, 1, 16, 16, false},  {1, 64, 64, 4, 2, 16, 16, false},
-      {3, 33, 40, 2, 2, 17, 15, false},   {5, 5, 8, 2, 1, 8, 8, false},    {1, 300, 301, 8, 1, 40, 32, true},
-      {4, 130, 130, 16, 1, 72, 64, true}, {2, 65, 65, 5, 1, 24, 16, true}, {0, 10, 10, 2, 1, 8, 8, false}};
+  const Cached shapes[] = {{{{{1, 1}}}, 1, 1, 4, 4, false},
+                           {{{{1, 1}}, 64}, 2, 1, 16, 16, false},
+                           {{{{1, 64}}, 2}, 4, 2, 16, 16, false},
+                           {{{{3, 33}}}, 2, 2, 17, 15, false},
+                           {{{{5, 5}}, 32}, 2, 1, 8, 8, false},
+                           {{{{1, 300}}, 128}, 8, 1, 40, 32, true},
+                           {{{{4, 130}}, 64}, 16, 1, 72, 64, true},
+                           {{{{2, 65}}, 8}, 5, 1, 24, 16, true},
+                           {{{{0, 10}}}, 2, 1, 8, 8, false},
+                           {{{}}, 2, 1, 8, 8, false},
+                           {{{{1, 40}, {0, 3}, {1, 1}, {5, 161}, {2, 32}}}, 4, 2, 20, 12, false},
+                           {{{{1, 129}, {1, 1}, {7, 70}, {1, 128}}, 32}, 9, 1, 24, 16, true}};
   for (const Cached& s : shapes)
     for (DType dtype : {DType::f32, DType::bf16})
       for (DType compute : {DType::f32, DType::bf16})
         compare(
-            fmt::format("S {} cached {} of {} H {} Hkv {} dk {} dv {} {} compute {}", s.S, s.cached, s.T, s.H, s.Hkv,
-                        s.dk, s.dv, name_of(dtype), name_of(compute)),
+            fmt::format("{} sequences {} rows, longest {}, page {} H {} Hkv {} dk {} dv {} {} compute {}",
+                        s.paged.sequences.size(), s.paged.rows(), s.paged.longest(), s.paged.page, s.H, s.Hkv, s.dk,
+                        s.dv, name_of(dtype), name_of(compute)),
             [&](Bed& bed) {
+              const int64_t n = s.paged.rows(), slots = s.paged.slots();
               const double scale = 1.2 / std::sqrt(double(s.dk));
-              const Values q = rounded_to(dtype, bed.random({s.S, s.H, s.dk})),
-                           k = rounded_to(dtype, bed.random({s.T, s.Hkv, s.dk}));
-              const Values own_v = rounded_to(dtype, bed.random({s.T, s.Hkv, s.dv}));
-              CachedAttentionArgs args{.q = bed.floats(dtype, {s.S, s.H, s.dk}, q),
-                                       .k = bed.floats(dtype, {s.T, s.Hkv, s.dk}, k),
-                                       .cached = s.cached,
+              const Values q = rounded_to(dtype, bed.random({n, s.H, s.dk})),
+                           k = rounded_to(dtype, bed.random({slots, s.Hkv, s.dk}));
+              const Values own_v = rounded_to(dtype, bed.random({slots, s.Hkv, s.dv}));
+              CachedAttentionArgs args{.q = bed.floats(dtype, {n, s.H, s.dk}, q),
+                                       .k = bed.floats(dtype, {slots, s.Hkv, s.dk}, k),
                                        .scale = scale,
                                        .compute = compute};
-              args.v = s.latent ? args.k.slice(2, 0, s.dv) : bed.floats(dtype, {s.T, s.Hkv, s.dv}, own_v);
-              args.out = bed.unset(dtype, {s.S, s.H, s.dv});
+              args.v = s.latent ? args.k.slice(2, 0, s.dv) : bed.floats(dtype, {slots, s.Hkv, s.dv}, own_v);
+              args.out = bed.unset(dtype, {n, s.H, s.dv});
+              s.paged.add_to(args, bed);
               bed.backend.cached_attention(bed.ctx, args);
               double largest = 0;
               for (const Values* values : {&q, &k})
                 for (double x : *values) largest = std::max(largest, std::abs(x));
               // Σ|q||k| ≤ dk·largest², and with thousands of normals a row is nowhere near half of that.
-              const AttentionCase c{.lengths = {s.cached}, .dk = s.dk, .dv = s.dv, .compute = compute};
+              const AttentionCase c{.lengths = {s.paged.longest()}, .dk = s.dk, .dv = s.dv, .compute = compute};
               Values v_size = absolute(own_v);
               if (s.latent) {
                 v_size.clear();
-                for (int64_t r = 0; r < s.T * s.Hkv; ++r)
+                for (int64_t r = 0; r < slots * s.Hkv; ++r)
                   for (int64_t d = 0; d < s.dv; ++d) v_size.push_back(std::abs(k[size_t(r * s.dk + d)]));
               }
               Values size;
               if (bed.oracle) {  // Σ P|v|: the same op over |v|
                 CachedAttentionArgs positive = args;
-                positive.v = bed.floats(DType::f64, {s.T, s.Hkv, s.dv}, v_size);
-                positive.out = bed.unset(DType::f64, {s.S, s.H, s.dv});
+                positive.v = bed.floats(DType::f64, {slots, s.Hkv, s.dv}, v_size);
+                positive.out = bed.unset(DType::f64, {n, s.H, s.dv});
                 bed.backend.cached_attention(bed.ctx, positive);
                 size = bed.values_of(positive.out);
               }
               bed.expect_near("out", args.out, {0, Bounds(c, scale * double(s.dk) * largest * largest / 2).out}, size);
             });
+}
+
+// Tokens after keys that came before: the rows of attention over the whole sequence, with the same bits.
+TEST_P(KernelConformance, AttentionAfterAPrefix) {
+  for (DType compute : {DType::f32, DType::bf16}) {
+    const AttentionCase c{.lengths = {37, 300, 64}, .H = 2, .Hkv = 1, .dk = 16, .dr = 8, .dv = 16, .compute = compute};
+    const Inputs in(c);
+    const Values whole = run_tested([&](Bed& bed) {
+      AttentionArgs args = Operands(bed, c, in).args;
+      args.out = bed.unset(DType::f32, {401, 2, 16});
+      bed.backend.attention(bed.ctx, args);
+      bed.expect_equal("out", args.out);
+    });
+    // Of each sequence the tokens from … to, with the keys up to there.
+    const auto part = [&](const std::vector<std::array<int64_t, 2>>& ranges) {
+      Values expected;
+      const Values got = run_tested([&](Bed& bed) {
+        AttentionArgs args = Operands(bed, c, in).args;
+        const Operand q = args.q, k = args.k, k_rope = args.k_rope, v = args.v;
+        Indices queries{0}, keys{0};
+        for (const auto& r : ranges)
+          queries.push_back(queries.back() + r[1] - r[0]), keys.push_back(keys.back() + r[1]);
+        args.q = bed.unset(DType::f32, {queries.back(), 2, 24});
+        args.k = bed.unset(DType::f32, {keys.back(), 1, 16});
+        args.k_rope = bed.unset(DType::f32, {keys.back(), 8});
+        args.v = bed.unset(DType::f32, {keys.back(), 1, 16});
+        args.out = bed.unset(DType::f32, {queries.back(), 2, 16});
+        for (size_t i = 0; i < ranges.size(); ++i) {
+          const int64_t t = in.offsets[i], begin = t + ranges[i][0], end = t + ranges[i][1];
+          bed.backend.copy(bed.ctx,
+                           {.src = q.slice(0, begin, end), .dst = args.q.slice(0, queries[i], queries[i + 1])});
+          for (const auto& [from, to] : {std::pair{k, args.k}, {k_rope, args.k_rope}, {v, args.v}})
+            bed.backend.copy(bed.ctx, {.src = from.slice(0, t, end), .dst = to.slice(0, keys[i], keys[i + 1])});
+        }
+        args.sequence_offsets = queries.data();
+        args.key_offsets = keys.data();
+        args.num_sequences = int64_t(ranges.size());
+        args.lse = {};
+        bed.backend.attention(bed.ctx, args);
+        bed.expect_equal("out", args.out);
+      });
+      for (size_t i = 0; i < ranges.size(); ++i)
+        expected.insert(expected.end(), whole.begin() + (in.offsets[i] + ranges[i][0]) * 32,
+                        whole.begin() + (in.offsets[i] + ranges[i][1]) * 32);
+      EXPECT_TRUE(all_identical(got, expected)) << name_of(compute);
+    };
+    part({{0, 37}, {0, 300}, {0, 64}});
+    part({{36, 37}, {299, 300}, {0, 1}});
+    part({{5, 30}, {127, 130}, {60, 64}});
+    part({{0, 0}, {128, 256}, {1, 2}});
+    part({{17, 18}, {61, 200}});
+  }
+}
+
+TEST_P(KernelConformance, AttentionAfterAPrefixIsTheReferences) {
+  const AttentionCase c{.lengths = {50}, .H = 2, .Hkv = 2, .dk = 12, .dv = 10, .compute = DType::f32};
+  const Inputs in(c);
+  const Envelope envelope(c, in);
+  compare("10 tokens after 40", [&](Bed& bed) {
+    AttentionArgs args = Operands(bed, c, in).args;
+    const Indices queries{0, 10}, keys{0, 50};
+    args.q = args.q.slice(0, 40, 50);
+    args.out = bed.unset(DType::f32, {10, 2, 10});
+    args.lse = {};
+    args.sequence_offsets = queries.data();
+    args.key_offsets = keys.data();
+    bed.backend.attention(bed.ctx, args);
+    bed.expect_near("out", args.out, {1e-5, 0});  // weighted means of values of size 1, sums of 50 in f32
+  });
 }
 
 // ---- the reduction rule
@@ -307,33 +431,58 @@ TEST_P(KernelConformance, ReductionRuleOfAttention) {  // a sequence has the sam
   }
 }
 
-TEST_P(KernelConformance, ReductionRuleOfCachedAttention) {  // a query has the same bits whatever others come with it
-  constexpr int64_t T = 100, H = 4, dk = 40, dv = 32;
+// A query has the same bits whatever others come with it, whichever pages its keys are in and however large they are.
+TEST_P(KernelConformance, ReductionRuleOfCachedAttention) {
+  constexpr int64_t T = 300, H = 4, dk = 40, dv = 32;
   const Values q = normals(RngKey{21, 0}, T * H * dk), k = normals(RngKey{22, 0}, T * dk);
   for (DType compute : {DType::f32, DType::bf16}) {
-    const auto run = [&](int64_t begin, int64_t end,
-                         int threads) {  // queries begin … end of the sequence, cached = end
+    // Queries from … to of the sequence, each against the keys up to itself.
+    const auto run = [&](const std::vector<std::array<int64_t, 2>>& ranges, int64_t page, int threads) {
       return run_tested(
           [&](Bed& bed) {
-            const Operand cache = bed.floats(compute, {T, 1, dk}, k), out = bed.unset(DType::f32, {end - begin, H, dv});
-            bed.backend.cached_attention(bed.ctx, {.q = bed.floats(DType::f32, {T, H, dk}, q).slice(0, begin, end),
-                                                   .k = cache,
-                                                   .v = cache.slice(2, 0, dv),
-                                                   .out = out,
-                                                   .cached = end,
-                                                   .scale = 0.2,
-                                                   .compute = compute});
+            Paged paged{{}, page};
+            Values rows, pool;
+            for (const auto& r : ranges) {
+              paged.sequences.push_back({r[1] - r[0], r[1]});
+              rows.insert(rows.end(), q.begin() + r[0] * H * dk, q.begin() + r[1] * H * dk);
+            }
+            pool.resize(size_t(paged.slots() * dk), 7);
+            for (size_t s = 0; s < ranges.size(); ++s)
+              for (int64_t j = 0; j < ranges[s][1]; ++j)
+                std::copy_n(k.begin() + j * dk, dk, pool.begin() + paged.slot(int64_t(s), j) * dk);
+            const Operand cache = bed.floats(compute, {paged.slots(), 1, dk}, pool),
+                          out = bed.unset(DType::f32, {paged.rows(), H, dv});
+            CachedAttentionArgs args{.q = bed.floats(DType::f32, {paged.rows(), H, dk}, rows),
+                                     .k = cache,
+                                     .v = cache.slice(2, 0, dv),
+                                     .out = out,
+                                     .scale = 0.2,
+                                     .compute = compute};
+            paged.add_to(args, bed);
+            bed.backend.cached_attention(bed.ctx, args);
             bed.expect_equal("out", out);
           },
           threads);
     };
-    const Values whole = run(0, T, 1);
-    for (int threads : {1, 3})
-      for (auto [begin, end] :
-           {std::pair<int64_t, int64_t>{0, T}, {0, 1}, {T - 1, T}, {63, 64}, {64, 65}, {60, 68}, {10, 90}, {97, 99}})
-        EXPECT_TRUE(all_identical(run(begin, end, threads),
-                                  Values(whole.begin() + begin * H * dv, whole.begin() + end * H * dv)))
-            << name_of(compute) << " queries " << begin << "…" << end << " threads " << threads;
+    const Values whole = run({{0, T}}, 128, 1);
+    const std::vector<std::vector<std::array<int64_t, 2>>> cuts{{{0, T}},
+                                                                {{0, 1}},
+                                                                {{T - 1, T}},
+                                                                {{63, 64}, {63, 64}},
+                                                                {{64, 65}},
+                                                                {{60, 68}},
+                                                                {{10, 90}},
+                                                                {{97, 99}},
+                                                                {{0, 1}, {128, 131}, {299, 300}, {5, 70}}};
+    for (const int threads : {1, 3})
+      for (const int64_t page : {2, 16, 64, 128})
+        for (const auto& ranges : cuts) {
+          Values expected;
+          for (const auto& r : ranges)
+            expected.insert(expected.end(), whole.begin() + r[0] * H * dv, whole.begin() + r[1] * H * dv);
+          EXPECT_TRUE(all_identical(run(ranges, page, threads), expected))
+              << name_of(compute) << " from " << ranges[0][0] << " page " << page << " threads " << threads;
+        }
   }
 }
 

@@ -98,6 +98,24 @@ TEST_P(KernelConformance, ScatterAdd) {  // each element: a running sum of at mo
         });
 }
 
+TEST_P(KernelConformance, Scatter) {
+  for (DType from : {DType::f32, DType::bf16})
+    for (DType to : {DType::f32, DType::bf16})
+      for (int64_t N : {0, 1, 33, 130})
+        for (int64_t D : {1, 7, 16, 65})
+          compare(fmt::format("N {} D {} {} to {}", N, D, name_of(from), name_of(to)), [&](Bed& bed) {
+            constexpr int64_t T = 150;
+            const Values src = rounded_to(from, bed.random({N, D})), old = rounded_to(to, bed.random({T, D}));
+            Indices index;
+            for (int64_t n = 0; n < N; ++n) index.push_back(n % 5 == 3 ? -1 : (n * 7) % T);
+            const Operand dst = bed.floats(to, {T, D}, old, Layout::padded);
+            bed.backend.scatter(
+                bed.ctx,
+                {.src = bed.floats(from, {N, D}, src, Layout::padded), .index = bed.ints({N}, index), .dst = dst});
+            bed.expect_near("dst", dst, {0, 0});  // copied, or rounded once (the bound of Bed for bf16)
+          });
+}
+
 TEST_P(KernelConformance, AddAndBias) {
   for (DType x_type : {DType::f32, DType::bf16})
     for (DType y_type : {DType::f32, DType::bf16})

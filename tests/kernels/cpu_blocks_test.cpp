@@ -96,35 +96,59 @@ TEST_P(CpuBlocks, RowsInPartsHaveTheBitsOfRowsAtOnce) {
       }
 }
 
+constexpr int64_t kPage = 64;
+// One sequence with one row and so many keys, in pages in their order.
+struct Pages {
+  Buffer offsets, length, table;
+  Pages(const TestContext& ctx, int64_t keys)
+      : offsets(ctx, DType::i32, {2}),
+        length(ctx, DType::i32, {1}),
+        table(ctx, DType::i32, {1, (keys + kPage - 1) / kPage}) {
+    Values pages;
+    for (int64_t i = 0; i * kPage < keys; ++i) pages.push_back(double(i));
+    offsets.set(Values{0, 1}), length.set(Values{double(keys)}), table.set(pages);
+  }
+};
+
 // One query against caches around the chunk and segment sizes: one thread walks the segments, several share them.
 TEST_P(CpuBlocks, CachedAttentionOverSegments) {
   const int64_t heads = 3, dk = 20, dv = 12;
   for (const DType compute : {DType::f32, DType::bf16})
     for (const int64_t cached : {127, 128, 129, 1024, 1025, 2500}) {
       Values first;
-      const Values kv = normals(RngKey{3, 1}, cached * dk), qv = normals(RngKey{3, 2}, heads * dk);
+      const int64_t slots = (cached + kPage - 1) / kPage * kPage;
+      const Values kv = normals(RngKey{3, 1}, slots * dk), qv = normals(RngKey{3, 2}, heads * dk);
       for (const int threads : {1, 3}) {
         TestContext ctx(backend(), threads);
-        Buffer q(ctx, compute, {1, heads, dk}), k(ctx, compute, {cached, 1, dk}), out(ctx, DType::f32, {1, heads, dv});
+        Buffer q(ctx, compute, {1, heads, dk}), k(ctx, compute, {slots, 1, dk}), out(ctx, DType::f32, {1, heads, dv});
         q.set(qv), k.set(kv);
+        const Pages pages(ctx, cached);
         ctx.backend().cached_attention(ctx, {.q = q,
                                              .k = k,
                                              .v = k.operand().slice(2, 0, dv),
                                              .out = out,
-                                             .cached = cached,
+                                             .row_offsets = pages.offsets,
+                                             .length = pages.length,
+                                             .block_table = pages.table,
+                                             .page = kPage,
+                                             .max_length = cached,
                                              .scale = 0.3,
                                              .compute = compute});
         if (first.empty()) {
           first = out.get();
           TestContext reference;
-          Buffer rq(reference, DType::f64, {1, heads, dk}), rk(reference, DType::f64, {cached, 1, dk}),
+          Buffer rq(reference, DType::f64, {1, heads, dk}), rk(reference, DType::f64, {slots, 1, dk}),
               ro(reference, DType::f64, {1, heads, dv});
           rq.set(rounded_to(compute, qv)), rk.set(rounded_to(compute, kv));
           reference_backend().cached_attention(reference, {.q = rq,
                                                            .k = rk,
                                                            .v = rk.operand().slice(2, 0, dv),
                                                            .out = ro,
-                                                           .cached = cached,
+                                                           .row_offsets = pages.offsets,
+                                                           .length = pages.length,
+                                                           .block_table = pages.table,
+                                                           .page = kPage,
+                                                           .max_length = cached,
                                                            .scale = 0.3,
                                                            .compute = DType::f64});
           // Weighted means of values of size 1: bf16 probabilities are off by 2^-9 each, f32 sums by far less.

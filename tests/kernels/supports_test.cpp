@@ -24,6 +24,11 @@ class Supports : public ::testing::Test {
   }
   Operand f(std::initializer_list<int64_t> shape) { return operand(DType::f32, shape); }
   Operand index(std::initializer_list<int64_t> shape) { return operand(DType::i32, shape); }
+  Operand index_of(std::initializer_list<int32_t> values) {
+    const Operand o = index({int64_t(values.size())});
+    std::copy(values.begin(), values.end(), static_cast<int32_t*>(o.data));
+    return o;
+  }
 
   // Changes the operand of that number, and tells whether the backend supports it as it is then.
   template <class Args, class Change> bool change(Backend& backend, Args& args, int number, Change change_operand) {
@@ -101,8 +106,16 @@ class Supports : public ::testing::Test {
     MINKE_AGREE(attention, attention);
     MINKE_AGREE(attention_backward,
                 AttentionBackwardArgs{attention, heads(), f({kN, 2, 2 * kN}), heads(), matrix(), heads()});
-    MINKE_AGREE(cached_attention,
-                CachedAttentionArgs{.q = heads(), .k = heads(), .v = heads(), .out = heads(), .cached = kN});
+    MINKE_AGREE(cached_attention, CachedAttentionArgs{.q = heads(),
+                                                      .k = heads(),
+                                                      .v = heads(),
+                                                      .out = heads(),
+                                                      .row_offsets = index_of({0, kN}),
+                                                      .length = index_of({kN}),
+                                                      .block_table = index({1, kN}),
+                                                      .page = 2,
+                                                      .max_length = kN});
+    MINKE_AGREE(scatter, ScatterArgs{matrix(), index({kN}), matrix()});
     const RouteArgs route{.logits = matrix(),
                           .bias = f({kN}),
                           .affinity = matrix(),

@@ -359,7 +359,11 @@ TEST_F(Vectors, CachedAttentionAgreesWithAttention) {
                                  .k = k,
                                  .v = v,
                                  .out = cached,
-                                 .cached = 8,
+                                 .row_offsets = ints({2}, {0, 4}),
+                                 .length = ints({1}, {8}),
+                                 .block_table = ints({1, 4}, {0, 1, 2, 3}),
+                                 .page = 2,
+                                 .max_length = 8,
                                  .scale = .6,
                                  .compute = DType::f64});
   const Values whole = out.get();

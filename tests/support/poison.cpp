@@ -46,7 +46,12 @@ template <class Args> struct KeptSequences {
     args.sequence_offsets = sequences.offsets.data();
   }
 };
-template <> struct Kept<AttentionArgs> : KeptSequences<AttentionArgs> { using KeptSequences::KeptSequences; };
+template <> struct Kept<AttentionArgs> : KeptSequences<AttentionArgs> {
+  Sequences keys;
+  explicit Kept(const AttentionArgs& a) : KeptSequences(a), keys(a.key_offsets, a.num_sequences) {
+    if (a.key_offsets) args.key_offsets = keys.offsets.data();
+  }
+};
 template <> struct Kept<BalanceArgs> : KeptSequences<BalanceArgs> { using KeptSequences::KeptSequences; };
 template <> struct Kept<AttentionBackwardArgs> {
   Sequences sequences;

@@ -125,4 +125,18 @@ void scatter_add(const Kernels& kernels, const Context& ctx, const ScatterAddArg
   });
 }
 
+void scatter(const Kernels& kernels, const Context& ctx, const ScatterArgs& args) {
+  check(args.src.rank == 2 && args.dst.rank == 2 && args.src.shape[1] == args.dst.shape[1], "scatter: shapes");
+  const int64_t n = args.src.shape[0], width = args.dst.shape[1];
+  expect_shape(args.index, {n}, "scatter: index is [N]");
+  const int32_t* index = i32_data(args.index);
+  const Rows src = rows_of(args.src), dst = rows_of(args.dst);
+  in_chunks(ctx, n, width, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      if (index[i] >= 0)
+        kernels.copy_row(row_data(dst, bounded(index[i], args.dst.shape[0], "scatter: index")), dst.half,
+                         row_data(src, i), src.half, width);
+  });
+}
+
 }  // namespace minke::cpu

@@ -33,27 +33,35 @@ template <class S> struct Heads {
 struct Shape {
   int64_t N, H, Hkv, dk, dr, dv;
   std::vector<int64_t> first;  // first visible key of each token
+  std::vector<int64_t> last;   // … and the last, its own
 };
 
 Shape shape_of(const AttentionArgs& a) {
   check(a.q.rank == 3 && a.k.rank == 3 && a.v.rank == 3, "attention: ranks");
-  Shape s{a.q.shape[0], a.q.shape[1], a.k.shape[1], a.k.shape[2], a.k_rope ? a.k_rope.shape[1] : 0, a.v.shape[2], {}};
+  Shape s{
+      a.q.shape[0], a.q.shape[1], a.k.shape[1], a.k.shape[2], a.k_rope ? a.k_rope.shape[1] : 0, a.v.shape[2], {}, {}};
+  const int64_t* keys = a.key_offsets ? a.key_offsets : a.sequence_offsets;
+  const int64_t num_keys = a.num_sequences ? keys[a.num_sequences] : 0;
   check(s.Hkv > 0 && s.H % s.Hkv == 0, "attention: heads");
   expect_shape(a.q, {s.N, s.H, s.dk + s.dr}, "attention: q is [N,H,dk+dr]");
-  expect_shape(a.k, {s.N, s.Hkv, s.dk}, "attention: k is [N,Hkv,dk]");
-  expect_shape(a.v, {s.N, s.Hkv, s.dv}, "attention: v is [N,Hkv,dv]");
+  expect_shape(a.k, {num_keys, s.Hkv, s.dk}, "attention: k is [N,Hkv,dk]");
+  expect_shape(a.v, {num_keys, s.Hkv, s.dv}, "attention: v is [N,Hkv,dv]");
   expect_shape(a.out, {s.N, s.H, s.dv}, "attention: out is [N,H,dv]");
-  if (a.k_rope) expect_shape(a.k_rope, {s.N, s.dr}, "attention: k_rope is [N,dr]");
+  if (a.k_rope) expect_shape(a.k_rope, {num_keys, s.dr}, "attention: k_rope is [N,dr]");
+  check(!a.key_offsets || !a.first_visible, "attention: first_visible goes without key_offsets");
   if (a.lse) expect_shape(a.lse, {s.N, s.H}, "attention: lse is [N,H]");
   check(a.num_sequences == 0 ? s.N == 0 : a.sequence_offsets[0] == 0 && a.sequence_offsets[a.num_sequences] == s.N,
         "attention: the sequences cover all tokens");
-  for (int64_t i = 0; i < a.num_sequences; ++i)
-    for (int64_t t = a.sequence_offsets[i]; t < a.sequence_offsets[i + 1]; ++t) {
-      const int64_t first = a.first_visible ? load_index(a.first_visible, t) : a.sequence_offsets[i];
-      check(a.sequence_offsets[i] <= first && first <= t,
-            "attention: first_visible lies in the sequence, up to the token");
-      s.first.push_back(first);
+  for (int64_t i = 0; i < a.num_sequences; ++i) {
+    const int64_t end = a.sequence_offsets[i + 1];
+    check(keys[i] <= keys[i + 1] && end - a.sequence_offsets[i] <= keys[i + 1] - keys[i],
+          "attention: the tokens are among the keys");
+    for (int64_t t = a.sequence_offsets[i]; t < end; ++t) {
+      const int64_t own = keys[i + 1] - (end - t), first = a.first_visible ? load_index(a.first_visible, t) : keys[i];
+      check(keys[i] <= first && first <= own, "attention: first_visible lies in the sequence, up to the token");
+      s.first.push_back(first), s.last.push_back(own);
     }
+  }
   check(int64_t(s.first.size()) == s.N, "attention: sequence offsets ascend");
   return s;
 }
@@ -79,11 +87,11 @@ template <class S> void forward(const AttentionArgs& a) {
   for (int64_t t = 0; t < s.N; ++t)
     for (int64_t h = 0; h < s.H; ++h) {
       std::vector<S> p;
-      for (int64_t j = s.first[size_t(t)]; j <= t; ++j) p.push_back(keys.score(s, t, j, h, a.scale));
+      for (int64_t j = s.first[size_t(t)]; j <= s.last[size_t(t)]; ++j) p.push_back(keys.score(s, t, j, h, a.scale));
       const auto [max, sum] = exponentials(p);
       for (int64_t d = 0; d < s.dv; ++d) {
         S out = 0;
-        for (int64_t j = s.first[size_t(t)]; j <= t; ++j)
+        for (int64_t j = s.first[size_t(t)]; j <= s.last[size_t(t)]; ++j)
           out += rounded(p[size_t(j - s.first[size_t(t)])], a.compute) * v.at(j, h / (s.H / s.Hkv))[d];
         store(a.out, out / sum, t, h, d);
       }
@@ -95,6 +103,7 @@ template <class S> void forward(const AttentionArgs& a) {
 // dout.
 template <class S> void backward(const AttentionBackwardArgs& args) {
   const AttentionArgs& a = args.forward;
+  check(!a.key_offsets, "attention_backward: the tokens are all the keys");
   const Shape s = shape_of(a);
   check(bool(a.lse), "attention_backward: lse of the forward pass");
   const Keys<S> keys(a);
@@ -144,27 +153,45 @@ void attention_backward(const Context&, const AttentionBackwardArgs& args) {
 
 void cached_attention(const Context&, const CachedAttentionArgs& args) {
   check(args.q.rank == 3 && args.k.rank == 3 && args.v.rank == 3, "cached_attention: ranks");
-  const int64_t num_queries = args.q.shape[0], H = args.q.shape[1], dk = args.q.shape[2], dv = args.v.shape[2];
-  const int64_t Hkv = args.k.shape[1], cached = args.cached;
-  check(Hkv > 0 && H % Hkv == 0 && args.v.shape[1] == Hkv && args.k.shape[2] == dk, "cached_attention: heads");
-  check(num_queries <= cached && cached <= args.k.shape[0] && cached <= args.v.shape[0], "cached_attention: keys");
-  expect_shape(args.out, {num_queries, H, dv}, "cached_attention: out is [S,H,dv]");
+  const int64_t n = args.q.shape[0], H = args.q.shape[1], dk = args.q.shape[2], dv = args.v.shape[2];
+  const int64_t Hkv = args.k.shape[1], slots = args.k.shape[0], sequences = args.length.shape[0];
+  check(Hkv > 0 && H % Hkv == 0 && args.k.shape[2] == dk, "cached_attention: heads");
+  expect_shape(args.v, {slots, Hkv, dv}, "cached_attention: v is [slots,Hkv,dv]");
+  expect_shape(args.out, {n, H, dv}, "cached_attention: out is [N,H,dv]");
+  expect_shape(args.row_offsets, {sequences + 1}, "cached_attention: row_offsets is [S+1]");
+  check(args.block_table.rank == 2 && args.block_table.shape[0] == sequences,
+        "cached_attention: block_table is [S,pages]");
+  check(args.page > 0 && args.page % 2 == 0 && kAttentionChunk % args.page == 0, "cached_attention: page");
+  check(load_index(args.row_offsets, 0) == 0 && load_index(args.row_offsets, sequences) == n,
+        "cached_attention: row_offsets cover the rows");
   with_scalar(args.q.dtype, [&](auto scalar) {
     using S = decltype(scalar);
-    const Heads<S> q(args.q, args.compute), k(args.k.slice(0, 0, cached), args.compute),
-        v(args.v.slice(0, 0, cached), args.compute);
-    for (int64_t i = 0; i < num_queries; ++i)
-      for (int64_t h = 0; h < H; ++h) {
-        std::vector<S> p;
-        for (int64_t j = 0; j <= cached - num_queries + i; ++j)
-          p.push_back(S(args.scale) * dot(q.at(i, h), k.at(j, h / (H / Hkv)), dk));
-        const S sum = exponentials(p).second;
-        for (int64_t d = 0; d < dv; ++d) {
-          S out = 0;
-          for (size_t j = 0; j < p.size(); ++j) out += rounded(p[j], args.compute) * v.at(int64_t(j), h / (H / Hkv))[d];
-          store(args.out, out / sum, i, h, d);
+    const Heads<S> q(args.q, args.compute), k(args.k, args.compute), v(args.v, args.compute);
+    for (int64_t s = 0; s < sequences; ++s) {
+      const int64_t begin = load_index(args.row_offsets, s), end = load_index(args.row_offsets, s + 1),
+                    length = load_index(args.length, s);
+      check(begin <= end && end - begin <= length && length <= args.max_length &&
+                length <= args.block_table.shape[1] * args.page,
+            "cached_attention: keys");
+      const Operand table = args.block_table.at(0, s);
+      const auto slot = [&](int64_t j) {
+        const int64_t at = int64_t(load_index(table, j / args.page)) * args.page + j % args.page;
+        check(0 <= at && at < slots, "cached_attention: block_table");
+        return at;
+      };
+      for (int64_t i = begin; i < end; ++i)
+        for (int64_t h = 0; h < H; ++h) {
+          const int64_t visible = length - (end - i) + 1, head = h / (H / Hkv);
+          std::vector<S> p;
+          for (int64_t j = 0; j < visible; ++j) p.push_back(S(args.scale) * dot(q.at(i, h), k.at(slot(j), head), dk));
+          const S sum = exponentials(p).second;
+          for (int64_t d = 0; d < dv; ++d) {
+            S out = 0;
+            for (int64_t j = 0; j < visible; ++j) out += rounded(p[size_t(j)], args.compute) * v.at(slot(j), head)[d];
+            store(args.out, out / sum, i, h, d);
+          }
         }
-      }
+    }
   });
 }
 

@@ -20,6 +20,18 @@ void scatter_add(const Context&, const ScatterAddArgs& args) {
   });
 }
 
+void scatter(const Context&, const ScatterArgs& args) {
+  const int64_t N = args.src.shape[0], D = args.dst.shape[1];
+  check(args.src.rank == 2 && args.dst.rank == 2 && args.src.shape[1] == D, "scatter: shapes");
+  expect_shape(args.index, {N}, "scatter: index is [N]");
+  for (int64_t n = 0; n < N; ++n) {
+    const int64_t row = load_index(args.index, n);
+    if (row < 0) continue;
+    bounded(row, args.dst.shape[0], "scatter: index");
+    for (int64_t d = 0; d < D; ++d) store(args.dst, load<double>(args.src, n, d), row, d);
+  }
+}
+
 void cross_entropy(const Context&, const CrossEntropyArgs& args) {
   check(args.logits.rank == 2, "cross_entropy: logits is [n,V]");
   const int64_t N = args.logits.shape[0], V = args.logits.shape[1];

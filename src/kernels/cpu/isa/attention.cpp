@@ -73,13 +73,15 @@ void scale_row(float* row, int64_t n, float factor) {
 
 template <Mode mode> void forward(const AttentionJob& job, int64_t sequence, int64_t kv_head, int thread) {
   const int64_t t0 = job.sequence_offsets[sequence], length = job.sequence_offsets[sequence + 1] - t0;
+  const int64_t k0 = job.key_offsets[sequence], num_keys = job.key_offsets[sequence + 1] - k0;
+  const int64_t past = num_keys - length;  // keys before the first query
   const int64_t width = job.dk + job.dr, group = job.heads / job.kv_heads;
   const float scale = job.scale * kLog2E;
-  const Buffers b = buffers_of<mode>(job, length, job.scratch + thread * job.thread_bytes);
-  const Source keys = join_keys<mode>(job, t0, length, kv_head, b.keys);
-  pack_panels<mode>(swapped(keys), width, length, b.key_panels, b.key_panel_bytes);
-  for (int64_t c0 = 0; c0 < length; c0 += kChunk)
-    pack_panels<mode>(tokens_of(job.v, t0 + c0, kv_head), smaller(kChunk, length - c0), job.dv,
+  const Buffers b = buffers_of<mode>(job, num_keys, job.scratch + thread * job.thread_bytes);
+  const Source keys = join_keys<mode>(job, k0, num_keys, kv_head, b.keys);
+  pack_panels<mode>(swapped(keys), width, num_keys, b.key_panels, b.key_panel_bytes);
+  for (int64_t c0 = 0; c0 < num_keys; c0 += kChunk)
+    pack_panels<mode>(tokens_of(job.v, k0 + c0, kv_head), smaller(kChunk, num_keys - c0), job.dv,
                       b.value_panels + c0 / kChunk * b.value_chunk_bytes, b.value_panel_bytes);
 
   for (int64_t h = kv_head * group; h < (kv_head + 1) * group; ++h)
@@ -88,21 +90,22 @@ template <Mode mode> void forward(const AttentionJob& job, int64_t sequence, int
       const Left queries = pack_left<mode>(tokens_of(job.q, t0 + q0, h), rows, width, b.queries, kWholeTiles);
       prefetch_block(job.q, t0 + q0 + kQueries, t0 + length, h, width);
       Running running[kQueries];
-      int64_t first[kQueries], earliest = q0;
+      int64_t first[kQueries], earliest = past + q0;
       for (int64_t i = 0; i < rows; ++i) {
         running[i] = {-kInfinity, 0};
-        first[i] = job.first_visible ? larger<int64_t>(job.first_visible[t0 + q0 + i] - t0, 0) : 0;
+        first[i] = job.first_visible ? larger<int64_t>(job.first_visible[t0 + q0 + i] - k0, 0) : 0;
         earliest = smaller(earliest, first[i]);
       }
       for (int64_t i = 0; i < rows * job.dv; ++i) b.sums[i] = 0;
-      for (int64_t c0 = earliest / kChunk * kChunk; c0 < q0 + rows; c0 += kChunk) {
-        const int64_t n = smaller(kChunk, q0 + rows - c0), diagonal = q0 - c0;
+      const int64_t end = past + q0 + rows;
+      for (int64_t c0 = earliest / kChunk * kChunk; c0 < end; c0 += kChunk) {
+        const int64_t n = smaller(kChunk, end - c0), diagonal = past + q0 - c0;
         multiply_band<mode>(queries, rows, b.key_panels + c0 / kPanel * b.key_panel_bytes, b.key_panel_bytes, n,
                             b.scores, kChunk, false, scores_band<mode>(steps_of<mode>(width), diagonal));
         for (int64_t i = 0; i < rows; ++i) {
           const float keep =
               soften<mode>(b.scores + i * kChunk, made_keys<mode>(n), larger<int64_t>(first[i] - c0, 0),
-                           smaller(n, q0 + i - c0 + 1), scale, running[i], b.probs + i * kChunk * kProbSize<mode>);
+                           smaller(n, i + diagonal + 1), scale, running[i], b.probs + i * kChunk * kProbSize<mode>);
           scale_row(b.sums + i * job.dv, job.dv, keep);
         }
         multiply_band<mode>(prob_left<mode>(b.probs), rows, b.value_panels + c0 / kChunk * b.value_chunk_bytes,
@@ -133,6 +136,7 @@ int64_t attention_bytes(const AttentionJob& job, int64_t longest) {
 
 namespace MINKE_ISA {
 void fill_attention(Kernels& kernels) {
+  kernels.chunk = kChunk;
   kernels.attention = attention;
   kernels.attention_bytes = attention_bytes;
 }

@@ -1,7 +1,7 @@
-// Attention of a few queries to a cache. The rows (query, head of the group) are the columns of sᵀ = k·qᵀ, so the cache
-// is read in place as a left-hand side and every lane is one row: nothing depends on how many rows there are.
-// Keys go in chunks inside segments counted from the start of the cache; segments are merged in order, whether one
-// task did them one after another or several at a time.
+// Attention of a few queries to the pages of a cache. The rows (query, head of the group) are the columns of sᵀ = k·qᵀ, so
+// the cache is read in place as a left-hand side and every lane is one row: nothing depends on how many rows there are.
+// Keys go in chunks inside segments counted from the start of the sequence; segments are merged in order, whether one
+// task did them one after another or several at a time. A chunk is read page by page.
 #include "kernels/cpu/isa/attention_parts.h"
 
 namespace minke::cpu {
@@ -34,11 +34,26 @@ template <Mode mode> Buffers buffers_of(const CachedJob& job, char* base) {
 
 // Row r of a part: dv sums, then maximum and sum of the exponentials.
 struct Block {
-  int64_t kv_head, first_row, rows;
+  int64_t kv_head, first_query, first_row, rows;  // of the sequence: its first query, and rows from first_row on
+  int64_t length, past;                           // keys; keys before the one of the first query
+  const int32_t* pages;
 };
 Block block_of(const CachedJob& job, int64_t index) {
-  const int64_t all = job.queries * (job.heads / job.kv_heads), first = index % job.row_blocks * kPanel;
-  return {index / job.row_blocks, first, smaller<int64_t>(kPanel, all - first)};
+  const CachedBlock& b = job.blocks[index % job.num_blocks];
+  const int64_t begin = job.row_offsets[b.sequence], queries = job.row_offsets[b.sequence + 1] - begin;
+  const int64_t all = queries * (job.heads / job.kv_heads), length = job.length[b.sequence];
+  return {.kv_head = index / job.num_blocks,
+          .first_query = begin,
+          .first_row = b.first_row,
+          .rows = smaller<int64_t>(kPanel, all - b.first_row),
+          .length = length,
+          .past = length - queries,
+          .pages = job.block_table + b.sequence * job.table_stride};
+}
+int64_t segments_of(const Block& block) { return (block.length + kSegment - 1) / kSegment; }
+// Keys from `key` on, as far as its page goes.
+Source keys_of(const CachedJob& job, const Rows& pool, const Block& block, int64_t key) {
+  return tokens_of(pool, block.pages[key / job.page] * job.page + key % job.page, block.kv_head);
 }
 
 template <Mode mode> void pack_queries(const CachedJob& job, const Block& block, const Buffers& b) {
@@ -47,7 +62,8 @@ template <Mode mode> void pack_queries(const CachedJob& job, const Block& block,
   for (int64_t r = 0; r < block.rows; ++r) {
     const int64_t row = block.first_row + r;
     convert_row(b.query_rows + r * job.dk * (half ? 2 : 4), half,
-                row_of(job.q, row / group, block.kv_head * group + row % group), job.q.half, job.dk);
+                row_of(job.q, block.first_query + row / group, block.kv_head * group + row % group), job.q.half,
+                job.dk);
   }
   pack_panel<mode>({b.query_rows, half, 1, job.dk}, job.dk, block.rows, b.queries);
 }
@@ -62,17 +78,21 @@ void run_segment(const CachedJob& job, const Block& block, int64_t begin, int64_
   alignas(64) float maximum[kPanel], total[kPanel], keep[kPanel];
   for (int64_t r = 0; r < lanes; ++r) {
     const int64_t row = smaller(r, block.rows - 1) + block.first_row;
-    last[r] = int32_t(job.cached - job.queries + row / group);
+    last[r] = int32_t(block.past + row / group);
     maximum[r] = -kInfinity;
     total[r] = 0;
   }
   for (int64_t i = 0; i < block.rows * width; ++i) part[i] = 0;
   for (int64_t c0 = begin; c0 < end; c0 += kChunk) {
     const int64_t n = smaller(kChunk, end - c0);
-    const Left keys = pack_left<mode>(tokens_of(job.k, c0, block.kv_head), n, job.dk, b.keys);
-    multiply_panel<mode>(keys, n, b.queries, steps_of<mode>(job.dk), block.rows,
-                         {reinterpret_cast<char*>(b.scores), kPanel * 4, false});
-    pack_panels<mode>(tokens_of(job.v, c0, block.kv_head), n, job.dv, b.values, b.value_panel_bytes);
+    for (int64_t p = 0; p < n; p += job.page) {
+      const int64_t m = smaller(job.page, n - p);
+      const Left keys = pack_left<mode>(keys_of(job, job.k, block, c0 + p), m, job.dk, b.keys);
+      multiply_panel<mode>(keys, m, b.queries, steps_of<mode>(job.dk), block.rows,
+                           {reinterpret_cast<char*>(b.scores + p * kPanel), kPanel * 4, false});
+      pack_panels<mode>(keys_of(job, job.v, block, c0 + p), m, job.dv, b.values + steps_of<mode>(p) * kPanel * 4,
+                        b.value_panel_bytes);
+    }
     for (int64_t l = 0; l < lanes; l += kWidth) {
       const vi limit = load_as<vi>(last + l);
       const vf old = load_as<vf>(maximum + l);
@@ -138,7 +158,7 @@ void finish(const CachedJob& job, const Block& block, float* total) {
   const int64_t group = job.heads / job.kv_heads, width = job.dv + 2;
   for (int64_t r = 0; r < block.rows; ++r) {
     const int64_t row = block.first_row + r;
-    char* out = row_of(job.out, row / group, block.kv_head * group + row % group);
+    char* out = row_of(job.out, block.first_query + row / group, block.kv_head * group + row % group);
     const float scale = 1 / total[r * width + job.dv + 1];
     for (int64_t i = 0; i < job.dv; i += kWidth) {
       const int64_t count = smaller<int64_t>(kWidth, job.dv - i);
@@ -154,12 +174,13 @@ template <Mode mode> void run(const CachedJob& job, int64_t task, int thread) {
   pack_queries<mode>(job, block, b);
   if (job.split) {
     const int64_t begin = task % job.segments * kSegment;
-    run_segment<mode>(job, block, begin, smaller(begin + kSegment, job.cached), b,
+    if (begin >= block.length) return;
+    run_segment<mode>(job, block, begin, smaller(begin + kSegment, block.length), b,
                       job.parts + task * kPanel * (job.dv + 2));
     return;
   }
-  for (int64_t s = 0; s < job.segments; ++s) {
-    run_segment<mode>(job, block, s * kSegment, smaller((s + 1) * kSegment, job.cached), b, s ? b.part : b.total);
+  for (int64_t s = 0; s < segments_of(block); ++s) {
+    run_segment<mode>(job, block, s * kSegment, smaller((s + 1) * kSegment, block.length), b, s ? b.part : b.total);
     if (s) merge(b.total, b.part, block.rows, job.dv);
   }
   finish(job, block, b.total);
@@ -174,7 +195,7 @@ void cached_merge(const CachedJob& job, int64_t index) {
   const Block block = block_of(job, index);
   const int64_t part_size = kPanel * (job.dv + 2);
   float* total = job.parts + index * job.segments * part_size;
-  for (int64_t s = 1; s < job.segments; ++s) merge(total, total + s * part_size, block.rows, job.dv);
+  for (int64_t s = 1; s < segments_of(block); ++s) merge(total, total + s * part_size, block.rows, job.dv);
   finish(job, block, total);
 }
 

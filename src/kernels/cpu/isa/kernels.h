@@ -55,7 +55,7 @@ struct AttentionJob {
   int64_t heads = 0, kv_heads = 0, dk = 0, dr = 0, dv = 0;
   float scale = 1;
   bool bf16 = false;
-  const int64_t* sequence_offsets = nullptr;
+  const int64_t *sequence_offsets = nullptr, *key_offsets = nullptr;
   const int32_t* first_visible = nullptr;
   Rows dout, dq, d_k, dv_out;   // backward
   float* rope_parts = nullptr;  // [N, Hkv, dr]: the gradient of k_rope by head
@@ -63,15 +63,22 @@ struct AttentionJob {
   int64_t thread_bytes = 0;
 };
 
+// Up to Table::row_block rows of one sequence, where a row is (query, head of the group).
+struct CachedBlock {
+  int32_t sequence, first_row;
+};
 struct CachedJob {
-  Rows q, k, v, out;  // row (i, h) of q and out; row (j, h') of k and v
-  int64_t queries = 0, heads = 0, kv_heads = 0, dk = 0, dv = 0, cached = 0;
+  Rows q, k, v, out;  // row (i, h) of q and out; row (slot, h') of k and v
+  const int32_t *row_offsets = nullptr, *length = nullptr, *block_table = nullptr;  // by sequence
+  int64_t table_stride = 0, page = 0;
+  int64_t heads = 0, kv_heads = 0, dk = 0, dv = 0;
   float scale = 1;
   bool bf16 = false;
-  int64_t row_blocks = 0;  // of Kernels::row_block rows; a row is (query, head of the group)
-  int64_t segments = 0;    // of Kernels::segment keys
+  CachedBlock* blocks = nullptr;
+  int64_t num_blocks = 0;
+  int64_t segments = 0;    // of Kernels::segment keys, of the longest sequence
   bool split = false;      // a task is one segment; parts are merged afterwards
-  float* parts = nullptr;  // [kv_heads, row_blocks, segments, row_block, dv + 2]
+  float* parts = nullptr;  // [kv_heads, num_blocks, segments, row_block, dv + 2]
   char* scratch = nullptr;
   int64_t thread_bytes = 0;
 };
@@ -141,7 +148,7 @@ struct Kernels {
   int64_t (*attention_backward_bytes)(const AttentionJob&, int64_t longest) = nullptr;
   void (*attention)(const AttentionJob&, int64_t sequence, int64_t kv_head, int thread) = nullptr;
   void (*attention_backward)(const AttentionJob&, int64_t sequence, int64_t kv_head, int thread) = nullptr;
-  int64_t segment = 0, row_block = 0, max_rotary = 0;
+  int64_t chunk = 0, segment = 0, row_block = 0, max_rotary = 0;
   int64_t (*cached_bytes)(const CachedJob&) = nullptr;  // per thread
   void (*cached)(const CachedJob&, int64_t task, int thread) = nullptr;
   void (*cached_merge)(const CachedJob&, int64_t task) = nullptr;

@@ -1,0 +1,121 @@
+#include "infer/page_pool.h"
+
+#include <algorithm>
+
+#include "kernels/backend.h"
+
+namespace minke {
+
+size_t PagePool::page_bytes(const Config& c, DType dtype, int64_t page) {
+  const int64_t values =
+      c.attention == AttentionKind::mla ? c.kv_lora_rank + c.qk_rope_head_dim : 2 * c.num_key_value_heads * c.head_dim;
+  return size_t(c.num_hidden_layers * page * values) * size_of(dtype);
+}
+
+PagePool::PagePool(const Context& ctx, const Config& c, DType dtype, int64_t num_pages, int64_t page)
+    : pages_(size_t(num_pages)), page_(page) {
+  check(page > 0 && page % 2 == 0 && kAttentionChunk % page == 0, "PagePool: page");
+  const int64_t slots = num_pages * page;
+  for (int64_t l = 0; l < c.num_hidden_layers; ++l) {
+    LayerCache layer;
+    const auto add = [&](std::initializer_list<int64_t> shape) -> Operand {
+      memory_.emplace_back(ctx.backend->memory(), dtype, shape);
+      return memory_.back();
+    };
+    if (c.attention == AttentionKind::mla) {
+      layer.latent = add({slots, c.kv_lora_rank + c.qk_rope_head_dim});
+    } else {
+      layer.k = add({slots, c.num_key_value_heads, c.head_dim});
+      layer.v = add({slots, c.num_key_value_heads, c.head_dim});
+    }
+    layers_.push_back(layer);
+  }
+  for (int32_t p = int32_t(num_pages); p-- > 0;) unknown_.push_back(p);
+}
+
+size_t PagePool::bytes() const {
+  size_t bytes = 0;
+  for (const Tensor& t : memory_) bytes += t.operand().bytes();
+  return bytes;
+}
+
+int32_t PagePool::take() {
+  check(num_free() > 0, "PagePool::take: no page is free");
+  int32_t p;
+  if (!unknown_.empty()) {
+    p = unknown_.back();
+    unknown_.pop_back();
+  } else {
+    p = kept_.front();
+    kept_.pop_front();
+    forget(p);
+  }
+  pages_[size_t(p)].holders = 1;
+  return p;
+}
+
+void PagePool::hold(int32_t p) {
+  Page& page = pages_[size_t(p)];
+  if (page.holders++ == 0) {
+    check(page.number != 0, "PagePool::hold: nobody holds the page and its tokens are not known");
+    kept_.erase(page.kept);
+  }
+}
+
+void PagePool::release(int32_t p) {
+  Page& page = pages_[size_t(p)];
+  check(page.holders > 0, "PagePool::release: nobody holds the page");
+  if (--page.holders > 0) return;
+  if (page.number != 0) page.kept = kept_.insert(kept_.end(), p);
+  else unknown_.push_back(p);
+}
+
+void PagePool::copy(const Context& ctx, int32_t from, int32_t to, int64_t slots) {
+  for (const LayerCache& layer : layers_)
+    for (const Operand& o : {layer.latent, layer.k, layer.v})
+      if (o)
+        ctx.backend->copy(ctx, {.src = o.slice(0, from * page_, from * page_ + slots),
+                                .dst = o.slice(0, to * page_, to * page_ + slots)});
+}
+
+PagePool::Match PagePool::find(int32_t before, std::span<const int32_t> tokens) const {
+  Match best;
+  const auto after = after_.find(number_of(before));
+  if (after == after_.end()) return best;
+  for (const int32_t p : after->second) {
+    const std::vector<int32_t>& known = pages_[size_t(p)].tokens;
+    const size_t most = std::min(known.size(), tokens.size());
+    const int64_t count =
+        std::mismatch(known.begin(), known.begin() + ptrdiff_t(most), tokens.begin()).first - known.begin();
+    if (count > best.count) best = {p, count};
+  }
+  return best;
+}
+
+void PagePool::learn(int32_t p, int32_t before, std::span<const int32_t> tokens) {
+  Page& page = pages_[size_t(p)];
+  check(page.holders > 0 && !tokens.empty() && int64_t(tokens.size()) <= page_, "PagePool::learn");
+  if (page.number != 0 || (before >= 0 && number_of(before) == 0)) return;
+  if (find(before, tokens).count == int64_t(tokens.size())) return;
+  page.number = ++last_number_;
+  page.before = number_of(before);
+  page.tokens.assign(tokens.begin(), tokens.end());
+  after_[page.before].push_back(p);
+}
+
+void PagePool::forget(int32_t p) {
+  Page& page = pages_[size_t(p)];
+  const auto after = after_.find(page.before);
+  std::erase(after->second, p);
+  if (after->second.empty()) after_.erase(after);
+  page.number = 0;
+}
+
+void PagePool::forget_all() {
+  for (int32_t p = 0; p < int32_t(pages_.size()); ++p)
+    if (pages_[size_t(p)].number != 0) forget(p);
+  unknown_.insert(unknown_.end(), kept_.begin(), kept_.end());
+  kept_.clear();
+}
+
+}  // namespace minke

@@ -1,0 +1,67 @@
+// The memory of the KV cache: pages of a fixed number of slots, in all layers at once, handed out to sequences. A page may
+// belong to several sequences that begin alike. A page that nobody holds any more but whose tokens are known is kept
+// until its memory is needed, so that the next prompt that begins with them finds it.
+// Test: tests/infer/page_pool_test.cpp.
+#pragma once
+#include <list>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "core/memory.h"
+#include "model/model.h"
+
+namespace minke {
+
+class PagePool {
+ public:
+  // dtype: f32, bf16 (or f64 with such a model).
+  PagePool(const Context& ctx, const Config& config, DType dtype, int64_t num_pages, int64_t page);
+
+  std::span<const LayerCache> layers() const { return layers_; }
+  int64_t page() const { return page_; }  // slots in one
+  int64_t num_pages() const { return int64_t(pages_.size()); }
+  // Pages that nobody holds, whether their tokens are known or not.
+  int64_t num_free() const { return int64_t(unknown_.size() + kept_.size()); }
+  size_t bytes() const;
+  // Of one page, without taking anything.
+  static size_t page_bytes(const Config& config, DType dtype, int64_t page);
+
+  int32_t take();              // BugError if none is free: the caller counts
+  void hold(int32_t page);     // one more holder
+  void release(int32_t page);  // one fewer
+  void copy(const Context& ctx, int32_t from, int32_t to, int64_t slots);  // the first slots of a page
+
+  // Known beginnings. A page is known by the tokens in its first slots and by the full known page before it (−1: the
+  // sequence begins with it). Returns the page that agrees with the most of `tokens`, which go on after `before`.
+  struct Match {
+    int32_t page = -1;
+    int64_t count = 0;  // tokens that agree; page() of them: the page can be held as it is, fewer: they can be copied
+  };
+  Match find(int32_t before, std::span<const int32_t> tokens) const;
+  // Makes a page that is held known for the tokens of its first slots, which never change while it is held.
+  void learn(int32_t page, int32_t before, std::span<const int32_t> tokens);
+  void forget_all();  // the weights have changed
+
+ private:
+  struct Page {
+    int64_t holders = 0;
+    uint64_t number = 0;  // of what it is known for, never used twice; 0 = not known
+    uint64_t before = 0;  // the number of the page before, 0 = none
+    std::vector<int32_t> tokens;
+    std::list<int32_t>::iterator kept;
+  };
+  uint64_t number_of(int32_t page) const { return page < 0 ? 0 : pages_[size_t(page)].number; }
+  void forget(int32_t page);
+
+  std::vector<Tensor> memory_;
+  std::vector<LayerCache> layers_;
+  std::vector<Page> pages_;
+  std::vector<int32_t> unknown_;                              // free, of no use to anyone
+  std::list<int32_t> kept_;                                   // free but known, the longest unused first
+  std::unordered_map<uint64_t, std::vector<int32_t>> after_;  // known pages by the number of the page before
+  uint64_t last_number_ = 0;
+  int64_t page_;
+};
+
+}  // namespace minke
