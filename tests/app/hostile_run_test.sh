@@ -96,10 +96,10 @@ jsonl 'no text' '{"text": ""}\n'
 jsonl 'no text' ''
 { printf '{"'; head -c 1000000 /dev/zero | tr '\0' a; printf '": 1}'; } >bad.jsonl; documents 'no key "text"' bad.jsonl
 { printf '{"x": ['; head -c 2000000 /dev/zero | tr '\0' ,; printf ']}'; } >bad.jsonl; documents 'more than 1048576 values' bad.jsonl
-head -c 300000000 /dev/zero >bad.txt; documents 'longer than 268435456 bytes' bad.txt
-head -c 300000000 /dev/zero >bad.jsonl; documents 'longer than 268435456 bytes' bad.jsonl
-head -c 300000000 /dev/zero | gzip -1 >bad.jsonl.gz; documents 'longer than 268435456 bytes' bad.jsonl.gz
-head -c 300000000 /dev/zero | gzip -1 >bad.txt.gz; documents 'longer than 268435456 bytes' bad.txt.gz
+head -c 300000000 /dev/zero | tr '\0' x >bad.txt; documents 'longer than 268435456 bytes' bad.txt
+head -c 300000000 /dev/zero | tr '\0' x >bad.jsonl; documents 'longer than 268435456 bytes' bad.jsonl
+head -c 300000000 /dev/zero | tr '\0' x | gzip -1 >bad.jsonl.gz; documents 'longer than 268435456 bytes' bad.jsonl.gz
+head -c 300000000 /dev/zero | tr '\0' x | gzip -1 >bad.txt.gz; documents 'longer than 268435456 bytes' bad.txt.gz
 gzip -c text.txt >whole.gz; head -c 100 whole.gz >bad.txt.gz; rm whole.gz; documents 'bad.txt.gz: the gzip data is cut off' bad.txt.gz
 gzip -c text.txt | { head -c 50; head -c 4 >/dev/null; printf xxxx; cat; } >bad.txt.gz; documents 'bad.txt.gz: damaged gzip' bad.txt.gz
 echo 'not gzip' >bad.txt.gz; documents 'bad.txt.gz: damaged gzip' bad.txt.gz
@@ -110,7 +110,7 @@ printf '\x28\xb5\x2f\xfd\x24\xff' >bad.txt.zst; documents 'bad.txt.zst: the zstd
 mkdir empty; documents 'empty has no file that ends in' empty
 ln -s bad.txt bad.txt; documents 'bad.txt' bad.txt
 documents 'does not exist' $'\xff.txt'
-mkfifo bad.txt; documents 'bad.txt is not a regular file' bad.txt
+mkfifo bad.txt; documents 'bad.txt is a pipe or a device, not a file: save what it gives in a file' bad.txt
 documents 'does not exist' ''
 echo "documents: $refusals"; refusals=0
 
