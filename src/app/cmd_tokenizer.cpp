@@ -76,6 +76,9 @@ Tokenizer load(const Flags& f) {
 }
 
 void train(const Flags& f, bool vocab_size_given) {
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json"})
+    if (const fs::path file = fs::path(f.out) / name; fs::exists(fs::symlink_status(file)))
+      user_error("{} already exists: remove it, or choose another --out", file.string());
   const Corpus corpus(f.files, f.text_keys);
   TrainOptions options;
   const bool characters = f.kind == TokenizerKind::characters;

@@ -103,6 +103,11 @@ bool is_of_a_run(std::string_view name) {
          name.starts_with("events.out.tfevents.");
 }
 
+// What a checkpoint and other folders of a model have.
+bool is_of_a_model(std::string_view name) {
+  return name == "config.json" || name == "tokenizer.json" || name.ends_with(".safetensors") || name.ends_with(".gguf");
+}
+
 // "data" of "data.tmp", which AtomicFolder writes to, and of "data.old".
 std::string written_name(const fs::path& entry) {
   const std::string name = entry.filename().string();
@@ -128,12 +133,17 @@ bool is_of_a_try_before(const fs::path& entry) {
          });
 }
 
-// A folder may hold other things, as the log of a batch system, but nothing in the place of what a run writes.
+// A folder may hold other things, as the log of a batch system, but nothing in the place of what a run writes; and neither
+// a model nor the checkpoints or the data of another run are a place for one.
 void refuse_what_is_in_the_way(const fs::path& folder) {
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
     if (is_of_a_run(written_name(it->path())) && !is_of_a_try_before(it->path()))
       user_error("{} already exists and was not written by a run: choose another --out", it->path().string());
+    if (is_of_a_model(name) || is_step(name) || name == "dataset.json")
+      user_error("{} holds {}, which is part of a model or of another run: choose another --out", folder.string(),
+                 name);
   }
 }
 

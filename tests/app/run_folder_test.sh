@@ -29,9 +29,21 @@ for entry in data data.old data.tmp tokenizer tokenizer.tmp checkpoints; do
   [ "$(find one_of | sort)" = "$before" ] || fail "changed: $(find one_of)"
   rm -r one_of
 done
+# Nor are the parts of another run, and models, places for a run.
+mkdir -p model && touch model/model-00001-of-00002.safetensors
+before=$(find model | sort)
+mistake 'model holds model-00001-of-00002.safetensors, which is part of a model' $minke pretrain tiny.toml --out model
+[ "$(find model | sort)" = "$before" ] || fail "changed: $(find model)"
 rm -r own/data* own/tokenizer* own/checkpoints
 mv own run
 train --out run >run/output.txt
+for part in latest checkpoints/step-000016 checkpoints data tokenizer; do
+  before=$(find run | sort)
+  for resume in "" --resume; do
+    mistake "run/$part holds " $minke pretrain tiny.toml --out run/$part $resume
+    [ "$(find run | sort)" = "$before" ] || fail "changed: $(find run)"
+  done
+done
 mkdir run/checkpoints/best.old
 # What a kill before the recipe has left is no obstacle.
 mkdir -p killed/tokenizer.tmp killed/data.tmp

@@ -193,8 +193,9 @@ for folder in wild/skipped/step-*; do  # JSON, as our own reader sees it
   [ "$(ls "$folder")" = $'batch.jsonl\nnorms.json' ] || fail "$folder holds $(ls "$folder")"
   grep -q '"gradient"' "$folder/norms.json" && [ "$(wc -l <"$folder/batch.jsonl")" = 4 ] || fail "$folder lacks something"
   tr -d '\n' <"$folder/norms.json" >norms.jsonl
+  rm -rf dumped dumped-batch
   $minke tokenizer train norms.jsonl --text-key why --vocab-size 270 --out dumped >/dev/null || fail "$folder/norms.json"
-  $minke tokenizer train "$folder/batch.jsonl" --vocab-size 270 --out dumped >/dev/null || fail "$folder/batch.jsonl"
+  $minke tokenizer train "$folder/batch.jsonl" --vocab-size 270 --out dumped-batch >/dev/null || fail "$folder/batch.jsonl"
 done
 [ "$(find wild/skipped -name norms.json | wc -l)" -ge 5 ] || fail "dumps: $(find wild/skipped)"
 # At the beginning of a phase: back to the end of the one before, and on with other data each time.
