@@ -174,7 +174,7 @@ void set_field(Fields&& fields, const std::string& key, const toml::node& node, 
     }
     if constexpr (Number<Member>) {
       if (!(double(member) >= range.low && double(member) <= range.high))
-        user_error("{}: {} = {} is out of range: it must be {} {:g} ({})", where, key, member,
+        user_error("{}: {} = {} is out of range: it must be {} {:.9g} ({})", where, key, member,
                    double(member) < range.low ? "at least" : "at most",
                    double(member) < range.low ? range.low : range.high, meaning);
     }

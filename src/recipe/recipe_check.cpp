@@ -45,6 +45,9 @@ void check_tokenizer(const Recipe& r, const Places& places) {
 
 void check_data(const Recipe& r, const Places& places) {
   const auto& d = r.data;
+  if (d.text_keys.empty())
+    user_error("{}: data.text_keys is empty: name the key that holds the text, as in [\"text\"]",
+               places.of({"data.text_keys"}));
   if (!d.weights.empty() && d.weights.size() != d.train.size())
     user_error("{}: data.weights has {} numbers for the {} sources of data.train: give one number for each source",
                places.of({"data.weights", "data.train"}), d.weights.size(), d.train.size());
