@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/error.h"
+
 namespace minke {
 
 template <class E> struct EnumName {
@@ -21,10 +23,11 @@ concept NamedEnum = requires {
   EnumNames<E>::all;
 };
 
+// A value that the table lacks is a bug.
 template <NamedEnum E> constexpr const char* name_of(E value) {
   for (const EnumName<E>& e : EnumNames<E>::all)
     if (e.value == value) return e.name;
-  return "?";
+  bug(fmt::format("value {} of an enum has no name", int(value)), SourceLocation::current());
 }
 template <NamedEnum E> constexpr std::optional<E> find_named(std::string_view name) {
   for (const EnumName<E>& e : EnumNames<E>::all)
