@@ -97,7 +97,10 @@ Tokenizer Tokenizer::load(const fs::path& path) {
   const fs::path file = fs::is_directory(path, ignored) ? path / "tokenizer.json" : path;
   const fs::path config = file.parent_path() / "tokenizer_config.json";
   const std::string text = read_file(file, kMaxFileBytes);
-  const std::string config_text = fs::exists(config, ignored) ? read_file(config, kMaxFileBytes) : std::string();
+  const bool has_settings = fs::exists(config, ignored);
+  const std::string config_text = has_settings ? read_file(config, kMaxFileBytes) : std::string();
+  if (has_settings && config_text.empty())
+    user_error("{} is empty: copy it again, or remove it (then the usual tokens are bos and eos)", config.string());
   Tokenizer tokenizer = from_json_text(text, file.string(), config_text);
   const fs::path model_config = file.parent_path() / "config.json";
   const bool has_config = fs::exists(model_config, ignored);

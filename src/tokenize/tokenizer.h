@@ -5,7 +5,8 @@
 //    decode(encode(x)) == x (unless the file asks for a normaliser, which changes text on purpose).
 //  - A byte or character that the vocabulary lacks is a UserError (unless the file has an unk_token); there it
 //  vanishes.
-//  - "truncation", "padding" and "post_processor" of the file are the caller's business: encode() gives the whole text.
+//  - "truncation" and "padding" of the file are not applied, as transformers does not by default, nor is "post_processor":
+//  encode() gives the whole text, and the caller asks for bos and eos.
 //  - decode() gives bytes, not text with U+FFFD, and an added token always decodes to its own content.
 // Tested in tests/tokenize/tokenizer_test.cpp.
 #pragma once

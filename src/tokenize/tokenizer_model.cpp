@@ -14,6 +14,24 @@ namespace minke {
 
 using nlohmann::json;
 
+namespace {
+
+// decode() gives the bytes that the characters of the byte alphabet stand for, as the decoder of all byte-level files does.
+void check_decoder(const json& decoder, const std::string& where) {
+  if (decoder.is_null()) return;
+  const json type = decoder.is_object() ? decoder.value("type", json()) : json();
+  if (type == "Sequence" && decoder.value("decoders", json()).is_array()) {
+    for (const json& part : decoder["decoders"]) check_decoder(part, where);
+    return;
+  }
+  const bool changes_nothing =
+      type == "Fuse" || type == "ByteFallback";  // after ByteLevel, or where all bytes are there
+  if (type != "ByteLevel" && !changes_nothing)
+    user_error("{}.type: {} is not supported: only \"ByteLevel\" is", where, type.dump(-1, ' ', true).substr(0, 60));
+}
+
+}  // namespace
+
 void Tokenizer::Model::read(std::string_view text, std::string_view where, std::string_view config) {
   json_text = text;
   config_text = config;
@@ -31,6 +49,7 @@ void Tokenizer::Model::read(std::string_view text, std::string_view where, std::
     user_error("{}: pre_tokenizer: is missing. Only byte-level BPE is supported (DeepSeek, Llama-3, Qwen, GPT-2 …).",
                where);
   normalizer = Normalizer(part("normalizer"), fmt::format("{}: normalizer", where));
+  check_decoder(part("decoder"), fmt::format("{}: decoder", where));
   pretokenizer = std::make_unique<Pretokenizer>(part("pre_tokenizer"), fmt::format("{}: pre_tokenizer", where));
   read_model(model, file, where);
   read_config(where);

@@ -94,6 +94,8 @@ TEST(Tokenizer, SavesAndLoads) {
     const std::string text = test::training_text();
     EXPECT_EQ(again.encode(text), t.encode(text));
   }
+  write_file_atomic(folder / "tokenizer_config.json", "");
+  EXPECT_THROW(Tokenizer::load(folder), UserError);
   size_t files = 0;
   for ([[maybe_unused]] const auto& entry : fs::directory_iterator(folder)) ++files;
   EXPECT_EQ(files, 2u);  // and no temporary ones
@@ -121,6 +123,28 @@ TEST(Tokenizer, ErrorsInThreadsAreReported) {
 }
 
 json as_json(const Tokenizer& t) { return json::parse(t.json_text()); }
+
+TEST(Tokenizer, DecodersOtherThanByteLevelAreRefused) {
+  json file = as_json(test::small_tokenizer());
+  const auto complaint = [&](const json& decoder) -> std::string {
+    file["decoder"] = decoder;
+    try {
+      Tokenizer::from_json_text(file.dump(), "x");
+    } catch (const UserError& e) {
+      return e.what();
+    }
+    return "";
+  };
+  const json byte_level = {{"type", "ByteLevel"}}, metaspace = {{"type", "Metaspace"}, {"replacement", "\u2581"}};
+  for (const json& good :
+       {json(), byte_level, json{{"type", "Sequence"}, {"decoders", {byte_level, {{"type", "Fuse"}}}}}})
+    EXPECT_EQ(complaint(good), "") << good;
+  const std::string expected = "x: decoder.type: \"Metaspace\" is not supported: only \"ByteLevel\" is";
+  EXPECT_EQ(complaint(metaspace), expected);
+  EXPECT_EQ(complaint({{"type", "Sequence"}, {"decoders", {byte_level, metaspace}}}), expected);
+  EXPECT_NE(complaint("ByteLevel"), "");
+  EXPECT_NE(complaint({{"type", "Sequence"}}), "");
+}
 
 TEST(Tokenizer, NormalizerNfc) {
   json file = as_json(test::small_tokenizer());
