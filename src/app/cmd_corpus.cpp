@@ -1,5 +1,6 @@
 // minke corpus: prints the built-in corpus, or writes it as JSONL or text.
 #include <fmt/format.h>
+#include <strings.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -42,10 +43,14 @@ uint64_t parse_bytes(const std::string& text) {
 void run(const CorpusOptions& options) {
   const uint64_t bytes = parse_bytes(options.bytes);
   const CorpusMix mix = corpus_mix(options.kinds, options.languages);
-  const bool jsonl = options.out.ends_with(".jsonl");
+  const auto ends_with = [&](std::string_view ending) {  // in capitals, too
+    const std::string own = fs::path(options.out).extension();
+    return own.size() == ending.size() && ::strncasecmp(own.data(), ending.data(), ending.size()) == 0;
+  };
+  const bool jsonl = ends_with(".jsonl");
   std::error_code ignored;
   const bool special = fs::is_other(options.out, ignored);  // a device or a pipe may have any name
-  if (!options.out.empty() && !special && !jsonl && !options.out.ends_with(".txt"))
+  if (!options.out.empty() && !special && !jsonl && !ends_with(".txt"))
     user_error(
         "--out {}: the name must end with .jsonl (one {{\"text\": …}} per line) or .txt (documents with blank lines "
         "between)",

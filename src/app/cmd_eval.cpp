@@ -28,8 +28,7 @@ struct EvalOptions {
   std::string model, out;
   FloatFormat dtype = FloatFormat::bf16;
   int64_t ctx_size = 0, batch = 8;
-  std::string choices_file;
-  std::vector<std::string> text, text_keys{"text"};
+  std::vector<std::string> choices, text, text_keys{"text"};
   NeedleOptions needle;
 };
 
@@ -85,7 +84,7 @@ void write_result(const EvalOptions& o, const Json& result) {
 
 void eval_choices(const EvalOptions& o) {
   check_result(o);
-  const auto questions = load_choices(o.choices_file);
+  const auto questions = load_choices(o.choices);
   Subject s(o, 0);
   check_choices(questions, s.tokenizer, s.length);
   const ChoiceResult result =
@@ -207,7 +206,10 @@ void add_eval_command(CLI::App& program) {
   text->callback([o] { eval_text(*o); });
   CLI::App* choices = add_kind(*eval, o, "choices", "Multiple-choice questions by likelihood");
   set_example(*choices, "minke eval choices -m runs/out/quickstart/latest questions.jsonl");
-  choices->add_option("file", o->choices_file, "Lines of {\"question\": \"…\", \"choices\": [\"…\", …], \"answer\": 0}")
+  choices
+      ->add_option(
+          "files", o->choices,
+          "Files, folders or globs with lines of {\"question\": \"…\", \"choices\": [\"…\", …], \"answer\": 0}")
       ->required();
   add_context(*choices, o);
   choices->callback([o] { eval_choices(*o); });

@@ -123,6 +123,19 @@ std::string explain_value(const CLI::Option& option, const std::string& message)
   return message;
 }
 
+// What is wrong with the value of a flag, or "".
+std::string not_finite(const std::string& value) {
+  return std::isfinite(std::strtod(value.c_str(), nullptr)) ? "" : value + " is not a finite number";
+}
+std::string no_name(const std::string& value) { return value.empty() ? "the name is empty" : ""; }
+std::string no_checkpoint(const std::string& value) {
+  const std::filesystem::path folder = value, latest = folder / "latest";
+  std::error_code none;
+  if (std::filesystem::exists(folder / "config.json", none) || !std::filesystem::exists(latest / "config.json", none))
+    return "";
+  return fmt::format("{} is the folder of a run: give one of its checkpoints, such as {}", value, latest.string());
+}
+
 }  // namespace
 
 void set_example(CLI::App& verb, const std::string& line) { verb.footer(kExample + line); }
@@ -176,13 +189,13 @@ std::string explain(const CLI::App& program, const CLI::ParseError& error) {
   return in + (option ? explain_value(*option, message) : message);
 }
 
-void allow_finite_numbers_only(CLI::App& program) {
-  for (CLI::Option* option : program.get_options())
-    if (option->get_type_name().starts_with("FLOAT"))
-      option->check([](const std::string& value) {
-        return std::isfinite(std::strtod(value.c_str(), nullptr)) ? "" : value + " is not a finite number";
-      });
-  for (CLI::App* verb : program.get_subcommands([](CLI::App*) { return true; })) allow_finite_numbers_only(*verb);
+void check_values(CLI::App& program) {
+  for (CLI::Option* option : program.get_options()) {
+    if (option->get_type_name().starts_with("FLOAT")) option->check(&not_finite);
+    if (option->check_lname("out")) option->check(&no_name);
+    if (option->check_lname("model") || option->check_lname("tokenizer")) option->check(&no_checkpoint);
+  }
+  for (CLI::App* verb : program.get_subcommands([](CLI::App*) { return true; })) check_values(*verb);
 }
 
 void refuse_own_input(const std::string& out, const std::string& input) {

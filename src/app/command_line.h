@@ -21,8 +21,9 @@ std::string overview(const CLI::App& program);
 // that tokenizer, eval and bench need. "help VERB" becomes "VERB --help".
 void check_verbs(const CLI::App& program, std::vector<std::string>& arguments);
 
-// Every flag with a number, of every verb, takes finite ones only: "nan" passes CLI11's ranges.
-void allow_finite_numbers_only(CLI::App& program);
+// What the flags of all verbs have in common: numbers are finite ("nan" passes CLI11's ranges), --out names something,
+// and a model is a checkpoint, not the folder of a run.
+void check_values(CLI::App& program);
 
 // UserError if the file that is to be written is the one that is read.
 void refuse_own_input(const std::string& out, const std::string& input);

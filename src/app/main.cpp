@@ -29,7 +29,7 @@ void add_verbs(CLI::App& program) {
     verb.add(program);
     program.get_subcommands([](CLI::App*) { return true; }).back()->group(verb.group);
   }
-  minke::allow_finite_numbers_only(program);
+  minke::check_values(program);
 }
 
 int run(CLI::App& program, std::vector<std::string> arguments) {

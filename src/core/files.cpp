@@ -21,6 +21,11 @@ namespace minke {
 namespace {
 
 [[noreturn]] void fail(const char* doing, const fs::path& path) {
+  const int reason = errno;
+  std::error_code ignored;
+  if (reason == ENOENT && fs::is_symlink(path, ignored))
+    user_error("cannot {} {}: it {}", doing, path.string(), why_missing(path));
+  errno = reason;
   user_error("cannot {} {}: {}", doing, path.string(), std::strerror(errno));
 }
 
@@ -35,7 +40,8 @@ size_t regular_size(int fd, const fs::path& path) {
   struct stat s {};
   if (::fstat(fd, &s) != 0) fail("look at", path);
   if (S_ISDIR(s.st_mode)) user_error("{} is a folder, but a file is needed", path.string());
-  if (!S_ISREG(s.st_mode)) user_error("{} is not a regular file", path.string());
+  if (!S_ISREG(s.st_mode))
+    user_error("{} is a pipe or a device, not a file: save what it gives in a file", path.string());
   return size_t(s.st_size);
 }
 
@@ -92,6 +98,12 @@ void end_on_vanished_files() {
   action.sa_sigaction = on_bus_error;
   action.sa_flags = SA_SIGINFO;
   ::sigaction(SIGBUS, &action, nullptr);
+}
+
+std::string why_missing(const fs::path& path) {
+  std::error_code no_link;
+  const fs::path target = fs::read_symlink(path, no_link);
+  return no_link ? "does not exist" : fmt::format("is a link to {}, which does not exist", target.string());
 }
 
 std::string read_file(const fs::path& path, size_t max_bytes) {
@@ -207,7 +219,9 @@ AtomicFile::AtomicFile(const fs::path& path) {
   temporary_ = path_;
   temporary_ += ".tmp." + std::to_string(::getpid());
   file_ = std::fopen(temporary_.c_str(), "wb");
-  if (!file_) fail("write", temporary_);
+  if (!file_ && errno == ENOENT)
+    user_error("cannot write {}: there is no folder {}", path_.string(), path_.parent_path().string());
+  if (!file_) fail("write", path_);
   struct stat before {};
   if (::stat(path_.c_str(), &before) == 0) ::fchmod(::fileno(file_), before.st_mode & 07777);
 }

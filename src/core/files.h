@@ -17,6 +17,9 @@ namespace fs = std::filesystem;
 // than max_bytes before reading more.
 std::string read_file(const fs::path& path, size_t max_bytes = size_t(1) << 32);
 
+// Why nothing can be read there: "does not exist", or "is a link to far.txt, which does not exist".
+std::string why_missing(const fs::path& path);
+
 // A read-only memory map; an empty file gives an empty span.
 class MappedFile {
  public:

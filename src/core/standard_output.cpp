@@ -26,7 +26,7 @@ namespace {
   pollfd out{STDOUT_FILENO, POLLOUT, 0};
   const bool no_reader = ::poll(&out, 1, 0) == 1 && out.revents & POLLERR;
   if (reason == EPIPE || no_reader) end_with_the_pipe();
-  user_error("cannot write to standard output{}{}; what has been printed is not all", reason ? ": " : "",
+  user_error("cannot write to standard output{}{}; the output is incomplete", reason ? ": " : "",
              reason ? std::strerror(reason) : "");
 }
 

@@ -22,7 +22,7 @@ class PlainSource : public ByteSource {
     std::error_code error;
     if (fs::is_directory(path, error)) user_error("{} is a folder; a file is needed here", path.string());
     if (fs::exists(path, error) && !fs::is_regular_file(path, error))
-      user_error("{} is not a regular file", path.string());
+      user_error("{} is a pipe or a device, not a file: save what it gives in a file", path.string());
     file_ = std::fopen(path.c_str(), "rb");
     if (!file_) user_error("cannot open {}: {}", path.string(), std::strerror(errno));
   }

@@ -113,7 +113,7 @@ std::vector<fs::path> document_files(const std::string& source, const DocumentOp
 }
 
 void read_documents(const std::vector<std::string>& sources, const DocumentOptions& options, const DocumentSink& sink) {
-  if (options.text_keys.empty()) user_error("text keys: at least one key is needed");
+  check(!options.text_keys.empty(), "read_documents: text keys");
   for (const std::string& source : sources) {
     if (source.starts_with(kBuiltin)) read_builtin(std::string_view(source).substr(kBuiltin.size()), options, sink);
     for (const fs::path& path : document_files(source, options)) {

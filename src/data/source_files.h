@@ -12,6 +12,7 @@ struct SourceFiles {
   std::vector<fs::path> documents;  // sorted by path
   std::vector<fs::path> others;     // of a folder: files that are no text by their names
   std::vector<fs::path> hidden;     // files and folders whose names begin with a dot: an editor's or a system's own
+  std::vector<fs::path> doubles;    // of a folder or a glob: links to a file that it names already
 };
 
 // Of a folder, at any depth, what ends in .txt, .md, .jsonl, .ndjson or .jsonlines (in capitals too, and with .gz or

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "data/json_lines.h"
+#include "data/source_files.h"
 
 namespace minke {
 namespace {
@@ -41,11 +42,15 @@ ChoiceQuestion parse_question(const Json& j, const std::string& where) {
 
 }  // namespace
 
-std::vector<ChoiceQuestion> load_choices(const std::string& file) {
+std::vector<ChoiceQuestion> load_choices(const std::vector<std::string>& sources) {
   std::vector<ChoiceQuestion> all;
-  read_json_lines(file, {},
-                  [&](const Json& line, const std::string& where) { all.push_back(parse_question(line, where)); });
-  if (all.empty()) user_error("{}: the file has no questions", file);
+  for (const std::string& source : sources)
+    for (const fs::path& file : source_files(source, {"question"}).documents) {
+      const size_t before = all.size();
+      read_json_lines(file, {},
+                      [&](const Json& line, const std::string& where) { all.push_back(parse_question(line, where)); });
+      if (all.size() == before) user_error("{}: the file has no questions", file.string());
+    }
   return all;
 }
 

@@ -17,7 +17,7 @@ struct ChoiceQuestion {
   std::string where;  // "file, line 3", for messages
 };
 // Lines {"question": "…", "choices": ["…", …], "answer": 0}. UserError with the line for anything else.
-std::vector<ChoiceQuestion> load_choices(const std::string& file);
+std::vector<ChoiceQuestion> load_choices(const std::vector<std::string>& sources);
 // UserError with the line of the first that the tokenizer cannot say, or that does not fit into max_tokens.
 void check_choices(const std::vector<ChoiceQuestion>& questions, const Tokenizer& tokenizer, int64_t max_tokens);
 

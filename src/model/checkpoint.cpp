@@ -97,8 +97,9 @@ CheckpointFiles open_checkpoint(const std::filesystem::path& folder, bool with_m
   CheckpointFiles files{load_config(folder), HfFolder::open(folder), ""};
   if (lacks_mtp_modules(files.config, files.weights)) {
     files.note = fmt::format(
-        "note: {} has num_nextn_predict_layers {}, but its weights have no MTP module (transformers leaves it out when "
-        "it saves); it is used without",
+        "note: {} has num_nextn_predict_layers {}, but its weights have no MTP module (transformers does not save "
+        "them); "
+        "the model is used without it",
         (folder / "config.json").string(), files.config.num_nextn_predict_layers);
     files.config.num_nextn_predict_layers = 0;
   }

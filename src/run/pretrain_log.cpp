@@ -36,7 +36,7 @@ void PretrainRun::check_log() const {
       user_error("log.sample_prompts: \"{}\" has {} tokens; with train.sequence_length {} a prompt may have at most {}",
                  printable(prompt), tokens, positions, positions - 1);
   }
-  if (!log.choices.empty()) check_choices(load_choices(log.choices), tokenizer_, positions);
+  if (!log.choices.empty()) check_choices(load_choices({log.choices}), tokenizer_, positions);
   for (double length : log.needle_lengths) {
     NeedleOptions options = needle_options();
     options.lengths = {int64_t(length)};
@@ -174,7 +174,7 @@ bool PretrainRun::log_evaluation(bool last) {
   }
   if (recipe_.log.choices.empty()) return true;
   Likelihood likelihood(ctx(), *model_, model_->max_positions());
-  const ChoiceResult result = answer_choices(ctx(), likelihood, tokenizer_, load_choices(recipe_.log.choices));
+  const ChoiceResult result = answer_choices(ctx(), likelihood, tokenizer_, load_choices({recipe_.log.choices}));
   const double right = double(result.by_byte) / double(result.questions);
   console_.print(fmt::format("            {:.1f} % of {} questions answered correctly (guessing: {:.1f} %)",
                              100 * right, result.questions, 100 * result.chance));

@@ -46,7 +46,7 @@ Recipe checked_recipe(Recipe recipe, const fs::path& folder) {
   const fs::path stored = folder / "recipe.toml";
   const bool has_begun = fs::exists(stored);
   if (has_begun) recipe = load_recipe(stored);
-  if (!recipe.log.choices.empty()) load_choices(recipe.log.choices);
+  if (!recipe.log.choices.empty()) load_choices({recipe.log.choices});
   if (has_begun) return recipe;
   for (const std::string& source : recipe.data.train) source_files(source, recipe.data.text_keys);
   const Config config = model_config(recipe, 1, -1, -1);

@@ -33,8 +33,8 @@ std::string transformers_note(const TokenizerFolder& folder) {
                           : declared.empty()        ? "model_type is \"qwen3\""
                                                     : fmt::format("tokenizer_class is \"{}\"", declared);
   return fmt::format(
-      "note: transformers 5 gives other ids than {}: since {}, it splits text by the rule of \"{}\"{}, not as the file "
-      "says ({}{}); minke does as the file says",
+      "note: transformers 5 gives other ids than {}, which minke follows: because {}, it splits text by the rule of "
+      "\"{}\"{}, not by the one in the file ({}{})",
       folder.file, why, splitter, qwen2 ? " after NFC" : "", folder.pretokenizer,
       folder.normalizer.empty() ? "" : fmt::format(" after {}", folder.normalizer));
 }

@@ -55,6 +55,16 @@ one_line '--n-predict: Value 0 not in range 1 to' $minke generate -m x -n 0
 one_line '--temp hot: a number is needed' $minke generate -m x --temp hot
 one_line '--threads' $minke bench machine --threads 5000
 one_line '--kind' $minke tokenizer train x.txt --out t --kind bytes
+for verb in "report x" "corpus" "tokenizer train x.txt" "tokenizer encode -t x hi" "eval text -m x y" "pretrain x.toml"; do
+  one_line '--out: the name is empty' $minke $verb --out ""
+done
+mkdir -p run/latest && echo '{}' >run/latest/config.json
+for verb in "generate -m run" "inspect -m run" "eval text x.txt -m run" "tokenizer encode -t run hi" "score --tokens x --out y -m run"; do
+  one_line 'run is the folder of a run: give one of its checkpoints, such as run/latest' $minke $verb
+done
+one_line 'cannot write none/ids: there is no folder none' $minke tokenizer encode -t "$source/tests/golden/tokenizer-deepseek-v3" hi --out none/ids
+$minke corpus --bytes 2k --out CORPUS.JSONL >/dev/null
+head -1 CORPUS.JSONL | grep -q '^{"text":' || fail "CORPUS.JSONL is not JSON Lines"
 one_line '--dtype: fp16 not in {bf16,f32}' $minke generate -m x --dtype fp16
 one_line '--x: hour not in {step,logstep,token,minute}' $minke report x --x hour
 

@@ -28,7 +28,7 @@ pretrained() {
 }
 evaluated() { $minke eval text -m $model "$@" 2>eval.txt | grep -oE '[0-9]+ bytes' | grep -oE '[0-9]+'; }
 inspected() { $minke tokenizer inspect -t $model "$@" 2>inspect.txt | sed -n 's/.*: \([0-9.]*\) MB, \([0-9]*\) tokens, \([0-9.]*\) bytes per token.*/\2 \3/p' | awk '{ printf "%d\n", $1 * $2 + 0.5 }'; }
-trained_merges() { $minke tokenizer train "$@" --vocab-size 270 --out trained 2>train.txt && grep -oE '[0-9]+ merges' train.txt; }
+trained_merges() { rm -rf trained; $minke tokenizer train "$@" --vocab-size 270 --out trained 2>train.txt && grep -oE '[0-9]+ merges' train.txt; }
 # reads BYTES SOURCE: all verbs see so much text.
 reads() {
   local expected=$1 source=$2 got
@@ -72,13 +72,13 @@ printf '\0\5\26\7\0\2\0\0Mac OS X        ' >data/._a.txt
 echo "an old copy" >data/.ipynb_checkpoints/a-checkpoint.txt
 echo '{"hidden_size": 3}' >data/config.json
 reads "$bytes" data
-grep -q '2 hidden files of data left out, as data/._a.txt' run.txt || fail "pretrain: $(cat run.txt)"
-grep -q '2 hidden files of data left out' eval.txt || fail "eval text: $(cat eval.txt)"
-grep -q '2 hidden files of data left out' train.txt || fail "tokenizer train: $(cat train.txt)"
-grep -q '1 file of data left out, as data/config.json' run.txt || fail "pretrain: $(cat run.txt)"
+grep -q '2 hidden files of data are left out, for example data/._a.txt' run.txt || fail "pretrain: $(cat run.txt)"
+grep -q '2 hidden files of data are left out' eval.txt || fail "eval text: $(cat eval.txt)"
+grep -q '2 hidden files of data are left out' train.txt || fail "tokenizer train: $(cat train.txt)"
+grep -q '1 file of data is left out: data/config.json' run.txt || fail "pretrain: $(cat run.txt)"
 rm data/config.json
 reads "$bytes" 'data/*'
-grep -q "2 hidden files of data/\* left out" run.txt || fail "pretrain: $(cat run.txt)"
+grep -q "2 hidden files of data/\* are left out" run.txt || fail "pretrain: $(cat run.txt)"
 
 # refused_by_all MESSAGE SOURCE
 refused_by_all() {
@@ -130,6 +130,9 @@ cp a.jsonl own.jsonl
 mistake 'that is the file own.jsonl to be read' $minke tokenizer encode -t $model --jsonl own.jsonl --out own.jsonl
 cmp a.jsonl own.jsonl || fail "the text has been written over"
 $minke tokenizer train a.jsonl --vocab-size 257 --no-special --out plain 2>/dev/null
+cp -r plain kept
+mistake 'plain/tokenizer.json already exists: remove it, or choose another --out' $minke tokenizer train text.txt --out plain
+diff -r plain kept || fail "the tokenizer has been written over"
 mistake 'has no begin-of-text token' $minke tokenizer encode -t plain --bos hi
 mistake 'has no end-of-text token' $minke tokenizer encode -t plain --eos hi
 # A NUL ends no other JSON either.

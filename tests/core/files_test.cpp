@@ -58,11 +58,18 @@ TEST_F(FilesTest, MessagesNameThePath) {
   EXPECT_NE(message([&] { MappedFile map(path_ / "absent"); }).find("absent: No such file"), std::string::npos);
   EXPECT_NE(message([&] { read_file(path_); }).find("is a folder"), std::string::npos);
   EXPECT_NE(message([&] { MappedFile map(path_); }).find("is a folder"), std::string::npos);
-  EXPECT_NE(message([&] { write_file_atomic(path_ / "no" / "f", "x"); }).find("no/f"), std::string::npos);
+  EXPECT_NE(message([&] {
+              write_file_atomic(path_ / "no" / "f", "x");
+            }).find("no/f: there is no folder " + (path_ / "no").string()),
+            std::string::npos);
+  fs::create_symlink("nothing", path_ / "dangling");
+  EXPECT_NE(
+      message([&] { read_file(path_ / "dangling"); }).find("dangling: it is a link to nothing, which does not exist"),
+      std::string::npos);
   write_file_atomic(path_ / "f", "12345");
   EXPECT_NE(message([&] { read_file(path_ / "f", 4); }).find("5 bytes, but at most 4"), std::string::npos);
   ASSERT_EQ(::mkfifo((path_ / "pipe").c_str(), 0600), 0);
-  EXPECT_NE(message([&] { read_file(path_ / "pipe"); }).find("not a regular file"),
+  EXPECT_NE(message([&] { read_file(path_ / "pipe"); }).find("pipe is a pipe or a device, not a file: save"),
             std::string::npos);  // and does not wait
 }
 

@@ -66,6 +66,8 @@ TEST_F(SourceFilesTest, HiddenFilesAreLeftOutAlikeAndSaid) {
     EXPECT_EQ(names(found.hidden), "d/._a.txt d/.ipynb_checkpoints") << source;
     const auto notes = notes_on_sources({(path_ / source).string()});
     ASSERT_EQ(notes.size(), 1u) << source;
+    EXPECT_NE(notes[0].find(" are left out, for example " + (path_ / "d/._a.txt").string()), std::string::npos)
+        << notes[0];
     EXPECT_TRUE(notes[0].starts_with("2 hidden files of ")) << notes[0];
   }
   EXPECT_EQ(names(of("d/*.txt").hidden), "d/._a.txt");
@@ -84,7 +86,8 @@ TEST_F(SourceFilesTest, WhatIsReadOtherwiseThanItsNameSaysIsSaid) {
   const auto notes = notes_on_sources({(path_ / "d").string()});
   ASSERT_EQ(notes.size(), 1u);
   EXPECT_NE(notes[0].find("1 file of "), std::string::npos);
-  EXPECT_NE(notes[0].find("read as JSON Lines, which they hold, as " + (path_ / "d/a.txt").string()), std::string::npos)
+  EXPECT_NE(notes[0].find("is read as JSON Lines by the content, not by the name: " + (path_ / "d/a.txt").string()),
+            std::string::npos)
       << notes[0];
 }
 
@@ -94,6 +97,15 @@ TEST_F(SourceFilesTest, LinkedFoldersAreReadOnceAndDoNotLoop) {
   fs::create_directory_symlink(path_ / "far", path_ / "d/far");
   fs::create_directory_symlink(path_ / "d", path_ / "d/loop");
   EXPECT_EQ(names(of("d").documents), "d/a.txt d/far/b.txt");
+  fs::create_symlink(path_ / "d/a.txt", path_ / "d/b.txt");
+  fs::create_symlink(path_ / "far/b.txt", path_ / "d/c.txt");
+  EXPECT_EQ(names(of("d").documents), "d/a.txt d/c.txt");
+  EXPECT_EQ(names(of("d").doubles), "d/b.txt d/far/b.txt");
+  EXPECT_EQ(names(of("d/*.txt").documents), "d/a.txt d/c.txt");
+  EXPECT_EQ(names(of("d/*.txt").doubles), "d/b.txt");
+  const auto notes = notes_on_sources({(path_ / "d/*.txt").string()});
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_NE(notes[0].find("b.txt (a link to a file that is read already)"), std::string::npos) << notes[0];
 }
 
 TEST_F(SourceFilesTest, GlobsMatchFilesAndFolders) {
@@ -110,6 +122,8 @@ TEST_F(SourceFilesTest, GlobsMatchFilesAndFolders) {
 
 TEST_F(SourceFilesTest, ASourceThatNamesNothingIsAMistake) {
   EXPECT_NE(message("none.txt").find("none.txt does not exist"), std::string::npos);
+  fs::create_symlink("far.txt", path_ / "link.txt");
+  EXPECT_NE(message("link.txt").find("link.txt is a link to far.txt, which does not exist"), std::string::npos);
   file("e/x.bin");
   EXPECT_NE(message("e").find("has no file that ends in .txt"), std::string::npos);
   EXPECT_TRUE(source_files("builtin:math").documents.empty());

@@ -123,7 +123,7 @@ struct Questions {
   ~Questions() { fs::remove_all(folder); }
   std::string complaint() const {
     try {
-      load_choices(file.string());
+      load_choices({file.string()});
     } catch (const UserError& e) {
       return e.what();
     }
@@ -133,8 +133,9 @@ struct Questions {
 
 TEST(Choices, ReadsLinesAndNamesWhatIsWrong) {
   const Questions good("{\"question\": \"a\", \"choices\": [\"b\", \"c\"], \"answer\": 1}\n\n");
-  ASSERT_EQ(load_choices(good.file.string()).size(), 1u);
-  EXPECT_EQ(load_choices(good.file.string())[0].answer, 1u);
+  ASSERT_EQ(load_choices({good.file.string()}).size(), 1u);
+  EXPECT_EQ(load_choices({good.file.string()})[0].answer, 1u);
+  EXPECT_EQ(load_choices({(good.folder / "*.jsonl").string(), good.folder.string()}).size(), 2u);
   for (const auto& [text, part] :
        {std::pair{"{\"question\": \"a\", \"choices\": [\"b\", \"c\"]}\n",
                   "choices.jsonl, line 1: answer is missing; a line must be"},
@@ -155,7 +156,7 @@ TEST(Choices, AQuestionThatDoesNotFitIsNamedByItsLine) {
       "{\"question\": \"The number is\", \"choices\": [\" 1\", \" a very long story instead\"], \"answer\": 0}\n");
   const auto complaint = [&](const Tokenizer& tokenizer, int64_t max_tokens) -> std::string {
     try {
-      check_choices(load_choices(file.file.string()), tokenizer, max_tokens);
+      check_choices(load_choices({file.file.string()}), tokenizer, max_tokens);
     } catch (const UserError& e) {
       return e.what();
     }

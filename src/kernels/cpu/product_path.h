@@ -45,7 +45,8 @@ struct ResumedPath {
 ResumedPath resumed_path(const std::string& stored, const std::string& asked, const std::string& own,
                          const std::vector<std::string>& isas);
 
-// The rates of two paths differ by a factor of 2, 4, 8 …: the border lies in the middle between "as fast" and "twice as fast".
+// A newer path is as fast as an older one, or 2, 4, 8 … times as fast. It counts as faster from
+// a factor of 1.4 on, midway between 1 and 2.
 constexpr double kClearlyFaster = 1.4;
 
 }  // namespace minke
