@@ -86,9 +86,9 @@ done
 
 at_model() { rm -rf m/model.safetensors; "$@"; }
 fresh; at_model mkdir m/model.safetensors; refused_model 'is a folder'
-fresh; at_model ln -s nowhere m/model.safetensors; refused_model 'No such file'
+fresh; at_model ln -s nowhere m/model.safetensors; refused_model 'it is a link to nowhere, which does not exist'
 fresh; at_model ln -s model.safetensors m/model.safetensors; refused_model 'symbolic links'
-fresh; at_model mkfifo m/model.safetensors; refused_model 'not a regular file'
+fresh; at_model mkfifo m/model.safetensors; refused_model 'is a pipe or a device, not a file'
 fresh; at_model touch m/pytorch_model.bin; for verb in "$generate" "$score"; do refused 'only pytorch_model.bin' $verb; done
 fresh; at_model true; for verb in "$generate" "$score"; do refused 'has neither' $verb; done
 if [ "$(id -u)" != 0 ]; then fresh; chmod 0 m/model.safetensors; refused_model 'Permission denied'; fi
