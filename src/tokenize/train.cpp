@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "tokenize/byte_alphabet.h"
+#include "tokenize/chat_template.h"
 #include "tokenize/learn_merges.h"
 #include "tokenize/normalizer.h"
 #include "tokenize/pretokenizer.h"
@@ -28,6 +29,9 @@ nlohmann::json normalizer_json(const TrainOptions& options) {
   return options.pretokenizer == "qwen2" ? nlohmann::json{{"type", "NFC"}} : nlohmann::json();
 }
 
+// Tokens of their own, but a part of the answer, which a decoder does not leave out: as in DeepSeek-R1's tokenizer.
+bool is_thought(std::string_view token) { return token == "<think>" || token == "</think>"; }
+
 std::string write_json(const Vocabulary& vocabulary, const TrainOptions& options, bool ignore_merges) {
   Json added = Json::array();
   for (size_t i = 0; i < options.special_tokens.size(); ++i)
@@ -37,7 +41,7 @@ std::string write_json(const Vocabulary& vocabulary, const TrainOptions& options
                      {"lstrip", false},
                      {"rstrip", false},
                      {"normalized", false},
-                     {"special", true}});
+                     {"special", !is_thought(options.special_tokens[i])}});
   const Json byte_level = {
       {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
   // Written by hand around the two long lists: an ordered_json object of 100,000 keys takes quadratic time.
@@ -157,6 +161,11 @@ Tokenizer train_bpe(std::span<const std::string_view> texts, const TrainOptions&
   const char* const roles[] = {"bos_token", "eos_token", "pad_token"};
   for (size_t i = 0; i < std::min<size_t>(3, options.special_tokens.size()); ++i)
     config[roles[i]] = options.special_tokens[i];
+  const auto has = [&](std::string_view token) {
+    return std::find(options.special_tokens.begin(), options.special_tokens.end(), token) !=
+           options.special_tokens.end();
+  };
+  if (has("<｜User｜>") && has("<｜Assistant｜>")) config["chat_template"] = own_chat_template(false);
   return Tokenizer::from_json_text(write_json(vocabulary, options, characters), "trained tokenizer",
                                    config.dump(2) + "\n");
 }
