@@ -9,6 +9,7 @@ namespace minke {
 
 // Each adds its subcommand to the program and runs it from the subcommand's callback.
 void add_tokenizer_command(CLI::App& program);
+void add_template_command(CLI::App& program);
 void add_corpus_command(CLI::App& program);
 void add_inspect_command(CLI::App& program);
 void add_score_command(CLI::App& program);

@@ -6,7 +6,7 @@
 code=0
 $minke >out.txt 2>err.txt || code=$?
 [ $code = 2 ] || fail "minke alone ends with $code"
-for verb in pretrain report generate eval inspect score tokenizer corpus bench; do
+for verb in pretrain report generate eval inspect score tokenizer template corpus bench; do
   grep -qE "^  $verb " out.txt || fail "minke alone does not list $verb: $(cat out.txt)"
 done
 grep -q '^Train a model:$' out.txt || fail "the verbs are not grouped: $(cat out.txt)"
@@ -70,6 +70,6 @@ one_line '--x: hour not in {step,logstep,token,minute}' $minke report x --x hour
 
 # The example in each verb's help begins with that verb.
 for verb in pretrain report generate inspect score corpus "eval text" "eval choices" "eval needle" "tokenizer train" \
-  "tokenizer encode" "tokenizer decode" "tokenizer inspect" "bench machine" "bench train"; do
+  "template render" "tokenizer encode" "tokenizer decode" "tokenizer inspect" "bench machine" "bench train"; do
   $minke $verb --help | grep -q "^Example: minke $verb" || fail "no example in the help of $verb"
 done
