@@ -92,9 +92,8 @@ void train(const Flags& f, bool vocab_size_given) {
   const Tokenizer tokenizer = train_bpe(corpus.views(), options);
   const double seconds = seconds_since(start);
   tokenizer.save(f.out);
-  fmt::print(stderr, "{}: {} tokens ({} added, {} merges) from {:.2f} MB in {:.2f} s\n", f.out,
-             tokenizer.vocab_size(), tokenizer.added_tokens().size(), tokenizer.num_merges(), corpus.bytes / 1e6,
-             seconds);
+  fmt::print(stderr, "{}: {} tokens ({} added, {} merges) from {:.2f} MB in {:.2f} s\n", f.out, tokenizer.vocab_size(),
+             tokenizer.added_tokens().size(), tokenizer.num_merges(), corpus.bytes / 1e6, seconds);
 }
 
 std::string ids_as_json(const std::vector<int32_t>& ids) { return fmt::format("[{}]", fmt::join(ids, ",")); }

@@ -164,6 +164,7 @@ Value rounded(Machine&, Values& a) {
   if (precision < 0 || precision > 20) fail("rounding to {} digits is not supported", precision);
   const double d = a[0].as_real();
   if (method == "common" && a[0].is_integer()) return Value(a[0].as_integer());
+  if (method == "common" && !std::isfinite(d)) return a[0];
   if (!std::isfinite(d)) fail("{} cannot be rounded", d);
   if (method == "common") return Value(std::strtod(fmt::format("{:.{}f}", d, int(precision)).c_str(), nullptr));
   const double power = std::pow(10.0, double(precision));
@@ -312,7 +313,7 @@ constexpr Test kTests[] = {
     {" string ", 1, is_kind<Kind::string>},
     {" mapping ", 1, is_kind<Kind::dict>},
     {" iterable ", 1, [](Machine&, Values& a) { return can_iterate(a[0]); }},
-    {" callable ", 1, is_kind<Kind::macro, Kind::function>},
+    {" callable ", 1, is_kind<Kind::macro, Kind::function, Kind::undefined>},
     {" sequence ", 1, is_kind<Kind::string, Kind::list, Kind::tuple, Kind::dict, Kind::undefined>},
     {" odd ", 1, [](Machine& m, Values& a) { return !divides(m, Value(int64_t(2)), a[0]); }},
     {" even ", 1, [](Machine& m, Values& a) { return divides(m, Value(int64_t(2)), a[0]); }},

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "tokenize/unicode.h"
 
@@ -179,13 +180,15 @@ std::string title_filter(std::string_view s) {
 }
 
 bool has_digits_of_python(std::string_view s) {
-  bool ascii = false, other = false, line = false;
+  bool found = false;
+  char32_t before = 0, last = 0;
+  const auto is_digit = [](char32_t c) { return c >= '0' && c <= '9'; };
   each(s, [&](char32_t code, std::string_view) {
-    if (code >= '0' && code <= '9') ascii = true;
-    else if (unicode::tables().class_of(code) & unicode::kNumber) other = true;
-    else if (code == '_') line = true;
+    if (code >= 0x80 && unicode::tables().class_of(code) & unicode::kNumber) found = true;
+    if (last == '_' && is_digit(before) && is_digit(code)) found = true;
+    before = std::exchange(last, code);
   });
-  return other || (ascii && line);
+  return found;
 }
 
 std::string repr(std::string_view s) {
