@@ -14,7 +14,7 @@ namespace {
 constexpr size_t kMaxChoices = 64;
 
 Continuation continuation(const Tokenizer& tokenizer, const ChoiceQuestion& q, const std::string& choice) {
-  return {tokenizer.encode(q.question, {.parse_special = false, .add_bos = true}),
+  return {tokenizer.encode(q.question, {.parse_special = false, .add_bos = tokenizer.begins_with_bos()}),
           tokenizer.encode(choice, {.parse_special = false})};
 }
 

@@ -12,7 +12,7 @@ namespace {
 Continuation fitted(const Tokenizer& tokenizer, uint64_t seed, uint64_t index, int64_t length, double depth) {
   for (double bytes = double(length) * 6; bytes >= 1;) {
     const NeedleTask task = make_needle(seed, index, size_t(bytes), depth);
-    Continuation c{tokenizer.encode(task.prompt, {.parse_special = false, .add_bos = true}),
+    Continuation c{tokenizer.encode(task.prompt, {.parse_special = false, .add_bos = tokenizer.begins_with_bos()}),
                    tokenizer.encode(task.answer, {.parse_special = false})};
     const auto tokens = int64_t(c.prompt.size() + c.text.size());
     if (tokens <= length) return c;

@@ -113,6 +113,12 @@ class Gguf {
   std::unordered_map<std::string_view, const GgufTensor*> index_;  // into files_
 };
 
+// Whether a path means a GGUF file, by its name or by its first bytes, and not a Hugging Face folder.
+bool is_gguf(const fs::path& path);
+// UserError that names the file to give instead, if the folder has GGUF files (the first part is named of a split one) but
+// not the file `needed`, which a Hugging Face folder has.
+void refuse_folder_of_gguf(const fs::path& folder, const char* needed);
+
 // All values of a tensor, row-major into out[size]. Of a mapped file the caller may forget_pages() afterwards.
 void read_as_f32(const GgufTensor& tensor, float* out);
 

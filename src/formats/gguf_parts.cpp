@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <fstream>
 
 #include "core/error.h"
 #include "formats/gguf.h"
@@ -87,6 +88,25 @@ Gguf Gguf::open(const fs::path& path) {
     user_error("{}: split.tensors.count is {}, but the {} files have {} tensors: they do not belong together",
                model.path(), *tensors, parts, model.tensor_count());
   return model;
+}
+
+bool is_gguf(const fs::path& path) {
+  std::error_code ignored;  // what cannot be looked at is reported by whoever opens it
+  if (fs::is_directory(path, ignored)) return false;
+  if (path.extension() == ".gguf") return true;
+  if (!fs::is_regular_file(path, ignored)) return false;
+  char magic[4] = {};
+  return std::ifstream(path, std::ios::binary).read(magic, sizeof magic) && std::string_view(magic, 4) == "GGUF";
+}
+
+void refuse_folder_of_gguf(const fs::path& folder, const char* needed) {
+  std::error_code ignored;
+  if (fs::exists(fs::symlink_status(folder / needed))) return;
+  fs::path first;
+  for (const auto& entry : fs::directory_iterator(folder, ignored))
+    if (entry.path().extension() == ".gguf" && (first.empty() || entry.path() < first)) first = entry.path();
+  if (!first.empty())
+    user_error("{} has no {}, but it has a GGUF file: give {}", folder.string(), needed, first.string());
 }
 
 const GgufTensor* Gguf::find(std::string_view name) const {

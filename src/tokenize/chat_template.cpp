@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "tokenize/from_gguf.h"
 
 namespace minke {
 namespace {
@@ -43,13 +44,16 @@ Sources sources_in(const Json& config, const std::string& where) {
 
 }  // namespace
 
-std::optional<ChatTemplate> ChatTemplate::load(const fs::path& folder) {
+std::optional<ChatTemplate> ChatTemplate::load(const fs::path& path) {
   constexpr size_t kMaxBytes = size_t(64) << 20;
-  const fs::path config_file = folder / "tokenizer_config.json", own_file = folder / "chat_template.jinja";
+  const bool gguf = is_gguf(path);
+  const fs::path config_file = gguf ? path : path / "tokenizer_config.json";
+  const fs::path own_file = gguf ? fs::path() : path / "chat_template.jinja";
   Json config = Json::object();
-  if (fs::exists(config_file)) config = parse_json(read_file(config_file, kMaxBytes), config_file.string());
+  if (gguf) config = Json::parse(tokenizer_config_json(read_tokenizer(Gguf::open(path).metadata()), path.string()));
+  else if (fs::exists(config_file)) config = parse_json(read_file(config_file, kMaxBytes), config_file.string());
   if (!config.is_object()) user_error("{}: must be an object, is {}", config_file.string(), config.type_name());
-  const bool own = fs::exists(own_file);
+  const bool own = !gguf && fs::exists(own_file);
   Sources sources =
       own ? Sources{{"default", read_file(own_file, kMaxBytes)}} : sources_in(config, config_file.string());
   if (sources.empty()) return {};

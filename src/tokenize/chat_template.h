@@ -26,8 +26,8 @@ struct ChatInputs {
 
 class ChatTemplate {
  public:
-  // From chat_template.jinja or else tokenizer_config.json; nothing if neither has one.
-  static std::optional<ChatTemplate> load(const fs::path& folder);
+  // Of a folder, from chat_template.jinja or else tokenizer_config.json, or of a GGUF file; nothing if there is none.
+  static std::optional<ChatTemplate> load(const fs::path& path);
   // Templates by name, as GGUF's metadata have them. `variables`: bos_token and the like.
   ChatTemplate(std::vector<std::pair<std::string, std::string>> sources, std::string_view where, Json variables);
 

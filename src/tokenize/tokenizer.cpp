@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "tokenize/from_gguf.h"
 #include "tokenize/tokenizer_model.h"
 #include "tokenize/transformers.h"
 #include "tokenize/unicode.h"
@@ -92,9 +93,21 @@ Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
+Tokenizer Tokenizer::load_gguf(const fs::path& path) {
+  const Gguf file = Gguf::open(path);
+  const TokenizerTexts texts = tokenizer_texts(read_tokenizer(file.metadata()), path.string());
+  Tokenizer tokenizer = from_json_text(texts.tokenizer_json, path.string(), texts.tokenizer_config_json);
+  tokenizer.model_->begins_with_bos = texts.adds_bos;
+  tokenizer.model_->note = texts.note;
+  return tokenizer;
+}
+
 Tokenizer Tokenizer::load(const fs::path& path) {
+  if (is_gguf(path)) return load_gguf(path);
   std::error_code ignored;  // what cannot be looked at is reported by read_file
-  const fs::path file = fs::is_directory(path, ignored) ? path / "tokenizer.json" : path;
+  const bool is_folder = fs::is_directory(path, ignored);
+  if (is_folder) refuse_folder_of_gguf(path, "tokenizer.json");
+  const fs::path file = is_folder ? path / "tokenizer.json" : path;
   const fs::path config = file.parent_path() / "tokenizer_config.json";
   const std::string text = read_file(file, kMaxFileBytes);
   const bool has_settings = fs::exists(config, ignored);
@@ -169,6 +182,7 @@ std::optional<int32_t> Tokenizer::id_of(std::string_view token) const {
 }
 int32_t Tokenizer::bos_id() const { return model_->bos; }
 int32_t Tokenizer::eos_id() const { return model_->eos; }
+bool Tokenizer::begins_with_bos() const { return model_->bos >= 0 && model_->begins_with_bos; }
 const std::vector<AddedToken>& Tokenizer::added_tokens() const { return model_->added; }
 std::string_view Tokenizer::pretokenizer_name() const { return model_->pretokenizer->name(); }
 const std::string& Tokenizer::note() const { return model_->note; }

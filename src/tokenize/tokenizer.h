@@ -33,8 +33,9 @@ struct EncodeOptions {
 
 class Tokenizer {
  public:
-  // A tokenizer.json or its folder; tokenizer_config.json beside it names bos and eos. UserError names file and field.
-  static Tokenizer load(const fs::path& tokenizer_json_or_folder);
+  // A tokenizer.json or its folder, where tokenizer_config.json names bos and eos; or a GGUF file. UserError names file and
+  // field.
+  static Tokenizer load(const fs::path& path);
   static Tokenizer from_json_text(std::string_view json, std::string_view where, std::string_view config_json = {});
 
   Tokenizer(Tokenizer&&) noexcept;
@@ -57,10 +58,14 @@ class Tokenizer {
   std::optional<int32_t> id_of(std::string_view token) const;  // of an added token, by its content
   int32_t bos_id() const;                                      // −1 if there is none
   int32_t eos_id() const;
+  // Whether a prompt begins with bos: where there is one, unless a GGUF file says otherwise. (In a tokenizer_config.json
+  // add_bos_token is false for models that were trained with it, too: there the chat template has it.)
+  bool begins_with_bos() const;
   const std::vector<AddedToken>& added_tokens() const;  // in the order of the file
   std::string_view pretokenizer_name() const;           // "deepseek_v3", … or the names of its components
   size_t num_merges() const;
-  // A line for people where transformers 5 gives other ids than this file says (transformers.h); "" otherwise.
+  // A line for people where transformers 5 gives other ids than this file says (transformers.h), or where the file does not
+  // say enough (from_gguf.h); "" otherwise.
   const std::string& note() const;
   std::string note_beside(std::string_view model_config) const;  // the same if this were the folder's config.json
 
@@ -71,6 +76,7 @@ class Tokenizer {
 
  private:
   struct Model;
+  static Tokenizer load_gguf(const fs::path& path);
   explicit Tokenizer(std::unique_ptr<Model> model);
   std::unique_ptr<Model> model_;
 };

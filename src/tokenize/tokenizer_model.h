@@ -67,6 +67,7 @@ struct Tokenizer::Model {
   std::unique_ptr<Pretokenizer> pretokenizer;
   Bpe bpe;
   int32_t bos = -1, eos = -1;
+  bool begins_with_bos = true;  // if there is one
   std::string json_text, config_text, where, note;
 
   std::mutex mutex;

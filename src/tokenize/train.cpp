@@ -12,6 +12,7 @@
 #include "tokenize/learn_merges.h"
 #include "tokenize/normalizer.h"
 #include "tokenize/pretokenizer.h"
+#include "tokenize/tokenizer_json.h"
 #include "tokenize/unicode.h"
 
 namespace minke {
@@ -19,7 +20,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// A vocabulary in the order of its ids; the keys of a JSON object need no second look-up, because they are distinct.
+// A vocabulary in the order of its ids.
 struct Vocabulary {
   std::vector<std::string> tokens;  // as text in the byte alphabet; special tokens as they are
   std::vector<std::pair<std::string, std::string>> merges;
@@ -33,35 +34,15 @@ nlohmann::json normalizer_json(const TrainOptions& options) {
 bool is_thought(std::string_view token) { return token == "<think>" || token == "</think>"; }
 
 std::string write_json(const Vocabulary& vocabulary, const TrainOptions& options, bool ignore_merges) {
-  Json added = Json::array();
+  TokenizerParts parts{.normalizer = normalizer_json(options),
+                       .pretokenizer = pretokenizer_json(options.pretokenizer),
+                       .ignore_merges = ignore_merges};
   for (size_t i = 0; i < options.special_tokens.size(); ++i)
-    added.push_back({{"id", i},
-                     {"content", options.special_tokens[i]},
-                     {"single_word", false},
-                     {"lstrip", false},
-                     {"rstrip", false},
-                     {"normalized", false},
-                     {"special", !is_thought(options.special_tokens[i])}});
-  const Json byte_level = {
-      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
-  // Written by hand around the two long lists: an ordered_json object of 100,000 keys takes quadratic time.
-  std::string out = "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n";
-  out += fmt::format("  \"added_tokens\": {},\n  \"normalizer\": {},\n  \"pre_tokenizer\": {},\n", added.dump(),
-                     normalizer_json(options).dump(), pretokenizer_json(options.pretokenizer).dump());
-  out += fmt::format("  \"post_processor\": null,\n  \"decoder\": {},\n", byte_level.dump());
-  out += fmt::format(
-      "  \"model\": {{\n    \"type\": \"BPE\", \"dropout\": null, \"unk_token\": null,\n"
-      "    \"continuing_subword_prefix\": null, \"end_of_word_suffix\": null, \"fuse_unk\": false,\n"
-      "    \"byte_fallback\": false, \"ignore_merges\": {},\n    \"vocab\": {{",
-      ignore_merges);
-  const auto quoted = [](const std::string& text) { return Json(text).dump(); };
-  for (size_t i = 0; i < vocabulary.tokens.size(); ++i)
-    out += fmt::format("{}\n      {}: {}", i ? "," : "", quoted(vocabulary.tokens[i]), i);
-  out += "\n    },\n    \"merges\": [";
-  for (size_t i = 0; i < vocabulary.merges.size(); ++i)
-    out += fmt::format("{}\n      [{}, {}]", i ? "," : "", quoted(vocabulary.merges[i].first),
-                       quoted(vocabulary.merges[i].second));
-  return out + "\n    ]\n  }\n}\n";
+    parts.added.push_back(
+        {.id = int32_t(i), .content = options.special_tokens[i], .special = !is_thought(options.special_tokens[i])});
+  for (const std::string& token : vocabulary.tokens) parts.vocabulary.emplace_back(token, parts.vocabulary.size());
+  for (const auto& [left, right] : vocabulary.merges) parts.merges.emplace_back(left, right);
+  return tokenizer_json(parts);
 }
 
 Vocabulary character_vocabulary(std::span<const std::string_view> texts, const TrainOptions& options) {

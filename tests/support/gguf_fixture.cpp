@@ -4,7 +4,9 @@
 
 #include <cmath>
 #include <deque>
+#include <fstream>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <numbers>
 
 #include "formats/gguf_writer.h"
@@ -231,6 +233,7 @@ class Converter {
   }
 
   void tokenizer() {
+    if (!options_.tokenizer.empty()) return add_tokenizer_keys(keys_, options_.tokenizer, options_.pre, c_.vocab_size);
     std::deque<std::string> names;
     std::vector<std::string_view> tokens;
     std::vector<int32_t> types;
@@ -258,6 +261,41 @@ class Converter {
 };
 
 }  // namespace
+
+void add_tokenizer_keys(GgufMetadataToWrite& keys, const fs::path& folder, std::string_view pre, int64_t vocab_size) {
+  using nlohmann::json;
+  const json file = json::parse(std::ifstream(folder / "tokenizer.json")), &model = file["model"];
+  const json config = json::parse(std::ifstream(folder / "tokenizer_config.json"));
+  std::map<int64_t, std::pair<std::string, int32_t>> by_id;
+  for (const auto& [text, id] : model["vocab"].items()) by_id[id.get<int64_t>()] = {text, 1};
+  for (const json& token : file["added_tokens"])
+    by_id[token["id"].get<int64_t>()] = {token["content"].get<std::string>(), token["special"].get<bool>() ? 3 : 4};
+  for (int64_t id = 0; id < vocab_size; ++id) by_id.emplace(id, std::pair(fmt::format("[PAD{}]", id), 5));
+
+  std::vector<std::string_view> tokens, merges;
+  std::vector<int32_t> types;
+  for (const auto& [id, token] : by_id) tokens.push_back(token.first), types.push_back(token.second);
+  std::deque<std::string> joined;
+  for (const json& merge : model["merges"])
+    merges.push_back(joined.emplace_back(merge.is_string()
+                                             ? merge.get<std::string>()
+                                             : merge[0].get<std::string>() + " " + merge[1].get<std::string>()));
+  keys.add_text("tokenizer.ggml.model", "gpt2");
+  keys.add_text("tokenizer.ggml.pre", pre);
+  keys.add_texts("tokenizer.ggml.tokens", tokens);
+  keys.add_i32s("tokenizer.ggml.token_type", types);
+  keys.add_texts("tokenizer.ggml.merges", merges);
+  for (const char* name : {"bos", "eos"}) {
+    const auto token = config.find(std::string(name) + "_token");
+    if (token == config.end() || token->is_null()) continue;
+    const std::string text = token->is_object() ? (*token)["content"] : *token;
+    for (const auto& [id, stored] : by_id)
+      if (stored.first == text) keys.add_u32(fmt::format("tokenizer.ggml.{}_token_id", name), uint32_t(id));
+  }
+  keys.add_flag("tokenizer.ggml.add_bos_token", true);
+  if (config.contains("chat_template"))
+    keys.add_text("tokenizer.chat_template", config["chat_template"].get<std::string>());
+}
 
 void write_gguf_fixture(const fs::path& folder, const fs::path& out, const GgufFixture& options) {
   Converter(folder, options).write(out);

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "formats/gguf_writer.h"
 #include "spec/config.h"
 
 namespace minke::test {
@@ -14,9 +15,16 @@ struct GgufFixture {
   bool groups = true;            // expert_group_count is written
   std::string also_key = {};     // one more key of the architecture: a u32 of 1
   std::string also_tensor = {};  // one more tensor of one number
+  std::filesystem::path tokenizer = {};  // folder of the tokenizer; one of made-up tokens if empty
+  std::string pre = "deepseek-v3";
 };
 
-// Writes the folder's model to `out` in F32, with a tokenizer of made-up tokens.
+// The keys of a tokenizer.json as the converter writes them: special tokens are of control, other added ones the user's,
+// ids without a token (up to vocab_size) unused.
+void add_tokenizer_keys(GgufMetadataToWrite& keys, const std::filesystem::path& folder, std::string_view pre,
+                        int64_t vocab_size);
+
+// Writes the folder's model to `out` in F32.
 void write_gguf_fixture(const std::filesystem::path& folder, const std::filesystem::path& out,
                         const GgufFixture& options = {});
 
