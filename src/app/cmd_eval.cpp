@@ -10,15 +10,14 @@
 #include "app/choice_flag.h"
 #include "app/command_line.h"
 #include "app/commands.h"
+#include "app/model_flag.h"
 #include "app/runtime.h"
 #include "core/standard_output.h"
 #include "data/documents.h"
 #include "eval/choices.h"
 #include "eval/needle.h"
-#include "model/checkpoint.h"
 #include "report/console.h"
 #include "run/settings.h"
-#include "tokenize/tokenizer.h"
 
 namespace minke {
 namespace {
@@ -35,8 +34,8 @@ struct EvalOptions {
 // The checkpoint with what every evaluation needs of it.
 struct Subject {
   Runtime runtime;
-  Tokenizer tokenizer;
   CheckpointFiles files;
+  Tokenizer tokenizer;
   Model model;
   Console console{stderr};
   int64_t length;
@@ -44,17 +43,13 @@ struct Subject {
 
   Subject(const EvalOptions& o, int64_t at_least)
       : runtime(o.runtime),
-        tokenizer(Tokenizer::load(o.model)),
         files(open_checkpoint(o.model, false)),
+        tokenizer(open_tokenizer(o.model, files.config)),
         model(runtime.ctx(), files.config, precision(o.dtype), context(o, at_least)),
         length(model.max_positions()),
         likelihood((prepare(o), runtime.ctx()), model, length, o.batch) {
-    if (tokenizer.vocab_size() > model.config().vocab_size)
-      user_error("the tokenizer of {} has {} tokens, the model only {}: they do not belong together", o.model,
-                 tokenizer.vocab_size(), model.config().vocab_size);
     console.print(runtime.description());
-    for (const std::string& note : {files.note, tokenizer.note()})
-      if (!note.empty()) console.print(note);
+    for (const std::string& note : notes_of(files, tokenizer)) console.print(note);
   }
   void prepare(const EvalOptions& o) {
     runtime.reserve_scratch(
@@ -62,9 +57,9 @@ struct Subject {
     load_weights(runtime.ctx(), model, files.weights);
   }
   // Longer than the model was made for is allowed here: how it fails beyond is what one may want to see.
-  static int64_t context(const EvalOptions& o, int64_t at_least) {
+  int64_t context(const EvalOptions& o, int64_t at_least) const {
     if (at_least > 0) return at_least;
-    return o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(load_config(o.model).max_position_embeddings, 4096);
+    return o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(files.config.max_position_embeddings, 4096);
   }
 };
 
@@ -105,7 +100,7 @@ void eval_choices(const EvalOptions& o) {
 void eval_needle(EvalOptions& o) {
   check_result(o);
   if (o.needle.lengths.empty()) {
-    const Config c = load_config(o.model);
+    const Config c = open_checkpoint(o.model, false).config;
     for (int64_t l = 128; l <= c.max_position_embeddings && l <= 1 << 16; l *= 2) o.needle.lengths.push_back(l);
     if (o.needle.lengths.empty()) o.needle.lengths.push_back(c.max_position_embeddings);
   }
@@ -145,7 +140,8 @@ void eval_text(const EvalOptions& o) {
                        0);
   };
   read_documents(o.text, {.text_keys = o.text_keys}, [&](std::string_view text) {
-    std::vector<int32_t> ids = s.tokenizer.encode(text, {.parse_special = false, .add_bos = true});
+    std::vector<int32_t> ids =
+        s.tokenizer.encode(text, {.parse_special = false, .add_bos = s.tokenizer.begins_with_bos()});
     if (ids.empty()) return;
     // Without a bos the first token has nothing before it: the end of a document stands there, or the token itself.
     if (ids[0] != s.tokenizer.bos_id())
@@ -172,7 +168,7 @@ void eval_text(const EvalOptions& o) {
 // What all three share.
 CLI::App* add_kind(CLI::App& parent, const std::shared_ptr<EvalOptions>& o, const char* name, const char* what) {
   CLI::App* c = parent.add_subcommand(name, what);
-  c->add_option("-m,--model", o->model, "Checkpoint folder")->required();
+  add_model_flag(*c, o->model)->required();
   add_choice(*c, "--dtype", o->dtype, "Number format of the computation");
   c->add_option("-b,--batch", o->batch, "Sequences processed at once")
       ->check(CLI::Range(1, 4096))

@@ -6,12 +6,11 @@
 #include "app/choice_flag.h"
 #include "app/command_line.h"
 #include "app/commands.h"
+#include "app/model_flag.h"
 #include "app/runtime.h"
 #include "core/standard_output.h"
 #include "infer/engine.h"
-#include "model/checkpoint.h"
 #include "run/settings.h"
-#include "tokenize/tokenizer.h"
 
 namespace minke {
 namespace {
@@ -67,13 +66,9 @@ class Printer {
 
 void generate_one(const GenerateOptions& o, const Context& ctx, const Model& model, Engine& engine,
                   const Tokenizer& tokenizer, uint64_t seed) {
-  const std::vector<int32_t> prompt = tokenizer.encode(o.prompt, {.add_bos = true});
+  const std::vector<int32_t> prompt = tokenizer.encode(o.prompt, {.add_bos = tokenizer.begins_with_bos()});
   if (prompt.empty())
-    user_error("-p: the prompt is empty and this tokenizer has no begin-of-text token; give some text");
-  for (int32_t id : prompt)
-    if (id >= model.config().vocab_size)
-      user_error("the tokenizer of {} gives token {}, but the model has only {}: they do not belong together", o.model,
-                 id, model.config().vocab_size);
+    user_error("-p: the prompt is empty, and with this tokenizer text has no begin-of-text token; give some text");
   const int64_t ctx_size = model.max_positions();
   if (int64_t(prompt.size()) >= ctx_size)
     user_error("the prompt has {} tokens, but the context holds only {}: shorten it or raise --ctx-size", prompt.size(),
@@ -121,12 +116,12 @@ void generate(GenerateOptions& o) {
   if (!o.quiet) std::fprintf(stderr, "%s\n", runtime.description().c_str());
   // The modules of MTP predict further ahead; plain generation does without.
   const CheckpointFiles files = open_checkpoint(o.model, false);
-  if (!o.quiet && !files.note.empty()) std::fprintf(stderr, "%s\n", files.note.c_str());
   const Config& config = files.config;
   const int64_t limit = config.max_position_embeddings;
   if (o.ctx_size > limit) user_error("--ctx-size {}: the model supports at most {} positions", o.ctx_size, limit);
-  const Tokenizer tokenizer = Tokenizer::load(o.model);
-  if (!o.quiet && !tokenizer.note().empty()) std::fprintf(stderr, "%s\n", tokenizer.note().c_str());
+  const Tokenizer tokenizer = open_tokenizer(o.model, config);
+  if (!o.quiet)
+    for (const std::string& note : notes_of(files, tokenizer)) std::fprintf(stderr, "%s\n", note.c_str());
   const Precision precision = minke::precision(o.dtype).for_inference();
   const int64_t ctx_size = o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(limit, 4096);
   const EngineSettings settings{.max_context = ctx_size, .cache = dtype_of(o.cache_type), .strict = o.strict};
@@ -144,7 +139,7 @@ void add_generate_command(CLI::App& program) {
   auto o = std::make_shared<GenerateOptions>();
   CLI::App* c = program.add_subcommand("generate", "Continue a prompt with a checkpoint");
   set_example(*c, R"(minke generate -m runs/out/quickstart/latest -p "The whale")");
-  c->add_option("-m,--model", o->model, "Checkpoint folder")->required();
+  add_model_flag(*c, o->model)->required();
   c->add_option("-p,--prompt", o->prompt, "Text to continue");
   c->add_option("-n,--n-predict", o->max_new, "Largest number of new tokens")
       ->check(CLI::Range(1, 1 << 30))

@@ -10,8 +10,8 @@
 
 #include "app/command_line.h"
 #include "app/commands.h"
+#include "app/model_flag.h"
 #include "core/error.h"
-#include "model/checkpoint.h"
 #include "spec/counts.h"
 #include "spec/describe.h"
 
@@ -33,8 +33,10 @@ bool has_weights(const fs::path& folder) {
 void run(const Options& o) {
   const fs::path source = o.model.empty() ? o.config : o.model;
   std::optional<CheckpointFiles> files;
-  if (!o.model.empty() && has_weights(o.model)) files = open_checkpoint(o.model, true);
-  if (files && !files->note.empty()) fmt::print(stderr, "{}\n", files->note);
+  if (!o.model.empty() && (is_gguf(o.model) || has_weights(o.model))) files = open_checkpoint(o.model, true);
+  if (files)
+    for (const std::string& note : files->notes) fmt::print(stderr, "{}\n", note);
+  if (!files) refuse_folder_of_gguf(source, "config.json");
   const Config config = files ? files->config : load_config(source);
   const int64_t context = o.context > 0 ? o.context : config.max_position_embeddings;
   const std::vector<Parameter> all = o.tensors || !o.model.empty() ? parameters(config) : std::vector<Parameter>();
@@ -42,8 +44,8 @@ void run(const Options& o) {
   std::vector<std::string> dtypes;  // of all, if there are weights
   if (files)
     for (const Parameter& p : all) {
-      const TensorInfo* found = files->weights.find(p.name);
-      dtypes.push_back(found ? name_of(found->dtype) : "-");
+      const WeightInfo* found = files->weights.find(p.name);
+      dtypes.emplace_back(found ? found->format : "-");
     }
   if (o.json) {
     Json out = describe_json(config, context);
@@ -59,7 +61,8 @@ void run(const Options& o) {
   }
   fmt::print("{}\n{}", source.string(), describe_text(config, context));
   if (!dtypes.empty())
-    fmt::print("weights      all {} tensors are present with the shapes of config.json\n", all.size());
+    fmt::print("weights      all {} tensors are present with the shapes of {}\n", all.size(),
+               files->weights.gguf() ? "the metadata" : "config.json");
   if (o.tensors) {
     fmt::print("\n{:<64} {:<12} {:<16} {}\n", "tensor", "symbol", "shape", dtypes.empty() ? "part" : "in the file");
     for (size_t i = 0; i < all.size(); ++i)
@@ -75,7 +78,7 @@ void add_inspect_command(CLI::App& program) {
       program.add_subcommand("inspect", "Show a model's architecture, its size and the size of its cache");
   set_example(*command, "minke inspect -m runs/out/quickstart/latest");
   const auto options = std::make_shared<Options>();
-  CLI::Option* model = command->add_option("-m,--model", options->model, "Checkpoint folder");
+  CLI::Option* model = add_model_flag(*command, options->model);
   command->add_option("--config", options->config, "A config.json alone; no weights needed")->excludes(model);
   command
       ->add_option("-c,--ctx-size", options->context, "Context length for the cache size; 0 = max_position_embeddings")
@@ -84,7 +87,7 @@ void add_inspect_command(CLI::App& program) {
   command->add_flag("--tensors", options->tensors, "List every tensor: name, symbol in the papers, shape");
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options] {
-    if (options->model.empty() && options->config.empty()) throw CLI::RequiredError("-m FOLDER or --config FILE");
+    if (options->model.empty() && options->config.empty()) throw CLI::RequiredError("-m MODEL or --config FILE");
     run(*options);
   });
 }

@@ -6,6 +6,7 @@
 #include "app/choice_flag.h"
 #include "app/command_line.h"
 #include "app/commands.h"
+#include "app/model_flag.h"
 #include "app/runtime.h"
 #include "core/machine_memory.h"
 #include "report/console.h"
@@ -27,7 +28,7 @@ void run(ScoreOptions& o) {
   Runtime runtime(o.runtime);
   std::fprintf(stderr, "%s\n", runtime.description().c_str());
   CheckpointFiles checkpoint = open_checkpoint(o.model, true);
-  if (!checkpoint.note.empty()) std::fprintf(stderr, "%s\n", checkpoint.note.c_str());
+  for (const std::string& note : checkpoint.notes) std::fprintf(stderr, "%s\n", note.c_str());
   const TokenBatch batch = tokens_to_score(o.tokens, checkpoint.config);
   o.settings.precision = precision(o.dtype);
   const MemoryEstimate memory = score_memory(runtime.ctx(), checkpoint.config, batch, o.settings);
@@ -51,7 +52,7 @@ void add_score_command(CLI::App& program) {
   auto o = std::make_shared<ScoreOptions>();
   CLI::App* c = program.add_subcommand("score", "Logits, losses and gradients of a checkpoint on given tokens");
   set_example(*c, "minke score -m runs/out/quickstart/latest --tokens tokens.safetensors --out scores.safetensors");
-  c->add_option("-m,--model", o->model, "Checkpoint folder")->required();
+  add_model_flag(*c, o->model)->required();
   c->add_option("--tokens", o->tokens, "Safetensors file with \"tokens\", int32 [B,T]")->required();
   c->add_option("--out", o->out, "Safetensors file to write: logits, losses, grad.*")->required();
   c->add_flag("--grad", o->settings.gradients, "Also the gradient of the loss, one tensor per parameter");

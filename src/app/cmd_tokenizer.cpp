@@ -229,7 +229,8 @@ void add_tokenizer_command(CLI::App& program) {
   auto flags = std::make_shared<Flags>();
   Flags& f = *flags;
   const auto tokenizer_flag = [&](CLI::App* verb) {
-    verb->add_option("-t,--tokenizer", f.tokenizer, "tokenizer.json, or the folder that contains it")->required();
+    verb->add_option("-t,--tokenizer", f.tokenizer, "tokenizer.json, the folder that contains it, or a GGUF file")
+        ->required();
   };
   const auto key_flag = [&](CLI::App* verb) {
     verb->add_option("--text-key", f.text_keys,

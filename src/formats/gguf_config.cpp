@@ -115,8 +115,15 @@ class ConfigReader {
   }
 
   void token_ids() {
-    for (const char* name : {"bos_token_id", "eos_token_id"})
-      if (const auto id = metadata_.integer(std::string("tokenizer.ggml.") + name)) json_[name] = *id;
+    const auto id = [&](const char* name) { return metadata_.integer(std::string("tokenizer.ggml.") + name); };
+    if (const auto bos = id("bos_token_id")) json_["bos_token_id"] = *bos;
+    // An answer ends with any of them: end of text, of a turn, of a message.
+    Json ends = Json::array();
+    for (const char* name : {"eos_token_id", "eot_token_id", "eom_token_id"})
+      if (const auto end = id(name); end && std::find(ends.begin(), ends.end(), *end) == ends.end())
+        ends.push_back(*end);
+    if (ends.size() == 1) json_["eos_token_id"] = ends[0];
+    else if (!ends.empty()) json_["eos_token_id"] = ends;
   }
 
   void gqa() {

@@ -31,9 +31,9 @@ class Planner {
         json_.contains("n_routed_experts") && !json_["n_routed_experts"].is_null() ? integer("n_routed_experts") : 0;
   }
 
-  GgufExport plan(std::span<const PublishedTensor> tensors) {
+  GgufExport plan(std::span<const PublishedShape> tensors) {
     keys();
-    for (const PublishedTensor& t : tensors)
+    for (const PublishedShape& t : tensors)
       if (!outer(t) && !of_layer(t))
         user_error("{}: tensor {} has no name in GGUF files of architecture {}", where_, printable(t.name),
                    architecture_->name);
@@ -165,14 +165,14 @@ class Planner {
     plan_.tensors.push_back(std::move(t));
   }
 
-  bool outer(const PublishedTensor& t) {
+  bool outer(const PublishedShape& t) {
     for (const Name& name : gguf::outer_names())
       if (t.name == name.published)
         return add({.name = std::string(name.stored), .shape = t.shape, .sources = {t.name}, .source_shape = t.shape});
     return false;
   }
 
-  bool of_layer(const PublishedTensor& t) {
+  bool of_layer(const PublishedShape& t) {
     const std::string_view published = t.name, prefix = "model.layers.";
     int64_t layer = -1, expert = -1;
     if (!published.starts_with(prefix)) return false;
@@ -193,7 +193,7 @@ class Planner {
     return found;
   }
 
-  bool add_layer(const PublishedTensor& t, const Name& name, std::string stored, int64_t expert) {
+  bool add_layer(const PublishedShape& t, const Name& name, std::string stored, int64_t expert) {
     GgufExportTensor e{.name = std::move(stored), .shape = t.shape, .sources = {t.name}, .source_shape = t.shape};
     switch (name.how) {
       case How::whole: return name.published != std::string_view("self_attn.kv_b_proj.weight") && add(std::move(e));
@@ -281,7 +281,7 @@ void arrange(const GgufExportTensor& t, const float* published, float* out) {
   }
 }
 
-GgufExport plan_export(std::string_view config_json, std::span<const PublishedTensor> tensors, std::string_view where) {
+GgufExport plan_export(std::string_view config_json, std::span<const PublishedShape> tensors, std::string_view where) {
   return Planner(config_json, where).plan(tensors);
 }
 

@@ -12,7 +12,7 @@
 
 namespace minke {
 
-struct PublishedTensor {
+struct PublishedShape {
   std::string name;
   std::vector<int64_t> shape;
 };
@@ -44,6 +44,6 @@ struct GgufExport {
 };
 
 // config_json: all keys are there, as spec's config_to_json writes them. Messages name `where`.
-GgufExport plan_export(std::string_view config_json, std::span<const PublishedTensor> tensors, std::string_view where);
+GgufExport plan_export(std::string_view config_json, std::span<const PublishedShape> tensors, std::string_view where);
 
 }  // namespace minke

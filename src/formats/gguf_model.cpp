@@ -1,5 +1,7 @@
 #include "formats/gguf_model.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "formats/gguf_names.h"
 
@@ -55,37 +57,53 @@ std::span<const std::byte> blocks_in_file(const GgufWeight& weight) {
   return weight.tensor->bytes.subspan(size_t(weight.expert) * bytes, bytes);
 }
 
-void read_as_f32(const GgufWeight& weight, float* out) {
+namespace {
+
+void read_in_order(const GgufWeight& weight, int64_t first, int64_t count, float* out) {
+  const size_t bytes = size_t(row_bytes(weight.tensor->format, weight.columns()));
+  dequantise(weight.tensor->format, blocks_in_file(weight).subspan(size_t(first) * bytes, size_t(count) * bytes),
+             {out, size_t(count * weight.columns())});
+}
+
+// Row j · half + i of a head is row 2i + j in the file.
+void read_paired(const GgufWeight& weight, int64_t first, int64_t count, float* out) {
   const GgufTensor& t = *weight.tensor;
+  const int64_t columns = weight.columns(), head = weight.shape[0] / weight.heads, half = head / 2;
+  const size_t bytes = size_t(row_bytes(t.format, columns));
+  for (int64_t r = first; r < first + count; ++r, out += columns) {
+    const int64_t in_head = r % head, from = r - in_head + in_head % half * 2 + in_head / half;
+    dequantise(t.format, t.bytes.subspan(size_t(from) * bytes, bytes), {out, size_t(columns)});
+  }
+}
+
+// Head by head, because its keys are transposed.
+void read_split_kv(const GgufWeight& weight, int64_t first, int64_t count, float* out) {
+  const GgufTensor &k = *weight.tensor, &v = *weight.values;
+  const int64_t rank = weight.columns(), nope = k.size() / (weight.heads * rank);
+  const int64_t value = v.size() / (weight.heads * rank), head = nope + value, end = first + count;
+  const size_t k_bytes = k.bytes.size() / size_t(weight.heads), v_row = size_t(row_bytes(v.format, rank));
+  std::vector<float> transposed(size_t(rank * nope));
+  for (int64_t h = first / head; h * head < end; ++h) {
+    const int64_t from = std::max<int64_t>(first - h * head, 0), to = std::min(end - h * head, head);
+    if (from < nope) dequantise(k.format, k.bytes.subspan(size_t(h) * k_bytes, k_bytes), transposed);
+    for (int64_t r = from; r < to; ++r, out += rank) {
+      if (r < nope)
+        for (int64_t i = 0; i < rank; ++i) out[i] = transposed[size_t(i * nope + r)];
+      else dequantise(v.format, v.bytes.subspan(size_t(h * value + r - nope) * v_row, v_row), {out, size_t(rank)});
+    }
+  }
+}
+
+}  // namespace
+
+void read_rows_as_f32(const GgufWeight& weight, int64_t first, int64_t count, float* out) {
+  check(first >= 0 && count >= 0 && (first + count) * weight.columns() <= weight.size(),
+        "read_rows_as_f32: rows of the weight");
   switch (weight.kind) {
     case GgufWeight::Kind::whole:
-    case GgufWeight::Kind::expert: return dequantise(t.format, blocks_in_file(weight), {out, size_t(weight.size())});
-    case GgufWeight::Kind::paired: {
-      // Row 2i + j of a head in the file is row j · half + i.
-      const int64_t columns = weight.size() / weight.shape[0], head = weight.shape[0] / weight.heads, half = head / 2;
-      const size_t bytes = size_t(row_bytes(t.format, columns));
-      for (int64_t r = 0; r < weight.shape[0]; ++r) {
-        const int64_t in_head = r % head, to = r - in_head + in_head % 2 * half + in_head / 2;
-        dequantise(t.format, t.bytes.subspan(size_t(r) * bytes, bytes), {out + to * columns, size_t(columns)});
-      }
-      return;
-    }
-    case GgufWeight::Kind::split_kv: {
-      const GgufTensor& v = *weight.values;
-      const int64_t rank = weight.shape[1], nope = t.size() / (weight.heads * rank);
-      const int64_t value = v.size() / (weight.heads * rank);
-      const size_t k_bytes = t.bytes.size() / size_t(weight.heads), v_bytes = v.bytes.size() / size_t(weight.heads);
-      std::vector<float> transposed(size_t(rank * nope));
-      for (int64_t h = 0; h < weight.heads; ++h) {
-        dequantise(t.format, t.bytes.subspan(size_t(h) * k_bytes, k_bytes), transposed);
-        for (int64_t r = 0; r < rank; ++r)
-          for (int64_t i = 0; i < nope; ++i) out[i * rank + r] = transposed[size_t(r * nope + i)];
-        out += nope * rank;
-        dequantise(v.format, v.bytes.subspan(size_t(h) * v_bytes, v_bytes), {out, size_t(value * rank)});
-        out += value * rank;
-      }
-      return;
-    }
+    case GgufWeight::Kind::expert: return read_in_order(weight, first, count, out);
+    case GgufWeight::Kind::paired: return read_paired(weight, first, count, out);
+    case GgufWeight::Kind::split_kv: return read_split_kv(weight, first, count, out);
   }
 }
 

@@ -37,12 +37,13 @@ struct GgufWeight {
     for (int64_t s : shape) n *= s;
     return n;
   }
+  int64_t columns() const { return shape.empty() ? 1 : shape.back(); }
 };
 
 // The blocks of a weight as they lie in the file: of `whole` and `expert`, which are in the published order.
 std::span<const std::byte> blocks_in_file(const GgufWeight& weight);
-// The weight in the published order, row-major into out[size()].
-void read_as_f32(const GgufWeight& weight, float* out);
+// Rows first … first + count − 1 of the weight (a vector is one row) in the published order, row-major into out.
+void read_rows_as_f32(const GgufWeight& weight, int64_t first, int64_t count, float* out);
 
 struct GgufModel {
   std::string architecture;         // general.architecture

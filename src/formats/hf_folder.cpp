@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "formats/gguf.h"
 
 namespace minke {
 namespace {
@@ -86,10 +87,11 @@ class IndexReader final : public nlohmann::json_sax<nlohmann::json> {
 [[noreturn]] void no_weights(const fs::path& folder) {
   std::error_code error;
   if (!fs::is_directory(folder, error))
-    user_error("{} is not a folder; give a Hugging Face checkpoint folder", folder.string());
+    user_error("{} is neither a folder of a Hugging Face checkpoint nor a GGUF file", folder.string());
+  refuse_folder_of_gguf(folder, "model.safetensors");
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const std::string other = entry.path().extension().string();
-    if (other == ".bin" || other == ".pth" || other == ".gguf")
+    if (other == ".bin" || other == ".pth")
       user_error("{} has no model.safetensors, only {}; download the safetensors files of this model", folder.string(),
                  entry.path().filename().string());
   }
@@ -105,7 +107,10 @@ template <class T> void convert(const std::byte* from, int64_t n, float* out) {
   }
 }
 
-void apply_scales(const TensorInfo& t, float* out, const TensorInfo& scale, int64_t block) {
+int64_t columns_of(const TensorInfo& t) { return t.shape.empty() ? 1 : t.shape.back(); }
+
+void apply_scales(const TensorInfo& t, int64_t first, int64_t count, float* out, const TensorInfo& scale,
+                  int64_t block) {
   const auto misfit = [&](std::string_view needed) {
     user_error("{}: {} is {} {}, but {} of shape {} in blocks of {} needs {}", *scale.file, printable(scale.name),
                name_of(scale.dtype), shape_text(scale.shape), printable(t.name), shape_text(t.shape), block, needed);
@@ -118,15 +123,15 @@ void apply_scales(const TensorInfo& t, float* out, const TensorInfo& scale, int6
   if (scale.dtype != DType::f32 && !scale.power_of_two) misfit("F32 or F8_E8M0");
 
   std::vector<float> row_scales(static_cast<size_t>(grid_columns));
-  for (int64_t r = 0; r < rows; ++r) {
-    if (r % block == 0) {
-      const size_t first = size_t(r / block * grid_columns);
+  for (int64_t r = first; r < first + count; ++r) {
+    if (r == first || r % block == 0) {
+      const size_t begin = size_t(r / block * grid_columns);
       if (scale.power_of_two)
         for (size_t c = 0; c < row_scales.size(); ++c)
-          row_scales[c] = std::ldexp(1.0f, int(scale.bytes[first + c]) - 127);
-      else convert<float>(scale.bytes.data() + first * sizeof(float), grid_columns, row_scales.data());
+          row_scales[c] = std::ldexp(1.0f, int(scale.bytes[begin + c]) - 127);
+      else convert<float>(scale.bytes.data() + begin * sizeof(float), grid_columns, row_scales.data());
     }
-    float* row = out + r * columns;
+    float* row = out + (r - first) * columns;
     for (int64_t c = 0; c < columns; ++c) row[c] *= row_scales[size_t(c / block)];
   }
 }
@@ -190,14 +195,26 @@ const TensorInfo& HfFolder::at(std::string_view name) const {
 
 void HfFolder::read_as_f32(std::string_view name, float* out, int64_t block) const {
   const TensorInfo& t = at(name);
-  minke::read_as_f32(t, out, t.dtype == DType::f8_e4m3 ? find(std::string(name) + "_scale_inv") : nullptr, block);
+  read_rows_as_f32(name, 0, t.size() / std::max<int64_t>(columns_of(t), 1), out, block);
+}
+
+void HfFolder::read_rows_as_f32(std::string_view name, int64_t first, int64_t count, float* out, int64_t block) const {
+  const TensorInfo& t = at(name);
+  minke::read_rows_as_f32(t, first, count, out,
+                          t.dtype == DType::f8_e4m3 ? find(std::string(name) + "_scale_inv") : nullptr, block);
   forget_pages(t.bytes);
 }
 
 void read_as_f32(const TensorInfo& t, float* out, const TensorInfo* weight_scale_inv, int64_t block) {
-  check(block > 0, "read_as_f32: block");
-  const int64_t n = t.size();
-  const std::byte* from = t.bytes.data();
+  read_rows_as_f32(t, 0, t.size() / std::max<int64_t>(columns_of(t), 1), out, weight_scale_inv, block);
+}
+
+void read_rows_as_f32(const TensorInfo& t, int64_t first, int64_t count, float* out, const TensorInfo* weight_scale_inv,
+                      int64_t block) {
+  check(block > 0, "read_rows_as_f32: block");
+  const int64_t n = count * columns_of(t);
+  check(first >= 0 && count >= 0 && first * columns_of(t) + n <= t.size(), "read_rows_as_f32: rows of the tensor");
+  const std::byte* from = t.bytes.data() + size_t(first * columns_of(t)) * size_of(t.dtype);
   switch (t.dtype) {
     case DType::f64: return convert<double>(from, n, out);
     case DType::f32: return convert<float>(from, n, out);
@@ -208,7 +225,7 @@ void read_as_f32(const TensorInfo& t, float* out, const TensorInfo* weight_scale
         user_error("{}: {} is FP8, but {}_scale_inv with its scales is missing", *t.file, printable(t.name),
                    printable(t.name));
       convert<f8_e4m3>(from, n, out);
-      return apply_scales(t, out, *weight_scale_inv, block);
+      return apply_scales(t, first, count, out, *weight_scale_inv, block);
     case DType::i64:
     case DType::i32:
     case DType::u8: break;

@@ -29,6 +29,8 @@ class HfFolder {
   const TensorInfo& at(std::string_view name) const;    // UserError if absent
   // at(name) as FP32, row-major into out[size]; F8_E4M3 uses "<name>_scale_inv", blocks of `block` × `block`.
   void read_as_f32(std::string_view name, float* out, int64_t block = 128) const;
+  // The same of rows first … first + count − 1; a vector is one row.
+  void read_rows_as_f32(std::string_view name, int64_t first, int64_t count, float* out, int64_t block = 128) const;
   std::span<const SafetensorsFile> files() const { return files_; }
   size_t tensor_count() const { return index_.size(); }
   const fs::path& path() const { return path_; }
@@ -43,6 +45,8 @@ class HfFolder {
 // for F8_E4M3 and only there; edge blocks may be partial. UserError for integers and for scales that do not fit.
 void read_as_f32(const TensorInfo& tensor, float* out, const TensorInfo* weight_scale_inv = nullptr,
                  int64_t block = 128);
+void read_rows_as_f32(const TensorInfo& tensor, int64_t first, int64_t count, float* out,
+                      const TensorInfo* weight_scale_inv = nullptr, int64_t block = 128);
 
 struct FolderToWrite {
   std::string config_json;

@@ -25,7 +25,7 @@ void upload_f32(const Context& ctx, const std::vector<float>& host, const Operan
   }
 }
 
-bool may_be_left_out(const std::string& name) {
+bool may_be_left_out(std::string_view name) {
   return name.ends_with("rotary_emb.inv_freq") || name.ends_with("_scale_inv");
 }
 
@@ -45,62 +45,82 @@ std::vector<PublishedTensor> published_tensors(const Model& model) {
 
 namespace {
 
-void check_weights(const Config& config, const HfFolder& files) {
-  std::unordered_set<std::string> known;
-  for (const Parameter& p : parameters(config)) {
+// Where the configuration stands, and what to do if the weights are others.
+std::string configuration_of(const WeightFiles& files) {
+  return files.gguf() ? "the metadata of the file" : "the config.json of that folder";
+}
+std::string remedy(const WeightFiles& files) {
+  return files.gguf() ? "the file is damaged, or was made for another model"
+                      : "correct the field, or use config.json and weights of one model";
+}
+
+void check_weights(const Config& config, const WeightFiles& files) {
+  std::unordered_set<std::string_view> known;
+  const std::vector<Parameter> all = parameters(config);
+  for (const Parameter& p : all) {
     known.insert(p.name);
-    const TensorInfo* found = p.optional_duplicate ? files.find(p.name) : &files.at(p.name);
-    if (found && found->shape != p.shape)
-      user_error(
-          "{}: tensor {} has shape {}, but by the config.json of that folder it must be {} = {}; correct the field, or "
-          "use "
-          "config.json and weights of one model",
-          *found->file, p.name, shape_text(found->shape), p.fields, shape_text(p.shape));
+    const WeightInfo* found = p.optional_duplicate ? files.find(p.name) : &files.at(p.name);
+    if (found && !std::equal(found->shape.begin(), found->shape.end(), p.shape.begin(), p.shape.end()))
+      user_error("{}: tensor {} has shape {}, but by {} it must be {} = {}; {}", *found->file, p.name,
+                 shape_text(found->shape), configuration_of(files), p.fields, shape_text(p.shape), remedy(files));
   }
   // What stands beside eh_proj is an MTP module's: left out where the config asks for none.
-  const auto left_out_mtp = [&](const std::string& name) {
+  const auto left_out_mtp = [&](std::string_view name) {
     const size_t dot = name.starts_with("model.layers.") ? name.find('.', 13) : name.npos;
     return config.num_nextn_predict_layers == 0 && dot != name.npos &&
-           files.find(name.substr(0, dot) + ".eh_proj.weight");
+           files.find(std::string(name.substr(0, dot)) + ".eh_proj.weight");
   };
-  for (const SafetensorsFile& file : files.files()) {
-    for (const TensorInfo& t : file.tensors()) {
-      const bool tied_head = config.tie_word_embeddings && t.name == "lm_head.weight";
-      if (!known.contains(t.name) && !may_be_left_out(t.name) && !left_out_mtp(t.name) && !tied_head)
-        user_error(
-            "{}: tensor {} is not part of the model of config.json (num_hidden_layers {}, n_routed_experts {} …); "
-            "correct the field, or use config.json and weights of one model",
-            file.path(), printable(t.name), config.num_hidden_layers, config.n_routed_experts);
-    }
+  for (const WeightInfo& t : files.all()) {
+    const bool tied_head = config.tie_word_embeddings && t.name == "lm_head.weight";
+    if (!known.contains(t.name) && !may_be_left_out(t.name) && !left_out_mtp(t.name) && !tied_head)
+      user_error("{}: tensor {} is not part of the model of {} (num_hidden_layers {}, n_routed_experts {} …); {}",
+                 *t.file, printable(t.name), files.gguf() ? "its metadata" : "config.json", config.num_hidden_layers,
+                 config.n_routed_experts, remedy(files));
   }
 }
 
 // Not one tensor of a layer behind the main model's, though the config asks for some.
-bool lacks_mtp_modules(const Config& config, const HfFolder& files) {
+bool lacks_mtp_modules(const Config& config, const WeightFiles& files) {
   if (config.num_nextn_predict_layers == 0) return false;
-  for (const SafetensorsFile& file : files.files())
-    for (const TensorInfo& t : file.tensors())
-      for (int64_t k = 0; k < config.num_nextn_predict_layers; ++k)
-        if (t.name.starts_with(fmt::format("model.layers.{}.", config.num_hidden_layers + k))) return false;
+  for (const WeightInfo& t : files.all())
+    for (int64_t k = 0; k < config.num_nextn_predict_layers; ++k)
+      if (t.name.starts_with(fmt::format("model.layers.{}.", config.num_hidden_layers + k))) return false;
   return true;
+}
+
+CheckpointFiles open_folder(const std::filesystem::path& folder) {
+  if (std::filesystem::is_regular_file(folder))
+    user_error("{} is no GGUF file; of a Hugging Face checkpoint give the folder", folder.string());
+  refuse_folder_of_gguf(folder, "config.json");
+  Config config = load_config(folder);
+  return {std::move(config), WeightFiles::open(folder), {}};
+}
+
+CheckpointFiles open_gguf(const std::filesystem::path& path) {
+  WeightFiles weights = WeightFiles::open(path);
+  Config config = parse_config(weights.gguf()->config_json, path.string());
+  std::vector<std::string> notes;
+  for (const std::string& note : weights.gguf()->notes)
+    notes.push_back(fmt::format("note: {}: {}", path.string(), note));
+  return {std::move(config), std::move(weights), std::move(notes)};
 }
 
 }  // namespace
 
-HfFolder open_weights(const Config& config, const std::filesystem::path& folder) {
-  HfFolder files = HfFolder::open(folder);
+WeightFiles open_weights(const Config& config, const std::filesystem::path& path) {
+  WeightFiles files = WeightFiles::open(path);
   check_weights(config, files);
   return files;
 }
 
-CheckpointFiles open_checkpoint(const std::filesystem::path& folder, bool with_mtp) {
-  CheckpointFiles files{load_config(folder), HfFolder::open(folder), ""};
+CheckpointFiles open_checkpoint(const std::filesystem::path& path, bool with_mtp) {
+  CheckpointFiles files = is_gguf(path) ? open_gguf(path) : open_folder(path);
   if (lacks_mtp_modules(files.config, files.weights)) {
-    files.note = fmt::format(
-        "note: {} has num_nextn_predict_layers {}, but its weights have no MTP module (transformers does not save "
-        "them); "
-        "the model is used without it",
-        (folder / "config.json").string(), files.config.num_nextn_predict_layers);
+    files.notes.push_back(fmt::format(
+        "note: {} has num_nextn_predict_layers {}, but its weights have no MTP module ({}); the model is used without "
+        "it",
+        files.weights.gguf() ? path.string() : (path / "config.json").string(), files.config.num_nextn_predict_layers,
+        files.weights.gguf() ? "they were left out of the file" : "transformers does not save them"));
     files.config.num_nextn_predict_layers = 0;
   }
   if (!with_mtp) files.config.num_nextn_predict_layers = 0;
@@ -108,14 +128,21 @@ CheckpointFiles open_checkpoint(const std::filesystem::path& folder, bool with_m
   return files;
 }
 
-void load_weights(const Context& ctx, Model& model, const HfFolder& folder) {
+void load_weights(const Context& ctx, Model& model, const WeightFiles& weights) {
   const int64_t block = model.config().fp8_block > 0 ? model.config().fp8_block : 128;
+  // In pieces: as FP32 on the host the embedding alone would take more than a small model in BF16.
+  constexpr int64_t kPiece = int64_t(1) << 20;
   std::vector<float> host;
   for (const PublishedTensor& t : published_tensors(model)) {
     if (t.duplicate) continue;
-    host.resize(size_t(t.master.size()));
-    folder.read_as_f32(t.name, host.data(), block);
-    upload_f32(ctx, host, t.master);
+    const int64_t columns = t.shape.back(), rows = t.master.size() / columns;
+    const int64_t at_once = std::max<int64_t>(1, kPiece / columns);
+    for (int64_t first = 0; first < rows; first += at_once) {
+      const int64_t count = std::min(at_once, rows - first);
+      host.resize(size_t(count * columns));
+      weights.read_rows_as_f32(t.name, first, count, host.data(), block);
+      upload_f32(ctx, host, t.master.slice(0, first * columns, (first + count) * columns));
+    }
   }
   for (Weight& w : model.weights().all()) w.changed();
 }

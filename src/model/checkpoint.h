@@ -1,12 +1,12 @@
-// A model to and from a Hugging Face folder, in the published names and layouts, walking the one table of
-// spec/parameters.h; and plain named tensors for the resumable state of a run. Test: tests/model/checkpoint_test.cpp.
+// A model from a Hugging Face folder or a GGUF file, and to a folder, in the published names and layouts, walking the one
+// table of spec/parameters.h; and plain named tensors for the resumable state of a run. Test: tests/model/checkpoint_test.cpp.
 #pragma once
 #include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "formats/hf_folder.h"
+#include "formats/weight_files.h"
 #include "model/model.h"
 
 namespace minke {
@@ -20,23 +20,23 @@ struct PublishedTensor {
 };
 std::vector<PublishedTensor> published_tensors(const Model& model);
 
-// The folder's weights, after comparing them with the config, so that nothing is allocated for one that lies. UserError
-// for a missing tensor or a shape that disagrees with config.json; tensors that the model does not have are an error
-// too, except rotary buffers that old files carry and MTP modules left out.
-HfFolder open_weights(const Config& config, const std::filesystem::path& folder);
+// The weights of a folder or a GGUF file, after comparing them with the config, so that nothing is allocated for one that
+// lies. UserError for a missing tensor or a shape that disagrees with the configuration; tensors that the model does not
+// have are an error too, except rotary buffers that old files carry and MTP modules left out.
+WeightFiles open_weights(const Config& config, const std::filesystem::path& path);
 
-// A folder as it is to be used: its configuration and open_weights of it. transformers leaves the MTP modules of
-// DeepSeek-V3 out when it saves a model, and num_nextn_predict_layers as it was: then config has none, and `note` says so.
+// A checkpoint as it is to be used: its configuration and open_weights of it. transformers leaves the MTP modules of
+// DeepSeek-V3 out when it saves a model, and num_nextn_predict_layers as it was: then config has none, and a note says so.
 struct CheckpointFiles {
   Config config;
-  HfFolder weights;
-  std::string note;  // a line for people, or ""
+  WeightFiles weights;
+  std::vector<std::string> notes;  // lines for people
 };
 // with_mtp: false leaves the modules out even if they are there.
-CheckpointFiles open_checkpoint(const std::filesystem::path& folder, bool with_mtp);
+CheckpointFiles open_checkpoint(const std::filesystem::path& path, bool with_mtp);
 
 // Fills all weights from what open_weights gave for the model's config.
-void load_weights(const Context& ctx, Model& model, const HfFolder& folder);
+void load_weights(const Context& ctx, Model& model, const WeightFiles& weights);
 
 // config.json, weights (f32 or bf16; the router's bias always f32) and generation_config.json into an existing
 // folder.

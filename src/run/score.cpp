@@ -154,7 +154,7 @@ ScoredLosses score(const Context& ctx, CheckpointFiles checkpoint, const TokenBa
   const Model& model = scored.model;
   const ModelSaved& saved = scored.saved;
   {
-    const HfFolder weights = std::move(checkpoint.weights);  // whose maps go as soon as they have been read
+    const WeightFiles weights = std::move(checkpoint.weights);  // whose maps go as soon as they have been read
     load_weights(ctx, scored.model, weights);
   }
   scored.run(ctx, batch, settings);

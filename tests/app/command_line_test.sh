@@ -39,7 +39,7 @@ one_line 'nan is not a finite number' $minke bench machine --seconds nan
 one_line 'nan is not a finite number' $minke score -m x --tokens y --out z --mtp-weight nan
 one_line 'generate: there is no flag --modle; did you mean --model?' $minke generate --modle x -p hi
 one_line 'eval text: there is no flag --modl; did you mean --model?' $minke eval text --modl x y.txt
-one_line 'generate: -m,--model is missing (Checkpoint folder). For example: minke generate -m' $minke generate
+one_line 'generate: -m,--model is missing (Checkpoint: a Hugging Face folder or a GGUF file). For example: minke generate -m' $minke generate
 one_line 'tokenizer train: --out is missing' $minke tokenizer train x.txt
 one_line 'files is missing' $minke eval text -m x
 one_line 'For example: minke pretrain runs/quickstart.toml' $minke pretrain

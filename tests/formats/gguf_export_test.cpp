@@ -28,8 +28,8 @@ class GgufExports : public ::testing::Test {
     c.fp8_block = 0;
     return c;
   }
-  static std::vector<PublishedTensor> tensors_of(const HfFolder& folder) {
-    std::vector<PublishedTensor> list;
+  static std::vector<PublishedShape> tensors_of(const HfFolder& folder) {
+    std::vector<PublishedShape> list;
     for (const SafetensorsFile& file : folder.files())
       for (const TensorInfo& t : file.tensors())
         if (!t.name.ends_with("_scale_inv")) list.push_back({t.name, t.shape});
@@ -59,7 +59,7 @@ class GgufExports : public ::testing::Test {
     write_gguf(folder_ / "out.gguf", plan.keys, list);
     return Gguf::open(folder_ / "out.gguf");
   }
-  static std::string message(const std::string& config_json, std::vector<PublishedTensor> tensors) {
+  static std::string message(const std::string& config_json, std::vector<PublishedShape> tensors) {
     try {
       plan_export(config_json, tensors, "config.json");
     } catch (const UserError& e) {

@@ -72,7 +72,7 @@ TEST_F(HfFolderTest, NamesWhatIsMissing) {
   write_index(std::string(R"({"weight_map": {"a": "model-1.safetensors"}})") + '\0' + "x");
   EXPECT_NE(message().find("is a NUL"), std::string::npos) << message();
   fs::remove_all(path_);
-  EXPECT_NE(message().find("not a folder"), std::string::npos);
+  EXPECT_NE(message().find("is neither a folder of a Hugging Face checkpoint nor a GGUF file"), std::string::npos);
 }
 
 TEST_F(HfFolderTest, RefusesHostileIndexes) {
@@ -163,6 +163,9 @@ TEST_F(HfFolderTest, Fp8BlockScalesWithPartialEdges) {
   for (size_t r = 0; r < 5; ++r)
     for (size_t c = 0; c < 7; ++c)
       EXPECT_EQ(out[r * 7 + c], float(w[r * 7 + c]) * scales[r / 3 * 3 + c / 3]) << r << " " << c;
+  std::vector<float> middle(21);  // rows of two blocks
+  HfFolder::open(path_).read_rows_as_f32("w", 1, 3, middle.data(), 3);
+  EXPECT_EQ(middle, std::vector<float>(out.begin() + 7, out.begin() + 28));
 
   write(DType::u8, {2, 3}, exponents);
   std::string bytes = read_file(path_ / "model.safetensors");

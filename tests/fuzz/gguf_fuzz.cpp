@@ -50,7 +50,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       for (const minke::GgufWeight& w : model.weights) {
         if (w.size() > kMaxValues) continue;
         values.resize(size_t(w.size()));
-        minke::read_as_f32(w, values.data());
+        minke::read_rows_as_f32(w, 0, w.size() / w.columns(), values.data());
       }
     });
   });

@@ -8,8 +8,10 @@
 
 #include "core/json.h"
 #include "formats/hf_folder.h"
+#include "support/gguf_fixture.h"
 #include "support/poison.h"
 #include "support/random.h"
+#include "support/shared_files.h"
 #include "support/tiny.h"
 
 namespace minke {
@@ -55,6 +57,28 @@ TEST_F(Checkpoint, RoundTripOfEveryArchitecture) {
     load_weights(ctx, again, open_weights(again.config(), folder));
     EXPECT_EQ(all_weights(again), all_weights(model));
   }
+}
+
+// Experts stacked, kv_b whole or split, rows of q and k in another order: the same model, MTP modules too.
+TEST_F(Checkpoint, AGgufFileHasTheWeightsOfTheFolderItWasMadeFrom) {
+  for (const char* golden : {"llama", "llama3-rope", "qwen2", "qwen3", "deepseek", "v2", "v3-mtp", "v3-fp8"})
+    for (bool split_kv : {true, false}) {
+      SCOPED_TRACE(fmt::format("{}, {}", golden, split_kv ? "split" : "whole"));
+      const fs::path path = source_file("tests/golden") / golden, file = folder / "m.gguf";
+      write_gguf_fixture(path, file, {.split_kv = split_kv});
+      const CheckpointFiles of_folder = open_checkpoint(path, true), of_file = open_checkpoint(file, true);
+      EXPECT_EQ(of_file.config.num_nextn_predict_layers, of_folder.config.num_nextn_predict_layers);
+      EXPECT_TRUE(of_file.notes.empty());
+      Model expected(ctx, of_folder.config, Precision::f32(), 16), found(ctx, of_file.config, Precision::f32(), 16);
+      load_weights(ctx, expected, of_folder.weights);
+      load_weights(ctx, found, of_file.weights);
+      ASSERT_EQ(all_weights(found), all_weights(expected));
+    }
+  const fs::path file = folder / "m.gguf";
+  write_gguf_fixture(source_file("tests/golden/v3"), file, {.groups = false});
+  const CheckpointFiles files = open_checkpoint(file, false);
+  ASSERT_EQ(files.notes.size(), 1u);
+  EXPECT_NE(files.notes[0].find("note: " + file.string() + ": deepseek2.expert_group_count"), std::string::npos);
 }
 
 TEST_F(Checkpoint, Bf16KeepsTheCorrectionBiasInF32) {
@@ -123,7 +147,7 @@ TEST_F(Checkpoint, AbsentMtpModulesAreSaidAndDoneWithout) {
   Model with(ctx, tiny_v3(2), Precision::f32(), 16), without(ctx, tiny_v3(0), Precision::f32(), 16);
   save_weights(ctx, with, folder, DType::f32);
   EXPECT_EQ(open_checkpoint(folder, true).config.num_nextn_predict_layers, 2);
-  EXPECT_EQ(open_checkpoint(folder, true).note, "");
+  EXPECT_TRUE(open_checkpoint(folder, true).notes.empty());
   EXPECT_EQ(open_checkpoint(folder, false).config.num_nextn_predict_layers, 0);
   const std::string config = read_file(folder / "config.json");
   save_weights(ctx, without, folder, DType::f32);
@@ -131,7 +155,8 @@ TEST_F(Checkpoint, AbsentMtpModulesAreSaidAndDoneWithout) {
   for (bool with_mtp : {false, true}) {
     const CheckpointFiles files = open_checkpoint(folder, with_mtp);
     EXPECT_EQ(files.config.num_nextn_predict_layers, 0);
-    EXPECT_NE(files.note.find("num_nextn_predict_layers 2, but its weights have no MTP module"), std::string::npos);
+    ASSERT_EQ(files.notes.size(), 1u);
+    EXPECT_NE(files.notes[0].find("num_nextn_predict_layers 2, but its weights have no MTP module"), std::string::npos);
     load_weights(ctx, without, files.weights);
   }
   // One module of two is no such folder: it is damaged.

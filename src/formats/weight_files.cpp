@@ -1,0 +1,62 @@
+#include "formats/weight_files.h"
+
+#include "core/error.h"
+
+namespace minke {
+namespace {
+
+const std::string& file_of(const GgufWeight& w) { return *w.tensor->file; }
+
+void forget(const GgufWeight& w) {
+  const bool part = w.kind == GgufWeight::Kind::expert;  // the other experts may not have been read yet
+  forget_pages(part ? blocks_in_file(w) : w.tensor->bytes);
+  if (w.values) forget_pages(w.values->bytes);
+}
+
+}  // namespace
+
+WeightFiles WeightFiles::open(const fs::path& path) {
+  WeightFiles files;
+  files.path_ = path;
+  if (is_gguf(path)) {
+    files.gguf_ = Gguf::open(path);
+    files.described_ = describe(*files.gguf_);
+    for (const GgufWeight& w : files.described_.weights)
+      files.all_.push_back({.name = w.name,
+                            .shape = w.shape,
+                            .format = info_of(w.tensor->format).name,
+                            .file = &file_of(w),
+                            .in_gguf = &w});
+  } else {
+    files.folder_ = HfFolder::open(path);
+    for (const SafetensorsFile& file : files.folder_->files())
+      for (const TensorInfo& t : file.tensors())
+        files.all_.push_back({.name = t.name, .shape = t.shape, .format = name_of(t.dtype), .file = t.file.get()});
+  }
+  for (size_t i = 0; i < files.all_.size(); ++i)
+    if (!files.index_.emplace(files.all_[i].name, i).second)
+      user_error("{}: two of its tensors are {}", path.string(), printable(files.all_[i].name));
+  return files;
+}
+
+const WeightInfo* WeightFiles::find(std::string_view name) const {
+  const auto at = index_.find(name);
+  return at == index_.end() ? nullptr : &all_[at->second];
+}
+
+const WeightInfo& WeightFiles::at(std::string_view name) const {
+  if (const WeightInfo* w = find(name)) return *w;
+  user_error(
+      "{}: tensor {} is not among its {} tensors: {}, or a file is missing", path_.string(), name, all_.size(),
+      gguf_ ? "its metadata and its tensors do not belong together" : "config.json and weights do not belong together");
+}
+
+void WeightFiles::read_rows_as_f32(std::string_view name, int64_t first, int64_t count, float* out,
+                                   int64_t block) const {
+  const WeightInfo& w = at(name);
+  if (!w.in_gguf) return folder_->read_rows_as_f32(name, first, count, out, block);
+  minke::read_rows_as_f32(*w.in_gguf, first, count, out);
+  forget(*w.in_gguf);
+}
+
+}  // namespace minke

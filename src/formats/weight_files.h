@@ -1,0 +1,50 @@
+// The weights of a checkpoint under their published names, whatever holds them: a Hugging Face folder, or a GGUF file or
+// all parts of a split one. Test: tests/formats/weight_files_test.cpp.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "formats/gguf_model.h"
+#include "formats/hf_folder.h"
+
+namespace minke {
+
+struct WeightInfo {
+  std::string_view name;  // model.layers.3.self_attn.q_proj.weight
+  std::span<const int64_t> shape;
+  std::string_view format;              // how the values are stored: bf16, Q4_1 …
+  const std::string* file = nullptr;    // for messages
+  const GgufWeight* in_gguf = nullptr;  // nullptr in a folder
+};
+
+class WeightFiles {
+ public:
+  // UserError as of HfFolder, Gguf and describe().
+  static WeightFiles open(const fs::path& path);
+
+  std::span<const WeightInfo> all() const { return all_; }
+  const WeightInfo* find(std::string_view name) const;  // nullptr if absent
+  const WeightInfo& at(std::string_view name) const;    // UserError if absent
+  // Rows first … first + count − 1 of at(name) as FP32, row-major into out; a vector is one row. `block`: of F8_E4M3 in a
+  // folder (hf_folder.h). What was read of the file is no longer held in memory afterwards.
+  void read_rows_as_f32(std::string_view name, int64_t first, int64_t count, float* out, int64_t block = 128) const;
+
+  // What a GGUF file says in the words of a config.json; nullptr for a folder, which has one.
+  const GgufModel* gguf() const { return gguf_ ? &described_ : nullptr; }
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+  std::optional<HfFolder> folder_;
+  std::optional<Gguf> gguf_;
+  GgufModel described_;
+  std::vector<WeightInfo> all_;  // points into the above, which stays where it is when this object moves
+  std::unordered_map<std::string_view, size_t> index_;
+};
+
+}  // namespace minke
