@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <optional>
 #include <sstream>
 #include <string>
 
@@ -41,6 +42,14 @@ size_t limit_along(const fs::path& hierarchy, fs::path group, const char* name) 
   }
 }
 
+// Of a line "NAME: 1234 kB", in bytes.
+std::optional<size_t> kib_in(const std::string& text, std::string_view name) {
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with(name)) return std::strtoull(line.c_str() + name.size(), nullptr, 10) << 10;
+  return {};
+}
+
 }  // namespace
 
 size_t machine_memory(const fs::path& root) {
@@ -60,19 +69,16 @@ size_t machine_memory(const fs::path& root) {
   return bytes;
 }
 
+size_t free_memory(const fs::path& root) {
+  const size_t all = machine_memory(root), held = process_memory().now;
+  const size_t left = all > held ? all - held : 0;  // of a group's limit
+  return std::min(left, kib_in(text_of(root / "proc/meminfo"), "MemAvailable:").value_or(left));
+}
+
 ProcessMemory process_memory() {
   ::malloc_trim(0);
-  ProcessMemory memory;
-  std::istringstream lines(text_of("/proc/self/status"));
-  for (std::string line; std::getline(lines, line);) {
-    const auto kib = [&](const char* name, size_t& bytes) {
-      if (line.starts_with(name))
-        bytes = std::strtoull(line.c_str() + std::string_view(name).size(), nullptr, 10) << 10;
-    };
-    kib("VmRSS:", memory.now);
-    kib("VmHWM:", memory.most);
-  }
-  return memory;
+  const std::string status = text_of("/proc/self/status");
+  return {kib_in(status, "VmRSS:").value_or(0), kib_in(status, "VmHWM:").value_or(0)};
 }
 
 }  // namespace minke

@@ -54,5 +54,13 @@ TEST_F(MachineMemory, TheFirstVersionOfGroups) {
   EXPECT_EQ(machine_memory(root_), 10000u);
 }
 
+TEST_F(MachineMemory, FreeIsWhatIsAvailableAndWithinTheLimit) {
+  EXPECT_LT(free_memory(root_), machine_memory(root_));  // this process holds some
+  file("proc/meminfo", "MemTotal:  2000 kB\nMemFree:  100 kB\nMemAvailable:     300 kB\n");
+  EXPECT_EQ(free_memory(root_), 300u << 10);
+  file("sys/fs/cgroup/memory.max", "70519\n");  // less than the process holds
+  EXPECT_EQ(free_memory(root_), 0u);
+}
+
 }  // namespace
 }  // namespace minke
