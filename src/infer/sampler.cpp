@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "core/error.h"
 
@@ -33,21 +34,22 @@ void validate(const SamplingSettings& s) {
 
 void Sampler::penalise(const SamplingSettings& s, std::span<const int32_t> prompt, std::span<const int32_t> answer) {
   const auto known = [&](int32_t token) { return token >= 0 && size_t(token) < logits_.size(); };
+  counts_.resize(logits_.size());
+  const auto count = [&](std::span<const int32_t> tokens) {
+    for (const int32_t token : tokens)
+      if (known(token) && counts_[size_t(token)]++ == 0) counted_.push_back(token);
+  };
   const auto each = [&](auto&& f) {  // f(logit, how often), once a token
-    std::sort(counted_.begin(), counted_.end());
-    for (size_t i = 0, j; i < counted_.size(); i = j) {
-      for (j = i; j < counted_.size() && counted_[j] == counted_[i];) ++j;
-      if (known(counted_[i])) f(logits_[size_t(counted_[i])], double(j - i));
-    }
+    for (const int32_t token : counted_) f(logits_[size_t(token)], double(std::exchange(counts_[size_t(token)], 0)));
+    counted_.clear();
   };
   if (s.repetition_penalty != 1) {
-    counted_.assign(prompt.begin(), prompt.end());
-    counted_.insert(counted_.end(), answer.begin(), answer.end());
+    count(prompt), count(answer);
     each([&](double& x, double) { x = x > 0 ? x / s.repetition_penalty : x * s.repetition_penalty; });
   }
   if (s.presence_penalty != 0 || s.frequency_penalty != 0) {
-    counted_.assign(answer.begin(), answer.end());
-    each([&](double& x, double count) { x -= s.presence_penalty + s.frequency_penalty * count; });
+    count(answer);
+    each([&](double& x, double times) { x -= s.presence_penalty + s.frequency_penalty * times; });
   }
   for (const auto& [token, bias] : s.logit_bias)
     if (known(token)) logits_[size_t(token)] += bias;
@@ -69,16 +71,23 @@ std::span<const TokenProbability> Sampler::candidates(std::span<const float> log
   const size_t wanted = s.temperature == 0 ? 1
                         : s.top_k > 0      ? std::min<size_t>(size_t(s.top_k), all_.size())
                                            : all_.size();
-  std::partial_sort(all_.begin(), all_.begin() + ptrdiff_t(wanted), all_.end(), likelier);
-  all_.resize(wanted);
-  const double top = all_[0].probability, temperature = s.temperature == 0 ? 1 : s.temperature;
+  // The most likely ones are sorted as far as they are looked at: few of 100,000 are, where top-p is below 1.
+  size_t sorted = 0;
+  const auto sort_to = [&](size_t count) {
+    count = std::min(count, all_.size());
+    std::partial_sort(all_.begin() + ptrdiff_t(sorted), all_.begin() + ptrdiff_t(count), all_.end(), likelier);
+    sorted = count;
+  };
+  if (wanted < all_.size()) sort_to(wanted), all_.resize(wanted);
+  const double top = std::min_element(all_.begin(), all_.end(), likelier)->probability,
+               temperature = s.temperature == 0 ? 1 : s.temperature;
   double sum = 0;
   for (TokenProbability& t : all_) sum += t.probability = std::exp((t.probability - top) / temperature);
   size_t kept = 0;
   double mass = 0;
-  for (const double least = all_[0].probability * s.min_p; kept < all_.size() && all_[kept].probability >= least;
-       ++kept) {
-    if (kept > 0 && mass >= s.top_p * sum) break;
+  for (; kept < all_.size(); ++kept) {
+    if (kept == sorted) sort_to(s.top_p < 1 || s.min_p > 0 ? std::max<size_t>(64, 4 * sorted) : all_.size());
+    if (all_[kept].probability < s.min_p || (kept > 0 && mass >= s.top_p * sum)) break;
     mass += all_[kept].probability;
   }
   all_.resize(kept);

@@ -49,7 +49,7 @@ class Sampler {
  private:
   void penalise(const SamplingSettings& settings, std::span<const int32_t> prompt, std::span<const int32_t> answer);
   std::vector<double> logits_;
-  std::vector<int32_t> counted_;
+  std::vector<int32_t> counts_, counted_;  // how often each token occurs; those that do
   std::vector<TokenProbability> all_;
 };
 

@@ -1,0 +1,73 @@
+// A token of an answer takes no memory: everything lies in the pool, the arena and buffers that were sized before; and over
+// 20,000 tokens nothing grows. Both kinds are counted: device memory, and every operator new of this program.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "core/machine_memory.h"
+#include "infer/engine.h"
+#include "support/random.h"
+#include "support/tiny.h"
+
+namespace {
+std::atomic<int64_t> news{0};
+}  // namespace
+
+void* operator new(std::size_t bytes) {
+  news.fetch_add(1, std::memory_order_relaxed);
+  if (void* p = std::malloc(bytes ? bytes : 1)) return p;
+  throw std::bad_alloc();
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+
+namespace minke {
+namespace {
+
+class CountingMemory final : public Memory {
+ public:
+  void* allocate(size_t bytes) override {
+    ++count;
+    return host_memory().allocate(bytes);
+  }
+  void release(void* data, size_t bytes) noexcept override { host_memory().release(data, bytes); }
+  int64_t count = 0;
+};
+
+TEST(Allocation, NoneForATokenOfAnAnswer) {
+  CountingMemory memory;
+  CpuBackend backend(cpu_backend().kernels(), memory);
+  test::TestContext ctx(backend, 2);
+  constexpr int64_t kContext = 512, kAnswer = 500;
+  Model model(ctx, test::tiny_v3(), Precision::bf16().for_inference(), kContext);
+  model.weights().initialise(ctx, 0.1);
+  Engine engine(ctx, model,
+                {.max_context = kContext, .cache_tokens = 2 * kContext, .max_sequences = 2, .cache = DType::bf16});
+  int64_t tensors = 0;
+  size_t held = 0;
+  for (int round = 0; round < 20; ++round) {
+    // Greedy, and with every setting that sampling has.
+    engine.add({.prompt = {1, 2, 3}, .max_new = kAnswer, .sampling = {.temperature = 0}});
+    engine.add(
+        {.prompt = {4, 5},
+         .max_new = kAnswer,
+         .sampling = {
+             .top_k = 10, .top_p = 0.9, .repetition_penalty = 1.1, .presence_penalty = 0.1, .seed = uint64_t(round)}});
+    engine.step(ctx), engine.step(ctx);
+    const int64_t before = news.load();
+    for (int64_t i = 2; i < kAnswer - 1; ++i) engine.step(ctx);
+    // In the first round lists grow to the number of tokens that there are.
+    EXPECT_LE(news.load() - before, round == 0 ? 10 : 0) << "round " << round;
+    while (!engine.idle()) engine.step(ctx);
+    if (round == 0) tensors = memory.count, held = process_memory().now;
+  }
+  EXPECT_GT(tensors, 0);
+  EXPECT_EQ(memory.count, tensors);
+  // 19,000 tokens later: nothing but what the system counts in pages.
+  EXPECT_LT(double(process_memory().now), double(held) + (1 << 20));
+}
+
+}  // namespace
+}  // namespace minke
