@@ -1,0 +1,146 @@
+#include "bench/machine_facts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+#include <sstream>
+#include <utility>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/machine_memory.h"
+#include "core/threads.h"
+
+namespace minke {
+namespace {
+
+// The kernel's small files; "" if there is none.
+std::string text_of(const fs::path& file) {
+  try {
+    return read_file(file, 1 << 24);
+  } catch (const UserError&) {
+    return "";
+  }
+}
+std::string first_line(const fs::path& file) {
+  const std::string text = text_of(file);
+  return text.substr(0, text.find('\n'));
+}
+
+// "always [madvise] never" → "madvise".
+std::string chosen(const std::string& text) {
+  const size_t begin = text.find('['), end = text.find(']');
+  return begin < end && end != text.npos ? text.substr(begin + 1, end - begin - 1) : "";
+}
+
+// "0-3,8" → 5.
+int count_of_list(const std::string& list) {
+  int count = 0;
+  std::istringstream parts(list);
+  for (std::string part; std::getline(parts, part, ',');) {
+    const size_t dash = part.find('-');
+    const int first = std::atoi(part.c_str());
+    count += dash == part.npos ? 1 : std::atoi(part.c_str() + dash + 1) - first + 1;
+  }
+  return count;
+}
+
+void read_processor(const fs::path& root, MachineFacts& f) {
+  std::istringstream lines(text_of(root / "proc/cpuinfo"));
+  std::set<std::pair<std::string, std::string>> cores;
+  std::string package;
+  for (std::string line; std::getline(lines, line);) {
+    const size_t colon = line.find(':');
+    if (colon == line.npos || colon + 2 > line.size()) continue;
+    const std::string value = line.substr(colon + 2);
+    if (line.starts_with("model name") && f.processor.empty()) f.processor = value;
+    else if (line.starts_with("physical id")) package = value;
+    else if (line.starts_with("core id")) cores.emplace(package, value);
+  }
+  f.cores = int(cores.size());
+}
+
+double quota_of(const fs::path& root) {
+  std::istringstream text(first_line(root / "sys/fs/cgroup/cpu.max"));  // "200000 100000" or "max 100000"
+  std::string quota;
+  double period = 0;
+  text >> quota >> period;
+  return quota.empty() || quota == "max" || period <= 0 ? 0 : std::atof(quota.c_str()) / period;
+}
+
+size_t swap_used(const fs::path& root) {
+  std::istringstream lines(text_of(root / "proc/meminfo"));
+  size_t total = 0, free = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("SwapTotal:")) total = std::strtoull(line.c_str() + 10, nullptr, 10) << 10;
+    if (line.starts_with("SwapFree:")) free = std::strtoull(line.c_str() + 9, nullptr, 10) << 10;
+  }
+  return total - std::min(free, total);
+}
+
+}  // namespace
+
+MachineFacts machine_facts(const fs::path& root, std::string_view path) {
+  MachineFacts f;
+  read_processor(root, f);
+  f.cpus = count_of_list(first_line(root / "sys/devices/system/cpu/online"));
+  f.allowed_cpus = hardware_threads();
+  f.quota = quota_of(root);
+  f.memory_nodes = std::max(1, count_of_list(first_line(root / "sys/devices/system/node/has_memory")));
+  f.memory = machine_memory(root), f.free_memory = free_memory(root);
+  f.swap_used = swap_used(root);
+  f.huge_pages = chosen(first_line(root / "sys/kernel/mm/transparent_hugepage/enabled"));
+  f.governor = first_line(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+  const std::string most = first_line(root / "proc/sys/user/max_user_namespaces");
+  if (!most.empty())
+    f.namespaces = most != "0" && first_line(root / "proc/sys/kernel/unprivileged_userns_clone") != "0" &&
+                   first_line(root / "proc/sys/kernel/apparmor_restrict_unprivileged_userns") != "1";
+  std::istringstream folders{std::string(path)};
+  for (std::string folder; f.mpi.empty() && std::getline(folders, folder, ':');) {
+    std::error_code error;
+    if (!folder.empty() && fs::exists(fs::path(folder) / "mpirun", error))
+      f.mpi = (fs::path(folder) / "mpirun").string();
+  }
+  return f;
+}
+
+std::vector<std::string> advice(const MachineFacts& f) {
+  std::vector<std::string> all;
+  if (f.huge_pages == "never")
+    all.push_back(
+        "Huge pages are off, which costs time in large models. As root: echo madvise > "
+        "/sys/kernel/mm/transparent_hugepage/enabled");
+  if (f.governor == "powersave" || f.governor == "conservative")
+    all.push_back(
+        fmt::format("The clock is governed by \"{}\". As root: cpupower frequency-set -g performance", f.governor));
+  if (f.allowed_cpus > 0 && f.cpus > f.allowed_cpus)
+    all.push_back(
+        fmt::format("This process may use {} of {} CPUs: started with more (taskset, a container's setting), it is "
+                    "faster.",
+                    f.allowed_cpus, f.cpus));
+  if (f.quota > 0 && f.quota < f.allowed_cpus)
+    all.push_back(
+        fmt::format("A control group gives {:.3g} CPUs to {} threads, which wait for each other then: use -t {}.",
+                    f.quota, f.allowed_cpus, std::max(1, int(f.quota))));
+  if (f.cores > 0 && f.allowed_cpus > f.cores)
+    all.push_back(
+        fmt::format("{} CPUs are {} cores: two threads of a core share its arithmetic. Compare -t {} with the "
+                    "default: minke bench gemm.",
+                    f.allowed_cpus, f.cores, f.cores));
+  if (f.memory_nodes > 1)
+    all.push_back(
+        fmt::format("Memory has {} nodes, and minke does not place its data yet: numactl --interleave=all minke … "
+                    "evens them out.",
+                    f.memory_nodes));
+  if (f.free_memory < f.memory / 4) all.push_back("Most of the memory is taken by other programs.");
+  if (f.swap_used > (size_t(64) << 20)) all.push_back("The system swaps: what does not fit in memory is very slow.");
+  if (f.namespaces == false)
+    all.push_back(
+        "Users may not make namespaces, which the sandbox for code that models write will need. As root: sysctl "
+        "kernel.unprivileged_userns_clone=1 (or kernel.apparmor_restrict_unprivileged_userns=0)");
+  return all;
+}
+
+}  // namespace minke
