@@ -12,6 +12,7 @@
 #include "app/commands.h"
 #include "app/model_flag.h"
 #include "app/runtime.h"
+#include "chat/model_source.h"
 #include "core/standard_output.h"
 #include "data/documents.h"
 #include "eval/choices.h"

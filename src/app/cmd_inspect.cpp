@@ -12,6 +12,7 @@
 #include "app/commands.h"
 #include "app/model_flag.h"
 #include "core/error.h"
+#include "model/checkpoint.h"
 #include "spec/counts.h"
 #include "spec/describe.h"
 

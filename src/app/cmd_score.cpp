@@ -9,6 +9,7 @@
 #include "app/model_flag.h"
 #include "app/runtime.h"
 #include "core/machine_memory.h"
+#include "model/checkpoint.h"
 #include "report/console.h"
 #include "run/score.h"
 #include "run/settings.h"

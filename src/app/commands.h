@@ -15,8 +15,10 @@ void add_inspect_command(CLI::App& program);
 void add_score_command(CLI::App& program);
 void add_pretrain_command(CLI::App& program);
 void add_generate_command(CLI::App& program);
+void add_chat_command(CLI::App& program);
 void add_eval_command(CLI::App& program);
 void add_report_command(CLI::App& program);
+void add_doctor_command(CLI::App& program);
 void add_bench_command(CLI::App& program);
 
 }  // namespace minke

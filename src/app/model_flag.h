@@ -1,10 +1,6 @@
-// -m of every verb: a checkpoint as a Hugging Face folder or a GGUF file, and its tokenizer.
+// -m of every verb: a checkpoint as a Hugging Face folder or a GGUF file (opened by chat/model_source.h).
 #pragma once
 #include <string>
-#include <vector>
-
-#include "model/checkpoint.h"
-#include "tokenize/tokenizer.h"
 
 namespace CLI {
 class App;
@@ -14,11 +10,5 @@ class Option;
 namespace minke {
 
 CLI::Option* add_model_flag(CLI::App& command, std::string& model);
-
-// The tokenizer of -m. UserError if it has ids that the model does not have: they do not belong together.
-Tokenizer open_tokenizer(const std::string& model, const Config& config);
-
-// What both have to say to people.
-std::vector<std::string> notes_of(const CheckpointFiles& files, const Tokenizer& tokenizer);
 
 }  // namespace minke

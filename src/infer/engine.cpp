@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "kernels/dry_run.h"
-
 namespace minke {
 namespace {
 
@@ -293,16 +291,6 @@ void Engine::report_experts(const Context& ctx) {
       }
     s->request.on_experts(s->cached, sequence_experts_);
   }
-}
-
-size_t Engine::scratch_bytes(const Context& ctx, const Config& config, const Precision& precision,
-                             const EngineSettings& settings) {
-  DryRun dry(ctx);
-  const Context& d = dry.ctx();
-  const Model model(d, config, precision, settings.max_context);
-  Engine engine(d, model, settings);
-  engine.run_largest(d);
-  return dry.scratch_bytes();
 }
 
 void Engine::run_largest(const Context& ctx) {

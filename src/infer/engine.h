@@ -73,10 +73,7 @@ class Engine {
   const EngineSettings& settings() const { return settings_; }
   int64_t tokens_computed() const { return computed_; }  // so far
 
-  // What an engine takes of the scratch arena at most: a dry run of the largest steps.
-  static size_t scratch_bytes(const Context& ctx, const Config& config, const Precision& precision,
-                              const EngineSettings& settings);
-  // The largest steps, with nothing in them; only on a dry run.
+  // The largest steps, with nothing in them; only on a dry run (infer/memory.h).
   void run_largest(const Context& ctx);
 
  private:

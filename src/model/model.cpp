@@ -30,7 +30,7 @@ Model::Model(Unasked, const Context& ctx, Config config, const Precision& precis
 }
 
 // A forward and a backward of the smallest batch that has every part, dry: what the backend does not support is said now.
-// Frozen weights have no backward. The steps of inference are asked for by Engine::scratch_bytes.
+// Frozen weights have no backward. The steps of inference are asked for by infer/memory.h.
 Model::Unasked Model::ask_backend(const Context& ctx, const Config& config, const Precision& precision) {
   validate(config, "model");
   DryRun dry(ctx);

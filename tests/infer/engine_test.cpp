@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 
+#include "infer/memory.h"
 #include "support/poison.h"
 #include "support/random.h"
 #include "support/tiny.h"
@@ -422,7 +423,7 @@ TEST(Engine, ScratchIsWhatTheDryRunSays) {
     const TestContext ctx(cpu_backend());
     const EngineSettings settings{
         .max_context = 64, .cache_tokens = 256, .max_sequences = 5, .max_tokens = 24, .page = 4, .strict = strict};
-    const size_t bytes = Engine::scratch_bytes(ctx, tiny_v3(), Precision::f32(), settings);
+    const auto bytes = size_t(inference_memory(ctx, tiny_v3(), Precision::f32(), settings).scratch);
     Arena scratch(ctx.backend().memory(), bytes);
     Context limited = ctx;
     limited.scratch = &scratch;

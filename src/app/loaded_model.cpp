@@ -1,0 +1,46 @@
+#include "app/loaded_model.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "app/choice_flag.h"
+#include "app/model_flag.h"
+#include "core/machine_memory.h"
+#include "infer/memory.h"
+#include "run/settings.h"
+
+namespace minke {
+
+void add_inference_flags(CLI::App& verb, InferenceOptions& o) {
+  add_model_flag(verb, o.model)->required();
+  verb.add_option("-c,--ctx-size", o.ctx_size, "Tokens of context; 0 = the model's longest context, at most 4096")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  add_choice(verb, "--dtype", o.dtype, "Number format of the computation");
+  add_choice(verb, "--cache-type", o.cache_type, "Number format of the KV cache");
+  verb.add_flag("--strict", o.strict,
+                "Compute prompts as answers are: an answer then has the bits that it would have as a prompt; slower");
+  add_runtime_flags(verb, o.runtime);
+}
+
+LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, bool quiet) : runtime_(o.runtime) {
+  if (!quiet) std::fprintf(stderr, "%s\n", runtime_.description().c_str());
+  if (!quiet)
+    for (const std::string& note : source.notes) std::fprintf(stderr, "%s\n", note.c_str());
+  const Config& config = source.files.config;
+  const int64_t limit = config.max_position_embeddings;
+  if (o.ctx_size > limit) user_error("--ctx-size {}: the model supports at most {} positions", o.ctx_size, limit);
+  const Precision precision = minke::precision(o.dtype).for_inference();
+  const EngineSettings settings{.max_context = o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(limit, 4096),
+                                .cache = dtype_of(o.cache_type),
+                                .strict = o.strict};
+  const InferenceMemory needed = inference_memory(ctx(), config, precision, settings);
+  check_fits(ctx(), config, precision, settings, needed, double(free_memory()));
+  if (!quiet) std::fprintf(stderr, "memory      %s\n", needed.text(settings).c_str());
+  runtime_.reserve_scratch(size_t(needed.scratch));
+  model_ = std::make_unique<Model>(ctx(), config, precision, settings.max_context);
+  load_weights(ctx(), *model_, source.files.weights);
+  engine_ = std::make_unique<Engine>(ctx(), *model_, settings);
+}
+
+}  // namespace minke

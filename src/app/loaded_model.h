@@ -1,0 +1,39 @@
+// A model ready to write: what generate and chat need, opened the same way. Says what it will take before it takes it.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "app/runtime.h"
+#include "chat/model_source.h"
+#include "infer/engine.h"
+#include "recipe/choices.h"
+
+namespace minke {
+
+struct InferenceOptions {
+  RuntimeOptions runtime;
+  std::string model;
+  FloatFormat dtype = FloatFormat::bf16, cache_type = FloatFormat::bf16;
+  int64_t ctx_size = 0;
+  bool strict = false;
+};
+
+// -m, -c, --dtype, --cache-type, --strict, -t, --seed.
+void add_inference_flags(CLI::App& verb, InferenceOptions& options);
+
+class LoadedModel {
+ public:
+  // UserError if it needs more memory than is free.
+  LoadedModel(const InferenceOptions& options, const ModelSource& source, bool quiet);
+
+  const Context& ctx() const { return runtime_.ctx(); }
+  const Model& model() const { return *model_; }
+  Engine& engine() { return *engine_; }
+
+ private:
+  Runtime runtime_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<Engine> engine_;
+};
+
+}  // namespace minke

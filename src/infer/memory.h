@@ -1,0 +1,28 @@
+// What inference will take of memory, before anything is taken: a dry run (kernels/dry_run.h) of the largest steps that an
+// engine can be asked for. Tests: tests/infer/memory_test.cpp, tests/app/memory_test.sh (against the process's own peak).
+#pragma once
+#include <string>
+
+#include "infer/engine.h"
+
+namespace minke {
+
+// Bytes.
+struct InferenceMemory {
+  double weights = 0, cache = 0;
+  double buffers = 0;  // of the engine: a step's indices, logits here and on the host
+  double scratch = 0;
+  double sum() const { return weights + cache + buffers + scratch; }
+  // "257 MiB weights + 90 MiB cache of 4,096 tokens + 21 MiB scratch = 368 MiB"
+  std::string text(const EngineSettings& settings) const;
+};
+
+// UserError if the backend cannot compute this model in this precision.
+InferenceMemory inference_memory(const Context& ctx, const Config& config, const Precision& precision,
+                                 const EngineSettings& settings);
+
+// UserError if it is more than `available` bytes: with the largest context that would fit, if one does.
+void check_fits(const Context& ctx, const Config& config, const Precision& precision, const EngineSettings& settings,
+                const InferenceMemory& needed, double available);
+
+}  // namespace minke

@@ -1,0 +1,57 @@
+// What is said before anything is taken. The sizes of a running program: tests/app/memory_test.sh.
+#include "infer/memory.h"
+
+#include <gtest/gtest.h>
+
+#include "support/random.h"
+#include "support/tiny.h"
+
+namespace minke {
+namespace {
+
+using namespace test;
+
+TEST(InferenceMemory, CountsWhatIsTaken) {
+  const TestContext ctx(cpu_backend());
+  const EngineSettings settings{
+      .max_context = 64, .cache_tokens = 256, .max_sequences = 3, .page = 4, .cache = DType::bf16};
+  const Config config = tiny_v3();
+  const InferenceMemory m = inference_memory(ctx, config, Precision::bf16().for_inference(), settings);
+  EXPECT_EQ(m.cache, 256.0 * 3 * (5 + 4) * 2);  // slots, layers, latent and rotary key, bf16
+  // Every matrix in bf16, once; norms, router and its bias in f32; the rotary table beside them.
+  const Model model(ctx, config, Precision::bf16().for_inference(), 64);
+  double bytes = 0;
+  for (const Weight& w : model.weights().all()) bytes += double(w.master().bytes());
+  EXPECT_GE(m.weights, bytes);
+  EXPECT_LE(m.weights, bytes + 64 * 4 * 4 * 2 + 64.0 * double(model.weights().all().size() + 2));
+  EXPECT_GT(m.scratch, 0);
+  EXPECT_NE(m.text(settings).find("cache of 256 tokens"), std::string::npos);
+}
+
+TEST(InferenceMemory, WhatDoesNotFitIsRefusedWithTheContextThatWould) {
+  const TestContext ctx(cpu_backend());
+  const Precision precision = Precision::f32().for_inference();
+  const EngineSettings settings{.max_context = 4096, .page = 64};
+  const auto needs = [&](int64_t context) {
+    EngineSettings s = settings;
+    s.max_context = context;
+    return inference_memory(ctx, tiny_v3(), precision, s);
+  };
+  const auto refusal = [&](double available) -> std::string {
+    try {
+      check_fits(ctx, tiny_v3(), precision, settings, needs(4096), available);
+    } catch (const UserError& e) {
+      return e.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refusal(needs(4096).sum()), "");
+  const double available = needs(1024).sum();
+  ASSERT_LT(available, needs(1024 + 64).sum());
+  EXPECT_TRUE(refusal(available).ends_with(": --ctx-size 1024 would fit")) << refusal(available);
+  EXPECT_TRUE(refusal(available - 1).ends_with(": --ctx-size 960 would fit")) << refusal(available - 1);
+  EXPECT_NE(refusal(1000).find("no context fits"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace minke
