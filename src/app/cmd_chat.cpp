@@ -44,16 +44,17 @@ void chat(ChatOptions& o) {
   if (!o.system.empty()) session.conversation().set_system(o.system);
 
   LineEditor editor(chat_history_file());
-  const bool is_terminal = editor.is_terminal() && ::isatty(STDOUT_FILENO);
+  const auto environment = [](const char* name) { return std::string(std::getenv(name) ? std::getenv(name) : ""); };
+  const bool is_terminal = editor.is_terminal() && ::isatty(STDOUT_FILENO) && environment("TERM") != "dumb";
   const auto to_stderr = [](std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); };
   const ChatScreen screen{.read_line = [&](const char* prompt) { return editor.read(prompt); },
                           .write = [](std::string_view text) { print_out(text), flush_out(); },
                           .note = to_stderr,
                           .interrupted = take_interrupt,
                           .is_terminal = is_terminal,
-                          .has_colours = is_terminal && !std::getenv("NO_COLOR"),
+                          .has_colours = is_terminal && environment("NO_COLOR").empty(),
                           .shows_thoughts = o.show_thoughts,
-                          .columns = terminal_columns()};
+                          .columns = terminal_columns};
   if (is_terminal) to_stderr("/help lists the commands; Ctrl-D ends\n");
   const int64_t errors = run_chat(session, screen);
   // A script wants to know; a person has read it.

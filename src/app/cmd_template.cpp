@@ -72,6 +72,7 @@ void render(const Flags& f) {
 
 void add_template_command(CLI::App& program) {
   CLI::App* command = program.add_subcommand("template", "Render chat templates");
+  set_example(*command, "minke template render --templates templates --jsonl conversations.jsonl --out texts.jsonl");
   command->require_subcommand(1);
   const auto flags = std::make_shared<Flags>();
   CLI::App* verb = command->add_subcommand(

@@ -43,13 +43,14 @@ LineEditor::LineEditor(std::filesystem::path history)
   if (!history_.empty()) ::read_history(history_.c_str());
 }
 
-LineEditor::~LineEditor() {
-  if (!is_terminal_ || history_.empty()) return;
+// After each line: Ctrl-C at the prompt ends the program at once.
+void LineEditor::keep_history() const {
+  if (history_.empty()) return;
   std::error_code error;  // a history that cannot be kept is no reason to fail
   std::filesystem::create_directories(history_.parent_path(), error);
-  if (!error && ::write_history(history_.c_str()) == 0)
-    std::filesystem::permissions(history_, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write,
-                                 error);
+  if (error || ::write_history(history_.c_str()) != 0) return;
+  using std::filesystem::perms;
+  std::filesystem::permissions(history_, perms::owner_read | perms::owner_write, error);
 }
 
 std::optional<std::string> LineEditor::read(const char* prompt) {
@@ -58,6 +59,7 @@ std::optional<std::string> LineEditor::read(const char* prompt) {
     int c;
     while ((c = std::getchar()) != EOF && c != '\n') line += char(c);
     if (c == EOF && line.empty()) return {};
+    if (line.ends_with('\r')) line.pop_back();
     return line;
   }
   is_reading = 1;
@@ -70,6 +72,7 @@ std::optional<std::string> LineEditor::read(const char* prompt) {
   std::string line(text);
   std::free(text);
   if (!line.empty()) ::add_history(line.c_str());
+  keep_history();
   return line;
 }
 

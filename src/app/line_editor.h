@@ -11,7 +11,6 @@ class LineEditor {
  public:
   // history: "" = none is kept.
   explicit LineEditor(std::filesystem::path history);
-  ~LineEditor();
   LineEditor(const LineEditor&) = delete;
   LineEditor& operator=(const LineEditor&) = delete;
 
@@ -20,6 +19,7 @@ class LineEditor {
   std::optional<std::string> read(const char* prompt);
 
  private:
+  void keep_history() const;
   std::filesystem::path history_;
   bool is_terminal_;
 };

@@ -14,7 +14,7 @@ namespace minke {
 void add_inference_flags(CLI::App& verb, InferenceOptions& o) {
   add_model_flag(verb, o.model)->required();
   verb.add_option("-c,--ctx-size", o.ctx_size, "Tokens of context; 0 = the model's longest context, at most 4096")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, 1 << 30))
       ->capture_default_str();
   add_choice(verb, "--dtype", o.dtype, "Number format of the computation");
   add_choice(verb, "--cache-type", o.cache_type, "Number format of the KV cache");

@@ -11,6 +11,15 @@ namespace {
 
 constexpr const char *kDim = "\033[2m", *kRed = "\033[31m", *kPlain = "\033[0m", *kEraseLine = "\r\033[K";
 
+// What a model writes must not command the terminal: control characters are shown as U+FFFD.
+std::string harmless(std::string_view text) {
+  std::string out;
+  for (const char c : text)
+    if ((uint8_t(c) < 0x20 && c != '\n' && c != '\t') || c == '\x7f') out += "\uFFFD";
+    else out += c;
+  return out;
+}
+
 class Chat {
  public:
   Chat(ChatSession& session, const ChatScreen& screen) : session_(session), screen_(screen) {}
@@ -24,6 +33,7 @@ class Chat {
         if (parsed.command) obey(*parsed.command, parsed.text);
         else if (!parsed.text.empty()) ask(parsed.text);
       } catch (const UserError& e) {
+        if (writing_) throw;  // nobody would read the next answer either
         ++errors;
         note(e.what(), kRed);
       }
@@ -39,13 +49,13 @@ class Chat {
     constexpr std::string_view kQuotes = "\"\"\"";
     if (const size_t at = line->find_first_not_of(" \t"); at != line->npos && line->compare(at, 3, kQuotes) == 0) {
       std::string text = line->substr(at + 3);
-      size_t end;
+      size_t end = text.npos;
       while ((end = text.find(kQuotes)) == text.npos) {
         const auto more = screen_.read_line("… ");
         if (!more) break;
         text += '\n' + *more;
       }
-      return text.substr(0, end);
+      return end == text.npos ? text : text.erase(end, kQuotes.size());
     }
     while (line->ends_with('\\')) {
       line->back() = '\n';
@@ -71,6 +81,7 @@ class Chat {
       case ChatCommand::help: return screen_.note(chat_help());
       case ChatCommand::reset: conversation.clear(); return note("the conversation begins anew");
       case ChatCommand::trim:
+        if (conversation.empty()) user_error("there is no question yet");
         if (!conversation.trim()) user_error("there is no older question than the last one; /reset forgets that, too");
         return note(fmt::format("the oldest question is gone; {} messages are left", conversation.messages().size()));
       case ChatCommand::save:
@@ -137,22 +148,25 @@ class Chat {
   }
 
   void write(std::string_view text) {
-    screen_.write(text);
-    if (!text.empty()) at_line_start_ = text.back() == '\n';
+    if (text.empty()) return;
+    writing_ = true;
+    screen_.write(screen_.is_terminal ? harmless(text) : text);
+    writing_ = false;
+    at_line_start_ = text.back() == '\n';
   }
 
   void show_thought(const std::string& text) {
     if (screen_.shows_thoughts) {
-      if (!thinking_) screen_.write(screen_.has_colours ? kDim : "<think>");
+      if (!thinking_) screen_.write(screen_.has_colours ? kDim : "<think>");  // our own, not the model's
       thinking_ = true;
       return write(text);
     }
     if (!screen_.is_terminal) return;
     if (!thinking_) thinking_ = true, began_ = std::chrono::steady_clock::now();
     // The end of the thought so far, on one line.
-    for (const char c : text) line_ += c == '\n' || c == '\t' ? ' ' : c;
+    for (const char c : harmless(text)) line_ += c == '\n' || c == '\t' ? ' ' : c;
     const std::string head = fmt::format("thinking {:.0f} s … ", seconds());
-    const size_t room = size_t(std::max(screen_.columns - int(head.size()) - 2, 10));
+    const size_t room = size_t(std::max(screen_.columns() - int(head.size()) - 2, 0));
     if (line_.size() > room) {
       size_t cut = line_.size() - room;
       while (cut < line_.size() && (uint8_t(line_[cut]) & 0xc0) == 0x80) ++cut;
@@ -164,7 +178,9 @@ class Chat {
   void end_thought() {
     if (!thinking_) return;
     thinking_ = false;
-    if (screen_.shows_thoughts) return write(screen_.has_colours ? fmt::format("{}\n\n", kPlain) : "</think>\n\n");
+    at_line_start_ = true;
+    if (screen_.shows_thoughts)
+      return screen_.write(screen_.has_colours ? fmt::format("{}\n\n", kPlain) : "</think>\n\n");
     screen_.note(kEraseLine + styled(fmt::format("thought for {:.1f} s; /think shows it", seconds()), kDim) + "\n");
   }
   double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
@@ -172,7 +188,7 @@ class Chat {
   ChatSession& session_;
   const ChatScreen& screen_;
   std::string line_;
-  bool thinking_ = false, at_line_start_ = true;
+  bool thinking_ = false, at_line_start_ = true, writing_ = false;
   std::chrono::steady_clock::time_point began_;
 };
 

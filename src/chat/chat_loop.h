@@ -16,7 +16,7 @@ struct ChatScreen {
   std::function<void(std::string_view)> note;                               // all else
   std::function<bool()> interrupted;                                        // since the last call
   bool is_terminal = false, has_colours = false, shows_thoughts = false;
-  int columns = 80;
+  std::function<int()> columns = [] { return 80; };  // of the terminal
 };
 
 // Until the input ends. UserErrors are shown and the conversation goes on; returns how many there were.

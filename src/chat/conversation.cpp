@@ -31,11 +31,6 @@ void Conversation::add(std::string_view role, std::string_view content) {
   messages_.push_back(Json{{"role", role}, {"content", content}});
 }
 
-void Conversation::take_back() {
-  check(!messages_.empty(), "Conversation::take_back: there is no message");
-  messages_.erase(messages_.size() - 1);
-}
-
 bool Conversation::trim() {
   const size_t first = has_system() ? 1 : 0;
   size_t next = first + 1;

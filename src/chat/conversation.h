@@ -19,7 +19,6 @@ class Conversation {
 
   void set_system(std::string_view text);  // "" takes it away
   void add(std::string_view role, std::string_view content);
-  void take_back();  // the last message
   // The oldest question with its answer, not the system's message; false if there is no older one than the last question.
   bool trim();
   void clear();  // all but the system's message

@@ -8,13 +8,17 @@ namespace {
 
 constexpr size_t kMaxBytes = size_t(1) << 20;
 
-template <class T> std::optional<T> number(const Json& json, const char* key, std::string_view where) {
+// Between low and high; low itself only where `with_low`.
+template <class T>
+std::optional<T> number(const Json& json, const char* key, std::string_view where, double low, double high,
+                        bool with_low = true) {
   const auto found = json.find(key);
   if (found == json.end() || found->is_null()) return {};
   const bool right = std::is_integral_v<T> ? found->is_number_integer() : found->is_number();
-  if (!right)
-    user_error("{}: {} is {}; it must be a {}number", where, key, printable(found->dump()),
-               std::is_integral_v<T> ? "whole " : "");
+  const double value = right ? found->get<double>() : 0;
+  if (!right || !(value >= low && value <= high) || (!with_low && value == low))
+    user_error("{}: {} is {}; it must be a {}number {} {} and at most {}", where, key, printable(found->dump()),
+               std::is_integral_v<T> ? "whole " : "", with_low ? "of at least" : "above", low, high);
   return found->get<T>();
 }
 
@@ -24,11 +28,12 @@ GenerationDefaults generation_defaults(std::string_view text, std::string_view w
   const Json json = parse_json(text, where);
   if (!json.is_object()) user_error("{}: must be an object, is {}", where, json.type_name());
   GenerationDefaults d;
-  d.temperature = number<double>(json, "temperature", where);
-  d.top_p = number<double>(json, "top_p", where);
-  d.min_p = number<double>(json, "min_p", where);
-  d.top_k = number<int64_t>(json, "top_k", where);
-  d.repetition_penalty = number<double>(json, "repetition_penalty", where);
+  d.temperature = number<double>(json, "temperature", where, 0, 100);
+  d.top_p = number<double>(json, "top_p", where, 0, 1, false);
+  d.min_p = number<double>(json, "min_p", where, 0, 1);
+  d.top_k = number<int64_t>(json, "top_k", where, 0, 1e9);
+  d.repetition_penalty = number<double>(json, "repetition_penalty", where, 0, 100, false);
+  if (const auto sample = json.find("do_sample"); sample != json.end() && *sample == false) d.temperature = 0;
   if (const auto eos = json.find("eos_token_id"); eos != json.end() && !eos->is_null()) {
     for (const Json& id : eos->is_array() ? *eos : Json::array({*eos})) {
       if (!id.is_number_integer() || id.get<double>() < 0 || id.get<double>() > 1e9)

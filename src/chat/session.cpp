@@ -50,6 +50,9 @@ std::vector<int32_t> ChatSession::fitting_prompt(bool& thought_is_open) {
       continue;
     }
     if (int64_t(tokens.size()) < context()) return tokens;
+    if (settings_.trim)
+      user_error("this question alone takes {} tokens, but the context holds {}: --ctx-size makes it larger",
+                 tokens.size(), context());
     user_error(
         "the conversation has {} tokens with this question, but the context holds {}: /trim takes away the oldest "
         "question, /reset all of them, and --ctx-size makes the context larger",
@@ -60,15 +63,23 @@ std::vector<int32_t> ChatSession::fitting_prompt(bool& thought_is_open) {
 const AnswerStats& ChatSession::ask(std::string_view question,
                                     const std::function<bool(const ThoughtSplitter::Piece&)>& f) {
   stats_ = {};
+  const Conversation before = conversation_;
   conversation_.add("user", question);
-  bool thought_is_open = false;
-  Request request{.sampling = settings_.sampling, .sample_index = answers_, .stop_tokens = source_->stop_tokens};
   try {
-    request.prompt = fitting_prompt(thought_is_open);
-  } catch (const UserError&) {
-    conversation_.take_back();
+    answer(f);
+  } catch (...) {
+    conversation_ = before;  // trimmed questions, too
     throw;
   }
+  return stats_;
+}
+
+void ChatSession::answer(const std::function<bool(const ThoughtSplitter::Piece&)>& f) {
+  bool thought_is_open = false;
+  Request request{.prompt = fitting_prompt(thought_is_open),
+                  .sampling = settings_.sampling,
+                  .sample_index = answers_,
+                  .stop_tokens = source_->stop_tokens};
   ++answers_;
   stats_.prompt_tokens = int64_t(request.prompt.size());
   request.max_new = context() - stats_.prompt_tokens;
@@ -107,7 +118,6 @@ const AnswerStats& ChatSession::ask(std::string_view question,
   if (stats_.thought_s == 0 && splitter.has_thought()) stats_.thought_s = stats_.all_s;
   stats_.context_used = stats_.prompt_tokens + stats_.new_tokens;
   conversation_.add("assistant", content);
-  return stats_;
 }
 
 }  // namespace minke

@@ -36,7 +36,8 @@ class ChatSession {
   ChatSession(const Context& ctx, const ModelSource& source, Engine& engine, ChatSettings settings);
 
   // Asks, and gives the answer piece by piece; f returns false to end it there. The answer as far as it came is part of the
-  // conversation then. UserError if the conversation does not fit the context: then the question is no part of it.
+  // conversation then. UserError if the conversation does not fit the context, or what f throws: then the question is no
+  // part of it.
   const AnswerStats& ask(std::string_view question, const std::function<bool(const ThoughtSplitter::Piece&)>& f);
 
   Conversation& conversation() { return conversation_; }
@@ -46,6 +47,7 @@ class ChatSession {
   int64_t context() const { return engine_->settings().max_context; }
 
  private:
+  void answer(const std::function<bool(const ThoughtSplitter::Piece&)>& f);
   std::vector<int32_t> prompt(bool& thought_is_open) const;
   std::vector<int32_t> fitting_prompt(bool& thought_is_open);
 

@@ -324,15 +324,20 @@ std::vector<int32_t> generate(const Context& ctx, Engine& engine, Request reques
                               const std::function<bool(const NewToken&)>& f) {
   std::vector<int32_t> made;
   const int64_t id = engine.add(std::move(request));
-  for (bool going = true; going;)
-    for (const NewToken& t : engine.step(ctx)) {
-      if (t.sequence != id) continue;
-      made.push_back(t.token);
-      going = t.ending == Ending::none;
-      if (f(t) || !going) continue;
-      engine.cancel(id);
-      going = false;
-    }
+  try {
+    for (bool going = true; going;)
+      for (const NewToken& t : engine.step(ctx)) {
+        if (t.sequence != id) continue;
+        made.push_back(t.token);
+        going = t.ending == Ending::none;
+        if (f(t) || !going) continue;
+        engine.cancel(id);
+        going = false;
+      }
+  } catch (...) {
+    engine.cancel(id);  // or it would go on with the next request
+    throw;
+  }
   return made;
 }
 

@@ -38,7 +38,7 @@ TEST(ChatLoop, QuestionsOfOneAndOfSeveralLines) {
   ASSERT_EQ(m.size(), 8u);
   EXPECT_EQ(m[0]["content"], "a b");
   EXPECT_EQ(m[2]["content"], "a \nb\nc");
-  EXPECT_EQ(m[4]["content"], "one\n/two\nthree");
+  EXPECT_EQ(m[4]["content"], "one\n/two\nthree rest");
   EXPECT_EQ(m[6]["content"], "/x");
   EXPECT_EQ(shown.answers.size(), 4u * (3 + 1));  // each with the end of its line
   EXPECT_EQ(shown.errors, 0);
@@ -85,6 +85,26 @@ TEST(ChatLoop, ThoughtsAreFoldedInATerminalAndLeftOutOfPipes) {
   const Shown whole = run(session, {"a"}, {.shows_thoughts = true});
   EXPECT_EQ(whole.answers, "<think>" + session.last_thought() + "</think>\n\n");
   EXPECT_EQ(run(session, {"/think off", "a"}).answers.size(), 5u);
+}
+
+TEST(ChatLoop, AnOutputThatFailsEndsIt) {
+  ChatFixture f(256);
+  ChatSession session(f.ctx, f.source, f.engine, f.only("ab", 3));
+  int asked = 0;
+  const ChatScreen screen{
+      .read_line = [&](const char*) { return ++asked < 5 ? std::optional<std::string>("a") : std::nullopt; },
+      .write = [](std::string_view) { user_error("cannot write"); },
+      .note = [](std::string_view) {},
+      .interrupted = [] { return false; }};
+  EXPECT_THROW(run_chat(session, screen), UserError);
+  EXPECT_EQ(asked, 1);
+}
+
+TEST(ChatLoop, WhatAModelWritesDoesNotCommandATerminal) {
+  ChatFixture f(256);
+  ChatSession session(f.ctx, f.source, f.engine, f.only("\033", 3));
+  EXPECT_EQ(run(session, {"a"}, {.is_terminal = true}).answers, "\uFFFD\uFFFD\uFFFD\n");
+  EXPECT_EQ(run(session, {"a"}).answers, "\033\033\033\n");
 }
 
 TEST(ChatLoop, AnInterruptStopsTheAnswerOnly) {

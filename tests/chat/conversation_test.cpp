@@ -34,15 +34,16 @@ Conversation two_questions() {
 }
 
 TEST_F(ConversationTest, SavesAndLoads) {
-  Conversation c = two_questions();
+  const Conversation c = two_questions();
   c.save(file_);
   const std::string text = read_file(file_);
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
   EXPECT_TRUE(
       text.starts_with(R"({"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"1+1?"},)"));
   const Conversation again = Conversation::load(file_);
-  c.take_back(), c.add("assistant", "\uFFFD");  // what is no UTF-8 cannot stand in JSON
-  EXPECT_EQ(again.messages(), c.messages());
+  Json expected = c.messages();
+  expected.back()["content"] = "\uFFFD";  // what is no UTF-8 cannot stand in JSON
+  EXPECT_EQ(again.messages(), expected);
   again.save(file_);  // a conversation may be replaced
   write_file_atomic(file_, "precious");
   EXPECT_THROW(again.save(file_), UserError);

@@ -63,6 +63,17 @@ TEST(ChatSession, IsStoppedByTheCallerAndByAStopToken) {
   EXPECT_EQ(f.engine.pool().num_free(), f.engine.pool().num_pages());
 }
 
+TEST(ChatSession, AnAnswerThatFailsLeavesNothing) {
+  ChatFixture f;
+  ChatSession session(f.ctx, f.source, f.engine, f.only("abc", 6));
+  session.ask("a", [](const ThoughtSplitter::Piece&) { return true; });
+  const Json before = session.conversation().messages();
+  EXPECT_THROW(session.ask("b", [](const ThoughtSplitter::Piece&) -> bool { user_error("no"); }), UserError);
+  EXPECT_EQ(session.conversation().messages(), before);
+  EXPECT_TRUE(f.engine.idle());
+  EXPECT_EQ(f.engine.pool().num_free(), f.engine.pool().num_pages());
+}
+
 TEST(ChatSession, AFullContextIsSaidOrTrimmed) {
   ChatFixture f(24);
   ChatSession session(f.ctx, f.source, f.engine, f.only("abc", 0));
@@ -82,7 +93,9 @@ TEST(ChatSession, AFullContextIsSaidOrTrimmed) {
   EXPECT_EQ(session.stats().trimmed, 1);
   ASSERT_EQ(session.conversation().messages().size(), 2u);
   EXPECT_EQ(session.conversation().messages()[0]["content"], "c");
+  const Json before = session.conversation().messages();
   EXPECT_THROW(session.ask(std::string(30, 'a'), go_on), UserError);
+  EXPECT_EQ(session.conversation().messages(), before);  // nothing is trimmed for a question that is refused
 }
 
 TEST(ChatSession, AModelWithoutATemplateNamesGenerate) {
@@ -103,6 +116,7 @@ TEST(ChatSession, SamplesAsTheMakersRecommend) {
       R"({"temperature": 0.3, "top_p": 0.8, "top_k": 20, "min_p": 0.1, "repetition_penalty": 1.05,
           "eos_token_id": [5, 7], "do_sample": true})",
       "test");
+  EXPECT_EQ(generation_defaults(R"({"temperature": 0.3, "do_sample": false})", "test").temperature, 0);
   const SamplingSettings s = chat_sampling(d);
   EXPECT_EQ(s.temperature, 0.3);
   EXPECT_EQ(s.top_p, 0.8);
@@ -111,8 +125,9 @@ TEST(ChatSession, SamplesAsTheMakersRecommend) {
   EXPECT_EQ(s.repetition_penalty, 1.05);
   EXPECT_EQ(d.stop_tokens, (std::vector<int32_t>{5, 7}));
   EXPECT_EQ(generation_defaults(R"({"eos_token_id": 3, "top_p": null})", "test").stop_tokens, std::vector<int32_t>{3});
-  for (const char* bad : {"[]", R"({"temperature": "hot"})", R"({"top_k": 1.5})", R"({"eos_token_id": "x"})",
-                          R"({"eos_token_id": [-1]})", R"({"eos_token_id": 1e10})"})
+  for (const char* bad :
+       {"[]", R"({"temperature": "hot"})", R"({"top_k": 1.5})", R"({"temperature": -1})", R"({"top_p": 0})",
+        R"({"eos_token_id": "x"})", R"({"eos_token_id": [-1]})", R"({"eos_token_id": 1e10})"})
     EXPECT_THROW(generation_defaults(bad, "test"), UserError) << bad;
 }
 
