@@ -1,9 +1,13 @@
-// libFuzzer: any bytes are either a GGUF file whose every key, tensor and weight can be read, or a UserError.
+// libFuzzer: any bytes are either a GGUF file whose every key, tensor and weight can be read, with a configuration and a
+// tokenizer that are read on, or a UserError.
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "formats/gguf_model.h"
 #include "formats/gguf_tokenizer.h"
+#include "spec/config.h"
+#include "tokenize/from_gguf.h"
+#include "tokenize/tokenizer.h"
 
 namespace {
 
@@ -43,10 +47,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       values.resize(size_t(t.size()));
       minke::read_as_f32(t, values.data());
     }
-    may_refuse([&] { minke::read_tokenizer(file.metadata()); });
+    may_refuse([&] {
+      const minke::TokenizerTexts texts = minke::tokenizer_texts(minke::read_tokenizer(file.metadata()), "fuzz");
+      if (!nlohmann::json::accept(texts.tokenizer_json) || !nlohmann::json::accept(texts.tokenizer_config_json))
+        __builtin_trap();
+      minke::Tokenizer::from_json_text(texts.tokenizer_json, "fuzz", texts.tokenizer_config_json).encode("a 1");
+    });
     may_refuse([&] {
       const minke::GgufModel model = minke::describe(file);
       if (!nlohmann::json::accept(model.config_json)) __builtin_trap();
+      may_refuse([&] { minke::parse_config(model.config_json, "fuzz"); });
       for (const minke::GgufWeight& w : model.weights) {
         if (w.size() > kMaxValues) continue;
         values.resize(size_t(w.size()));
