@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "formats/gguf_names.h"
+#include "formats/gguf_own_keys.h"
 
 namespace minke::gguf {
 namespace {
@@ -61,6 +62,7 @@ class ConfigReader {
     if (architecture_.experts) experts();
     rope();
     if (!minke_.empty()) json_["minke"] = minke_;
+    own_fields();
     refuse_unknown_keys();
     return json_.dump(2) + "\n";
   }
@@ -291,6 +293,21 @@ class ConfigReader {
         "two as "
         "original length)",
         *factors.file, factors.name);
+  }
+
+  // Of the folder that minke made the file from.
+  void own_fields() {
+    const auto text = metadata_.text(gguf_own::kConfig);
+    if (!text) return;
+    const std::string where = fmt::format("{}: {}", file_.path(), gguf_own::kConfig);
+    const Json own = parse_json(*text, where);
+    if (!own.is_object()) user_error("{}: must be an object, is {}", where, own.type_name());
+    for (const auto& [key, value] : own.items()) {
+      const auto* known = std::find(std::begin(gguf_own::kConfigFields), std::end(gguf_own::kConfigFields), key);
+      if (known == std::end(gguf_own::kConfigFields))
+        user_error("{}: has the field {}, which is not understood", where, printable(key));
+      json_[key] = value;
+    }
   }
 
   void refuse_unknown_keys() {

@@ -1,6 +1,7 @@
 #include "formats/gguf_tokenizer.h"
 
 #include "core/error.h"
+#include "formats/gguf_own_keys.h"
 
 namespace minke {
 namespace {
@@ -68,6 +69,8 @@ class Reader {
     t.add_eos = metadata_.flag("tokenizer.ggml.add_eos_token");
     t.add_space_prefix = metadata_.flag("tokenizer.ggml.add_space_prefix");
     templates(t);
+    t.own_json = metadata_.text(gguf_own::kTokenizer);
+    t.own_config = metadata_.text(gguf_own::kTokenizerConfig);
     return t;
   }
 

@@ -25,6 +25,7 @@ struct GgufTokenizer {
   std::optional<bool> add_bos, add_eos, add_space_prefix;       // as the file says
   std::optional<std::string_view> chat_template;
   std::vector<std::pair<std::string_view, std::string_view>> named_templates;  // tokenizer.chat_template.NAME
+  std::optional<std::string_view> own_json, own_config;  // of minke, instead of the above (gguf_own_keys.h)
 };
 
 // UserError if there is no tokenizer, or one that contradicts itself. The views live as long as the file.

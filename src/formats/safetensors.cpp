@@ -281,6 +281,15 @@ void write_safetensors(const fs::path& path, std::span<const TensorToWrite> tens
   file.write(header);
   for (const TensorToWrite* t : order) {
     const size_t bytes = byte_size(*t);
+    if (t->parts) {
+      for (size_t done = 0; done < bytes;) {
+        const std::span<const std::byte> part = t->parts();
+        check(!part.empty() && part.size() <= bytes - done, "write_safetensors: bytes of a part of a tensor");
+        file.write(part.data(), part.size());
+        done += part.size();
+      }
+      continue;
+    }
     const void* data = t->produce ? t->produce() : t->data;
     check(data != nullptr || bytes == 0, "write_safetensors: no data");
     file.write(data, bytes);

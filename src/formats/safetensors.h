@@ -64,6 +64,8 @@ struct TensorToWrite {
   const void* data = nullptr;  // row-major
   // Instead of data: called once, when this tensor is written; the result must stay valid until the next call.
   std::function<const void*()> produce = {};
+  // Or: called until all bytes are there, each time for the next of them, which must stay valid until the next call.
+  std::function<std::span<const std::byte>()> parts = {};
 };
 size_t byte_size(const TensorToWrite& tensor);
 

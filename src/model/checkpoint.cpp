@@ -147,16 +147,19 @@ void load_weights(const Context& ctx, Model& model, const WeightFiles& weights) 
   for (Weight& w : model.weights().all()) w.changed();
 }
 
+std::string generation_config_json(const Config& c) {
+  Json generation;
+  if (c.bos_token_id >= 0) generation["bos_token_id"] = c.bos_token_id;
+  if (c.eos_token_ids.size() == 1) generation["eos_token_id"] = c.eos_token_ids[0];
+  else if (!c.eos_token_ids.empty()) generation["eos_token_id"] = c.eos_token_ids;
+  return generation.is_null() ? "" : generation.dump(2) + "\n";
+}
+
 void save_weights(const Context& ctx, const Model& model, const std::filesystem::path& folder, DType dtype) {
   check(dtype == DType::f32 || dtype == DType::bf16, "save_weights: dtype");
   FolderToWrite content;
   content.config_json = config_to_json(model.config(), dtype == DType::bf16 ? "bfloat16" : "float32").dump(2) + "\n";
-  Json generation;
-  const Config& c = model.config();
-  if (c.bos_token_id >= 0) generation["bos_token_id"] = c.bos_token_id;
-  if (c.eos_token_ids.size() == 1) generation["eos_token_id"] = c.eos_token_ids[0];
-  else if (!c.eos_token_ids.empty()) generation["eos_token_id"] = c.eos_token_ids;
-  if (!generation.is_null()) content.generation_config_json = generation.dump(2) + "\n";
+  content.generation_config_json = generation_config_json(model.config());
 
   std::vector<float> host;
   std::vector<bf16> narrow;

@@ -38,6 +38,9 @@ CheckpointFiles open_checkpoint(const std::filesystem::path& path, bool with_mtp
 // Fills all weights from what open_weights gave for the model's config.
 void load_weights(const Context& ctx, Model& model, const WeightFiles& weights);
 
+// bos and eos as a generation_config.json; "" if the model has none.
+std::string generation_config_json(const Config& config);
+
 // config.json, weights (f32 or bf16; the router's bias always f32) and generation_config.json into an existing
 // folder.
 void save_weights(const Context& ctx, const Model& model, const std::filesystem::path& folder, DType dtype);

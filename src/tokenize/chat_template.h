@@ -33,6 +33,7 @@ class ChatTemplate {
 
   // UserError for what is no template, for what the template refuses, and for a name that is not there.
   std::string render(const ChatInputs& inputs) const;
+  const std::vector<std::pair<std::string, std::string>>& sources() const { return sources_; }  // by name
 
  private:
   std::string where_;

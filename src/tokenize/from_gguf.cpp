@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/json.h"
+#include "formats/gguf_own_keys.h"
 #include "tokenize/pretokenizer.h"
 #include "tokenize/tokenizer_json.h"
 
@@ -16,20 +18,23 @@ using nlohmann::json;
 struct Rule {
   std::string_view pre, pretokenizer;  // the second as in pretokenizer.h
 };
+// Of several names for one rule the first is written.
 constexpr Rule kRules[] = {{"deepseek-v3", "deepseek_v3"},
                            {"deepseek-llm", "deepseek_llm"},
                            {"deepseek-coder", "deepseek_coder"},
-                           {"deepseek-r1-qwen", "qwen2"},
                            {"qwen2", "qwen2"},
+                           {"deepseek-r1-qwen", "qwen2"},
                            {"llama-bpe", "llama3"},
                            {"llama3", "llama3"},
                            {"llama-v3", "llama3"},
                            {"smollm", "smollm"},
                            {"gpt-2", "gpt2"},
+                           {"characters", "characters"},  // minke's; llama.cpp refuses it
                            {"default", ""}};
 
-// The pre-tokenizer; "" for llama.cpp's default.
+// The pre-tokenizer; "" for llama.cpp's default, and where the file has a whole tokenizer.json.
 std::string_view pretokenizer_of(const GgufTokenizer& t, std::string_view where) {
+  if (t.own_json) return "";
   if (t.model != "gpt2")
     user_error(
         "{}: tokenizer.ggml.model is \"{}\"{}; minke reads \"gpt2\", byte-level BPE, which DeepSeek, Llama-3, Qwen and "
@@ -47,6 +52,16 @@ std::string_view pretokenizer_of(const GgufTokenizer& t, std::string_view where)
 // Text begins with bos where the file says so; of Llama 3 unless it says otherwise.
 bool adds_bos(const GgufTokenizer& t, std::string_view pretokenizer) {
   return t.bos && t.add_bos.value_or(pretokenizer == "llama3");
+}
+
+void add_templates(const GgufTokenizer& t, nlohmann::ordered_json& config) {
+  if (t.named_templates.empty()) {
+    if (t.chat_template) config["chat_template"] = *t.chat_template;
+    return;
+  }
+  auto& list = config["chat_template"] = json::array();
+  if (t.chat_template) list.push_back({{"name", "default"}, {"template", *t.chat_template}});
+  for (const auto& [name, text] : t.named_templates) list.push_back({{"name", name}, {"template", text}});
 }
 
 // What llama.cpp does where a file has no "pre".
@@ -102,7 +117,22 @@ class Tokens {
 
 }  // namespace
 
+std::string_view gguf_pre_of(std::string_view pretokenizer) {
+  for (const Rule& rule : kRules)
+    if (!pretokenizer.empty() && rule.pretokenizer == pretokenizer) return rule.pre;
+  return "";
+}
+std::string_view normalizer_beside(std::string_view pretokenizer) { return pretokenizer == "qwen2" ? "NFC" : ""; }
+bool ignores_merges(std::string_view pretokenizer) { return pretokenizer == "llama3"; }
+
 std::string tokenizer_config_json(const GgufTokenizer& t, std::string_view where) {
+  if (t.own_config) {
+    const std::string key = fmt::format("{}: {}", where, gguf_own::kTokenizerConfig);
+    Json config = parse_json(*t.own_config, key);
+    if (!config.is_object()) user_error("{}: must be an object, is {}", key, config.type_name());
+    add_templates(t, config);
+    return config.dump(2) + "\n";
+  }
   const std::string_view pretokenizer = pretokenizer_of(t, where);
   nlohmann::ordered_json config = {{"add_bos_token", adds_bos(t, pretokenizer)},
                                    {"add_eos_token", t.add_eos.value_or(false)}};
@@ -115,17 +145,15 @@ std::string tokenizer_config_json(const GgufTokenizer& t, std::string_view where
   token("unk_token", t.unknown);
   config["clean_up_tokenization_spaces"] = false;
   config["tokenizer_class"] = pretokenizer == "qwen2" ? "Qwen2Tokenizer" : "PreTrainedTokenizerFast";
-  if (t.named_templates.empty()) {
-    if (t.chat_template) config["chat_template"] = *t.chat_template;
-  } else {
-    auto& list = config["chat_template"] = json::array();
-    if (t.chat_template) list.push_back({{"name", "default"}, {"template", *t.chat_template}});
-    for (const auto& [name, text] : t.named_templates) list.push_back({{"name", name}, {"template", text}});
-  }
+  add_templates(t, config);
   return config.dump(2) + "\n";
 }
 
 TokenizerTexts tokenizer_texts(const GgufTokenizer& t, std::string_view where) {
+  if (t.own_json)
+    return {.tokenizer_json = std::string(*t.own_json),
+            .tokenizer_config_json = tokenizer_config_json(t, where),
+            .adds_bos = adds_bos(t, "")};
   const std::string_view pretokenizer = pretokenizer_of(t, where);
   TokenizerTexts texts{.adds_bos = adds_bos(t, pretokenizer)};
   if (pretokenizer.empty())
@@ -133,10 +161,10 @@ TokenizerTexts tokenizer_texts(const GgufTokenizer& t, std::string_view where) {
         "note: {} does not say by which rule its tokenizer splits text (tokenizer.ggml.pre); it is split by "
         "llama.cpp's default, which is the rule of few models: get a newer file if answers are poor",
         where);
-  TokenizerParts parts{.normalizer = pretokenizer == "qwen2" ? json{{"type", "NFC"}} : json(),
+  const std::string_view normalizer = normalizer_beside(pretokenizer);
+  TokenizerParts parts{.normalizer = normalizer.empty() ? json() : json{{"type", normalizer}},
                        .pretokenizer = pretokenizer.empty() ? default_splits() : pretokenizer_json(pretokenizer),
-                       // Llama 3 looks a whole piece up before it merges.
-                       .ignore_merges = pretokenizer == "llama3"};
+                       .ignore_merges = ignores_merges(pretokenizer)};
   Tokens(t).sort_into(parts);
   for (std::string_view merge : t.merges) {
     const size_t space = merge.find(' ', 1);

@@ -20,4 +20,10 @@ TokenizerTexts tokenizer_texts(const GgufTokenizer& tokenizer, std::string_view 
 // The second text alone, which has the chat template.
 std::string tokenizer_config_json(const GgufTokenizer& tokenizer, std::string_view where);
 
+// What goes with a pre-tokenizer (pretokenizer.h): its name in GGUF files, "" if it has none; its normalizer, "" for none;
+// and whether a whole piece is looked up before it is merged, as Llama 3 does.
+std::string_view gguf_pre_of(std::string_view pretokenizer);
+std::string_view normalizer_beside(std::string_view pretokenizer);
+bool ignores_merges(std::string_view pretokenizer);
+
 }  // namespace minke
