@@ -1,0 +1,120 @@
+#include "convert/convert.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/machine_memory.h"
+
+namespace minke {
+namespace {
+
+// A file under another name until it has been tested.
+class DraftFile {
+ public:
+  explicit DraftFile(const fs::path& target) : target_(target), path_(target) {
+    path_ += ".tmp." + std::to_string(::getpid());
+  }
+  DraftFile(const DraftFile&) = delete;
+  DraftFile& operator=(const DraftFile&) = delete;
+  ~DraftFile() {
+    std::error_code ignored;
+    if (!path_.empty()) fs::remove(path_, ignored);
+  }
+  const fs::path& path() const { return path_; }
+  void commit() {
+    std::error_code error;
+    fs::rename(path_, target_, error);
+    if (error) user_error("cannot rename {} to {}: {}", path_.string(), target_.string(), error.message());
+    path_.clear();
+  }
+
+ private:
+  fs::path target_, path_;
+};
+
+void refuse_what_is_there(const fs::path& to) {
+  if (fs::exists(fs::symlink_status(to)))
+    user_error("{} exists already; give --out another name, or remove it first", to.string());
+  fs::path parent = fs::absolute(to).parent_path();
+  std::error_code error;
+  if (!fs::is_directory(parent, error)) user_error("there is no folder {} for --out", parent.string());
+}
+
+void check_space(const fs::path& to, size_t bytes) {
+  std::error_code error;
+  const fs::space_info space = fs::space(fs::absolute(to).parent_path(), error);
+  if (!error && double(bytes) > double(space.available))
+    user_error("{} will have {} MB, but its disk has only {} MB free", to.string(), bytes / 1'000'000,
+               space.available / 1'000'000);
+}
+
+// Counts what is made of a stage; its copies count together.
+OnBytes counter(const ConvertSettings& settings, std::string_view stage, size_t all) {
+  return [&settings, stage, all, done = std::make_shared<size_t>(0)](size_t bytes) {
+    *done += bytes;
+    if (settings.on_progress) settings.on_progress(stage, std::min(*done, all), all);
+  };
+}
+
+// UserError that names the first field in which they differ, types of weights aside.
+void check_same_config(Config from, Config to, const fs::path& path) {
+  from.fp8_block = to.fp8_block = 0;
+  if (from == to) return;
+  const Json a = config_to_json(from), b = config_to_json(to);
+  for (const auto& [key, value] : a.items())
+    if (!b.contains(key) || b[key] != value)
+      user_error("the self-test fails: {} has {} {} instead of {}: it cannot say what the model is", path.string(), key,
+                 b.contains(key) ? b[key].dump() : "nothing", value.dump());
+  user_error("the self-test fails: the configuration of {} is another one", path.string());
+}
+
+SelfTest tested(const Context& ctx, const ConvertSettings& settings, const ConvertSource& from, const fs::path& draft) {
+  const ConvertSource to = open_source(draft);
+  check_same_config(from.files.config, to.files.config, draft);
+  size_t all = 0;
+  for (const Parameter& p : from.tensors) all += size_t(p.size()) * sizeof(float);
+  SelfTest result = compare_weights(from, to, counter(settings, "checking", all));
+  compare_logits(ctx, from, to, double(free_memory()), result);
+  return result;
+}
+
+void announce(const ConvertSettings& settings, const ConvertSource& source, const Target& target) {
+  check_space(settings.to, target.bytes);
+  if (!settings.on_note) return;
+  for (const std::string& note : source.files.notes) settings.on_note(note);
+  for (const std::string& note : target.notes) settings.on_note(note);
+}
+
+}  // namespace
+
+SelfTest convert(const Context& ctx, const ConvertSettings& settings) {
+  fs::path to = settings.to;
+  if (!to.has_filename()) to = to.parent_path();  // "out/"
+  refuse_what_is_there(to);
+  const ConvertSource source = open_source(settings.from);
+  if (to.extension() == ".gguf") {
+    const GgufTarget target = plan_gguf(source, settings.type, settings.experts);
+    announce(settings, source, target);
+    DraftFile draft(to);
+    write_target(source, target, draft.path(), counter(settings, "writing", target.bytes));
+    SelfTest result = tested(ctx, settings, source, draft.path());
+    draft.commit();
+    return result;
+  }
+  if (settings.experts)
+    user_error("--experts {}: a folder has one type; give --out a name that ends in .gguf", name_of(*settings.experts));
+  FolderTarget target = plan_folder(source, settings.type);
+  announce(settings, source, target);
+  AtomicFolder draft(to);
+  const OnBytes on_bytes = counter(settings, "writing", target.bytes);
+  write_target(source, std::move(target), draft.path(), on_bytes);
+  SelfTest result = tested(ctx, settings, source, draft.path());
+  draft.commit();
+  return result;
+}
+
+}  // namespace minke
