@@ -166,7 +166,7 @@ class Planner {
 FolderTarget plan_folder(const ConvertSource& source, WeightType type) { return Planner(source, type).plan(); }
 
 void write_target(const ConvertSource& source, FolderTarget target, const fs::path& folder, const OnBytes& on_bytes) {
-  std::optional<Pieces> pieces;  // of the tensor whose turn it is
+  std::optional<TensorPieces> pieces;  // of the tensor whose turn it is
   std::optional<Fp8Pieces> fp8;
   std::string current;
   const auto shape_of = [&](std::string_view name) -> std::vector<int64_t> {

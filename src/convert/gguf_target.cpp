@@ -156,7 +156,7 @@ GgufTarget plan_gguf(const ConvertSource& source, WeightType type, std::optional
 void write_target(const ConvertSource& source, const GgufTarget& target, const fs::path& file,
                   const OnBytes& on_bytes) {
   std::vector<GgufTensorToWrite> list;
-  std::optional<Pieces> pieces;  // of the tensor whose turn it is
+  std::optional<TensorPieces> pieces;  // of the tensor whose turn it is
   size_t current = target.tensors.size();
   for (size_t i = 0; i < target.tensors.size(); ++i) {
     const auto& [tensor, format] = target.tensors[i];

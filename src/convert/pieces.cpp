@@ -34,7 +34,7 @@ int64_t elements(std::span<const int64_t> shape) {
 }
 int64_t columns(std::span<const int64_t> shape) { return shape.empty() ? 1 : shape.back(); }
 
-Pieces::Pieces(const WeightSource& source, GgufExportTensor tensor, BlockFormat format, OnBytes on_bytes)
+TensorPieces::TensorPieces(const WeightSource& source, GgufExportTensor tensor, BlockFormat format, OnBytes on_bytes)
     : source_(source), tensor_(std::move(tensor)), piece_(tensor_), format_(format), on_bytes_(std::move(on_bytes)) {
   // Heads are arranged one by one, so that a piece is one head, whatever the size of the whole.
   if (tensor_.heads == 0) return;
@@ -43,7 +43,7 @@ Pieces::Pieces(const WeightSource& source, GgufExportTensor tensor, BlockFormat 
   piece_.source_shape[0] = unit_;
 }
 
-std::span<const std::byte> Pieces::next() {
+std::span<const std::byte> TensorPieces::next() {
   if (tensor_.kind == Kind::given) return encoded(tensor_.values);
   const std::string& name = tensor_.sources[from_];
   const int64_t width = columns(tensor_.source_shape), rows = elements(tensor_.source_shape) / width;
@@ -59,7 +59,7 @@ std::span<const std::byte> Pieces::next() {
   return encoded(arranged_);
 }
 
-std::span<const std::byte> Pieces::encoded(std::span<const float> values) {
+std::span<const std::byte> TensorPieces::encoded(std::span<const float> values) {
   bytes_.resize(size_t(row_bytes(format_, int64_t(values.size()))));
   quantise(format_, values, bytes_, where(source_, tensor_.name));
   on_bytes_(bytes_.size());

@@ -25,9 +25,9 @@ GgufExportTensor plain_tensor(std::string name, std::vector<int64_t> shape);
 int64_t elements(std::span<const int64_t> shape);
 int64_t columns(std::span<const int64_t> shape);
 
-class Pieces {
+class TensorPieces {
  public:
-  Pieces(const WeightSource& source, GgufExportTensor tensor, BlockFormat format, OnBytes on_bytes);
+  TensorPieces(const WeightSource& source, GgufExportTensor tensor, BlockFormat format, OnBytes on_bytes);
   std::span<const std::byte> next();
 
  private:

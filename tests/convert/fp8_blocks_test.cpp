@@ -1,0 +1,57 @@
+#include "convert/fp8_blocks.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "core/error.h"
+#include "core/rng.h"
+
+namespace minke {
+namespace {
+
+f8_e4m3 of_bits(int bits) {
+  f8_e4m3 x;
+  x.bits = uint8_t(bits);
+  return x;
+}
+
+TEST(Fp8Blocks, EveryValueIsItself) {
+  for (int bits = 0; bits < 256; ++bits) {
+    if ((bits & 0x7f) == 0x7f) continue;  // NaN
+    EXPECT_EQ(to_f8_e4m3(float(of_bits(bits))).bits, bits);
+  }
+}
+
+TEST(Fp8Blocks, BetweenTwoValuesTheNearerOneAndOfTwoTheEvenOne) {
+  for (int bits = 0; bits < 0x7e; ++bits) {
+    const float low = of_bits(bits), high = of_bits(bits + 1), middle = (low + high) / 2;
+    EXPECT_EQ(to_f8_e4m3(middle).bits, bits % 2 == 0 ? bits : bits + 1) << middle;
+    EXPECT_EQ(to_f8_e4m3(std::nextafterf(middle, low)).bits, bits) << middle;
+    EXPECT_EQ(to_f8_e4m3(std::nextafterf(middle, high)).bits, bits + 1) << middle;
+    EXPECT_EQ(to_f8_e4m3(-std::nextafterf(middle, high)).bits, (bits + 1) | 0x80) << middle;
+  }
+  EXPECT_EQ(float(to_f8_e4m3(1e9f)), 448);
+  EXPECT_EQ(float(to_f8_e4m3(-1e9f)), -448);
+}
+
+TEST(Fp8Blocks, ZerosAndWhatIsNotFinite) {
+  std::vector<float> rows(3 * 200), scales(2);
+  rows[150] = -4.48f;
+  fp8_scales(rows, 200, scales, "x");
+  EXPECT_EQ(scales[0], 1);
+  EXPECT_EQ(scales[1], 4.48f / 448);
+  std::vector<f8_e4m3> out(rows.size());
+  to_fp8(rows, 200, scales, out);
+  EXPECT_EQ(float(out[150]), -448);
+  EXPECT_EQ(float(out[0]), 0);
+  for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    rows[7] = bad;
+    EXPECT_THROW(fp8_scales(rows, 200, scales, "x"), UserError);
+  }
+}
+
+}  // namespace
+}  // namespace minke
