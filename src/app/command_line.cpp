@@ -193,7 +193,8 @@ void check_values(CLI::App& program) {
   for (CLI::Option* option : program.get_options()) {
     if (option->get_type_name().starts_with("FLOAT")) option->check(&not_finite);
     if (option->check_lname("out")) option->check(&no_name);
-    if (option->check_lname("model") || option->check_lname("tokenizer")) option->check(&no_checkpoint);
+    if (option->check_lname("model") || option->check_lname("tokenizer") || option->get_name() == "from")
+      option->check(&no_checkpoint);
   }
   for (CLI::App* verb : program.get_subcommands([](CLI::App*) { return true; })) check_values(*verb);
 }

@@ -39,5 +39,5 @@ refused 'nothing' $minke convert nothing --out new.gguf
 head -c 5000 ../llama.gguf >m.gguf
 refused 'm.gguf' $minke convert m.gguf --out new
 rm m.gguf
-mistake 'is required' $minke convert ../llama
+mistake '--out is missing' $minke convert ../llama
 echo "refused: $refusals"

@@ -1,6 +1,8 @@
 #include "convert/convert.h"
 
 #include "convert/fixture.h"
+#include "tokenize/chat_template.h"
+#include "tokenize/tokenizer.h"
 
 namespace minke {
 namespace {
@@ -138,6 +140,24 @@ TEST_F(Converting, WhatTheConfigurationSaysBesideComesBack) {
   EXPECT_EQ(load_config(a), load_config(folder_ / "b"));
   EXPECT_EQ(parse_json(read_file(a / "generation_config.json"), "a"),
             parse_json(read_file(folder_ / "b" / "generation_config.json"), "b"));
+}
+
+TEST_F(Converting, APublishedFileIsAFolderToTrainOn) {
+  const auto file = test::shared_file("data/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf");
+  if (!file) GTEST_SKIP() << "the file is not there";
+  const fs::path folder = folder_ / "smollm";
+  const SelfTest test = to(*file, folder);
+  EXPECT_LT(test.weight_error, 0.004);
+  EXPECT_EQ(test.same_top, test.tokens);
+  Config a = open_source(*file).files.config, b = load_config(folder);
+  EXPECT_EQ(a, b);
+  const Tokenizer x = Tokenizer::load(*file), y = Tokenizer::load(folder);
+  EXPECT_EQ(x.vocab_size(), y.vocab_size());
+  for (const char* text : {"The whale sings 1234 times.", "<|im_start|>user\nHi<|im_end|>", "  déjà vu\n\n"})
+    EXPECT_EQ(x.encode(text), y.encode(text));
+  const auto one = ChatTemplate::load(*file), other = ChatTemplate::load(folder);
+  ASSERT_TRUE(one && other);
+  EXPECT_EQ(one->sources(), other->sources());
 }
 
 TEST_F(Converting, MistakesWriteNothing) {
