@@ -114,7 +114,8 @@ class TokenizerKeys {
     if (!chat) return;
     std::set<std::string_view> written;
     for (const auto& [name, text] : chat->sources())
-      if (written.insert(name).second) keys_.add_text(name == "default" ? "tokenizer.chat_template" : "tokenizer.chat_template." + name, text);
+      if (written.insert(name).second)
+        keys_.add_text(name == "default" ? "tokenizer.chat_template" : "tokenizer.chat_template." + name, text);
   }
 
   void own(std::string_view pre) {
