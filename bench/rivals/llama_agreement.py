@@ -117,7 +117,8 @@ class Minke:
         self.program, self.work = program, work
 
     def run(self, *args):
-        return subprocess.run([self.program, *map(str, args)], check=True, capture_output=True, text=True).stdout
+        return subprocess.run([self.program, *map(str, args)], check=True, capture_output=True, text=True,
+                              errors="replace").stdout
 
     def ids(self, model, text):
         return [int(i) for i in self.run("tokenizer", "encode", "-t", model, text).split()]

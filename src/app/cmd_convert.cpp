@@ -1,7 +1,9 @@
 // minke convert: flags → convert/convert.h.
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 
 #include "app/choice_flag.h"
@@ -9,6 +11,7 @@
 #include "app/commands.h"
 #include "app/runtime.h"
 #include "convert/convert.h"
+#include "core/error.h"
 #include "report/console.h"
 
 namespace minke {
@@ -20,9 +23,18 @@ struct ConvertOptions {
   WeightType type = WeightType::keep, experts = WeightType::keep;
 };
 
+volatile std::sig_atomic_t interrupted = 0;
+
+// The first signal lets convert() take away what it has written so far, the second one ends the program at once.
+extern "C" void on_convert_interrupt(int signal) {
+  if (interrupted) std::_Exit(128 + signal);
+  interrupted = 1;
+}
+
 class Progress {
  public:
   void show(std::string_view stage, size_t done, size_t all) {
+    if (interrupted) user_error("interrupted: nothing was written");
     const auto now = std::chrono::steady_clock::now();
     if (stage != stage_) stage_ = stage, begin_ = now;
     const double seconds = std::chrono::duration<double>(now - begin_).count();
@@ -42,6 +54,7 @@ class Progress {
 void run(const ConvertOptions& o) {
   Runtime runtime(o.runtime);
   std::fprintf(stderr, "%s\n", runtime.description().c_str());
+  for (int signal : {SIGINT, SIGTERM}) std::signal(signal, on_convert_interrupt);
   Progress progress;
   const SelfTest test = convert(
       runtime.ctx(),

@@ -39,9 +39,9 @@ BlockFormat format_of(WeightType type, const char* flag) {
   bug("a type without a format", SourceLocation::current());
 }
 
-// The nearest one whose blocks make whole rows.
+// The nearest one whose blocks make whole rows: of those that are no worse, the smallest.
 BlockFormat fitting(BlockFormat format, int64_t columns) {
-  if (format == BlockFormat::q4_k && columns % info_of(format).block_elements != 0) format = BlockFormat::q4_0;
+  if (format == BlockFormat::q4_k && columns % info_of(format).block_elements != 0) format = BlockFormat::q5_0;
   return columns % info_of(format).block_elements == 0 ? format : BlockFormat::bf16;
 }
 

@@ -42,14 +42,25 @@ void encode_q8_0(const float* x, uint8_t* block) {
   for (int k = 0; k < 32; ++k) block[2 + k] = uint8_t(int8_t(std::clamp(nearest(x[k] * inverse), -127, 127)));
 }
 
-// Levels −8 … 7: the value that is largest in size gets −8.
-void encode_q4_0(const float* x, uint8_t* block) {
+// Q4_0 and Q5_0, levels −2^(bits−1) … 2^(bits−1) − 1: the value that is largest in size gets the lowest. Of five bits the
+// highest ones lie together, in front of the others.
+template <int kBits> void encode_centred(const float* x, uint8_t* block) {
+  constexpr int kHalf = 1 << (kBits - 1);
   const float extreme = *std::max_element(x, x + 32, [](float a, float b) { return std::fabs(a) < std::fabs(b); });
-  const f16 scale = to_f16(extreme / -8);
+  const f16 scale = to_f16(extreme / -kHalf);
   const float inverse = inverse_of(scale);
-  const auto level = [&](float value) { return std::clamp(nearest(value * inverse) + 8, 0, 15); };
+  const auto level = [&](float value) {
+    return uint32_t(std::clamp(nearest(value * inverse) + kHalf, 0, 2 * kHalf - 1));
+  };
   put(block, scale);
-  for (int k = 0; k < 16; ++k) block[2 + k] = uint8_t(level(x[k]) | level(x[k + 16]) << 4);
+  uint8_t* low = block + 2;
+  if constexpr (kBits == 5) {
+    uint32_t high = 0;
+    for (int k = 0; k < 32; ++k) high |= (level(x[k]) >> 4) << k;
+    put(low, high);
+    low += sizeof high;
+  }
+  for (int k = 0; k < 16; ++k) low[k] = uint8_t((level(x[k]) & 15) | (level(x[k + 16]) & 15) << 4);
 }
 
 struct Affine {
@@ -136,7 +147,8 @@ constexpr Encoder kEncoders[] = {
     {BlockFormat::f16, kLargestHalf, encode_plain<f16>},
     {BlockFormat::bf16, 0, encode_plain<bf16>},
     {BlockFormat::q8_0, kLargestHalf * 127, encode_q8_0},
-    {BlockFormat::q4_0, kLargestHalf * 8, encode_q4_0},
+    {BlockFormat::q4_0, kLargestHalf * 8, encode_centred<4>},
+    {BlockFormat::q5_0, kLargestHalf * 16, encode_centred<5>},
     {BlockFormat::q4_k, kLargestHalf * 32, encode_q4_k},  // the fitted minimum may be larger than any value
 };
 

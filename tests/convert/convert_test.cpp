@@ -98,13 +98,13 @@ TEST_F(Converting, RoutedExpertsInAnotherTypeAndRowsThatAreNoWholeBlocks) {
   EXPECT_EQ(format("blk.1.attn_q_b.weight"), BlockFormat::q8_0);
   EXPECT_EQ(format("blk.1.attn_k_b.weight"), BlockFormat::q8_0);
   EXPECT_EQ(format("blk.1.ffn_up_exps.weight"), BlockFormat::q4_k);
-  EXPECT_EQ(format("blk.1.ffn_down_exps.weight"), BlockFormat::q4_0);  // rows of 32
+  EXPECT_EQ(format("blk.1.ffn_down_exps.weight"), BlockFormat::q5_0);  // rows of 32
   EXPECT_EQ(format("blk.0.ffn_down.weight"), BlockFormat::bf16);       // rows of 40
   EXPECT_EQ(format("blk.1.ffn_gate_inp.weight"), BlockFormat::f32);
   EXPECT_EQ(format("blk.1.exp_probs_b.bias"), BlockFormat::f32);
   EXPECT_EQ(format("output_norm.weight"), BlockFormat::f32);
   EXPECT_EQ(format("blk.3.ffn_up_exps.weight"), BlockFormat::q4_k);  // of the MTP module
-  expect_has(notes_, "3 × ffn_down_exps.weight: rows of 32 are no whole blocks of Q4_K: Q4_0");
+  expect_has(notes_, "3 × ffn_down_exps.weight: rows of 32 are no whole blocks of Q4_K: Q5_0");
   expect_has(notes_, "ffn_down.weight: rows of 40 are no whole blocks of Q8_0: BF16");
   for (const WeightType type : {WeightType::q8_0, WeightType::q4_0, WeightType::q4_k}) {
     const fs::path out = folder_ / fmt::format("{}.gguf", name_of(type));
@@ -184,6 +184,25 @@ TEST_F(Converting, MistakesWriteNothing) {
   fs::create_directories(out);
   expect_has(message([&] { to(v3, out / "", bf16); }), "exists already");
   EXPECT_EQ(entries(), 2u);
+}
+
+// What Ctrl-C does: the report of progress throws.
+TEST_F(Converting, WhoeverStopsLeavesNothing) {
+  for (const char* name : {"out", "out.gguf"}) {
+    int calls = 0, stop_at = 0;
+    ConvertSettings settings{.from = golden("v3"), .to = folder_ / name, .type = WeightType::bf16};
+    settings.on_progress = [&](std::string_view, size_t, size_t) {
+      if (++calls == stop_at) user_error("stopped");
+    };
+    for (stop_at = 1; stop_at < 100'000; stop_at = stop_at * 3 / 2 + 1, calls = 0) {
+      const std::string said = message([&] { convert(ctx_, settings); });
+      if (said != "stopped") break;
+      EXPECT_EQ(entries(), 0u) << name << ", stopped at call " << stop_at;
+    }
+    EXPECT_GT(stop_at, 10);
+    EXPECT_EQ(entries(), 1u);
+    fs::remove_all(folder_ / name);
+  }
 }
 
 }  // namespace

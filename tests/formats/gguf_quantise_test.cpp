@@ -51,6 +51,7 @@ TEST(GgufQuantise, ErrorIsAtMostLlamaCpps) {
   } cases[] = {
       {BlockFormat::q8_0, {0.000107198964, 0.000337023571, 0.000645169569}},
       {BlockFormat::q4_0, {0.00171645722, 0.00426353049, 0.0102855093}},
+      {BlockFormat::q5_0, {0.000851146732, 0.002339171, 0.00509531071}},
       {BlockFormat::q4_k, {0.00142088178, 0.00347953333, 0.00778626438}},
   };
   for (const auto& c : cases)
@@ -65,13 +66,15 @@ TEST(GgufQuantise, ErrorIsAtMostLlamaCpps) {
 TEST(GgufQuantise, EveryValueIsNear) {
   for (int kind = 0; kind < 3; ++kind) {
     const std::vector<float> x = sample(kind);
-    for (const auto& [format, levels] : {std::pair(BlockFormat::q8_0, 127.0), std::pair(BlockFormat::q4_0, 8.0)}) {
+    for (const auto& [format, levels] :
+         {std::pair(BlockFormat::q8_0, 127.0), std::pair(BlockFormat::q4_0, 8.0), std::pair(BlockFormat::q5_0, 16.0)}) {
       const std::vector<float> y = there_and_back(format, x);
       for (size_t block = 0; block < x.size(); block += 32) {
         double largest = 0;
         for (size_t i = block; i < block + 32; ++i) largest = std::max(largest, std::fabs(double(x[i])));
-        // Q4_0 has no level for the opposite of its extreme: 7 steps of 8.
-        const double bound = largest / levels * ((format == BlockFormat::q4_0 ? 1 : 0.5) + levels * 0x1p-11) + 0x1p-24;
+        // Q4_0 and Q5_0 have no level for the opposite of their extreme: 7 steps of 8, 15 of 16.
+        const double steps = format == BlockFormat::q8_0 ? 0.5 : 1;
+        const double bound = largest / levels * (steps + levels * 0x1p-11) + 0x1p-24;
         for (size_t i = block; i < block + 32; ++i)
           ASSERT_TRUE(std::fabs(double(y[i]) - x[i]) <= bound) << info_of(format).name << " " << i;
       }
@@ -95,7 +98,7 @@ TEST(GgufQuantise, PlainNumbersAreRoundedToNearest) {
 
 TEST(GgufQuantise, UnusualBlocks) {
   const auto all = [](float v) { return std::vector<float>(256, v); };
-  for (BlockFormat format : {BlockFormat::q8_0, BlockFormat::q4_0, BlockFormat::q4_k}) {
+  for (BlockFormat format : {BlockFormat::q8_0, BlockFormat::q4_0, BlockFormat::q5_0, BlockFormat::q4_k}) {
     const char* name = info_of(format).name;
     EXPECT_EQ(there_and_back(format, all(0)), all(0)) << name;
     EXPECT_EQ(there_and_back(format, all(-0.0f)), all(0)) << name;
@@ -121,7 +124,8 @@ TEST(GgufQuantise, WhatDoesNotFitIsRefused) {
   std::vector<std::byte> blocks(size_t(row_bytes(BlockFormat::q8_0, 256)));
   for (float v : {std::nanf(""), INFINITY, -INFINITY, 1e30f, -std::numeric_limits<float>::max()}) {
     x[77] = v;
-    for (BlockFormat format : {BlockFormat::f16, BlockFormat::q8_0, BlockFormat::q4_0, BlockFormat::q4_k}) {
+    for (BlockFormat format :
+         {BlockFormat::f16, BlockFormat::q8_0, BlockFormat::q4_0, BlockFormat::q5_0, BlockFormat::q4_k}) {
       blocks.resize(size_t(row_bytes(format, 256)));
       try {
         quantise(format, x, blocks, "blk.0.w");
