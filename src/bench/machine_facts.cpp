@@ -8,24 +8,16 @@
 #include <sstream>
 #include <utility>
 
-#include "core/error.h"
 #include "core/files.h"
 #include "core/machine_memory.h"
+#include "core/system_files.h"
 #include "core/threads.h"
 
 namespace minke {
 namespace {
 
-// The kernel's small files; "" if there is none.
-std::string text_of(const fs::path& file) {
-  try {
-    return read_file(file, 1 << 24);
-  } catch (const UserError&) {
-    return "";
-  }
-}
 std::string first_line(const fs::path& file) {
-  const std::string text = text_of(file);
+  const std::string text = system_file(file);
   return text.substr(0, text.find('\n'));
 }
 
@@ -48,7 +40,7 @@ int count_of_list(const std::string& list) {
 }
 
 void read_processor(const fs::path& root, MachineFacts& f) {
-  std::istringstream lines(text_of(root / "proc/cpuinfo"));
+  std::istringstream lines(system_file(root / "proc/cpuinfo"));
   std::set<std::pair<std::string, std::string>> cores;
   std::string package;
   for (std::string line; std::getline(lines, line);) {
@@ -71,13 +63,9 @@ double quota_of(const fs::path& root) {
 }
 
 size_t swap_used(const fs::path& root) {
-  std::istringstream lines(text_of(root / "proc/meminfo"));
-  size_t total = 0, free = 0;
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("SwapTotal:")) total = std::strtoull(line.c_str() + 10, nullptr, 10) << 10;
-    if (line.starts_with("SwapFree:")) free = std::strtoull(line.c_str() + 9, nullptr, 10) << 10;
-  }
-  return total - std::min(free, total);
+  const std::string text = system_file(root / "proc/meminfo");
+  const size_t total = bytes_in_line(text, "SwapTotal:").value_or(0);
+  return total - std::min(bytes_in_line(text, "SwapFree:").value_or(0), total);
 }
 
 }  // namespace

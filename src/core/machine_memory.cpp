@@ -5,29 +5,18 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
-#include <optional>
 #include <sstream>
 #include <string>
 
-#include "core/error.h"
 #include "core/files.h"
+#include "core/system_files.h"
 
 namespace minke {
 namespace {
 
-// The kernel's small files; empty if there is none.
-std::string text_of(const fs::path& file) {
-  try {
-    return read_file(file, 1 << 16);
-  } catch (const UserError&) {
-    return "";
-  }
-}
-
 // "max" (v2) is no number, and v1's "no limit" is larger than any machine.
 size_t limit_in(const fs::path& file) {
-  const std::string text = text_of(file);
+  const std::string text = system_file(file);
   size_t bytes = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
   return error == std::errc() && end != text.data() ? bytes : SIZE_MAX;
@@ -42,14 +31,6 @@ size_t limit_along(const fs::path& hierarchy, fs::path group, const char* name) 
   }
 }
 
-// Of a line "NAME: 1234 kB", in bytes.
-std::optional<size_t> kib_in(const std::string& text, std::string_view name) {
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);)
-    if (line.starts_with(name)) return std::strtoull(line.c_str() + name.size(), nullptr, 10) << 10;
-  return {};
-}
-
 }  // namespace
 
 size_t machine_memory(const fs::path& root) {
@@ -57,7 +38,8 @@ size_t machine_memory(const fs::path& root) {
   const fs::path groups = root / "sys/fs/cgroup";
   // Inside a container the group's path may be one of the host's, that is not there: its root is the container's own.
   bytes = std::min({bytes, limit_in(groups / "memory.max"), limit_in(groups / "memory/memory.limit_in_bytes")});
-  std::istringstream lines(text_of(root / "proc/self/cgroup"));  // "0::/user.slice/…" (v2), "4:memory:/docker/…" (v1)
+  // "0::/user.slice/…" (v2), "4:memory:/docker/…" (v1)
+  std::istringstream lines(system_file(root / "proc/self/cgroup"));
   for (std::string line; std::getline(lines, line);) {
     const size_t first = line.find(':'), second = first == line.npos ? first : line.find(':', first + 1);
     if (second == line.npos) continue;
@@ -72,13 +54,13 @@ size_t machine_memory(const fs::path& root) {
 size_t free_memory(const fs::path& root) {
   const size_t all = machine_memory(root), held = process_memory().now;
   const size_t left = all > held ? all - held : 0;  // of a group's limit
-  return std::min(left, kib_in(text_of(root / "proc/meminfo"), "MemAvailable:").value_or(left));
+  return std::min(left, bytes_in_line(system_file(root / "proc/meminfo"), "MemAvailable:").value_or(left));
 }
 
 ProcessMemory process_memory() {
   ::malloc_trim(0);
-  const std::string status = text_of("/proc/self/status");
-  return {kib_in(status, "VmRSS:").value_or(0), kib_in(status, "VmHWM:").value_or(0)};
+  const std::string status = system_file("/proc/self/status");
+  return {bytes_in_line(status, "VmRSS:").value_or(0), bytes_in_line(status, "VmHWM:").value_or(0)};
 }
 
 }  // namespace minke

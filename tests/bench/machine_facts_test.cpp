@@ -1,24 +1,14 @@
 #include "bench/machine_facts.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include "core/files.h"
 #include "core/threads.h"
+#include "support/system_tree.h"
 
 namespace minke {
 namespace {
 
-class MachineFactsTest : public ::testing::Test {
- protected:
-  fs::path root_ = fs::temp_directory_path() / ("minke-facts-" + std::to_string(::getpid()));
-  void SetUp() override { fs::create_directories(root_); }
-  void TearDown() override { fs::remove_all(root_); }
-  void file(const char* path, const char* text) {
-    fs::create_directories((root_ / path).parent_path());
-    write_file_atomic(root_ / path, text);
-  }
-};
+using MachineFactsTest = test::SystemTree;
 
 TEST_F(MachineFactsTest, AreReadFromTheSystem) {
   std::string cpus;

@@ -3,21 +3,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "core/files.h"
+#include "support/system_tree.h"
 
 namespace minke {
 namespace {
 
-class MachineMemory : public ::testing::Test {
- protected:
-  fs::path root_ = fs::temp_directory_path() / ("minke-groups-" + std::to_string(::getpid()));
-  void SetUp() override { fs::create_directories(root_); }
-  void TearDown() override { fs::remove_all(root_); }
-  void file(const char* path, const char* text) {
-    fs::create_directories((root_ / path).parent_path());
-    write_file_atomic(root_ / path, text);
-  }
-};
+using MachineMemory = test::SystemTree;
 
 TEST_F(MachineMemory, WithoutGroupsItIsTheMachines) {
   const size_t all = machine_memory(root_);

@@ -1,0 +1,18 @@
+// The small files in which the kernel tells about itself (/proc, /sys). Tests: tests/core/machine_memory_test.cpp,
+// tests/bench/machine_facts_test.cpp.
+#pragma once
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace minke {
+
+// "" if there is no such file.
+std::string system_file(const std::filesystem::path& file);
+
+// The value of the line "NAME: 1234 kB" (name with its colon), in bytes.
+std::optional<size_t> bytes_in_line(const std::string& text, std::string_view name);
+
+}  // namespace minke
