@@ -2,42 +2,17 @@
 // 20,000 tokens nothing grows. Both kinds are counted: device memory, and every operator new of this program.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "core/machine_memory.h"
 #include "infer/engine.h"
+#include "support/allocations.h"
 #include "support/random.h"
 #include "support/tiny.h"
-
-namespace {
-std::atomic<int64_t> news{0};
-}  // namespace
-
-void* operator new(std::size_t bytes) {
-  news.fetch_add(1, std::memory_order_relaxed);
-  if (void* p = std::malloc(bytes ? bytes : 1)) return p;
-  throw std::bad_alloc();
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace minke {
 namespace {
 
-class CountingMemory final : public Memory {
- public:
-  void* allocate(size_t bytes) override {
-    ++count;
-    return host_memory().allocate(bytes);
-  }
-  void release(void* data, size_t bytes) noexcept override { host_memory().release(data, bytes); }
-  int64_t count = 0;
-};
-
 TEST(Allocation, NoneForATokenOfAnAnswer) {
-  CountingMemory memory;
+  test::CountingMemory memory;
   CpuBackend backend(cpu_backend().kernels(), memory);
   test::TestContext ctx(backend, 2);
   constexpr int64_t kContext = 512, kAnswer = 500;
@@ -56,10 +31,10 @@ TEST(Allocation, NoneForATokenOfAnAnswer) {
          .sampling = {
              .top_k = 10, .top_p = 0.9, .repetition_penalty = 1.1, .presence_penalty = 0.1, .seed = uint64_t(round)}});
     engine.step(ctx), engine.step(ctx);
-    const int64_t before = news.load();
+    const int64_t before = test::operator_news.load();
     for (int64_t i = 2; i < kAnswer - 1; ++i) engine.step(ctx);
     // In the first round lists grow to the number of tokens that there are.
-    EXPECT_LE(news.load() - before, round == 0 ? 10 : 0) << "round " << round;
+    EXPECT_LE(test::operator_news.load() - before, round == 0 ? 10 : 0) << "round " << round;
     while (!engine.idle()) engine.step(ctx);
     if (round == 0) tensors = memory.count, held = process_memory().now;
   }

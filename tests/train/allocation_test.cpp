@@ -2,41 +2,16 @@
 // sized before. Both kinds are counted: device memory, and every operator new of this program.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
+#include "support/allocations.h"
 #include "support/random.h"
 #include "support/tiny.h"
 #include "train/trainer.h"
 
-namespace {
-std::atomic<int64_t> news{0};
-}  // namespace
-
-void* operator new(std::size_t bytes) {
-  news.fetch_add(1, std::memory_order_relaxed);
-  if (void* p = std::malloc(bytes ? bytes : 1)) return p;
-  throw std::bad_alloc();
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-
 namespace minke {
 namespace {
 
-class CountingMemory final : public Memory {
- public:
-  void* allocate(size_t bytes) override {
-    ++count;
-    return host_memory().allocate(bytes);
-  }
-  void release(void* data, size_t bytes) noexcept override { host_memory().release(data, bytes); }
-  int64_t count = 0;
-};
-
 TEST(Allocation, NoneAfterTheFirstStep) {
-  CountingMemory memory;
+  test::CountingMemory memory;
   CpuBackend backend(cpu_backend().kernels(), memory);
   test::TestContext ctx(backend, 2);
   const Config config = test::tiny_v3(1);  // MoE, MTP, balance loss
@@ -55,12 +30,12 @@ TEST(Allocation, NoneAfterTheFirstStep) {
     b.document_start.assign(48, 0);
   }
   trainer.step(ctx, batch);
-  const int64_t tensors = memory.count, before = news.load();
+  const int64_t tensors = memory.count, before = test::operator_news.load();
   EXPECT_GT(tensors, 0);
   EXPECT_GT(before, 0);
   for (int i = 0; i < 150; ++i) trainer.step(ctx, batch);  // longer than any window of past steps
   EXPECT_EQ(memory.count - tensors, 0);
-  EXPECT_EQ(news.load() - before, 0);
+  EXPECT_EQ(test::operator_news.load() - before, 0);
 }
 
 }  // namespace
