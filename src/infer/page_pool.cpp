@@ -6,12 +6,6 @@
 
 namespace minke {
 
-size_t PagePool::page_bytes(const Config& c, DType dtype, int64_t page) {
-  const int64_t values =
-      c.attention == AttentionKind::mla ? c.kv_lora_rank + c.qk_rope_head_dim : 2 * c.num_key_value_heads * c.head_dim;
-  return size_t(c.num_hidden_layers * page * values) * size_of(dtype);
-}
-
 PagePool::PagePool(const Context& ctx, const Config& c, DType dtype, int64_t num_pages, int64_t page)
     : pages_(size_t(num_pages)), page_(page) {
   check(page > 0 && page % 2 == 0 && kAttentionChunk % page == 0, "PagePool: page");

@@ -24,8 +24,6 @@ class PagePool {
   // Pages that nobody holds, whether their tokens are known or not.
   int64_t num_free() const { return int64_t(unknown_.size() + kept_.size()); }
   size_t bytes() const;
-  // Of one page, without taking anything.
-  static size_t page_bytes(const Config& config, DType dtype, int64_t page);
 
   int32_t take();              // BugError if none is free: the caller counts
   void hold(int32_t page);     // one more holder
