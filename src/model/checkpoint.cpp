@@ -10,19 +10,14 @@ namespace {
 
 // Returns when they have arrived.
 void upload_f32(const Context& ctx, const std::vector<float>& host, const Operand& to) {
-  if (to.dtype == DType::f32) {
-    ctx.backend->upload(ctx, {.host = host.data(), .device = to});
+  const auto upload = [&](const auto& values) {
+    ctx.backend->upload(ctx, {.host = values.data(), .device = to});
     ctx.backend->synchronize(ctx);
-  } else if (to.dtype == DType::bf16) {
-    const std::vector<bf16> narrow(host.begin(), host.end());
-    ctx.backend->upload(ctx, {.host = narrow.data(), .device = to});
-    ctx.backend->synchronize(ctx);
-  } else {
-    check(to.dtype == DType::f64, "upload_f32: masters are f32, bf16 or f64");
-    const std::vector<double> wide(host.begin(), host.end());
-    ctx.backend->upload(ctx, {.host = wide.data(), .device = to});
-    ctx.backend->synchronize(ctx);
-  }
+  };
+  if (to.dtype == DType::f32) return upload(host);
+  if (to.dtype == DType::bf16) return upload(std::vector<bf16>(host.begin(), host.end()));
+  check(to.dtype == DType::f64, "upload_f32: masters are f32, bf16 or f64");
+  upload(std::vector<double>(host.begin(), host.end()));
 }
 
 bool may_be_left_out(std::string_view name) {
