@@ -12,10 +12,10 @@
 #include "bench/suite.h"
 #include "bench/train_bench.h"
 #include "core/error.h"
+#include "core/human_numbers.h"
 #include "core/machine_memory.h"
 #include "kernels/cpu/backend.h"
 #include "kernels/cpu/processor.h"
-#include "report/console.h"
 
 namespace minke {
 namespace {

@@ -1,6 +1,5 @@
 // minke convert: flags → convert/convert.h.
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -11,7 +10,9 @@
 #include "app/commands.h"
 #include "app/runtime.h"
 #include "convert/convert.h"
+#include "core/clock.h"
 #include "core/error.h"
+#include "core/human_numbers.h"
 #include "report/console.h"
 
 namespace minke {
@@ -35,9 +36,8 @@ class Progress {
  public:
   void show(std::string_view stage, size_t done, size_t all) {
     if (interrupted) user_error("interrupted: nothing was written");
-    const auto now = std::chrono::steady_clock::now();
-    if (stage != stage_) stage_ = stage, begin_ = now;
-    const double seconds = std::chrono::duration<double>(now - begin_).count();
+    if (stage != stage_) stage_ = stage, begin_ = Clock::now();
+    const double seconds = seconds_since(begin_);
     const double share = all > 0 ? double(done) / double(all) : 1;
     const std::string left = share > 0 && seconds > 1 ? "  ETA " + human_time(seconds / share - seconds) : "";
     console_.progress(fmt::format("{} {} {} of {}{}", stage, progress_bar(share, 20), human_bytes(double(done)),
@@ -48,7 +48,7 @@ class Progress {
  private:
   Console console_{stderr};
   std::string stage_;
-  std::chrono::steady_clock::time_point begin_;
+  Clock::time_point begin_;
 };
 
 void run(const ConvertOptions& o) {

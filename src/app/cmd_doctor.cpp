@@ -9,10 +9,10 @@
 #include "app/runtime.h"
 #include "bench/ceilings.h"
 #include "bench/machine_facts.h"
+#include "core/human_numbers.h"
 #include "core/standard_output.h"
 #include "kernels/cpu/backend.h"
 #include "kernels/cpu/processor.h"
-#include "report/console.h"
 
 namespace minke {
 namespace {

@@ -13,6 +13,7 @@
 #include "app/model_flag.h"
 #include "app/runtime.h"
 #include "chat/model_source.h"
+#include "core/human_numbers.h"
 #include "core/standard_output.h"
 #include "data/documents.h"
 #include "eval/choices.h"

@@ -1,6 +1,5 @@
 // minke generate: continues a prompt with a checkpoint, streaming.
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <cstdio>
 
 #include "app/command_line.h"
@@ -8,6 +7,7 @@
 #include "app/loaded_model.h"
 #include "app/sampling_flags.h"
 #include "chat/text_stream.h"
+#include "core/clock.h"
 #include "core/standard_output.h"
 
 namespace minke {
@@ -24,15 +24,11 @@ struct GenerateOptions {
   bool quiet = false;
 };
 
-double seconds_since(std::chrono::steady_clock::time_point t) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - t).count();
-}
-
 void generate_one(const GenerateOptions& o, const ModelSource& source, LoadedModel& loaded, Request request) {
   const size_t prompt_tokens = request.prompt.size();
   TextStream stream(source.tokenizer, o.stop);
   if (!o.quiet) print_out(o.prompt);
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = Clock::now();
   double first = 0;
   bool full = false;
   const auto made = minke::generate(loaded.ctx(), loaded.engine(), std::move(request), [&](const NewToken& t) {

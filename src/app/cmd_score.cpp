@@ -8,9 +8,9 @@
 #include "app/commands.h"
 #include "app/model_flag.h"
 #include "app/runtime.h"
+#include "core/human_numbers.h"
 #include "core/machine_memory.h"
 #include "model/checkpoint.h"
-#include "report/console.h"
 #include "run/score.h"
 #include "run/settings.h"
 

@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <memory>
@@ -16,6 +15,7 @@
 #include "app/choice_flag.h"
 #include "app/command_line.h"
 #include "app/commands.h"
+#include "core/clock.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
@@ -27,10 +27,6 @@
 
 namespace minke {
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 std::string read_stdin() {
   std::string text;
@@ -88,7 +84,7 @@ void train(const Flags& f, bool vocab_size_given) {
   options.threads = f.threads;
   if (f.no_special || (characters && f.special.empty())) options.special_tokens.clear();
   if (!f.special.empty()) options.special_tokens = f.special;
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   const Tokenizer tokenizer = train_bpe(corpus.views(), options);
   const double seconds = seconds_since(start);
   tokenizer.save(f.out);
@@ -106,7 +102,7 @@ void encode_jsonl(const Flags& f, const Tokenizer& tokenizer, EncodeOptions opti
   size_t waiting = 0;
   const auto flush = [&] {
     const std::vector<std::string_view> views(texts.begin(), texts.end());
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = Clock::now();
     const auto all = tokenizer.encode_all(views, f.threads, options);
     encoding_seconds += seconds_since(start);
     for (const auto& ids : all) {

@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
-
 #include "chat/commands.h"
+#include "core/clock.h"
 
 namespace minke {
 namespace {
@@ -162,10 +161,10 @@ class Chat {
       return write(text);
     }
     if (!screen_.is_terminal) return;
-    if (!thinking_) thinking_ = true, began_ = std::chrono::steady_clock::now();
+    if (!thinking_) thinking_ = true, began_ = Clock::now();
     // The end of the thought so far, on one line.
     for (const char c : harmless(text)) line_ += c == '\n' || c == '\t' ? ' ' : c;
-    const std::string head = fmt::format("thinking {:.0f} s … ", seconds());
+    const std::string head = fmt::format("thinking {:.0f} s … ", seconds_since(began_));
     const size_t room = size_t(std::max(screen_.columns() - int(head.size()) - 2, 0));
     if (line_.size() > room) {
       size_t cut = line_.size() - room;
@@ -181,15 +180,15 @@ class Chat {
     at_line_start_ = true;
     if (screen_.shows_thoughts)
       return screen_.write(screen_.has_colours ? fmt::format("{}\n\n", kPlain) : "</think>\n\n");
-    screen_.note(kEraseLine + styled(fmt::format("thought for {:.1f} s; /think shows it", seconds()), kDim) + "\n");
+    screen_.note(kEraseLine +
+                 styled(fmt::format("thought for {:.1f} s; /think shows it", seconds_since(began_)), kDim) + "\n");
   }
-  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
 
   ChatSession& session_;
   const ChatScreen& screen_;
   std::string line_;
   bool thinking_ = false, at_line_start_ = true, writing_ = false;
-  std::chrono::steady_clock::time_point began_;
+  Clock::time_point began_;
 };
 
 }  // namespace

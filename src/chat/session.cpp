@@ -1,16 +1,9 @@
 #include "chat/session.h"
 
-#include <chrono>
-
 #include "chat/text_stream.h"
+#include "core/clock.h"
 
 namespace minke {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
-
-}  // namespace
 
 SamplingSettings chat_sampling(const GenerationDefaults& d) {
   SamplingSettings s{.temperature = d.temperature.value_or(0.6),

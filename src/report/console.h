@@ -26,9 +26,6 @@ struct StepLine {
 // fits.
 std::string step_line(const StepLine& line, int columns = 0);
 
-std::string human_time(double seconds);  // "45 s", "14 min", "3.2 h"
-std::string human_count(double count);   // "950", "12.9k", "4.2M"
-std::string human_bytes(double bytes);   // "950 B", "12.9 KiB", "4.2 GiB"
 std::string progress_bar(double share, int width);
 
 class Console {

@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "report/console.h"
+#include "core/human_numbers.h"
 #include "report/expert_figures.h"
 #include "report/html_page.h"
 #include "report/metrics.h"

@@ -1,10 +1,10 @@
 #include "run/memory_estimate.h"
 
+#include "core/human_numbers.h"
 #include "core/machine_memory.h"
 #include "eval/likelihood.h"
 #include "infer/engine.h"
 #include "kernels/dry_run.h"
-#include "report/console.h"
 #include "run/settings.h"
 
 namespace minke {

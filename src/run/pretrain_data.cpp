@@ -1,11 +1,12 @@
 // The run's tokenizer, token shards and model config.
 #include <fmt/format.h>
 
-#include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "core/clock.h"
+#include "core/human_numbers.h"
 #include "data/hash.h"
 #include "data/text_sample.h"
 #include "recipe/model_config.h"
@@ -126,9 +127,9 @@ void make_shards(const Recipe& r, const Tokenizer& tokenizer, const std::vector<
   const auto groups = source_groups(r);
   for (size_t i = 0; i < groups.size(); ++i) {
     options.sources = groups[i];
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = Clock::now();
     const auto progress = [&](const DatasetProgress& p) {
-      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      const double seconds = seconds_since(start);
       console.progress(progress_line(p, std::max(seconds, 1e-9)), int64_t(p.consumed), int64_t(p.input));
     };
     if (r.data.cache.empty()) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "core/human_numbers.h"
 #include "eval/choices.h"
 #include "eval/needle.h"
 #include "infer/engine.h"

@@ -1,10 +1,11 @@
 #include "run/pretrain_run.h"
 
-#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <nlohmann/json.hpp>
 
+#include "core/clock.h"
+#include "core/human_numbers.h"
 #include "core/machine_memory.h"
 #include "eval/choices.h"
 #include "model/checkpoint.h"
@@ -16,9 +17,6 @@
 
 namespace minke {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
 
 constexpr int64_t kSkipsBeforeRollback = 5;  // in a row: then it is not the batch, it is the weights
 

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -21,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/clock.h"
 #include "core/rng.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
@@ -233,16 +233,15 @@ int main(int argc, char** argv) {
   }
   if (seeds.empty()) seeds.emplace_back();
 
-  const auto begin = std::chrono::steady_clock::now();
-  const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); };
+  const auto begin = minke::Clock::now();
   uint64_t run = 0;
-  for (; run < runs && (max_seconds == 0 || seconds() < double(max_seconds)); ++run) {
+  for (; run < runs && (max_seconds == 0 || minke::seconds_since(begin) < double(max_seconds)); ++run) {
     Dice dice(seed, run);
     Bytes input = seeds[dice.below(seeds.size())];
     for (uint64_t n = 1 + dice.below(6); n > 0; --n) mutate_once(input, seeds, dice);
     if (input.size() > max_len) input.resize(max_len);
     run_one(input, fmt::format("crash-{}-{}", seed, run));
   }
-  fmt::print("fuzz: {} seeds and {} mutations in {:.1f} s\n", files.size(), run, seconds());
+  fmt::print("fuzz: {} seeds and {} mutations in {:.1f} s\n", files.size(), run, minke::seconds_since(begin));
   return 0;
 }

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/human_numbers.h"
 #include "core/json.h"
 #include "eval/likelihood.h"
 #include "formats/safetensors.h"
