@@ -36,7 +36,7 @@ LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, b
                                 .strict = o.strict};
   const InferenceMemory needed = inference_memory(ctx(), config, precision, settings);
   check_fits(ctx(), config, precision, settings, needed, double(free_memory()));
-  if (!quiet) std::fprintf(stderr, "memory      %s\n", needed.text(settings).c_str());
+  if (!quiet) std::fprintf(stderr, "memory      %s\n", needed.text().c_str());
   runtime_.reserve_scratch(size_t(needed.scratch));
   model_ = std::make_unique<Model>(ctx(), config, precision, settings.max_context);
   load_weights(ctx(), *model_, source.files.weights);

@@ -2,23 +2,14 @@
 
 #include <fmt/format.h>
 
-#include "core/machine_memory.h"
+#include "core/human_numbers.h"
 #include "kernels/dry_run.h"
 
 namespace minke {
-namespace {
 
-std::string mib(double bytes) {
-  return bytes < 10 * 1048576.0      ? fmt::format("{:.1f} MiB", bytes / 1048576)
-         : bytes < 10 * 1073741824.0 ? fmt::format("{:.0f} MiB", bytes / 1048576)
-                                     : fmt::format("{:.1f} GiB", bytes / 1073741824);
-}
-
-}  // namespace
-
-std::string InferenceMemory::text(const EngineSettings& s) const {
-  return fmt::format("{} weights + {} cache of {} tokens + {} buffers and scratch = {}", mib(weights), mib(cache),
-                     s.cache_tokens > 0 ? s.cache_tokens : s.max_context, mib(buffers + scratch), mib(sum()));
+std::string InferenceMemory::text() const {
+  return fmt::format("{} weights + {} cache of {} tokens + {} buffers and scratch = {}", human_bytes(weights),
+                     human_bytes(cache), cache_tokens, human_bytes(buffers + scratch), human_bytes(sum()));
 }
 
 InferenceMemory inference_memory(const Context& ctx, const Config& config, const Precision& precision,
@@ -30,10 +21,10 @@ InferenceMemory inference_memory(const Context& ctx, const Config& config, const
   m.weights = double(dry.counted().bytes());
   Engine engine(d, model, settings);
   m.cache = double(engine.pool().bytes());
-  m.buffers = double(dry.counted().bytes()) - m.weights - m.cache;
+  m.cache_tokens = engine.settings().cache_tokens;
   engine.run_largest(d);
-  m.buffers += double(dry.counted().bytes()) - m.weights - m.cache - m.buffers;
-  m.buffers += 4.0 * double(settings.max_sequences * config.vocab_size);  // the logits on the host
+  const double host_logits = 4.0 * double(settings.max_sequences * config.vocab_size);
+  m.buffers = double(dry.counted().bytes()) - m.weights - m.cache + host_logits;
   m.scratch = double(dry.scratch_bytes());
   return m;
 }
@@ -53,8 +44,8 @@ void check_fits(const Context& ctx, const Config& config, const Precision& preci
     const int64_t middle = (fitting + too_large) / 2;
     (fits(middle * settings.page) ? fitting : too_large) = middle;
   }
-  const std::string what =
-      fmt::format("{} are needed ({}), but only {} are free", mib(needed.sum()), needed.text(settings), mib(available));
+  const std::string what = fmt::format("{} are needed ({}), but only {} are free", human_bytes(needed.sum()),
+                                       needed.text(), human_bytes(available));
   if (fitting > 0) user_error("{}: --ctx-size {} would fit", what, fitting * settings.page);
   if (precision.master == DType::f32 && needed.weights / 2 < available)
     user_error("{}: no context fits; --dtype bf16 halves the weights", what);

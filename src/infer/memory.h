@@ -12,9 +12,10 @@ struct InferenceMemory {
   double weights = 0, cache = 0;
   double buffers = 0;  // of the engine: a step's indices, logits here and on the host
   double scratch = 0;
+  int64_t cache_tokens = 0;
   double sum() const { return weights + cache + buffers + scratch; }
-  // "257 MiB weights + 90 MiB cache of 4,096 tokens + 21 MiB scratch = 368 MiB"
-  std::string text(const EngineSettings& settings) const;
+  // "257.0 MiB weights + 90.0 MiB cache of 4096 tokens + 21.0 MiB buffers and scratch = 368.0 MiB"
+  std::string text() const;
 };
 
 // UserError if the backend cannot compute this model in this precision.

@@ -25,7 +25,7 @@ TEST(InferenceMemory, CountsWhatIsTaken) {
   EXPECT_GE(m.weights, bytes);
   EXPECT_LE(m.weights, bytes + 64 * 4 * 4 * 2 + 64.0 * double(model.weights().all().size() + 2));
   EXPECT_GT(m.scratch, 0);
-  EXPECT_NE(m.text(settings).find("cache of 256 tokens"), std::string::npos);
+  EXPECT_NE(m.text().find("cache of 256 tokens"), std::string::npos);
 }
 
 TEST(InferenceMemory, WhatDoesNotFitIsRefusedWithTheContextThatWould) {
