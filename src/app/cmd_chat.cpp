@@ -1,5 +1,4 @@
 // minke chat: a conversation with a checkpoint, in a terminal or a pipe.
-#include <sys/ioctl.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
@@ -14,6 +13,7 @@
 #include "app/sampling_flags.h"
 #include "chat/chat_loop.h"
 #include "core/standard_output.h"
+#include "report/console.h"
 
 namespace minke {
 namespace {
@@ -25,11 +25,6 @@ struct ChatOptions {
   std::string system, load;
   bool show_thoughts = false, quiet = false;
 };
-
-int terminal_columns() {
-  winsize size{};
-  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
 
 void chat(ChatOptions& o) {
   ModelSource source = open_model(o.inference.model);
@@ -47,6 +42,7 @@ void chat(ChatOptions& o) {
   const auto environment = [](const char* name) { return std::string(std::getenv(name) ? std::getenv(name) : ""); };
   const bool is_terminal = editor.is_terminal() && ::isatty(STDOUT_FILENO) && environment("TERM") != "dumb";
   const auto to_stderr = [](std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); };
+  const Console console(stderr);
   const ChatScreen screen{.read_line = [&](const char* prompt) { return editor.read(prompt); },
                           .write = [](std::string_view text) { print_out(text), flush_out(); },
                           .note = to_stderr,
@@ -54,7 +50,7 @@ void chat(ChatOptions& o) {
                           .is_terminal = is_terminal,
                           .has_colours = is_terminal && environment("NO_COLOR").empty(),
                           .shows_thoughts = o.show_thoughts,
-                          .columns = terminal_columns};
+                          .columns = [&] { return console.columns() > 0 ? console.columns() : 80; }};
   if (is_terminal) to_stderr("/help lists the commands; Ctrl-D ends\n");
   const int64_t errors = run_chat(session, screen);
   // A script wants to know; a person has read it.

@@ -23,33 +23,33 @@ ChatSession::ChatSession(const Context& ctx, const ModelSource& source, Engine& 
         source.path.string());
 }
 
-std::vector<int32_t> ChatSession::prompt(bool& thought_is_open) const {
+ChatSession::Prompt ChatSession::prompt() const {
   ChatInputs inputs{.messages = conversation_.messages(), .add_generation_prompt = true};
   if (settings_.thinking)  // the names that Qwen3's and DeepSeek V3.1's templates ask for
     inputs.variables = {{"enable_thinking", *settings_.thinking}, {"thinking", *settings_.thinking}};
   const std::string text = source_->chat_template->render(inputs);
-  thought_is_open = opens_thought(text);
-  return source_->tokenizer.encode(text);
+  return {source_->tokenizer.encode(text), opens_thought(text)};
 }
 
-std::vector<int32_t> ChatSession::fitting_prompt(bool& thought_is_open) {
+ChatSession::Prompt ChatSession::fitting_prompt() {
   for (;;) {
-    std::vector<int32_t> tokens = prompt(thought_is_open);
+    Prompt fitting = prompt();
+    const int64_t tokens = int64_t(fitting.tokens.size());
     // Trimming leaves room for an answer, or the next question would find the context full again.
     const int64_t room = settings_.trim ? std::max<int64_t>(context() / 4, 1) : 1;
-    if (int64_t(tokens.size()) + room <= context()) return tokens;
+    if (tokens + room <= context()) return fitting;
     if (settings_.trim && conversation_.trim()) {
       ++stats_.trimmed;
       continue;
     }
-    if (int64_t(tokens.size()) < context()) return tokens;
+    if (tokens < context()) return fitting;
     if (settings_.trim)
-      user_error("this question alone takes {} tokens, but the context holds {}: --ctx-size makes it larger",
-                 tokens.size(), context());
+      user_error("this question alone takes {} tokens, but the context holds {}: --ctx-size makes it larger", tokens,
+                 context());
     user_error(
         "the conversation has {} tokens with this question, but the context holds {}: /trim takes away the oldest "
         "question, /reset all of them, and --ctx-size makes the context larger",
-        tokens.size(), context());
+        tokens, context());
   }
 }
 
@@ -68,8 +68,8 @@ const AnswerStats& ChatSession::ask(std::string_view question,
 }
 
 void ChatSession::answer(const std::function<bool(const ThoughtSplitter::Piece&)>& f) {
-  bool thought_is_open = false;
-  Request request{.prompt = fitting_prompt(thought_is_open),
+  Prompt prompt = fitting_prompt();
+  Request request{.prompt = std::move(prompt.tokens),
                   .sampling = settings_.sampling,
                   .sample_index = answers_,
                   .stop_tokens = source_->stop_tokens};
@@ -79,8 +79,8 @@ void ChatSession::answer(const std::function<bool(const ThoughtSplitter::Piece&)
   if (settings_.max_new > 0) request.max_new = std::min(request.max_new, settings_.max_new);
 
   TextStream stream(source_->tokenizer, {}, false);
-  ThoughtSplitter splitter(thought_is_open);
-  std::string content = thought_is_open ? "<think>\n" : "";
+  ThoughtSplitter splitter(prompt.opens_thought);
+  std::string content = prompt.opens_thought ? "<think>\n" : "";
   thought_.clear();
   const auto begin = Clock::now();
   const int64_t computed = engine_->tokens_computed();

@@ -48,8 +48,12 @@ class ChatSession {
 
  private:
   void answer(const std::function<bool(const ThoughtSplitter::Piece&)>& f);
-  std::vector<int32_t> prompt(bool& thought_is_open) const;
-  std::vector<int32_t> fitting_prompt(bool& thought_is_open);
+  struct Prompt {
+    std::vector<int32_t> tokens;
+    bool opens_thought = false;
+  };
+  Prompt prompt() const;
+  Prompt fitting_prompt();
 
   const Context* ctx_;
   const ModelSource* source_;
