@@ -43,9 +43,10 @@ struct Subject {
   int64_t length;
   Likelihood likelihood;
 
-  Subject(const EvalOptions& o, int64_t at_least)
+  explicit Subject(const EvalOptions& o) : Subject(o, open_checkpoint(o.model, false), 0) {}
+  Subject(const EvalOptions& o, CheckpointFiles opened, int64_t at_least)
       : runtime(o.runtime),
-        files(open_checkpoint(o.model, false)),
+        files(std::move(opened)),
         tokenizer(open_tokenizer(o.model, files.config)),
         model(runtime.ctx(), files.config, precision(o.dtype), context(o, at_least)),
         length(model.max_positions()),
@@ -82,7 +83,7 @@ void write_result(const EvalOptions& o, const Json& result) {
 void eval_choices(const EvalOptions& o) {
   check_result(o);
   const auto questions = load_choices(o.choices);
-  Subject s(o, 0);
+  Subject s(o);
   check_choices(questions, s.tokenizer, s.length);
   const ChoiceResult result =
       answer_choices(s.runtime.ctx(), s.likelihood, s.tokenizer, questions, [&](size_t done, size_t all) {
@@ -101,13 +102,14 @@ void eval_choices(const EvalOptions& o) {
 
 void eval_needle(EvalOptions& o) {
   check_result(o);
+  CheckpointFiles files = open_checkpoint(o.model, false);
   if (o.needle.lengths.empty()) {
-    const Config c = open_checkpoint(o.model, false).config;
-    for (int64_t l = 128; l <= c.max_position_embeddings && l <= 1 << 16; l *= 2) o.needle.lengths.push_back(l);
-    if (o.needle.lengths.empty()) o.needle.lengths.push_back(c.max_position_embeddings);
+    const int64_t longest = files.config.max_position_embeddings;
+    for (int64_t l = 128; l <= longest && l <= 1 << 16; l *= 2) o.needle.lengths.push_back(l);
+    if (o.needle.lengths.empty()) o.needle.lengths.push_back(longest);
   }
   o.needle.seed = o.runtime.seed + 1;
-  Subject s(o, *std::max_element(o.needle.lengths.begin(), o.needle.lengths.end()));
+  Subject s(o, std::move(files), *std::max_element(o.needle.lengths.begin(), o.needle.lengths.end()));
   check_needles(s.tokenizer, o.needle);
   std::fprintf(lines_of(o), "needles found by depth in the text (0 %% = at the beginning), %lld texts each\n%8s",
                static_cast<long long>(o.needle.trials), "tokens");
@@ -131,7 +133,7 @@ void eval_needle(EvalOptions& o) {
 void eval_text(const EvalOptions& o) {
   check_result(o);
   if (o.ctx_size == 1) user_error("--ctx-size 1: a token is predicted from those before it; use at least 2, or 0");
-  Subject s(o, 0);
+  Subject s(o);
   double nats = 0;
   int64_t tokens = 0, bytes = 0;
   std::vector<Continuation> waiting;
