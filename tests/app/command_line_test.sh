@@ -71,5 +71,5 @@ one_line '--x: hour not in {step,logstep,token,minute}' $minke report x --x hour
 # The example in each verb's help begins with that verb.
 for verb in pretrain report generate chat inspect score corpus doctor "eval text" "eval choices" "eval needle" "tokenizer train" \
   "template render" "tokenizer encode" "tokenizer decode" "tokenizer inspect" "bench machine" "bench train"; do
-  $minke $verb --help | grep -q "^Example: minke $verb" || fail "no example in the help of $verb"
+  $minke $verb --help | grep "^Example: minke $verb" >/dev/null || fail "no example in the help of $verb"
 done

@@ -101,5 +101,5 @@ for out in /dev/stdout /dev/fd/1 /proc/self/fd/1; do
 done
 ln -s /proc/self/fd/1 stdout
 $minke report run --out stdout 2>/dev/null | cmp - run/report.html && [ -L stdout ] || fail "a link to standard output"
-$minke eval text -m $model text.txt --out /dev/stdout 2>/dev/null | grep -q '^{' || fail "eval --out /dev/stdout"
-$minke tokenizer encode -t $model "The" --out /dev/stdout | grep -qE '^[0-9 ]+$' || fail "encode --out /dev/stdout"
+$minke eval text -m $model text.txt --out /dev/stdout 2>/dev/null | grep '^{' >/dev/null || fail "eval --out /dev/stdout"
+$minke tokenizer encode -t $model "The" --out /dev/stdout | grep -E '^[0-9 ]+$' >/dev/null || fail "encode --out /dev/stdout"
