@@ -2,8 +2,8 @@
 """Makes what minke's GGUF code is held against, and the grids that its formats of 1 to 3 bits are made of, from the gguf
 library (PyPI: gguf 0.19; needs numpy and safetensors):
 
-    make_gguf_goldens.py --blocks tests/formats/gguf_blocks.safetensors   3 random blocks of each format and their values
-    make_gguf_goldens.py --grids src/formats/gguf_grids.inc               see src/formats/gguf_grids.h
+    make_gguf_goldens.py --blocks tests/blocks/blocks.safetensors   3 random blocks of each format and their values
+    make_gguf_goldens.py --grids src/blocks/grids.inc               see src/blocks/grids.h
     make_gguf_goldens.py --seeds tests/fuzz/seeds/gguf                    small files for the fuzz target
 
 Scales are drawn so that no value is infinite or no number; all other bits are random.

@@ -5,11 +5,11 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "convert/fp8_blocks.h"
+#include "blocks/fp8.h"
+#include "blocks/quantise.h"
 #include "convert/target.h"
 #include "core/error.h"
 #include "formats/gguf_own_keys.h"
-#include "formats/gguf_quantise.h"
 #include "tokenize/from_gguf.h"
 #include "tokenize/tokenizer.h"
 

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "convert/fp8_blocks.h"
+#include "blocks/fp8.h"
+#include "blocks/quantise.h"
 #include "core/error.h"
-#include "formats/gguf_quantise.h"
 
 namespace minke {
 namespace {

@@ -1,4 +1,4 @@
-// Operand: the description of a tensor for kernels: address, element type, shape, strides, scales, packing. It owns
+// Operand: the description of a tensor for kernels: address, element type, shape, strides, packing. It owns
 // nothing. Only kernels dereference the address: on a GPU, or with the poison backend of the tests, the host cannot.
 // Strides count elements. Tested in tests/core/operand_test.cpp.
 #pragma once
@@ -16,6 +16,10 @@ namespace minke {
 enum class Packing : uint8_t {
   none,  // plain strided
   panels,  // a GEMM right-hand side in the backend's own order (Backend::pack_weight); shape is the logical [K,N] or [G,K,N]
+  // Rows of quantised blocks: data is an array of RowBlocks (core/row_blocks.h), `parts` of them for the matrix, or for each
+  // matrix of a group, first rows ascending; dtype is u8. Shape [rows,columns] or [G,rows,columns], or transposed: the axis
+  // that blocks run along has the stride 1, that of rows the stride `columns`.
+  blocks,
 };
 
 struct Operand {
@@ -23,7 +27,7 @@ struct Operand {
   void* data = nullptr;
   std::array<int64_t, kMaxRank> shape{};
   std::array<int64_t, kMaxRank> stride{};
-  const float* scales = nullptr;  // FP8: one per scaling block, else null
+  int32_t parts = 0;  // Packing::blocks
   int8_t rank = 0;
   DType dtype = DType::f32;
   Packing packing = Packing::none;
@@ -68,7 +72,7 @@ struct Operand {
     return o;
   }
   Operand transposed(int a = 0, int b = 1) const {
-    check(a < rank && b < rank && packing == Packing::none, "Operand::transposed");
+    check(a < rank && b < rank && packing != Packing::panels, "Operand::transposed");
     Operand o = *this;
     std::swap(o.shape[a], o.shape[b]);
     std::swap(o.stride[a], o.stride[b]);

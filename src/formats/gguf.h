@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "blocks/blocks.h"
 #include "core/files.h"
-#include "formats/gguf_blocks.h"
 
 namespace minke {
 

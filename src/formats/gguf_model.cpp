@@ -57,6 +57,14 @@ std::span<const std::byte> blocks_in_file(const GgufWeight& weight) {
   return weight.tensor->bytes.subspan(size_t(weight.expert) * bytes, bytes);
 }
 
+// Row j · half + i of a head is row 2i + j in the file.
+int64_t row_in_file(const GgufWeight& weight, int64_t r) {
+  check(weight.kind != GgufWeight::Kind::split_kv, "row_in_file: rows of one tensor");
+  if (weight.kind != GgufWeight::Kind::paired) return weight.expert * weight.shape[0] + r;
+  const int64_t head = weight.shape[0] / weight.heads, half = head / 2, in_head = r % head;
+  return r - in_head + in_head % half * 2 + in_head / half;
+}
+
 namespace {
 
 void read_in_order(const GgufWeight& weight, int64_t first, int64_t count, float* out) {
@@ -65,15 +73,12 @@ void read_in_order(const GgufWeight& weight, int64_t first, int64_t count, float
              {out, size_t(count * weight.columns())});
 }
 
-// Row j · half + i of a head is row 2i + j in the file.
 void read_paired(const GgufWeight& weight, int64_t first, int64_t count, float* out) {
   const GgufTensor& t = *weight.tensor;
-  const int64_t columns = weight.columns(), head = weight.shape[0] / weight.heads, half = head / 2;
+  const int64_t columns = weight.columns();
   const size_t bytes = size_t(row_bytes(t.format, columns));
-  for (int64_t r = first; r < first + count; ++r, out += columns) {
-    const int64_t in_head = r % head, from = r - in_head + in_head % half * 2 + in_head / half;
-    dequantise(t.format, t.bytes.subspan(size_t(from) * bytes, bytes), {out, size_t(columns)});
-  }
+  for (int64_t r = first; r < first + count; ++r, out += columns)
+    dequantise(t.format, t.bytes.subspan(size_t(row_in_file(weight, r)) * bytes, bytes), {out, size_t(columns)});
 }
 
 // Head by head, because its keys are transposed.

@@ -42,6 +42,8 @@ struct GgufWeight {
 
 // The blocks of a weight as they lie in the file: of `whole` and `expert`, which are in the published order.
 std::span<const std::byte> blocks_in_file(const GgufWeight& weight);
+// Where row r of the published order is among the rows of the tensor: of all kinds but split_kv.
+int64_t row_in_file(const GgufWeight& weight, int64_t r);
 // Rows first … first + count − 1 of the weight (a vector is one row) in the published order, row-major into out.
 void read_rows_as_f32(const GgufWeight& weight, int64_t first, int64_t count, float* out);
 

@@ -109,30 +109,40 @@ template <class T> void convert(const std::byte* from, int64_t n, float* out) {
 
 int64_t columns_of(const TensorInfo& t) { return t.shape.empty() ? 1 : t.shape.back(); }
 
-void apply_scales(const TensorInfo& t, int64_t first, int64_t count, float* out, const TensorInfo& scale,
-                  int64_t block) {
+const TensorInfo& scales_for(const TensorInfo& t, const TensorInfo* weight_scale_inv) {
+  if (weight_scale_inv) return *weight_scale_inv;
+  user_error("{}: {} is FP8, but {}_scale_inv with its scales is missing", *t.file, printable(t.name),
+             printable(t.name));
+}
+
+// Rows first … first + count of the grid of scales of t.
+std::vector<float> read_scales(const TensorInfo& t, const TensorInfo& scale, int64_t block, int64_t first,
+                               int64_t count) {
   const auto misfit = [&](std::string_view needed) {
     user_error("{}: {} is {} {}, but {} of shape {} in blocks of {} needs {}", *scale.file, printable(scale.name),
                name_of(scale.dtype), shape_text(scale.shape), printable(t.name), shape_text(t.shape), block, needed);
   };
   if (t.shape.size() != 2) misfit("a matrix");
-  const int64_t rows = t.shape[0], columns = t.shape[1];
-  const int64_t grid_rows = (rows + block - 1) / block, grid_columns = (columns + block - 1) / block;
+  const int64_t grid_rows = (t.shape[0] + block - 1) / block, grid_columns = (t.shape[1] + block - 1) / block;
   if (scale.shape != std::vector<int64_t>{grid_rows, grid_columns})
     misfit(fmt::format("[{}, {}]", grid_rows, grid_columns));
   if (scale.dtype != DType::f32 && !scale.power_of_two) misfit("F32 or F8_E8M0");
+  std::vector<float> scales(size_t(count * grid_columns));
+  const size_t begin = size_t(first * grid_columns);
+  if (scale.power_of_two)
+    for (size_t i = 0; i < scales.size(); ++i) scales[i] = std::ldexp(1.0f, int(scale.bytes[begin + i]) - 127);
+  else convert<float>(scale.bytes.data() + begin * sizeof(float), int64_t(scales.size()), scales.data());
+  return scales;
+}
 
-  std::vector<float> row_scales(static_cast<size_t>(grid_columns));
-  for (int64_t r = first; r < first + count; ++r) {
-    if (r == first || r % block == 0) {
-      const size_t begin = size_t(r / block * grid_columns);
-      if (scale.power_of_two)
-        for (size_t c = 0; c < row_scales.size(); ++c)
-          row_scales[c] = std::ldexp(1.0f, int(scale.bytes[begin + c]) - 127);
-      else convert<float>(scale.bytes.data() + begin * sizeof(float), grid_columns, row_scales.data());
-    }
-    float* row = out + (r - first) * columns;
-    for (int64_t c = 0; c < columns; ++c) row[c] *= row_scales[size_t(c / block)];
+void apply_scales(const TensorInfo& t, int64_t first, int64_t count, float* out, const TensorInfo& scale,
+                  int64_t block) {
+  const int64_t columns = columns_of(t), grid_columns = (columns + block - 1) / block, grid_row = first / block;
+  const std::vector<float> scales =
+      read_scales(t, scale, block, grid_row, (first + count + block - 1) / block - grid_row);
+  for (int64_t r = first; r < first + count; ++r, out += columns) {
+    const float* row = scales.data() + (r / block - grid_row) * grid_columns;
+    for (int64_t c = 0; c < columns; ++c) out[c] *= row[c / block];
   }
 }
 
@@ -205,6 +215,12 @@ void HfFolder::read_rows_as_f32(std::string_view name, int64_t first, int64_t co
   forget_pages(t.bytes);
 }
 
+std::vector<float> HfFolder::fp8_scales(std::string_view name, int64_t block) const {
+  const TensorInfo& t = at(name);
+  const TensorInfo& scale = scales_for(t, find(std::string(name) + "_scale_inv"));
+  return read_scales(t, scale, block, 0, scale.shape.empty() ? 0 : scale.shape[0]);
+}
+
 void read_as_f32(const TensorInfo& t, float* out, const TensorInfo* weight_scale_inv, int64_t block) {
   read_rows_as_f32(t, 0, t.size() / std::max<int64_t>(columns_of(t), 1), out, weight_scale_inv, block);
 }
@@ -221,9 +237,7 @@ void read_rows_as_f32(const TensorInfo& t, int64_t first, int64_t count, float* 
     case DType::bf16: return convert<bf16>(from, n, out);
     case DType::f16: return convert<f16>(from, n, out);
     case DType::f8_e4m3:
-      if (!weight_scale_inv)
-        user_error("{}: {} is FP8, but {}_scale_inv with its scales is missing", *t.file, printable(t.name),
-                   printable(t.name));
+      scales_for(t, weight_scale_inv);
       convert<f8_e4m3>(from, n, out);
       return apply_scales(t, first, count, out, *weight_scale_inv, block);
     case DType::i64:

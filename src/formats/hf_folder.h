@@ -31,6 +31,8 @@ class HfFolder {
   void read_as_f32(std::string_view name, float* out, int64_t block = 128) const;
   // The same of rows first … first + count − 1; a vector is one row.
   void read_rows_as_f32(std::string_view name, int64_t first, int64_t count, float* out, int64_t block = 128) const;
+  // "<name>_scale_inv" of F8_E4M3: one a block, row-major.
+  std::vector<float> fp8_scales(std::string_view name, int64_t block) const;
   std::span<const SafetensorsFile> files() const { return files_; }
   size_t tensor_count() const { return index_.size(); }
   const fs::path& path() const { return path_; }

@@ -59,4 +59,34 @@ void WeightFiles::read_rows_as_f32(std::string_view name, int64_t first, int64_t
   forget(*w.in_gguf);
 }
 
+std::optional<StoredRows> WeightFiles::stored_rows(std::string_view name) const {
+  const WeightInfo& w = at(name);
+  if (w.shape.size() != 2) return std::nullopt;
+  StoredRows rows{.in_gguf = w.in_gguf};
+  if (w.in_gguf) {
+    if (w.in_gguf->kind == GgufWeight::Kind::split_kv) return std::nullopt;
+    rows.in_order = w.in_gguf->kind != GgufWeight::Kind::paired;
+    rows.format = w.in_gguf->tensor->format;
+    rows.bytes = rows.in_order ? blocks_in_file(*w.in_gguf) : w.in_gguf->tensor->bytes;
+  } else {
+    const TensorInfo& t = folder_->at(name);
+    switch (t.dtype) {
+      case DType::f32: rows.format = BlockFormat::f32; break;
+      case DType::f16: rows.format = BlockFormat::f16; break;
+      case DType::bf16: rows.format = BlockFormat::bf16; break;
+      case DType::f8_e4m3: rows.format = BlockFormat::f8_e4m3; break;
+      default: return std::nullopt;
+    }
+    rows.bytes = t.bytes;
+  }
+  rows.row_bytes = size_t(row_bytes(rows.format, w.shape[1]));
+  check_equal(rows.bytes.size(), rows.row_bytes * size_t(w.shape[0]), "stored_rows: bytes");
+  return rows;
+}
+
+std::vector<float> WeightFiles::fp8_scales(std::string_view name, int64_t block) const {
+  check(folder_.has_value(), "fp8_scales: of a folder");
+  return folder_->fp8_scales(name, block);
+}
+
 }  // namespace minke

@@ -22,6 +22,19 @@ struct WeightInfo {
   const GgufWeight* in_gguf = nullptr;  // nullptr in a folder
 };
 
+// A matrix as the file holds it: rows of whole blocks.
+struct StoredRows {
+  BlockFormat format = BlockFormat::f32;
+  std::span<const std::byte> bytes;  // of the matrix
+  bool in_order = true;              // as published
+  const GgufWeight* in_gguf = nullptr;
+  size_t row_bytes = 0;
+
+  std::span<const std::byte> row(int64_t r) const {
+    return bytes.subspan(size_t(in_order ? r : row_in_file(*in_gguf, r)) * row_bytes, row_bytes);
+  }
+};
+
 class WeightFiles {
  public:
   // UserError as of HfFolder, Gguf and describe().
@@ -33,6 +46,11 @@ class WeightFiles {
   // Rows first … first + count − 1 of at(name) as FP32, row-major into out; a vector is one row. `block`: of F8_E4M3 in a
   // folder (hf_folder.h). What was read of the file is no longer held in memory afterwards.
   void read_rows_as_f32(std::string_view name, int64_t first, int64_t count, float* out, int64_t block = 128) const;
+
+  // The matrix at(name) without conversion; nullopt if the file has it in no rows of blocks: kv_b_proj of two tensors, F64.
+  std::optional<StoredRows> stored_rows(std::string_view name) const;
+  // The scales of F8_E4M3 in a folder, one a block, row-major. UserError if they are missing or do not fit.
+  std::vector<float> fp8_scales(std::string_view name, int64_t block) const;
 
   // What a GGUF file says in the words of a config.json; nullptr for a folder, which has one.
   const GgufModel* gguf() const { return gguf_ ? &described_ : nullptr; }

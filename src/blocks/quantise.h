@@ -1,12 +1,12 @@
 // From FP32 to the element formats that minke writes: F32, F16, BF16, Q8_0, Q4_0, Q5_0, Q4_K. A format says what the numbers in a
 // block mean, not how to choose them: here so that the squared error is small (for Q4_K by a search).
-// Test: tests/formats/gguf_quantise_test.cpp.
+// Test: tests/blocks/quantise_test.cpp.
 #pragma once
 #include <cstddef>
 #include <span>
 #include <string_view>
 
-#include "formats/gguf_blocks.h"
+#include "blocks/blocks.h"
 
 namespace minke {
 

@@ -1,4 +1,4 @@
-#include "convert/fp8_blocks.h"
+#include "blocks/fp8.h"
 
 #include <algorithm>
 #include <cmath>

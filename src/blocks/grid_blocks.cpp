@@ -1,8 +1,8 @@
 // Element formats of 1 to 3 bits: 8 (or 4) neighbouring values are a vector of a grid, with signs, times a scale.
 #include <bit>
 
-#include "formats/gguf_decoders.h"
-#include "formats/gguf_grids.h"
+#include "blocks/decoders.h"
+#include "blocks/grids.h"
 
 namespace minke::gguf {
 namespace {

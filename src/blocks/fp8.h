@@ -1,6 +1,6 @@
 // From FP32 to FP8 with block scales, as DeepSeek-V3's checkpoints have it (docs/recipe/training.md §5.2): E4M3 values, and
 // of each block of 128 × 128 the FP32 factor weight_scale_inv, the block's largest magnitude ÷ 448.
-// Test: tests/convert/fp8_blocks_test.cpp.
+// Test: tests/blocks/fp8_test.cpp.
 #pragma once
 #include <cstdint>
 #include <span>

@@ -1,12 +1,13 @@
-#include "formats/gguf_blocks.h"
+#include "blocks/blocks.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
+#include "blocks/decoders.h"
 #include "core/error.h"
-#include "formats/gguf_decoders.h"
 
 namespace minke {
 namespace gguf {
@@ -21,7 +22,24 @@ template <class Value> void each_nibble(const uint8_t* packed, float* values, Va
   }
 }
 
-template <class T> void decode_plain(const uint8_t* block, float* values) { *values = float(at<T>(block)); }
+template <class T> void decode_plain(const uint8_t* values, int64_t count, float* out) {
+  for (int64_t i = 0; i < count; ++i) out[i] = float(at<T>(values + i * int64_t(sizeof(T))));
+}
+
+void decode_fp8(const uint8_t* values, int64_t count, float* out) {
+  static const auto table = [] {
+    std::array<float, 256> all{};
+    for (int bits = 0; bits < 256; ++bits) all[size_t(bits)] = float(f8_e4m3{uint8_t(bits)});
+    return all;
+  }();
+  for (int64_t i = 0; i < count; ++i) out[i] = table[values[i]];
+}
+
+// Many blocks with the function for one.
+template <void (*one)(const uint8_t*, float*), int64_t elements, int64_t bytes>
+void decode_all(const uint8_t* blocks, int64_t count, float* out) {
+  for (int64_t i = 0; i < count; ++i) one(blocks + i * bytes, out + i * elements);
+}
 
 }  // namespace
 
@@ -75,28 +93,29 @@ constexpr BlockFormatInfo kInfos[] = {
     {BlockFormat::f32, "F32", 0, 1, 4, gguf::decode_plain<float>},
     {BlockFormat::f16, "F16", 1, 1, 2, gguf::decode_plain<f16>},
     {BlockFormat::bf16, "BF16", 30, 1, 2, gguf::decode_plain<bf16>},
-    {BlockFormat::q4_0, "Q4_0", 2, 32, 18, gguf::decode_q4_0},
-    {BlockFormat::q4_1, "Q4_1", 3, 32, 20, gguf::decode_q4_1},
-    {BlockFormat::q5_0, "Q5_0", 6, 32, 22, gguf::decode_q5_0},
-    {BlockFormat::q5_1, "Q5_1", 7, 32, 24, gguf::decode_q5_1},
-    {BlockFormat::q8_0, "Q8_0", 8, 32, 34, gguf::decode_q8_0},
-    {BlockFormat::iq4_nl, "IQ4_NL", 20, 32, 18, gguf::decode_iq4_nl},
-    {BlockFormat::mxfp4, "MXFP4", 39, 32, 17, gguf::decode_mxfp4},
-    {BlockFormat::q2_k, "Q2_K", 10, 256, 84, gguf::decode_q2_k},
-    {BlockFormat::q3_k, "Q3_K", 11, 256, 110, gguf::decode_q3_k},
-    {BlockFormat::q4_k, "Q4_K", 12, 256, 144, gguf::decode_q4_k},
-    {BlockFormat::q5_k, "Q5_K", 13, 256, 176, gguf::decode_q5_k},
-    {BlockFormat::q6_k, "Q6_K", 14, 256, 210, gguf::decode_q6_k},
-    {BlockFormat::iq4_xs, "IQ4_XS", 23, 256, 136, gguf::decode_iq4_xs},
-    {BlockFormat::tq1_0, "TQ1_0", 34, 256, 54, gguf::decode_tq1_0},
-    {BlockFormat::tq2_0, "TQ2_0", 35, 256, 66, gguf::decode_tq2_0},
-    {BlockFormat::iq1_s, "IQ1_S", 19, 256, 50, gguf::decode_iq1_s},
-    {BlockFormat::iq1_m, "IQ1_M", 29, 256, 56, gguf::decode_iq1_m},
-    {BlockFormat::iq2_xxs, "IQ2_XXS", 16, 256, 66, gguf::decode_iq2_xxs},
-    {BlockFormat::iq2_xs, "IQ2_XS", 17, 256, 74, gguf::decode_iq2_xs},
-    {BlockFormat::iq2_s, "IQ2_S", 22, 256, 82, gguf::decode_iq2_s},
-    {BlockFormat::iq3_xxs, "IQ3_XXS", 18, 256, 98, gguf::decode_iq3_xxs},
-    {BlockFormat::iq3_s, "IQ3_S", 21, 256, 110, gguf::decode_iq3_s},
+    {BlockFormat::q4_0, "Q4_0", 2, 32, 18, gguf::decode_all<gguf::decode_q4_0, 32, 18>},
+    {BlockFormat::q4_1, "Q4_1", 3, 32, 20, gguf::decode_all<gguf::decode_q4_1, 32, 20>},
+    {BlockFormat::q5_0, "Q5_0", 6, 32, 22, gguf::decode_all<gguf::decode_q5_0, 32, 22>},
+    {BlockFormat::q5_1, "Q5_1", 7, 32, 24, gguf::decode_all<gguf::decode_q5_1, 32, 24>},
+    {BlockFormat::q8_0, "Q8_0", 8, 32, 34, gguf::decode_all<gguf::decode_q8_0, 32, 34>},
+    {BlockFormat::iq4_nl, "IQ4_NL", 20, 32, 18, gguf::decode_all<gguf::decode_iq4_nl, 32, 18>},
+    {BlockFormat::mxfp4, "MXFP4", 39, 32, 17, gguf::decode_all<gguf::decode_mxfp4, 32, 17>},
+    {BlockFormat::q2_k, "Q2_K", 10, 256, 84, gguf::decode_all<gguf::decode_q2_k, 256, 84>},
+    {BlockFormat::q3_k, "Q3_K", 11, 256, 110, gguf::decode_all<gguf::decode_q3_k, 256, 110>},
+    {BlockFormat::q4_k, "Q4_K", 12, 256, 144, gguf::decode_all<gguf::decode_q4_k, 256, 144>},
+    {BlockFormat::q5_k, "Q5_K", 13, 256, 176, gguf::decode_all<gguf::decode_q5_k, 256, 176>},
+    {BlockFormat::q6_k, "Q6_K", 14, 256, 210, gguf::decode_all<gguf::decode_q6_k, 256, 210>},
+    {BlockFormat::iq4_xs, "IQ4_XS", 23, 256, 136, gguf::decode_all<gguf::decode_iq4_xs, 256, 136>},
+    {BlockFormat::tq1_0, "TQ1_0", 34, 256, 54, gguf::decode_all<gguf::decode_tq1_0, 256, 54>},
+    {BlockFormat::tq2_0, "TQ2_0", 35, 256, 66, gguf::decode_all<gguf::decode_tq2_0, 256, 66>},
+    {BlockFormat::iq1_s, "IQ1_S", 19, 256, 50, gguf::decode_all<gguf::decode_iq1_s, 256, 50>},
+    {BlockFormat::iq1_m, "IQ1_M", 29, 256, 56, gguf::decode_all<gguf::decode_iq1_m, 256, 56>},
+    {BlockFormat::iq2_xxs, "IQ2_XXS", 16, 256, 66, gguf::decode_all<gguf::decode_iq2_xxs, 256, 66>},
+    {BlockFormat::iq2_xs, "IQ2_XS", 17, 256, 74, gguf::decode_all<gguf::decode_iq2_xs, 256, 74>},
+    {BlockFormat::iq2_s, "IQ2_S", 22, 256, 82, gguf::decode_all<gguf::decode_iq2_s, 256, 82>},
+    {BlockFormat::iq3_xxs, "IQ3_XXS", 18, 256, 98, gguf::decode_all<gguf::decode_iq3_xxs, 256, 98>},
+    {BlockFormat::iq3_s, "IQ3_S", 21, 256, 110, gguf::decode_all<gguf::decode_iq3_s, 256, 110>},
+    {BlockFormat::f8_e4m3, "F8_E4M3", kNotInFiles, 1, 1, gguf::decode_fp8},
 };
 // Numbers that a file may hold and minke does not read: integers, formats of activations, and formats no longer or not yet
 // in use for weights.
@@ -110,7 +129,7 @@ constexpr struct {
 
 }  // namespace
 
-std::span<const BlockFormatInfo> block_formats() { return kInfos; }
+std::span<const BlockFormatInfo> block_formats() { return {kInfos, std::size(kInfos) - 1}; }
 
 const BlockFormatInfo& info_of(BlockFormat format) {
   const size_t index = size_t(format);
@@ -120,14 +139,14 @@ const BlockFormatInfo& info_of(BlockFormat format) {
 }
 
 const BlockFormatInfo* find_block_format(uint32_t file_id) {
-  for (const BlockFormatInfo& info : kInfos)
+  for (const BlockFormatInfo& info : block_formats())
     if (info.file_id == file_id) return &info;
   return nullptr;
 }
 
 const BlockFormatInfo* find_block_format(std::string_view name) {
   const auto upper = [](char c) { return c >= 'a' && c <= 'z' ? char(c - 'a' + 'A') : c; };
-  for (const BlockFormatInfo& info : kInfos) {
+  for (const BlockFormatInfo& info : block_formats()) {
     const std::string_view known = info.name;
     if (std::equal(known.begin(), known.end(), name.begin(), name.end(), [&](char a, char b) { return a == upper(b); }))
       return &info;
@@ -151,13 +170,18 @@ int64_t row_bytes(BlockFormat format, int64_t elements) {
 void dequantise(BlockFormat format, std::span<const std::byte> blocks, std::span<float> values) {
   const BlockFormatInfo& info = info_of(format);
   check_equal(int64_t(blocks.size()), row_bytes(format, int64_t(values.size())), "dequantise: bytes");
-  const auto* block = reinterpret_cast<const uint8_t*>(blocks.data());
-  float* out = values.data();
-  for (size_t n = values.size() / size_t(info.block_elements); n > 0; --n) {
-    info.decode(block, out);
-    block += info.block_bytes;
-    out += info.block_elements;
-  }
+  info.decode(reinterpret_cast<const uint8_t*>(blocks.data()), int64_t(values.size()) / info.block_elements,
+              values.data());
+}
+
+void decode_row(const RowBlocks& part, int64_t row, std::span<float> values) {
+  const auto* bytes = static_cast<const std::byte*>(part.rows) + row * part.row_bytes;
+  dequantise(part.format, {bytes, size_t(part.row_bytes)}, values);
+  if (part.format != BlockFormat::f8_e4m3) return;
+  const int64_t block = part.scale_block, columns = int64_t(values.size());
+  const float* scales = part.scales + row / block * ((columns + block - 1) / block);
+  for (int64_t begin = 0; begin < columns; begin += block, ++scales)
+    for (int64_t k = begin; k < std::min(begin + block, columns); ++k) values[size_t(k)] *= *scales;
 }
 
 }  // namespace minke

@@ -1,4 +1,4 @@
-#include "formats/gguf_quantise.h"
+#include "blocks/quantise.h"
 
 #include <algorithm>
 #include <bit>
@@ -112,7 +112,7 @@ void encode_q4_k(const float* x, uint8_t* block) {
   put(block, scale);
   put(block + 2, min_scale);
 
-  uint8_t *packed = block + 4, *values = block + 16;  // packed as gguf_decoders.h says
+  uint8_t *packed = block + 4, *values = block + 16;  // packed as decoders.h says
   std::fill(packed, packed + 12, uint8_t(0));
   for (int g = 0; g < 8; ++g) {
     const int s = std::clamp(nearest(groups[g].scale * inverse_of(scale)), 0, 63);

@@ -1,4 +1,4 @@
-// One function per element format: the values of one block. Private to gguf_blocks.cpp, which holds the table of them.
+// One function per element format: the values of one block. Private to blocks.cpp, which holds the table of them.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -14,7 +14,7 @@ template <class T> T at(const uint8_t* p) {
   return value;
 }
 
-// gguf_blocks.cpp
+// blocks.cpp
 void decode_q4_0(const uint8_t* block, float* values);
 void decode_q4_1(const uint8_t* block, float* values);
 void decode_q5_0(const uint8_t* block, float* values);
@@ -23,7 +23,7 @@ void decode_q8_0(const uint8_t* block, float* values);
 void decode_iq4_nl(const uint8_t* block, float* values);
 void decode_mxfp4(const uint8_t* block, float* values);
 
-// gguf_super_blocks.cpp
+// super_blocks.cpp
 void decode_q2_k(const uint8_t* block, float* values);
 void decode_q3_k(const uint8_t* block, float* values);
 void decode_q4_k(const uint8_t* block, float* values);
@@ -33,7 +33,7 @@ void decode_iq4_xs(const uint8_t* block, float* values);
 void decode_tq1_0(const uint8_t* block, float* values);
 void decode_tq2_0(const uint8_t* block, float* values);
 
-// gguf_grid_blocks.cpp
+// grid_blocks.cpp
 void decode_iq1_s(const uint8_t* block, float* values);
 void decode_iq1_m(const uint8_t* block, float* values);
 void decode_iq2_xxs(const uint8_t* block, float* values);

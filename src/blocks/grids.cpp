@@ -1,4 +1,4 @@
-#include "formats/gguf_grids.h"
+#include "blocks/grids.h"
 
 #include <cstring>
 
@@ -7,7 +7,7 @@
 namespace minke::gguf {
 namespace {
 
-#include "formats/gguf_grids.inc"
+#include "blocks/grids.inc"
 
 }  // namespace
 

@@ -1,6 +1,6 @@
 // The grids of IQ1, IQ2 and IQ3: a few vectors of 8 or 4 levels, chosen by the makers of the format among all 3^8 or 8^4,
 // and numbered in ascending order (the first level counts least). So a grid is a set, kept as one bit per possible vector.
-// The bits are in gguf_grids.inc, made by tools/make_gguf_goldens.py from the tables of the gguf library.
+// The bits are in grids.inc, made by tools/make_gguf_goldens.py from the tables of the gguf library.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,6 @@
 // Element formats in blocks of 256. Each has two scales in F16 and smaller scales of its groups of 16 or 32; here "bits of
 // value e" are laid out so that 32 neighbouring values come from 32 neighbouring bytes, at the same shift.
-#include "formats/gguf_decoders.h"
+#include "blocks/decoders.h"
 
 namespace minke::gguf {
 namespace {

@@ -1,4 +1,4 @@
-#include "formats/gguf_blocks.h"
+#include "blocks/blocks.h"
 
 #include <gtest/gtest.h>
 
@@ -45,7 +45,7 @@ void compare(const fs::path& path, std::set<std::string>& seen) {
 // Three blocks of each format stand in the clone (tools/make_gguf_goldens.py), 64 in the shared folder.
 TEST(GgufBlocks, ValuesAreThoseOfTheGgufLibrary) {
   std::set<std::string> seen;
-  compare(test::source_file("tests/formats/gguf_blocks.safetensors"), seen);
+  compare(test::source_file("tests/blocks/blocks.safetensors"), seen);
   EXPECT_EQ(seen.size(), block_formats().size() - 1) << "every format but F32";
   for (const char* name : {"gguf-quants.safetensors", "gguf-quants-low.safetensors"})
     if (const auto path = test::shared_file(fs::path("goldens") / name)) compare(*path, seen);

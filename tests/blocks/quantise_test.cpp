@@ -1,4 +1,4 @@
-#include "formats/gguf_quantise.h"
+#include "blocks/quantise.h"
 
 #include <gtest/gtest.h>
 
