@@ -35,8 +35,9 @@ enum class Layout : uint8_t {
   strided,
   rows,  // the last axis dense
   contiguous,
-  packable,  // strided, or Packing::panels
+  packable,  // strided, Packing::panels or Packing::blocks
   panels,
+  rows_or_blocks,  // rows, or Packing::blocks
 };
 struct OperandRule {
   const char* name;
@@ -145,7 +146,8 @@ template <class F> class OperandVisitor {
     see(a.slot_of_row, {"slot_of_row", writes, index, contiguous}), see(a.load, {"load", updates, index, contiguous});
   }
   void operator()(const GatherArgs& a) {
-    see(a.src, {"src", reads}), see(a.index, {"index", reads, index, contiguous}), see(a.dst, {"dst", writes});
+    see(a.src, {"src", reads, value, rows_or_blocks}), see(a.index, {"index", reads, index, contiguous});
+    see(a.dst, {"dst", writes});
     see(a.num_rows, {"num_rows", reads, index, contiguous});
   }
   void operator()(const CombineArgs& a) {
@@ -208,14 +210,14 @@ template <class Args, class F> void for_each_operand(const Args& args, F&& f) {
   visit(args);
 }
 
-// Whether a dtype is of the format, for a backend that computes with these floating types.
-inline bool has_format(DType dtype, Format format, std::initializer_list<DType> floating) {
-  const bool computes = std::find(floating.begin(), floating.end(), dtype) != floating.end();
+// Whether the operand's dtype is of the format, for a backend that computes with these floating types.
+inline bool has_format(const Operand& o, Format format, std::initializer_list<DType> floating) {
+  const bool computes = std::find(floating.begin(), floating.end(), o.dtype) != floating.end();
   switch (format) {
-    case Format::value: return computes;
-    case Format::high: return computes && dtype != DType::bf16;
-    case Format::sum: return dtype == DType::f64;
-    case Format::index: return dtype == DType::i32;
+    case Format::value: return computes || o.packing == Packing::blocks;  // whose values are f32
+    case Format::high: return computes && o.dtype != DType::bf16;
+    case Format::sum: return o.dtype == DType::f64;
+    case Format::index: return o.dtype == DType::i32;
     case Format::any: return true;
   }
   return false;
@@ -224,9 +226,11 @@ inline bool has_format(DType dtype, Format format, std::initializer_list<DType> 
 // Whether the operand lies as the rule says.
 inline bool has_layout(const Operand& o, Layout layout) {
   if (o.packing == Packing::panels) return layout == Layout::packable || layout == Layout::panels;
+  if (o.packing == Packing::blocks) return layout == Layout::packable || layout == Layout::rows_or_blocks;
   switch (layout) {
     case Layout::strided:
     case Layout::packable: return true;
+    case Layout::rows_or_blocks:
     case Layout::rows: return o.rank == 0 || o.shape[o.rank - 1] <= 1 || o.stride[o.rank - 1] == 1;
     case Layout::contiguous: return o.is_contiguous();
     case Layout::panels: return false;

@@ -31,7 +31,9 @@ enum class Grouping : uint8_t {
   inner,  // group g owns the inner indices offsets[g] … offsets[g+1]) of a[M,Ktotal], b[Ktotal,N]; c is [G,M,N]
 };
 struct GemmArgs {
-  Operand a, b, c;             // any strides (transposes are strides); b may be Packing::panels
+  // Any strides (transposes are strides). b may be Packing::panels; or, without groups and of row groups, the transpose of
+  // Packing::blocks: then the product is the one with the values of the blocks, bit for bit.
+  Operand a, b, c;
   DType compute = DType::f32;  // operands are rounded to this before multiplying: f32, bf16 or f64
   bool accumulate = false;     // c += instead of c =
   Grouping grouping = Grouping::none;
@@ -199,7 +201,8 @@ struct PermutePlanArgs {
   Operand slot_of_row;  // out i32 [N·K], first offsets[E] are set
   Operand load;         // i32 [E], optional: += tokens per expert
 };
-// dst[r] = src[index[r] / divisor]; index < 0 gives zeros. Rows are the last axis (rank 2) or scalars (rank 1).
+// dst[r] = src[index[r] / divisor]; index < 0 gives zeros. Rows are the last axis (rank 2) or scalars (rank 1). src may be
+// Packing::blocks.
 struct GatherArgs {
   Operand src, index, dst;
   int64_t divisor = 1;

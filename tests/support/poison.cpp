@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <string_view>
 
+#include "core/row_blocks.h"
+
 namespace minke::test {
 namespace {
 
@@ -21,6 +23,7 @@ size_t extent(const Operand& o, const Backend& backend) {
   if (o.packing == Packing::panels)
     return size_t(o.rank == 3 ? o.shape[0] : 1) *
            backend.packed_bytes(o.shape[size_t(o.rank) - 2], o.shape[size_t(o.rank) - 1], o.dtype);
+  if (o.packing == Packing::blocks) return size_t(o.rank == 3 ? o.shape[0] : 1) * size_t(o.parts) * sizeof(RowBlocks);
   int64_t last = 0;
   for (int d = 0; d < o.rank; ++d) last += (o.shape[size_t(d)] - 1) * o.stride[size_t(d)];
   return size_t(last + 1) * size_of(o.dtype);

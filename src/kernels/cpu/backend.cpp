@@ -109,7 +109,7 @@ bool CpuBackend::supports(Op op, const OperandRule& rule, const Operand& o) cons
   const std::string_view name = rule.name;
   if (op == Op::route && name == "affinity" && cpu::row_length(o) > cpu::kMaxExperts) return false;
   if (op == Op::rope && name == "x" && cpu::row_length(o) > kernels_.max_rotary) return false;
-  return has_format(o.dtype, rule.format, {DType::f32, DType::bf16});
+  return has_format(o, rule.format, {DType::f32, DType::bf16});
 }
 
 bool CpuBackend::computes_in(Op, DType compute) const { return compute == DType::f32 || compute == DType::bf16; }

@@ -30,6 +30,7 @@ class CpuBackend final : public HostBackend {
   size_t scratch_of(const AttentionArgs& args, int threads) const override;
   size_t scratch_of(const AttentionBackwardArgs& args, int threads) const override;
   size_t scratch_of(const CachedAttentionArgs& args, int threads) const override;
+  size_t scratch_of(const GatherArgs& args, int threads) const override;
   size_t scratch_of(const BalanceArgs& args, int threads) const override;
   size_t scratch_of(const DropTokensArgs& args, int threads) const override;
   size_t scratch_of(const PermutePlanArgs& args, int threads) const override;

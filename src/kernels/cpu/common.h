@@ -27,7 +27,8 @@ std::vector<double> bf16_rates(const std::vector<const Kernels*>& candidates);
   X(GemmArgs)                    \
   X(AttentionArgs)               \
   X(AttentionBackwardArgs)       \
-  X(CachedAttentionArgs) X(BalanceArgs) X(DropTokensArgs) X(PermutePlanArgs) X(AdamWArgs) X(SumSquaresArgs)
+  X(CachedAttentionArgs)         \
+  X(GatherArgs) X(BalanceArgs) X(DropTokensArgs) X(PermutePlanArgs) X(AdamWArgs) X(SumSquaresArgs)
 #define MINKE_DECLARE_SCRATCH(Args) size_t scratch_of(const Kernels& kernels, int threads, const Args& args);
 MINKE_CPU_SCRATCH_OPS(MINKE_DECLARE_SCRATCH)
 #undef MINKE_DECLARE_SCRATCH

@@ -1,5 +1,5 @@
 // Products: checks, the cut of c into tasks, packing of weights. The arithmetic is in isa/gemm.cpp.
-#include "kernels/cpu/common.h"
+#include "kernels/cpu/gemm.h"
 
 namespace minke::cpu {
 namespace {
@@ -9,54 +9,13 @@ int64_t panel_steps(const Kernels& kernels, int64_t k, DType compute) {
   return compute == DType::bf16 ? divided_up(divided_up(k, 2), kernels.step_unit) * kernels.step_unit : k;
 }
 
-// Checked, because a wrong offset would reach memory outside the operands.
-const int32_t* checked_offsets(const Operand& offsets, int64_t groups, int64_t limit) {
-  expect_shape(offsets, {groups + 1}, "gemm: offsets are [G+1]");
-  const int32_t* o = i32_data(offsets);
-  check(o[0] == 0, "gemm: offsets start at 0");
-  for (int64_t g = 0; g < groups; ++g)
-    check(o[g] <= o[g + 1] && o[g + 1] <= limit, "gemm: offsets ascend within the operands");
-  return o;
-}
-
-struct Shape {
-  int64_t groups, m, n, k;
-};
-
-Shape checked_shape(const GemmArgs& args) {
-  const Operand &a = args.a, &b = args.b, &c = args.c;
-  switch (args.grouping) {
-    case Grouping::none:
-      check(a.rank == 2 && b.rank == 2 && c.rank == 2, "gemm: ranks without groups");
-      check(a.shape[0] == c.shape[0] && a.shape[1] == b.shape[0] && b.shape[1] == c.shape[1], "gemm: shapes");
-      return {1, c.shape[0], c.shape[1], a.shape[1]};
-    case Grouping::batch:
-      check(a.rank == 3 && b.rank == 3 && c.rank == 3, "gemm: ranks of a batch");
-      check(a.shape[0] == c.shape[0] && b.shape[0] == c.shape[0], "gemm: groups of a batch");
-      check(a.shape[1] == c.shape[1] && a.shape[2] == b.shape[1] && b.shape[2] == c.shape[2],
-            "gemm: shapes of a batch");
-      return {c.shape[0], c.shape[1], c.shape[2], a.shape[2]};
-    case Grouping::rows:
-      check(a.rank == 2 && b.rank == 3 && c.rank == 2, "gemm: ranks of row groups");
-      check(a.shape[0] == c.shape[0] && a.shape[1] == b.shape[1] && b.shape[2] == c.shape[1],
-            "gemm: shapes of row groups");
-      return {b.shape[0], c.shape[0], c.shape[1], a.shape[1]};
-    case Grouping::inner:
-      check(a.rank == 2 && b.rank == 2 && c.rank == 3, "gemm: ranks of inner groups");
-      check(a.shape[0] == c.shape[1] && a.shape[1] == b.shape[0] && b.shape[1] == c.shape[2],
-            "gemm: shapes of inner groups");
-      return {c.shape[0], c.shape[1], c.shape[2], a.shape[1]};
-  }
-  bug("gemm: grouping", SourceLocation::current());
-}
-
 // The next larger candidate of a search whose steps grow with the number.
 int64_t next_count(int64_t n) { return n + std::max<int64_t>(n / 4, 1); }
 
 // The tiles with the least estimated time: each task packs its part of a (and of b) again, so few large tiles pack least;
 // the threads end together only if there are many. In multiply-adds for every k: `kernels.macs_per_packed` is how many are
 // done while one element is packed.
-void choose_tiles(const Kernels& kernels, const Shape& s, int64_t threads, GemmJob& job) {
+void choose_tiles(const Kernels& kernels, const GemmShape& s, int64_t threads, GemmJob& job) {
   const int64_t groups = job.split == Split::rows ? std::max<int64_t>(s.groups, 1) : s.groups;
   const int64_t m = std::max<int64_t>(job.split == Split::rows ? divided_up(s.m, groups) : s.m, 1);
   const int64_t row_tiles = divided_up(m, kernels.tile_rows), panels = divided_up(s.n, kernels.panel_width);
@@ -95,8 +54,46 @@ Scratch take_scratch(Arena& arena, const Kernels& kernels, int threads, int64_t 
 
 }  // namespace
 
+// Checked, because a wrong offset would reach memory outside the operands.
+const int32_t* checked_gemm_offsets(const Operand& offsets, int64_t groups, int64_t limit) {
+  expect_shape(offsets, {groups + 1}, "gemm: offsets are [G+1]");
+  const int32_t* o = i32_data(offsets);
+  check(o[0] == 0, "gemm: offsets start at 0");
+  for (int64_t g = 0; g < groups; ++g)
+    check(o[g] <= o[g + 1] && o[g + 1] <= limit, "gemm: offsets ascend within the operands");
+  return o;
+}
+
+GemmShape checked_gemm_shape(const GemmArgs& args) {
+  const Operand &a = args.a, &b = args.b, &c = args.c;
+  switch (args.grouping) {
+    case Grouping::none:
+      check(a.rank == 2 && b.rank == 2 && c.rank == 2, "gemm: ranks without groups");
+      check(a.shape[0] == c.shape[0] && a.shape[1] == b.shape[0] && b.shape[1] == c.shape[1], "gemm: shapes");
+      return {1, c.shape[0], c.shape[1], a.shape[1]};
+    case Grouping::batch:
+      check(a.rank == 3 && b.rank == 3 && c.rank == 3, "gemm: ranks of a batch");
+      check(a.shape[0] == c.shape[0] && b.shape[0] == c.shape[0], "gemm: groups of a batch");
+      check(a.shape[1] == c.shape[1] && a.shape[2] == b.shape[1] && b.shape[2] == c.shape[2],
+            "gemm: shapes of a batch");
+      return {c.shape[0], c.shape[1], c.shape[2], a.shape[2]};
+    case Grouping::rows:
+      check(a.rank == 2 && b.rank == 3 && c.rank == 2, "gemm: ranks of row groups");
+      check(a.shape[0] == c.shape[0] && a.shape[1] == b.shape[1] && b.shape[2] == c.shape[1],
+            "gemm: shapes of row groups");
+      return {b.shape[0], c.shape[0], c.shape[1], a.shape[1]};
+    case Grouping::inner:
+      check(a.rank == 2 && b.rank == 2 && c.rank == 3, "gemm: ranks of inner groups");
+      check(a.shape[0] == c.shape[1] && a.shape[1] == b.shape[0] && b.shape[1] == c.shape[2],
+            "gemm: shapes of inner groups");
+      return {c.shape[0], c.shape[1], c.shape[2], a.shape[1]};
+  }
+  bug("gemm: grouping", SourceLocation::current());
+}
+
 size_t scratch_of(const Kernels& kernels, int threads, const GemmArgs& args) {
-  return measured([&](Arena& arena) { take_scratch(arena, kernels, threads, checked_shape(args).groups); });
+  if (args.b.packing == Packing::blocks) return scratch_of_block_gemm(kernels, threads, args);
+  return measured([&](Arena& arena) { take_scratch(arena, kernels, threads, checked_gemm_shape(args).groups); });
 }
 
 size_t packed_bytes(const Kernels& kernels, int64_t k, int64_t n, DType compute) {
@@ -105,7 +102,8 @@ size_t packed_bytes(const Kernels& kernels, int64_t k, int64_t n, DType compute)
 }
 
 void gemm(const Kernels& kernels, const Context& ctx, const GemmArgs& args) {
-  const Shape s = checked_shape(args);
+  const GemmShape s = checked_gemm_shape(args);
+  if (args.b.packing == Packing::blocks) return block_gemm(kernels, ctx, args);
   GemmJob job;
   job.a = matrix_of(args.a), job.c = matrix_of(args.c);
   job.bf16 = is_bf16_compute(args.compute), job.accumulate = args.accumulate;
@@ -120,7 +118,7 @@ void gemm(const Kernels& kernels, const Context& ctx, const GemmArgs& args) {
   job.m = s.m, job.n = s.n, job.k = s.k, job.groups = s.groups;
   if (args.grouping == Grouping::rows || args.grouping == Grouping::inner) {
     job.split = args.grouping == Grouping::rows ? Split::rows : Split::inner;
-    job.offsets = checked_offsets(args.offsets, s.groups, args.grouping == Grouping::rows ? s.m : s.k);
+    job.offsets = checked_gemm_offsets(args.offsets, s.groups, args.grouping == Grouping::rows ? s.m : s.k);
     (job.split == Split::rows ? job.a : job.b).group_stride = 0;
     if (job.split == Split::rows) job.c.group_stride = 0;
   }

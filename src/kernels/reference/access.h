@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <vector>
 
+#include "blocks/blocks.h"
 #include "core/error.h"
 #include "core/operand.h"
 #include "kernels/backend.h"
@@ -119,6 +120,17 @@ template <class S> S dot(const S* a, const S* b, int64_t n) {
   S sum = 0;
   for (int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
   return sum;
+}
+
+// The values of Packing::blocks, [rows,columns] of one group, as plain rows.
+inline std::vector<float> decoded(const Operand& o, int64_t group, int64_t rows, int64_t columns) {
+  std::vector<float> values(size_t(rows * columns));
+  const auto* parts = static_cast<const RowBlocks*>(o.data) + group * o.parts;
+  for (int64_t row = 0, p = 0; row < rows; ++row) {
+    while (p + 1 < o.parts && parts[p + 1].first_row <= row) ++p;
+    decode_row(parts[p], row - parts[p].first_row, {values.data() + row * columns, size_t(columns)});
+  }
+  return values;
 }
 
 // Rows an op with an optional device-side count has to do.

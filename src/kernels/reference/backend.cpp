@@ -13,7 +13,7 @@ class ReferenceBackend final : public HostBackend {
   MINKE_OPS(MINKE_DEFINE_OP)
 #undef MINKE_DEFINE_OP
   bool supports(Op, const OperandRule& rule, const Operand& o) const override {
-    return has_layout(o, rule.layout) && has_format(o.dtype, rule.format, {DType::f64, DType::f32, DType::bf16});
+    return has_layout(o, rule.layout) && has_format(o, rule.format, {DType::f64, DType::f32, DType::bf16});
   }
   bool computes_in(Op, DType compute) const override {
     return compute == DType::f64 || compute == DType::f32 || compute == DType::bf16;

@@ -13,9 +13,14 @@ Operand packed_group(const Operand& b, int64_t group) {
   return Operand::of(data, b.dtype, {k, n});
 }
 
-// Group g of a right-hand side of rank 3, plain or packed.
-Operand right_group(const Operand& b, int64_t g) {
-  return b.packing == Packing::panels ? packed_group(b, g) : b.at(0, g);
+// Group g of a right-hand side of rank 3, plain or packed; g = 0 of one of rank 2. `values` keeps what blocks become.
+Operand right_group(const Operand& b, int64_t g, std::vector<float>& values) {
+  if (b.packing == Packing::panels) return packed_group(b, g);
+  if (b.packing == Packing::none) return b.rank == 3 ? b.at(0, g) : b;
+  const int64_t k = b.shape[b.rank - 2], n = b.shape[b.rank - 1];
+  check(b.stride[b.rank - 2] == 1, "gemm: blocks run along the inner axis");
+  values = decoded(b, g, n, k);
+  return Operand::of(values.data(), DType::f32, {n, k}).transposed();
 }
 
 template <class S> void product(const Operand& a, const Operand& b, const Operand& c, DType compute, bool accumulate) {
@@ -48,18 +53,20 @@ std::vector<int64_t> load_offsets(const Operand& offsets, int64_t groups, int64_
 }
 
 template <class S> void grouped(const GemmArgs& g) {
+  std::vector<float> values;
+  const auto right = [&](int64_t i) { return right_group(g.b, i, values); };
   const auto one = [&](const Operand& a, const Operand& b, const Operand& c) {
     product<S>(a, b, c, g.compute, g.accumulate);
   };
   switch (g.grouping) {
     case Grouping::none:
       check(g.c.rank == 2 && g.a.rank == 2 && g.b.rank == 2, "gemm: ranks without groups");
-      one(g.a, g.b.packing == Packing::panels ? packed_group(g.b, 0) : g.b, g.c);
+      one(g.a, right(0), g.c);
       break;
     case Grouping::batch:
       check(g.c.rank == 3 && g.a.rank == 3 && g.b.rank == 3, "gemm: ranks of a batch");
       check(g.a.shape[0] == g.c.shape[0] && g.b.shape[0] == g.c.shape[0], "gemm: groups of a batch");
-      for (int64_t i = 0; i < g.c.shape[0]; ++i) one(g.a.at(0, i), right_group(g.b, i), g.c.at(0, i));
+      for (int64_t i = 0; i < g.c.shape[0]; ++i) one(g.a.at(0, i), right(i), g.c.at(0, i));
       break;
     case Grouping::rows: {
       check(g.c.rank == 2 && g.a.rank == 2 && g.b.rank == 3 && g.a.shape[0] == g.c.shape[0],
@@ -67,7 +74,7 @@ template <class S> void grouped(const GemmArgs& g) {
       const auto offsets = load_offsets(g.offsets, g.b.shape[0], g.c.shape[0]);
       for (int64_t i = 0; i < g.b.shape[0]; ++i) {
         const int64_t begin = offsets[size_t(i)], end = offsets[size_t(i) + 1];
-        one(g.a.slice(0, begin, end), right_group(g.b, i), g.c.slice(0, begin, end));
+        one(g.a.slice(0, begin, end), right(i), g.c.slice(0, begin, end));
       }
       break;
     }
@@ -87,7 +94,7 @@ template <class S> void grouped(const GemmArgs& g) {
 }  // namespace
 
 void gemm(const Context&, const GemmArgs& args) {
-  check(args.b.packing == Packing::none || args.b.dtype == args.compute, "gemm: packed for another compute dtype");
+  check(args.b.packing != Packing::panels || args.b.dtype == args.compute, "gemm: packed for another compute dtype");
   with_scalar(args.c.dtype, [&](auto scalar) { grouped<decltype(scalar)>(args); });
 }
 

@@ -269,11 +269,17 @@ void gather(const Context&, const GatherArgs& args) {
   const int64_t R = args.dst.shape[0], width = args.dst.rank == 2 ? args.dst.shape[1] : 1;
   check(args.src.rank == args.dst.rank && (args.dst.rank == 1 || args.src.shape[1] == width), "gather: shapes");
   check(args.divisor > 0, "gather: divisor");
+  std::vector<float> values;
+  Operand src = args.src;
+  if (src.packing == Packing::blocks) {
+    values = decoded(src, 0, src.shape[0], width);
+    src = Operand::of(values.data(), DType::f32, {src.shape[0], width});
+  }
   for (int64_t r = 0; r < limited_rows(args.num_rows, R); ++r) {
     const int64_t index = load_index(args.index, r);
-    if (index >= 0) bounded(index / args.divisor, args.src.shape[0], "gather: index");
+    if (index >= 0) bounded(index / args.divisor, src.shape[0], "gather: index");
     for (int64_t d = 0; d < width; ++d) {
-      const double value = index < 0 ? 0 : load_flat<double>(args.src, index / args.divisor * width + d);
+      const double value = index < 0 ? 0 : load_flat<double>(src, index / args.divisor * width + d);
       store_flat(args.dst, r * width + d, value);
     }
   }

@@ -1,0 +1,17 @@
+// What the two ways of a product share: gemm.cpp (plain and packed right-hand sides) and block_gemm.cpp (quantised blocks).
+#pragma once
+#include "kernels/cpu/common.h"
+
+namespace minke::cpu {
+
+struct GemmShape {
+  int64_t groups, m, n, k;  // m (Grouping::rows) and k (Grouping::inner) are those of all groups together
+};
+GemmShape checked_gemm_shape(const GemmArgs& args);
+// Checked, because a wrong offset would reach memory outside the operands.
+const int32_t* checked_gemm_offsets(const Operand& offsets, int64_t groups, int64_t limit);
+
+void block_gemm(const Kernels& kernels, const Context& ctx, const GemmArgs& args);
+size_t scratch_of_block_gemm(const Kernels& kernels, int threads, const GemmArgs& args);
+
+}  // namespace minke::cpu
