@@ -17,6 +17,7 @@ void add_inference_flags(CLI::App& verb, InferenceOptions& o) {
       ->check(CLI::Range(0, 1 << 30))
       ->capture_default_str();
   add_choice(verb, "--dtype", o.dtype, "Number format of the computation");
+  add_choice(verb, "--weights", o.weights, "Number format of the weights in memory; keep = quantised ones as they are");
   add_choice(verb, "--cache-type", o.cache_type, "Number format of the KV cache");
   verb.add_flag("--strict", o.strict,
                 "Compute prompts as answers are: an answer then has the bits that it would have as a prompt; slower");
@@ -30,13 +31,28 @@ LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, b
   const Config& config = source.files.config;
   const int64_t limit = config.max_position_embeddings;
   if (o.ctx_size > limit) user_error("--ctx-size {}: the model supports at most {} positions", o.ctx_size, limit);
-  const Precision precision = minke::precision(o.dtype).for_inference();
+  Precision precision = minke::precision(o.dtype).for_inference();
+  blocks_ = plan_block_weights(config, source.files.weights, o.weights, precision.compute);
+  if (!quiet && !blocks_.note.empty()) std::fprintf(stderr, "%s\n", blocks_.note.c_str());
+  precision.blocks = &blocks_;
   const EngineSettings settings{.max_context = o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(limit, 4096),
                                 .cache = dtype_of(o.cache_type),
                                 .strict = o.strict};
   const InferenceMemory needed = inference_memory(ctx(), config, precision, settings);
-  check_fits(ctx(), config, precision, settings, needed, double(free_memory()));
+  const double available = double(free_memory());
+  const auto other_weights = [&]() -> std::string {
+    for (const EnumName<WeightFormat>& format : EnumNames<WeightFormat>::all) {
+      const BlockWeights blocks = plan_block_weights(config, source.files.weights, format.value, precision.compute);
+      Precision other = precision;
+      other.blocks = &blocks;
+      if (inference_memory(ctx(), config, other, settings).must_fit() <= available)
+        return fmt::format("--weights {}", format.name);
+    }
+    return "";
+  };
+  const std::string slow = check_fits(ctx(), config, precision, settings, needed, available, other_weights);
   if (!quiet) std::fprintf(stderr, "memory      %s\n", needed.text().c_str());
+  if (!quiet && !slow.empty()) std::fprintf(stderr, "%s\n", slow.c_str());
   runtime_.reserve_scratch(size_t(needed.scratch));
   model_ = std::make_unique<Model>(ctx(), config, precision, settings.max_context);
   load_weights(ctx(), *model_, source.files.weights);

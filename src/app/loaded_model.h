@@ -6,6 +6,7 @@
 #include "app/runtime.h"
 #include "chat/model_source.h"
 #include "infer/engine.h"
+#include "model/block_weights.h"
 #include "recipe/choices.h"
 
 namespace minke {
@@ -14,16 +15,17 @@ struct InferenceOptions {
   RuntimeOptions runtime;
   std::string model;
   FloatFormat dtype = FloatFormat::bf16, cache_type = FloatFormat::bf16;
+  WeightFormat weights = WeightFormat::keep;
   int64_t ctx_size = 0;
   bool strict = false;
 };
 
-// -m, -c, --dtype, --cache-type, --strict, -t, --seed.
+// -m, -c, --dtype, --weights, --cache-type, --strict, -t, --seed.
 void add_inference_flags(CLI::App& verb, InferenceOptions& options);
 
 class LoadedModel {
  public:
-  // UserError if it needs more memory than is free.
+  // UserError if it needs more memory than is free. The source outlives it: weights may stay in its files.
   LoadedModel(const InferenceOptions& options, const ModelSource& source, bool quiet);
 
   const Context& ctx() const { return runtime_.ctx(); }
@@ -32,6 +34,7 @@ class LoadedModel {
 
  private:
   Runtime runtime_;
+  BlockWeights blocks_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<Engine> engine_;
 };

@@ -4,11 +4,13 @@
 
 #include "core/human_numbers.h"
 #include "kernels/dry_run.h"
+#include "model/block_weights.h"
 
 namespace minke {
 
 std::string InferenceMemory::text() const {
-  return fmt::format("{} weights + {} cache of {} tokens + {} buffers and scratch = {}", human_bytes(weights),
+  const std::string mapped = in_file > 0 ? human_bytes(in_file) + " weights in the file + " : "";
+  return fmt::format("{}{} weights + {} cache of {} tokens + {} buffers and scratch = {}", mapped, human_bytes(weights),
                      human_bytes(cache), cache_tokens, human_bytes(buffers + scratch), human_bytes(sum()));
 }
 
@@ -26,17 +28,26 @@ InferenceMemory inference_memory(const Context& ctx, const Config& config, const
   const double host_logits = 4.0 * double(settings.max_sequences * config.vocab_size);
   m.buffers = double(dry.counted().bytes()) - m.weights - m.cache + host_logits;
   m.scratch = double(dry.scratch_bytes());
+  if (precision.blocks) {
+    m.in_file = double(precision.blocks->in_file);
+    m.experts_in_file = double(precision.blocks->experts_in_file);
+  }
   return m;
 }
 
-void check_fits(const Context& ctx, const Config& config, const Precision& precision, const EngineSettings& settings,
-                const InferenceMemory& needed, double available) {
-  if (needed.sum() <= available) return;
+std::string check_fits(const Context& ctx, const Config& config, const Precision& precision,
+                       const EngineSettings& settings, const InferenceMemory& needed, double available,
+                       const std::function<std::string()>& other_weights) {
+  if (needed.sum() <= available) return "";
+  if (needed.must_fit() <= available)
+    return fmt::format("note: {} of the routed experts do not fit into the {} that are free: they are read from the file again "
+                       "and again, which is slow",
+                       human_bytes(needed.sum() - available), human_bytes(available));
   const auto fits = [&](int64_t context) {
     EngineSettings smaller = settings;
     smaller.max_context = context;
     smaller.cache_tokens = settings.cache_tokens > 0 ? context * settings.max_sequences : 0;
-    return inference_memory(ctx, config, precision, smaller).sum() <= available;
+    return inference_memory(ctx, config, precision, smaller).must_fit() <= available;
   };
   // Contexts of whole pages; the need grows with the context.
   int64_t fitting = 0, too_large = settings.max_context / settings.page;
@@ -44,9 +55,12 @@ void check_fits(const Context& ctx, const Config& config, const Precision& preci
     const int64_t middle = (fitting + too_large) / 2;
     (fits(middle * settings.page) ? fitting : too_large) = middle;
   }
-  const std::string what = fmt::format("{} are needed ({}), but only {} are free", human_bytes(needed.sum()),
+  const std::string what = fmt::format("{} are needed ({}), but only {} are free", human_bytes(needed.must_fit()),
                                        needed.text(), human_bytes(available));
-  if (fitting > 0) user_error("{}: --ctx-size {} would fit", what, fitting * settings.page);
+  const std::string other = other_weights ? other_weights() : "";
+  const std::string or_other = other.empty() ? "" : ", or " + other;
+  if (fitting > 0) user_error("{}: --ctx-size {} would fit{}", what, fitting * settings.page, or_other);
+  if (!other.empty()) user_error("{}: no context fits; {} would", what, other);
   if (precision.master == DType::f32 && needed.weights / 2 < available)
     user_error("{}: no context fits; --dtype bf16 halves the weights", what);
   user_error("{}: no context fits; a machine with more memory, or a smaller model, is needed", what);

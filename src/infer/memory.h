@@ -1,6 +1,7 @@
 // What inference will take of memory, before anything is taken: a dry run (kernels/dry_run.h) of the largest steps that an
 // engine can be asked for. Tests: tests/infer/memory_test.cpp, tests/app/memory_test.sh (against the process's own peak).
 #pragma once
+#include <functional>
 #include <string>
 
 #include "infer/engine.h"
@@ -13,8 +14,13 @@ struct InferenceMemory {
   double buffers = 0;  // of the engine: a step's indices, logits here and on the host
   double scratch = 0;
   int64_t cache_tokens = 0;
-  double sum() const { return weights + cache + buffers + scratch; }
-  // "257.0 MiB weights + 90.0 MiB cache of 4096 tokens + 21.0 MiB buffers and scratch = 368.0 MiB"
+  // Weights that are read where they lie in a mapped file, and those of them that are routed experts: of these a token needs
+  // few, and what does not fit beside the rest is read from the disk again.
+  double in_file = 0, experts_in_file = 0;
+  double sum() const { return weights + in_file + cache + buffers + scratch; }
+  double must_fit() const { return sum() - experts_in_file; }
+  // "257.0 MiB weights + 90.0 MiB cache of 4096 tokens + 21.0 MiB buffers and scratch = 368.0 MiB"; weights in the file are
+  // named apart.
   std::string text() const;
 };
 
@@ -22,8 +28,10 @@ struct InferenceMemory {
 InferenceMemory inference_memory(const Context& ctx, const Config& config, const Precision& precision,
                                  const EngineSettings& settings);
 
-// UserError if it is more than `available` bytes: with the largest context that would fit, if one does.
-void check_fits(const Context& ctx, const Config& config, const Precision& precision, const EngineSettings& settings,
-                const InferenceMemory& needed, double available);
+// UserError if what must fit is more than `available` bytes: with the largest context that would fit, if one does, and what
+// `other_weights` says: a format of the weights that would, or "". Else a line for people if not all experts fit, or "".
+std::string check_fits(const Context& ctx, const Config& config, const Precision& precision,
+                       const EngineSettings& settings, const InferenceMemory& needed, double available,
+                       const std::function<std::string()>& other_weights = {});
 
 }  // namespace minke

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
+#include "model/block_weights.h"
+
 namespace minke {
 namespace {
 
@@ -30,6 +32,7 @@ std::vector<PublishedTensor> published_tensors(const Model& model) {
   std::vector<PublishedTensor> all;
   for (const Parameter& p : parameters(model.config())) {
     const Weight* w = model.weights().get(p.storage);
+    if (w->in_blocks()) continue;
     const int64_t begin = element_offset(p, w->storage());
     PublishedTensor t{p.name, p.shape, w->master().flat().slice(0, begin, begin + p.size()), {}, p.optional_duplicate};
     if (w->grad() && !p.optional_duplicate) t.grad = w->grad().flat().slice(0, begin, begin + p.size());
@@ -139,6 +142,7 @@ void load_weights(const Context& ctx, Model& model, const WeightFiles& weights) 
       upload_f32(ctx, host, t.master.slice(0, first * columns, (first + count) * columns));
     }
   }
+  load_block_weights(ctx, model, weights);
   for (Weight& w : model.weights().all()) w.changed();
 }
 

@@ -11,7 +11,7 @@
 
 namespace minke {
 
-// One published tensor as a view into the fused storages.
+// One published tensor as a view into the fused storages. Weights in blocks have none.
 struct PublishedTensor {
   std::string name;
   std::vector<int64_t> shape;
@@ -35,7 +35,7 @@ struct CheckpointFiles {
 // with_mtp: false leaves the modules out even if they are there.
 CheckpointFiles open_checkpoint(const std::filesystem::path& path, bool with_mtp);
 
-// Fills all weights from what open_weights gave for the model's config.
+// Fills all weights, those in blocks (block_weights.h) too, from what open_weights gave for the model's config.
 void load_weights(const Context& ctx, Model& model, const WeightFiles& weights);
 
 // bos and eos as a generation_config.json; "" if the model has none.

@@ -5,6 +5,8 @@
 
 namespace minke {
 
+struct BlockWeights;  // model/block_weights.h
+
 struct Precision {
   DType master = DType::f32;      // parameters, their gradients
   DType residual = DType::f32;    // residual stream and its gradient: small models lose digits in a bf16 sum
@@ -13,6 +15,8 @@ struct Precision {
   DType high = DType::f32;        // router, norm statistics, softmax sums, losses; norms' gains and biases
   // The weights do not change: there are no gradients, and products read the master itself, not a packed copy of it.
   bool frozen = false;
+  // Which weights are held in quantised blocks, if frozen; null = none.
+  const BlockWeights* blocks = nullptr;
 
   static constexpr Precision f32() { return {}; }
   static constexpr Precision bf16() { return {.activation = DType::bf16, .compute = DType::bf16}; }

@@ -1,5 +1,7 @@
 #include "model/weight.h"
 
+#include "blocks/blocks.h"
+
 namespace minke {
 namespace {
 
@@ -12,10 +14,85 @@ Tensor make(const Context& ctx, const std::vector<int64_t>& shape, DType dtype) 
   bug("Weight: rank must be 1, 2 or 3", SourceLocation::current());
 }
 
+// Blocks of scales along n rows or columns.
+int64_t grid(int64_t n, int64_t block) { return (n + block - 1) / block; }
+
 }  // namespace
 
 Weight::Weight(const Context& ctx, const Storage& storage, DType master, DType compute, bool frozen)
-    : storage_(storage), master_(make(ctx, storage.shape, master)), compute_(compute), frozen_(frozen) {}
+    : storage_(storage),
+      master_(make(ctx, storage.shape, master)),
+      operand_(master_.operand()),
+      compute_(compute),
+      frozen_(frozen) {}
+
+Weight::Weight(const Context& ctx, const Storage& storage, DType compute, const std::vector<HeldRows>& parts)
+    : storage_(storage), compute_(compute), frozen_(true) {
+  const size_t rank = storage.shape.size();
+  check(rank == 2 || rank == 3, "Weight: blocks are of a matrix, or of one for each group");
+  const int64_t groups = rank == 3 ? storage.shape[0] : 1, rows = storage.shape[rank - 2],
+                columns = storage.shape[rank - 1], per_group = int64_t(parts.size()) / groups;
+  check(per_group > 0 && per_group * groups == int64_t(parts.size()), "Weight: parts of every group");
+  size_t bytes = 0, scales = 0;
+  int64_t row = 0;
+  std::vector<size_t> begins, scale_begins;
+  for (const HeldRows& p : parts) {
+    RowBlocks r{.first_row = row, .row_bytes = row_bytes(p.format, columns), .scale_block = p.scale_block};
+    r.format = p.format;
+    parts_.push_back(r);
+    begins.push_back(bytes), scale_begins.push_back(scales);
+    if (!p.in_file) bytes += size_t(p.rows * r.row_bytes);
+    if (p.format == BlockFormat::f8_e4m3) scales += size_t(grid(p.rows, p.scale_block) * grid(columns, p.scale_block));
+    row += p.rows;
+    if (row == rows) row = 0;
+  }
+  check(row == 0, "Weight: the parts are all rows");
+  Memory& memory = ctx.backend->memory();
+  master_ = Tensor(memory, DType::u8, {int64_t(parts.size() * sizeof(RowBlocks))});
+  if (bytes > 0) blocks_ = Tensor(memory, DType::u8, {int64_t(bytes)});
+  if (scales > 0) scales_ = Tensor(memory, DType::f32, {int64_t(scales)});
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (!parts[i].in_file) parts_[i].rows = static_cast<const std::byte*>(blocks_.operand().data) + begins[i];
+    if (parts[i].format == BlockFormat::f8_e4m3)
+      parts_[i].scales = static_cast<const float*>(scales_.operand().data) + scale_begins[i];
+  }
+  operand_ = rank == 3 ? Operand::of(master_.operand().data, DType::u8, {groups, rows, columns})
+                       : Operand::of(master_.operand().data, DType::u8, {rows, columns});
+  operand_.packing = Packing::blocks;
+  operand_.parts = int32_t(per_group);
+}
+
+size_t Weight::bytes() const {
+  return master_.operand().bytes() + (blocks_ ? blocks_.operand().bytes() : 0) +
+         (scales_ ? scales_.operand().bytes() : 0);
+}
+
+int64_t Weight::rows_of(size_t part) const {
+  const size_t next = part + 1;
+  const bool last = next == parts_.size() || parts_[next].first_row == 0;
+  return (last ? storage_.shape[storage_.shape.size() - 2] : parts_[next].first_row) - parts_[part].first_row;
+}
+
+Operand Weight::bytes_of(size_t part) const {
+  const RowBlocks& p = parts_[part];
+  const auto* begin = static_cast<const std::byte*>(blocks_ ? blocks_.operand().data : nullptr);
+  const auto* rows = static_cast<const std::byte*>(p.rows);
+  if (!begin || rows < begin || rows >= begin + blocks_.operand().bytes()) return {};
+  return Operand::of(const_cast<std::byte*>(rows), DType::u8, {rows_of(part) * p.row_bytes});
+}
+
+Operand Weight::scales_of(size_t part) const {
+  const RowBlocks& p = parts_[part];
+  if (!p.scales) return {};
+  return Operand::of(const_cast<float*>(p.scales), DType::f32,
+                     {grid(rows_of(part), p.scale_block) * grid(storage_.shape.back(), p.scale_block)});
+}
+
+void Weight::ready(const Context& ctx) {
+  for (const RowBlocks& p : parts_) check(p.rows != nullptr, "Weight::ready: a part is nowhere");
+  ctx.backend->upload(ctx, {.host = parts_.data(), .device = master_});
+  ctx.backend->synchronize(ctx);
+}
 
 void Weight::with_gradient(const Context& ctx) {
   check(!frozen_, "Weight::with_gradient: the weight is frozen");

@@ -1,28 +1,50 @@
 // Weight: one parameter tensor with its master (FP32; for inference in the format of its products), its gradient, and the
 // compute forms made from the master, each at most once per version. The optimizer (later also ZeRO's shard exchange, FP8,
-// RL's refresh) changes the master and calls changed(); all other code asks for a compute form.
+// RL's refresh) changes the master and calls changed(); all other code asks for a compute form. Or, for inference, held in
+// quantised blocks, in memory or where they lie in a mapped file: then these are the master.
 // Test: tests/model/checkpoint_test.cpp.
 #pragma once
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "core/row_blocks.h"
 #include "kernels/backend.h"
 #include "spec/parameters.h"
 
 namespace minke {
+
+// How one published tensor, some rows of a storage, is held in blocks.
+struct HeldRows {
+  BlockFormat format = BlockFormat::f32;
+  int64_t rows = 0;
+  bool in_file = false;     // no memory of its own: Weight::use_file says where
+  int32_t scale_block = 0;  // f8_e4m3
+};
 
 class Weight {
  public:
   // Zero-filled. compute: the format in which products with this weight multiply. frozen: there is no gradient, and
   // a form is a view of the master.
   Weight(const Context& ctx, const Storage& storage, DType master, DType compute, bool frozen);
+  // Frozen and in blocks: of each group the same number of parts, which follow each other. To be filled: bytes_of(part), or
+  // use_file; scales_of(part); then ready().
+  Weight(const Context& ctx, const Storage& storage, DType compute, const std::vector<HeldRows>& parts);
 
   const Storage& storage() const { return storage_; }
-  const Operand& master() const { return master_.operand(); }  // [out,in], [E,out,in] or [n]
-  const Operand& grad() const { return grad_.operand(); }      // same shape; null until with_gradient()
+  const Operand& master() const { return operand_; }       // [out,in], [E,out,in] or [n]
+  const Operand& grad() const { return grad_.operand(); }  // same shape; null until with_gradient()
   DType compute() const { return compute_; }
+  bool in_blocks() const { return !parts_.empty(); }
+  size_t bytes() const;  // of memory for the master
   uint64_t version() const { return version_; }
+
+  const std::vector<RowBlocks>& parts() const { return parts_; }
+  Operand bytes_of(size_t part) const;   // u8: the rows, in device memory; null if they are in a file
+  Operand scales_of(size_t part) const;  // f32; null unless f8_e4m3
+  // The rows are at this address of a mapped file, which stays mapped as long as this weight.
+  void use_file(size_t part, const void* rows) { parts_[part].rows = rows; }
+  void ready(const Context& ctx);  // gives the kernels the table of parts
 
   void with_gradient(const Context& ctx);  // allocates the zero gradient
   void changed() { ++version_; }           // the master was written: forms are stale
@@ -37,6 +59,7 @@ class Weight {
 
  private:
   Operand transposed_master() const { return master().transposed(master().rank - 2, master().rank - 1); }
+  int64_t rows_of(size_t part) const;
   struct Form {
     int key;
     uint64_t version;
@@ -44,7 +67,10 @@ class Weight {
     Operand packed;
   };
   Storage storage_;
-  Tensor master_, grad_;
+  Tensor master_, grad_;  // in blocks: master_ is the table of parts
+  std::vector<RowBlocks> parts_;
+  Tensor blocks_, scales_;
+  Operand operand_;
   DType compute_;
   bool frozen_;
   uint64_t version_ = 1;

@@ -1,10 +1,18 @@
 #include "model/weight_store.h"
 
+#include "model/block_weights.h"
+
 namespace minke {
 
 WeightStore::WeightStore(const Context& ctx, const Config& config, const Precision& precision) {
   for (const Storage& s : storages(config)) {
     const bool router = s.part == Part::router;
+    if (const std::vector<HeldRows>* parts = precision.blocks ? precision.blocks->find(s.name) : nullptr) {
+      check(precision.frozen && !router, "WeightStore: blocks are frozen, and no router");
+      weights_.emplace_back(ctx, s, precision.compute, *parts);
+      by_name_.emplace(s.name, &weights_.back());
+      continue;
+    }
     const DType master = router || s.shape.size() == 1 ? precision.high : precision.master;
     weights_.emplace_back(ctx, s, master, router ? precision.high : precision.compute, precision.frozen);
     by_name_.emplace(s.name, &weights_.back());

@@ -15,7 +15,7 @@ double footprint(const Operand& o) { return o ? double(host_footprint(o.bytes())
 // Of save_weights and save_tensors: the tensor that is being written, in f32 and as it goes to the file.
 double saving_bytes(const Model& model) {
   size_t largest = 0;
-  for (const Weight& w : model.weights().all()) largest = std::max(largest, w.master().bytes());
+  for (const Weight& w : model.weights().all()) largest = std::max(largest, w.bytes());
   return 1.5 * double(largest);
 }
 

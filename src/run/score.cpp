@@ -131,7 +131,7 @@ MemoryEstimate score_memory(const Context& ctx, const Config& config, const Toke
   Scored s(dry.ctx(), config, batch, settings);
   MemoryEstimate m;
   for (const Weight& w : s.model.weights().all()) {
-    m.parameters += double(host_footprint(w.master().bytes()));
+    m.parameters += double(host_footprint(w.bytes()));
     if (w.grad()) m.gradients += double(host_footprint(w.grad().bytes()));
   }
   m.activations = double(dry.counted().bytes()) - m.parameters - m.gradients;

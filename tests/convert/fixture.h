@@ -37,6 +37,19 @@ class Converting : public ::testing::Test {
     return folder_ / "wide";
   }
 
+  // A llama whose rows are whole blocks of 32.
+  fs::path wide_llama() {
+    Config c = tiny_llama();
+    c.hidden_size = 64;
+    c.head_dim = 16;
+    c.intermediate_size = 96;
+    Model model(ctx_, c, Precision::f32(), 16);
+    model.weights().initialise(ctx_, 0.1);
+    fs::create_directories(folder_ / "llama");
+    save_weights(ctx_, model, folder_ / "llama", DType::f32);
+    return folder_ / "llama";
+  }
+
   SelfTest to(const fs::path& from, const fs::path& out, WeightType type = WeightType::keep,
               std::optional<WeightType> experts = {}) {
     notes_.clear();

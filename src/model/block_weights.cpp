@@ -1,0 +1,185 @@
+#include "model/block_weights.h"
+
+#include <algorithm>
+
+#include "blocks/blocks.h"
+#include "blocks/fp8.h"
+#include "blocks/quantise.h"
+
+namespace minke {
+namespace {
+
+bool is_plain(BlockFormat format) {
+  return format == BlockFormat::f32 || format == BlockFormat::f16 || format == BlockFormat::bf16;
+}
+
+// nullopt: in the format of the products.
+std::optional<BlockFormat> wanted(const Parameter& p, const std::optional<StoredRows>& stored, WeightFormat format,
+                                  DType compute) {
+  const bool in_rows = p.part == Part::embedding || p.part == Part::head;
+  switch (format) {
+    case WeightFormat::keep: return stored ? std::optional(stored->format) : std::nullopt;
+    case WeightFormat::bf16: return compute == DType::bf16 ? std::nullopt : std::optional(BlockFormat::bf16);
+    case WeightFormat::fp8: return BlockFormat::f8_e4m3;
+    case WeightFormat::int8: return BlockFormat::q8_0;
+    case WeightFormat::int4: return in_rows ? BlockFormat::q8_0 : BlockFormat::q4_0;
+  }
+  return std::nullopt;
+}
+
+bool may_be_in_blocks(const Parameter& p) {
+  return p.shape.size() == 2 && p.part != Part::router && !p.storage.ends_with(".kv_b_proj") && !p.optional_duplicate;
+}
+
+struct Planned {
+  std::vector<HeldRows> parts;
+  bool quantised = false, fits = true;
+  size_t in_file = 0;
+};
+
+}  // namespace
+
+BlockWeights plan_block_weights(const Config& config, const WeightFiles& files, WeightFormat format, DType compute) {
+  const int64_t scale_block = config.fp8_block > 0 ? config.fp8_block : kFp8Block;
+  std::unordered_map<std::string, Planned> planned;
+  const std::vector<Parameter> all = parameters(config);
+  for (const Parameter& p : all) {
+    if (!may_be_in_blocks(p)) continue;
+    Planned& s = planned[p.storage];
+    const std::optional<StoredRows> stored = files.stored_rows(p.name);
+    const std::optional<BlockFormat> block = wanted(p, stored, format, compute);
+    if (!block || p.shape[1] % info_of(*block).block_elements != 0) {
+      s.fits = false;
+      continue;
+    }
+    const bool as_stored = stored && stored->format == *block;
+    const bool in_file = as_stored && stored->in_order;
+    s.parts.push_back(
+        {.format = *block,
+         .rows = p.shape[0],
+         .in_file = in_file,
+         .scale_block = *block != BlockFormat::f8_e4m3 ? 0 : int32_t(as_stored ? scale_block : kFp8Block)});
+    s.quantised = s.quantised || format != WeightFormat::keep || !is_plain(*block);
+    if (in_file) s.in_file += stored->bytes.size();
+  }
+  BlockWeights result;
+  int64_t left_out = 0;
+  for (const Storage& s : storages(config)) {
+    const auto at = planned.find(s.name);
+    if (at == planned.end()) continue;
+    Planned& p = at->second;
+    if (!p.fits && format != WeightFormat::keep && format != WeightFormat::bf16) ++left_out;
+    if (!p.fits || !p.quantised) continue;
+    result.in_file += p.in_file;
+    if (s.part == Part::routed_expert) result.experts_in_file += p.in_file;
+    result.storages.emplace(s.name, std::move(p.parts));
+  }
+  if (left_out > 0)
+    result.note =
+        fmt::format("note: --weights {}: {} matrices stay in {}, because their rows are no whole groups of 32",
+                    name_of(format), left_out, name_of(compute));
+  return result;
+}
+
+namespace {
+
+class Loader {
+ public:
+  Loader(const Context& ctx, const WeightFiles& files, int64_t scale_block)
+      : ctx_(ctx), files_(files), scale_block_(scale_block) {}
+
+  void load(const Parameter& p, Weight& w, size_t part) {
+    const std::optional<StoredRows> stored = files_.stored_rows(p.name);
+    const BlockFormat format = w.parts()[part].format;
+    const Operand bytes = w.bytes_of(part);
+    if (stored && stored->format == format) {
+      if (!bytes) w.use_file(part, stored->bytes.data());
+      else copy(p, *stored, bytes);
+      if (const Operand scales = w.scales_of(part)) upload(files_.fp8_scales(p.name, scale_block_), scales);
+    } else if (format == BlockFormat::f8_e4m3) {
+      to_blocks_of_fp8(p, bytes, w.scales_of(part));
+    } else {
+      to_blocks(p, format, bytes);
+    }
+  }
+
+ private:
+  template <class T> void upload(const std::vector<T>& host, const Operand& to) {
+    check_equal(host.size() * sizeof(T), to.bytes(), "load_block_weights: bytes");
+    ctx_.backend->upload(ctx_, {.host = host.data(), .device = to});
+    ctx_.backend->synchronize(ctx_);
+  }
+
+  // f(first row, rows) in pieces of `unit` rows or more, about a million values each.
+  template <class F> void in_pieces(const Parameter& p, int64_t unit, F f) {
+    const int64_t rows = p.shape[0], at_once = std::max<int64_t>(1, (int64_t(1) << 20) / (p.shape[1] * unit)) * unit;
+    for (int64_t first = 0; first < rows; first += at_once) f(first, std::min(at_once, rows - first));
+  }
+  const std::vector<float>& values(const Parameter& p, int64_t first, int64_t count) {
+    values_.resize(size_t(count * p.shape[1]));
+    files_.read_rows_as_f32(p.name, first, count, values_.data(), scale_block_);
+    return values_;
+  }
+
+  void copy(const Parameter& p, const StoredRows& stored, const Operand& to) {
+    const auto bytes = int64_t(stored.row_bytes);
+    in_pieces(p, 1, [&](int64_t first, int64_t count) {
+      std::vector<std::byte> rows;
+      rows.reserve(size_t(count * bytes));
+      for (int64_t r = first; r < first + count; ++r) {
+        const std::span<const std::byte> row = stored.row(r);
+        rows.insert(rows.end(), row.begin(), row.end());
+      }
+      upload(rows, to.slice(0, first * bytes, (first + count) * bytes));
+    });
+  }
+
+  void to_blocks(const Parameter& p, BlockFormat format, const Operand& to) {
+    const int64_t bytes = row_bytes(format, p.shape[1]);
+    in_pieces(p, 1, [&](int64_t first, int64_t count) {
+      std::vector<std::byte> rows(size_t(count * bytes));
+      quantise(format, values(p, first, count), rows, p.name);
+      upload(rows, to.slice(0, first * bytes, (first + count) * bytes));
+    });
+  }
+
+  void to_blocks_of_fp8(const Parameter& p, const Operand& to, const Operand& scales_to) {
+    const int64_t columns = p.shape[1], grid_columns = (columns + kFp8Block - 1) / kFp8Block;
+    in_pieces(p, kFp8Block, [&](int64_t first, int64_t count) {
+      const std::span<const float> x = values(p, first, count);
+      const int64_t grid_row = first / kFp8Block, grid_rows = (count + kFp8Block - 1) / kFp8Block;
+      std::vector<float> scales(size_t(grid_rows * grid_columns));
+      std::vector<f8_e4m3> rows(x.size());
+      for (int64_t g = 0; g < grid_rows; ++g) {
+        const auto begin = size_t(g * kFp8Block * columns);
+        const size_t n = std::min(x.size() - begin, size_t(kFp8Block * columns));
+        const auto row_scales = std::span(scales).subspan(size_t(g * grid_columns), size_t(grid_columns));
+        fp8_scales(x.subspan(begin, n), columns, row_scales, p.name);
+        to_fp8(x.subspan(begin, n), columns, row_scales, std::span(rows).subspan(begin, n));
+      }
+      upload(rows, to.slice(0, first * columns, (first + count) * columns));
+      upload(scales, scales_to.slice(0, grid_row * grid_columns, (grid_row + grid_rows) * grid_columns));
+    });
+  }
+
+  const Context& ctx_;
+  const WeightFiles& files_;
+  int64_t scale_block_;
+  std::vector<float> values_;
+};
+
+}  // namespace
+
+void load_block_weights(const Context& ctx, Model& model, const WeightFiles& files) {
+  Loader loader(ctx, files, model.config().fp8_block > 0 ? model.config().fp8_block : kFp8Block);
+  std::unordered_map<std::string, size_t> next;  // part of each storage: parameters come in its order
+  for (const Parameter& p : parameters(model.config())) {
+    Weight* w = model.weights().get(p.storage);
+    if (!w->in_blocks() || p.optional_duplicate) continue;
+    loader.load(p, *w, next[p.storage]++);
+  }
+  for (Weight& w : model.weights().all())
+    if (w.in_blocks()) w.ready(ctx);
+}
+
+}  // namespace minke

@@ -1,0 +1,169 @@
+// Models whose weights are in quantised blocks, of files that minke converts: they compute what a model with the decoded
+// weights computes, bit for bit. In BF16 with one exception: rows of an embedding in blocks are not rounded to BF16.
+#include "model/block_weights.h"
+
+#include "blocks/blocks.h"
+#include "blocks/fp8.h"
+#include "blocks/quantise.h"
+#include "convert/fixture.h"
+#include "support/poison.h"
+
+namespace minke::test {
+namespace {
+
+class HeldWeights : public Converting {
+ protected:
+  static constexpr int64_t kTokens = 12;
+
+  // Logits of a few tokens by a forward of the frozen model.
+  std::vector<float> logits(const Context& ctx, const Model& model) {
+    const int64_t vocab = model.config().vocab_size;
+    std::vector<int32_t> tokens, targets(size_t(kTokens), -1);
+    for (int64_t i = 0; i < kTokens; ++i) tokens.push_back(int32_t((i * 7919 + 13) % vocab));
+    const std::vector<int64_t> num_tokens = Model::tokens_per_batch(model.config(), 1, kTokens, false);
+    Arena arena(ctx.backend->memory(), model.saved_bytes(num_tokens, false));
+    const ModelSaved saved = model.lay_out_saved(arena, num_tokens, false);
+    BatchBuffers buffers(ctx, kTokens, 0);
+    model.forward(ctx, buffers.fill(ctx, tokens, targets, 1, kTokens), saved);
+    std::vector<float> result(size_t(kTokens * vocab));
+    model.head().logits_to_host(ctx, saved.h, result.data());
+    return result;
+  }
+  struct Held {
+    CheckpointFiles files;
+    BlockWeights blocks;
+    std::unique_ptr<Model> model;
+    size_t in_blocks() const {
+      size_t n = 0;
+      for (const Weight& w : model->weights().all()) n += w.in_blocks();
+      return n;
+    }
+  };
+  // nullopt: plain.
+  Held load_rounded(const fs::path& path, std::optional<WeightFormat> format, bool in_bf16) {
+    return load(ctx_, path, format, in_bf16, in_bf16 ? "embed_tokens" : "");
+  }
+  Held load(const Context& ctx, const fs::path& path, std::optional<WeightFormat> format, bool in_bf16,
+            const std::string& plain = "") {
+    Held h{open_checkpoint(path, false), {}, nullptr};
+    Precision precision = (in_bf16 ? Precision::bf16() : Precision::f32()).for_inference();
+    if (format) {
+      h.blocks = plan_block_weights(h.files.config, h.files.weights, *format, precision.compute);
+      h.blocks.storages.erase(plain);
+      precision.blocks = &h.blocks;
+    }
+    h.model = std::make_unique<Model>(ctx, h.files.config, precision, kTokens);
+    load_weights(ctx, *h.model, h.files.weights);
+    return h;
+  }
+};
+
+// As the file has them: experts and other matrices used in place, rows of llama's q and k copied in their order.
+TEST_F(HeldWeights, KeptOnesGiveTheBitsOfTheDecodedModel) {
+  const struct {
+    fs::path from;
+    WeightType type;
+    bool in_file;  // all of them
+  } cases[] = {{wide_model(), WeightType::q8_0, true},
+               {wide_model(), WeightType::q4_k, true},
+               {wide_llama(), WeightType::q8_0, false},
+               {wide_llama(), WeightType::q4_0, false},
+               {golden("v3-fp8"), WeightType::keep, true}};
+  for (const auto& c : cases) {
+    const fs::path path = c.type == WeightType::keep ? c.from : folder_ / "kept.gguf";
+    if (path != c.from) to(c.from, path, c.type);
+    for (const bool in_bf16 : {false, true}) {
+      SCOPED_TRACE(fmt::format("{} {} {}", c.from.string(), name_of(c.type), in_bf16));
+      const Held kept = load_rounded(path, WeightFormat::keep, in_bf16), plain = load_rounded(path, {}, in_bf16);
+      EXPECT_GT(kept.in_blocks(), 3u);
+      EXPECT_EQ(plain.in_blocks(), 0u);
+      EXPECT_GT(kept.blocks.in_file, 0u);
+      size_t copied = 0;
+      for (const Weight& w : kept.model->weights().all())
+        for (size_t i = 0; i < w.parts().size(); ++i) copied += bool(w.bytes_of(i));
+      EXPECT_EQ(copied == 0, c.in_file);
+      EXPECT_EQ(logits(ctx_, *kept.model), logits(ctx_, *plain.model));
+    }
+    fs::remove(folder_ / "kept.gguf");
+  }
+}
+
+TEST_F(HeldWeights, ALayerOfManyTypes) {
+  const fs::path file = folder_ / "mixed.gguf";
+  to(wide_model(), file, WeightType::q8_0, WeightType::q4_k);
+  for (const bool in_bf16 : {false, true}) {
+    const Held kept = load_rounded(file, WeightFormat::keep, in_bf16), plain = load_rounded(file, {}, in_bf16);
+    EXPECT_GT(kept.blocks.experts_in_file, 0u);
+    EXPECT_LT(kept.blocks.experts_in_file, kept.blocks.in_file);
+    EXPECT_EQ(logits(ctx_, *kept.model), logits(ctx_, *plain.model));
+  }
+}
+
+// What is held is what the quantiser makes of the published values, in their places.
+TEST_F(HeldWeights, MadeWhenLoaded) {
+  const fs::path wide = wide_model();
+  for (const WeightFormat format : {WeightFormat::bf16, WeightFormat::int8, WeightFormat::fp8, WeightFormat::int4}) {
+    SCOPED_TRACE(name_of(format));
+    const Held held = load(ctx_, wide, format, false);
+    EXPECT_EQ(held.blocks.in_file, 0u);
+    EXPECT_EQ(held.blocks.note.empty(), format == WeightFormat::bf16 || format == WeightFormat::fp8);  // rows of 40
+    std::unordered_map<std::string, size_t> next;
+    size_t seen = 0;
+    for (const Parameter& p : parameters(held.files.config)) {
+      const Weight* w = held.model->weights().get(p.storage);
+      if (!w->in_blocks()) continue;
+      ++seen;
+      const RowBlocks& part = w->parts()[next[p.storage]++];
+      const int64_t columns = p.shape[1];
+      std::vector<float> published(size_t(p.size())), found(published.size()), expected(published.size());
+      held.files.weights.read_rows_as_f32(p.name, 0, p.shape[0], published.data());
+      for (int64_t r = 0; r < p.shape[0]; ++r)
+        decode_row(part, r, std::span(found).subspan(size_t(r * columns), size_t(columns)));
+      if (format == WeightFormat::fp8) {
+        const int64_t across = (columns + 127) / 128;
+        std::vector<float> largest(size_t((p.shape[0] + 127) / 128 * across));  // of the blocks of 128 × 128
+        const auto block_of = [&](int64_t i) { return size_t(i / columns / 128 * across + i % columns / 128); };
+        for (int64_t i = 0; i < p.size(); ++i)
+          largest[block_of(i)] = std::max(largest[block_of(i)], std::fabs(published[size_t(i)]));
+        for (int64_t i = 0; i < p.size(); ++i) {
+          const float scale = largest[block_of(i)] / 448;
+          expected[size_t(i)] = float(to_f8_e4m3(published[size_t(i)] / scale)) * scale;
+        }
+      } else {
+        std::vector<std::byte> blocks(size_t(row_bytes(part.format, p.size())));
+        quantise(part.format, published, blocks, p.name);
+        dequantise(part.format, blocks, expected);
+      }
+      ASSERT_EQ(found, expected) << p.name;
+    }
+    EXPECT_GT(seen, 10u);
+  }
+}
+
+// A dense model, which no choice of experts upsets.
+TEST_F(HeldWeights, TheFewerBitsTheLargerTheError) {
+  const std::vector<float> exact = logits(ctx_, *load(ctx_, wide_llama(), {}, false).model);
+  double size = 0, last = 0;
+  for (float v : exact) size += double(v) * v;
+  for (const WeightFormat format : {WeightFormat::bf16, WeightFormat::int8, WeightFormat::fp8, WeightFormat::int4}) {
+    const std::vector<float> got = logits(ctx_, *load(ctx_, folder_ / "llama", format, false).model);
+    double difference = 0;
+    for (size_t i = 0; i < got.size(); ++i) difference += (double(got[i]) - exact[i]) * (double(got[i]) - exact[i]);
+    EXPECT_GT(difference, last) << name_of(format);
+    EXPECT_LT(difference, 0.1 * size) << name_of(format);
+    last = difference;
+  }
+}
+
+// Deferred ops over memory that the host cannot read.
+TEST_F(HeldWeights, OnABackendWithMemoryOfItsOwn) {
+  const fs::path wide = wide_model();
+  PoisonBackend poison(cpu_backend());
+  const TestContext there(poison);
+  for (const WeightFormat format : {WeightFormat::fp8, WeightFormat::int4})
+    EXPECT_EQ(logits(there, *load(there, wide, format, true).model),
+              logits(ctx_, *load(ctx_, wide, format, true).model));
+}
+
+}  // namespace
+}  // namespace minke::test
