@@ -40,9 +40,10 @@ std::string check_fits(const Context& ctx, const Config& config, const Precision
                        const std::function<std::string()>& other_weights) {
   if (needed.sum() <= available) return "";
   if (needed.must_fit() <= available)
-    return fmt::format("note: {} of the routed experts do not fit into the {} that are free: they are read from the file again "
-                       "and again, which is slow",
-                       human_bytes(needed.sum() - available), human_bytes(available));
+    return fmt::format(
+        "note: {} of the routed experts do not fit into the {} that are free: they are read from the file again "
+        "and again, which is slow",
+        human_bytes(needed.sum() - available), human_bytes(available));
   const auto fits = [&](int64_t context) {
     EngineSettings smaller = settings;
     smaller.max_context = context;

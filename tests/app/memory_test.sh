@@ -92,7 +92,7 @@ cp -rL plain/latest wide
 sed -i 's/\("max_position_embeddings":\) *[0-9]*/\1 4096/' wide/config.json
 prompt=$(for ((i = 0; i < 290; i++)); do printf 'the whale sings in the sea and '; done)
 program=$(peak_of "$minke" --help)
-for types in "--dtype bf16" "--dtype f32 --cache-type f32"; do
+for types in "--dtype bf16" "--dtype f32 --cache-type f32" "--weights int8" "--weights fp8"; do
   # shellcheck disable=SC2086
   peak=$(peak_of "$minke" generate -m wide -n 20 -p "$prompt" $types) || fail "$types: $(cat err.txt)"
   line=$(grep -o '^memory .* cache of 4096 tokens .* = [0-9.]* MiB$' err.txt) || fail "no line with the memory: $(cat err.txt)"

@@ -53,5 +53,31 @@ TEST(InferenceMemory, WhatDoesNotFitIsRefusedWithTheContextThatWould) {
   EXPECT_NE(refusal(1000).find("no context fits"), std::string::npos);
 }
 
+// Weights in a file count, but for routed experts, of which a token needs few.
+TEST(InferenceMemory, WeightsInAFile) {
+  const TestContext test_context(cpu_backend());
+  const Context& ctx = test_context;
+  const Precision precision = Precision::f32().for_inference();
+  const EngineSettings settings{.max_context = 64};
+  InferenceMemory m = inference_memory(ctx, tiny_v3(), precision, settings);
+  const double own = m.sum();
+  m.in_file = 5000, m.experts_in_file = 4000;
+  EXPECT_EQ(m.sum(), own + 5000);
+  EXPECT_EQ(m.must_fit(), own + 1000);
+  EXPECT_TRUE(m.text().starts_with("4.9 KiB weights in the file + ")) << m.text();
+  const auto outcome = [&](double available) -> std::string {
+    try {
+      return check_fits(ctx, tiny_v3(), precision, settings, m, available, [] { return "--weights int4"; });
+    } catch (const UserError& e) {
+      return e.what();
+    }
+  };
+  EXPECT_EQ(outcome(own + 5000), "");
+  EXPECT_TRUE(outcome(own + 4999).starts_with("note: 1 B of the routed experts do not fit into the "))
+      << outcome(own + 4999);
+  EXPECT_TRUE(outcome(own + 1000).starts_with("note: 3.9 KiB of the routed experts")) << outcome(own + 1000);
+  EXPECT_TRUE(outcome(1000).ends_with(": no context fits; --weights int4 would")) << outcome(1000);
+}
+
 }  // namespace
 }  // namespace minke

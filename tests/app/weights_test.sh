@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Weights in quantised blocks, as a user asks for them: the text is that of a model with the decoded weights. Under a memory
+# cgroup, routed experts that do not fit into memory are read from the file, and what does not fit at all is refused.
+. "$(dirname "$0")/lib.sh"
+cat >../run.toml <<'END'
+[tokenizer]
+vocab_size = 512
+[data]
+train = ["builtin:"]
+builtin_bytes = 100_000
+[train]
+steps = 1
+sequence_length = 256
+batch_size = 1
+[log]
+eval_tokens = 50
+sample_tokens = 0
+needle_lengths = []
+[model]
+hidden_size = 256
+num_hidden_layers = 5
+num_attention_heads = 4
+q_lora_rank = 64
+kv_lora_rank = 64
+qk_nope_head_dim = 32
+qk_rope_head_dim = 32
+v_head_dim = 32
+intermediate_size = 512
+first_k_dense_replace = 1
+n_routed_experts = 32
+n_shared_experts = 1
+num_experts_per_tok = 2
+moe_intermediate_size = 512
+n_group = 2
+topk_group = 1
+END
+cd ..
+"$minke" pretrain run.toml --out run >out.txt 2>&1 || fail "$(cat out.txt)"
+"$minke" convert run/latest --out q8.gguf --dtype q8_0 >out.txt 2>&1 || fail "$(cat out.txt)"
+"$minke" convert q8.gguf --out decoded --dtype f32 >out.txt 2>&1 || fail "$(cat out.txt)"
+rm -rf run
+generate=("$minke" generate -p 'Once upon a' -n 24 --temp 0 -c 256 --dtype f32)
+"${generate[@]}" -m decoded >expected.txt 2>err.txt
+"${generate[@]}" -m q8.gguf >kept.txt 2>err.txt
+cmp expected.txt kept.txt || fail "blocks in the file give another text"
+grep -qE '^memory .* MiB weights in the file \+ [0-9.]+ [KM]iB weights' err.txt || fail "no word of the weights in the file: $(cat err.txt)"
+# Q8_0 made from the values that it can say: the same blocks again.
+"${generate[@]}" -m decoded --weights int8 >made.txt 2>err.txt
+cmp expected.txt made.txt || fail "blocks made at loading give another text"
+for weights in bf16 fp8 int4; do
+  "${generate[@]}" -m decoded --weights $weights >text.txt 2>err.txt || fail "$weights: $(cat err.txt)"
+  [ -s text.txt ] || fail "$weights: no text"
+done
+mistake '--weights' "${generate[@]}" -m decoded --weights int5
+
+# --- with less memory than weights
+[ -z "${MINKE_SANITIZED:-}" ] || { echo "a sanitizer takes memory of its own"; exit 0; }
+group= limit=
+for at in /sys/fs/cgroup/memory /sys/fs/cgroup; do
+  [ -w $at ] || continue
+  group=$at/minke-test-$$
+  mkdir $group 2>/dev/null || { group=; continue; }
+  for name in memory.limit_in_bytes memory.max; do [ ! -w $group/$name ] || limit=$group/$name; done
+  [ -n "$limit" ] && break
+  rmdir $group
+  group=
+done
+[ -n "$group" ] || { echo "not tried under a memory limit: no memory cgroup can be made here"; exit 0; }
+trap 'rmdir $group; rm -rf "$work"' EXIT
+within() { # within MIB COMMAND…
+  local mib=$1
+  shift
+  echo $((mib << 20)) >$limit
+  # swap would hide what does not fit
+  [ ! -w $group/memory.swap.max ] || echo 0 >$group/memory.swap.max
+  # shellcheck disable=SC2016
+  bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' $group "$@"
+}
+within 40 "${generate[@]}" -m q8.gguf >paged.txt 2>err.txt || fail "with 40 MiB: $(cat err.txt)"
+cmp expected.txt paged.txt || fail "experts that are read again give another text"
+grep -q 'of the routed experts do not fit into' err.txt || fail "no word about experts that do not fit: $(cat err.txt)"
+code=0
+within 40 "${generate[@]}" -m decoded >out.txt 2>err.txt || code=$?
+[ $code = 2 ] || fail "exit code $code instead of 2: $(cat err.txt)"
+grep -q 'no context fits' err.txt || fail "what does not fit is not said: $(cat err.txt)"
+code=0
+within 120 "${generate[@]}" -m decoded >out.txt 2>err.txt || code=$?
+[ $code = 2 ] || fail "exit code $code instead of 2: $(cat err.txt)"
+grep -q -- 'no context fits; --weights [a-z0-9]* would' err.txt || fail "no word about the weights that would fit: $(cat err.txt)"
+echo "paged within 40 MiB: $(ls -l q8.gguf | awk '{printf "%.0f MiB", $5 / 1048576}') in the file"
