@@ -20,6 +20,8 @@ InferenceMemory inference_memory(const Context& ctx, const Config& config, const
   const Context& d = dry.ctx();
   InferenceMemory m;
   Model model(d, config, precision, settings.max_context);
+  if (precision.frozen) model.weights().keep_packed(d);
+  m.loading = double(dry.counted().most_bytes());
   m.weights = double(dry.counted().bytes());
   Engine engine(d, model, settings);
   m.cache = double(engine.pool().bytes());

@@ -1,6 +1,7 @@
 // What inference will take of memory, before anything is taken: a dry run (kernels/dry_run.h) of the largest steps that an
 // engine can be asked for. Tests: tests/infer/memory_test.cpp, tests/app/memory_test.sh (against the process's own peak).
 #pragma once
+#include <algorithm>
 #include <functional>
 #include <string>
 
@@ -13,11 +14,12 @@ struct InferenceMemory {
   double weights = 0, cache = 0;
   double buffers = 0;  // of the engine: a step's indices, logits here and on the host
   double scratch = 0;
+  double loading = 0;  // weights, and one of them twice: before there are a cache, buffers and scratch
   int64_t cache_tokens = 0;
   // Weights that are read where they lie in a mapped file, and those of them that are routed experts: of these a token needs
   // few, and what does not fit beside the rest is read from the disk again.
   double in_file = 0, experts_in_file = 0;
-  double sum() const { return weights + in_file + cache + buffers + scratch; }
+  double sum() const { return in_file + std::max(weights + cache + buffers + scratch, loading); }
   double must_fit() const { return sum() - experts_in_file; }
   // "257.0 MiB weights + 90.0 MiB cache of 4096 tokens + 21.0 MiB buffers and scratch = 368.0 MiB"; weights in the file are
   // named apart.

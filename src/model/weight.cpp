@@ -63,7 +63,10 @@ Weight::Weight(const Context& ctx, const Storage& storage, DType compute, const 
 }
 
 size_t Weight::bytes() const {
-  return master_.operand().bytes() + (blocks_ ? blocks_.operand().bytes() : 0) +
+  size_t packed = 0;
+  if (frozen_)
+    for (const Form& f : forms_) packed += f.memory.operand().bytes();
+  return packed + (master_ ? master_.operand().bytes() : 0) + (blocks_ ? blocks_.operand().bytes() : 0) +
          (scales_ ? scales_.operand().bytes() : 0);
 }
 
@@ -99,8 +102,17 @@ void Weight::with_gradient(const Context& ctx) {
   if (!grad_) grad_ = make(ctx, storage_.shape, master().dtype);
 }
 
+void Weight::keep_packed(const Context& ctx) {
+  check(frozen_ && !in_blocks() && storage_.shape.size() >= 2, "Weight::keep_packed: a frozen matrix");
+  if (!forms_.empty()) return;
+  make_form(ctx, 0, transposed_master());
+  ctx.backend->synchronize(ctx);
+  master_ = Tensor();
+  operand_.data = nullptr;
+}
+
 Operand Weight::form(const Context& ctx, int key, const Operand& b) const {
-  if (frozen_) return b;
+  if (frozen_ && forms_.empty()) return b;
   for (Form& f : forms_) {
     if (f.key != key) continue;
     if (f.version != version_) {
@@ -109,6 +121,11 @@ Operand Weight::form(const Context& ctx, int key, const Operand& b) const {
     }
     return f.packed;
   }
+  check(!frozen_, "Weight::form: a weight that is only packed has no other form");
+  return make_form(ctx, key, b);
+}
+
+const Operand& Weight::make_form(const Context& ctx, int key, const Operand& b) const {
   const int64_t groups = b.rank == 3 ? b.shape[0] : 1;
   const size_t bytes = ctx.backend->packed_bytes(b.shape[b.rank - 2], b.shape[b.rank - 1], compute_);
   Form f{key, version_, Tensor(ctx.backend->memory(), DType::u8, {int64_t(bytes) * groups}), {}};

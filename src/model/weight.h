@@ -36,7 +36,7 @@ class Weight {
   const Operand& grad() const { return grad_.operand(); }  // same shape; null until with_gradient()
   DType compute() const { return compute_; }
   bool in_blocks() const { return !parts_.empty(); }
-  size_t bytes() const;  // of memory for the master
+  size_t bytes() const;  // of memory: the master, or what a frozen weight has instead
   uint64_t version() const { return version_; }
 
   const std::vector<RowBlocks>& parts() const { return parts_; }
@@ -45,6 +45,10 @@ class Weight {
   // The rows are at this address of a mapped file, which stays mapped as long as this weight.
   void use_file(size_t part, const void* rows) { parts_[part].rows = rows; }
   void ready(const Context& ctx);  // gives the kernels the table of parts
+
+  // Frozen, not in blocks, and done with as it is: from now on there is only the packed right-hand side of y = x · Wᵀ, which a
+  // product need not pack again. The master has a shape, but no memory.
+  void keep_packed(const Context& ctx);
 
   void with_gradient(const Context& ctx);  // allocates the zero gradient
   void changed() { ++version_; }           // the master was written: forms are stale
@@ -60,6 +64,7 @@ class Weight {
  private:
   Operand transposed_master() const { return master().transposed(master().rank - 2, master().rank - 1); }
   int64_t rows_of(size_t part) const;
+  const Operand& make_form(const Context& ctx, int key, const Operand& b) const;
   struct Form {
     int key;
     uint64_t version;

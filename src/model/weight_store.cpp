@@ -50,4 +50,12 @@ void WeightStore::with_gradients(const Context& ctx) {
     if (w.storage().trainable) w.with_gradient(ctx);
 }
 
+void WeightStore::keep_packed(const Context& ctx) {
+  for (Weight& w : weights_) {
+    const Storage& s = w.storage();
+    if (s.shape.size() >= 2 && !w.in_blocks() && s.part != Part::embedding && !s.name.ends_with(".kv_b_proj"))
+      w.keep_packed(ctx);
+  }
+}
+
 }  // namespace minke

@@ -129,7 +129,13 @@ TEST(Engine, FrozenWeightsGiveTrainingsBits) {
       }
       const std::vector<int32_t> tokens = random_tokens(4, 30, config.vocab_size);
       const EngineSettings settings{.max_context = 64, .max_tokens = 7, .page = 16, .cache = precision.activation};
-      EXPECT_EQ(forced_logits(ctx, frozen, settings, tokens, 12), forced_logits(ctx, model, settings, tokens, 12))
+      const auto expected = forced_logits(ctx, model, settings, tokens, 12);
+      EXPECT_EQ(forced_logits(ctx, frozen, settings, tokens, 12), expected)
+          << name_of(config.model_type) << " " << name_of(precision.activation);
+      // Packed once instead of by every product.
+      frozen.weights().keep_packed(ctx);
+      EXPECT_EQ(frozen.weights().get("layers.0.down")->master().data, nullptr);
+      EXPECT_EQ(forced_logits(ctx, frozen, settings, tokens, 12), expected)
           << name_of(config.model_type) << " " << name_of(precision.activation);
     }
 }

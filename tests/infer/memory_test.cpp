@@ -19,11 +19,14 @@ TEST(InferenceMemory, CountsWhatIsTaken) {
   const InferenceMemory m = inference_memory(ctx, config, Precision::bf16().for_inference(), settings);
   EXPECT_EQ(m.cache, 256.0 * 3 * (5 + 4) * 2);  // slots, layers, latent and rotary key, bf16
   // Every matrix in bf16, once; norms, router and its bias in f32; the rotary table beside them.
-  const Model model(ctx, config, Precision::bf16().for_inference(), 64);
-  double bytes = 0;
-  for (const Weight& w : model.weights().all()) bytes += double(w.master().bytes());
+  Model model(ctx, config, Precision::bf16().for_inference(), 64);
+  double bytes = 0, largest = 0;
+  for (const Weight& w : model.weights().all()) largest = std::max(largest, double(w.bytes()));
+  model.weights().keep_packed(ctx);
+  for (const Weight& w : model.weights().all()) bytes += double(w.bytes());
   EXPECT_GE(m.weights, bytes);
   EXPECT_LE(m.weights, bytes + 64 * 4 * 4 * 2 + 64.0 * double(model.weights().all().size() + 2));
+  EXPECT_GE(m.loading, largest);
   EXPECT_GT(m.scratch, 0);
   EXPECT_NE(m.text().find("cache of 256 tokens"), std::string::npos);
 }
