@@ -65,7 +65,12 @@ ModelSource open_model(const fs::path& model) {
   ModelSource source{model, std::move(files), std::move(tokenizer), ChatTemplate::load(model), {}, std::move(notes),
                      {}};
   const fs::path defaults = model / "generation_config.json";
-  if (fs::exists(defaults)) source.defaults = generation_defaults(read_file(defaults, kMaxBytes), defaults.string());
+  if (const GgufModel* gguf = source.files.weights.gguf()) {
+    if (!gguf->generation_config.empty())
+      source.defaults = generation_defaults(gguf->generation_config, model.string() + ": minke.generation_config");
+  } else if (fs::exists(defaults)) {
+    source.defaults = generation_defaults(read_file(defaults, kMaxBytes), defaults.string());
+  }
   const auto stop = [&](int64_t id) {
     if (id >= 0 && std::find(source.stop_tokens.begin(), source.stop_tokens.end(), id) == source.stop_tokens.end())
       source.stop_tokens.push_back(int32_t(id));

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "formats/gguf_names.h"
+#include "formats/gguf_own_keys.h"
 
 namespace minke {
 namespace gguf {
@@ -45,6 +46,7 @@ GgufModel describe(const Gguf& file) {
   model.architecture = architecture.name;
   gguf::Sizes sizes;
   model.config_json = gguf::config_json(file, architecture, sizes, model.notes);
+  model.generation_config = file.metadata().text(gguf_own::kGenerationConfig).value_or("");
   model.weights = gguf::weights_of(file, architecture, sizes);
   return model;
 }

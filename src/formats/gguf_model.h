@@ -50,6 +50,7 @@ void read_rows_as_f32(const GgufWeight& weight, int64_t first, int64_t count, fl
 struct GgufModel {
   std::string architecture;         // general.architecture
   std::string config_json;          // for spec's parse_config
+  std::string generation_config;    // minke's own key (gguf_own_keys.h): how its makers sample; "" if there is none
   std::vector<GgufWeight> weights;  // in the order of the file
   std::vector<std::string> notes;   // for the user: what the file leaves open, and what is assumed
 };

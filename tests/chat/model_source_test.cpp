@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "chat/fixture.h"
+#include "support/gguf_fixture.h"
 
 namespace minke {
 namespace {
@@ -33,6 +34,27 @@ TEST_F(ModelSourceTest, OpensAFolder) {
   EXPECT_TRUE(chatting.chat_template);
   EXPECT_EQ(chatting.defaults.temperature, 0.5);
   EXPECT_EQ(chatting.stop_tokens, (std::vector<int32_t>{1, 2}));
+}
+
+// Which the folder had that it was made of (minke convert).
+TEST_F(ModelSourceTest, AGgufFileMayHaveAGenerationConfig) {
+  const fs::path file = folder_ / "m.gguf";
+  write_gguf_fixture(
+      folder_, file,
+      {.tokenizer = folder_, .generation_config = R"({"temperature": 0.25, "top_k": 7, "eos_token_id": [1, 2]})"});
+  const ModelSource with = open_model(file);
+  EXPECT_EQ(with.defaults.temperature, 0.25);
+  EXPECT_EQ(with.defaults.top_k, 7);
+  EXPECT_NE(std::find(with.stop_tokens.begin(), with.stop_tokens.end(), 2), with.stop_tokens.end());
+  write_gguf_fixture(folder_, file, {.tokenizer = folder_});
+  EXPECT_EQ(open_model(file).defaults.temperature, std::nullopt);
+  write_gguf_fixture(folder_, file, {.tokenizer = folder_, .generation_config = R"({"temperature": "hot"})"});
+  try {
+    open_model(file);
+    FAIL();
+  } catch (const UserError& e) {
+    EXPECT_NE(std::string(e.what()).find("m.gguf: minke.generation_config"), std::string::npos) << e.what();
+  }
 }
 
 TEST_F(ModelSourceTest, ATokenizerOfAnotherModelIsRefused) {

@@ -182,6 +182,7 @@ class Converter {
     scaling();
     tokenizer();
     if (!options_.also_key.empty()) number(options_.also_key, 1);
+    if (!options_.generation_config.empty()) keys_.add_text("minke.generation_config", options_.generation_config);
   }
 
   void grouped_attention() {

@@ -17,6 +17,7 @@ struct GgufFixture {
   std::string also_tensor = {};  // one more tensor of one number
   std::filesystem::path tokenizer = {};  // folder of the tokenizer; one of made-up tokens if empty
   std::string pre = "deepseek-v3";
+  std::string generation_config = {};  // minke.generation_config, where not empty
 };
 
 // The keys of a tokenizer.json as the converter writes them: special tokens are of control, other added ones the user's,
