@@ -18,14 +18,14 @@ Needs llama-cpp-python, numpy, jinja2 and gguf (pip install llama-cpp-python ggu
 import argparse
 import json
 import pathlib
-import struct
-import subprocess
 import sys
 
 import gguf
 import jinja2
 import llama_cpp
 import numpy as np
+
+from minke_program import Minke
 
 
 # Without the repacked and AMX forms of weights: the plain products are what every machine computes, and ggml 0.25 stops
@@ -40,22 +40,6 @@ def plain_products():
 
 
 llama_cpp.llama_model_default_params = llama_cpp.llama_cpp.llama_model_default_params = plain_products
-
-
-def write_tokens(path, rows):
-    data = np.array(rows, dtype=np.int32)
-    header = json.dumps({"tokens": {"dtype": "I32", "shape": list(data.shape),
-                                    "data_offsets": [0, data.nbytes]}}).encode()
-    path.write_bytes(struct.pack("<Q", len(header)) + header + data.tobytes())
-
-
-def read_tensor(path, name):
-    with open(path, "rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        entry = json.loads(file.read(length))[name]
-        begin, end = entry["data_offsets"]
-    return np.memmap(path, dtype=np.float32, mode="r", offset=8 + length + begin,
-                     shape=tuple(entry["shape"]))
 
 
 def dequantise(source, target):
@@ -110,29 +94,6 @@ class Llama:
                 break
             self.llm.eval([int(first)])
         return answer, gaps
-
-
-class Minke:
-    def __init__(self, program, work):
-        self.program, self.work = program, work
-
-    def run(self, *args):
-        return subprocess.run([self.program, *map(str, args)], check=True, capture_output=True, text=True,
-                              errors="replace").stdout
-
-    def ids(self, model, text):
-        return [int(i) for i in self.run("tokenizer", "encode", "-t", model, text).split()]
-
-    def logits(self, model, ids, dtype):
-        tokens, scores = self.work / "tokens.safetensors", self.work / "scores.safetensors"
-        write_tokens(tokens, [ids])
-        self.run("score", "-m", model, "--tokens", tokens, "--out", scores, "--dtype", dtype)
-        return read_tensor(scores, "logits")[0]
-
-    def greedy_text(self, model, prompt, count, dtype):
-        out = self.run("generate", "-m", model, "-p", prompt, "-n", count, "--temp", 0, "-q", "--dtype", dtype,
-                       "--cache-type", dtype)
-        return out[:-1]  # a line end follows the answer
 
 
 def prompts_of(args, template):

@@ -8,9 +8,10 @@
 namespace minke {
 namespace {
 
-// From this size on memory is mapped, in huge pages where they fit: neighbours share those at their ends, so nothing is
-// rounded up to one (in a model of 135M parameters that would be 7 % of its weights).
-constexpr size_t kHugePage = size_t(2) << 20;
+// From this size on memory is mapped, so that it goes back to the system when it is released, in huge pages where they fit:
+// neighbours share those at their ends, so nothing is rounded up to one (in a model of 135M parameters that would be 7 % of its
+// weights).
+constexpr size_t kMapped = size_t(128) << 10;
 constexpr size_t kPage = 4096;
 
 constexpr size_t rounded_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
@@ -19,7 +20,7 @@ class HostMemory final : public Memory {
  public:
   void* allocate(size_t bytes) override {
     void* p = nullptr;
-    if (bytes < kHugePage) {
+    if (bytes < kMapped) {
       p = std::aligned_alloc(kAlignment, rounded_up(std::max<size_t>(bytes, 1), kAlignment));
       if (p) std::fill_n(static_cast<std::byte*>(p), bytes, std::byte{});
     } else {
@@ -32,14 +33,14 @@ class HostMemory final : public Memory {
     return p;
   }
   void release(void* data, size_t bytes) noexcept override {
-    if (bytes < kHugePage) std::free(data);
+    if (bytes < kMapped) std::free(data);
     else ::munmap(data, rounded_up(bytes, kPage));
   }
 };
 
 }  // namespace
 
-size_t host_footprint(size_t bytes) { return rounded_up(bytes, bytes < kHugePage ? kAlignment : kPage); }
+size_t host_footprint(size_t bytes) { return rounded_up(bytes, bytes < kMapped ? kAlignment : kPage); }
 
 Memory& host_memory() {
   static HostMemory memory;  // stateless
