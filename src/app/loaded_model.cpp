@@ -56,7 +56,6 @@ LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, b
   runtime_.reserve_scratch(size_t(needed.scratch));
   model_ = std::make_unique<Model>(ctx(), config, precision, settings.max_context);
   load_weights(ctx(), *model_, source.files.weights);
-  model_->weights().keep_packed(ctx());
   engine_ = std::make_unique<Engine>(ctx(), *model_, settings);
 }
 

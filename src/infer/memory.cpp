@@ -20,8 +20,13 @@ InferenceMemory inference_memory(const Context& ctx, const Config& config, const
   const Context& d = dry.ctx();
   InferenceMemory m;
   Model model(d, config, precision, settings.max_context);
-  if (precision.frozen) model.weights().keep_packed(d);
-  m.loading = double(dry.counted().most_bytes());
+  for (Weight* w : model.weights().largest_first()) {
+    const double master = double(w->bytes());
+    const bool packed = w->may_be_packed();
+    if (packed) w->keep_packed(d);
+    m.loading = std::max(m.loading, m.weights + double(w->bytes()) + (packed ? master : 0));
+    m.weights += double(w->bytes());
+  }
   m.weights = double(dry.counted().bytes());
   Engine engine(d, model, settings);
   m.cache = double(engine.pool().bytes());

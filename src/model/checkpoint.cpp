@@ -34,7 +34,8 @@ std::vector<PublishedTensor> published_tensors(const Model& model) {
     const Weight* w = model.weights().get(p.storage);
     if (w->in_blocks()) continue;
     const int64_t begin = element_offset(p, w->storage());
-    PublishedTensor t{p.name, p.shape, w->master().flat().slice(0, begin, begin + p.size()), {}, p.optional_duplicate};
+    PublishedTensor t{p.name, p.storage,           p.shape, w->master().flat().slice(0, begin, begin + p.size()),
+                      {},     p.optional_duplicate};
     if (w->grad() && !p.optional_duplicate) t.grad = w->grad().flat().slice(0, begin, begin + p.size());
     all.push_back(std::move(t));
   }
@@ -131,19 +132,24 @@ void load_weights(const Context& ctx, Model& model, const WeightFiles& weights) 
   // In pieces: as FP32 on the host the embedding alone would take more than a small model in BF16.
   constexpr int64_t kPiece = int64_t(1) << 20;
   std::vector<float> host;
-  for (const PublishedTensor& t : published_tensors(model)) {
-    if (t.duplicate) continue;
-    const int64_t columns = t.shape.back(), rows = t.master.size() / columns;
-    const int64_t at_once = std::max<int64_t>(1, kPiece / columns);
-    for (int64_t first = 0; first < rows; first += at_once) {
-      const int64_t count = std::min(at_once, rows - first);
-      host.resize(size_t(count * columns));
-      weights.read_rows_as_f32(t.name, first, count, host.data(), block);
-      upload_f32(ctx, host, t.master.slice(0, first * columns, (first + count) * columns));
+  std::unordered_map<std::string, std::vector<PublishedTensor>> of_storage;
+  for (PublishedTensor& t : published_tensors(model))
+    if (!t.duplicate) of_storage[t.storage].push_back(std::move(t));
+  for (Weight* w : model.weights().largest_first()) {
+    for (const PublishedTensor& t : of_storage[w->storage().name]) {
+      const int64_t columns = t.shape.back(), rows = t.master.size() / columns;
+      const int64_t at_once = std::max<int64_t>(1, kPiece / columns);
+      for (int64_t first = 0; first < rows; first += at_once) {
+        const int64_t count = std::min(at_once, rows - first);
+        host.resize(size_t(count * columns));
+        weights.read_rows_as_f32(t.name, first, count, host.data(), block);
+        upload_f32(ctx, host, t.master.slice(0, first * columns, (first + count) * columns));
+      }
     }
+    w->changed();
+    if (w->may_be_packed()) w->keep_packed(ctx);
   }
   load_block_weights(ctx, model, weights);
-  for (Weight& w : model.weights().all()) w.changed();
 }
 
 std::string generation_config_json(const Config& c) {

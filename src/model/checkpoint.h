@@ -13,7 +13,7 @@ namespace minke {
 
 // One published tensor as a view into the fused storages. Weights in blocks have none.
 struct PublishedTensor {
-  std::string name;
+  std::string name, storage;
   std::vector<int64_t> shape;
   Operand master, grad;    // grad null without gradients, for frozen weights and for duplicates
   bool duplicate = false;  // MTP's copy of embedding or head
@@ -35,7 +35,8 @@ struct CheckpointFiles {
 // with_mtp: false leaves the modules out even if they are there.
 CheckpointFiles open_checkpoint(const std::filesystem::path& path, bool with_mtp);
 
-// Fills all weights, those in blocks (block_weights.h) too, from what open_weights gave for the model's config.
+// Fills all weights, those in blocks (block_weights.h) too, from what open_weights gave for the model's config. Frozen weights
+// once: of most of them only the packed form stays (Weight::keep_packed).
 void load_weights(const Context& ctx, Model& model, const WeightFiles& weights);
 
 // bos and eos as a generation_config.json; "" if the model has none.

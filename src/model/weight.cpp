@@ -102,8 +102,13 @@ void Weight::with_gradient(const Context& ctx) {
   if (!grad_) grad_ = make(ctx, storage_.shape, master().dtype);
 }
 
+bool Weight::may_be_packed() const {
+  return frozen_ && !in_blocks() && storage_.shape.size() >= 2 && storage_.part != Part::embedding &&
+         !storage_.name.ends_with(".kv_b_proj");
+}
+
 void Weight::keep_packed(const Context& ctx) {
-  check(frozen_ && !in_blocks() && storage_.shape.size() >= 2, "Weight::keep_packed: a frozen matrix");
+  check(may_be_packed(), "Weight::keep_packed: a frozen matrix");
   if (!forms_.empty()) return;
   make_form(ctx, 0, transposed_master());
   ctx.backend->synchronize(ctx);

@@ -46,8 +46,10 @@ class Weight {
   void use_file(size_t part, const void* rows) { parts_[part].rows = rows; }
   void ready(const Context& ctx);  // gives the kernels the table of parts
 
-  // Frozen, not in blocks, and done with as it is: from now on there is only the packed right-hand side of y = x · Wᵀ, which a
-  // product need not pack again. The master has a shape, but no memory.
+  // Frozen and only multiplied by rows: no embedding, nor MLA's kv_b_proj; and not in blocks.
+  bool may_be_packed() const;
+  // From now on there is only the packed right-hand side of y = x · Wᵀ, which a product need not pack again. The master has a
+  // shape, but no memory.
   void keep_packed(const Context& ctx);
 
   void with_gradient(const Context& ctx);  // allocates the zero gradient

@@ -1,5 +1,7 @@
 #include "model/weight_store.h"
 
+#include <algorithm>
+
 #include "model/block_weights.h"
 
 namespace minke {
@@ -50,12 +52,17 @@ void WeightStore::with_gradients(const Context& ctx) {
     if (w.storage().trainable) w.with_gradient(ctx);
 }
 
+std::vector<Weight*> WeightStore::largest_first() {
+  std::vector<Weight*> all;
+  for (Weight& w : weights_) all.push_back(&w);
+  std::stable_sort(all.begin(), all.end(),
+                   [](const Weight* a, const Weight* b) { return a->storage().size() > b->storage().size(); });
+  return all;
+}
+
 void WeightStore::keep_packed(const Context& ctx) {
-  for (Weight& w : weights_) {
-    const Storage& s = w.storage();
-    if (s.shape.size() >= 2 && !w.in_blocks() && s.part != Part::embedding && !s.name.ends_with(".kv_b_proj"))
-      w.keep_packed(ctx);
-  }
+  for (Weight* w : largest_first())
+    if (w->may_be_packed()) w->keep_packed(ctx);
 }
 
 }  // namespace minke

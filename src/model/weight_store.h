@@ -29,8 +29,9 @@ class WeightStore {
   // Normal(0, stddev) by (seed, storage name, element), ones and zeros as the table says.
   void initialise(const Context& ctx, double stddev);
   void with_gradients(const Context& ctx);
-  // Frozen weights that are not in blocks, once they are filled: keep_packed() for all that are only multiplied by rows, so not
-  // for the embedding and MLA's kv_b_proj. One weight more than all are in memory meanwhile.
+  // In the order in which they are loaded: while a weight is packed it is in memory twice, and best there is little else then.
+  std::vector<Weight*> largest_first();
+  // Of all that may be.
   void keep_packed(const Context& ctx);
 
  private:
