@@ -114,6 +114,26 @@ TEST_F(Converting, RoutedExpertsInAnotherTypeAndRowsThatAreNoWholeBlocks) {
   }
 }
 
+// kv_b_proj is two tensors in a file: keys with rows of 8 in BF16, values with rows of 32 in blocks.
+TEST_F(Converting, KeysAndValuesInDifferentTypes) {
+  Config c = test::tiny_v3(1);
+  c.kv_lora_rank = 32;
+  c.qk_nope_head_dim = 8;
+  Model model(ctx_, c, Precision::f32(), 16);
+  model.weights().initialise(ctx_, 0.1);
+  const fs::path from = folder_ / "from";
+  fs::create_directories(from);
+  save_weights(ctx_, model, from, DType::f32);
+  for (const WeightType type : {WeightType::q8_0, WeightType::q4_0, WeightType::q4_k}) {
+    const fs::path file = folder_ / fmt::format("{}.gguf", name_of(type));
+    EXPECT_GT(to(from, file, type).weight_error, 0.001);
+    const Gguf gguf = Gguf::open(file);
+    EXPECT_EQ(gguf.at("blk.0.attn_k_b.weight").format, BlockFormat::bf16);
+    EXPECT_NE(gguf.at("blk.0.attn_v_b.weight").format, BlockFormat::bf16);
+    EXPECT_LT(to(file, folder_ / name_of(type)).weight_error, 0.004);  // the values are rounded to BF16, too
+  }
+}
+
 TEST_F(Converting, AFileInAnotherTypeIsAFile) {
   const fs::path wide = wide_model();
   to(wide, folder_ / "a.gguf");
