@@ -1,40 +1,21 @@
 #include "convert/convert.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <system_error>
+#include <utility>
 
 #include "core/error.h"
 #include "core/machine_memory.h"
 
 namespace minke {
 namespace {
-
-// A file under another name until it has been tested.
-class DraftFile {
- public:
-  explicit DraftFile(const fs::path& target) : target_(target), path_(target) {
-    path_ += ".tmp." + std::to_string(::getpid());
-  }
-  DraftFile(const DraftFile&) = delete;
-  DraftFile& operator=(const DraftFile&) = delete;
-  ~DraftFile() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove(path_, ignored);
-  }
-  const fs::path& path() const { return path_; }
-  void commit() {
-    std::error_code error;
-    fs::rename(path_, target_, error);
-    if (error) user_error("cannot rename {} to {}: {}", path_.string(), target_.string(), error.message());
-    path_.clear();
-  }
-
- private:
-  fs::path target_, path_;
-};
 
 void refuse_what_is_there(const fs::path& to) {
   if (fs::exists(fs::symlink_status(to)))
@@ -43,6 +24,41 @@ void refuse_what_is_there(const fs::path& to) {
   std::error_code error;
   if (!fs::is_directory(parent, error)) user_error("there is no folder {} for --out", parent.string());
 }
+
+// A file or folder under another name until it has been tested. It takes away nothing that somebody else has made, not even
+// what has appeared at the target meanwhile.
+class Draft {
+ public:
+  explicit Draft(const fs::path& target) : target_(target), path_(target) {
+    path_ += ".tmp." + std::to_string(::getpid());
+  }
+  Draft(const Draft&) = delete;
+  Draft& operator=(const Draft&) = delete;
+  ~Draft() {
+    std::error_code ignored;
+    if (!path_.empty()) fs::remove_all(path_, ignored);
+  }
+  const fs::path& path() const { return path_; }
+  void make_folder() {
+    std::error_code error;
+    if (fs::create_directory(path_, error)) return;
+    const fs::path path = std::exchange(path_, {});  // not ours
+    user_error("cannot make the folder {}: {}", path.string(), error ? error.message() : "it exists already");
+  }
+  void commit() {
+    refuse_what_is_there(target_);
+    // Whoever came between is noticed where the file system can; it cannot replace a folder that holds files anyway.
+    const bool done = ::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target_.c_str(), RENAME_NOREPLACE) == 0;
+    std::error_code error;
+    if (!done && errno == EINVAL) fs::rename(path_, target_, error);
+    else if (!done) error = {errno, std::generic_category()};
+    if (error) user_error("cannot rename {} to {}: {}", path_.string(), target_.string(), error.message());
+    path_.clear();
+  }
+
+ private:
+  fs::path target_, path_;
+};
 
 void check_space(const fs::path& to, size_t bytes) {
   std::error_code error;
@@ -96,10 +112,10 @@ SelfTest convert(const Context& ctx, const ConvertSettings& settings) {
   if (!to.has_filename()) to = to.parent_path();  // "out/"
   refuse_what_is_there(to);
   const ConvertSource source = open_source(settings.from);
+  Draft draft(to);
   if (to.extension() == ".gguf") {
     const GgufTarget target = plan_gguf(source, settings.type, settings.experts);
     announce(settings, source, target);
-    DraftFile draft(to);
     write_target(source, target, draft.path(), counter(settings, "writing", target.bytes));
     SelfTest result = tested(ctx, settings, source, draft.path());
     draft.commit();
@@ -109,7 +125,7 @@ SelfTest convert(const Context& ctx, const ConvertSettings& settings) {
     user_error("--experts {}: a folder has one type; give --out a name that ends in .gguf", name_of(*settings.experts));
   FolderTarget target = plan_folder(source, settings.type);
   announce(settings, source, target);
-  AtomicFolder draft(to);
+  draft.make_folder();
   const OnBytes on_bytes = counter(settings, "writing", target.bytes);
   write_target(source, std::move(target), draft.path(), on_bytes);
   SelfTest result = tested(ctx, settings, source, draft.path());

@@ -225,5 +225,30 @@ TEST_F(Converting, WhoeverStopsLeavesNothing) {
   }
 }
 
+// "It exists already": so the user has moved it aside.
+TEST_F(Converting, WhatStandsBesideStays) {
+  const fs::path out = folder_ / "out";
+  for (const char* name : {"out.old", "out.tmp"}) {
+    fs::create_directories(folder_ / name);
+    write_file_atomic(folder_ / name / "precious", name);
+  }
+  to(golden("v3"), out, WeightType::bf16);
+  for (const char* name : {"out.old", "out.tmp"}) EXPECT_EQ(read_file(folder_ / name / "precious"), name);
+  EXPECT_EQ(entries(), 3u);
+}
+
+// Another conversion to the same name was faster. An empty folder is what a plain rename would replace.
+TEST_F(Converting, WhatHasAppearedMeanwhileStays) {
+  for (const char* name : {"out", "out.gguf"}) {
+    const fs::path there = folder_ / name;
+    ConvertSettings settings{.from = golden("v3"), .to = there, .type = WeightType::bf16};
+    settings.on_progress = [&](std::string_view, size_t, size_t) { fs::create_directories(there); };
+    expect_has(message([&] { convert(ctx_, settings); }), "exists already");
+    EXPECT_TRUE(fs::is_empty(there));
+    EXPECT_EQ(entries(), 1u);
+    fs::remove_all(there);
+  }
+}
+
 }  // namespace
 }  // namespace minke
