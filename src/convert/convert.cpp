@@ -93,8 +93,10 @@ SelfTest tested(const Context& ctx, const ConvertSettings& settings, const Conve
   check_same_config(from.files.config, to.files.config, draft);
   size_t all = 0;
   for (const Parameter& p : from.tensors) all += size_t(p.size()) * sizeof(float);
-  SelfTest result = compare_weights(from, to, counter(settings, "checking", all));
+  const OnBytes checked = counter(settings, "checking", all);
+  SelfTest result = compare_weights(from, to, checked);
   compare_logits(ctx, from, to, double(free_memory()), result);
+  checked(0);  // whoever has asked to stop meanwhile is heard
   return result;
 }
 

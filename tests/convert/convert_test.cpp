@@ -222,6 +222,13 @@ TEST_F(Converting, WhoeverStopsLeavesNothing) {
     EXPECT_GT(stop_at, 10);
     EXPECT_EQ(entries(), 1u);
     fs::remove_all(folder_ / name);
+    // The logits are compared after all tensors: whoever stops then is heard, too.
+    int complete = 0;
+    settings.on_progress = [&](std::string_view stage, size_t done, size_t all) {
+      if (stage == "checking" && done == all && ++complete == 2) user_error("stopped");
+    };
+    EXPECT_EQ(message([&] { convert(ctx_, settings); }), "stopped");
+    EXPECT_EQ(entries(), 0u);
   }
 }
 
