@@ -130,10 +130,14 @@ SelfTest compare_weights(const ConvertSource& from, const ConvertSource& to, con
     // A row that is small beside the others may be rounded by their steps.
     const double mean = size / double(std::max<size_t>(rows.size.size(), 1));
     const double limit = allowed(from.info(p.name), written);
-    for (size_t r = 0; r < rows.size.size(); ++r)
+    for (size_t r = 0; r < rows.size.size(); ++r) {
+      if (!std::isfinite(rows.size[r]))
+        user_error("{}: row {} of tensor {} has numbers that are not finite: it is damaged, or training has diverged",
+                   from.files.weights.path().string(), r, p.name);
       if (!(rows.difference[r] <= limit * limit * (rows.size[r] + mean)))
         user_error("the self-test fails: {}: row {} of tensor {} is off by {:.3g} of its size; as {} it may be by {}",
                    path, r, p.name, std::sqrt(rows.difference[r] / rows.size[r]), written.format, limit);
+    }
     const double error = difference == 0 ? 0 : std::sqrt(difference / size);
     if (difference != 0) result.exact = false;
     if (error > result.weight_error) result.weight_error = error, result.worst_tensor = p.name;

@@ -59,7 +59,11 @@ TEST_F(SelfTests, NumbersThatAreNoneAreNoticed) {
   const fs::path v3 = golden("v3"), file = folder_ / "a.gguf";
   to(v3, file, WeightType::bf16);
   expect_has(spoilt(v3, file, "output.weight", [](char* bytes, size_t) { bytes[0] = char(0xff), bytes[1] = 0x7f; }),
-             "row 0 of tensor lm_head.weight");
+             "the self-test fails");
+  // Of the source: not the conversion's fault.
+  const ConvertSource bad = open_source(file.string() + ".bad"), good = open_source(file);
+  expect_has(message([&] { compare_weights(bad, good, [](size_t) {}); }),
+             "a.gguf.bad: row 0 of tensor lm_head.weight has numbers that are not finite");
 }
 
 TEST_F(SelfTests, OtherLogitsAreNoticed) {
