@@ -40,14 +40,22 @@ LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, b
                                 .strict = o.strict};
   const InferenceMemory needed = inference_memory(ctx(), config, precision, settings);
   const double available = double(free_memory());
+  const auto fits = [&](WeightFormat format, int64_t context) {
+    const BlockWeights blocks = plan_block_weights(config, source.files.weights, format, precision.compute);
+    Precision other = precision;
+    other.blocks = &blocks;
+    EngineSettings smaller = settings;
+    smaller.max_context = context;
+    return inference_memory(ctx(), config, other, smaller).must_fit() <= available;
+  };
   const auto other_weights = [&]() -> std::string {
-    for (const EnumName<WeightFormat>& format : EnumNames<WeightFormat>::all) {
-      const BlockWeights blocks = plan_block_weights(config, source.files.weights, format.value, precision.compute);
-      Precision other = precision;
-      other.blocks = &blocks;
-      if (inference_memory(ctx(), config, other, settings).must_fit() <= available)
-        return fmt::format("--weights {}", format.name);
-    }
+    const auto& formats = EnumNames<WeightFormat>::all;
+    for (const auto& format : formats)
+      if (fits(format.value, settings.max_context)) return fmt::format("--weights {}", format.name);
+    const int64_t least = std::min<int64_t>(settings.page, settings.max_context);
+    if (fits(o.weights, least)) return "";
+    for (const auto& format : formats)
+      if (fits(format.value, least)) return fmt::format("--weights {} and a smaller --ctx-size", format.name);
     return "";
   };
   const std::string slow = check_fits(ctx(), config, precision, settings, needed, available, other_weights);

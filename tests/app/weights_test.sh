@@ -87,4 +87,11 @@ code=0
 within 120 "${generate[@]}" -m decoded >out.txt 2>err.txt || code=$?
 [ $code = 2 ] || fail "exit code $code instead of 2: $(cat err.txt)"
 grep -q -- 'no context fits; --weights [a-z0-9]* would' err.txt || fail "no word about the weights that would fit: $(cat err.txt)"
+# Neither other weights alone nor another context alone: both.
+sed -i 's/"max_position_embeddings": [0-9]*/"max_position_embeddings": 200000/' decoded/config.json
+code=0
+within 120 "$minke" generate -p 'Once upon a' -n 24 -c 200000 --dtype f32 -m decoded >out.txt 2>err.txt || code=$?
+[ $code = 2 ] || fail "exit code $code instead of 2: $(cat err.txt)"
+grep -q -- 'no context fits; --weights [a-z0-9]* and a smaller --ctx-size would' err.txt ||
+  fail "no word about weights and context: $(cat err.txt)"
 echo "paged within 40 MiB: $(ls -l q8.gguf | awk '{printf "%.0f MiB", $5 / 1048576}') in the file"
