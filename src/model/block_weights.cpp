@@ -71,7 +71,7 @@ BlockWeights plan_block_weights(const Config& config, const WeightFiles& files, 
     if (!p.fits && format != WeightFormat::keep && format != WeightFormat::bf16) ++left_out;
     if (!p.fits || !p.quantised) continue;
     result.in_file += p.in_file;
-    result.experts_in_file += p.in_file;
+    if (s.part == Part::routed_expert) result.experts_in_file += p.in_file;
     result.storages.emplace(s.name, std::move(p.parts));
   }
   if (left_out > 0)
