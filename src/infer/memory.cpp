@@ -55,9 +55,9 @@ std::string check_fits(const Context& ctx, const Config& config, const Precision
     EngineSettings smaller = settings;
     smaller.max_context = context;
     smaller.cache_tokens = settings.cache_tokens > 0 ? context * settings.max_sequences : 0;
-    return inference_memory(ctx, config, precision, smaller).must_fit() <= available;
+    return inference_memory(ctx, config, precision, smaller).must_fit() <= 0.99 * available;
   };
-  // Contexts of whole pages; the need grows with the context.
+  // Contexts of whole pages; the need grows with the context. One in a hundred stays free: what is free varies.
   int64_t fitting = 0, too_large = settings.max_context / settings.page;
   while (too_large - fitting > 1) {
     const int64_t middle = (fitting + too_large) / 2;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -38,16 +39,22 @@ class Converting : public ::testing::Test {
   }
 
   // A llama whose rows are whole blocks of 32.
-  fs::path wide_llama() {
+  fs::path wide_llama() { return llama(64, 16); }
+  // And whose matrices have more than the million values that are read at once.
+  fs::path large_llama() { return llama(1056, 264); }
+  fs::path llama(int64_t hidden, int64_t head) {
     Config c = tiny_llama();
-    c.hidden_size = 64;
-    c.head_dim = 16;
+    c.hidden_size = hidden;
+    c.head_dim = head;
+    c.num_key_value_heads = c.num_attention_heads;
+    c.num_hidden_layers = 1;
     c.intermediate_size = 96;
     Model model(ctx_, c, Precision::f32(), 16);
-    model.weights().initialise(ctx_, 0.1);
-    fs::create_directories(folder_ / "llama");
-    save_weights(ctx_, model, folder_ / "llama", DType::f32);
-    return folder_ / "llama";
+    model.weights().initialise(ctx_, 0.8 / std::sqrt(double(hidden)));
+    const fs::path path = folder_ / fmt::format("llama-{}", hidden);
+    fs::create_directories(path);
+    save_weights(ctx_, model, path, DType::f32);
+    return path;
   }
 
   SelfTest to(const fs::path& from, const fs::path& out, WeightType type = WeightType::keep,
