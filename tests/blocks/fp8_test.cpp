@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "blocks/blocks.h"
 #include "core/error.h"
 #include "core/rng.h"
 
@@ -50,6 +51,26 @@ TEST(Fp8Blocks, ZerosAndWhatIsNotFinite) {
   for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
     rows[7] = bad;
     EXPECT_THROW(fp8_scales(rows, 200, scales, "x"), UserError);
+  }
+}
+
+// Two rows and three columns of scales, the last ones partial.
+TEST(Fp8Blocks, ARowTimesItsScales) {
+  constexpr int64_t kRows = 7, kColumns = 11, kBlock = 4;
+  std::vector<f8_e4m3> values(kRows * kColumns);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = to_f8_e4m3(float(i % 16) - 8);
+  const std::vector<float> scales{1, 2, 4, 8, 16, 32};
+  const RowBlocks part{.rows = values.data(),
+                       .scales = scales.data(),
+                       .row_bytes = kColumns,
+                       .scale_block = kBlock,
+                       .format = BlockFormat::f8_e4m3};
+  for (int64_t r = 0; r < kRows; ++r) {
+    std::vector<float> row(kColumns);
+    decode_row(part, r, row);
+    for (int64_t k = 0; k < kColumns; ++k)
+      EXPECT_EQ(row[size_t(k)], (float((r * kColumns + k) % 16) - 8) * scales[size_t(r / kBlock * 3 + k / kBlock)])
+          << r << " " << k;
   }
 }
 

@@ -169,6 +169,16 @@ TEST_P(RowBlocksOp, GatheredRows) {
   }
 }
 
+TEST_P(RowBlocksOp, ARowThatIsNotThereIsABug) {
+  const RandomBlocks b(BlockFormat::q8_0, 1, {7, 5}, 64, 8);
+  for (const int64_t index : {12, 1 << 20}) {
+    TestContext ctx(backend(), 1);
+    Buffer i(ctx, DType::i32, {1}), y(ctx, DType::f32, {1, 64});
+    i.set(Values{double(index)});
+    EXPECT_THROW(ctx.backend().gather(ctx, {.src = b.blocks(), .index = i, .dst = y}), BugError);
+  }
+}
+
 TEST_P(RowBlocksOp, WhatIsNotComputedWithBlocksIsRefusedWhenAsked) {
   const RandomBlocks b(BlockFormat::q8_0, 1, {64}, 64, 7);
   TestContext ctx(backend(), 1);
