@@ -146,7 +146,7 @@ void occurrences(Program& p) {
   for (int i = 0; i < 3; ++i) {
     const std::string w = p.word();
     const char c = i < 2 ? w[p.e.below(w.size())] : char('a' + p.e.below(26));
-    p.call(quoted(w) + ", " + quoted(std::string_view(&c, 1)), int64_t(std::count(w.begin(), w.end(), c)));
+    p.call(in_quotes(w) + ", " + in_quotes(std::string_view(&c, 1)), int64_t(std::count(w.begin(), w.end(), c)));
   }
 }
 void clamp(Program& p) {

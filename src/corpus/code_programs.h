@@ -15,7 +15,7 @@ namespace minke::corpus {
 using List = std::vector<int64_t>;
 
 // As Python's repr writes a value; quoted: as a program's text does.
-inline std::string quoted(std::string_view s) { return fmt::format("\"{}\"", s); }
+inline std::string in_quotes(std::string_view s) { return fmt::format("\"{}\"", s); }
 inline std::string repr(bool b) { return b ? "True" : "False"; }
 inline std::string repr(int64_t v) { return std::to_string(v); }
 inline std::string repr(const std::string& s) { return fmt::format("'{}'", s); }
@@ -71,7 +71,7 @@ struct Program {
   template <class F> void call_words(F f) {
     for (int i = 0; i < 3; ++i) {
       const std::string w = word();
-      call(quoted(w), f(w));
+      call(in_quotes(w), f(w));
     }
   }
 };

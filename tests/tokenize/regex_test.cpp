@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "core/json.h"
 #include "tokenize/unicode.h"
 
 namespace minke {
@@ -56,7 +57,7 @@ TEST(Regex, SplitsAsTheHuggingFaceLibraryDoes) {
   std::string line;
   size_t compared = 0, refused = 0;
   while (std::getline(file, line)) {
-    const auto c = nlohmann::json::parse(line);
+    const Json c = parse_json(line, "a case");
     const std::string pattern = c["pattern"], text = c["text"];
     try {
       const Regex regex(pattern, "test");
