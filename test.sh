@@ -4,15 +4,15 @@
 #   ./test.sh --unit          only the unit tests (under a minute once built)
 #   ./test.sh --preset asan   another build: release dev asan ubsan tsan
 #   ./test.sh -- -R mla       passes everything after -- to ctest
-# With CI=true: warnings are errors, the formatting is checked, and clang 14 builds everything with AddressSanitizer and
-# UBSan and runs the unit tests and the fuzz targets first.
+# With CI=true: warnings are errors, the formatting is checked, and the unit tests and the fuzz targets are built and
+# run by clang 14 with AddressSanitizer and UBSan first.
 . "$(dirname "$0")/tools/setup.sh"
 
-preset=release labels=()
+preset=release target=all labels=()
 while [ $# -gt 0 ]; do
   case $1 in
     --preset) preset=${2:?"--preset needs a name: release dev asan ubsan tsan"}; shift 2 ;;
-    --unit) labels=(-L '^unit$'); shift ;;
+    --unit) target=unit_tests labels=(-L '^unit$'); shift ;;
     -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
     --) shift; break ;;
     *) die "unknown option $1 (./test.sh --help lists them)" 2 ;;
@@ -26,13 +26,13 @@ cores=$(nproc)
 options=(-DMINKE_TESTS=ON)
 [ "${CI:-}" != true ] || options+=(-DMINKE_WERROR=ON)
 
-# build_and_test PRESET [ctest arguments…]
+# build_and_test PRESET TARGET [ctest arguments…]
 build_and_test() {
-  local name=$1 begin=$SECONDS
-  shift
-  [ -e "build/$name/bin/minke" ] || say "building $name with $cores cores: the first time takes minutes"
+  local name=$1 target=$2 begin=$SECONDS
+  shift 2
+  [ -e "build/$name/.ninja_log" ] || say "building $name with $cores cores: the first time takes minutes"
   configure "$name" "${options[@]}"
-  cmake --build --preset "$name" -j "$cores" || return
+  cmake --build --preset "$name" -j "$cores" --target "$target" || return
   say "built $name in $((SECONDS - begin)) s; testing"
   ctest --test-dir "build/$name" --output-on-failure --no-tests=error --no-label-summary -j "$cores" "$@"
 }
@@ -42,7 +42,7 @@ if [ "${CI:-}" = true ]; then
   # shellcheck disable=SC2086
   need_packages $ci_packages
   tools/format.sh --check || failed+=(formatting)
-  [ "$preset" != release ] || CXX=clang++-14 build_and_test asan -L '^(unit|fuzz)$' || failed+=("unit tests or fuzzing with clang and asan")
+  [ "$preset" != release ] || CXX=clang++-14 build_and_test asan unit_tests -L '^(unit|fuzz)$' || failed+=("unit tests or fuzzing with clang and asan")
 fi
-build_and_test "$preset" "${labels[@]}" "$@" || failed+=("$preset")
+build_and_test "$preset" "$target" "${labels[@]}" "$@" || failed+=("$preset")
 [ ${#failed[@]} = 0 ] || die "FAILED: $(printf '%s; ' "${failed[@]}")see above"

@@ -4,6 +4,19 @@
 
 set_property(GLOBAL PROPERTY MINKE_LAYERS "")
 
+# With MINKE_PCH: the first target compiles the headers, those after it use what it has.
+function(minke_pch target first)
+  if(NOT MINKE_PCH)
+    return()
+  endif()
+  if(target STREQUAL first)
+    target_precompile_headers(${target} PRIVATE <algorithm> <filesystem> <functional> <map> <memory> <optional> <set> <span>
+      <sstream> <string> <thread> <unordered_map> <vector> <fmt/format.h> <nlohmann/json.hpp> ${ARGN})
+  else()
+    target_precompile_headers(${target} REUSE_FROM ${first})
+  endif()
+endfunction()
+
 function(minke_layer name)
   cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
@@ -22,6 +35,7 @@ function(minke_layer name)
   endforeach()
   target_link_libraries(minke_${name} PUBLIC fmt::fmt Threads::Threads)
   target_link_libraries(minke_${name} PRIVATE nlohmann_json::nlohmann_json)
+  minke_pch(minke_${name} minke_core)
   if(EXISTS ${PROJECT_SOURCE_DIR}/src/${name}/layer.cmake)
     include(${PROJECT_SOURCE_DIR}/src/${name}/layer.cmake)
   endif()
