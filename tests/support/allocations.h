@@ -28,5 +28,10 @@ void* operator new(std::size_t bytes) {
   if (void* p = std::malloc(bytes ? bytes : 1)) return p;
   throw std::bad_alloc();
 }
+// std::stable_sort's; a sanitizer has its own, whose memory the operator delete below may not take.
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  minke::test::operator_news.fetch_add(1, std::memory_order_relaxed);
+  return std::malloc(bytes ? bytes : 1);
+}
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
