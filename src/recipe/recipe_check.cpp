@@ -24,7 +24,7 @@ namespace {
 
 // A whole number of [model], if it is there and one; parse_config says what else is wrong.
 std::optional<int64_t> model_integer(const Recipe& r, const char* key) {
-  const Json model = Json::parse(r.model_json);
+  const Json model = parse_json(r.model_json, "[model]");
   const auto at = model.find(key);
   return at != model.end() && at->is_number_integer() ? std::optional(at->get<int64_t>()) : std::nullopt;
 }

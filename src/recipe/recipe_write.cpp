@@ -32,7 +32,7 @@ std::string phases_to_toml(const Recipe& r) {
   return text;
 }
 
-Json model_of(const Recipe& r) { return Json::parse(r.model_json.empty() ? "{}" : r.model_json); }
+Json model_of(const Recipe& r) { return parse_json(r.model_json.empty() ? "{}" : r.model_json, "[model]"); }
 
 std::map<std::string, std::string> values_of(const Recipe& r) {
   std::map<std::string, std::string> values;

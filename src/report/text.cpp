@@ -7,7 +7,7 @@
 namespace minke {
 
 std::string valid_utf8(std::string_view text) {
-  return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
+  return parse_json(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace), "text").get<std::string>();
 }
 
 std::string escape_html(std::string_view text) {

@@ -41,7 +41,7 @@ TEST(Expected, EveryCheckWeHaveCodeForHolds) {
 
 TEST(Expected, ComparisonSeesPlantedFaults) {
   const auto differs = [](const char* expected, const Json& value, double tolerance, bool relative) {
-    return !difference(Json::parse(expected), value, tolerance, relative).empty();
+    return !difference(parse_json(expected, "expected"), value, tolerance, relative).empty();
   };
   EXPECT_FALSE(differs("5", 5, 0, false));
   EXPECT_FALSE(differs("100", 100.9, 0.01, true));

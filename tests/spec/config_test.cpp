@@ -13,18 +13,20 @@ namespace {
 
 // A complete small DeepSeek-V3 config; tests change single fields of it.
 Json v3() {
-  return Json::parse(R"({"model_type": "deepseek_v3", "vocab_size": 320, "hidden_size": 64, "num_hidden_layers": 3,
+  return parse_json(R"({"model_type": "deepseek_v3", "vocab_size": 320, "hidden_size": 64, "num_hidden_layers": 3,
     "intermediate_size": 160, "num_attention_heads": 4, "num_key_value_heads": 4, "q_lora_rank": 48, "kv_lora_rank": 32,
     "qk_nope_head_dim": 24, "qk_rope_head_dim": 16, "v_head_dim": 24, "n_routed_experts": 16, "n_shared_experts": 1,
     "num_experts_per_tok": 4, "moe_intermediate_size": 48, "first_k_dense_replace": 1, "n_group": 4, "topk_group": 2,
-    "rope_theta": 10000, "max_position_embeddings": 512})");
+    "rope_theta": 10000, "max_position_embeddings": 512})",
+                    "v3");
 }
 Json llama() {
-  return Json::parse(R"({"model_type": "llama", "vocab_size": 320, "hidden_size": 64, "num_hidden_layers": 2,
-    "intermediate_size": 160, "num_attention_heads": 4, "num_key_value_heads": 2})");
+  return parse_json(R"({"model_type": "llama", "vocab_size": 320, "hidden_size": 64, "num_hidden_layers": 2,
+    "intermediate_size": 160, "num_attention_heads": 4, "num_key_value_heads": 2})",
+                    "llama");
 }
 Json with(Json json, const char* patch) {
-  json.merge_patch(Json::parse(patch));  // a null in the patch removes the field
+  json.merge_patch(parse_json(patch, "patch"));  // a null in the patch removes the field
   return json;
 }
 Config parse(const Json& json) { return parse_config(json.dump(), "config.json"); }

@@ -21,6 +21,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/files.h"
+#include "core/json.h"
 #include "formats/hf_folder.h"
 #include "formats/safetensors.h"
 #include "spec/config.h"
@@ -74,11 +75,11 @@ class PretrainRun {
   }
   fs::path checkpoint() const { return out_ / "latest"; }
   // The records of steps, which have a loss.
-  std::vector<nlohmann::json> steps() const {
-    std::vector<nlohmann::json> all;
+  std::vector<Json> steps() const {
+    std::vector<Json> all;
     std::ifstream lines(out_ / "log.jsonl");
     for (std::string line; std::getline(lines, line);)
-      if (auto record = nlohmann::json::parse(line); record.contains("grad_norm")) all.push_back(std::move(record));
+      if (auto record = parse_json(line, "log.jsonl"); record.contains("grad_norm")) all.push_back(std::move(record));
     return all;
   }
 
@@ -131,7 +132,7 @@ void expect_published(const fs::path& folder, const SafetensorsFile& state, cons
   }
 }
 
-void expect_log(const SafetensorsFile& expected, const std::vector<nlohmann::json>& steps) {
+void expect_log(const SafetensorsFile& expected, const std::vector<Json>& steps) {
   // Relative. Measured: 3e-7 for the losses, 1.3e-5 for the norm; the others are the same sums of whole numbers.
   const std::map<std::string, double> bounds{{"loss", 1e-6},      {"mtp_loss", 1e-6}, {"balance_loss", 2e-6},
                                              {"grad_norm", 4e-5}, {"lr", 1e-14},      {"tokens", 1e-14},

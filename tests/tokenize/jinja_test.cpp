@@ -33,7 +33,7 @@ TEST(Jinja, GivesWhatJinja2Gives) {
   std::ifstream file(std::string(MINKE_SOURCE_DIR) + "/tests/tokenize/jinja_cases.jsonl");
   size_t texts = 0, errors = 0, unsupported = 0;
   for (std::string line; std::getline(file, line);) {
-    const Json c = Json::parse(line);
+    const Json c = parse_json(line, "a case");
     const std::string source = c["source"], got = refusal(source, c["inputs"]);
     if (c.contains("error")) {
       EXPECT_NE(got.substr(0, 6), "text: ") << source << "\n" << c["inputs"] << "\nJinja2: " << c["error"];
@@ -57,7 +57,7 @@ TEST(Jinja, RendersPublishedTemplatesToTheLetter) {
   std::ifstream file(*list);
   size_t compared = 0;
   for (std::string line; std::getline(file, line); ++compared) {
-    const Json c = Json::parse(line);
+    const Json c = parse_json(line, "a case");
     const std::string name = c["template"];
     const std::string source = read_file(list->parent_path() / "templates" / name);
     const std::string got = refusal(source, c["inputs"]);
