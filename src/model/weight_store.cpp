@@ -55,8 +55,10 @@ void WeightStore::with_gradients(const Context& ctx) {
 std::vector<Weight*> WeightStore::largest_first() {
   std::vector<Weight*> all;
   for (Weight& w : weights_) all.push_back(&w);
-  std::stable_sort(all.begin(), all.end(),
-                   [](const Weight* a, const Weight* b) { return a->storage().size() > b->storage().size(); });
+  std::sort(all.begin(), all.end(), [](const Weight* a, const Weight* b) {
+    const int64_t x = a->storage().size(), y = b->storage().size();
+    return x != y ? x > y : a->storage().name < b->storage().name;
+  });
   return all;
 }
 

@@ -23,15 +23,11 @@ class CountingMemory final : public Memory {
 
 }  // namespace minke::test
 
-void* operator new(std::size_t bytes) {
+// Not inlined: g++ 12 then sees free() of what operator new gave, and warns.
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
   minke::test::operator_news.fetch_add(1, std::memory_order_relaxed);
   if (void* p = std::malloc(bytes ? bytes : 1)) return p;
   throw std::bad_alloc();
 }
-// std::stable_sort's; a sanitizer has its own, whose memory the operator delete below may not take.
-void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
-  minke::test::operator_news.fetch_add(1, std::memory_order_relaxed);
-  return std::malloc(bytes ? bytes : 1);
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
