@@ -8,6 +8,7 @@
 #include "blocks/fp8.h"
 #include "blocks/quantise.h"
 #include "convert/target.h"
+#include "core/divided_up.h"
 #include "core/error.h"
 #include "formats/gguf_own_keys.h"
 #include "tokenize/from_gguf.h"
@@ -95,9 +96,10 @@ class Planner {
  private:
   void tensor(const Parameter& p) {
     if (type_ == WeightType::fp8 && becomes_fp8(p)) {
-      const auto blocks = [](int64_t n) { return (n + kFp8Block - 1) / kFp8Block; };
       add({.name = p.name, .dtype = DType::f8_e4m3, .shape = p.shape});
-      add({.name = p.name + kScale, .dtype = DType::f32, .shape = {blocks(p.shape[0]), blocks(p.shape[1])}});
+      add({.name = p.name + kScale,
+           .dtype = DType::f32,
+           .shape = {divided_up(p.shape[0], kFp8Block), divided_up(p.shape[1], kFp8Block)}});
     } else {
       add({.name = p.name, .dtype = dtype_for(p), .shape = p.shape});
     }

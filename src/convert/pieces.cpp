@@ -6,6 +6,7 @@
 
 #include "blocks/fp8.h"
 #include "blocks/quantise.h"
+#include "core/divided_up.h"
 #include "core/error.h"
 
 namespace minke {
@@ -74,7 +75,7 @@ std::span<const std::byte> Fp8Pieces::next() {
   rows_.resize(size_t(count * width));
   source_.files->read_rows_as_f32(tensor_.name, row_, count, rows_.data(), source_.block);
   row_ += count;
-  scales_.resize(size_t((width + kFp8Block - 1) / kFp8Block));
+  scales_.resize(size_t(divided_up(width, kFp8Block)));
   fp8_scales(rows_, width, scales_, where(source_, tensor_.name));
   if (what_ == What::scales) {
     on_bytes_(scales_.size() * sizeof(float));

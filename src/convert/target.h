@@ -17,11 +17,8 @@ struct ConvertSource {
   CheckpointFiles files;
   std::vector<Parameter> tensors;
 
-  WeightSource weights() const {
-    return {.files = &files.weights, .block = files.config.fp8_block > 0 ? files.config.fp8_block : kDefaultBlock};
-  }
+  WeightSource weights() const { return {.files = &files.weights, .block = files.config.scale_block()}; }
   const WeightInfo& info(const std::string& name) const { return files.weights.at(name); }
-  static constexpr int64_t kDefaultBlock = 128;
 };
 ConvertSource open_source(const fs::path& path);
 

@@ -8,6 +8,7 @@
 #include <set>
 #include <tuple>
 
+#include "core/divided_up.h"
 #include "core/error.h"
 #include "core/json.h"
 #include "formats/gguf.h"
@@ -123,7 +124,7 @@ std::vector<float> read_scales(const TensorInfo& t, const TensorInfo& scale, int
                name_of(scale.dtype), shape_text(scale.shape), printable(t.name), shape_text(t.shape), block, needed);
   };
   if (t.shape.size() != 2) misfit("a matrix");
-  const int64_t grid_rows = (t.shape[0] + block - 1) / block, grid_columns = (t.shape[1] + block - 1) / block;
+  const int64_t grid_rows = divided_up(t.shape[0], block), grid_columns = divided_up(t.shape[1], block);
   if (scale.shape != std::vector<int64_t>{grid_rows, grid_columns})
     misfit(fmt::format("[{}, {}]", grid_rows, grid_columns));
   if (scale.dtype != DType::f32 && !scale.power_of_two) misfit("F32 or F8_E8M0");
@@ -137,9 +138,8 @@ std::vector<float> read_scales(const TensorInfo& t, const TensorInfo& scale, int
 
 void apply_scales(const TensorInfo& t, int64_t first, int64_t count, float* out, const TensorInfo& scale,
                   int64_t block) {
-  const int64_t columns = columns_of(t), grid_columns = (columns + block - 1) / block, grid_row = first / block;
-  const std::vector<float> scales =
-      read_scales(t, scale, block, grid_row, (first + count + block - 1) / block - grid_row);
+  const int64_t columns = columns_of(t), grid_columns = divided_up(columns, block), grid_row = first / block;
+  const std::vector<float> scales = read_scales(t, scale, block, grid_row, divided_up(first + count, block) - grid_row);
   for (int64_t r = first; r < first + count; ++r, out += columns) {
     const float* row = scales.data() + (r / block - grid_row) * grid_columns;
     for (int64_t c = 0; c < columns; ++c) out[c] *= row[c / block];

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "core/divided_up.h"
+
 namespace minke {
 namespace {
-
-int64_t divided_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
 
 EngineSettings checked(EngineSettings s, const Model& model) {
   if (s.cache_tokens == 0) s.cache_tokens = s.max_context;

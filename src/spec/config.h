@@ -94,6 +94,7 @@ struct Config {
 
   // FP8 checkpoints: quantization_config.weight_block_size, 0 = not quantised
   int64_t fp8_block = 0;
+  int64_t scale_block() const { return fp8_block > 0 ? fp8_block : 128; }  // of FP8 tensors, also where it is not said
 
   bool is_moe_layer(int64_t layer) const {  // MTP modules (layer ≥ num_hidden_layers) are MoE if the model is
     return n_routed_experts > 0 &&

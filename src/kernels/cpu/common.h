@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <source_location>
 
+#include "core/divided_up.h"
 #include "core/error.h"
 #include "core/operand.h"
 #include "kernels/cpu/backend.h"
@@ -100,8 +101,6 @@ inline int64_t bounded(int64_t index, int64_t n, const char* what) {
     bug(fmt::format("{}: index {} outside [0, {})", what, index, n), SourceLocation::current());
   return index;
 }
-
-inline int64_t divided_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
 
 // f(begin, end) over [0, n) in tasks of about 32 thousand element operations.
 template <class F> void in_chunks(const Context& ctx, int64_t n, int64_t work_per_item, F&& f) {
