@@ -7,6 +7,7 @@
 #include <bit>
 
 #include "blocks/decoders.h"
+#include "core/divided_up.h"
 #include "core/error.h"
 
 namespace minke {
@@ -174,12 +175,15 @@ void dequantise(BlockFormat format, std::span<const std::byte> blocks, std::span
               values.data());
 }
 
-void decode_row(const RowBlocks& part, int64_t row, std::span<float> values) {
+void decode_row(std::span<const RowBlocks> parts, int64_t row, std::span<float> values) {
+  while (parts.size() > 1 && parts[1].first_row <= row) parts = parts.subspan(1);
+  const RowBlocks& part = parts[0];
+  row -= part.first_row;
   const auto* bytes = static_cast<const std::byte*>(part.rows) + row * part.row_bytes;
   dequantise(part.format, {bytes, size_t(part.row_bytes)}, values);
   if (part.format != BlockFormat::f8_e4m3) return;
   const int64_t block = part.scale_block, columns = int64_t(values.size());
-  const float* scales = part.scales + row / block * ((columns + block - 1) / block);
+  const float* scales = part.scales + row / block * divided_up(columns, block);
   for (int64_t begin = 0; begin < columns; begin += block, ++scales)
     for (int64_t k = begin; k < std::min(begin + block, columns); ++k) values[size_t(k)] *= *scales;
 }

@@ -36,7 +36,7 @@ int64_t row_bytes(BlockFormat format, int64_t elements);
 // All values of whole blocks, in order; values.size() says how many.
 void dequantise(BlockFormat format, std::span<const std::byte> blocks, std::span<float> values);
 
-// All values of row `row` of a part, counted from its first row; of f8_e4m3 times their scales.
-void decode_row(const RowBlocks& part, int64_t row, std::span<float> values);
+// All values of row `row` of a matrix in parts; of f8_e4m3 times their scales.
+void decode_row(std::span<const RowBlocks> parts, int64_t row, std::span<float> values);
 
 }  // namespace minke

@@ -67,7 +67,7 @@ TEST(Fp8Blocks, ARowTimesItsScales) {
                        .format = BlockFormat::f8_e4m3};
   for (int64_t r = 0; r < kRows; ++r) {
     std::vector<float> row(kColumns);
-    decode_row(part, r, row);
+    decode_row({&part, 1}, r, row);
     for (int64_t k = 0; k < kColumns; ++k)
       EXPECT_EQ(row[size_t(k)], (float((r * kColumns + k) % 16) - 8) * scales[size_t(r / kBlock * 3 + k / kBlock)])
           << r << " " << k;

@@ -130,7 +130,7 @@ TEST_F(HeldWeights, MadeWhenLoaded) {
         std::vector<float> published(size_t(p.size())), found(published.size()), expected(published.size());
         held.files.weights.read_rows_as_f32(p.name, 0, p.shape[0], published.data());
         for (int64_t r = 0; r < p.shape[0]; ++r)
-          decode_row(part, r, std::span(found).subspan(size_t(r * columns), size_t(columns)));
+          decode_row({&part, 1}, part.first_row + r, std::span(found).subspan(size_t(r * columns), size_t(columns)));
         if (format == WeightFormat::fp8) {
           const int64_t across = (columns + 127) / 128;
           std::vector<float> largest(size_t((p.shape[0] + 127) / 128 * across));  // of the blocks of 128 × 128

@@ -49,7 +49,7 @@ class RandomBlocks {
         }
         values.resize(static_cast<size_t>(columns));
         for (int64_t row = 0; row < n; ++row) {
-          decode_row(r, row, values);
+          decode_row({&r, 1}, r.first_row + row, values);
           values_.insert(values_.end(), values.begin(), values.end());
         }
         table_.push_back(r);

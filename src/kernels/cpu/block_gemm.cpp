@@ -41,9 +41,7 @@ Scratch of_thread(Scratch s, const ScratchSizes& sizes, int thread) {
 // Rows first … first + count of group g of the weight as panels.
 void decode_panels(const Kernels& kernels, const GemmArgs& args, const GemmShape& s, int64_t g, int64_t first,
                    int64_t count, const Scratch& scratch) {
-  const int64_t parts = args.b.parts;
-  const auto* part = static_cast<const RowBlocks*>(args.b.data) + g * parts;
-  const auto* last = part + parts - 1;
+  const std::span parts(static_cast<const RowBlocks*>(args.b.data) + g * args.b.parts, size_t(args.b.parts));
   PackJob pack;
   pack.b = {.data = scratch.rows, .row_stride = 1, .col_stride = s.k};
   pack.k = s.k, pack.bf16 = args.compute == DType::bf16;
@@ -51,11 +49,7 @@ void decode_panels(const Kernels& kernels, const GemmArgs& args, const GemmShape
   for (int64_t at = 0; at < count; at += kernels.panel_width) {
     pack.n = std::min(kernels.panel_width, count - at);
     pack.panels = scratch.panels + at / kernels.panel_width * panel_bytes;
-    for (int64_t i = 0; i < pack.n; ++i) {
-      const int64_t row = first + at + i;
-      while (part < last && part[1].first_row <= row) ++part;
-      decode_row(*part, row - part->first_row, {scratch.rows + i * s.k, size_t(s.k)});
-    }
+    for (int64_t i = 0; i < pack.n; ++i) decode_row(parts, first + at + i, {scratch.rows + i * s.k, size_t(s.k)});
     kernels.pack(pack, 0, 0);
   }
 }

@@ -375,7 +375,7 @@ void gather_blocks(const Kernels& kernels, const Context& ctx, const GatherArgs&
   const int64_t width = dst.shape[1], rows = limited_rows(args.num_rows, dst.shape[0]);
   check(src.stride[1] == 1 && dst.stride[1] == 1 && src.parts > 0, "gather: rows of blocks into dense rows");
   const int32_t* index = i32_data(args.index);
-  const auto* parts = static_cast<const RowBlocks*>(src.data);
+  const std::span parts(static_cast<const RowBlocks*>(src.data), size_t(src.parts));
   const bool dst_half = is_half(dst);
   ArenaScope scope(*ctx.scratch);
   float* decoded = take_scratch(*ctx.scratch, ctx.threads->count(), args);
@@ -383,10 +383,8 @@ void gather_blocks(const Kernels& kernels, const Context& ctx, const GatherArgs&
     char* out = static_cast<char*>(dst.data) + r * dst.stride[0] * int64_t(size_of(dst.dtype));
     if (index[r] < 0) return kernels.fill_row(out, dst_half, 0, width);
     const int64_t from = bounded(index[r] / args.divisor, src.shape[0], "gather: index");
-    const RowBlocks* part = parts + src.parts - 1;
-    while (part > parts && part->first_row > from) --part;
     float* row = decoded + thread * width;
-    decode_row(*part, from - part->first_row, {row, size_t(width)});
+    decode_row(parts, from, {row, size_t(width)});
     kernels.copy_row(out, dst_half, row, false, width);
   });
 }

@@ -125,11 +125,8 @@ template <class S> S dot(const S* a, const S* b, int64_t n) {
 // The values of Packing::blocks, [rows,columns] of one group, as plain rows.
 inline std::vector<float> decoded(const Operand& o, int64_t group, int64_t rows, int64_t columns) {
   std::vector<float> values(size_t(rows * columns));
-  const auto* parts = static_cast<const RowBlocks*>(o.data) + group * o.parts;
-  for (int64_t row = 0, p = 0; row < rows; ++row) {
-    while (p + 1 < o.parts && parts[p + 1].first_row <= row) ++p;
-    decode_row(parts[p], row - parts[p].first_row, {values.data() + row * columns, size_t(columns)});
-  }
+  const std::span parts(static_cast<const RowBlocks*>(o.data) + group * o.parts, size_t(o.parts));
+  for (int64_t row = 0; row < rows; ++row) decode_row(parts, row, {values.data() + row * columns, size_t(columns)});
   return values;
 }
 
