@@ -40,22 +40,20 @@ LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, b
                                 .strict = o.strict};
   const InferenceMemory needed = inference_memory(ctx(), config, precision, settings);
   const double available = double(free_memory());
-  const auto fits = [&](WeightFormat format, int64_t context) {
+  const auto would_fit = [&](WeightFormat format, int64_t context) {
     const BlockWeights blocks = plan_block_weights(config, source.files.weights, format, precision.compute);
     Precision other = precision;
     other.blocks = &blocks;
-    EngineSettings smaller = settings;
-    smaller.max_context = context;
-    return inference_memory(ctx(), config, other, smaller).must_fit() <= available;
+    return fits(ctx(), config, other, settings, context, available);
   };
   const auto other_weights = [&]() -> std::string {
     const auto& formats = EnumNames<WeightFormat>::all;
     for (const auto& format : formats)
-      if (fits(format.value, settings.max_context)) return fmt::format("--weights {}", format.name);
+      if (would_fit(format.value, settings.max_context)) return fmt::format("--weights {}", format.name);
     const int64_t least = std::min<int64_t>(settings.page, settings.max_context);
-    if (fits(o.weights, least)) return "";
+    if (would_fit(o.weights, least)) return "";
     for (const auto& format : formats)
-      if (fits(format.value, least)) return fmt::format("--weights {} and a smaller --ctx-size", format.name);
+      if (would_fit(format.value, least)) return fmt::format("--weights {} and a smaller --ctx-size", format.name);
     return "";
   };
   const std::string slow = check_fits(ctx(), config, precision, settings, needed, available, other_weights);

@@ -1,6 +1,7 @@
 // The weights of a checkpoint under their published names, whatever holds them: a Hugging Face folder, or a GGUF file or
 // all parts of a split one. Test: tests/formats/weight_files_test.cpp.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -34,6 +35,12 @@ struct StoredRows {
     return bytes.subspan(size_t(in_order ? r : row_in_file(*in_gguf, r)) * row_bytes, row_bytes);
   }
 };
+
+// f(first row, rows) over a matrix, about a million values at a time: as FP32 a whole one may be larger than a small model.
+template <class F> void in_row_pieces(int64_t rows, int64_t columns, F f) {
+  const int64_t at_once = std::max<int64_t>(1, (int64_t(1) << 20) / columns);
+  for (int64_t first = 0; first < rows; first += at_once) f(first, std::min(at_once, rows - first));
+}
 
 class WeightFiles {
  public:

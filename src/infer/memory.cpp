@@ -20,12 +20,13 @@ InferenceMemory inference_memory(const Context& ctx, const Config& config, const
   const Context& d = dry.ctx();
   InferenceMemory m;
   Model model(d, config, precision, settings.max_context);
+  double loaded = 0;
   for (Weight* w : model.weights().largest_first()) {
     const double master = double(w->bytes());
     const bool packed = w->may_be_packed();
     if (packed) w->keep_packed(d);
-    m.loading = std::max(m.loading, m.weights + double(w->bytes()) + (packed ? master : 0));
-    m.weights += double(w->bytes());
+    m.loading = std::max(m.loading, loaded + double(w->bytes()) + (packed ? master : 0));
+    loaded += double(w->bytes());
   }
   m.weights = double(dry.counted().bytes());
   Engine engine(d, model, settings);
@@ -42,6 +43,13 @@ InferenceMemory inference_memory(const Context& ctx, const Config& config, const
   return m;
 }
 
+bool fits(const Context& ctx, const Config& config, const Precision& precision, EngineSettings settings,
+          int64_t context, double available) {
+  settings.max_context = context;
+  settings.cache_tokens = settings.cache_tokens > 0 ? context * settings.max_sequences : 0;
+  return inference_memory(ctx, config, precision, settings).must_fit() <= available;
+}
+
 std::string check_fits(const Context& ctx, const Config& config, const Precision& precision,
                        const EngineSettings& settings, const InferenceMemory& needed, double available,
                        const std::function<std::string()>& other_weights) {
@@ -51,17 +59,11 @@ std::string check_fits(const Context& ctx, const Config& config, const Precision
         "note: {} of the routed experts do not fit into the {} that are free: they are read from the file again "
         "and again, which is slow",
         human_bytes(needed.sum() - available), human_bytes(available));
-  const auto fits = [&](int64_t context) {
-    EngineSettings smaller = settings;
-    smaller.max_context = context;
-    smaller.cache_tokens = settings.cache_tokens > 0 ? context * settings.max_sequences : 0;
-    return inference_memory(ctx, config, precision, smaller).must_fit() <= 0.99 * available;
-  };
   // Contexts of whole pages; the need grows with the context. One in a hundred stays free: what is free varies.
   int64_t fitting = 0, too_large = settings.max_context / settings.page;
   while (too_large - fitting > 1) {
     const int64_t middle = (fitting + too_large) / 2;
-    (fits(middle * settings.page) ? fitting : too_large) = middle;
+    (fits(ctx, config, precision, settings, middle * settings.page, 0.99 * available) ? fitting : too_large) = middle;
   }
   const std::string what = fmt::format("{} are needed ({}), but only {} are free", human_bytes(needed.must_fit()),
                                        needed.text(), human_bytes(available));

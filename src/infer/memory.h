@@ -30,6 +30,10 @@ struct InferenceMemory {
 InferenceMemory inference_memory(const Context& ctx, const Config& config, const Precision& precision,
                                  const EngineSettings& settings);
 
+// Whether what must fit at this context is at most `available` bytes.
+bool fits(const Context& ctx, const Config& config, const Precision& precision, EngineSettings settings,
+          int64_t context, double available);
+
 // UserError if what must fit is more than `available` bytes: with the largest context that would fit, if one does, and what
 // `other_weights` says: a format of the weights that would, or "". Else a line for people if not all experts fit, or "".
 std::string check_fits(const Context& ctx, const Config& config, const Precision& precision,

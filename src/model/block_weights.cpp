@@ -5,6 +5,7 @@
 #include "blocks/blocks.h"
 #include "blocks/fp8.h"
 #include "blocks/quantise.h"
+#include "core/divided_up.h"
 
 namespace minke {
 namespace {
@@ -28,7 +29,7 @@ std::optional<BlockFormat> wanted(const Parameter& p, const std::optional<Stored
 }
 
 bool may_be_in_blocks(const Parameter& p) {
-  return p.shape.size() == 2 && p.part != Part::router && !p.storage.ends_with(".kv_b_proj") && !p.optional_duplicate;
+  return p.shape.size() == 2 && p.part != Part::router && !is_multiplied_both_ways(p.storage) && !p.optional_duplicate;
 }
 
 struct Planned {
@@ -40,7 +41,6 @@ struct Planned {
 }  // namespace
 
 BlockWeights plan_block_weights(const Config& config, const WeightFiles& files, WeightFormat format, DType compute) {
-  const int64_t scale_block = config.fp8_block > 0 ? config.fp8_block : kFp8Block;
   std::unordered_map<std::string, Planned> planned;
   const std::vector<Parameter> all = parameters(config);
   for (const Parameter& p : all) {
@@ -58,7 +58,7 @@ BlockWeights plan_block_weights(const Config& config, const WeightFiles& files, 
         {.format = *block,
          .rows = p.shape[0],
          .in_file = in_file,
-         .scale_block = *block != BlockFormat::f8_e4m3 ? 0 : int32_t(as_stored ? scale_block : kFp8Block)});
+         .scale_block = *block != BlockFormat::f8_e4m3 ? 0 : int32_t(as_stored ? config.scale_block() : kFp8Block)});
     s.quantised = s.quantised || format != WeightFormat::keep || !is_plain(*block);
     if (in_file) s.in_file += stored->bytes.size();
   }
@@ -110,11 +110,6 @@ class Loader {
     ctx_.backend->synchronize(ctx_);
   }
 
-  // f(first row, rows) in pieces of `unit` rows or more, about a million values each.
-  template <class F> void in_pieces(const Parameter& p, int64_t unit, F f) {
-    const int64_t rows = p.shape[0], at_once = std::max<int64_t>(1, (int64_t(1) << 20) / (p.shape[1] * unit)) * unit;
-    for (int64_t first = 0; first < rows; first += at_once) f(first, std::min(at_once, rows - first));
-  }
   const std::vector<float>& values(const Parameter& p, int64_t first, int64_t count) {
     values_.resize(size_t(count * p.shape[1]));
     files_.read_rows_as_f32(p.name, first, count, values_.data(), scale_block_);
@@ -123,7 +118,7 @@ class Loader {
 
   void copy(const Parameter& p, const StoredRows& stored, const Operand& to) {
     const auto bytes = int64_t(stored.row_bytes);
-    in_pieces(p, 1, [&](int64_t first, int64_t count) {
+    in_row_pieces(p.shape[0], p.shape[1], [&](int64_t first, int64_t count) {
       std::vector<std::byte> rows;
       rows.reserve(size_t(count * bytes));
       for (int64_t r = first; r < first + count; ++r) {
@@ -136,30 +131,26 @@ class Loader {
 
   void to_blocks(const Parameter& p, BlockFormat format, const Operand& to) {
     const int64_t bytes = row_bytes(format, p.shape[1]);
-    in_pieces(p, 1, [&](int64_t first, int64_t count) {
+    in_row_pieces(p.shape[0], p.shape[1], [&](int64_t first, int64_t count) {
       std::vector<std::byte> rows(size_t(count * bytes));
       quantise(format, values(p, first, count), rows, p.name);
       upload(rows, to.slice(0, first * bytes, (first + count) * bytes));
     });
   }
 
+  // Row by row of blocks.
   void to_blocks_of_fp8(const Parameter& p, const Operand& to, const Operand& scales_to) {
-    const int64_t columns = p.shape[1], grid_columns = (columns + kFp8Block - 1) / kFp8Block;
-    in_pieces(p, kFp8Block, [&](int64_t first, int64_t count) {
-      const std::span<const float> x = values(p, first, count);
-      const int64_t grid_row = first / kFp8Block, grid_rows = (count + kFp8Block - 1) / kFp8Block;
-      std::vector<float> scales(size_t(grid_rows * grid_columns));
+    const int64_t columns = p.shape[1], grid_columns = divided_up(columns, kFp8Block);
+    std::vector<float> scales(static_cast<size_t>(grid_columns));
+    for (int64_t first = 0; first < p.shape[0]; first += kFp8Block) {
+      const int64_t count = std::min(kFp8Block, p.shape[0] - first), grid_row = first / kFp8Block;
+      const std::vector<float>& x = values(p, first, count);
       std::vector<f8_e4m3> rows(x.size());
-      for (int64_t g = 0; g < grid_rows; ++g) {
-        const auto begin = size_t(g * kFp8Block * columns);
-        const size_t n = std::min(x.size() - begin, size_t(kFp8Block * columns));
-        const auto row_scales = std::span(scales).subspan(size_t(g * grid_columns), size_t(grid_columns));
-        fp8_scales(x.subspan(begin, n), columns, row_scales, p.name);
-        to_fp8(x.subspan(begin, n), columns, row_scales, std::span(rows).subspan(begin, n));
-      }
+      fp8_scales(x, columns, scales, p.name);
+      to_fp8(x, columns, scales, rows);
       upload(rows, to.slice(0, first * columns, (first + count) * columns));
-      upload(scales, scales_to.slice(0, grid_row * grid_columns, (grid_row + grid_rows) * grid_columns));
-    });
+      upload(scales, scales_to.slice(0, grid_row * grid_columns, (grid_row + 1) * grid_columns));
+    }
   }
 
   const Context& ctx_;
@@ -171,7 +162,7 @@ class Loader {
 }  // namespace
 
 void load_block_weights(const Context& ctx, Model& model, const WeightFiles& files) {
-  Loader loader(ctx, files, model.config().fp8_block > 0 ? model.config().fp8_block : kFp8Block);
+  Loader loader(ctx, files, model.config().scale_block());
   std::unordered_map<std::string, size_t> next;  // part of each storage: parameters come in its order
   for (const Parameter& p : parameters(model.config())) {
     Weight* w = model.weights().get(p.storage);

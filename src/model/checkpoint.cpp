@@ -128,23 +128,19 @@ CheckpointFiles open_checkpoint(const std::filesystem::path& path, bool with_mtp
 }
 
 void load_weights(const Context& ctx, Model& model, const WeightFiles& weights) {
-  const int64_t block = model.config().fp8_block > 0 ? model.config().fp8_block : 128;
-  // In pieces: as FP32 on the host the embedding alone would take more than a small model in BF16.
-  constexpr int64_t kPiece = int64_t(1) << 20;
+  const int64_t block = model.config().scale_block();
   std::vector<float> host;
   std::unordered_map<std::string, std::vector<PublishedTensor>> of_storage;
   for (PublishedTensor& t : published_tensors(model))
     if (!t.duplicate) of_storage[t.storage].push_back(std::move(t));
   for (Weight* w : model.weights().largest_first()) {
     for (const PublishedTensor& t : of_storage[w->storage().name]) {
-      const int64_t columns = t.shape.back(), rows = t.master.size() / columns;
-      const int64_t at_once = std::max<int64_t>(1, kPiece / columns);
-      for (int64_t first = 0; first < rows; first += at_once) {
-        const int64_t count = std::min(at_once, rows - first);
+      const int64_t columns = t.shape.back();
+      in_row_pieces(t.master.size() / columns, columns, [&](int64_t first, int64_t count) {
         host.resize(size_t(count * columns));
         weights.read_rows_as_f32(t.name, first, count, host.data(), block);
         upload_f32(ctx, host, t.master.slice(0, first * columns, (first + count) * columns));
-      }
+      });
     }
     w->changed();
     if (w->may_be_packed()) w->keep_packed(ctx);

@@ -13,7 +13,7 @@ struct Precision {
   DType activation = DType::f32;  // what linear layers read and write, and what is saved for the backward
   DType compute = DType::f32;     // format in which matrix products multiply (sums are f32)
   DType high = DType::f32;        // router, norm statistics, softmax sums, losses; norms' gains and biases
-  // The weights do not change: there are no gradients, and products read the master itself, not a packed copy of it.
+  // The weights do not change: there are no gradients, and of each weight there is one copy (Weight::keep_packed).
   bool frozen = false;
   // Which weights are held in quantised blocks, if frozen; null = none.
   const BlockWeights* blocks = nullptr;

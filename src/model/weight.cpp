@@ -1,6 +1,7 @@
 #include "model/weight.h"
 
 #include "blocks/blocks.h"
+#include "core/divided_up.h"
 
 namespace minke {
 namespace {
@@ -14,9 +15,6 @@ Tensor make(const Context& ctx, const std::vector<int64_t>& shape, DType dtype) 
   bug("Weight: rank must be 1, 2 or 3", SourceLocation::current());
 }
 
-// Blocks of scales along n rows or columns.
-int64_t grid(int64_t n, int64_t block) { return (n + block - 1) / block; }
-
 }  // namespace
 
 Weight::Weight(const Context& ctx, const Storage& storage, DType master, DType compute, bool frozen)
@@ -27,7 +25,7 @@ Weight::Weight(const Context& ctx, const Storage& storage, DType master, DType c
       frozen_(frozen) {}
 
 Weight::Weight(const Context& ctx, const Storage& storage, DType compute, const std::vector<HeldRows>& parts)
-    : storage_(storage), compute_(compute), frozen_(true) {
+    : storage_(storage), held_(parts), compute_(compute), frozen_(true) {
   const size_t rank = storage.shape.size();
   check(rank == 2 || rank == 3, "Weight: blocks are of a matrix, or of one for each group");
   const int64_t groups = rank == 3 ? storage.shape[0] : 1, rows = storage.shape[rank - 2],
@@ -42,7 +40,7 @@ Weight::Weight(const Context& ctx, const Storage& storage, DType compute, const 
     parts_.push_back(r);
     begins.push_back(bytes), scale_begins.push_back(scales);
     if (!p.in_file) bytes += size_t(p.rows * r.row_bytes);
-    if (p.format == BlockFormat::f8_e4m3) scales += size_t(grid(p.rows, p.scale_block) * grid(columns, p.scale_block));
+    scales += scales_in(p);
     row += p.rows;
     if (row == rows) row = 0;
   }
@@ -70,25 +68,20 @@ size_t Weight::bytes() const {
          (scales_ ? scales_.operand().bytes() : 0);
 }
 
-int64_t Weight::rows_of(size_t part) const {
-  const size_t next = part + 1;
-  const bool last = next == parts_.size() || parts_[next].first_row == 0;
-  return (last ? storage_.shape[storage_.shape.size() - 2] : parts_[next].first_row) - parts_[part].first_row;
+size_t Weight::scales_in(const HeldRows& part) const {
+  if (part.format != BlockFormat::f8_e4m3) return 0;
+  return size_t(divided_up(part.rows, part.scale_block) * divided_up(storage_.shape.back(), part.scale_block));
 }
 
 Operand Weight::bytes_of(size_t part) const {
-  const RowBlocks& p = parts_[part];
-  const auto* begin = static_cast<const std::byte*>(blocks_ ? blocks_.operand().data : nullptr);
-  const auto* rows = static_cast<const std::byte*>(p.rows);
-  if (!begin || rows < begin || rows >= begin + blocks_.operand().bytes()) return {};
-  return Operand::of(const_cast<std::byte*>(rows), DType::u8, {rows_of(part) * p.row_bytes});
+  if (held_[part].in_file) return {};
+  return Operand::of(const_cast<void*>(parts_[part].rows), DType::u8, {held_[part].rows * parts_[part].row_bytes});
 }
 
 Operand Weight::scales_of(size_t part) const {
-  const RowBlocks& p = parts_[part];
-  if (!p.scales) return {};
-  return Operand::of(const_cast<float*>(p.scales), DType::f32,
-                     {grid(rows_of(part), p.scale_block) * grid(storage_.shape.back(), p.scale_block)});
+  const size_t count = scales_in(held_[part]);
+  if (count == 0) return {};
+  return Operand::of(const_cast<float*>(parts_[part].scales), DType::f32, {int64_t(count)});
 }
 
 void Weight::ready(const Context& ctx) {
@@ -104,7 +97,7 @@ void Weight::with_gradient(const Context& ctx) {
 
 bool Weight::may_be_packed() const {
   return frozen_ && !in_blocks() && storage_.shape.size() >= 2 && storage_.part != Part::embedding &&
-         !storage_.name.ends_with(".kv_b_proj");
+         !is_multiplied_both_ways(storage_.name);
 }
 
 void Weight::keep_packed(const Context& ctx) {

@@ -6,6 +6,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/row_blocks.h"
@@ -21,6 +22,9 @@ struct HeldRows {
   bool in_file = false;     // no memory of its own: Weight::use_file says where
   int32_t scale_block = 0;  // f8_e4m3
 };
+
+// MLA's kv_b_proj: the absorbed form multiplies along its rows as well (mla_step.cpp).
+inline bool is_multiplied_both_ways(std::string_view storage) { return storage.ends_with(".kv_b_proj"); }
 
 class Weight {
  public:
@@ -46,7 +50,7 @@ class Weight {
   void use_file(size_t part, const void* rows) { parts_[part].rows = rows; }
   void ready(const Context& ctx);  // gives the kernels the table of parts
 
-  // Frozen and only multiplied by rows: no embedding, nor MLA's kv_b_proj; and not in blocks.
+  // Frozen, only multiplied, and only one way: no embedding, nor MLA's kv_b_proj; and not in blocks.
   bool may_be_packed() const;
   // From now on there is only the packed right-hand side of y = x · Wᵀ, which a product need not pack again. The master has a
   // shape, but no memory.
@@ -65,7 +69,7 @@ class Weight {
 
  private:
   Operand transposed_master() const { return master().transposed(master().rank - 2, master().rank - 1); }
-  int64_t rows_of(size_t part) const;
+  size_t scales_in(const HeldRows& part) const;
   const Operand& make_form(const Context& ctx, int key, const Operand& b) const;
   struct Form {
     int key;
@@ -75,7 +79,8 @@ class Weight {
   };
   Storage storage_;
   Tensor master_, grad_;  // in blocks: master_ is the table of parts
-  std::vector<RowBlocks> parts_;
+  std::vector<HeldRows> held_;
+  std::vector<RowBlocks> parts_;  // of held_, as kernels see them
   Tensor blocks_, scales_;
   Operand operand_;
   DType compute_;

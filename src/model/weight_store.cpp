@@ -62,9 +62,4 @@ std::vector<Weight*> WeightStore::largest_first() {
   return all;
 }
 
-void WeightStore::keep_packed(const Context& ctx) {
-  for (Weight* w : largest_first())
-    if (w->may_be_packed()) w->keep_packed(ctx);
-}
-
 }  // namespace minke

@@ -31,8 +31,6 @@ class WeightStore {
   void with_gradients(const Context& ctx);
   // In the order in which they are loaded: while a weight is packed it is in memory twice, and best there is little else then.
   std::vector<Weight*> largest_first();
-  // Of all that may be.
-  void keep_packed(const Context& ctx);
 
  private:
   Weight* lookup(std::string_view storage_name) const;

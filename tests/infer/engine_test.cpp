@@ -133,7 +133,8 @@ TEST(Engine, FrozenWeightsGiveTrainingsBits) {
       EXPECT_EQ(forced_logits(ctx, frozen, settings, tokens, 12), expected)
           << name_of(config.model_type) << " " << name_of(precision.activation);
       // Packed once instead of by every product.
-      frozen.weights().keep_packed(ctx);
+      for (Weight& w : frozen.weights().all())
+        if (w.may_be_packed()) w.keep_packed(ctx);
       EXPECT_EQ(frozen.weights().get("layers.0.down")->master().data, nullptr);
       EXPECT_EQ(forced_logits(ctx, frozen, settings, tokens, 12), expected)
           << name_of(config.model_type) << " " << name_of(precision.activation);
