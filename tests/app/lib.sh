@@ -23,6 +23,21 @@ num_experts_per_tok = 2
 moe_intermediate_size = 8
 n_group = 2
 topk_group = 1"
+# The model section of a recipe whose matrices have whole blocks of weights; the test adds its layers and experts.
+wide_model="[model]
+hidden_size = 256
+num_attention_heads = 4
+q_lora_rank = 64
+kv_lora_rank = 64
+qk_nope_head_dim = 32
+qk_rope_head_dim = 32
+v_head_dim = 32
+intermediate_size = 512
+first_k_dense_replace = 1
+n_shared_experts = 1
+num_experts_per_tok = 2
+n_group = 2
+topk_group = 1"
 # The text that the recipe is trained on: whales 200 >text.txt
 tiny_data='[tokenizer]
 vocab_size = 270

@@ -20,7 +20,7 @@ close() {
   }' "$1" || fail "the memory of $1 was estimated wrongly: $line"
 }
 
-cat >run.toml <<'END'
+cat >run.toml <<END
 [tokenizer]
 vocab_size = 512
 [data]
@@ -35,23 +35,10 @@ ema_decay = 0.9
 eval_tokens = 500
 sample_tokens = 4
 needle_lengths = []
-[model]
-hidden_size = 256
+$wide_model
 num_hidden_layers = 4
-num_attention_heads = 4
-q_lora_rank = 64
-kv_lora_rank = 64
-qk_nope_head_dim = 32
-qk_rope_head_dim = 32
-v_head_dim = 32
-intermediate_size = 512
-first_k_dense_replace = 1
 n_routed_experts = 8
-n_shared_experts = 1
-num_experts_per_tok = 2
 moe_intermediate_size = 128
-n_group = 2
-topk_group = 1
 num_nextn_predict_layers = 1
 END
 "$minke" pretrain run.toml --out plain >plain.txt

@@ -2,7 +2,7 @@
 # Weights in quantised blocks, as a user asks for them: the text is that of a model with the decoded weights. Under a memory
 # cgroup, routed experts that do not fit into memory are read from the file, and what does not fit at all is refused.
 . "$(dirname "$0")/lib.sh"
-cat >../run.toml <<'END'
+cat >../run.toml <<END
 [tokenizer]
 vocab_size = 512
 [data]
@@ -16,23 +16,10 @@ batch_size = 1
 eval_tokens = 50
 sample_tokens = 0
 needle_lengths = []
-[model]
-hidden_size = 256
+$wide_model
 num_hidden_layers = 5
-num_attention_heads = 4
-q_lora_rank = 64
-kv_lora_rank = 64
-qk_nope_head_dim = 32
-qk_rope_head_dim = 32
-v_head_dim = 32
-intermediate_size = 512
-first_k_dense_replace = 1
 n_routed_experts = 32
-n_shared_experts = 1
-num_experts_per_tok = 2
 moe_intermediate_size = 512
-n_group = 2
-topk_group = 1
 END
 cd ..
 "$minke" pretrain run.toml --out run >out.txt 2>&1 || fail "$(cat out.txt)"
