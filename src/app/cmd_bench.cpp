@@ -202,7 +202,7 @@ void add_kernels(CLI::App& bench, const std::shared_ptr<Options>& o, const char*
 }  // namespace
 
 void add_bench_command(CLI::App& program) {
-  CLI::App* bench = program.add_subcommand("bench", "Measure the machine, the kernels and training steps");
+  CLI::App* bench = program.add_subcommand("bench", "Measure the machine, kernels, training steps and inference");
   set_example(*bench, "minke bench machine");
   bench->require_subcommand(1);
   const auto o = std::make_shared<Options>();
@@ -219,6 +219,7 @@ void add_bench_command(CLI::App& program) {
   train->add_option("--warmup", o->warmup, "Untimed steps before the timed ones")
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
+  add_bench_infer(*bench);
 }
 
 }  // namespace minke

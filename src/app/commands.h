@@ -21,5 +21,6 @@ void add_eval_command(CLI::App& program);
 void add_report_command(CLI::App& program);
 void add_doctor_command(CLI::App& program);
 void add_bench_command(CLI::App& program);
+void add_bench_infer(CLI::App& bench);  // stands below bench
 
 }  // namespace minke

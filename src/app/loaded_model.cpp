@@ -16,12 +16,16 @@ void add_inference_flags(CLI::App& verb, InferenceOptions& o) {
   verb.add_option("-c,--ctx-size", o.ctx_size, "Tokens of context; 0 = the model's longest context, at most 4096")
       ->check(CLI::Range(0, 1 << 30))
       ->capture_default_str();
+  add_format_flags(verb, o);
+  add_runtime_flags(verb, o.runtime);
+}
+
+void add_format_flags(CLI::App& verb, InferenceOptions& o) {
   add_choice(verb, "--dtype", o.dtype, "Number format of the computation");
   add_choice(verb, "--weights", o.weights, "Number format of the weights in memory; keep = quantised ones as they are");
   add_choice(verb, "--cache-type", o.cache_type, "Number format of the KV cache");
   verb.add_flag("--strict", o.strict,
                 "Compute prompts as answers are: an answer then has the bits that it would have as a prompt; slower");
-  add_runtime_flags(verb, o.runtime);
 }
 
 LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, bool quiet) : runtime_(o.runtime) {

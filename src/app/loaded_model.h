@@ -20,7 +20,9 @@ struct InferenceOptions {
   bool strict = false;
 };
 
-// -m, -c, --dtype, --weights, --cache-type, --strict, -t, --seed.
+// --dtype, --weights, --cache-type, --strict.
+void add_format_flags(CLI::App& verb, InferenceOptions& options);
+// These, and -m, -c, -t, --seed.
 void add_inference_flags(CLI::App& verb, InferenceOptions& options);
 
 class LoadedModel {

@@ -46,6 +46,19 @@ grep -q 'GB/s' rows.txt || fail "no row of attention"
 $minke bench streams --seconds 0 --only 'adamw' >rows.txt
 grep -q 'GB/s' rows.txt || fail "no row of streams"
 
+# Without a checkpoint to speak of: the rows, and that they are JSON. What they count: tests/bench/infer_bench_test.cpp.
+model=$source/tests/golden/v3
+$minke bench infer -m $model -p 8 -n 4 --batch 1,2 -r 2 --seconds 0 >infer.txt
+[ "$(grep -cE '^(pp8|tg4) +[12] ' infer.txt)" = 4 ] || fail "not four rows: $(cat infer.txt)"
+$minke bench infer -m $model -p 0 -n 4 -r 1 --seconds 0 --cache-type f32 --json >infer.json 2>lines.txt
+positive infer.json batch threads tok_s min max bytes_per_token bandwidth_share ceiling_share kv_bytes_per_token
+for field in '"test": "tg4"' '"weights": "bf16"' '"path": "bf16"' '"acceptance": null' '"isa": "'; do
+  grep -qF "$field" infer.json || fail "infer.json lacks $field: $(cat infer.json)"
+done
+[ "$(head -c 1 infer.json)" = '[' ] && grep -q '^machine ' lines.txt || fail "not a list alone: $(cat infer.json)"
+
+mistake 'leave nothing to measure' $minke bench infer -m $model -p 0 -n 0
+mistake 'need 513 positions, but the model supports at most' $minke bench infer -m $model
 mistake 'there is no preset v3-12m' $minke bench train --preset v3-12m
 mistake 'there is no key train.stepz' $minke bench train --set train.stepz=3
 mistake 'no row has "nothing" in its name' $minke bench streams --seconds 0 --only nothing
