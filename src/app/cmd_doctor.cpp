@@ -51,8 +51,11 @@ void doctor(const DoctorOptions& o) {
   rates("  in f32", DType::f32);
   rates("  in bf16", DType::bf16);
   rates("  in int8", DType::u8);
-  line("memory", fmt::format("{}, {} free, {:.1f} GB/s when read{}", human_bytes(double(f.memory)),
-                             human_bytes(double(f.free_memory)), read_ceiling(ctx, o.seconds).best().rate / 1e9,
+  const Ceiling read = read_ceiling(ctx, o.seconds);
+  line("memory", fmt::format("{}, {} free, {}{}", human_bytes(double(f.memory)), human_bytes(double(f.free_memory)),
+                             read.tries.empty() ? fmt::format("speed not measured: that takes {} and the cpu backend",
+                                                              human_bytes(double(kReadBytes)))
+                                                : fmt::format("{:.1f} GB/s when read", read.best().rate / 1e9),
                              f.memory_nodes > 1 ? fmt::format(", {} nodes", f.memory_nodes) : ""));
   line("huge pages", f.huge_pages.empty() ? "unknown" : f.huge_pages);
   if (!f.governor.empty()) line("clock", f.governor);

@@ -7,6 +7,7 @@
 #include "bench/measure.h"
 #include "bench/onednn.h"
 #include "bench/operands.h"
+#include "core/machine_memory.h"
 #include "kernels/cpu/backend.h"
 
 namespace minke {
@@ -89,6 +90,7 @@ Ceiling product_ceiling(const Context& ctx, DType dtype, double seconds, bool li
 
 Ceiling read_ceiling(const Context& ctx, double seconds, int64_t bytes) {
   Ceiling ceiling;
+  if (double(bytes) > 0.9 * double(free_memory())) return ceiling;  // not all: what is free varies
   const Tensor memory(ctx.backend->memory(), DType::f32, {bytes / 4});
   ctx.backend->fill(ctx, {.dst = memory, .value = 1});  // a page that was never written may be the one page of zeros
   const Operand all = Operand::of(memory.operand().data, DType::u8, {bytes});

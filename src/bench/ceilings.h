@@ -26,7 +26,8 @@ struct Ceiling {
 Ceiling product_ceiling(const Context& ctx, DType dtype, double seconds, bool library = false);
 
 // Of reading: 1, 2, 4 or 8 streams a thread, plain and prefetching, over so many bytes that no cache holds them, in huge
-// pages where the system gives them.
-Ceiling read_ceiling(const Context& ctx, double seconds, int64_t bytes = int64_t(256) << 20);
+// pages where the system gives them. Nothing is tried where so many are not free.
+constexpr int64_t kReadBytes = int64_t(256) << 20;
+Ceiling read_ceiling(const Context& ctx, double seconds, int64_t bytes = kReadBytes);
 
 }  // namespace minke

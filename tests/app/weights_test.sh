@@ -42,29 +42,9 @@ mistake '--weights' "${generate[@]}" -m decoded --weights int5
 
 # --- with less memory than weights
 [ -z "${MINKE_SANITIZED:-}" ] || { echo "a sanitizer takes memory of its own"; exit 0; }
-group= limit=
-for at in /sys/fs/cgroup/memory /sys/fs/cgroup; do
-  [ -w $at ] || continue
-  group=$at/minke-test-$$
-  mkdir $group 2>/dev/null || { group=; continue; }
-  for name in memory.limit_in_bytes memory.max; do [ ! -w $group/$name ] || limit=$group/$name; done
-  [ -n "$limit" ] && break
-  rmdir $group
-  group=
-done
-[ -n "$group" ] || { echo "not tried under a memory limit: no memory cgroup can be made here"; exit 0; }
-trap 'rmdir $group; rm -rf "$work"' EXIT
-within() { # within MIB COMMAND…
-  local mib=$1
-  shift
-  echo $((mib << 20)) >$limit
-  # swap would hide what does not fit
-  [ ! -w $group/memory.swap.max ] || echo 0 >$group/memory.swap.max
-  # shellcheck disable=SC2016
-  bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' $group "$@"
-}
-# Not everybody who may make a cgroup may put a process into it, or sees its limit from inside.
-within 200 "${generate[@]}" -m q8.gguf >out.txt 2>err.txt || { echo "no process can be started in a memory cgroup here"; exit 0; }
+. "$source/tests/app/memory_limit.sh"
+within 200 "${generate[@]}" -m q8.gguf >out.txt 2>err.txt || fail "with 200 MiB: $(cat err.txt)"
+# Not everybody sees the limit from inside.
 grep -q ' 0.2 GiB memory' err.txt || { echo "the limit of a memory cgroup cannot be seen here: $(head -1 err.txt)"; exit 0; }
 within 40 "${generate[@]}" -m q8.gguf >paged.txt 2>err.txt || fail "with 40 MiB: $(cat err.txt)"
 cmp expected.txt paged.txt || fail "experts that are read again give another text"

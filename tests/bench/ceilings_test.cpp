@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/machine_memory.h"
 #include "kernels/cpu/backend.h"
 #include "support/random.h"
 
@@ -54,6 +55,11 @@ TEST(Ceilings, NoneWithoutLoops) {
   EXPECT_EQ(product_ceiling(ctx, DType::u8, 0).best().rate, 0);
   EXPECT_EQ(product_ceiling(ctx, DType::u8, 0).rate_per_core(), 0);
   EXPECT_TRUE(read_ceiling(ctx, 0, 1 << 16).tries.empty());
+}
+
+TEST(Ceilings, NoneOfMoreMemoryThanThereIs) {
+  const TestContext ctx(cpu_backend(), 1);
+  EXPECT_TRUE(read_ceiling(ctx, 0, int64_t(machine_memory())).tries.empty());
 }
 
 TEST(Ceilings, LoopsCountWhatTheyDo) {
