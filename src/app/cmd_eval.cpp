@@ -28,6 +28,7 @@ struct EvalOptions {
   RuntimeOptions runtime;
   std::string model, out;
   FloatFormat dtype = FloatFormat::bf16;
+  WeightFormat weights = WeightFormat::keep;
   int64_t ctx_size = 0, batch = 8;
   std::vector<std::string> choices, text, text_keys{"text"};
   NeedleOptions needle;
@@ -38,6 +39,7 @@ struct Subject {
   Runtime runtime;
   CheckpointFiles files;
   Tokenizer tokenizer;
+  BlockWeights blocks;
   Model model;
   Console console{stderr};
   int64_t length;
@@ -48,11 +50,18 @@ struct Subject {
       : runtime(o.runtime),
         files(std::move(opened)),
         tokenizer(open_tokenizer(o.model, files.config)),
-        model(runtime.ctx(), files.config, precision(o.dtype), context(o, at_least)),
+        model(runtime.ctx(), files.config, held(o), context(o, at_least)),
         length(model.max_positions()),
         likelihood((prepare(o), runtime.ctx()), model, length, o.batch) {
     console.print(runtime.description());
     for (const std::string& note : notes_of(files, tokenizer)) console.print(note);
+    if (!blocks.note.empty()) console.print(blocks.note);
+  }
+  Precision held(const EvalOptions& o) {
+    Precision p = precision(o.dtype).for_inference();
+    blocks = plan_block_weights(files.config, files.weights, o.weights, p.compute);
+    p.blocks = &blocks;
+    return p;
   }
   void prepare(const EvalOptions& o) {
     runtime.reserve_scratch(
@@ -174,6 +183,7 @@ CLI::App* add_kind(CLI::App& parent, const std::shared_ptr<EvalOptions>& o, cons
   CLI::App* c = parent.add_subcommand(name, what);
   add_model_flag(*c, o->model)->required();
   add_choice(*c, "--dtype", o->dtype, "Number format of the computation");
+  add_weights_flag(*c, o->weights);
   c->add_option("-b,--batch", o->batch, "Sequences processed at once")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();

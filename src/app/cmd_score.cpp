@@ -21,6 +21,7 @@ struct ScoreOptions {
   RuntimeOptions runtime;
   std::string model, tokens, out;
   FloatFormat dtype = FloatFormat::f32;
+  WeightFormat weights = WeightFormat::keep;
   ScoreSettings settings;
 };
 
@@ -31,10 +32,21 @@ void run(ScoreOptions& o) {
   CheckpointFiles checkpoint = open_checkpoint(o.model, true);
   for (const std::string& note : checkpoint.notes) std::fprintf(stderr, "%s\n", note.c_str());
   const TokenBatch batch = tokens_to_score(o.tokens, checkpoint.config);
-  o.settings.precision = precision(o.dtype);
+  BlockWeights blocks;
+  Precision& held = o.settings.precision;
+  held = precision(o.dtype);
+  if (!o.settings.gradients) {
+    held = held.for_inference();
+    blocks = plan_block_weights(checkpoint.config, checkpoint.weights, o.weights, held.compute);
+    held.blocks = &blocks;
+  } else if (o.weights != WeightFormat::keep) {
+    user_error("--weights {} goes without --grad: gradients are of weights in FP32; leave one of them out",
+               name_of(o.weights));
+  }
+  if (!blocks.note.empty()) std::fprintf(stderr, "%s\n", blocks.note.c_str());
   const MemoryEstimate memory = score_memory(runtime.ctx(), checkpoint.config, batch, o.settings);
   std::fprintf(stderr, "memory      %s\n", memory.text().c_str());
-  if (memory.all() > double(machine_memory()))
+  if (memory.all() - double(blocks.experts_in_file) > double(machine_memory()))
     user_error("this needs {} of memory but the machine has {}: give fewer tokens at once{}", human_bytes(memory.all()),
                human_bytes(double(machine_memory())), o.settings.gradients ? ", or leave out --grad" : "");
   runtime.reserve_scratch(size_t(memory.scratch));
@@ -58,6 +70,7 @@ void add_score_command(CLI::App& program) {
   c->add_option("--out", o->out, "Safetensors file to write: logits, losses, grad.*")->required();
   c->add_flag("--grad", o->settings.gradients, "Also the gradient of the loss, one tensor per parameter");
   add_choice(*c, "--dtype", o->dtype, "Number format of the computation");
+  add_weights_flag(*c, o->weights);
   c->add_option("--mtp-weight", o->settings.mtp_weight, "Weight of the MTP loss in the total loss")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

@@ -22,7 +22,7 @@ void add_inference_flags(CLI::App& verb, InferenceOptions& o) {
 
 void add_format_flags(CLI::App& verb, InferenceOptions& o) {
   add_choice(verb, "--dtype", o.dtype, "Number format of the computation");
-  add_choice(verb, "--weights", o.weights, "Number format of the weights in memory; keep = quantised ones as they are");
+  add_weights_flag(verb, o.weights);
   add_choice(verb, "--cache-type", o.cache_type, "Number format of the KV cache");
   verb.add_flag("--strict", o.strict,
                 "Compute prompts as answers are: an answer then has the bits that it would have as a prompt; slower");

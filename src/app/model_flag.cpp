@@ -2,10 +2,17 @@
 
 #include <CLI/CLI.hpp>
 
+#include "app/choice_flag.h"
+
 namespace minke {
 
 CLI::Option* add_model_flag(CLI::App& command, std::string& model) {
   return command.add_option("-m,--model", model, "Checkpoint: a Hugging Face folder or a GGUF file");
+}
+
+void add_weights_flag(CLI::App& command, WeightFormat& weights) {
+  add_choice(command, "--weights", weights,
+             "Number format of the weights in memory; keep = quantised ones as they are");
 }
 
 }  // namespace minke

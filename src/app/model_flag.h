@@ -1,6 +1,9 @@
-// -m of every verb: a checkpoint as a Hugging Face folder or a GGUF file (opened by chat/model_source.h).
+// Flags of every verb that computes with a model: -m, a Hugging Face folder or a GGUF file (opened by model/checkpoint.h or
+// chat/model_source.h), and --weights (model/block_weights.h).
 #pragma once
 #include <string>
+
+#include "model/block_weights.h"
 
 namespace CLI {
 class App;
@@ -10,5 +13,6 @@ class Option;
 namespace minke {
 
 CLI::Option* add_model_flag(CLI::App& command, std::string& model);
+void add_weights_flag(CLI::App& command, WeightFormat& weights);
 
 }  // namespace minke

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "kernels/dry_run.h"
+#include "model/checkpoint.h"
 
 namespace minke {
 
@@ -27,6 +28,7 @@ size_t Likelihood::scratch_bytes(const Context& ctx, const Config& config, const
                                  int64_t max_length, int64_t batch) {
   DryRun dry(ctx);
   Model model(dry.ctx(), config, precision, max_length);
+  load_nothing(dry.ctx(), model);
   Likelihood likelihood(dry.ctx(), model, max_length, batch);
   likelihood.run_longest(dry.ctx());
   return dry.scratch_bytes();

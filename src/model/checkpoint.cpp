@@ -148,6 +148,19 @@ void load_weights(const Context& ctx, Model& model, const WeightFiles& weights) 
   load_block_weights(ctx, model, weights);
 }
 
+size_t load_nothing(const Context& dry, Model& model) {
+  size_t most = 0, loaded = 0;
+  for (Weight* w : model.weights().largest_first()) {
+    const size_t master = w->bytes();
+    if (w->may_be_packed()) {
+      w->keep_packed(dry);
+      most = std::max(most, loaded + master + w->bytes());
+    }
+    loaded += w->bytes();
+  }
+  return std::max(most, loaded);
+}
+
 std::string generation_config_json(const Config& c) {
   Json generation;
   if (c.bos_token_id >= 0) generation["bos_token_id"] = c.bos_token_id;

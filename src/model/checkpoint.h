@@ -39,6 +39,10 @@ CheckpointFiles open_checkpoint(const std::filesystem::path& path, bool with_mtp
 // once: of most of them only the packed form stays (Weight::keep_packed).
 void load_weights(const Context& ctx, Model& model, const WeightFiles& weights);
 
+// On a dry run: leaves the model as load_weights would. Returns the most bytes that weights take on the way there: of one that
+// is being packed there are two.
+size_t load_nothing(const Context& dry, Model& model);
+
 // bos and eos as a generation_config.json; "" if the model has none.
 std::string generation_config_json(const Config& config);
 

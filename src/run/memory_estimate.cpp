@@ -26,12 +26,13 @@ std::string MemoryEstimate::text() const {
   const auto add = [&](double bytes, const char* what) {
     if (bytes > 0) text += fmt::format("{}{} {}", text.empty() ? "" : " + ", human_bytes(bytes), what);
   };
-  add(parameters, "parameters"), add(forms, "compute forms"), add(gradients, "gradients"), add(moments, "moments");
+  add(in_file, "weights in the file"), add(parameters, "parameters"), add(forms, "compute forms"),
+      add(gradients, "gradients"), add(moments, "moments");
   add(average, "average"), add(activations, "activations"), add(scratch, "scratch"),
       add(evaluation, "samples and questions");
   add(host, "batches and saving"), add(process, "program and data");
   text += " = " + human_bytes(sum());
-  if (reached > sum()) text += fmt::format(" (preparing the data has taken {})", human_bytes(reached));
+  if (reached > sum()) text += fmt::format(" (before that, {})", human_bytes(reached));
   return text;
 }
 

@@ -14,13 +14,15 @@ struct Context;
 // Bytes.
 struct MemoryEstimate {
   double process = 0;  // what is held before: the program, its libraries, the tokenizer, the data's maps
+  double in_file = 0;  // weights that are read where they lie in a mapped file
   double parameters = 0, forms = 0, gradients = 0, moments = 0, average = 0;
   double activations = 0, scratch = 0;
   double evaluation = 0;  // beside the training: the cache of the samples, the batches of questions
   double host = 0;        // batches of tokens; a tensor that is being saved
-  double reached = 0;     // the most that has been held before this, while data were prepared
+  double reached = 0;     // the most that is held before this, while data are prepared or weights loaded
   double sum() const {
-    return process + parameters + forms + gradients + moments + average + activations + scratch + evaluation + host;
+    return process + in_file + parameters + forms + gradients + moments + average + activations + scratch + evaluation +
+           host;
   }
   double all() const { return std::max(sum(), reached); }
   // "41 MiB parameters + … = 501 MiB", without what is 0.

@@ -7,6 +7,7 @@
 #include "eval/likelihood.h"
 #include "formats/safetensors.h"
 #include "kernels/dry_run.h"
+#include "model/block_weights.h"
 #include "model/model.h"
 
 namespace minke {
@@ -130,6 +131,7 @@ MemoryEstimate score_memory(const Context& ctx, const Config& config, const Toke
   DryRun dry(ctx);
   Scored s(dry.ctx(), config, batch, settings);
   MemoryEstimate m;
+  const double loading = double(load_nothing(dry.ctx(), s.model));
   for (const Weight& w : s.model.weights().all()) {
     m.parameters += double(host_footprint(w.bytes()));
     if (w.grad()) m.gradients += double(host_footprint(w.grad().bytes()));
@@ -144,7 +146,9 @@ MemoryEstimate score_memory(const Context& ctx, const Config& config, const Toke
   m.host = 4.0 * double(s.saved.h.shape[0] * config.vocab_size);  // all logits, on their way to the file
   for (const PublishedTensor& p : published_tensors(s.model))
     if (p.grad) m.host = std::max(m.host, double(p.grad.bytes()));
+  if (settings.precision.blocks) m.in_file = double(settings.precision.blocks->in_file);
   m.process = double(process_memory().now);
+  m.reached = m.process + m.in_file + loading;
   return m;
 }
 
@@ -153,10 +157,9 @@ ScoredLosses score(const Context& ctx, CheckpointFiles checkpoint, const TokenBa
   Scored scored(ctx, checkpoint.config, batch, settings);
   const Model& model = scored.model;
   const ModelSaved& saved = scored.saved;
-  {
-    const WeightFiles weights = std::move(checkpoint.weights);  // whose maps go as soon as they have been read
-    load_weights(ctx, scored.model, weights);
-  }
+  load_weights(ctx, scored.model, checkpoint.weights);
+  const BlockWeights* blocks = settings.precision.blocks;
+  if (!blocks || blocks->in_file == 0) checkpoint.weights = {};  // the maps go as soon as they have been read
   scored.run(ctx, batch, settings);
 
   Output out;

@@ -61,6 +61,8 @@ with open("tokens.safetensors", "wb") as f:
 END
 "$minke" score -m plain/latest --tokens tokens.safetensors --out out.safetensors >score.txt 2>&1
 close score.txt
+"$minke" score -m plain/latest --tokens tokens.safetensors --out out.safetensors --weights int8 >int8.txt 2>&1
+close int8.txt
 "$minke" score -m plain/latest --tokens tokens.safetensors --out out.safetensors --grad --dtype bf16 >grad.txt 2>&1
 close grad.txt
 

@@ -19,6 +19,7 @@ needle_lengths = []
 $wide_model
 num_hidden_layers = 5
 n_routed_experts = 32
+num_nextn_predict_layers = 1
 moe_intermediate_size = 512
 END
 cd ..
@@ -39,6 +40,29 @@ for weights in bf16 fp8 int4; do
   [ -s text.txt ] || fail "$weights: no text"
 done
 mistake '--weights' "${generate[@]}" -m decoded --weights int5
+
+# --- other verbs: the same figures too, with the modules of MTP
+tokens=$source/tests/golden/v3/expected.safetensors
+whales 20 >text.txt
+# figures of MODEL [FLAGS]: into a file
+figures() {
+  local into=$1
+  shift
+  "$minke" score --tokens "$tokens" --out $into.scores -m "$@" >out.txt 2>err.txt || fail "score $*: $(cat err.txt)"
+  "$minke" eval text text.txt -c 64 --dtype f32 --out $into.eval -m "$@" >out.txt 2>err.txt || fail "eval $*: $(cat err.txt)"
+}
+figures expected decoded
+figures kept q8.gguf
+figures made decoded --weights int8
+for which in kept made; do
+  for of in scores eval; do cmp expected.$of $which.$of || fail "$of of blocks that are $which are others"; done
+done
+for weights in bf16 fp8 int4; do
+  figures other decoded --weights $weights
+  for of in scores eval; do ! cmp -s expected.$of other.$of || fail "$of of $weights are those of f32"; done
+done
+rm ./*.scores
+mistake '--weights int8 goes without --grad' "$minke" score --tokens "$tokens" --out x --grad -m decoded --weights int8
 
 # --- with less memory than weights
 [ -z "${MINKE_SANITIZED:-}" ] || { echo "a sanitizer takes memory of its own"; exit 0; }

@@ -8,6 +8,7 @@
 
 #include "core/json.h"
 #include "formats/hf_folder.h"
+#include "kernels/dry_run.h"
 #include "support/gguf_fixture.h"
 #include "support/poison.h"
 #include "support/random.h"
@@ -188,6 +189,28 @@ TEST_F(Checkpoint, RunsOnThePoisonBackend) {
   to.weights().initialise(there, 0.1);
   load_tensors(there, restored, folder / "state.safetensors");
   for (size_t i = 0; i < state.size(); ++i) EXPECT_EQ(values(restored[i].second), values(state[i].second));
+}
+
+TEST_F(Checkpoint, ADryRunLeavesWeightsAsLoadingDoes) {
+  const Config config = tiny_v3(1);
+  Model model(ctx, config, Precision::f32(), 16);
+  save_weights(ctx, model, folder, DType::f32);
+  for (const Precision& precision :
+       {Precision::f32(), Precision::f32().for_inference(), Precision::bf16().for_inference()}) {
+    DryRun dry(ctx);
+    Model loaded(ctx, config, precision, 16), counted(dry.ctx(), config, precision, 16);
+    size_t sum = 0, largest = 0;
+    for (const Weight& w : counted.weights().all()) largest = std::max(largest, w.bytes());
+    load_weights(ctx, loaded, open_weights(config, folder));
+    const size_t most = load_nothing(dry.ctx(), counted);
+    auto w = counted.weights().all().begin();
+    for (const Weight& expected : loaded.weights().all()) {
+      EXPECT_EQ(w->bytes(), expected.bytes()) << w->storage().name;
+      sum += (w++)->bytes();
+    }
+    EXPECT_GE(most, sum);
+    EXPECT_LE(most, sum + (precision.frozen ? largest : 0));
+  }
 }
 
 TEST_F(Checkpoint, NamedTensorsAreBitExactAndChecked) {
