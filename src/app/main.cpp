@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/standard_output.h"
+#include "core/vanished_files.h"
 
 namespace {
 

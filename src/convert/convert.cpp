@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -29,8 +30,13 @@ void refuse_what_is_there(const fs::path& to) {
 // what has appeared at the target meanwhile.
 class Draft {
  public:
-  explicit Draft(const fs::path& target) : target_(target), path_(target) {
+  enum class Kind { file, folder };
+  Draft(const fs::path& target, Kind kind) : target_(target), path_(target) {
     path_ += ".tmp." + std::to_string(::getpid());
+    std::error_code error;
+    if (kind == Kind::folder && !fs::create_directory(path_, error))
+      user_error("cannot make the folder {}: {}", path_.string(), error ? error.message() : "it exists already");
+    half_written_.emplace(path_);
   }
   Draft(const Draft&) = delete;
   Draft& operator=(const Draft&) = delete;
@@ -39,12 +45,6 @@ class Draft {
     if (!path_.empty()) fs::remove_all(path_, ignored);
   }
   const fs::path& path() const { return path_; }
-  void make_folder() {
-    std::error_code error;
-    if (fs::create_directory(path_, error)) return;
-    const fs::path path = std::exchange(path_, {});  // not ours
-    user_error("cannot make the folder {}: {}", path.string(), error ? error.message() : "it exists already");
-  }
   void commit() {
     refuse_what_is_there(target_);
     // Whoever came between is noticed where the file system can; it cannot replace a folder that holds files anyway.
@@ -58,6 +58,7 @@ class Draft {
 
  private:
   fs::path target_, path_;
+  std::optional<HalfWritten> half_written_;
 };
 
 void check_space(const fs::path& to, size_t bytes) {
@@ -114,10 +115,10 @@ SelfTest convert(const Context& ctx, const ConvertSettings& settings) {
   if (!to.has_filename()) to = to.parent_path();  // "out/"
   refuse_what_is_there(to);
   const ConvertSource source = open_source(settings.from);
-  Draft draft(to);
   if (to.extension() == ".gguf") {
     const GgufTarget target = plan_gguf(source, settings.type, settings.experts);
     announce(settings, source, target);
+    Draft draft(to, Draft::Kind::file);
     write_target(source, target, draft.path(), counter(settings, "writing", target.bytes));
     SelfTest result = tested(ctx, settings, source, draft.path());
     draft.commit();
@@ -127,7 +128,7 @@ SelfTest convert(const Context& ctx, const ConvertSettings& settings) {
     user_error("--experts {}: a folder has one type; give --out a name that ends in .gguf", name_of(*settings.experts));
   FolderTarget target = plan_folder(source, settings.type);
   announce(settings, source, target);
-  draft.make_folder();
+  Draft draft(to, Draft::Kind::folder);
   const OnBytes on_bytes = counter(settings, "writing", target.bytes);
   write_target(source, std::move(target), draft.path(), on_bytes);
   SelfTest result = tested(ctx, settings, source, draft.path());

@@ -6,10 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <cerrno>
-#include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <utility>
@@ -50,55 +47,7 @@ void sync_folder(const fs::path& folder) {
   if (fd.fd >= 0) ::fsync(fd.fd);
 }
 
-// What is mapped, for a signal handler: nothing in it is allocated or moves. What does not fit is not known to it.
-struct Mapped {
-  static constexpr uintptr_t kFree = 0, kBeingWritten = 1;
-  std::atomic<uintptr_t> begin{kFree}, end{0};
-  char path[256] = {};
-};
-std::array<Mapped, 512> all_mapped;
-
-void remember(const void* data, size_t size, const std::string& path) {
-  for (Mapped& m : all_mapped) {
-    uintptr_t expected = Mapped::kFree;
-    if (!m.begin.compare_exchange_strong(expected, Mapped::kBeingWritten)) continue;
-    path.copy(m.path, sizeof m.path - 1);
-    m.path[std::min(path.size(), sizeof m.path - 1)] = '\0';
-    m.end = uintptr_t(data) + size;
-    m.begin = uintptr_t(data);
-    return;
-  }
-}
-
-void forget(const void* data) {
-  for (Mapped& m : all_mapped)
-    if (m.begin == uintptr_t(data)) {
-      m.begin = Mapped::kFree;
-      return;
-    }
-}
-
-extern "C" void on_bus_error(int, siginfo_t* info, void*) {
-  const uintptr_t at = uintptr_t(info->si_addr);
-  for (const Mapped& m : all_mapped) {
-    const uintptr_t begin = m.begin;
-    if (begin <= Mapped::kBeingWritten || at < begin || at >= m.end) continue;
-    const auto say = [](const char* text) { return ::write(STDERR_FILENO, text, std::strlen(text)) >= 0; };
-    if (say("minke: ") && say(m.path))
-      say(" can no longer be read: it was cut short or its disk is gone; everything saved before is intact\n");
-    ::_exit(2);
-  }
-  std::signal(SIGBUS, SIG_DFL);  // none of ours: it ends as it would have
-}
-
 }  // namespace
-
-void end_on_vanished_files() {
-  struct sigaction action {};
-  action.sa_sigaction = on_bus_error;
-  action.sa_flags = SA_SIGINFO;
-  ::sigaction(SIGBUS, &action, nullptr);
-}
 
 std::string why_missing(const fs::path& path) {
   std::error_code no_link;
@@ -139,7 +88,7 @@ MappedFile::MappedFile(const fs::path& path) {
     data_ = nullptr;
     fail("map", path);
   }
-  remember(data_, size_, path.string());
+  remember_map(data_, size_, path.string());
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
@@ -160,7 +109,7 @@ void forget_pages(std::span<const std::byte> mapped) {
 
 MappedFile::~MappedFile() {
   if (!data_) return;
-  forget(data_);
+  forget_map(data_);
   ::munmap(data_, size_);
 }
 
@@ -222,6 +171,7 @@ AtomicFile::AtomicFile(const fs::path& path) {
   if (!file_ && errno == ENOENT)
     user_error("cannot write {}: there is no folder {}", path_.string(), path_.parent_path().string());
   if (!file_) fail("write", path_);
+  half_written_.emplace(temporary_);
   struct stat before {};
   if (::stat(path_.c_str(), &before) == 0) ::fchmod(::fileno(file_), before.st_mode & 07777);
 }

@@ -5,9 +5,12 @@
 #include <cstdio>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include "core/vanished_files.h"
 
 namespace minke {
 
@@ -39,10 +42,6 @@ class MappedFile {
 // Gives back the memory of whole pages of a map that have been read; read again, they come from the file again.
 void forget_pages(std::span<const std::byte> mapped);
 
-// From now on a mapped file that can no longer be read (somebody has cut it short, its disk is gone) ends the program with
-// a message that names it and exit code 2, not with SIGBUS.
-void end_on_vanished_files();
-
 // Writes path + ".tmp.<pid>" and renames it onto path in commit(), after fsync; without commit nothing is left behind.
 // A symbolic link stays, and what it names is written so. Devices, pipes and the process's own open files (/dev/stdout,
 // /dev/fd/3) are written to as they are, since replacing them would take them away from everybody else.
@@ -59,6 +58,7 @@ class AtomicFile {
  private:
   fs::path path_, temporary_;  // temporary_ is empty where there is none
   std::FILE* file_ = nullptr;
+  std::optional<HalfWritten> half_written_;
 };
 
 void write_file_atomic(const fs::path& path, std::string_view text);

@@ -232,6 +232,28 @@ TEST_F(Converting, WhoeverStopsLeavesNothing) {
   }
 }
 
+TEST_F(Converting, NothingIsLeftWhereTheSourceIsCutShort) {
+  for (const char* name : {"out", "out.gguf"})
+    for (const std::string_view when : {"writing", "checking"}) {
+      SCOPED_TRACE(fmt::format("{} {}", name, when));
+      const fs::path from = folder_ / "from";
+      fs::copy(golden("v3"), from);
+      const auto cut = [&] {
+        end_on_vanished_files();
+        ConvertSettings settings{.from = from, .to = folder_ / name, .type = WeightType::bf16};
+        settings.on_progress = [&](std::string_view stage, size_t, size_t) {
+          if (stage == when) fs::resize_file(from / "model.safetensors", 0);
+        };
+        const test::TestContext ctx;  // whose threads are the child's
+        convert(ctx, settings);
+        std::_Exit(3);
+      };
+      EXPECT_EXIT(cut(), ::testing::ExitedWithCode(2), "model.safetensors can no longer be read");
+      EXPECT_EQ(entries(), 1u);
+      fs::remove_all(from);
+    }
+}
+
 // "It exists already": so the user has moved it aside.
 TEST_F(Converting, WhatStandsBesideStays) {
   const fs::path out = folder_ / "out";

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
+#include <set>
 
 #include "core/error.h"
 
@@ -243,6 +245,29 @@ TEST_F(FilesTest, AMappedFileThatIsCutShortEndsTheProgramWithItsName) {
   };
   EXPECT_EXIT(read_cut_file(true), ::testing::ExitedWithCode(2), "minke: .*shard can no longer be read");
   EXPECT_EXIT(read_cut_file(false), ::testing::ExitedWithCode(2), "minke: .*shard can no longer be read");
+}
+
+// Also in a folder that is being written; what was complete, and what others write, stays.
+TEST_F(FilesTest, WhatIsHalfWrittenGoesWithAFileThatIsCutShort) {
+  const auto read_cut_file = [&] {
+    end_on_vanished_files();
+    write_file_atomic(path_ / "complete", "x");
+    fs::create_directory(path_ / "folder");
+    const HalfWritten folder(path_ / "folder");
+    for (int i = 0; i < 300; ++i) std::ofstream(path_ / "folder" / std::to_string(i));  // more than one look at it
+    { const HalfWritten is_complete_now(path_ / "complete"); }
+    AtomicFile file(path_ / "file"), inner(path_ / "folder" / "file");
+    write_file_atomic(path_ / "map", std::string(1 << 16, 'x'));
+    MappedFile map(path_ / "map");
+    fs::resize_file(path_ / "map", 0);
+    volatile char c = map.text()[1 << 15];
+    std::_Exit(c == 'x' ? 3 : 4);
+  };
+  write_file_atomic(path_ / "file.tmp.1", "x");
+  EXPECT_EXIT(read_cut_file(), ::testing::ExitedWithCode(2), "can no longer be read");
+  std::set<std::string> left;
+  for (const auto& entry : fs::directory_iterator(path_)) left.insert(entry.path().filename());
+  EXPECT_EQ(left, (std::set<std::string>{"complete", "map", "file.tmp.1"}));
 }
 
 TEST_F(FilesTest, MapsMove) {
