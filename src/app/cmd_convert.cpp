@@ -24,18 +24,21 @@ struct ConvertOptions {
   WeightType type = WeightType::keep, experts = WeightType::keep;
 };
 
-volatile std::sig_atomic_t interrupted = 0;
+volatile std::sig_atomic_t interrupted = 0;  // by which signal
 
 // The first signal lets convert() take away what it has written so far, the second one ends the program at once.
 extern "C" void on_convert_interrupt(int signal) {
   if (interrupted) std::_Exit(128 + signal);
-  interrupted = 1;
+  interrupted = signal;
 }
 
 class Progress {
  public:
   void show(std::string_view stage, size_t done, size_t all) {
-    if (interrupted) user_error("interrupted: nothing was written");
+    if (interrupted) {
+      std::fprintf(stderr, "\nminke: interrupted: nothing was written\n");
+      throw CLI::RuntimeError(128 + interrupted);
+    }
     if (stage != stage_) stage_ = stage, begin_ = Clock::now();
     const double seconds = seconds_since(begin_);
     const double share = all > 0 ? double(done) / double(all) : 1;

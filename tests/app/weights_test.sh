@@ -27,6 +27,29 @@ cd ..
 "$minke" convert run/latest --out q8.gguf --dtype q8_0 >out.txt 2>&1 || fail "$(cat out.txt)"
 "$minke" convert q8.gguf --out decoded --dtype f32 >out.txt 2>&1 || fail "$(cat out.txt)"
 rm -rf run
+
+# --- what ends a conversion leaves nothing behind: Ctrl-C, and a source that is cut short
+# stopped CODE MESSAGE COMMAND…: the command runs as soon as the conversion has begun to write
+stopped() {
+  local expected=$1 message=$2 code=0
+  shift 2
+  rm -f err.txt
+  "$minke" convert decoded --out stopped.gguf --dtype q4_k >out.txt 2>err.txt & pid=$!
+  until grep -qs '^writing' err.txt; do sleep 0.01; kill -0 $pid || fail "$(cat err.txt)"; done
+  "$@"
+  wait $pid || code=$?
+  nothing_left .
+  [ $code = "$expected" ] && grep -q "^minke: .*$message" err.txt || fail "$*: exit code $code: $(tail -1 err.txt)"
+  [ ! -e stopped.gguf ] || fail "$*: there is a file"
+}
+interrupt() { kill -INT $pid; }
+terminate() { kill -TERM $pid; }
+stopped 130 'interrupted: nothing was written' interrupt
+stopped 143 'interrupted: nothing was written' terminate
+cp decoded/model.safetensors whole
+stopped 2 'model.safetensors can no longer be read' truncate -s 5000 decoded/model.safetensors
+mv whole decoded/model.safetensors
+
 generate=("$minke" generate -p 'Once upon a' -n 24 --temp 0 -c 256 --dtype f32)
 "${generate[@]}" -m decoded >expected.txt 2>err.txt
 "${generate[@]}" -m q8.gguf >kept.txt 2>err.txt
