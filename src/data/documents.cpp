@@ -99,11 +99,11 @@ bool is_json_lines(const fs::path& path, const std::vector<std::string>& text_ke
   // With other keys: reading it says which there are. A text may begin with an object, but not with many.
   constexpr int kManyLines = 8;
   if (holds_json_lines(path, {}, ending == ".json" ? 1 : kManyLines)) return true;
-  if (ending != ".json") return false;
+  if (ending != ".json" && !holds_json_list(path)) return false;
   user_error(
       "{} is JSON, but not JSON Lines, which is one object with \"{}\" on each line. Make lines of a list with "
-      "jq -c '.[]', and name the result .jsonl",
-      path.string(), fmt::join(text_keys, "\" and \""));
+      "jq -c '.[]' (if it is one of strings, '.[] | {{\"{}\": .}}'), and name the result .jsonl",
+      path.string(), fmt::join(text_keys, "\" and \""), text_keys.front());
 }
 
 }  // namespace

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <istream>
 #include <nlohmann/json.hpp>
+#include <streambuf>
 
 #include "core/error.h"
 
@@ -69,7 +71,10 @@ bool is_json_lines_ending(std::string_view ending) {
   return ending == ".jsonl" || ending == ".ndjson" || ending == ".jsonlines";
 }
 
-bool holds_json_lines(const fs::path& path, const std::vector<std::string>& keys, int lines) {
+namespace {
+
+// Of a file that is not blank, if it comes early enough for one that begins with JSON; 0: there is none.
+char first_character(const fs::path& path) {
   constexpr size_t kLooked = 1 << 16;
   const auto source = open_bytes(path);
   std::string begin(kLooked, '\0');
@@ -81,7 +86,58 @@ bool holds_json_lines(const fs::path& path, const std::vector<std::string>& keys
   }
   const std::string_view looked = std::string_view(begin).substr(0, size);
   const size_t first = looked.find_first_not_of(" \t\r\n\v\f");
-  if (first == looked.npos || looked[first] != '{') return false;
+  return first == looked.npos ? '\0' : looked[first];
+}
+
+// The first kMaxDocumentBytes of a file, for a parser.
+class Characters : public std::streambuf {
+ public:
+  explicit Characters(const fs::path& path) : source_(open_bytes(path)), buffer_(1 << 16) {}
+
+ protected:
+  int_type underflow() override {
+    const size_t n = source_->read(buffer_.data(), std::min(buffer_.size(), left_));
+    left_ -= n;
+    setg(buffer_.data(), buffer_.data(), buffer_.data() + n);
+    return n == 0 ? traits_type::eof() : traits_type::to_int_type(buffer_[0]);
+  }
+
+ private:
+  std::unique_ptr<ByteSource> source_;
+  std::vector<char> buffer_;
+  size_t left_ = kMaxDocumentBytes;
+};
+
+// Counts what a list holds, and stops at what no list of documents holds.
+class ListReader : public nlohmann::json_sax<Json> {
+ public:
+  static constexpr int kEnough = 8;
+  int count = 0;
+
+  bool null() override { return is_inside(); }
+  bool boolean(bool) override { return is_inside(); }
+  bool number_integer(number_integer_t) override { return is_inside(); }
+  bool number_unsigned(number_unsigned_t) override { return is_inside(); }
+  bool number_float(number_float_t, const string_t&) override { return is_inside(); }
+  bool string(string_t&) override { return depth_ > 0 && element(); }
+  bool binary(binary_t&) override { return false; }
+  bool key(string_t&) override { return true; }
+  bool start_object(size_t) override { return depth_++ > 0; }
+  bool end_object() override { return --depth_, element(); }
+  bool start_array(size_t) override { return depth_++ != 1; }
+  bool end_array() override { return --depth_, true; }
+  bool parse_error(size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
+
+ private:
+  bool is_inside() const { return depth_ > 1; }
+  bool element() { return depth_ > 1 || ++count < kEnough; }
+  int depth_ = 0;
+};
+
+}  // namespace
+
+bool holds_json_lines(const fs::path& path, const std::vector<std::string>& keys, int lines) {
+  if (first_character(path) != '{') return false;
   try {
     LineReader reader(path, kMaxDocumentBytes);
     std::string line;
@@ -99,6 +155,15 @@ bool holds_json_lines(const fs::path& path, const std::vector<std::string>& keys
   } catch (const UserError&) {
     return false;
   }
+}
+
+bool holds_json_list(const fs::path& path) {
+  if (first_character(path) != '[') return false;
+  Characters characters(path);
+  std::istream stream(&characters);
+  ListReader list;
+  const bool whole = Json::sax_parse(stream, &list);
+  return list.count == ListReader::kEnough || (whole && list.count > 0);
 }
 
 }  // namespace minke

@@ -49,5 +49,7 @@ bool is_json_lines_ending(std::string_view ending);  // .jsonl .ndjson .jsonline
 // True if the first `lines` lines that are not blank (all, where there are fewer; at least one) are whole JSON objects with
 // these keys, each a string.
 bool holds_json_lines(const fs::path& path, const std::vector<std::string>& keys, int lines = 1);
+// True if it is a JSON list of objects and strings, and of nothing else; of a long list the first few are looked at.
+bool holds_json_list(const fs::path& path);
 
 }  // namespace minke

@@ -118,6 +118,8 @@ refused_by_all 'is a NUL' old
 refused_by_all 'a program (ELF)' binary.txt
 refused_by_all 'not JSON Lines' list.json
 refused_by_all 'not JSON Lines' pretty.json
+cp list.json list.txt
+refused_by_all 'list.txt is JSON, but not JSON Lines' list.txt
 refused_by_all 'is a NUL' nul.jsonl
 cp key.jsonl key.txt
 refused_by_all 'no key "text"; the keys are: txt' key.txt

@@ -183,6 +183,23 @@ TEST(Documents, ContentDecidesWhereTheNameSaysNothing) {
   EXPECT_NE(message(f.file("t.TSV.gz", gzip("text\na\n"))).find("is a table (.tsv)"), std::string::npos);
 }
 
+TEST(Documents, AJsonListIsNoText) {
+  const Folder f;
+  std::string long_list = "[";
+  for (int i = 0; i < 1000; ++i) long_list += fmt::format("{}{{\"text\": [{}, {{}}]}}", i > 0 ? ",\n" : "", i);
+  for (const std::string& list :
+       {std::string(R"([{"text": "a"}])"), std::string("\n [\n\"a\",\n {\"b\": [1, [], \"c\"]}\n]\n"), long_list + "]",
+        long_list + ", and so on"}) {
+    EXPECT_NE(message(f.file("list.txt", list)).find("list.txt is JSON, but not JSON Lines"), std::string::npos)
+        << list;
+    EXPECT_NE(message(f.file("list", gzip(list))).find("list is JSON, but not JSON Lines"), std::string::npos) << list;
+  }
+  for (const char* text : {"[]", "[1, 2]", "[[\"a\"]]", "[\"a\", 1]", "[\"Yes,\" she said]", "[Verse 1]\nla la", "[",
+                           "[\"a\"] is a list", "\"a\""}) {
+    EXPECT_EQ(read({f.file("text.txt", text)}), Strings{text});
+  }
+}
+
 TEST(Documents, BlankLinesAndMarksAreNoText) {
   const Folder f;
   EXPECT_EQ(read({f.file("a.jsonl", "\xEF\xBB\xBF{\"text\":\"a\"}\r\n \t\r\n\v\f\n{\"text\":\"b\"}")}),
