@@ -4,7 +4,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 
@@ -14,6 +16,7 @@ namespace minke {
 namespace {
 
 constexpr const char* kExample = "Example: ";
+constexpr const char* kDoesNotFit = " does not fit into 64 bits; the nearest number that does is";
 
 std::vector<const CLI::App*> verbs_of(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });
@@ -114,6 +117,7 @@ std::string explain_value(const CLI::Option& option, const std::string& message)
                                    : fmt::format("{} was given {} times; give it once", name, option.count());
   if (message.find("missing") != message.npos || option.count() == 0)
     return fmt::format("{} needs a value ({})", name, option.get_description());
+  if (message.find(kDoesNotFit) != message.npos) return message;
   const std::string wanted = type.starts_with("INT")                                   ? "a whole number"
                              : type.starts_with("UINT")                                ? "a whole number of at least 0"
                              : type.starts_with("FLOAT") || type.starts_with("NUMBER") ? "a number"
@@ -126,6 +130,17 @@ std::string explain_value(const CLI::Option& option, const std::string& message)
 // What is wrong with the value of a flag, or "".
 std::string not_finite(const std::string& value) {
   return std::isfinite(std::strtod(value.c_str(), nullptr)) ? "" : value + " is not a finite number";
+}
+// CLI11 takes the nearest number that fits for one that does not.
+std::string no_int64(const std::string& value) {
+  errno = 0;
+  const long long nearest = std::strtoll(value.c_str(), nullptr, 0);
+  return errno == ERANGE ? fmt::format("{}{} {}", value, kDoesNotFit, nearest) : "";
+}
+std::string no_uint64(const std::string& value) {
+  errno = 0;
+  const unsigned long long nearest = std::strtoull(value.c_str(), nullptr, 0);
+  return errno == ERANGE ? fmt::format("{}{} {}", value, kDoesNotFit, nearest) : "";
 }
 std::string no_name(const std::string& value) { return value.empty() ? "the name is empty" : ""; }
 std::string no_checkpoint(const std::string& value) {
@@ -191,7 +206,10 @@ std::string explain(const CLI::App& program, const CLI::ParseError& error) {
 
 void check_values(CLI::App& program) {
   for (CLI::Option* option : program.get_options()) {
-    if (option->get_type_name().starts_with("FLOAT")) option->check(&not_finite);
+    const std::string type = option->get_type_name();
+    if (type.starts_with("FLOAT")) option->check(&not_finite);
+    if (type.starts_with("INT")) option->check(&no_int64);
+    if (type.starts_with("UINT")) option->check(&no_uint64);
     if (option->check_lname("out")) option->check(&no_name);
     if (option->check_lname("model") || option->check_lname("tokenizer") || option->get_name() == "from")
       option->check(&no_checkpoint);

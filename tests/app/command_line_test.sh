@@ -51,6 +51,12 @@ one_line '--seed was given 2 times; give it once' $minke corpus --seed 1 --seed 
 one_line '--seed x: a whole number of at least 0 is needed' $minke corpus --seed x
 one_line '--seed' $minke corpus --seed -1
 one_line '--seed' $minke generate -m x --seed=-1
+for number in 18446744073709551616 99999999999999999999999; do
+  one_line "--seed: $number does not fit into 64 bits; the nearest number that does is 18446744073709551615" $minke corpus --seed $number
+done
+one_line '--top-k: 9223372036854775808 does not fit' $minke generate -m x --top-k 9223372036854775808
+one_line '--n-predict: Value 9223372036854775808 not in range' $minke generate -m x -n 9223372036854775808
+$minke corpus --bytes 1k --seed 18446744073709551615 >/dev/null || fail "the largest seed"
 one_line '--n-predict: Value 0 not in range 1 to' $minke generate -m x -n 0
 one_line '--temp hot: a number is needed' $minke generate -m x --temp hot
 one_line '--threads' $minke bench machine --threads 5000
