@@ -11,6 +11,7 @@
 #include "app/loaded_model.h"
 #include "app/model_flag.h"
 #include "bench/infer_bench.h"
+#include "convert/random_weights.h"
 #include "core/human_numbers.h"
 #include "core/machine_memory.h"
 #include "infer/memory.h"
@@ -23,6 +24,7 @@ namespace {
 struct Options {
   InferenceOptions inference;
   InferBenchOptions bench;
+  std::string random_weights;
   double seconds = 0.3;
   bool json = false;
 };
@@ -138,7 +140,9 @@ void run(const Options& o) {
   Runtime runtime(o.inference.runtime);
   Table table(o.json);
   table.line("machine", runtime.description());
-  const CheckpointFiles files = open_checkpoint(o.inference.model, false);
+  const CheckpointFiles files = o.random_weights.empty()
+                                    ? open_checkpoint(o.inference.model, false)
+                                    : random_checkpoint(o.random_weights, o.inference.runtime.seed, false);
   for (const std::string& note : files.notes) table.line("", note);
   measure(table, o, runtime, files);
   table.finish();
@@ -150,7 +154,9 @@ void add_bench_infer(CLI::App& bench) {
   const auto o = std::make_shared<Options>();
   CLI::App* c = bench.add_subcommand("infer", "Prompts and answers of a model: tokens a second, share of the machine");
   set_example(*c, "minke bench infer -m model.gguf -p 512 -n 32 --batch 1,8");
-  add_model_flag(*c, o->inference.model)->required();
+  CLI::Option* model = add_model_flag(*c, o->inference.model);
+  c->add_option("--random-weights", o->random_weights, "Instead of a checkpoint: the config.json of a shape to measure")
+      ->excludes(model);
   c->add_option("-p,--prompt", o->bench.prompt, "Tokens of a prompt; 0 = measure no prompts")
       ->check(CLI::Range(0, 1 << 24))
       ->capture_default_str();
@@ -171,7 +177,11 @@ void add_bench_infer(CLI::App& bench) {
       ->capture_default_str();
   c->add_flag("--json", o->json, "Print the rows as a list in JSON; all else goes to standard error");
   add_runtime_flags(*c, o->inference.runtime);
-  c->callback([o] { run(*o); });
+  c->callback([o] {
+    if (o->inference.model.empty() && o->random_weights.empty())
+      throw CLI::RequiredError("-m MODEL or --random-weights CONFIG.json");
+    run(*o);
+  });
 }
 
 }  // namespace minke

@@ -1,19 +1,14 @@
 // minke convert: flags → convert/convert.h.
 #include <CLI/CLI.hpp>
-#include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 
 #include "app/choice_flag.h"
 #include "app/command_line.h"
 #include "app/commands.h"
 #include "app/runtime.h"
+#include "app/write_progress.h"
 #include "convert/convert.h"
-#include "core/clock.h"
-#include "core/error.h"
-#include "core/human_numbers.h"
-#include "report/console.h"
 
 namespace minke {
 namespace {
@@ -24,41 +19,10 @@ struct ConvertOptions {
   WeightType type = WeightType::keep, experts = WeightType::keep;
 };
 
-volatile std::sig_atomic_t interrupted = 0;  // by which signal
-
-// The first signal lets convert() take away what it has written so far, the second one ends the program at once.
-extern "C" void on_convert_interrupt(int signal) {
-  if (interrupted) std::_Exit(128 + signal);
-  interrupted = signal;
-}
-
-class Progress {
- public:
-  void show(std::string_view stage, size_t done, size_t all) {
-    if (interrupted) {
-      std::fprintf(stderr, "\nminke: interrupted: nothing was written\n");
-      throw CLI::RuntimeError(128 + interrupted);
-    }
-    if (stage != stage_) stage_ = stage, begin_ = Clock::now();
-    const double seconds = seconds_since(begin_);
-    const double share = all > 0 ? double(done) / double(all) : 1;
-    const std::string left = share > 0 && seconds > 1 ? "  ETA " + human_time(seconds / share - seconds) : "";
-    console_.progress(fmt::format("{} {} {} of {}{}", stage, progress_bar(share, 20), human_bytes(double(done)),
-                                  human_bytes(double(all)), left),
-                      int64_t(share * 1000), 1000);
-  }
-
- private:
-  Console console_{stderr};
-  std::string stage_;
-  Clock::time_point begin_;
-};
-
 void run(const ConvertOptions& o) {
   Runtime runtime(o.runtime);
   std::fprintf(stderr, "%s\n", runtime.description().c_str());
-  for (int signal : {SIGINT, SIGTERM}) std::signal(signal, on_convert_interrupt);
-  Progress progress;
+  WriteProgress progress;
   const SelfTest test = convert(
       runtime.ctx(),
       {.from = o.from,

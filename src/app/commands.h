@@ -17,6 +17,7 @@ void add_pretrain_command(CLI::App& program);
 void add_generate_command(CLI::App& program);
 void add_chat_command(CLI::App& program);
 void add_convert_command(CLI::App& program);
+void add_init_command(CLI::App& program);
 void add_eval_command(CLI::App& program);
 void add_report_command(CLI::App& program);
 void add_doctor_command(CLI::App& program);

@@ -27,7 +27,7 @@ void add_verbs(CLI::App& program) {
       {"Inspect a model", minke::add_inspect_command},   {"Inspect a model", minke::add_score_command},
       {"Text and tokens", minke::add_tokenizer_command}, {"Text and tokens", minke::add_template_command},
       {"Text and tokens", minke::add_corpus_command},    {"This machine", minke::add_doctor_command},
-      {"This machine", minke::add_bench_command}};
+      {"This machine", minke::add_bench_command},        {"This machine", minke::add_init_command}};
   for (const Verb& verb : kVerbs) {
     verb.add(program);
     program.get_subcommands([](CLI::App*) { return true; }).back()->group(verb.group);

@@ -1,6 +1,7 @@
 #include "convert/convert.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,7 +13,9 @@
 #include <system_error>
 #include <utility>
 
+#include "convert/random_weights.h"
 #include "core/error.h"
+#include "core/human_numbers.h"
 #include "core/machine_memory.h"
 
 namespace minke {
@@ -106,34 +109,45 @@ void announce(const ConvertSettings& settings, const ConvertSource& source, cons
   if (!settings.on_note) return;
   for (const std::string& note : source.files.notes) settings.on_note(note);
   for (const std::string& note : target.notes) settings.on_note(note);
+  settings.on_note(fmt::format("{} will be written", human_bytes(double(target.bytes))));
+}
+
+// test: of the draft, before it gets its name.
+void write(const ConvertSettings& settings, const ConvertSource& source, const fs::path& to,
+           const std::function<void(const fs::path&)>& test) {
+  const auto write_to = [&](Draft::Kind kind, auto target) {
+    announce(settings, source, target);
+    Draft draft(to, kind);
+    const OnBytes on_bytes = counter(settings, "writing", target.bytes);
+    write_target(source, std::move(target), draft.path(), on_bytes);
+    test(draft.path());
+    draft.commit();
+  };
+  if (to.extension() == ".gguf") return write_to(Draft::Kind::file, plan_gguf(source, settings.type, settings.experts));
+  if (settings.experts)
+    user_error("--experts {}: a folder has one type; give --out a name that ends in .gguf", name_of(*settings.experts));
+  write_to(Draft::Kind::folder, plan_folder(source, settings.type));
+}
+
+fs::path target_of(const ConvertSettings& settings) {
+  const fs::path to = settings.to.has_filename() ? settings.to : settings.to.parent_path();  // "out/"
+  refuse_what_is_there(to);
+  return to;
 }
 
 }  // namespace
 
 SelfTest convert(const Context& ctx, const ConvertSettings& settings) {
-  fs::path to = settings.to;
-  if (!to.has_filename()) to = to.parent_path();  // "out/"
-  refuse_what_is_there(to);
+  const fs::path to = target_of(settings);
   const ConvertSource source = open_source(settings.from);
-  if (to.extension() == ".gguf") {
-    const GgufTarget target = plan_gguf(source, settings.type, settings.experts);
-    announce(settings, source, target);
-    Draft draft(to, Draft::Kind::file);
-    write_target(source, target, draft.path(), counter(settings, "writing", target.bytes));
-    SelfTest result = tested(ctx, settings, source, draft.path());
-    draft.commit();
-    return result;
-  }
-  if (settings.experts)
-    user_error("--experts {}: a folder has one type; give --out a name that ends in .gguf", name_of(*settings.experts));
-  FolderTarget target = plan_folder(source, settings.type);
-  announce(settings, source, target);
-  Draft draft(to, Draft::Kind::folder);
-  const OnBytes on_bytes = counter(settings, "writing", target.bytes);
-  write_target(source, std::move(target), draft.path(), on_bytes);
-  SelfTest result = tested(ctx, settings, source, draft.path());
-  draft.commit();
+  SelfTest result;
+  write(settings, source, to, [&](const fs::path& draft) { result = tested(ctx, settings, source, draft); });
   return result;
+}
+
+void write_random(const ConvertSettings& settings, uint64_t seed) {
+  const fs::path to = target_of(settings);
+  write(settings, random_source(settings.from, seed), to, [](const fs::path&) {});
 }
 
 }  // namespace minke

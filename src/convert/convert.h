@@ -20,5 +20,7 @@ struct ConvertSettings {
 
 // UserError if there is something at `to` already.
 SelfTest convert(const Context& ctx, const ConvertSettings& settings);
+// The same of random weights: `from` is a config.json (random_weights.h). Not read again to test it.
+void write_random(const ConvertSettings& settings, uint64_t seed);
 
 }  // namespace minke

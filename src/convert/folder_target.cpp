@@ -78,7 +78,7 @@ class Planner {
     if (type == WeightType::q8_0 || type == WeightType::q4_0 || type == WeightType::q4_k)
       user_error("--dtype {}: folders hold f32, bf16 and fp8; for {} give --out a name that ends in .gguf",
                  name_of(type), name_of(type));
-    if (type == WeightType::keep && !from_file_)
+    if (type == WeightType::keep && !from_file_ && !source.files.weights.are_made())
       user_error("{} is a folder already: say with --dtype what to change: f32, bf16 or fp8", path.string());
     if (type == WeightType::fp8 && source.files.config.fp8_block > 0)
       user_error("{} is in FP8 blocks already", path.string());
@@ -89,7 +89,8 @@ class Planner {
 
   FolderTarget plan() {
     for (const Parameter& p : source_.tensors) tensor(p);
-    from_file_ ? texts_of_file() : texts_of_folder();
+    if (source_.files.weights.are_made()) config_texts();
+    else from_file_ ? texts_of_file() : texts_of_folder();
     return std::move(target_);
   }
 
@@ -117,25 +118,30 @@ class Planner {
     return dtype_of(kept_format(source_.info(p.name).format));
   }
 
-  void texts_of_file() {
+  void config_texts() {
     Config config = source_.files.config;
     config.fp8_block = type_ == WeightType::fp8 ? kFp8Block : 0;
     target_.content.config_json = config_to_json(config, torch_name(base_)).dump(2) + "\n";
+    target_.content.generation_config_json = generation_config_json(config);
+  }
+
+  void texts_of_file() {
+    config_texts();
     const std::string where = source_.files.weights.path().string();
     const Gguf file = Gguf::open(source_.files.weights.path());
     const auto generation = file.metadata().text(gguf_own::kGenerationConfig);
     const std::string key = fmt::format("{}: {}", where, gguf_own::kGenerationConfig);
-    target_.content.generation_config_json =
-        generation ? parse_json(*generation, key).dump(2) + "\n" : generation_config_json(config);
+    if (generation) target_.content.generation_config_json = parse_json(*generation, key).dump(2) + "\n";
     if (!file.metadata().has("tokenizer.ggml.model")) {
       target_.notes.push_back("note: " + where + " has no tokenizer, so the folder has none");
       return;
     }
     TokenizerTexts texts = tokenizer_texts(read_tokenizer(file.metadata()), where);
     const Tokenizer tokenizer = Tokenizer::from_json_text(texts.tokenizer_json, where, texts.tokenizer_config_json);
-    if (tokenizer.vocab_size() > config.vocab_size)
+    const int64_t vocab_size = source_.files.config.vocab_size;
+    if (tokenizer.vocab_size() > vocab_size)
       user_error("the tokenizer of {} has {} tokens, the model only {}: they do not belong together", where,
-                 tokenizer.vocab_size(), config.vocab_size);
+                 tokenizer.vocab_size(), vocab_size);
     if (!texts.note.empty()) target_.notes.push_back(texts.note);
     target_.texts.emplace_back("tokenizer.json", std::move(texts.tokenizer_json));
     target_.texts.emplace_back("tokenizer_config.json", std::move(texts.tokenizer_config_json));

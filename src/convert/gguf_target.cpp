@@ -7,6 +7,7 @@
 #include <set>
 #include <tuple>
 
+#include "convert/random_weights.h"
 #include "convert/target.h"
 #include "core/error.h"
 #include "formats/gguf_own_keys.h"
@@ -109,8 +110,20 @@ class Planner {
     keys.add_u32("general.quantization_version", 2);
     fs::path path = source_.files.weights.path();
     if (!path.has_filename()) path = path.parent_path();  // "model/"
-    keys.add_text("general.name", source_.files.weights.gguf() ? path.stem().string() : path.filename().string());
-    source_.files.weights.gguf() ? keys_of_file() : keys_of_folder(path);
+    const bool of_file = source_.files.weights.gguf(), made = source_.files.weights.are_made();
+    keys.add_text("general.name", of_file || made ? path.stem().string() : path.filename().string());
+    if (of_file) return keys_of_file();
+    own_config();
+    if (made) return add_byte_tokenizer(keys, config_.vocab_size);
+    keys_of_folder(path);
+  }
+
+  void own_config() {
+    Json own = Json::object();
+    own["bos_token_id"] = config_.bos_token_id >= 0 ? Json(config_.bos_token_id) : Json();
+    own["eos_token_id"] = config_.eos_token_ids.empty() ? Json() : Json(config_.eos_token_ids);
+    own["initializer_range"] = config_.initializer_range;
+    target_.keys.add_text(gguf_own::kConfig, own.dump());
   }
 
   void keys_of_file() {
@@ -121,11 +134,6 @@ class Planner {
 
   void keys_of_folder(const fs::path& folder) {
     GgufMetadataToWrite& keys = target_.keys;
-    Json own = Json::object();
-    own["bos_token_id"] = config_.bos_token_id >= 0 ? Json(config_.bos_token_id) : Json();
-    own["eos_token_id"] = config_.eos_token_ids.empty() ? Json() : Json(config_.eos_token_ids);
-    own["initializer_range"] = config_.initializer_range;
-    keys.add_text(gguf_own::kConfig, own.dump());
     const fs::path generation = folder / "generation_config.json";
     if (fs::exists(generation))
       keys.add_text(gguf_own::kGenerationConfig,

@@ -3,8 +3,10 @@
 
 namespace minke {
 
-ConvertSource open_source(const fs::path& path) {
-  ConvertSource source{open_checkpoint(path, true), {}};
+ConvertSource open_source(const fs::path& path) { return with_tensors(open_checkpoint(path, true)); }
+
+ConvertSource with_tensors(CheckpointFiles files) {
+  ConvertSource source{std::move(files), {}};
   for (Parameter& p : parameters(source.files.config))
     if (source.files.weights.find(p.name)) source.tensors.push_back(std::move(p));
   return source;

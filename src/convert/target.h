@@ -21,6 +21,7 @@ struct ConvertSource {
   const WeightInfo& info(const std::string& name) const { return files.weights.at(name); }
 };
 ConvertSource open_source(const fs::path& path);
+ConvertSource with_tensors(CheckpointFiles files);
 
 // The type in which a tensor is kept: as it is if a folder and a file can hold it, else BF16, or F32 of F64.
 BlockFormat kept_format(std::string_view stored);

@@ -33,10 +33,24 @@ WeightFiles WeightFiles::open(const fs::path& path) {
       for (const TensorInfo& t : file.tensors())
         files.all_.push_back({.name = t.name, .shape = t.shape, .format = name_of(t.dtype), .file = t.file.get()});
   }
-  for (size_t i = 0; i < files.all_.size(); ++i)
-    if (!files.index_.emplace(files.all_[i].name, i).second)
-      user_error("{}: two of its tensors are {}", path.string(), printable(files.all_[i].name));
+  files.index();
   return files;
+}
+
+WeightFiles WeightFiles::made(MadeWeights weights) {
+  WeightFiles files;
+  files.path_ = weights.path;
+  files.made_ = std::move(weights);
+  for (const MadeWeights::Weight& w : files.made_->list)
+    files.all_.push_back({.name = w.name, .shape = w.shape, .format = name_of(DType::f32)});
+  files.index();
+  return files;
+}
+
+void WeightFiles::index() {
+  for (size_t i = 0; i < all_.size(); ++i)
+    if (!index_.emplace(all_[i].name, i).second)
+      user_error("{}: two of its tensors are {}", path_.string(), printable(all_[i].name));
 }
 
 const WeightInfo* WeightFiles::find(std::string_view name) const {
@@ -54,6 +68,7 @@ const WeightInfo& WeightFiles::at(std::string_view name) const {
 void WeightFiles::read_rows_as_f32(std::string_view name, int64_t first, int64_t count, float* out,
                                    int64_t block) const {
   const WeightInfo& w = at(name);
+  if (made_) return made_->rows(size_t(&w - all_.data()), first, count, out);
   if (!w.in_gguf) return folder_->read_rows_as_f32(name, first, count, out, block);
   minke::read_rows_as_f32(*w.in_gguf, first, count, out);
   forget(*w.in_gguf);
@@ -61,7 +76,7 @@ void WeightFiles::read_rows_as_f32(std::string_view name, int64_t first, int64_t
 
 std::optional<StoredRows> WeightFiles::stored_rows(std::string_view name) const {
   const WeightInfo& w = at(name);
-  if (w.shape.size() != 2) return std::nullopt;
+  if (w.shape.size() != 2 || made_) return std::nullopt;
   StoredRows rows{.in_gguf = w.in_gguf};
   if (w.in_gguf) {
     if (w.in_gguf->kind == GgufWeight::Kind::split_kv) return std::nullopt;

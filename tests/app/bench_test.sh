@@ -57,6 +57,24 @@ for field in '"test": "tg4"' '"weights": "bf16"' '"path": "bf16"' '"acceptance":
 done
 [ "$(head -c 1 infer.json)" = '[' ] && grep -q '^machine ' lines.txt || fail "not a list alone: $(cat infer.json)"
 
+# Random weights of a shape: in memory, and in a file that gives the same rows.
+shape=$source/tests/golden/v2/config.json
+$minke bench infer --random-weights $shape -p 4 -n 2 -r 1 --seconds 0 --weights fp8 >random.txt
+[ "$(grep -cE '^(pp4|tg2) +1 ' random.txt)" = 2 ] || fail "not two rows: $(cat random.txt)"
+for out in random random.gguf; do
+  $minke init $shape --out $out --dtype bf16 2>init.txt || fail "$(cat init.txt)"
+  grep -q ' will be written$' init.txt || fail "no size: $(cat init.txt)"
+  $minke bench infer -m $out -p 4 -n 2 -r 1 --seconds 0 >random.txt
+  [ "$(grep -cE '^(pp4|tg2) +1 ' random.txt)" = 2 ] || fail "not two rows: $(cat random.txt)"
+done
+[ -z "$(find . -name '*.tmp.*')" ] || fail "left behind: $(find . -name '*.tmp.*')"
+mistake 'exists already' $minke init $shape --out random.gguf
+mistake 'keep: there are no weights whose type could be kept' $minke init $shape --out new.gguf --dtype keep
+mistake 'GGUF files have no FP8' $minke init $shape --out new.gguf --dtype fp8
+mistake 'nothing.json' $minke init nothing.json --out new.gguf
+mistake '--random-weights' $minke bench infer -m random --random-weights $shape
+mistake 'or --random-weights' $minke bench infer
+
 mistake 'leave nothing to measure' $minke bench infer -m $model -p 0 -n 0
 mistake 'need 513 positions, but the model supports at most' $minke bench infer -m $model
 mistake 'there is no preset v3-12m' $minke bench train --preset v3-12m

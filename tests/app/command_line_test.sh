@@ -6,7 +6,7 @@
 code=0
 $minke >out.txt 2>err.txt || code=$?
 [ $code = 2 ] || fail "minke alone ends with $code"
-for verb in pretrain report generate chat eval inspect score tokenizer template corpus doctor bench; do
+for verb in pretrain report generate chat eval inspect score tokenizer template corpus doctor bench init; do
   grep -qE "^  $verb " out.txt || fail "minke alone does not list $verb: $(cat out.txt)"
 done
 grep -q '^Train a model:$' out.txt || fail "the verbs are not grouped: $(cat out.txt)"
@@ -76,6 +76,7 @@ one_line '--x: hour not in {step,logstep,token,minute}' $minke report x --x hour
 
 # The example in each verb's help begins with that verb.
 for verb in pretrain report generate chat inspect score corpus doctor "eval text" "eval choices" "eval needle" "tokenizer train" \
-  "template render" "tokenizer encode" "tokenizer decode" "tokenizer inspect" "bench machine" "bench train"; do
+  "template render" "tokenizer encode" "tokenizer decode" "tokenizer inspect" "bench machine" "bench train" \
+  "bench infer" init; do
   $minke $verb --help | grep "^Example: minke $verb" >/dev/null || fail "no example in the help of $verb"
 done

@@ -61,6 +61,31 @@ TEST_F(WeightFilesTest, AGgufFileHasWhatTheFolderHas) {
   }
 }
 
+TEST_F(WeightFilesTest, WeightsThatAreMade) {
+  MadeWeights weights{.path = "shape.json",
+                      .list = {{"a", {3, 2}}, {"b", {4}}},
+                      .rows = [](size_t weight, int64_t first, int64_t count, float* out) {
+                        for (int64_t i = 0; i < count * (weight == 0 ? 2 : 4); ++i)
+                          out[i] = float(100 * int64_t(weight) + 10 * first + i);
+                      }};
+  WeightFiles opened = WeightFiles::made(weights);
+  const WeightFiles files = std::move(opened);  // what is listed must still be there
+  EXPECT_TRUE(files.are_made());
+  EXPECT_EQ(files.gguf(), nullptr);
+  ASSERT_EQ(files.all().size(), 2u);
+  EXPECT_EQ(files.at("a").name, "a");
+  EXPECT_EQ(files.at("b").shape.size(), 1u);
+  std::vector<float> values(4);
+  files.read_rows_as_f32("a", 1, 2, values.data());
+  EXPECT_EQ(values, (std::vector<float>{10, 11, 12, 13}));
+  files.read_rows_as_f32("b", 0, 1, values.data());
+  EXPECT_EQ(values, (std::vector<float>{100, 101, 102, 103}));
+  EXPECT_FALSE(files.stored_rows("a"));
+  EXPECT_NE(message([&] { files.at("c"); }).find("shape.json: tensor c is not among"), std::string::npos);
+  weights.list.push_back({"a", {1}});
+  EXPECT_NE(message([&] { WeightFiles::made(weights); }).find("two of its tensors are"), std::string::npos);
+}
+
 TEST_F(WeightFilesTest, WhatIsAGgufFile) {
   const auto make = [&](const char* name, const char* text) { std::ofstream(folder_ / name) << text; };
   make("a.gguf", "anything"), make("blob", "GGUF\3"), make("other", "GGU"), make("empty", "");
