@@ -15,11 +15,11 @@ namespace gguf {
 namespace {
 
 // A block of 32 values with 4 bits each: the first 16 are the low halves of the bytes, the next 16 the high halves.
-// value(q, k) is value k from its 4 bits q.
-template <class Value> void each_nibble(const uint8_t* packed, float* values, Value value) {
+// value(q, k) is integer k from its 4 bits q.
+template <class Value> void each_nibble(const uint8_t* packed, IntegerBlock& out, Value value) {
   for (int k = 0; k < 16; ++k) {
-    values[k] = value(packed[k] & 15, k);
-    values[k + 16] = value(packed[k] >> 4, k + 16);
+    out.q[k] = int8_t(value(packed[k] & 15, k));
+    out.q[k + 16] = int8_t(value(packed[k] >> 4, k + 16));
   }
 }
 
@@ -37,52 +37,60 @@ void decode_fp8(const uint8_t* values, int64_t count, float* out) {
 }
 
 // Many blocks with the function for one.
-template <void (*one)(const uint8_t*, float*), int64_t elements, int64_t bytes>
+template <void (*unpack)(const uint8_t*, IntegerBlock&), int elements, int64_t bytes, int group, bool has_min>
 void decode_all(const uint8_t* blocks, int64_t count, float* out) {
-  for (int64_t i = 0; i < count; ++i) one(blocks + i * bytes, out + i * elements);
+  IntegerBlock b;
+  for (int64_t i = 0; i < count; ++i, blocks += bytes, out += elements) {
+    unpack(blocks, b);
+    for (int g = 0; g < elements / group; ++g)
+      for (int e = g * group; e < (g + 1) * group; ++e) {
+        const float product = b.scale[g] * float(b.q[e]);
+        out[e] = has_min ? product + b.min[g] : product;
+      }
+  }
 }
 
 }  // namespace
 
-void decode_q4_0(const uint8_t* block, float* values) {
-  const float scale = at<f16>(block);
-  each_nibble(block + 2, values, [=](int q, int) { return scale * float(q - 8); });
+void unpack_q4_0(const uint8_t* block, IntegerBlock& out) {
+  out.scale[0] = at<f16>(block);
+  each_nibble(block + 2, out, [](int q, int) { return q - 8; });
 }
 
-void decode_q4_1(const uint8_t* block, float* values) {
-  const float scale = at<f16>(block), min = at<f16>(block + 2);
-  each_nibble(block + 4, values, [=](int q, int) { return scale * float(q) + min; });
+void unpack_q4_1(const uint8_t* block, IntegerBlock& out) {
+  out.scale[0] = at<f16>(block), out.min[0] = at<f16>(block + 2);
+  each_nibble(block + 4, out, [](int q, int) { return q; });
 }
 
-void decode_q5_0(const uint8_t* block, float* values) {
-  const float scale = at<f16>(block);
+void unpack_q5_0(const uint8_t* block, IntegerBlock& out) {
+  out.scale[0] = at<f16>(block);
   const uint32_t fifth = at<uint32_t>(block + 2);  // bits
-  each_nibble(block + 6, values, [=](int q, int k) { return scale * float((q | int(fifth >> k & 1) << 4) - 16); });
+  each_nibble(block + 6, out, [=](int q, int k) { return (q | int(fifth >> k & 1) << 4) - 16; });
 }
 
-void decode_q5_1(const uint8_t* block, float* values) {
-  const float scale = at<f16>(block), min = at<f16>(block + 2);
+void unpack_q5_1(const uint8_t* block, IntegerBlock& out) {
+  out.scale[0] = at<f16>(block), out.min[0] = at<f16>(block + 2);
   const uint32_t fifth = at<uint32_t>(block + 4);
-  each_nibble(block + 8, values, [=](int q, int k) { return scale * float(q | int(fifth >> k & 1) << 4) + min; });
+  each_nibble(block + 8, out, [=](int q, int k) { return q | int(fifth >> k & 1) << 4; });
 }
 
-void decode_q8_0(const uint8_t* block, float* values) {
-  const float scale = at<f16>(block);
-  for (int k = 0; k < 32; ++k) values[k] = scale * float(int8_t(block[2 + k]));
+void unpack_q8_0(const uint8_t* block, IntegerBlock& out) {
+  out.scale[0] = at<f16>(block);
+  std::memcpy(out.q, block + 2, 32);
 }
 
-void decode_iq4_nl(const uint8_t* block, float* values) {
-  const float scale = at<f16>(block);
-  each_nibble(block + 2, values, [=](int q, int) { return scale * float(kFourBitLevels[q]); });
+void unpack_iq4_nl(const uint8_t* block, IntegerBlock& out) {
+  out.scale[0] = at<f16>(block);
+  each_nibble(block + 2, out, [](int q, int) { return kFourBitLevels[q]; });
 }
 
 // FP4 (E2M1) with a power of two per block, the MXFP4 of the OCP Microscaling specification. The table has twice the value
 // of each number, so the scale is halved: 2^(byte − 128).
-void decode_mxfp4(const uint8_t* block, float* values) {
-  constexpr int8_t kTwice[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+void unpack_mxfp4(const uint8_t* block, IntegerBlock& out) {
+  static constexpr int8_t kTwice[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
   const uint32_t exponent = block[0];
-  const float scale = std::bit_cast<float>(exponent < 2 ? 0x00200000u << exponent : (exponent - 1) << 23);
-  each_nibble(block + 1, values, [=](int q, int) { return scale * float(kTwice[q]); });
+  out.scale[0] = std::bit_cast<float>(exponent < 2 ? 0x00200000u << exponent : (exponent - 1) << 23);
+  each_nibble(block + 1, out, [](int q, int) { return kTwice[q]; });
 }
 
 }  // namespace gguf
@@ -91,32 +99,54 @@ namespace {
 
 // In the order of BlockFormat.
 constexpr BlockFormatInfo kInfos[] = {
-    {BlockFormat::f32, "F32", 0, 1, 4, gguf::decode_plain<float>},
-    {BlockFormat::f16, "F16", 1, 1, 2, gguf::decode_plain<f16>},
-    {BlockFormat::bf16, "BF16", 30, 1, 2, gguf::decode_plain<bf16>},
-    {BlockFormat::q4_0, "Q4_0", 2, 32, 18, gguf::decode_all<gguf::decode_q4_0, 32, 18>},
-    {BlockFormat::q4_1, "Q4_1", 3, 32, 20, gguf::decode_all<gguf::decode_q4_1, 32, 20>},
-    {BlockFormat::q5_0, "Q5_0", 6, 32, 22, gguf::decode_all<gguf::decode_q5_0, 32, 22>},
-    {BlockFormat::q5_1, "Q5_1", 7, 32, 24, gguf::decode_all<gguf::decode_q5_1, 32, 24>},
-    {BlockFormat::q8_0, "Q8_0", 8, 32, 34, gguf::decode_all<gguf::decode_q8_0, 32, 34>},
-    {BlockFormat::iq4_nl, "IQ4_NL", 20, 32, 18, gguf::decode_all<gguf::decode_iq4_nl, 32, 18>},
-    {BlockFormat::mxfp4, "MXFP4", 39, 32, 17, gguf::decode_all<gguf::decode_mxfp4, 32, 17>},
-    {BlockFormat::q2_k, "Q2_K", 10, 256, 84, gguf::decode_all<gguf::decode_q2_k, 256, 84>},
-    {BlockFormat::q3_k, "Q3_K", 11, 256, 110, gguf::decode_all<gguf::decode_q3_k, 256, 110>},
-    {BlockFormat::q4_k, "Q4_K", 12, 256, 144, gguf::decode_all<gguf::decode_q4_k, 256, 144>},
-    {BlockFormat::q5_k, "Q5_K", 13, 256, 176, gguf::decode_all<gguf::decode_q5_k, 256, 176>},
-    {BlockFormat::q6_k, "Q6_K", 14, 256, 210, gguf::decode_all<gguf::decode_q6_k, 256, 210>},
-    {BlockFormat::iq4_xs, "IQ4_XS", 23, 256, 136, gguf::decode_all<gguf::decode_iq4_xs, 256, 136>},
-    {BlockFormat::tq1_0, "TQ1_0", 34, 256, 54, gguf::decode_all<gguf::decode_tq1_0, 256, 54>},
-    {BlockFormat::tq2_0, "TQ2_0", 35, 256, 66, gguf::decode_all<gguf::decode_tq2_0, 256, 66>},
-    {BlockFormat::iq1_s, "IQ1_S", 19, 256, 50, gguf::decode_all<gguf::decode_iq1_s, 256, 50>},
-    {BlockFormat::iq1_m, "IQ1_M", 29, 256, 56, gguf::decode_all<gguf::decode_iq1_m, 256, 56>},
-    {BlockFormat::iq2_xxs, "IQ2_XXS", 16, 256, 66, gguf::decode_all<gguf::decode_iq2_xxs, 256, 66>},
-    {BlockFormat::iq2_xs, "IQ2_XS", 17, 256, 74, gguf::decode_all<gguf::decode_iq2_xs, 256, 74>},
-    {BlockFormat::iq2_s, "IQ2_S", 22, 256, 82, gguf::decode_all<gguf::decode_iq2_s, 256, 82>},
-    {BlockFormat::iq3_xxs, "IQ3_XXS", 18, 256, 98, gguf::decode_all<gguf::decode_iq3_xxs, 256, 98>},
-    {BlockFormat::iq3_s, "IQ3_S", 21, 256, 110, gguf::decode_all<gguf::decode_iq3_s, 256, 110>},
-    {BlockFormat::f8_e4m3, "F8_E4M3", kNotInFiles, 1, 1, gguf::decode_fp8},
+    {BlockFormat::f32, "F32", 0, 1, 4, 0, false, nullptr, gguf::decode_plain<float>},
+    {BlockFormat::f16, "F16", 1, 1, 2, 0, false, nullptr, gguf::decode_plain<f16>},
+    {BlockFormat::bf16, "BF16", 30, 1, 2, 0, false, nullptr, gguf::decode_plain<bf16>},
+    {BlockFormat::q4_0, "Q4_0", 2, 32, 18, 32, false, gguf::unpack_q4_0,
+     gguf::decode_all<gguf::unpack_q4_0, 32, 18, 32, false>},
+    {BlockFormat::q4_1, "Q4_1", 3, 32, 20, 32, true, gguf::unpack_q4_1,
+     gguf::decode_all<gguf::unpack_q4_1, 32, 20, 32, true>},
+    {BlockFormat::q5_0, "Q5_0", 6, 32, 22, 32, false, gguf::unpack_q5_0,
+     gguf::decode_all<gguf::unpack_q5_0, 32, 22, 32, false>},
+    {BlockFormat::q5_1, "Q5_1", 7, 32, 24, 32, true, gguf::unpack_q5_1,
+     gguf::decode_all<gguf::unpack_q5_1, 32, 24, 32, true>},
+    {BlockFormat::q8_0, "Q8_0", 8, 32, 34, 32, false, gguf::unpack_q8_0,
+     gguf::decode_all<gguf::unpack_q8_0, 32, 34, 32, false>},
+    {BlockFormat::iq4_nl, "IQ4_NL", 20, 32, 18, 32, false, gguf::unpack_iq4_nl,
+     gguf::decode_all<gguf::unpack_iq4_nl, 32, 18, 32, false>},
+    {BlockFormat::mxfp4, "MXFP4", 39, 32, 17, 32, false, gguf::unpack_mxfp4,
+     gguf::decode_all<gguf::unpack_mxfp4, 32, 17, 32, false>},
+    {BlockFormat::q2_k, "Q2_K", 10, 256, 84, 16, true, gguf::unpack_q2_k,
+     gguf::decode_all<gguf::unpack_q2_k, 256, 84, 16, true>},
+    {BlockFormat::q3_k, "Q3_K", 11, 256, 110, 16, false, gguf::unpack_q3_k,
+     gguf::decode_all<gguf::unpack_q3_k, 256, 110, 16, false>},
+    {BlockFormat::q4_k, "Q4_K", 12, 256, 144, 32, true, gguf::unpack_q4_k,
+     gguf::decode_all<gguf::unpack_q4_k, 256, 144, 32, true>},
+    {BlockFormat::q5_k, "Q5_K", 13, 256, 176, 32, true, gguf::unpack_q5_k,
+     gguf::decode_all<gguf::unpack_q5_k, 256, 176, 32, true>},
+    {BlockFormat::q6_k, "Q6_K", 14, 256, 210, 16, false, gguf::unpack_q6_k,
+     gguf::decode_all<gguf::unpack_q6_k, 256, 210, 16, false>},
+    {BlockFormat::iq4_xs, "IQ4_XS", 23, 256, 136, 32, false, gguf::unpack_iq4_xs,
+     gguf::decode_all<gguf::unpack_iq4_xs, 256, 136, 32, false>},
+    {BlockFormat::tq1_0, "TQ1_0", 34, 256, 54, 32, false, gguf::unpack_tq1_0,
+     gguf::decode_all<gguf::unpack_tq1_0, 256, 54, 32, false>},
+    {BlockFormat::tq2_0, "TQ2_0", 35, 256, 66, 32, false, gguf::unpack_tq2_0,
+     gguf::decode_all<gguf::unpack_tq2_0, 256, 66, 32, false>},
+    {BlockFormat::iq1_s, "IQ1_S", 19, 256, 50, 32, false, gguf::unpack_iq1_s,
+     gguf::decode_all<gguf::unpack_iq1_s, 256, 50, 32, false>},
+    {BlockFormat::iq1_m, "IQ1_M", 29, 256, 56, 16, false, gguf::unpack_iq1_m,
+     gguf::decode_all<gguf::unpack_iq1_m, 256, 56, 16, false>},
+    {BlockFormat::iq2_xxs, "IQ2_XXS", 16, 256, 66, 32, false, gguf::unpack_iq2_xxs,
+     gguf::decode_all<gguf::unpack_iq2_xxs, 256, 66, 32, false>},
+    {BlockFormat::iq2_xs, "IQ2_XS", 17, 256, 74, 16, false, gguf::unpack_iq2_xs,
+     gguf::decode_all<gguf::unpack_iq2_xs, 256, 74, 16, false>},
+    {BlockFormat::iq2_s, "IQ2_S", 22, 256, 82, 16, false, gguf::unpack_iq2_s,
+     gguf::decode_all<gguf::unpack_iq2_s, 256, 82, 16, false>},
+    {BlockFormat::iq3_xxs, "IQ3_XXS", 18, 256, 98, 32, false, gguf::unpack_iq3_xxs,
+     gguf::decode_all<gguf::unpack_iq3_xxs, 256, 98, 32, false>},
+    {BlockFormat::iq3_s, "IQ3_S", 21, 256, 110, 32, false, gguf::unpack_iq3_s,
+     gguf::decode_all<gguf::unpack_iq3_s, 256, 110, 32, false>},
+    {BlockFormat::f8_e4m3, "F8_E4M3", kNotInFiles, 1, 1, 0, false, nullptr, gguf::decode_fp8},
 };
 // Numbers that a file may hold and minke does not read: integers, formats of activations, and formats no longer or not yet
 // in use for weights.

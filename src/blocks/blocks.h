@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "blocks/integer_block.h"
 #include "core/row_blocks.h"
 
 namespace minke {
@@ -20,6 +21,9 @@ struct BlockFormatInfo {
   uint32_t file_id;  // in a GGUF file; kNotInFiles: DeepSeek's FP8, which no GGUF file has
   int64_t block_elements;
   int64_t block_bytes;
+  int group;  // elements that share a scale; 0 for formats of floating point, which are not unpacked
+  bool has_min;
+  void (*unpack)(const uint8_t* block, IntegerBlock& out);
   void (*decode)(const uint8_t* blocks, int64_t count, float* values);
 };
 

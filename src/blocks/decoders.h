@@ -1,8 +1,10 @@
-// One function per element format: the values of one block. Private to blocks.cpp, which holds the table of them.
+// One function per element format: the integers of one block, their scales and minima. Private to blocks.cpp, which holds the
+// table of them.
 #pragma once
 #include <cstdint>
 #include <cstring>
 
+#include "blocks/integer_block.h"
 #include "core/types.h"
 
 namespace minke::gguf {
@@ -15,32 +17,32 @@ template <class T> T at(const uint8_t* p) {
 }
 
 // blocks.cpp
-void decode_q4_0(const uint8_t* block, float* values);
-void decode_q4_1(const uint8_t* block, float* values);
-void decode_q5_0(const uint8_t* block, float* values);
-void decode_q5_1(const uint8_t* block, float* values);
-void decode_q8_0(const uint8_t* block, float* values);
-void decode_iq4_nl(const uint8_t* block, float* values);
-void decode_mxfp4(const uint8_t* block, float* values);
+void unpack_q4_0(const uint8_t* block, IntegerBlock& out);
+void unpack_q4_1(const uint8_t* block, IntegerBlock& out);
+void unpack_q5_0(const uint8_t* block, IntegerBlock& out);
+void unpack_q5_1(const uint8_t* block, IntegerBlock& out);
+void unpack_q8_0(const uint8_t* block, IntegerBlock& out);
+void unpack_iq4_nl(const uint8_t* block, IntegerBlock& out);
+void unpack_mxfp4(const uint8_t* block, IntegerBlock& out);
 
 // super_blocks.cpp
-void decode_q2_k(const uint8_t* block, float* values);
-void decode_q3_k(const uint8_t* block, float* values);
-void decode_q4_k(const uint8_t* block, float* values);
-void decode_q5_k(const uint8_t* block, float* values);
-void decode_q6_k(const uint8_t* block, float* values);
-void decode_iq4_xs(const uint8_t* block, float* values);
-void decode_tq1_0(const uint8_t* block, float* values);
-void decode_tq2_0(const uint8_t* block, float* values);
+void unpack_q2_k(const uint8_t* block, IntegerBlock& out);
+void unpack_q3_k(const uint8_t* block, IntegerBlock& out);
+void unpack_q4_k(const uint8_t* block, IntegerBlock& out);
+void unpack_q5_k(const uint8_t* block, IntegerBlock& out);
+void unpack_q6_k(const uint8_t* block, IntegerBlock& out);
+void unpack_iq4_xs(const uint8_t* block, IntegerBlock& out);
+void unpack_tq1_0(const uint8_t* block, IntegerBlock& out);
+void unpack_tq2_0(const uint8_t* block, IntegerBlock& out);
 
 // grid_blocks.cpp
-void decode_iq1_s(const uint8_t* block, float* values);
-void decode_iq1_m(const uint8_t* block, float* values);
-void decode_iq2_xxs(const uint8_t* block, float* values);
-void decode_iq2_xs(const uint8_t* block, float* values);
-void decode_iq2_s(const uint8_t* block, float* values);
-void decode_iq3_xxs(const uint8_t* block, float* values);
-void decode_iq3_s(const uint8_t* block, float* values);
+void unpack_iq1_s(const uint8_t* block, IntegerBlock& out);
+void unpack_iq1_m(const uint8_t* block, IntegerBlock& out);
+void unpack_iq2_xxs(const uint8_t* block, IntegerBlock& out);
+void unpack_iq2_xs(const uint8_t* block, IntegerBlock& out);
+void unpack_iq2_s(const uint8_t* block, IntegerBlock& out);
+void unpack_iq3_xxs(const uint8_t* block, IntegerBlock& out);
+void unpack_iq3_s(const uint8_t* block, IntegerBlock& out);
 
 // The 16 values of IQ4_NL and IQ4_XS, times the scale: denser near zero, where weights are.
 constexpr int8_t kFourBitLevels[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};

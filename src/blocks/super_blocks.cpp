@@ -1,5 +1,7 @@
 // Element formats in blocks of 256. Each has two scales in F16 and smaller scales of its groups of 16 or 32; here "bits of
 // value e" are laid out so that 32 neighbouring values come from 32 neighbouring bytes, at the same shift.
+#include <span>
+
 #include "blocks/decoders.h"
 
 namespace minke::gguf {
@@ -14,84 +16,80 @@ inline int one_bit(const uint8_t* packed, int e) { return packed[e % 32] >> e / 
 
 }  // namespace
 
-void decode_q2_k(const uint8_t* block, float* values) {
+void unpack_q2_k(const uint8_t* block, IntegerBlock& out) {
   const uint8_t *scales = block, *packed = block + 16;
   const float scale = at<f16>(block + 80), min_scale = at<f16>(block + 82);
   for (int group = 0; group < 16; ++group) {
-    const float s = scale * float(scales[group] & 15), min = min_scale * float(scales[group] >> 4);
-    for (int e = 16 * group; e < 16 * group + 16; ++e) values[e] = s * float(two_bits(packed, e)) - min;
+    out.scale[group] = scale * float(scales[group] & 15), out.min[group] = -(min_scale * float(scales[group] >> 4));
   }
+  for (int e = 0; e < 256; ++e) out.q[e] = int8_t(two_bits(packed, e));
 }
 
-void decode_q3_k(const uint8_t* block, float* values) {
+void unpack_q3_k(const uint8_t* block, IntegerBlock& out) {
   const uint8_t *third = block, *packed = block + 32, *scales = block + 96;
   const float scale = at<f16>(block + 108);
   for (int group = 0; group < 16; ++group) {
     const int low = group < 8 ? scales[group] & 15 : scales[group - 8] >> 4;
     const int high = scales[8 + group % 4] >> group / 4 * 2 & 3;
-    const float s = scale * float((low | high << 4) - 32);
-    for (int e = 16 * group; e < 16 * group + 16; ++e)
-      values[e] = s * float(two_bits(packed, e) - (one_bit(third, e) ? 0 : 4));
+    out.scale[group] = scale * float((low | high << 4) - 32);
   }
+  for (int e = 0; e < 256; ++e) out.q[e] = int8_t(two_bits(packed, e) - (one_bit(third, e) ? 0 : 4));
 }
 
-void decode_q4_k(const uint8_t* block, float* values) {
+void unpack_q4_k(const uint8_t* block, IntegerBlock& out) {
   const uint8_t *scales = block + 4, *packed = block + 16;
   const float scale = at<f16>(block), min_scale = at<f16>(block + 2);
   for (int group = 0; group < 8; ++group) {
     const ScaleAndMin packed_scale = scale_and_min(scales, group);
-    const float s = scale * float(packed_scale.scale), min = min_scale * float(packed_scale.min);
-    for (int e = 32 * group; e < 32 * group + 32; ++e) values[e] = s * float(four_bits(packed, e)) - min;
+    out.scale[group] = scale * float(packed_scale.scale), out.min[group] = -(min_scale * float(packed_scale.min));
   }
+  for (int e = 0; e < 256; ++e) out.q[e] = int8_t(four_bits(packed, e));
 }
 
-void decode_q5_k(const uint8_t* block, float* values) {
+void unpack_q5_k(const uint8_t* block, IntegerBlock& out) {
   const uint8_t *scales = block + 4, *fifth = block + 16, *packed = block + 48;
   const float scale = at<f16>(block), min_scale = at<f16>(block + 2);
   for (int group = 0; group < 8; ++group) {
     const ScaleAndMin packed_scale = scale_and_min(scales, group);
-    const float s = scale * float(packed_scale.scale), min = min_scale * float(packed_scale.min);
-    for (int e = 32 * group; e < 32 * group + 32; ++e)
-      values[e] = s * float(four_bits(packed, e) | one_bit(fifth, e) << 4) - min;
+    out.scale[group] = scale * float(packed_scale.scale), out.min[group] = -(min_scale * float(packed_scale.min));
   }
+  for (int e = 0; e < 256; ++e) out.q[e] = int8_t(four_bits(packed, e) | one_bit(fifth, e) << 4);
 }
 
-void decode_q6_k(const uint8_t* block, float* values) {
+void unpack_q6_k(const uint8_t* block, IntegerBlock& out) {
   const uint8_t *low = block, *high = block + 128, *scales = block + 192;
   const float scale = at<f16>(block + 208);
-  for (int group = 0; group < 16; ++group) {
-    const float s = scale * float(int8_t(scales[group]));
-    for (int e = 16 * group; e < 16 * group + 16; ++e) {
-      const int four = low[e / 128 * 64 + e % 64] >> e % 128 / 64 * 4 & 15;
-      values[e] = s * float((four | two_bits(high, e) << 4) - 32);
-    }
+  for (int group = 0; group < 16; ++group) out.scale[group] = scale * float(int8_t(scales[group]));
+  for (int e = 0; e < 256; ++e) {
+    const int four = low[e / 128 * 64 + e % 64] >> e % 128 / 64 * 4 & 15;
+    out.q[e] = int8_t((four | two_bits(high, e) << 4) - 32);
   }
 }
 
-void decode_iq4_xs(const uint8_t* block, float* values) {
+void unpack_iq4_xs(const uint8_t* block, IntegerBlock& out) {
   const float scale = at<f16>(block);
   const uint16_t high = at<uint16_t>(block + 2);
   const uint8_t *low = block + 4, *packed = block + 8;
-  for (int group = 0; group < 8; ++group, packed += 16, values += 32) {
+  int8_t* q = out.q;
+  for (int group = 0; group < 8; ++group, packed += 16, q += 32) {
     const int bits = (low[group / 2] >> group % 2 * 4 & 15) | (high >> group * 2 & 3) << 4;
-    const float s = scale * float(bits - 32);
-    for (int k = 0; k < 16; ++k) {
-      values[k] = s * float(kFourBitLevels[packed[k] & 15]);
-      values[k + 16] = s * float(kFourBitLevels[packed[k] >> 4]);
-    }
+    out.scale[group] = scale * float(bits - 32);
+    for (int k = 0; k < 16; ++k) q[k] = kFourBitLevels[packed[k] & 15], q[k + 16] = kFourBitLevels[packed[k] >> 4];
   }
 }
 
 // Three levels. A byte holds five of them as a fraction of 256: byte · 3^n mod 256 has digit n on top, times 3 it overflows
 // into that digit. 32 bytes give values 0–159, 16 bytes the next 80, and 4 bytes of four digits the last 16.
-void decode_tq1_0(const uint8_t* block, float* values) {
+void unpack_tq1_0(const uint8_t* block, IntegerBlock& out) {
   constexpr uint8_t kPowers[5] = {1, 3, 9, 27, 81};
   const float scale = at<f16>(block + 52);
+  for (float& s : std::span(out.scale, 8)) s = scale;
+  int8_t* q = out.q;
   const auto unpack = [&](int bytes, int digits) {
     for (int n = 0; n < digits; ++n)
       for (int i = 0; i < bytes; ++i) {
         const auto shifted = uint8_t(block[i] * kPowers[n]);
-        *values++ = scale * float((shifted * 3 >> 8) - 1);
+        *q++ = int8_t((shifted * 3 >> 8) - 1);
       }
     block += bytes;
   };
@@ -100,9 +98,10 @@ void decode_tq1_0(const uint8_t* block, float* values) {
   unpack(4, 4);
 }
 
-void decode_tq2_0(const uint8_t* block, float* values) {
+void unpack_tq2_0(const uint8_t* block, IntegerBlock& out) {
   const float scale = at<f16>(block + 64);
-  for (int e = 0; e < 256; ++e) values[e] = scale * float(two_bits(block, e) - 1);
+  for (float& s : std::span(out.scale, 8)) s = scale;
+  for (int e = 0; e < 256; ++e) out.q[e] = int8_t(two_bits(block, e) - 1);
 }
 
 }  // namespace minke::gguf
