@@ -23,6 +23,8 @@ void add_inference_flags(CLI::App& verb, InferenceOptions& o) {
 void add_format_flags(CLI::App& verb, InferenceOptions& o) {
   add_choice(verb, "--dtype", o.dtype, "Number format of the computation");
   add_weights_flag(verb, o.weights);
+  add_choice(verb, "--activations", o.activations,
+             "What quantised weights are multiplied with: activations in 8 bits, or in --dtype, which is slower");
   add_choice(verb, "--cache-type", o.cache_type, "Number format of the KV cache");
   verb.add_flag("--strict", o.strict,
                 "Compute prompts as answers are: an answer then has the bits that it would have as a prompt; slower");
@@ -39,6 +41,7 @@ LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, b
   blocks_ = plan_block_weights(config, source.files.weights, o.weights, precision.compute);
   if (!quiet && !blocks_.note.empty()) std::fprintf(stderr, "%s\n", blocks_.note.c_str());
   precision.blocks = &blocks_;
+  precision.integer_products = o.activations == ActivationFormat::int8;
   const EngineSettings settings{.max_context = o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(limit, 4096),
                                 .cache = dtype_of(o.cache_type),
                                 .strict = o.strict};

@@ -16,6 +16,7 @@ struct InferenceOptions {
   std::string model;
   FloatFormat dtype = FloatFormat::bf16, cache_type = FloatFormat::bf16;
   WeightFormat weights = WeightFormat::keep;
+  ActivationFormat activations = ActivationFormat::int8;
   int64_t ctx_size = 0;
   bool strict = false;
 };

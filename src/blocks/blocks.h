@@ -31,6 +31,7 @@ std::span<const BlockFormatInfo> block_formats();  // those of GGUF files
 const BlockFormatInfo& info_of(BlockFormat format);
 const BlockFormatInfo* find_block_format(uint32_t file_id);       // nullptr if minke does not read it
 const BlockFormatInfo* find_block_format(std::string_view name);  // any case
+inline bool is_integers(BlockFormat format) { return info_of(format).group > 0; }
 // "Q8_1", "42, which is unknown": for a message about a format that minke does not read.
 std::string block_format_text(uint32_t file_id);
 

@@ -7,7 +7,7 @@
 
 namespace minke {
 
-enum class DType : uint8_t { f64, f32, bf16, f16, f8_e4m3, i64, i32, u8 };
+enum class DType : uint8_t { f64, f32, bf16, f16, f8_e4m3, i64, i32, u8, i8 };
 
 constexpr size_t size_of(DType t) {
   switch (t) {
@@ -18,7 +18,8 @@ constexpr size_t size_of(DType t) {
     case DType::bf16:
     case DType::f16: return 2;
     case DType::f8_e4m3:
-    case DType::u8: return 1;
+    case DType::u8:
+    case DType::i8: return 1;
   }
   return 0;
 }
@@ -33,6 +34,7 @@ constexpr const char* name_of(DType t) {
     case DType::i64: return "i64";
     case DType::i32: return "i32";
     case DType::u8: return "u8";
+    case DType::i8: return "i8";
   }
   return "?";
 }

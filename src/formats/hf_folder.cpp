@@ -242,7 +242,8 @@ void read_rows_as_f32(const TensorInfo& t, int64_t first, int64_t count, float* 
       return apply_scales(t, first, count, out, *weight_scale_inv, block);
     case DType::i64:
     case DType::i32:
-    case DType::u8: break;
+    case DType::u8:
+    case DType::i8: break;
   }
   user_error("{}: {} has the type {}; a weight must be F32, BF16, F16, F64 or F8_E4M3", *t.file, printable(t.name),
              name_of(t.dtype));

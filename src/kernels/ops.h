@@ -34,8 +34,11 @@ struct GemmArgs {
   // Any strides (transposes are strides). b may be Packing::panels; or, without groups and of row groups, the transpose of
   // Packing::blocks: then the product is the one with the values of the blocks, bit for bit.
   Operand a, b, c;
-  DType compute = DType::f32;  // operands are rounded to this before multiplying: f32, bf16 or f64
-  bool accumulate = false;     // c += instead of c =
+  // Operands are rounded to this before multiplying: f32, bf16 or f64. i8: b is blocks of integers (blocks/blocks.h), and of
+  // every 32 neighbours of a row of a the largest becomes ±127, the others are rounded to integers likewise (ties to even).
+  // Sums within a group of the blocks are exact, those over groups f32; a NaN or an infinity makes its row of c NaN.
+  DType compute = DType::f32;
+  bool accumulate = false;  // c += instead of c =
   Grouping grouping = Grouping::none;
   Operand offsets;  // i32 [G+1] in device memory, ascending from 0 (rows, inner)
 };

@@ -28,6 +28,13 @@ template <> struct EnumNames<WeightFormat> {
                                                    {WeightFormat::int4, "int4"}};
 };
 
+// Of products with weights in blocks (Precision::integer_products).
+enum class ActivationFormat : uint8_t { int8, dtype };
+template <> struct EnumNames<ActivationFormat> {
+  static constexpr EnumName<ActivationFormat> all[] = {{ActivationFormat::int8, "int8"},
+                                                       {ActivationFormat::dtype, "dtype"}};
+};
+
 struct BlockWeights {
   std::unordered_map<std::string, std::vector<HeldRows>> storages;
   // Bytes that are read where they lie in mapped files; of these, of routed experts: only those are not all needed at once.

@@ -15,7 +15,7 @@ struct Linear {
     ctx.backend->gemm(ctx, {.a = x,
                             .b = weight->forward(ctx),
                             .c = y,
-                            .compute = weight->compute(),
+                            .compute = weight->products(),
                             .grouping = offsets ? Grouping::rows : Grouping::none,
                             .offsets = offsets});
     if (bias) ctx.backend->add_bias(ctx, {.y = y, .bias = bias->master()});

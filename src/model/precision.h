@@ -17,6 +17,9 @@ struct Precision {
   bool frozen = false;
   // Which weights are held in quantised blocks, if frozen; null = none.
   const BlockWeights* blocks = nullptr;
+  // Products with those of them whose values are integers with scales round activations to 8 bits (GemmArgs::compute = i8),
+  // of prompts and of answers alike; else all products are in `compute`.
+  bool integer_products = false;
 
   static constexpr Precision f32() { return {}; }
   static constexpr Precision bf16() { return {.activation = DType::bf16, .compute = DType::bf16}; }

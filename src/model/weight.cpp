@@ -1,5 +1,7 @@
 #include "model/weight.h"
 
+#include <algorithm>
+
 #include "blocks/blocks.h"
 #include "core/divided_up.h"
 
@@ -24,8 +26,14 @@ Weight::Weight(const Context& ctx, const Storage& storage, DType master, DType c
       compute_(compute),
       frozen_(frozen) {}
 
-Weight::Weight(const Context& ctx, const Storage& storage, DType compute, const std::vector<HeldRows>& parts)
-    : storage_(storage), held_(parts), compute_(compute), frozen_(true) {
+Weight::Weight(const Context& ctx, const Storage& storage, DType compute, const std::vector<HeldRows>& parts,
+               bool integer_products)
+    : storage_(storage),
+      held_(parts),
+      compute_(compute),
+      frozen_(true),
+      integers_(integer_products &&
+                std::ranges::all_of(parts, [](const HeldRows& p) { return is_integers(p.format); })) {
   const size_t rank = storage.shape.size();
   check(rank == 2 || rank == 3, "Weight: blocks are of a matrix, or of one for each group");
   const int64_t groups = rank == 3 ? storage.shape[0] : 1, rows = storage.shape[rank - 2],

@@ -33,12 +33,15 @@ class Weight {
   Weight(const Context& ctx, const Storage& storage, DType master, DType compute, bool frozen);
   // Frozen and in blocks: of each group the same number of parts, which follow each other. To be filled: bytes_of(part), or
   // use_file; scales_of(part); then ready().
-  Weight(const Context& ctx, const Storage& storage, DType compute, const std::vector<HeldRows>& parts);
+  // integer_products: where all parts are integers with scales, products are in 8 bits.
+  Weight(const Context& ctx, const Storage& storage, DType compute, const std::vector<HeldRows>& parts,
+         bool integer_products);
 
   const Storage& storage() const { return storage_; }
   const Operand& master() const { return operand_; }       // [out,in], [E,out,in] or [n]
   const Operand& grad() const { return grad_.operand(); }  // same shape; null until with_gradient()
   DType compute() const { return compute_; }
+  DType products() const { return integers_ ? DType::i8 : compute_; }  // the format of y = x · Wᵀ
   bool in_blocks() const { return !parts_.empty(); }
   size_t bytes() const;  // of memory: the master, or what a frozen weight has instead
   uint64_t version() const { return version_; }
@@ -84,7 +87,7 @@ class Weight {
   Tensor blocks_, scales_;
   Operand operand_;
   DType compute_;
-  bool frozen_;
+  bool frozen_, integers_ = false;
   uint64_t version_ = 1;
   mutable std::vector<Form> forms_;
 };

@@ -11,7 +11,7 @@ WeightStore::WeightStore(const Context& ctx, const Config& config, const Precisi
     const bool router = s.part == Part::router;
     if (const std::vector<HeldRows>* parts = precision.blocks ? precision.blocks->find(s.name) : nullptr) {
       check(precision.frozen && !router, "WeightStore: blocks are frozen, and no router");
-      weights_.emplace_back(ctx, s, precision.compute, *parts);
+      weights_.emplace_back(ctx, s, precision.compute, *parts, precision.integer_products);
       by_name_.emplace(s.name, &weights_.back());
       continue;
     }

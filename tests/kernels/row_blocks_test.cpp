@@ -1,79 +1,14 @@
 // Right-hand sides and tables in quantised blocks. The oracle: the same op with the decoded values as FP32, bit for bit.
 #include <gtest/gtest.h>
 
-#include <cmath>
-
-#include "blocks/blocks.h"
 #include "kernels/dry_run.h"
 #include "support/compare.h"
 #include "support/emulated.h"
 #include "support/random.h"
+#include "support/random_blocks.h"
 
 namespace minke::test {
 namespace {
-
-constexpr BlockFormat kLast = BlockFormat::f8_e4m3;
-
-// Groups of matrices [rows,columns] in parts of random bytes, whose values are finite and of ordinary size.
-class RandomBlocks {
- public:
-  RandomBlocks(BlockFormat format, int64_t groups, std::vector<int64_t> part_rows, int64_t columns, uint64_t seed)
-      : columns_(columns) {
-    for (int64_t n : part_rows) rows_ += n;
-    groups_ = groups;
-    const RngKey key{seed, 1};
-    uint64_t draw = 0;
-    const auto bytes = size_t(row_bytes(format, columns));
-    for (int64_t g = 0; g < groups; ++g)
-      for (int64_t first = 0, i = 0; i < int64_t(part_rows.size()); first += part_rows[size_t(i++)]) {
-        const int64_t n = part_rows[size_t(i)];
-        std::vector<std::byte>& part = bytes_.emplace_back(size_t(n) * bytes);
-        std::vector<float>& scales = scales_.emplace_back();
-        RowBlocks r{.first_row = first, .row_bytes = int64_t(bytes), .format = format};
-        if (format == kLast) {
-          r.scale_block = 48;  // not a divisor of anything
-          scales.resize(size_t((n + 47) / 48 * ((columns + 47) / 48)));
-          for (float& s : scales) s = float(0.5 + key.uniform(draw++));
-          r.scales = scales.data();
-        }
-        r.rows = part.data();
-        const int64_t block_bytes = info_of(format).block_bytes, block_elements = info_of(format).block_elements;
-        std::vector<float> values(static_cast<size_t>(block_elements));
-        const auto ordinary = [](float v) { return std::fabs(v) < 1e4f; };
-        for (size_t begin = 0; begin < part.size(); begin += size_t(block_bytes)) {
-          const auto block = std::span(part).subspan(begin, size_t(block_bytes));
-          do {
-            for (std::byte& b : block) b = std::byte(key.uniform(draw++) * 256);
-            dequantise(format, block, values);
-          } while (!std::all_of(values.begin(), values.end(), ordinary));
-        }
-        values.resize(static_cast<size_t>(columns));
-        for (int64_t row = 0; row < n; ++row) {
-          decode_row({&r, 1}, r.first_row + row, values);
-          values_.insert(values_.end(), values.begin(), values.end());
-        }
-        table_.push_back(r);
-      }
-  }
-  Operand blocks() const { return described(const_cast<RowBlocks*>(table_.data()), DType::u8); }
-  Operand plain() const { return described(const_cast<float*>(values_.data()), DType::f32); }
-  const std::vector<float>& values() const { return values_; }
-
- private:
-  Operand described(void* data, DType dtype) const {
-    Operand o = groups_ > 1 ? Operand::of(data, dtype, {groups_, rows_, columns_})
-                            : Operand::of(data, dtype, {rows_, columns_});
-    if (dtype == DType::u8) o.packing = Packing::blocks, o.parts = int32_t(int64_t(table_.size()) / groups_);
-    return o;
-  }
-  int64_t groups_ = 1, rows_ = 0, columns_;
-  std::vector<std::vector<std::byte>> bytes_;
-  std::vector<std::vector<float>> scales_;
-  std::vector<float> values_;
-  std::vector<RowBlocks> table_;
-};
-
-Operand product_side(const Operand& b) { return b.rank == 3 ? b.transposed(1, 2) : b.transposed(); }
 
 class RowBlocksOp : public ::testing::TestWithParam<std::string> {
  protected:
@@ -105,7 +40,7 @@ Values product(const TestContext& ctx, const Values& x, int64_t m, const Operand
 }
 
 TEST_P(RowBlocksOp, AProductIsTheOneWithTheValuesOfEveryFormat) {
-  for (int f = 0; f <= int(kLast); ++f) {
+  for (int f = 0; f <= int(kLastFormat); ++f) {
     const auto format = BlockFormat(f);
     const RandomBlocks b(format, 1, {19, 14}, 512, uint64_t(f));
     const Values x = normals(RngKey{7, uint64_t(f)}, 3 * 512);

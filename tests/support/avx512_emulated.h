@@ -12,6 +12,7 @@
 #define __AVX512VL__ 1
 #if defined(MINKE_EMULATED_BF16)
 #define __AVX512BF16__ 1
+#define __AVX512VNNI__ 1
 #endif
 
 namespace minke::emulated {
@@ -119,8 +120,69 @@ MINKE_EMULATED_CALL __m512 dpbf16_ps(__m512 sum, __m512bh a, __m512bh b) {
   return join(result[0], result[1]);
 }
 
+// ---- integers of 8 bits
+typedef int8_t B __attribute__((vector_size(64)));
+typedef uint8_t UB __attribute__((vector_size(64)));
+MINKE_EMULATED __m256i half_i(__m512i a, int i) { return __m256i(half(__m512(a), i)); }
+MINKE_EMULATED __m512i join_i(__m256i a, __m256i b) { return __m512i(join(__m256(a), __m256(b))); }
+MINKE_EMULATED_CALL __m512i insert_i32x4(__m512i a, __m128i b, int at) {
+  __builtin_memcpy(reinterpret_cast<char*>(&a) + 16 * at, &b, 16);
+  return a;
+}
+MINKE_EMULATED_CALL __m512i broadcast_i32x4(int, __m128i a) {
+  __m512i x;
+  for (int i = 0; i < 4; ++i) __builtin_memcpy(reinterpret_cast<char*>(&x) + 16 * i, &a, 16);
+  return x;
+}
+MINKE_EMULATED __m512 cvtepi32_ps(int, __m512i a) {
+  return join(_mm256_cvtepi32_ps(half_i(a, 0)), _mm256_cvtepi32_ps(half_i(a, 1)));
+}
+MINKE_EMULATED __m512 cvtph_ps(int, __m256i a) {
+  return join(_mm256_cvtph_ps(_mm256_castsi256_si128(a)), _mm256_cvtph_ps(_mm256_extracti128_si256(a, 1)));
+}
+MINKE_EMULATED __m512i maddubs_epi16(__m512i a, __m512i b) {
+  return join_i(_mm256_maddubs_epi16(half_i(a, 0), half_i(b, 0)), _mm256_maddubs_epi16(half_i(a, 1), half_i(b, 1)));
+}
+MINKE_EMULATED __m512i madd_epi16(__m512i a, __m512i b) {
+  return join_i(_mm256_madd_epi16(half_i(a, 0), half_i(b, 0)), _mm256_madd_epi16(half_i(a, 1), half_i(b, 1)));
+}
+MINKE_EMULATED __m512i set1_epi16(int16_t x) { return join_i(_mm256_set1_epi16(x), _mm256_set1_epi16(x)); }
+MINKE_EMULATED __m512i abs_epi8(__m512i a) {
+  return join_i(_mm256_abs_epi8(half_i(a, 0)), _mm256_abs_epi8(half_i(a, 1)));
+}
+MINKE_EMULATED uint64_t movepi8_mask(__m512i a) {
+  return uint32_t(_mm256_movemask_epi8(half_i(a, 0))) | uint64_t(uint32_t(_mm256_movemask_epi8(half_i(a, 1)))) << 32;
+}
+MINKE_EMULATED_CALL __m512i mask_sub_epi8(__m512i otherwise, uint64_t mask, __m512i a, __m512i b) {
+  B x = B(otherwise);
+  for (int i = 0; i < 64; ++i)
+    if (mask >> i & 1) x[i] = int8_t(B(a)[i] - B(b)[i]);
+  return __m512i(x);
+}
+// Sums of four products, none of them rounded or cut off on the way.
+MINKE_EMULATED_CALL __m512i dpbusd_epi32(__m512i sum, __m512i a, __m512i b) {
+  I x = I(sum);
+  for (int i = 0; i < 64; ++i) x[i / 4] += int(UB(a)[i]) * int(B(b)[i]);
+  return __m512i(x);
+}
+
 }  // namespace
 }  // namespace minke::emulated
+
+#define _mm512_inserti32x4(a, b, at) minke::emulated::insert_i32x4(a, b, at)
+#define _mm512_castsi128_si512(a) minke::emulated::insert_i32x4(__m512i{}, a, 0)
+#define _mm512_maskz_broadcast_i32x4 minke::emulated::broadcast_i32x4
+#define _mm512_maskz_cvtepi32_ps minke::emulated::cvtepi32_ps
+#define _mm512_maskz_cvtph_ps minke::emulated::cvtph_ps
+#define _mm512_maddubs_epi16 minke::emulated::maddubs_epi16
+#define _mm512_madd_epi16 minke::emulated::madd_epi16
+#define _mm512_set1_epi16 minke::emulated::set1_epi16
+#define _mm512_abs_epi8 minke::emulated::abs_epi8
+#define _mm512_movepi8_mask minke::emulated::movepi8_mask
+#define _mm512_mask_sub_epi8 minke::emulated::mask_sub_epi8
+#define _mm512_setzero_si512() \
+  __m512i {}
+#define _mm512_dpbusd_epi32 minke::emulated::dpbusd_epi32
 
 #define _mm512_fmadd_ps minke::emulated::fmadd_ps
 #define _mm512_maskz_max_ps minke::emulated::max_ps

@@ -30,8 +30,8 @@ bool may_use_tiles() {
 Isa find_best_isa() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (!__get_cpuid(1, &a, &b, &c, &d)) return kBaseline;
-  const bool osxsave = bit(c, 27), avx = bit(c, 28), fma = bit(c, 12);
-  if (!osxsave || !avx || !fma) return kBaseline;
+  const bool osxsave = bit(c, 27), avx = bit(c, 28), fma = bit(c, 12), f16c = bit(c, 29);
+  if (!osxsave || !avx || !fma || !f16c) return kBaseline;
   unsigned xcr0 = 0, high = 0;
   __asm__("xgetbv" : "=a"(xcr0), "=d"(high) : "c"(0));
   if ((xcr0 & 0x6) != 0x6 || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !bit(b, 5)) return kBaseline;
@@ -53,9 +53,10 @@ template <int isa> const cpu::Kernels& kernels_of() {
   static const cpu::Kernels kernels = [] {
     cpu::Kernels k;
     k.name = kIsaNames[isa];
-#define MINKE_FILL(name)                                                                        \
-  cpu::name::fill_gemm(k), cpu::name::fill_attention(k), cpu::name::fill_attention_backward(k), \
-      cpu::name::fill_cached(k), cpu::name::fill_rows(k), cpu::name::fill_streams(k), cpu::name::fill_peak(k)
+#define MINKE_FILL(name)                                                                         \
+  cpu::name::fill_gemm(k), cpu::name::fill_integer_gemm(k), cpu::name::fill_attention(k),        \
+      cpu::name::fill_attention_backward(k), cpu::name::fill_cached(k), cpu::name::fill_rows(k), \
+      cpu::name::fill_streams(k), cpu::name::fill_peak(k)
     if constexpr (isa == kBaseline) MINKE_FILL(baseline);
 #if defined(__x86_64__)
     if constexpr (isa == kAvx2) MINKE_FILL(avx2);
@@ -112,7 +113,9 @@ bool CpuBackend::supports(Op op, const OperandRule& rule, const Operand& o) cons
   return has_format(o, rule.format, {DType::f32, DType::bf16});
 }
 
-bool CpuBackend::computes_in(Op, DType compute) const { return compute == DType::f32 || compute == DType::bf16; }
+bool CpuBackend::computes_in(Op op, DType compute) const {
+  return compute == DType::f32 || compute == DType::bf16 || (op == Op::gemm && compute == DType::i8);
+}
 
 size_t CpuBackend::packed_bytes(int64_t k, int64_t n, DType compute) const {
   return cpu::packed_bytes(kernels_, k, n, compute);

@@ -92,6 +92,7 @@ GemmShape checked_gemm_shape(const GemmArgs& args) {
 }
 
 size_t scratch_of(const Kernels& kernels, int threads, const GemmArgs& args) {
+  if (args.compute == DType::i8) return scratch_of_integer_gemm(kernels, threads, args);
   if (args.b.packing == Packing::blocks) return scratch_of_block_gemm(kernels, threads, args);
   return measured([&](Arena& arena) { take_scratch(arena, kernels, threads, checked_gemm_shape(args).groups); });
 }
@@ -103,6 +104,7 @@ size_t packed_bytes(const Kernels& kernels, int64_t k, int64_t n, DType compute)
 
 void gemm(const Kernels& kernels, const Context& ctx, const GemmArgs& args) {
   const GemmShape s = checked_gemm_shape(args);
+  if (args.compute == DType::i8) return integer_gemm(kernels, ctx, args);
   if (args.b.packing == Packing::blocks) return block_gemm(kernels, ctx, args);
   GemmJob job;
   job.a = matrix_of(args.a), job.c = matrix_of(args.c);

@@ -1,4 +1,5 @@
-// What the two ways of a product share: gemm.cpp (plain and packed right-hand sides) and block_gemm.cpp (quantised blocks).
+// What the ways of a product share: gemm.cpp (plain and packed right-hand sides) and block_gemm.cpp (quantised blocks,
+// decoded), integer_gemm.cpp (the same as integers).
 #pragma once
 #include "kernels/cpu/common.h"
 
@@ -13,5 +14,7 @@ const int32_t* checked_gemm_offsets(const Operand& offsets, int64_t groups, int6
 
 void block_gemm(const Kernels& kernels, const Context& ctx, const GemmArgs& args);
 size_t scratch_of_block_gemm(const Kernels& kernels, int threads, const GemmArgs& args);
+void integer_gemm(const Kernels& kernels, const Context& ctx, const GemmArgs& args);
+size_t scratch_of_integer_gemm(const Kernels& kernels, int threads, const GemmArgs& args);
 
 }  // namespace minke::cpu

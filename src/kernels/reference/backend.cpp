@@ -15,8 +15,9 @@ class ReferenceBackend final : public HostBackend {
   bool supports(Op, const OperandRule& rule, const Operand& o) const override {
     return has_layout(o, rule.layout) && has_format(o, rule.format, {DType::f64, DType::f32, DType::bf16});
   }
-  bool computes_in(Op, DType compute) const override {
-    return compute == DType::f64 || compute == DType::f32 || compute == DType::bf16;
+  bool computes_in(Op op, DType compute) const override {
+    return compute == DType::f64 || compute == DType::f32 || compute == DType::bf16 ||
+           (op == Op::gemm && compute == DType::i8);
   }
   size_t packed_bytes(int64_t k, int64_t n, DType compute) const override {
     return reference::packed_bytes(k, n, compute);

@@ -1,5 +1,7 @@
 // c = a · b in plain loops, each c[m,n] summed over k from 0 upwards in the scalar. The packed form of a right-hand
 // side is a row-major copy in the compute dtype.
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 
 #include "kernels/reference/access.h"
@@ -23,15 +25,31 @@ Operand right_group(const Operand& b, int64_t g, std::vector<float>& values) {
   return Operand::of(values.data(), DType::f32, {n, k}).transposed();
 }
 
+// The row as 8-bit integers with a scale for each 32 (GemmArgs::compute = i8), times the scale again.
+template <class S> std::vector<S> rounded_to_integers(std::vector<S> row) {
+  check(row.size() % 32 == 0, "gemm: in 8 bits rows are whole groups of 32");
+  for (size_t group = 0; group < row.size(); group += 32) {
+    float most = 0, nothing = 0;
+    for (size_t k = group; k < group + 32; ++k)
+      most = std::max(most, std::fabs(float(row[k]))), nothing += 0 * float(row[k]);
+    const float times = most > 0 ? 127.0f / most : 0.0f, scale = most / 127.0f + nothing;
+    for (size_t k = group; k < group + 32; ++k) row[k] = S(scale) * S(std::nearbyint(float(row[k]) * times));
+  }
+  return row;
+}
+
 template <class S> void product(const Operand& a, const Operand& b, const Operand& c, DType compute, bool accumulate) {
   const int64_t M = c.shape[0], N = c.shape[1], K = a.shape[1];
   expect_shape(a, {M, K}, "gemm: a");
   expect_shape(b, {K, N}, "gemm: b");
+  const bool in_integers = compute == DType::i8;
   std::vector<S> right(size_t(K) * size_t(N));
   for (int64_t k = 0; k < K; ++k)
-    for (int64_t n = 0; n < N; ++n) right[size_t(k * N + n)] = rounded(load<S>(b, k, n), compute);
+    for (int64_t n = 0; n < N; ++n)
+      right[size_t(k * N + n)] = rounded(load<S>(b, k, n), in_integers ? DType::f32 : compute);
   for (int64_t m = 0; m < M; ++m) {
-    const std::vector<S> left = rounded(load_row<S>(a, m), compute);
+    const std::vector<S> left =
+        in_integers ? rounded_to_integers(load_row<S>(a, m)) : rounded(load_row<S>(a, m), compute);
     std::vector<S> sum(static_cast<size_t>(N));
     for (int64_t k = 0; k < K; ++k)
       for (int64_t n = 0; n < N; ++n) sum[size_t(n)] += left[size_t(k)] * right[size_t(k * N + n)];
@@ -94,6 +112,7 @@ template <class S> void grouped(const GemmArgs& g) {
 }  // namespace
 
 void gemm(const Context&, const GemmArgs& args) {
+  check(args.compute != DType::i8 || args.b.packing == Packing::blocks, "gemm: in 8 bits b is blocks");
   check(args.b.packing != Packing::panels || args.b.dtype == args.compute, "gemm: packed for another compute dtype");
   with_scalar(args.c.dtype, [&](auto scalar) { grouped<decltype(scalar)>(args); });
 }

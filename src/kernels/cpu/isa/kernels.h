@@ -5,6 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "blocks/integer_block.h"
+#include "core/row_blocks.h"
+
 namespace minke::cpu {
 
 // f32 (half = false) or bf16 rows; row r starts at data + (r / inner)·outer_stride + (r % inner)·stride.
@@ -46,6 +49,30 @@ struct PackJob {
   int64_t group_bytes = 0;
   int64_t k = 0, n = 0;
   bool bf16 = false;
+};
+
+// Rows of a weight in blocks of integers: n of them, row_bytes apart.
+struct StripRows {
+  const uint8_t* data = nullptr;
+  int64_t row_bytes = 0, n = 0;
+  BlockFormat format = BlockFormat::q8_0;
+  int block_elements = 0, block_bytes = 0;
+  bool halves = false, has_min = false;  // groups are of 16, not of 32; values have minima
+  void (*unpack)(const uint8_t* block, IntegerBlock& out) = nullptr;
+};
+// Rows of activations in 8 bits: of every 32 of a row one scale, and of every 16 the sum of the integers.
+struct IntegerRows {
+  int8_t* q = nullptr;      // [m,k]
+  float* scale = nullptr;   // [m,k/32]
+  int32_t* sums = nullptr;  // [m,k/16]
+};
+struct IntegerJob {
+  IntegerRows a;
+  StripRows b;
+  Matrix c;  // [m,b.n]
+  int64_t m = 0, k = 0;
+  bool accumulate = false;
+  char* scratch = nullptr;  // integer_bytes(k, b.row_bytes)
 };
 
 struct AttentionJob {
@@ -144,6 +171,11 @@ struct Kernels {
   void (*gemm)(const GemmJob&, int64_t task, int thread) = nullptr;
   void (*pack)(const PackJob&, int64_t group, int64_t panel) = nullptr;
 
+  int64_t strip = 0;  // rows of a weight that are taken at a time
+  int64_t (*integer_bytes)(int64_t k, int64_t row_bytes) = nullptr;
+  void (*round_to_integers)(const Matrix& a, int64_t k, const IntegerRows& to, int64_t begin, int64_t end) = nullptr;
+  void (*integer_gemm)(const IntegerJob&) = nullptr;
+
   int64_t (*attention_bytes)(const AttentionJob&, int64_t longest) = nullptr;  // scratch per thread
   int64_t (*attention_backward_bytes)(const AttentionJob&, int64_t longest) = nullptr;
   void (*attention)(const AttentionJob&, int64_t sequence, int64_t kv_head, int thread) = nullptr;
@@ -184,6 +216,7 @@ struct Kernels {
 #define MINKE_DECLARE_FILL(isa)           \
   namespace isa {                         \
   void fill_gemm(Kernels&);               \
+  void fill_integer_gemm(Kernels&);       \
   void fill_attention(Kernels&);          \
   void fill_attention_backward(Kernels&); \
   void fill_cached(Kernels&);             \

@@ -1,0 +1,91 @@
+// Products with weights in blocks of integers, activations in 8 bits (isa/integer_gemm.cpp). The rows of a are rounded once, then
+// a task takes some rows of the weight.
+#include <numeric>
+
+#include "blocks/blocks.h"
+#include "kernels/cpu/gemm.h"
+
+namespace minke::cpu {
+namespace {
+
+struct Scratch {
+  IntegerRows a;
+  int32_t* groups;  // those that have rows
+  char* buffers;
+};
+int64_t buffer_bytes(const Kernels& kernels, const GemmShape& s) {
+  constexpr int64_t kMostBytes = 4;  // of an element in blocks
+  return divided_up(kernels.integer_bytes(s.k, s.k * kMostBytes), 64) * 64;
+}
+Scratch take_scratch(Arena& arena, const Kernels& kernels, const GemmShape& s, int threads) {
+  return {
+      {take<int8_t>(arena, s.m * s.k), take<float>(arena, s.m * (s.k / 32)), take<int32_t>(arena, s.m * (s.k / 16))},
+      take<int32_t>(arena, s.groups),
+      take<char>(arena, threads * buffer_bytes(kernels, s))};
+}
+
+StripRows strip_rows(const RowBlocks& part, int64_t first, int64_t n) {
+  const BlockFormatInfo& info = info_of(part.format);
+  check(info.group > 0, "gemm: blocks of integers are multiplied in 8 bits");
+  return {.data = static_cast<const uint8_t*>(part.rows) + (first - part.first_row) * part.row_bytes,
+          .row_bytes = part.row_bytes,
+          .n = n,
+          .format = part.format,
+          .block_elements = int(info.block_elements),
+          .block_bytes = int(info.block_bytes),
+          .halves = info.group == 16,
+          .has_min = info.has_min,
+          .unpack = info.unpack};
+}
+
+}  // namespace
+
+size_t scratch_of_integer_gemm(const Kernels& kernels, int threads, const GemmArgs& args) {
+  const GemmShape s = checked_gemm_shape(args);
+  return measured([&](Arena& arena) { take_scratch(arena, kernels, s, threads); });
+}
+
+void integer_gemm(const Kernels& kernels, const Context& ctx, const GemmArgs& args) {
+  const GemmShape s = checked_gemm_shape(args);
+  const bool by_rows = args.grouping == Grouping::rows;
+  check(by_rows || args.grouping == Grouping::none, "gemm: blocks are multiplied without groups or by row groups");
+  check(args.b.packing == Packing::blocks && args.b.stride[args.b.rank - 2] == 1 && args.b.parts > 0,
+        "gemm: in 8 bits b is blocks, which run along the inner axis");
+  check(s.k % 32 == 0, "gemm: in 8 bits rows are whole groups of 32");
+  const int32_t* offsets = by_rows ? checked_gemm_offsets(args.offsets, s.groups, s.m) : nullptr;
+  if (s.groups == 0 || s.m == 0 || s.n == 0) return;
+  const int threads = ctx.threads->count();
+  ArenaScope scope(*ctx.scratch);
+  const Scratch scratch = take_scratch(*ctx.scratch, kernels, s, threads);
+  const Matrix a = matrix_of(args.a), c = matrix_of(args.c);
+  in_chunks(ctx, offsets ? offsets[s.groups] : s.m, s.k,
+            [&](int64_t begin, int64_t end) { kernels.round_to_integers(a, s.k, scratch.a, begin, end); });
+
+  int64_t groups = 0;
+  for (int64_t g = 0; g < s.groups; ++g)
+    if (!offsets || offsets[g] < offsets[g + 1]) scratch.groups[groups++] = int32_t(g);
+  // Whole strips, several tasks for every thread.
+  const int64_t wanted = divided_up(groups * s.n, int64_t(threads) * 4);
+  const int64_t columns = divided_up(std::max<int64_t>(wanted, 1), kernels.strip) * kernels.strip;
+  const int64_t tasks = divided_up(s.n, columns), bytes = buffer_bytes(kernels, s);
+  ctx.threads->for_each(groups * tasks, [&](int64_t task, int thread) {
+    const int64_t g = scratch.groups[task / tasks], end = std::min(s.n, (task % tasks + 1) * columns);
+    const int64_t row = offsets ? offsets[g] : 0;
+    IntegerJob job;
+    job.m = offsets ? offsets[g + 1] - row : s.m, job.k = s.k, job.accumulate = args.accumulate;
+    job.a = {scratch.a.q + row * s.k, scratch.a.scale + row * (s.k / 32), scratch.a.sums + row * (s.k / 16)};
+    job.scratch = scratch.buffers + thread * bytes;
+    const auto* parts = static_cast<const RowBlocks*>(args.b.data) + g * args.b.parts;
+    int32_t part = 0;
+    for (int64_t first = task % tasks * columns, last; first < end; first = last) {
+      while (part + 1 < args.b.parts && parts[part + 1].first_row <= first) ++part;
+      last = part + 1 < args.b.parts ? std::min(end, parts[part + 1].first_row) : end;
+      job.b = strip_rows(parts[part], first, last - first);
+      job.c = c;
+      job.c.data = static_cast<char*>(c.data) + (row * c.row_stride + first * c.col_stride) * (c.half ? 2 : 4);
+      kernels.integer_gemm(job);
+    }
+  });
+}
+
+}  // namespace minke::cpu
