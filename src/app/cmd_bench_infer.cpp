@@ -99,8 +99,10 @@ InferenceMemory needed_memory(const Context& ctx, const Config& config, const Pr
 void measure(Table& table, const Options& o, Runtime& runtime, const CheckpointFiles& files) {
   const Config& config = files.config;
   Precision precision = minke::precision(o.inference.dtype).for_inference();
-  const BlockWeights blocks = plan_block_weights(config, files.weights, o.inference.weights, precision.compute);
+  const BlockWeights blocks = plan_block_weights(config, files.weights, o.inference.weights, precision.compute,
+                                                 strip_of(o.inference, runtime.ctx()));
   precision.blocks = &blocks;
+  precision.integer_products = o.inference.activations == ActivationFormat::int8;
   if (!blocks.note.empty()) table.line("", blocks.note);
   EngineSettings settings = engine_settings(o.bench);
   settings.cache = dtype_of(o.inference.cache_type);
@@ -125,11 +127,12 @@ void measure(Table& table, const Options& o, Runtime& runtime, const CheckpointF
   table.ceiling("read", "GB/s", ceilings.read);
   table.ceiling("peak", "GFLOP/s", ceilings.products);
   const std::string backend = ctx.backend->name(), cpu = "cpu ";
-  const Json common = {{"threads", ctx.threads->count()},
-                       {"weights", weights},
-                       {"kv_bytes_per_token", kv},
-                       {"isa", backend.starts_with(cpu) ? backend.substr(cpu.size()) : backend},
-                       {"path", name_of(precision.compute)}};
+  const Json common = {
+      {"threads", ctx.threads->count()},
+      {"weights", weights},
+      {"kv_bytes_per_token", kv},
+      {"isa", backend.starts_with(cpu) ? backend.substr(cpu.size()) : backend},
+      {"path", name_of(precision.integer_products && !blocks.storages.empty() ? DType::i8 : precision.compute)}};
   table.head();
   infer_bench(ctx, model, engine, o.bench, ceilings, [&](const InferRow& row) { table.row(row, common); });
 }

@@ -25,9 +25,16 @@ void add_format_flags(CLI::App& verb, InferenceOptions& o) {
   add_weights_flag(verb, o.weights);
   add_choice(verb, "--activations", o.activations,
              "What quantised weights are multiplied with: activations in 8 bits, or in --dtype, which is slower");
+  verb.add_flag("!--no-repack", o.repack,
+                "Leave quantised weights as they are in the file, as happens where memory is short: loads faster, "
+                "computes slower");
   add_choice(verb, "--cache-type", o.cache_type, "Number format of the KV cache");
   verb.add_flag("--strict", o.strict,
                 "Compute prompts as answers are: an answer then has the bits that it would have as a prompt; slower");
+}
+
+int strip_of(const InferenceOptions& o, const Context& ctx) {
+  return o.repack && o.activations == ActivationFormat::int8 ? ctx.backend->strip() : 0;
 }
 
 LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, bool quiet) : runtime_(o.runtime) {
@@ -38,15 +45,19 @@ LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, b
   const int64_t limit = config.max_position_embeddings;
   if (o.ctx_size > limit) user_error("--ctx-size {}: the model supports at most {} positions", o.ctx_size, limit);
   Precision precision = minke::precision(o.dtype).for_inference();
-  blocks_ = plan_block_weights(config, source.files.weights, o.weights, precision.compute);
+  blocks_ = plan_block_weights(config, source.files.weights, o.weights, precision.compute, strip_of(o, ctx()));
   if (!quiet && !blocks_.note.empty()) std::fprintf(stderr, "%s\n", blocks_.note.c_str());
   precision.blocks = &blocks_;
   precision.integer_products = o.activations == ActivationFormat::int8;
   const EngineSettings settings{.max_context = o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(limit, 4096),
                                 .cache = dtype_of(o.cache_type),
                                 .strict = o.strict};
-  const InferenceMemory needed = inference_memory(ctx(), config, precision, settings);
+  InferenceMemory needed = inference_memory(ctx(), config, precision, settings);
   const double available = double(free_memory());
+  if (needed.must_fit() > available) {
+    blocks_ = plan_block_weights(config, source.files.weights, o.weights, precision.compute);
+    needed = inference_memory(ctx(), config, precision, settings);
+  }
   const auto would_fit = [&](WeightFormat format, int64_t context) {
     const BlockWeights blocks = plan_block_weights(config, source.files.weights, format, precision.compute);
     Precision other = precision;

@@ -17,14 +17,18 @@ struct InferenceOptions {
   FloatFormat dtype = FloatFormat::bf16, cache_type = FloatFormat::bf16;
   WeightFormat weights = WeightFormat::keep;
   ActivationFormat activations = ActivationFormat::int8;
+  bool repack = true;
   int64_t ctx_size = 0;
   bool strict = false;
 };
 
-// --dtype, --weights, --cache-type, --strict.
+// --dtype, --weights, --activations, --no-repack, --cache-type, --strict.
 void add_format_flags(CLI::App& verb, InferenceOptions& options);
 // These, and -m, -c, -t, --seed.
 void add_inference_flags(CLI::App& verb, InferenceOptions& options);
+
+// How many rows of quantised weights are interleaved when they are loaded (plan_block_weights); 0 = none.
+int strip_of(const InferenceOptions& options, const Context& ctx);
 
 class LoadedModel {
  public:

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <vector>
 
 #include "blocks/decoders.h"
+#include "blocks/strips.h"
 #include "core/divided_up.h"
 #include "core/error.h"
 
@@ -210,6 +212,14 @@ void decode_row(std::span<const RowBlocks> parts, int64_t row, std::span<float> 
   const RowBlocks& part = parts[0];
   row -= part.first_row;
   const auto* bytes = static_cast<const std::byte*>(part.rows) + row * part.row_bytes;
+  std::vector<std::byte> taken;
+  if (part.strip > 0) {
+    taken.resize(size_t(part.row_bytes));
+    const int64_t in_strip = row % part.strip;
+    take_row(info_of(part.format), part.strip, bytes - in_strip * part.row_bytes, part.row_bytes, int(in_strip),
+             taken.data());
+    bytes = taken.data();
+  }
   dequantise(part.format, {bytes, size_t(part.row_bytes)}, values);
   if (part.format != BlockFormat::f8_e4m3) return;
   const int64_t block = part.scale_block, columns = int64_t(values.size());

@@ -40,6 +40,7 @@ struct RowBlocks {
   const float* scales = nullptr;  // f8_e4m3: [⌈rows/scale_block⌉, ⌈columns/scale_block⌉]; else null
   int64_t first_row = 0, row_bytes = 0;
   int32_t scale_block = 0;
+  int32_t strip = 0;  // so many rows are interleaved (blocks/strips.h); 0: they lie one after the other
   BlockFormat format = BlockFormat::f32;
 };
 

@@ -5,6 +5,7 @@
 #include "blocks/blocks.h"
 #include "blocks/fp8.h"
 #include "blocks/quantise.h"
+#include "blocks/strips.h"
 #include "core/divided_up.h"
 
 namespace minke {
@@ -40,7 +41,8 @@ struct Planned {
 
 }  // namespace
 
-BlockWeights plan_block_weights(const Config& config, const WeightFiles& files, WeightFormat format, DType compute) {
+BlockWeights plan_block_weights(const Config& config, const WeightFiles& files, WeightFormat format, DType compute,
+                                int strip) {
   std::unordered_map<std::string, Planned> planned;
   const std::vector<Parameter> all = parameters(config);
   for (const Parameter& p : all) {
@@ -70,6 +72,13 @@ BlockWeights plan_block_weights(const Config& config, const WeightFiles& files, 
     Planned& p = at->second;
     if (!p.fits && format != WeightFormat::keep && format != WeightFormat::bf16) ++left_out;
     if (!p.fits || !p.quantised) continue;
+    // An embedding is only read row by row, unless it is the head, too.
+    const bool multiplied = s.part != Part::embedding || config.tie_word_embeddings;
+    if (strip > 0 && multiplied &&
+        std::ranges::all_of(p.parts, [](const HeldRows& h) { return is_integers(h.format); })) {
+      for (HeldRows& part : p.parts) part.in_file = false, part.strip = strip;
+      p.in_file = 0;
+    }
     result.in_file += p.in_file;
     if (s.part == Part::routed_expert) result.experts_in_file += p.in_file;
     result.storages.emplace(s.name, std::move(p.parts));
@@ -94,12 +103,12 @@ class Loader {
     const Operand bytes = w.bytes_of(part);
     if (stored && stored->format == format) {
       if (!bytes) w.use_file(part, stored->bytes.data());
-      else copy(p, *stored, bytes);
+      else copy(p, *stored, w.parts()[part].strip, bytes);
       if (const Operand scales = w.scales_of(part)) upload(files_.fp8_scales(p.name, scale_block_), scales);
     } else if (format == BlockFormat::f8_e4m3) {
       to_blocks_of_fp8(p, bytes, w.scales_of(part));
     } else {
-      to_blocks(p, format, bytes);
+      to_blocks(p, format, w.parts()[part].strip, bytes);
     }
   }
 
@@ -116,25 +125,44 @@ class Loader {
     return values_;
   }
 
-  void copy(const Parameter& p, const StoredRows& stored, const Operand& to) {
+  // Pieces of whole strips.
+  template <class F> void in_pieces(const Parameter& p, int strip, F f) {
+    const int64_t unit = std::max(strip, 1), at_once = divided_up((int64_t(1) << 20) / p.shape[1] + 1, unit) * unit;
+    for (int64_t first = 0; first < p.shape[0]; first += at_once) f(first, std::min(at_once, p.shape[0] - first));
+  }
+  void upload_rows(std::vector<std::byte> rows, BlockFormat format, int64_t first, int64_t bytes, int strip,
+                   const Operand& to) {
+    if (strip > 0) {
+      const int64_t count = int64_t(rows.size()) / bytes, strips = divided_up(count, strip);
+      std::vector<std::byte> interleaved(size_t(strips * strip * bytes));
+      ctx_.threads->for_each(strips, [&](int64_t i, int) {
+        interleave(info_of(format), strip, rows.data() + i * strip * bytes, bytes,
+                   int(std::min<int64_t>(strip, count - i * strip)), interleaved.data() + i * strip * bytes);
+      });
+      rows.swap(interleaved);
+    }
+    upload(rows, to.slice(0, first * bytes, first * bytes + int64_t(rows.size())));
+  }
+
+  void copy(const Parameter& p, const StoredRows& stored, int strip, const Operand& to) {
     const auto bytes = int64_t(stored.row_bytes);
-    in_row_pieces(p.shape[0], p.shape[1], [&](int64_t first, int64_t count) {
+    in_pieces(p, strip, [&](int64_t first, int64_t count) {
       std::vector<std::byte> rows;
       rows.reserve(size_t(count * bytes));
       for (int64_t r = first; r < first + count; ++r) {
         const std::span<const std::byte> row = stored.row(r);
         rows.insert(rows.end(), row.begin(), row.end());
       }
-      upload(rows, to.slice(0, first * bytes, (first + count) * bytes));
+      upload_rows(std::move(rows), stored.format, first, bytes, strip, to);
     });
   }
 
-  void to_blocks(const Parameter& p, BlockFormat format, const Operand& to) {
+  void to_blocks(const Parameter& p, BlockFormat format, int strip, const Operand& to) {
     const int64_t bytes = row_bytes(format, p.shape[1]);
-    in_row_pieces(p.shape[0], p.shape[1], [&](int64_t first, int64_t count) {
+    in_pieces(p, strip, [&](int64_t first, int64_t count) {
       std::vector<std::byte> rows(size_t(count * bytes));
       quantise(format, values(p, first, count), rows, p.name);
-      upload(rows, to.slice(0, first * bytes, (first + count) * bytes));
+      upload_rows(std::move(rows), format, first, bytes, strip, to);
     });
   }
 

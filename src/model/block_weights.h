@@ -49,7 +49,10 @@ struct BlockWeights {
 
 // Matrices only, without the router, and without MLA's kv_b_proj, which is multiplied along its rows as well. Those whose
 // rows are no whole blocks stay in `compute`, the format of the products.
-BlockWeights plan_block_weights(const Config& config, const WeightFiles& files, WeightFormat format, DType compute);
+// strip: weights that products take in 8 bits are copied to memory, so many rows interleaved (Backend::strip); 0 = they stay
+// as they are, and where.
+BlockWeights plan_block_weights(const Config& config, const WeightFiles& files, WeightFormat format, DType compute,
+                                int strip = 0);
 
 // Fills the weights of the model that are in blocks. What lies in a file is used there: `files` outlives the model.
 void load_block_weights(const Context& ctx, Model& model, const WeightFiles& files);

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "blocks/blocks.h"
-#include "core/divided_up.h"
 
 namespace minke {
 namespace {
@@ -44,10 +43,10 @@ Weight::Weight(const Context& ctx, const Storage& storage, DType compute, const 
   std::vector<size_t> begins, scale_begins;
   for (const HeldRows& p : parts) {
     RowBlocks r{.first_row = row, .row_bytes = row_bytes(p.format, columns), .scale_block = p.scale_block};
-    r.format = p.format;
+    r.format = p.format, r.strip = p.strip;
     parts_.push_back(r);
     begins.push_back(bytes), scale_begins.push_back(scales);
-    if (!p.in_file) bytes += size_t(p.rows * r.row_bytes);
+    if (!p.in_file) bytes += size_t(p.held_rows() * r.row_bytes);
     scales += scales_in(p);
     row += p.rows;
     if (row == rows) row = 0;
@@ -83,7 +82,8 @@ size_t Weight::scales_in(const HeldRows& part) const {
 
 Operand Weight::bytes_of(size_t part) const {
   if (held_[part].in_file) return {};
-  return Operand::of(const_cast<void*>(parts_[part].rows), DType::u8, {held_[part].rows * parts_[part].row_bytes});
+  return Operand::of(const_cast<void*>(parts_[part].rows), DType::u8,
+                     {held_[part].held_rows() * parts_[part].row_bytes});
 }
 
 Operand Weight::scales_of(size_t part) const {

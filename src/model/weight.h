@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/divided_up.h"
 #include "core/row_blocks.h"
 #include "kernels/backend.h"
 #include "spec/parameters.h"
@@ -21,6 +22,8 @@ struct HeldRows {
   int64_t rows = 0;
   bool in_file = false;     // no memory of its own: Weight::use_file says where
   int32_t scale_block = 0;  // f8_e4m3
+  int32_t strip = 0;        // so many rows interleaved (blocks/strips.h), and rows of zeros after the last
+  int64_t held_rows() const { return strip > 0 ? divided_up(rows, strip) * strip : rows; }
 };
 
 // MLA's kv_b_proj: the absorbed form multiplies along its rows as well (mla_step.cpp).

@@ -103,6 +103,27 @@ TEST_P(IntegerProducts, HaveTheSameBitsOnEveryInstructionSetWithFma) {
   }
 }
 
+TEST_P(IntegerProducts, StripsHaveTheBitsOfRowsAndTheirRowsCanBeRead) {
+  for (const BlockFormat format : integer_formats()) {
+    RandomBlocks b(format, 2, {37, 14, 1}, 512, uint64_t(format) + 300);
+    for (const int64_t m : {1, 3, 6, 19}) {
+      const Values x = normals(RngKey{12, uint64_t(format)}, m * 512);
+      const std::vector<int32_t> offsets = {0, int32_t(m / 2), int32_t(m)};
+      const Values want = result(backend(), 2, {.b = b, .x = x, .offsets = offsets});
+      RandomBlocks strips = RandomBlocks(format, 2, {37, 14, 1}, 512, uint64_t(format) + 300);
+      strips.interleave_rows(backend().strip());
+      ASSERT_TRUE(all_identical(result(backend(), 2, {.b = strips, .x = x, .offsets = offsets}), want))
+          << info_of(format).name << " m " << m;
+      const auto* table = static_cast<const RowBlocks*>(strips.blocks().data);
+      std::vector<float> row(512);
+      for (const int64_t r : {0, 36, 37, 50, 51}) {
+        decode_row({table, 3}, r, row);
+        ASSERT_TRUE(std::ranges::equal(row, std::span(b.values()).subspan(size_t(r) * 512, 512))) << r;
+      }
+    }
+  }
+}
+
 TEST_P(IntegerProducts, LayoutsFormatsAndSums) {
   const RandomBlocks b(BlockFormat::q4_1, 1, {45}, 96, 3);
   for (const int64_t m : {3, 20}) {

@@ -159,6 +159,11 @@ MINKE_EMULATED_CALL __m512i mask_sub_epi8(__m512i otherwise, uint64_t mask, __m5
     if (mask >> i & 1) x[i] = int8_t(B(a)[i] - B(b)[i]);
   return __m512i(x);
 }
+MINKE_EMULATED_CALL __m128i cvtepi32_epi8(int, __m512i a) {
+  int8_t x[16];
+  for (int i = 0; i < 16; ++i) x[i] = int8_t(I(a)[i]);
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(x));
+}
 // Sums of four products, none of them rounded or cut off on the way.
 MINKE_EMULATED_CALL __m512i dpbusd_epi32(__m512i sum, __m512i a, __m512i b) {
   I x = I(sum);
@@ -173,6 +178,7 @@ MINKE_EMULATED_CALL __m512i dpbusd_epi32(__m512i sum, __m512i a, __m512i b) {
 #define _mm512_castsi128_si512(a) minke::emulated::insert_i32x4(__m512i{}, a, 0)
 #define _mm512_maskz_broadcast_i32x4 minke::emulated::broadcast_i32x4
 #define _mm512_maskz_cvtepi32_ps minke::emulated::cvtepi32_ps
+#define _mm512_maskz_cvtepi32_epi8 minke::emulated::cvtepi32_epi8
 #define _mm512_maskz_cvtph_ps minke::emulated::cvtph_ps
 #define _mm512_maddubs_epi16 minke::emulated::maddubs_epi16
 #define _mm512_madd_epi16 minke::emulated::madd_epi16

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <vector>
 
-#include "blocks/blocks.h"
+#include "blocks/strips.h"
 #include "core/operand.h"
 #include "core/rng.h"
 
@@ -56,6 +56,20 @@ class RandomBlocks {
       }
   }
   Operand blocks() const { return described(const_cast<RowBlocks*>(table_.data()), DType::u8); }
+  // From now on every part is interleaved in strips.
+  void interleave_rows(int strip) {
+    for (size_t i = 0; i < table_.size(); ++i) {
+      RowBlocks& r = table_[i];
+      std::vector<std::byte>& part = bytes_[i];
+      const auto row = size_t(r.row_bytes), unit = row * size_t(strip);
+      std::vector<std::byte> to((part.size() + unit - 1) / unit * unit);
+      for (size_t at = 0; at < part.size(); at += unit)
+        interleave(info_of(r.format), strip, part.data() + at, r.row_bytes, int(std::min(unit, part.size() - at) / row),
+                   to.data() + at);
+      part = std::move(to);
+      r.rows = part.data(), r.strip = strip;
+    }
+  }
   Operand plain() const { return described(const_cast<float*>(values_.data()), DType::f32); }
   const std::vector<float>& values() const { return values_; }
   // Of Q8_0: every element is q.

@@ -1,15 +1,13 @@
 // Products with weights in blocks of integers, activations in 8 bits (isa/integer_gemm.cpp). The rows of a are rounded once, then
 // a task takes some rows of the weight.
-#include <numeric>
-
-#include "blocks/blocks.h"
+#include "blocks/strips.h"
 #include "kernels/cpu/gemm.h"
 
 namespace minke::cpu {
 namespace {
 
 struct Scratch {
-  IntegerRows a;
+  IntegerGroup* a;  // [m,k/32]
   int32_t* groups;  // those that have rows
   char* buffers;
 };
@@ -18,10 +16,8 @@ int64_t buffer_bytes(const Kernels& kernels, const GemmShape& s) {
   return divided_up(kernels.integer_bytes(s.k, s.k * kMostBytes), 64) * 64;
 }
 Scratch take_scratch(Arena& arena, const Kernels& kernels, const GemmShape& s, int threads) {
-  return {
-      {take<int8_t>(arena, s.m * s.k), take<float>(arena, s.m * (s.k / 32)), take<int32_t>(arena, s.m * (s.k / 16))},
-      take<int32_t>(arena, s.groups),
-      take<char>(arena, threads * buffer_bytes(kernels, s))};
+  return {take<IntegerGroup>(arena, s.m * (s.k / 32)), take<int32_t>(arena, s.groups),
+          take<char>(arena, threads * buffer_bytes(kernels, s))};
 }
 
 StripRows strip_rows(const RowBlocks& part, int64_t first, int64_t n) {
@@ -33,6 +29,8 @@ StripRows strip_rows(const RowBlocks& part, int64_t first, int64_t n) {
           .format = part.format,
           .block_elements = int(info.block_elements),
           .block_bytes = int(info.block_bytes),
+          .head = strip_layout(info).head,
+          .interleaved = part.strip > 0,
           .halves = info.group == 16,
           .has_min = info.has_min,
           .unpack = info.unpack};
@@ -66,21 +64,30 @@ void integer_gemm(const Kernels& kernels, const Context& ctx, const GemmArgs& ar
     if (!offsets || offsets[g] < offsets[g + 1]) scratch.groups[groups++] = int32_t(g);
   // Whole strips, several tasks for every thread.
   const int64_t wanted = divided_up(groups * s.n, int64_t(threads) * 4);
-  const int64_t columns = divided_up(std::max<int64_t>(wanted, 1), kernels.strip) * kernels.strip;
+  const int64_t unit = kernels.strip * kernels.strips;
+  const int64_t columns = divided_up(std::max<int64_t>(wanted, 1), unit) * unit;
   const int64_t tasks = divided_up(s.n, columns), bytes = buffer_bytes(kernels, s);
   ctx.threads->for_each(groups * tasks, [&](int64_t task, int thread) {
-    const int64_t g = scratch.groups[task / tasks], end = std::min(s.n, (task % tasks + 1) * columns);
+    const int64_t g = scratch.groups[task / tasks], begin = task % tasks * columns,
+                  end = std::min(s.n, (task % tasks + 1) * columns);
     const int64_t row = offsets ? offsets[g] : 0;
     IntegerJob job;
     job.m = offsets ? offsets[g + 1] - row : s.m, job.k = s.k, job.accumulate = args.accumulate;
-    job.a = {scratch.a.q + row * s.k, scratch.a.scale + row * (s.k / 32), scratch.a.sums + row * (s.k / 16)};
+    job.a = scratch.a + row * (s.k / 32);
     job.scratch = scratch.buffers + thread * bytes;
     const auto* parts = static_cast<const RowBlocks*>(args.b.data) + g * args.b.parts;
-    int32_t part = 0;
-    for (int64_t first = task % tasks * columns, last; first < end; first = last) {
-      while (part + 1 < args.b.parts && parts[part + 1].first_row <= first) ++part;
-      last = part + 1 < args.b.parts ? std::min(end, parts[part + 1].first_row) : end;
-      job.b = strip_rows(parts[part], first, last - first);
+    // Of each part the strips that begin here.
+    for (int32_t i = 0; i < args.b.parts; ++i) {
+      const RowBlocks& part = parts[i];
+      const int64_t part_end = i + 1 < args.b.parts ? parts[i + 1].first_row : s.n;
+      const auto strip_after = [&](int64_t column) {
+        const int64_t row = divided_up(std::max<int64_t>(column - part.first_row, 0), kernels.strip) * kernels.strip;
+        return std::min(part.first_row + row, part_end);
+      };
+      const int64_t first = strip_after(begin), last = strip_after(end);
+      if (first == last) continue;
+      check(part.strip == 0 || part.strip == kernels.strip, "gemm: strips of another instruction set");
+      job.b = strip_rows(part, first, last - first);
       job.c = c;
       job.c.data = static_cast<char*>(c.data) + (row * c.row_stride + first * c.col_stride) * (c.half ? 2 : 4);
       kernels.integer_gemm(job);

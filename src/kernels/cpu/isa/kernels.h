@@ -51,23 +51,26 @@ struct PackJob {
   bool bf16 = false;
 };
 
-// Rows of a weight in blocks of integers: n of them, row_bytes apart.
+// Rows of a weight in blocks of integers: n of them, row_bytes apart, or interleaved in strips (blocks/strips.h).
 struct StripRows {
   const uint8_t* data = nullptr;
   int64_t row_bytes = 0, n = 0;
   BlockFormat format = BlockFormat::q8_0;
   int block_elements = 0, block_bytes = 0;
+  int head = 0;  // of a block, StripLayout
+  bool interleaved = false;
   bool halves = false, has_min = false;  // groups are of 16, not of 32; values have minima
   void (*unpack)(const uint8_t* block, IntegerBlock& out) = nullptr;
 };
-// Rows of activations in 8 bits: of every 32 of a row one scale, and of every 16 the sum of the integers.
-struct IntegerRows {
-  int8_t* q = nullptr;      // [m,k]
-  float* scale = nullptr;   // [m,k/32]
-  int32_t* sums = nullptr;  // [m,k/16]
+// 32 activations of a row in 8 bits, a line of the cache; Σ are the sums of the integers of the first 16, of the others, of all.
+struct alignas(64) IntegerGroup {
+  int8_t q[32];
+  float scale;
+  int32_t zero[3];  // −128 Σ: for weights that are integers plus 128
+  float sum[3];     // scale · Σ
 };
 struct IntegerJob {
-  IntegerRows a;
+  const IntegerGroup* a = nullptr;  // [m,k/32]
   StripRows b;
   Matrix c;  // [m,b.n]
   int64_t m = 0, k = 0;
@@ -171,9 +174,9 @@ struct Kernels {
   void (*gemm)(const GemmJob&, int64_t task, int thread) = nullptr;
   void (*pack)(const PackJob&, int64_t group, int64_t panel) = nullptr;
 
-  int64_t strip = 0;  // rows of a weight that are taken at a time
+  int64_t strip = 0, strips = 0;  // rows of a weight in a strip; strips that are taken at a time
   int64_t (*integer_bytes)(int64_t k, int64_t row_bytes) = nullptr;
-  void (*round_to_integers)(const Matrix& a, int64_t k, const IntegerRows& to, int64_t begin, int64_t end) = nullptr;
+  void (*round_to_integers)(const Matrix& a, int64_t k, IntegerGroup* to, int64_t begin, int64_t end) = nullptr;
   void (*integer_gemm)(const IntegerJob&) = nullptr;
 
   int64_t (*attention_bytes)(const AttentionJob&, int64_t longest) = nullptr;  // scratch per thread
