@@ -8,7 +8,7 @@ Needs llama-cpp-python, numpy, jinja2 and gguf (pip install llama-cpp-python ggu
 
 1. tokens: the first questions, in the file's own chat template, have the same ids in both programs.
 2. quantised: llama.cpp answers each question greedily with --answer tokens from the file as it is (it rounds activations
-   to 8 bits on the way). minke gets question and answer ('minke score', --dtype) and says for each token of the answer
+   to 8 bits on the way). minke gets question and answer ('minke score', --dtype, --activations) and says for each token of the answer
    which one it would have chosen. Counted: how often the same; where not, the gap between the two largest logits, in
    minke and in llama.cpp.
 3. F32: the file's weights dequantised to a file of F32, and the same in FP32 arithmetic on both sides. 'minke generate'
@@ -103,12 +103,12 @@ def prompts_of(args, template):
     return [render(messages=[{"role": "user", "content": q}], add_generation_prompt=True) for q in questions]
 
 
-def teacher_forced(minke, llama, model, answers, dtype):
+def teacher_forced(minke, llama, model, answers, dtype, activations="dtype"):
     same = total = 0
     gaps = []
     for prompt, answer, own in answers:
         ids = llama.ids(prompt)
-        logits = minke.logits(model, ids + answer, dtype)
+        logits = minke.logits(model, ids + answer, dtype, activations)
         for i, token in enumerate(answer):
             row = logits[len(ids) + i - 1].astype(np.float64)
             total += 1
@@ -117,7 +117,7 @@ def teacher_forced(minke, llama, model, answers, dtype):
             else:
                 second, first = np.sort(row)[-2:]
                 gaps.append((float(first - second), own[i]))
-    print(f"{pathlib.Path(model).name}, minke in {dtype}: {same} of {total} tokens the same "
+    print(f"{pathlib.Path(model).name}, minke in {dtype}, activations in {activations}: {same} of {total} tokens the same "
           f"({100 * same / total:.2f} %), {len(gaps)} others with gaps (minke | llama.cpp) of "
           f"{', '.join(f'{m:.4f} | {l:.4f}' for m, l in sorted(gaps)) or '-'}", flush=True)
 
@@ -154,13 +154,14 @@ def llama_perplexity(args, llama):
     return np.exp(nats / count), count
 
 
-def perplexity(args, minke, model, dtype, theirs, count):
+def perplexity(args, minke, model, dtype, theirs, count, activations="dtype"):
     part, figures = minke.work / "text.txt", minke.work / "eval.json"
     part.write_bytes(pathlib.Path(args.text).read_bytes()[:args.text_bytes])
-    minke.run("eval", "text", "-m", model, part, "-c", args.window, "--dtype", dtype, "--out", figures)
+    minke.run("eval", "text", "-m", model, part, "-c", args.window, "--dtype", dtype, "--activations", activations,
+              "--out", figures)
     ours = json.loads(figures.read_text())
     mine = np.exp(ours["nats_per_token"])
-    print(f"{pathlib.Path(model).name}, minke in {dtype}: perplexity of {count} tokens (minke: {ours['tokens']}) "
+    print(f"{pathlib.Path(model).name}, minke in {dtype}, activations in {activations}: perplexity of {count} tokens (minke: {ours['tokens']}) "
           f"{mine:.4f}, llama.cpp {theirs:.4f}: {100 * (mine / theirs - 1):+.3f} %", flush=True)
 
 
@@ -189,11 +190,12 @@ def main():
             sys.exit(f"other ids for {prompt!r}: {ours} {theirs}")
     print(f"tokens: {len(prompts)} prompts have the same ids", flush=True)
     answers = [(prompt, *llama.greedy(llama.ids(prompt), args.answer)) for prompt in prompts]
-    for dtype in ("f32", "bf16"):
-        teacher_forced(minke, llama, args.model, answers, dtype)
+    arithmetic = (("f32", "dtype"), ("bf16", "dtype"), ("f32", "int8"), ("bf16", "int8"))
+    for dtype, activations in arithmetic:
+        teacher_forced(minke, llama, args.model, answers, dtype, activations)
     theirs = llama_perplexity(args, llama)
-    for dtype in ("f32", "bf16"):
-        perplexity(args, minke, args.model, dtype, *theirs)
+    for dtype, activations in arithmetic:
+        perplexity(args, minke, args.model, dtype, *theirs, activations)
 
     whole = args.work / (pathlib.Path(args.model).stem + ".F32.gguf")
     if not whole.exists():

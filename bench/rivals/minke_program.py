@@ -33,10 +33,11 @@ class Minke:
     def ids(self, model, text):
         return [int(i) for i in self.run("tokenizer", "encode", "-t", model, text).split()]
 
-    def logits(self, model, ids, dtype):
+    def logits(self, model, ids, dtype, activations="dtype"):
         tokens, scores = self.work / "tokens.safetensors", self.work / "scores.safetensors"
         write_tokens(tokens, [ids])
-        self.run("score", "-m", model, "--tokens", tokens, "--out", scores, "--dtype", dtype)
+        self.run("score", "-m", model, "--tokens", tokens, "--out", scores, "--dtype", dtype,
+                 "--activations", activations)
         return read_tensor(scores, "logits")[0]
 
     def greedy_text(self, model, prompt, count, dtype):

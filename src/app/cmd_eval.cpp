@@ -29,6 +29,7 @@ struct EvalOptions {
   std::string model, out;
   FloatFormat dtype = FloatFormat::bf16;
   WeightFormat weights = WeightFormat::keep;
+  ActivationFormat activations = ActivationFormat::dtype;
   int64_t ctx_size = 0, batch = 8;
   std::vector<std::string> choices, text, text_keys{"text"};
   NeedleOptions needle;
@@ -61,6 +62,7 @@ struct Subject {
     Precision p = precision(o.dtype).for_inference();
     blocks = plan_block_weights(files.config, files.weights, o.weights, p.compute);
     p.blocks = &blocks;
+    p.integer_products = o.activations == ActivationFormat::int8;
     return p;
   }
   void prepare(const EvalOptions& o) {
@@ -183,7 +185,7 @@ CLI::App* add_kind(CLI::App& parent, const std::shared_ptr<EvalOptions>& o, cons
   CLI::App* c = parent.add_subcommand(name, what);
   add_model_flag(*c, o->model)->required();
   add_choice(*c, "--dtype", o->dtype, "Number format of the computation");
-  add_weights_flag(*c, o->weights);
+  add_weights_flags(*c, o->weights, o->activations);
   c->add_option("-b,--batch", o->batch, "Sequences processed at once")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();

@@ -22,6 +22,7 @@ struct ScoreOptions {
   std::string model, tokens, out;
   FloatFormat dtype = FloatFormat::f32;
   WeightFormat weights = WeightFormat::keep;
+  ActivationFormat activations = ActivationFormat::dtype;
   ScoreSettings settings;
 };
 
@@ -39,9 +40,13 @@ void run(ScoreOptions& o) {
     held = held.for_inference();
     blocks = plan_block_weights(checkpoint.config, checkpoint.weights, o.weights, held.compute);
     held.blocks = &blocks;
+    held.integer_products = o.activations == ActivationFormat::int8;
   } else if (o.weights != WeightFormat::keep) {
     user_error("--weights {} goes without --grad: gradients are of weights in FP32; leave one of them out",
                name_of(o.weights));
+  } else if (o.activations != ActivationFormat::dtype) {
+    user_error("--activations {} goes without --grad: gradients are of weights in FP32; leave one of them out",
+               name_of(o.activations));
   }
   if (!blocks.note.empty()) std::fprintf(stderr, "%s\n", blocks.note.c_str());
   const MemoryEstimate memory = score_memory(runtime.ctx(), checkpoint.config, batch, o.settings);
@@ -70,7 +75,7 @@ void add_score_command(CLI::App& program) {
   c->add_option("--out", o->out, "Safetensors file to write: logits, losses, grad.*")->required();
   c->add_flag("--grad", o->settings.gradients, "Also the gradient of the loss, one tensor per parameter");
   add_choice(*c, "--dtype", o->dtype, "Number format of the computation");
-  add_weights_flag(*c, o->weights);
+  add_weights_flags(*c, o->weights, o->activations);
   c->add_option("--mtp-weight", o->settings.mtp_weight, "Weight of the MTP loss in the total loss")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

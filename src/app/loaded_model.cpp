@@ -22,9 +22,7 @@ void add_inference_flags(CLI::App& verb, InferenceOptions& o) {
 
 void add_format_flags(CLI::App& verb, InferenceOptions& o) {
   add_choice(verb, "--dtype", o.dtype, "Number format of the computation");
-  add_weights_flag(verb, o.weights);
-  add_choice(verb, "--activations", o.activations,
-             "What quantised weights are multiplied with: activations in 8 bits, or in --dtype, which is slower");
+  add_weights_flags(verb, o.weights, o.activations);
   verb.add_flag("!--no-repack", o.repack,
                 "Leave quantised weights as they are in the file, as happens where memory is short: loads faster, "
                 "computes slower");

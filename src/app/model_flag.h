@@ -1,5 +1,5 @@
 // Flags of every verb that computes with a model: -m, a Hugging Face folder or a GGUF file (opened by model/checkpoint.h or
-// chat/model_source.h), and --weights (model/block_weights.h).
+// chat/model_source.h), --weights and --activations (model/block_weights.h).
 #pragma once
 #include <string>
 
@@ -13,6 +13,6 @@ class Option;
 namespace minke {
 
 CLI::Option* add_model_flag(CLI::App& command, std::string& model);
-void add_weights_flag(CLI::App& command, WeightFormat& weights);
+void add_weights_flags(CLI::App& command, WeightFormat& weights, ActivationFormat& activations);
 
 }  // namespace minke

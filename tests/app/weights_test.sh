@@ -50,7 +50,8 @@ cp decoded/model.safetensors whole
 stopped 2 'model.safetensors can no longer be read' truncate -s 5000 decoded/model.safetensors
 mv whole decoded/model.safetensors
 
-generate=("$minke" generate -p 'Once upon a' -n 24 --temp 0 -c 256 --dtype f32)
+generate=("$minke" generate -p 'Once upon a' -n 24 --temp 0 -c 256 --dtype f32 --activations dtype)
+integers=("${generate[@]:0:12}" --activations int8)
 "${generate[@]}" -m decoded >expected.txt 2>err.txt
 "${generate[@]}" -m q8.gguf >kept.txt 2>err.txt
 cmp expected.txt kept.txt || fail "blocks in the file give another text"
@@ -63,6 +64,18 @@ for weights in bf16 fp8 int4; do
   [ -s text.txt ] || fail "$weights: no text"
 done
 mistake '--weights' "${generate[@]}" -m decoded --weights int5
+
+# --- activations in 8 bits, the default: weights interleaved in memory, where they lie in the file, and made when loaded
+"${integers[@]}" -m q8.gguf >integers.txt 2>err.txt
+! cmp -s expected.txt integers.txt || fail "activations in 8 bits give the text of FP32, to the letter"
+"$minke" generate -p 'Once upon a' -n 24 --temp 0 -c 256 --dtype f32 -m q8.gguf >default.txt 2>err.txt
+cmp integers.txt default.txt || fail "the default is other than 8 bits"
+! grep -q 'MiB weights in the file' err.txt || fail "interleaved weights are in memory: $(cat err.txt)"
+"${integers[@]}" -m q8.gguf --no-repack >in_file.txt 2>err.txt
+cmp integers.txt in_file.txt || fail "blocks in the file give another text in 8 bits"
+grep -q 'MiB weights in the file' err.txt || fail "no word of the weights in the file: $(cat err.txt)"
+"${integers[@]}" -m decoded --weights int8 >made.txt 2>err.txt
+cmp integers.txt made.txt || fail "blocks made at loading give another text in 8 bits"
 
 # --- other verbs: the same figures too, with the modules of MTP
 tokens=$source/tests/golden/v3/expected.safetensors
@@ -84,8 +97,11 @@ for weights in bf16 fp8 int4; do
   figures other decoded --weights $weights
   for of in scores eval; do ! cmp -s expected.$of other.$of || fail "$of of $weights are those of f32"; done
 done
+figures rounded q8.gguf --activations int8
+for of in scores eval; do ! cmp -s expected.$of rounded.$of || fail "$of with activations in 8 bits are those of f32"; done
 rm ./*.scores
 mistake '--weights int8 goes without --grad' "$minke" score --tokens "$tokens" --out x --grad -m decoded --weights int8
+mistake '--activations int8 goes without --grad' "$minke" score --tokens "$tokens" --out x --grad -m decoded --activations int8
 
 # --- with less memory than weights
 [ -z "${MINKE_SANITIZED:-}" ] || { echo "a sanitizer takes memory of its own"; exit 0; }
@@ -96,6 +112,8 @@ grep -q ' 0.2 GiB memory' err.txt || { echo "the limit of a memory cgroup cannot
 within 40 "${generate[@]}" -m q8.gguf >paged.txt 2>err.txt || fail "with 40 MiB: $(cat err.txt)"
 cmp expected.txt paged.txt || fail "experts that are read again give another text"
 grep -q 'of the routed experts do not fit into' err.txt || fail "no word about experts that do not fit: $(cat err.txt)"
+within 40 "${integers[@]}" -m q8.gguf >paged.txt 2>err.txt || fail "with 40 MiB, in 8 bits: $(cat err.txt)"
+cmp integers.txt paged.txt || fail "experts that are read again give another text in 8 bits"
 code=0
 within 40 "${generate[@]}" -m decoded >out.txt 2>err.txt || code=$?
 [ $code = 2 ] || fail "exit code $code instead of 2: $(cat err.txt)"
