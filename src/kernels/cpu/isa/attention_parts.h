@@ -65,9 +65,9 @@ inline Source join_keys(const AttentionJob& job, int64_t t0, int64_t length, int
   const int64_t size = half ? 2 : 4, width = job.dk + job.dr;
   for (int64_t t = 0; t < length; ++t) {
     char* row = buffer + t * width * size;
-    if (t + kAhead < length) {
-      prefetch_head(job.k, t0 + t + kAhead, head, job.dk);
-      prefetch_head(job.k_rope, t0 + t + kAhead, 0, job.dr);
+    if (t + kStepsAhead < length) {
+      prefetch_head(job.k, t0 + t + kStepsAhead, head, job.dk);
+      prefetch_head(job.k_rope, t0 + t + kStepsAhead, 0, job.dr);
     }
     convert_row(row, half, row_of(job.k, t0 + t, head), job.k.half, job.dk);
     convert_row(row + job.dk * size, half, row_of(job.k_rope, t0 + t, 0), job.k_rope.half, job.dr);

@@ -68,8 +68,7 @@ template <class Format> MINKE_INLINE vf added(vf acc, vi products, vf scale, vf 
   return Format::kMin ? fma(min, splat(a.sum[part_of<Format>(h)]), acc) : acc;
 }
 
-constexpr int kFewRows = 4;       // of a, that one pass over a strip takes
-constexpr int64_t kAhead = 8192;  // bytes of strips that are asked for before they are needed
+constexpr int kFewRows = 4;  // of a, that one pass over a strip takes
 
 // out[i] = row first + i of c for the kWidth rows of a strip.
 template <class Format, int m>
@@ -80,7 +79,7 @@ MINKE_INLINE void few_rows(Format& format, const IntegerJob& job, const char* st
   vf acc[m] = {};
   const int strips = job.b.block_elements / 32;
   for (int64_t group = 0; group < groups; strip += block_bytes) {
-    for (int64_t i = 0; i < block_bytes; i += 64) __builtin_prefetch(strip + kAhead + i, 0, 2);
+    prefetch_ahead(strip, block_bytes);
     const StripBlock block{strip};
     format.open(block);
     for (int i = 0; i < strips; ++i, ++group, ++a) {

@@ -134,6 +134,7 @@ void micro(const Left& left, int64_t first_block, const char* panel, int64_t ste
 #pragma GCC unroll 12
   for (int r = 0; r < rows; ++r) __builtin_prefetch(out.data + r * out.row_bytes, 1);
   for (int64_t s = 0; s < steps; ++s, b += kPanel * 4) {
+    if constexpr (rows == 1 && mode != Mode::rounded) prefetch_ahead(b, kPanel * 4);
     if constexpr (mode == Mode::pairs) {
 #if defined(__AVX512BF16__)
       vu bv[vectors];

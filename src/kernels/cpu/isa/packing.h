@@ -26,7 +26,7 @@ MINKE_INLINE vh halves(const void* row, int64_t j, int64_t n) {
 
 // Steps of k, and rows of the left side, that packing asks for ahead of time: every row is a new stream, which the hardware
 // sees too late.
-constexpr int64_t kAhead = 12, kRowsAhead = 4;
+constexpr int64_t kStepsAhead = 12, kRowsAhead = 4;
 
 // n elements of a row as f32, rounded where the mode says so.
 template <Mode mode> MINKE_INLINE vu element(const void* row, bool half, int64_t j, int64_t n) {
@@ -100,7 +100,8 @@ template <Mode mode> inline void pack_rows(const Source& b, int64_t k, int64_t n
     const void* row0 = address(b, k0, 0);
     const void* row1 = valid2 ? address(b, k0 + 1, 0) : row0;
     char* dst = panels + s * kPanel * 4;
-    if (k0 + kAhead * kPerStep<mode> < k) prefetch_rows<mode>(address(b, k0 + kAhead * kPerStep<mode>, 0), b, n);
+    if (k0 + kStepsAhead * kPerStep<mode> < k)
+      prefetch_rows<mode>(address(b, k0 + kStepsAhead * kPerStep<mode>, 0), b, n);
     int64_t j = 0;
     for (; j + kPanel <= n; j += kPanel, dst += panel_bytes)
 #pragma GCC unroll 4
@@ -150,13 +151,15 @@ template <Mode mode> inline void pack_panels(const Source& b, int64_t k, int64_t
 
 // k steps of a panel of pairs as f32, two rows from one.
 inline void widen_panel(const char* pairs, int64_t k, char* panel) {
-  for (int64_t s = 0; s < k; s += 2, pairs += kPanel * 4, panel += 2 * kPanel * 4)
+  for (int64_t s = 0; s < k; s += 2, pairs += kPanel * 4, panel += 2 * kPanel * 4) {
+    prefetch_ahead(pairs, kPanel * 4);
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
       const vu both = load_as<vu>(pairs + v * kWidth * 4);
       store_as(panel + v * kWidth * 4, both << 16);
       store_as(panel + (kPanel + v * kWidth) * 4, both & 0xffff0000u);
     }
+  }
 }
 
 // a[m, k] as a left-hand side: in place where its elements already are what the kernel reads, else packed into buffer
@@ -202,8 +205,8 @@ inline Left pack_left(const Source& a, int64_t m, int64_t k, char* buffer, bool 
       const bool valid2 = k0 + 1 < k;
       const void* row0 = address(a, 0, k0);
       const void* row1 = valid2 ? address(a, 0, k0 + 1) : row0;
-      if (k0 + kAhead * kPerStep<mode> < k)
-        prefetch_rows<mode>(address(a, 0, k0 + kAhead * kPerStep<mode>), swapped(a), m);
+      if (k0 + kStepsAhead * kPerStep<mode> < k)
+        prefetch_rows<mode>(address(a, 0, k0 + kStepsAhead * kPerStep<mode>), swapped(a), m);
       // Whole vectors, or halves: what they write past the rows is written again by the next step.
       char* dst = buffer + s * kTileRows * 4;
       for (int64_t i = 0; i < m; i += kTileRows, dst += block_bytes)

@@ -38,6 +38,13 @@ template <class T> MINKE_INLINE T load_as(const void* p) {
 }
 template <class T> MINKE_INLINE void store_as(void* p, T v) { __builtin_memcpy(p, &v, sizeof v); }
 
+// Of weights that are read once, for a row or a few of the other side: the bytes from p on are asked for so far ahead, into the
+// second-level cache, because the hardware alone reaches two thirds of the bandwidth.
+constexpr int64_t kAhead = 8192;
+MINKE_INLINE void prefetch_ahead(const char* p, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(p + kAhead + i, 0, 2);
+}
+
 template <class T> MINKE_INLINE T smaller(T a, T b) { return a < b ? a : b; }
 template <class T> MINKE_INLINE T larger(T a, T b) { return a > b ? a : b; }
 

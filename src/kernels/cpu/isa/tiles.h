@@ -80,6 +80,7 @@ MINKE_INLINE void sum_tiles(const char* left, int64_t row_bytes, const char* pan
   if constexpr (row_tiles == 2) tile_zero<2>();
   if constexpr (row_tiles == 2 && column_tiles == 2) tile_zero<3>();
   for (int64_t s = 0; s < steps; s += kTile, left += kTile * 4, panel += kTile * kPanel * 4) {
+    if constexpr (row_tiles == 1) prefetch_ahead(panel, kTile * kPanel * 4);
     tile_load<4>(left, row_bytes);
     tile_load<6>(panel, kPanel * 4);
     tile_dot<0, 4, 6>();
