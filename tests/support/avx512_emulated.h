@@ -134,23 +134,23 @@ MINKE_EMULATED_CALL __m512i broadcast_i32x4(int, __m128i a) {
   for (int i = 0; i < 4; ++i) __builtin_memcpy(reinterpret_cast<char*>(&x) + 16 * i, &a, 16);
   return x;
 }
-MINKE_EMULATED __m512 cvtepi32_ps(int, __m512i a) {
+MINKE_EMULATED_CALL __m512 cvtepi32_ps(int, __m512i a) {
   return join(_mm256_cvtepi32_ps(half_i(a, 0)), _mm256_cvtepi32_ps(half_i(a, 1)));
 }
-MINKE_EMULATED __m512 cvtph_ps(int, __m256i a) {
+MINKE_EMULATED_CALL __m512 cvtph_ps(int, __m256i a) {
   return join(_mm256_cvtph_ps(_mm256_castsi256_si128(a)), _mm256_cvtph_ps(_mm256_extracti128_si256(a, 1)));
 }
-MINKE_EMULATED __m512i maddubs_epi16(__m512i a, __m512i b) {
+MINKE_EMULATED_CALL __m512i maddubs_epi16(__m512i a, __m512i b) {
   return join_i(_mm256_maddubs_epi16(half_i(a, 0), half_i(b, 0)), _mm256_maddubs_epi16(half_i(a, 1), half_i(b, 1)));
 }
-MINKE_EMULATED __m512i madd_epi16(__m512i a, __m512i b) {
+MINKE_EMULATED_CALL __m512i madd_epi16(__m512i a, __m512i b) {
   return join_i(_mm256_madd_epi16(half_i(a, 0), half_i(b, 0)), _mm256_madd_epi16(half_i(a, 1), half_i(b, 1)));
 }
 MINKE_EMULATED __m512i set1_epi16(int16_t x) { return join_i(_mm256_set1_epi16(x), _mm256_set1_epi16(x)); }
-MINKE_EMULATED __m512i abs_epi8(__m512i a) {
+MINKE_EMULATED_CALL __m512i abs_epi8(__m512i a) {
   return join_i(_mm256_abs_epi8(half_i(a, 0)), _mm256_abs_epi8(half_i(a, 1)));
 }
-MINKE_EMULATED uint64_t movepi8_mask(__m512i a) {
+MINKE_EMULATED_CALL uint64_t movepi8_mask(__m512i a) {
   return uint32_t(_mm256_movemask_epi8(half_i(a, 0))) | uint64_t(uint32_t(_mm256_movemask_epi8(half_i(a, 1)))) << 32;
 }
 MINKE_EMULATED_CALL __m512i mask_sub_epi8(__m512i otherwise, uint64_t mask, __m512i a, __m512i b) {
