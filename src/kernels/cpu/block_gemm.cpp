@@ -63,10 +63,7 @@ size_t scratch_of_block_gemm(const Kernels& kernels, int threads, const GemmArgs
 
 void block_gemm(const Kernels& kernels, const Context& ctx, const GemmArgs& args) {
   const GemmShape s = checked_gemm_shape(args);
-  const bool by_rows = args.grouping == Grouping::rows;
-  check(by_rows || args.grouping == Grouping::none, "gemm: blocks are multiplied without groups or by row groups");
-  check(args.b.stride[args.b.rank - 2] == 1 && args.b.parts > 0, "gemm: blocks run along the inner axis");
-  const int32_t* offsets = by_rows ? checked_gemm_offsets(args.offsets, s.groups, s.m) : nullptr;
+  const int32_t* offsets = checked_block_offsets(args, s);
   const Matrix a = matrix_of(args.a), c = matrix_of(args.c);
   if (s.groups == 0 || s.m == 0 || s.n == 0) return;
   const int threads = ctx.threads->count();

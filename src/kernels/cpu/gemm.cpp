@@ -91,6 +91,14 @@ GemmShape checked_gemm_shape(const GemmArgs& args) {
   bug("gemm: grouping", SourceLocation::current());
 }
 
+const int32_t* checked_block_offsets(const GemmArgs& args, const GemmShape& s) {
+  const bool by_rows = args.grouping == Grouping::rows;
+  check(by_rows || args.grouping == Grouping::none, "gemm: blocks are multiplied without groups or by row groups");
+  check(args.b.packing == Packing::blocks && args.b.stride[args.b.rank - 2] == 1 && args.b.parts > 0,
+        "gemm: b is blocks, which run along the inner axis");
+  return by_rows ? checked_gemm_offsets(args.offsets, s.groups, s.m) : nullptr;
+}
+
 size_t scratch_of(const Kernels& kernels, int threads, const GemmArgs& args) {
   if (args.compute == DType::i8) return scratch_of_integer_gemm(kernels, threads, args);
   if (args.b.packing == Packing::blocks) return scratch_of_block_gemm(kernels, threads, args);

@@ -12,6 +12,9 @@ GemmShape checked_gemm_shape(const GemmArgs& args);
 // Checked, because a wrong offset would reach memory outside the operands.
 const int32_t* checked_gemm_offsets(const Operand& offsets, int64_t groups, int64_t limit);
 
+// Of a product with blocks: b is blocks that run along the inner axis, in no groups (null) or by row groups (their offsets).
+const int32_t* checked_block_offsets(const GemmArgs& args, const GemmShape& s);
+
 void block_gemm(const Kernels& kernels, const Context& ctx, const GemmArgs& args);
 size_t scratch_of_block_gemm(const Kernels& kernels, int threads, const GemmArgs& args);
 void integer_gemm(const Kernels& kernels, const Context& ctx, const GemmArgs& args);

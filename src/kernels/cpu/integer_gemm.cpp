@@ -12,8 +12,10 @@ struct Scratch {
   char* buffers;
 };
 int64_t buffer_bytes(const Kernels& kernels, const GemmShape& s) {
-  constexpr int64_t kMostBytes = 4;  // of an element in blocks
-  return divided_up(kernels.integer_bytes(s.k, s.k * kMostBytes), 64) * 64;
+  int64_t most = 0;  // of a row in any format
+  for (const BlockFormatInfo& info : block_formats())
+    if (info.group > 0) most = std::max(most, divided_up(s.k, info.block_elements) * info.block_bytes);
+  return divided_up(kernels.integer_bytes(s.k, most), 64) * 64;
 }
 Scratch take_scratch(Arena& arena, const Kernels& kernels, const GemmShape& s, int threads) {
   return {take<IntegerGroup>(arena, s.m * (s.k / 32)), take<int32_t>(arena, s.groups),
@@ -45,12 +47,8 @@ size_t scratch_of_integer_gemm(const Kernels& kernels, int threads, const GemmAr
 
 void integer_gemm(const Kernels& kernels, const Context& ctx, const GemmArgs& args) {
   const GemmShape s = checked_gemm_shape(args);
-  const bool by_rows = args.grouping == Grouping::rows;
-  check(by_rows || args.grouping == Grouping::none, "gemm: blocks are multiplied without groups or by row groups");
-  check(args.b.packing == Packing::blocks && args.b.stride[args.b.rank - 2] == 1 && args.b.parts > 0,
-        "gemm: in 8 bits b is blocks, which run along the inner axis");
+  const int32_t* offsets = checked_block_offsets(args, s);
   check(s.k % 32 == 0, "gemm: in 8 bits rows are whole groups of 32");
-  const int32_t* offsets = by_rows ? checked_gemm_offsets(args.offsets, s.groups, s.m) : nullptr;
   if (s.groups == 0 || s.m == 0 || s.n == 0) return;
   const int threads = ctx.threads->count();
   ArenaScope scope(*ctx.scratch);
