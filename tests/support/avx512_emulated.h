@@ -174,6 +174,7 @@ MINKE_EMULATED_CALL __m512i dpbusd_epi32(__m512i sum, __m512i a, __m512i b) {
 }  // namespace
 }  // namespace minke::emulated
 
+#undef _mm512_inserti32x4
 #define _mm512_inserti32x4(a, b, at) minke::emulated::insert_i32x4(a, b, at)
 #define _mm512_castsi128_si512(a) minke::emulated::insert_i32x4(__m512i{}, a, 0)
 #define _mm512_maskz_broadcast_i32x4 minke::emulated::broadcast_i32x4
