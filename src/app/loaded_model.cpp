@@ -26,7 +26,7 @@ void add_format_flags(CLI::App& verb, InferenceOptions& o) {
   verb.add_flag("!--no-repack", o.repack,
                 "Leave quantised weights as they are in the file, as happens where memory is short: loads faster, "
                 "computes slower");
-  add_choice(verb, "--cache-type", o.cache_type, "Number format of the KV cache");
+  add_choice(verb, "--cache-type", o.cache_type, "Number format of the KV cache; fp8 with latent attention only");
   verb.add_flag("--strict", o.strict,
                 "Compute prompts as answers are: an answer then has the bits that it would have as a prompt; slower");
 }

@@ -14,7 +14,8 @@ namespace minke {
 struct InferenceOptions {
   RuntimeOptions runtime;
   std::string model;
-  FloatFormat dtype = FloatFormat::bf16, cache_type = FloatFormat::bf16;
+  FloatFormat dtype = FloatFormat::bf16;
+  CacheFormat cache_type = CacheFormat::bf16;
   WeightFormat weights = WeightFormat::keep;
   ActivationFormat activations = ActivationFormat::int8;
   bool repack = true;

@@ -24,7 +24,7 @@ struct EngineSettings {
   int64_t max_sequences = 1;   // that run at once
   int64_t max_tokens = 512;    // of a step; at least max_sequences
   int64_t page = 64;           // slots; even, divides kAttentionChunk
-  DType cache = DType::f32;    // f32 or bf16
+  DType cache = DType::f32;    // f32, bf16, or f8_e4m3 with MLA
   bool strict = false;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/latent_row.h"
 #include "kernels/backend.h"
 
 namespace minke {
@@ -9,15 +10,20 @@ namespace minke {
 PagePool::PagePool(const Context& ctx, const Config& c, DType dtype, int64_t num_pages, int64_t page)
     : pages_(size_t(num_pages)), page_(page) {
   check(page > 0 && page % 2 == 0 && kAttentionChunk % page == 0, "PagePool: page");
+  const bool fp8 = dtype == DType::f8_e4m3;
+  if (fp8 && c.attention != AttentionKind::mla)
+    user_error(
+        "--cache-type fp8 is a format of MLA's latents, but this model caches keys and values: choose bf16 or f32");
   const int64_t slots = num_pages * page;
   for (int64_t l = 0; l < c.num_hidden_layers; ++l) {
     LayerCache layer;
     const auto add = [&](std::initializer_list<int64_t> shape) -> Operand {
-      memory_.emplace_back(ctx.backend->memory(), dtype, shape);
+      memory_.emplace_back(ctx.backend->memory(), fp8 ? DType::u8 : dtype, shape);
       return memory_.back();
     };
     if (c.attention == AttentionKind::mla) {
-      layer.latent = add({slots, c.kv_lora_rank + c.qk_rope_head_dim});
+      const LatentRow row{c.kv_lora_rank, c.qk_rope_head_dim};
+      layer.latent = add({slots, fp8 ? row.bytes() : row.channels + row.rotary});
     } else {
       layer.k = add({slots, c.num_key_value_heads, c.head_dim});
       layer.v = add({slots, c.num_key_value_heads, c.head_dim});

@@ -8,14 +8,24 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/enum_names.h"
 #include "core/memory.h"
 #include "model/model.h"
 
 namespace minke {
 
+enum class CacheFormat : uint8_t { bf16, f32, fp8 };
+template <> struct EnumNames<CacheFormat> {
+  static constexpr EnumName<CacheFormat> all[] = {
+      {CacheFormat::bf16, "bf16"}, {CacheFormat::f32, "f32"}, {CacheFormat::fp8, "fp8"}};
+};
+constexpr DType dtype_of(CacheFormat format) {
+  return format == CacheFormat::bf16 ? DType::bf16 : format == CacheFormat::f32 ? DType::f32 : DType::f8_e4m3;
+}
+
 class PagePool {
  public:
-  // dtype: f32, bf16 (or f64 with such a model).
+  // dtype: f32, bf16 (or f64 with such a model); f8_e4m3: the FP8 cache of MLA, a UserError with other attention.
   PagePool(const Context& ctx, const Config& config, DType dtype, int64_t num_pages, int64_t page);
 
   std::span<const LayerCache> layers() const { return layers_; }

@@ -29,6 +29,7 @@ enum class Format : uint8_t {
   high,   // f32: statistics, the router, losses, gradients of weights
   sum,    // f64
   index,  // i32
+  bytes,  // u8: rows of the FP8 cache
   any,    // moved, not computed with
 };
 enum class Layout : uint8_t {
@@ -112,9 +113,18 @@ template <class F> class OperandVisitor {
         see(a.dv, {"dv", writes});
   }
   void operator()(const CachedAttentionArgs& a) {
-    see(a.q, {"q", reads}), see(a.k, {"k", reads}), see(a.v, {"v", reads}), see(a.out, {"out", writes});
+    see(a.q, {"q", reads}), see(a.v, {"v", reads}), see(a.out, {"out", writes});
+    see(a.k, {"k", reads, a.k.dtype == DType::u8 ? bytes : value});
     see(a.row_offsets, {"row_offsets", reads, index, contiguous}), see(a.length, {"length", reads, index, contiguous});
     see(a.block_table, {"block_table", reads, index, rows});
+  }
+  void operator()(const StoreLatentsArgs& a) {
+    see(a.latent, {"latent", reads}), see(a.rope, {"rope", reads}), see(a.index, {"index", reads, index, contiguous});
+    see(a.cache, {"cache", updates, bytes});
+  }
+  void operator()(const LoadLatentsArgs& a) {
+    see(a.cache, {"cache", reads, bytes}), see(a.index, {"index", reads, index, contiguous});
+    see(a.latent, {"latent", writes}), see(a.rope, {"rope", writes});
   }
   void operator()(const RouteArgs& a, bool backward = false) {
     const Access result = backward ? reads : writes;
@@ -218,6 +228,7 @@ inline bool has_format(const Operand& o, Format format, std::initializer_list<DT
     case Format::high: return computes && o.dtype != DType::bf16;
     case Format::sum: return o.dtype == DType::f64;
     case Format::index: return o.dtype == DType::i32;
+    case Format::bytes: return o.dtype == DType::u8 && o.packing == Packing::none;
     case Format::any: return true;
   }
   return false;

@@ -117,8 +117,10 @@ struct AttentionBackwardArgs {
 // sequence s is in slot block_table[s, j / page]·page + j % page. For absorbed MLA the pool has one head of kr+dr
 // channels, and v is the first kr of them.
 struct CachedAttentionArgs {
-  Operand q;               // [N,H,dk]
-  Operand k, v;            // [slots,Hkv,dk], [slots,Hkv,dv]
+  Operand q;  // [N,H,dk]
+  // [slots,Hkv,dk], [slots,Hkv,dv]. Or k is u8 [slots,1,bytes], rows of the FP8 cache (core/latent_row.h), and v is null: it
+  // is their latents. They count as load_latents gives them in the format of the products.
+  Operand k, v;
   Operand out;             // [N,H,dv]
   Operand row_offsets;     // i32 [S+1]: the rows of sequence s
   Operand length;          // i32 [S]: keys of sequence s, those of its rows included
@@ -129,6 +131,17 @@ struct CachedAttentionArgs {
   DType compute = DType::f32;
 };
 constexpr int64_t kAttentionChunk = 128;  // keys that attention visits at a time
+// cache[index[n]] = latent[n] with rope[n], rounded as core/latent_row.h says; index < 0 is skipped. No two rows have the same
+// index.
+struct StoreLatentsArgs {
+  Operand latent, rope, index;  // [N,kr], [N,dr], i32 [N]
+  Operand cache;                // u8 [slots,bytes]
+};
+// latent[n], rope[n] = cache[index[n]], each value rounded once to the format of its operand.
+struct LoadLatentsArgs {
+  Operand cache, index;
+  Operand latent, rope;
+};
 
 // ---- mixture of experts ---------------------------------------------------------------------------------------------
 enum class AffinityFunc : uint8_t { softmax, sigmoid };
@@ -315,6 +328,7 @@ struct DownloadArgs {
   X(rms_norm, RmsNormArgs) X(rms_norm_backward, RmsNormBackwardArgs) X(rms_norm_gain, RmsNormGainArgs)                \
   X(rope, RopeArgs) X(swiglu, SwigluArgs) X(swiglu_backward, SwigluBackwardArgs)                                      \
   X(attention, AttentionArgs) X(attention_backward, AttentionBackwardArgs) X(cached_attention, CachedAttentionArgs)   \
+  X(store_latents, StoreLatentsArgs) X(load_latents, LoadLatentsArgs)                                                 \
   X(route, RouteArgs) X(route_backward, RouteBackwardArgs) X(balance, BalanceArgs) X(drop_tokens, DropTokensArgs)     \
   X(permute_plan, PermutePlanArgs) X(gather, GatherArgs) X(combine, CombineArgs) X(bias_update, BiasUpdateArgs)       \
   X(scatter_add, ScatterAddArgs) X(scatter, ScatterArgs) X(cross_entropy, CrossEntropyArgs)                           \

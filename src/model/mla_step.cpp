@@ -5,6 +5,28 @@
 #include "model/mla.h"
 
 namespace minke {
+namespace {
+
+void store_keys(const Context& ctx, const Operand& latent, const Operand& rope, const Operand& slots,
+                const Operand& cache) {
+  if (cache.dtype == DType::u8)
+    return ctx.backend->store_latents(ctx, {.latent = latent, .rope = rope, .index = slots, .cache = cache});
+  const int64_t channels = latent.shape[1], width = cache.shape[1];
+  ctx.backend->scatter(ctx, {.src = latent, .index = slots, .dst = cache.slice(1, 0, channels)});
+  ctx.backend->scatter(ctx, {.src = rope, .index = slots, .dst = cache.slice(1, channels, width)});
+}
+
+// to [keys, channels + rotary]
+void load_keys(const Context& ctx, const Operand& cache, const Operand& slots, int64_t channels, const Operand& to) {
+  if (cache.dtype == DType::u8)
+    return ctx.backend->load_latents(ctx, {.cache = cache,
+                                           .index = slots,
+                                           .latent = to.slice(1, 0, channels),
+                                           .rope = to.slice(1, channels, to.shape[1])});
+  ctx.backend->gather(ctx, {.src = cache, .index = slots, .dst = to});
+}
+
+}  // namespace
 
 void Mla::step(const Context& ctx, const Step& step, const Operand& x, const Operand& y,
                const LayerCache& cache) const {
@@ -19,10 +41,7 @@ void Mla::step(const Context& ctx, const Step& step, const Operand& x, const Ope
   s.kv_a = scratch.take(x.dtype, {n, latent_ + dr_}), s.c_kv = scratch.take(x.dtype, {n, latent_});
   s.q = scratch.take(x.dtype, {n, heads_, dn_ + dr_});
   project(ctx, step.positions, x, s);
-  ctx.backend->scatter(ctx, {.src = s.c_kv, .index = step.slots, .dst = cache.latent.slice(1, 0, latent_)});
-  ctx.backend->scatter(ctx, {.src = s.kv_a.slice(1, latent_, latent_ + dr_),
-                             .index = step.slots,
-                             .dst = cache.latent.slice(1, latent_, latent_ + dr_)});
+  store_keys(ctx, s.c_kv, s.kv_a.slice(1, latent_, latent_ + dr_), step.slots, cache.latent);
   const Operand o = scratch.take(x.dtype, {n, heads_, dv_});
   if (prompt > 0) attend_prompts(ctx, step, s.q.slice(0, 0, prompt), o.slice(0, 0, prompt), cache);
   if (prompt < n) attend_answers(ctx, step, s.q.slice(0, prompt, n), o.slice(0, prompt, n), cache);
@@ -34,7 +53,7 @@ void Mla::attend_prompts(const Context& ctx, const Step& step, const Operand& q,
   const ArenaScope scope(*ctx.scratch);
   const int64_t keys = step.key_offsets.back(), width = latent_ + dr_;
   const Operand cached = ctx.scratch->take(q.dtype, {keys, width});
-  ctx.backend->gather(ctx, {.src = cache.latent, .index = step.key_slots, .dst = cached});
+  load_keys(ctx, cache.latent, step.key_slots, latent_, cached);
   const Operand kv = ctx.scratch->take(q.dtype, {keys, heads_, dn_ + dv_});
   kv_b_.forward(ctx, cached.slice(1, 0, latent_), kv.merged(1));
   ctx.backend->attention(ctx, {.q = q,
@@ -66,11 +85,11 @@ void Mla::attend_answers(const Context& ctx, const Step& step, const Operand& q,
                           .grouping = Grouping::batch});  // q̃_i = W_UK_iᵀ q_i^C
   ctx.backend->copy(ctx, {.src = q.slice(2, dn_, dn_ + dr_), .dst = absorbed.slice(2, latent_, width)});
 
-  const Operand keys = cache.latent.split(1, width);  // one "kv head" of d_c + dr
+  const Operand keys = cache.latent.split(1, cache.latent.shape[1]);  // one "kv head" of d_c + dr
   const Operand z = ctx.scratch->take(q.dtype, {n, heads_, latent_});
   ctx.backend->cached_attention(ctx, {.q = absorbed,
                                       .k = keys,
-                                      .v = keys.slice(2, 0, latent_),
+                                      .v = keys.dtype == DType::u8 ? Operand{} : keys.slice(2, 0, latent_),
                                       .out = z,
                                       .row_offsets = step.row_offsets,
                                       .length = step.length,

@@ -16,7 +16,7 @@ namespace minke {
 // The pool of one layer: a slot holds the key and value of one token. MLA stores the normalised latent and the rotated
 // shared key, kv_lora_rank + qk_rope_head_dim values (V2 §2.1.4; docs/recipe/architecture.md §2.4), GQA keys and values.
 struct LayerCache {
-  Operand latent;  // MLA: [slots, kv_lora_rank + qk_rope_head_dim]
+  Operand latent;  // MLA: [slots, kv_lora_rank + qk_rope_head_dim], or u8 [slots, bytes]: FP8 (core/latent_row.h)
   Operand k, v;    // GQA: [slots, Hkv, dh]
 };
 

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "infer/memory.h"
 #include "support/poison.h"
@@ -209,12 +210,13 @@ std::vector<Made> together(const Context& ctx, Engine& engine, const Crowd& crow
   }
 }
 
-void check_crowd(const Config& config, const Precision& precision, bool strict, int threads) {
+void check_crowd(const Config& config, const Precision& precision, bool strict, int threads,
+                 std::optional<DType> cache_type = {}) {
   const TestContext ctx(cpu_backend(), threads);
   Model model(ctx, config, precision, 128);
   model.weights().initialise(ctx, 0.3);
   const Crowd crowd = random_crowd(5, 64, config.vocab_size, 20);
-  const DType cache = precision.activation;
+  const DType cache = cache_type.value_or(precision.activation);
   std::vector<Made> expected;
   for (const Request& r : crowd.requests)
     expected.push_back(alone(ctx, model, {.max_context = 128, .page = 128, .cache = cache, .strict = strict}, r));
@@ -262,14 +264,21 @@ TEST(Engine, ACrowdIsEachAloneStrict) {
   check_crowd(tiny_llama(), Precision::bf16(), true, 2);
 }
 
+TEST(Engine, ACrowdIsEachAloneWithAnFp8Cache) {
+  check_crowd(tiny_v3(), Precision::bf16(), false, 2, DType::f8_e4m3);
+  check_crowd(tiny_v3(), Precision::bf16().for_inference(), true, 3, DType::f8_e4m3);
+  check_crowd(tiny_v2(), Precision::f32(), false, 1, DType::f8_e4m3);
+}
+
 // Strict: the same bits wherever the prompt ends and the answer begins.
 TEST(Engine, StrictHasOneFormForPromptAndAnswer) {
   const TestContext ctx(cpu_backend());
-  for (const Config& config : {tiny_v3(), tiny_llama(false, true)}) {
+  for (const auto& [config, cache] :
+       {std::pair{tiny_v3(), DType::bf16}, {tiny_v3(), DType::f8_e4m3}, {tiny_llama(false, true), DType::bf16}}) {
     Model model(ctx, config, Precision::bf16(), 64);
     model.weights().initialise(ctx, 0.25);
     const std::vector<int32_t> tokens = random_tokens(3, 40, config.vocab_size);
-    const EngineSettings settings{.max_context = 64, .max_tokens = 9, .page = 8, .cache = DType::bf16, .strict = true};
+    const EngineSettings settings{.max_context = 64, .max_tokens = 9, .page = 8, .cache = cache, .strict = true};
     const auto whole = forced_logits(ctx, model, settings, tokens, 1);
     for (const int64_t prompt : {2, 8, 17, 39, 40})
       EXPECT_EQ(forced_logits(ctx, model, settings, tokens, prompt),

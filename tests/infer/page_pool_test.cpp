@@ -25,6 +25,12 @@ TEST_F(PagePoolTest, HoldsLatentsOnly) {
   EXPECT_EQ(PagePool(ctx, tiny_llama(), DType::f32, 3, kPage).bytes(), size_t(2 * 3 * kPage * 2 * 2 * 6 * 4));
 }
 
+// A row of the FP8 cache: codes, the scale of the one group, BF16.
+TEST_F(PagePoolTest, Fp8HoldsLatentsOnly) {
+  EXPECT_EQ(PagePool(ctx, tiny_v3(), DType::f8_e4m3, 4, kPage).bytes(), size_t(3 * 4 * kPage * (5 + 4 + 4 * 2)));
+  EXPECT_THROW(PagePool(ctx, tiny_llama(), DType::f8_e4m3, 4, kPage), UserError);
+}
+
 TEST_F(PagePoolTest, GivesEachPageToOneHolder) {
   std::set<int32_t> pages;
   for (int i = 0; i < 4; ++i) pages.insert(pool.take());

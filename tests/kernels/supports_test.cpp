@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <set>
 
+#include "core/latent_row.h"
 #include "kernels/dry_run.h"
 #include "support/random.h"
 
@@ -117,6 +118,9 @@ class Supports : public ::testing::Test {
                                                       .block_table = index({1, kN}),
                                                       .page = 2,
                                                       .max_length = kN});
+    const auto latents = [&] { return operand(DType::u8, {kN, LatentRow{kN, kN}.bytes()}); };
+    MINKE_AGREE(store_latents, StoreLatentsArgs{matrix(), matrix(), index({kN}), latents()});
+    MINKE_AGREE(load_latents, LoadLatentsArgs{latents(), index({kN}), matrix(), matrix()});
     MINKE_AGREE(scatter, ScatterArgs{matrix(), index({kN}), matrix()});
     const RouteArgs route{.logits = matrix(),
                           .bias = f({kN}),

@@ -134,6 +134,9 @@ MINKE_EMULATED_CALL __m512i broadcast_i32x4(int, __m128i a) {
   for (int i = 0; i < 4; ++i) __builtin_memcpy(reinterpret_cast<char*>(&x) + 16 * i, &a, 16);
   return x;
 }
+MINKE_EMULATED_CALL __m512i cvtepu8_epi32(int, __m128i a) {
+  return join_i(_mm256_cvtepu8_epi32(a), _mm256_cvtepu8_epi32(_mm_srli_si128(a, 8)));
+}
 MINKE_EMULATED_CALL __m512 cvtepi32_ps(int, __m512i a) {
   return join(_mm256_cvtepi32_ps(half_i(a, 0)), _mm256_cvtepi32_ps(half_i(a, 1)));
 }
@@ -205,6 +208,7 @@ MINKE_EMULATED_CALL __m512i dpbusd_epi32(__m512i sum, __m512i a, __m512i b) {
 #define _mm512_maskz_shuffle_f32x4 minke::emulated::shuffle_f32x4
 #define _mm512_set1_epi32 minke::emulated::set1_epi32
 #define _mm512_maskz_cvtepu16_epi32 minke::emulated::cvtepu16_epi32
+#define _mm512_maskz_cvtepu8_epi32 minke::emulated::cvtepu8_epi32
 #define _mm512_maskz_cvtepi32_epi16 minke::emulated::cvtepi32_epi16
 #define _mm512_maskz_loadu_ps(mask, p) __m512(minke::emulated::load<float, minke::emulated::V>(mask, p))
 #define _mm512_mask_storeu_ps(p, mask, x) minke::emulated::store<float>(p, mask, minke::emulated::V(x))

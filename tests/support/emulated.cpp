@@ -7,7 +7,7 @@ namespace minke {
 #define MINKE_DECLARE_EMULATED(name)                                                                                  \
   namespace cpu::name {                                                                                               \
   void fill_gemm(Kernels&), fill_integer_gemm(Kernels&), fill_attention(Kernels&), fill_attention_backward(Kernels&), \
-      fill_cached(Kernels&), fill_rows(Kernels&), fill_streams(Kernels&);                                             \
+      fill_cached(Kernels&), fill_latents(Kernels&), fill_rows(Kernels&), fill_streams(Kernels&);                     \
   }
 MINKE_DECLARE_EMULATED(avx512_emulated)
 MINKE_DECLARE_EMULATED(avx512_bf16_emulated)
@@ -24,10 +24,10 @@ template <int isa> const cpu::Kernels& kernels_of() {
   static const cpu::Kernels kernels = [] {
     cpu::Kernels k;
     k.name = kEmulatedIsas[isa];
-#define MINKE_FILL(name)                                                                         \
-  cpu::name::fill_gemm(k), cpu::name::fill_integer_gemm(k), cpu::name::fill_attention(k),        \
-      cpu::name::fill_attention_backward(k), cpu::name::fill_cached(k), cpu::name::fill_rows(k), \
-      cpu::name::fill_streams(k)
+#define MINKE_FILL(name)                                                                            \
+  cpu::name::fill_gemm(k), cpu::name::fill_integer_gemm(k), cpu::name::fill_attention(k),           \
+      cpu::name::fill_attention_backward(k), cpu::name::fill_cached(k), cpu::name::fill_latents(k), \
+      cpu::name::fill_rows(k), cpu::name::fill_streams(k)
     if constexpr (isa == 0) MINKE_FILL(avx512_emulated);
     else MINKE_FILL(avx512_bf16_emulated);
     if constexpr (isa == 2)

@@ -97,10 +97,16 @@ template <class Task> void for_each_head(const Context& ctx, const AttentionArgs
 CachedJob sized_job(const Kernels& kernels, const CachedAttentionArgs& args) {
   CachedJob job;
   job.heads = args.q.shape[1], job.dk = args.q.shape[2];
-  job.kv_heads = args.k.shape[1], job.dv = args.v.shape[2];
-  check(
-      job.kv_heads > 0 && job.heads % job.kv_heads == 0 && args.v.shape[1] == job.kv_heads && args.k.shape[2] == job.dk,
-      "cached_attention: heads");
+  job.kv_heads = args.k.shape[1], job.dv = args.out.shape[2];
+  check(job.kv_heads > 0 && job.heads % job.kv_heads == 0, "cached_attention: heads");
+  if (args.k.dtype == DType::u8) {
+    check(job.kv_heads == 1 && job.dv <= job.dk, "cached_attention: an FP8 cache has one head");
+    job.fp8 = true;
+    job.latents = latent_rows(args.k, job.dv, job.dk - job.dv);
+  } else {
+    check(args.v.shape[1] == job.kv_heads && args.v.shape[2] == job.dv && args.k.shape[2] == job.dk,
+          "cached_attention: k is [slots,Hkv,dk], v is [slots,Hkv,dv]");
+  }
   job.bf16 = is_bf16_compute(args.compute);
   job.num_blocks = args.q.shape[0] * (job.heads / job.kv_heads) / kernels.row_block + args.length.shape[0];
   job.segments = divided_up(args.max_length, kernels.segment);
@@ -199,13 +205,16 @@ void attention_backward(const Kernels& kernels, const Context& ctx, const Attent
 
 void cached_attention(const Kernels& kernels, const Context& ctx, const CachedAttentionArgs& args) {
   const Rows q = head_rows(args.q, "cached_attention: q is [N,H,dk]"),
-             k = head_rows(args.k, "cached_attention: k is [slots,Hkv,dk]"),
-             v = head_rows(args.v, "cached_attention: v is [slots,Hkv,dv]"),
              out = head_rows(args.out, "cached_attention: out is [N,H,dv]");
+  check(args.k.rank == 3, "cached_attention: k is [slots,Hkv,dk]");
   const int64_t n = args.q.shape[0], sequences = args.length.shape[0];
+  const bool plain = args.k.dtype != DType::u8;
+  if (plain) {
+    check(args.v.rank == 3 && args.k.shape[0] == args.v.shape[0], "cached_attention: slots");
+  }
   CachedJob job = sized_job(kernels, args);
-  job.q = q, job.k = k, job.v = v, job.out = out;
-  check(args.k.shape[0] == args.v.shape[0], "cached_attention: slots");
+  job.q = q, job.out = out;
+  if (plain) job.k = rows_of(args.k), job.v = rows_of(args.v);
   check(args.page > 0 && args.page % 2 == 0 && kernels.chunk % args.page == 0, "cached_attention: page");
   expect_shape(args.out, {n, job.heads, job.dv}, "cached_attention: out is [N,H,dv]");
   expect_shape(args.row_offsets, {sequences + 1}, "cached_attention: row_offsets is [S+1]");

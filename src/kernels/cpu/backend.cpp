@@ -53,10 +53,10 @@ template <int isa> const cpu::Kernels& kernels_of() {
   static const cpu::Kernels kernels = [] {
     cpu::Kernels k;
     k.name = kIsaNames[isa];
-#define MINKE_FILL(name)                                                                         \
-  cpu::name::fill_gemm(k), cpu::name::fill_integer_gemm(k), cpu::name::fill_attention(k),        \
-      cpu::name::fill_attention_backward(k), cpu::name::fill_cached(k), cpu::name::fill_rows(k), \
-      cpu::name::fill_streams(k), cpu::name::fill_peak(k)
+#define MINKE_FILL(name)                                                                            \
+  cpu::name::fill_gemm(k), cpu::name::fill_integer_gemm(k), cpu::name::fill_attention(k),           \
+      cpu::name::fill_attention_backward(k), cpu::name::fill_cached(k), cpu::name::fill_latents(k), \
+      cpu::name::fill_rows(k), cpu::name::fill_streams(k), cpu::name::fill_peak(k)
     if constexpr (isa == kBaseline) MINKE_FILL(baseline);
 #if defined(__x86_64__)
     if constexpr (isa == kAvx2) MINKE_FILL(avx2);

@@ -89,6 +89,8 @@ inline int64_t row_length(const Operand& o) { return o.shape[o.rank - 1]; }
 inline char* row_data(const Rows& r, int64_t i) {
   return static_cast<char*>(r.data) + (i / r.inner * r.outer_stride + i % r.inner * r.stride) * (r.half ? 2 : 4);
 }
+// u8 [slots,bytes] or [slots,1,bytes]. In latents.cpp.
+LatentRows latent_rows(const Operand& cache, int64_t channels, int64_t rotary);
 inline Matrix matrix_of(const Operand& o, SourceLocation where = SourceLocation::current()) {
   check((o.rank == 2 || o.rank == 3) && o.packing == Packing::none, "a matrix has rank 2, or 3 with groups", where);
   const int r = o.rank - 2;

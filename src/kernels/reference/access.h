@@ -8,6 +8,7 @@
 
 #include "blocks/blocks.h"
 #include "core/error.h"
+#include "core/latent_row.h"
 #include "core/operand.h"
 #include "kernels/backend.h"
 
@@ -129,6 +130,9 @@ inline std::vector<float> decoded(const Operand& o, int64_t group, int64_t rows,
   for (int64_t row = 0; row < rows; ++row) decode_row(parts, row, {values.data() + row * columns, size_t(columns)});
   return values;
 }
+
+// The values of a row of the FP8 cache, exact: the latent, then the rotary key.
+std::vector<float> latent_and_rope(const Operand& cache, int64_t slot, const LatentRow& layout);
 
 // Rows an op with an optional device-side count has to do.
 inline int64_t limited_rows(const Operand& count, int64_t rows) {

@@ -27,6 +27,14 @@ template <class S> struct Heads {
     for (int64_t r = 0; r < num_rows(o); ++r)
       for (S x : load_row<S>(o, r)) values.push_back(rounded(x, compute));
   }
+  // Keys (`rope` too) or values of an FP8 cache.
+  Heads(const Operand& cache, const LatentRow& layout, bool rope, DType compute)
+      : heads(1), width(layout.channels + (rope ? layout.rotary : 0)) {
+    for (int64_t slot = 0; slot < cache.shape[0]; ++slot) {
+      const std::vector<float> row = latent_and_rope(cache, slot, layout);
+      for (int64_t i = 0; i < width; ++i) values.push_back(rounded(S(row[size_t(i)]), compute));
+    }
+  }
   const S* at(int64_t n, int64_t h) const { return values.data() + (n * heads + h) * width; }
 };
 
@@ -152,11 +160,12 @@ void attention_backward(const Context&, const AttentionBackwardArgs& args) {
 }
 
 void cached_attention(const Context&, const CachedAttentionArgs& args) {
-  check(args.q.rank == 3 && args.k.rank == 3 && args.v.rank == 3, "cached_attention: ranks");
-  const int64_t n = args.q.shape[0], H = args.q.shape[1], dk = args.q.shape[2], dv = args.v.shape[2];
+  const bool fp8 = args.k.dtype == DType::u8;
+  check(args.q.rank == 3 && args.k.rank == 3 && args.out.rank == 3, "cached_attention: ranks");
+  const int64_t n = args.q.shape[0], H = args.q.shape[1], dk = args.q.shape[2], dv = args.out.shape[2];
   const int64_t Hkv = args.k.shape[1], slots = args.k.shape[0], sequences = args.length.shape[0];
-  check(Hkv > 0 && H % Hkv == 0 && args.k.shape[2] == dk, "cached_attention: heads");
-  expect_shape(args.v, {slots, Hkv, dv}, "cached_attention: v is [slots,Hkv,dv]");
+  check(Hkv > 0 && H % Hkv == 0 && (fp8 ? Hkv == 1 && dv <= dk : args.k.shape[2] == dk), "cached_attention: heads");
+  if (!fp8) expect_shape(args.v, {slots, Hkv, dv}, "cached_attention: v is [slots,Hkv,dv]");
   expect_shape(args.out, {n, H, dv}, "cached_attention: out is [N,H,dv]");
   expect_shape(args.row_offsets, {sequences + 1}, "cached_attention: row_offsets is [S+1]");
   check(args.block_table.rank == 2 && args.block_table.shape[0] == sequences,
@@ -166,7 +175,11 @@ void cached_attention(const Context&, const CachedAttentionArgs& args) {
         "cached_attention: row_offsets cover the rows");
   with_scalar(args.q.dtype, [&](auto scalar) {
     using S = decltype(scalar);
-    const Heads<S> q(args.q, args.compute), k(args.k, args.compute), v(args.v, args.compute);
+    const LatentRow layout{dv, dk - dv};
+    const auto all = [&](const Operand& o, bool rope) {
+      return fp8 ? Heads<S>(args.k, layout, rope, args.compute) : Heads<S>(o, args.compute);
+    };
+    const Heads<S> q(args.q, args.compute), k = all(args.k, true), v = all(args.v, false);
     for (int64_t s = 0; s < sequences; ++s) {
       const int64_t begin = load_index(args.row_offsets, s), end = load_index(args.row_offsets, s + 1),
                     length = load_index(args.length, s);

@@ -3,6 +3,7 @@
 // Keys go in chunks inside segments counted from the start of the sequence; segments are merged in order, whether one
 // task did them one after another or several at a time. A chunk is read page by page.
 #include "kernels/cpu/isa/attention_parts.h"
+#include "kernels/cpu/isa/latents.h"
 
 namespace minke::cpu {
 namespace {
@@ -11,7 +12,7 @@ constexpr int64_t kSegment = 1024;  // keys
 static_assert(kSegment % kChunk == 0);
 
 struct Buffers {
-  char *query_rows, *queries, *keys, *values, *probs;
+  char *query_rows, *queries, *decoded, *keys, *values, *probs;
   float *scores, *part, *total;
   int64_t value_panel_bytes, bytes;
 };
@@ -22,6 +23,7 @@ template <Mode mode> Buffers buffers_of(const CachedJob& job, char* base) {
   b.value_panel_bytes = steps_of<mode>(kChunk) * kPanel * 4;
   b.query_rows = bump.take(kPanel * job.dk * 4);
   b.queries = bump.take(steps_of<mode>(job.dk) * kPanel * 4);
+  b.decoded = bump.take(job.fp8 ? kChunk * job.dk * 4 : 0);
   b.keys = bump.take(left_bytes<mode>(kChunk, job.dk));
   b.values = bump.take(rounded(job.dv, kPanel) / kPanel * b.value_panel_bytes);
   b.probs = bump.take(kChunk * kPanel * 4);
@@ -51,9 +53,23 @@ Block block_of(const CachedJob& job, int64_t index) {
           .pages = job.block_table + b.sequence * job.table_stride};
 }
 int64_t segments_of(const Block& block) { return (block.length + kSegment - 1) / kSegment; }
-// Keys from `key` on, as far as its page goes.
-Source keys_of(const CachedJob& job, const Rows& pool, const Block& block, int64_t key) {
-  return tokens_of(pool, block.pages[key / job.page] * job.page + key % job.page, block.kv_head);
+// The keys and values of `m` tokens from `key` on, which lie in one page: as they are, or decoded.
+struct Tokens {
+  Source keys, values;
+};
+template <Mode mode>
+Tokens tokens_of_page(const CachedJob& job, const Block& block, int64_t key, int64_t m, char* decoded) {
+  const int64_t slot = block.pages[key / job.page] * job.page + key % job.page;
+  if (!job.fp8) return {tokens_of(job.k, slot, block.kv_head), tokens_of(job.v, slot, block.kv_head)};
+  constexpr bool half = mode != Mode::f32;
+  constexpr int64_t size = half ? 2 : 4;
+  for (int64_t i = 0; i < m; ++i) {
+    char* row = decoded + i * job.dk * size;
+    decode_latent(job.latents, job.latents.data + (slot + i) * job.latents.row_bytes, row, half, row + job.dv * size,
+                  half);
+  }
+  const Source rows{decoded, half, job.dk, 1};
+  return {rows, rows};
 }
 
 template <Mode mode> void pack_queries(const CachedJob& job, const Block& block, const Buffers& b) {
@@ -87,11 +103,11 @@ void run_segment(const CachedJob& job, const Block& block, int64_t begin, int64_
     const int64_t n = smaller(kChunk, end - c0);
     for (int64_t p = 0; p < n; p += job.page) {
       const int64_t m = smaller(job.page, n - p);
-      const Left keys = pack_left<mode>(keys_of(job, job.k, block, c0 + p), m, job.dk, b.keys);
+      const Tokens tokens = tokens_of_page<mode>(job, block, c0 + p, m, b.decoded);
+      const Left keys = pack_left<mode>(tokens.keys, m, job.dk, b.keys);
       multiply_panel<mode>(keys, m, b.queries, steps_of<mode>(job.dk), block.rows,
                            {reinterpret_cast<char*>(b.scores + p * kPanel), kPanel * 4, false});
-      pack_panels<mode>(keys_of(job, job.v, block, c0 + p), m, job.dv, b.values + steps_of<mode>(p) * kPanel * 4,
-                        b.value_panel_bytes);
+      pack_panels<mode>(tokens.values, m, job.dv, b.values + steps_of<mode>(p) * kPanel * 4, b.value_panel_bytes);
     }
     for (int64_t l = 0; l < lanes; l += kWidth) {
       const vi limit = load_as<vi>(last + l);

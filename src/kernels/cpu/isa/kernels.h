@@ -93,12 +93,20 @@ struct AttentionJob {
   int64_t thread_bytes = 0;
 };
 
+// Rows of MLA's FP8 cache (core/latent_row.h), row_bytes apart.
+struct LatentRows {
+  uint8_t* data = nullptr;
+  int64_t row_bytes = 0, channels = 0, rotary = 0;
+};
+
 // Up to Table::row_block rows of one sequence, where a row is (query, head of the group).
 struct CachedBlock {
   int32_t sequence, first_row;
 };
 struct CachedJob {
   Rows q, k, v, out;  // row (i, h) of q and out; row (slot, h') of k and v
+  bool fp8 = false;   // latents instead of k and v
+  LatentRows latents;
   const int32_t *row_offsets = nullptr, *length = nullptr, *block_table = nullptr;  // by sequence
   int64_t table_stride = 0, page = 0;
   int64_t heads = 0, kv_heads = 0, dk = 0, dv = 0;
@@ -188,6 +196,12 @@ struct Kernels {
   void (*cached)(const CachedJob&, int64_t task, int thread) = nullptr;
   void (*cached_merge)(const CachedJob&, int64_t task) = nullptr;
 
+  // Row `slot` of the cache; f32 (half = false) or bf16 outside of it.
+  void (*store_latent)(const LatentRows& cache, int64_t slot, const void* latent, bool latent_half, const void* rope,
+                       bool rope_half) = nullptr;
+  void (*load_latent)(const LatentRows& cache, int64_t slot, void* latent, bool latent_half, void* rope,
+                      bool rope_half) = nullptr;
+
   // Rows [begin, end).
   void (*rms_norm)(const NormJob&, int64_t begin, int64_t end) = nullptr;
   void (*rms_norm_backward)(const NormJob&, int64_t begin, int64_t end) = nullptr;
@@ -223,6 +237,7 @@ struct Kernels {
   void fill_attention(Kernels&);          \
   void fill_attention_backward(Kernels&); \
   void fill_cached(Kernels&);             \
+  void fill_latents(Kernels&);            \
   void fill_rows(Kernels&);               \
   void fill_streams(Kernels&);            \
   void fill_peak(Kernels&);               \
@@ -231,7 +246,7 @@ MINKE_DECLARE_FILL(baseline)
 MINKE_DECLARE_FILL(avx2)
 MINKE_DECLARE_FILL(avx512)
 MINKE_DECLARE_FILL(avx512_bf16)
-MINKE_DECLARE_FILL(amx_bf16)  // not fill_cached, fill_rows, fill_streams: avx512_bf16 has them
+MINKE_DECLARE_FILL(amx_bf16)  // not fill_cached, fill_latents, fill_rows, fill_streams: of avx512_bf16
 #undef MINKE_DECLARE_FILL
 
 }  // namespace minke::cpu
