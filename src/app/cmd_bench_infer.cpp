@@ -115,14 +115,14 @@ void measure(Table& table, const Options& o, Runtime& runtime, const CheckpointF
   load_weights(ctx, model, files.weights);
   Engine engine(ctx, model, settings);
 
-  const int64_t kv = kv_bytes(config, 1, int64_t(size_of(settings.cache)));
+  const int64_t kv = kv_bytes_per_token(config, settings.cache);
   const std::string weights =
       o.inference.weights == WeightFormat::keep ? weight_format(model) : name_of(o.inference.weights);
   const Counts counts = count_parameters(config);
   table.line("model", fmt::format("{} parameters, {} of them multiplied with each token; {} of weights in {}; {} bytes "
                                   "of {} cache a token",
                                   human_count(double(counts.total)), human_count(double(counts.matmul_active)),
-                                  human_bytes(weight_bytes(model).sum), weights, kv, name_of(settings.cache)));
+                                  human_bytes(weight_bytes(model).sum), weights, kv, name_of(o.inference.cache_type)));
   const InferCeilings ceilings = infer_ceilings(ctx, model, o.seconds);
   table.ceiling("read", "GB/s", ceilings.read);
   table.ceiling("peak", "GFLOP/s", ceilings.products);

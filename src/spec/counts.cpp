@@ -3,8 +3,14 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/latent_row.h"
+
 namespace minke {
 namespace {
+
+int64_t cached_layers(const Config& c, bool with_mtp) {
+  return c.num_hidden_layers + (with_mtp ? c.num_nextn_predict_layers : 0);
+}
 
 int64_t attention_matrices(const Config& c) {
   const int64_t d = c.hidden_size, heads = c.num_attention_heads;
@@ -97,9 +103,14 @@ int64_t expert_combinations(int64_t experts, int64_t chosen) {
 }
 
 int64_t kv_elements_per_token(const Config& c, bool with_mtp) {
-  const int64_t layers = c.num_hidden_layers + (with_mtp ? c.num_nextn_predict_layers : 0);
-  return layers * (c.attention == AttentionKind::mla ? c.kv_lora_rank + c.qk_rope_head_dim
-                                                     : 2 * c.num_key_value_heads * c.head_dim);
+  return cached_layers(c, with_mtp) * (c.attention == AttentionKind::mla ? c.kv_lora_rank + c.qk_rope_head_dim
+                                                                         : 2 * c.num_key_value_heads * c.head_dim);
+}
+
+int64_t kv_bytes_per_token(const Config& c, DType cache, bool with_mtp) {
+  if (cache != DType::f8_e4m3) return kv_bytes(c, 1, int64_t(size_of(cache)), with_mtp);
+  if (c.attention != AttentionKind::mla) return 0;
+  return cached_layers(c, with_mtp) * LatentRow{c.kv_lora_rank, c.qk_rope_head_dim}.bytes();
 }
 
 int64_t kv_bytes(const Config& c, int64_t tokens, int64_t bytes_per_element, bool with_mtp) {

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 
+#include "core/types.h"
 #include "spec/config.h"
 
 namespace minke {
@@ -42,6 +43,8 @@ int64_t expert_combinations(int64_t experts, int64_t chosen);
 // with_mtp adds the layer of every MTP module. Bytes beyond 2^63 are given as 2^63 − 1.
 int64_t kv_elements_per_token(const Config& config, bool with_mtp = false);
 int64_t kv_bytes(const Config& config, int64_t tokens, int64_t bytes_per_element, bool with_mtp = false);
+// Of one token in such a cache; f8_e4m3 is MLA's FP8 cache (core/latent_row.h), which others do not have: 0.
+int64_t kv_bytes_per_token(const Config& config, DType cache, bool with_mtp = false);
 
 // FLOPs of attention's two products per head, query and key (2 FLOPs a multiply-add): scores and values.
 struct AttentionPairFlops {

@@ -114,6 +114,12 @@ std::string describe_text(const Config& c, int64_t context) {
   line("KV cache", fmt::format("{} values per token, {} bytes in BF16 ({}); {} at {} tokens", with_commas(elements),
                                with_commas(bytes), short_bytes(double(bytes)),
                                short_bytes(double(kv_bytes(c, context, 2))), with_commas(context)));
+  const auto fp8 = [&](bool with_mtp) { return with_commas(kv_bytes_per_token(c, DType::f8_e4m3, with_mtp)); };
+  const bool mla = c.attention == AttentionKind::mla;
+  if (mla) line("  in FP8", fmt::format("{} bytes per token (--cache-type fp8)", fp8(false)));
+  if (c.num_nextn_predict_layers > 0)
+    line("  with MTP", fmt::format("{} bytes per token in BF16{}", with_commas(kv_bytes(c, 1, 2, true)),
+                                   mla ? fmt::format(", {} in FP8", fp8(true)) : ""));
   line("work", fmt::format("{} FLOP per token forward and {} in training, at {} tokens",
                            short_count(forward_flops_per_token(c, context)),
                            short_count(training_flops_per_token(c, context)), with_commas(context)));
@@ -144,8 +150,13 @@ Json describe_json(const Config& c, int64_t context) {
                      {"file_fp8_scales", n.file_fp8_scales}};
   j["kv_cache"] = {{"elements_per_token", kv_elements_per_token(c)},
                    {"bytes_per_token_bf16", kv_bytes(c, 1, 2)},
+                   {"bytes_per_token_bf16_with_mtp", kv_bytes(c, 1, 2, true)},
                    {"context", context},
                    {"bytes_at_context_bf16", kv_bytes(c, context, 2)}};
+  if (c.attention == AttentionKind::mla) {
+    j["kv_cache"]["bytes_per_token_fp8"] = kv_bytes_per_token(c, DType::f8_e4m3);
+    j["kv_cache"]["bytes_per_token_fp8_with_mtp"] = kv_bytes_per_token(c, DType::f8_e4m3, true);
+  }
   j["flops_per_token"] = {{"forward", forward_flops_per_token(c, context)},
                           {"training", training_flops_per_token(c, context)}};
   return j;

@@ -57,6 +57,14 @@ for field in '"test": "tg4"' '"weights": "bf16"' '"path": "bf16"' '"acceptance":
 done
 [ "$(head -c 1 infer.json)" = '[' ] && grep -q '^machine ' lines.txt || fail "not a list alone: $(cat infer.json)"
 
+# What inspect says of a token's cache is what the bench says that it takes.
+for cache in bf16 fp8; do
+  said=$($minke inspect -m $model --json | grep -o "\"bytes_per_token_$cache\": [0-9]*" | grep -o '[0-9]*$')
+  $minke bench infer -m $model -p 0 -n 2 -r 1 --seconds 0 --cache-type $cache --json 2>lines.txt |
+    grep -q "\"kv_bytes_per_token\": $said,\?$" || fail "$cache: inspect says $said bytes a token"
+done
+mistake 'choose bf16 or f32' $minke bench infer -m $source/tests/golden/qwen2 --cache-type fp8 -p 4 -n 2
+
 # Random weights of a shape: in memory, and in a file that gives the same rows.
 shape=$source/tests/golden/v2/config.json
 $minke bench infer --random-weights $shape -p 4 -n 2 -r 1 --seconds 0 --weights fp8 >random.txt

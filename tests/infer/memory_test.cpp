@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "spec/counts.h"
 #include "support/random.h"
 #include "support/tiny.h"
 
@@ -30,6 +31,17 @@ TEST(InferenceMemory, CountsWhatIsTaken) {
   EXPECT_GE(m.loading, largest);
   EXPECT_GT(m.scratch, 0);
   EXPECT_NE(m.text().find("cache of 256 tokens"), std::string::npos);
+}
+
+TEST(InferenceMemory, TheCacheIsWhatATokenTakes) {
+  const TestContext ctx(cpu_backend());
+  for (const Config& config : {tiny_v3(), tiny_v2(), tiny_llama()})
+    for (const DType cache : {DType::f32, DType::bf16, DType::f8_e4m3}) {
+      if (kv_bytes_per_token(config, cache) == 0) continue;
+      const EngineSettings settings{.max_context = 64, .cache_tokens = 256, .cache = cache};
+      EXPECT_EQ(inference_memory(ctx, config, Precision::f32().for_inference(), settings).cache,
+                256.0 * double(kv_bytes_per_token(config, cache)));
+    }
 }
 
 TEST(InferenceMemory, WhatDoesNotFitIsRefusedWithTheContextThatWould) {

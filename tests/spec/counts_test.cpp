@@ -81,15 +81,30 @@ TEST(Counts, AgreeWithTheParameterTable) {
   }
 }
 
+// docs/recipe/architecture.md §2.4; FP8: 512 + 16 + 128 = 656 bytes a layer.
+TEST(Counts, CacheOfV3) {
+  const Config c =
+      parse_config(R"({"model_type": "deepseek_v3", "vocab_size": 129280, "hidden_size": 7168, "num_hidden_layers": 61,
+    "intermediate_size": 18432, "num_attention_heads": 128, "num_nextn_predict_layers": 1})",
+                   "test");
+  EXPECT_EQ(kv_bytes_per_token(c, DType::bf16), 70272);
+  EXPECT_EQ(kv_bytes_per_token(c, DType::bf16, true), 71424);
+  EXPECT_EQ(kv_bytes_per_token(c, DType::f8_e4m3), 40016);
+  EXPECT_EQ(kv_bytes_per_token(c, DType::f8_e4m3, true), 40016 + 656);
+}
+
 TEST(Counts, CacheOfBothAttentions) {
   Config c = small_v3();
   EXPECT_EQ(kv_elements_per_token(c), 5 * (32 + 16));
   EXPECT_EQ(kv_elements_per_token(c, true), 7 * (32 + 16));
   EXPECT_EQ(kv_bytes(c, 100, 2), 100 * 2 * 5 * 48);
+  EXPECT_EQ(kv_bytes_per_token(c, DType::f32), 4 * 5 * 48);
+  EXPECT_EQ(kv_bytes_per_token(c, DType::f8_e4m3), 5 * (32 + 4 + 2 * 16));
   c.attention = AttentionKind::gqa;
   c.num_key_value_heads = 2;
   c.head_dim = 18;
   EXPECT_EQ(kv_elements_per_token(c), 5 * 2 * 2 * 18);
+  EXPECT_EQ(kv_bytes_per_token(c, DType::f8_e4m3), 0);
   EXPECT_EQ(kv_bytes(c, std::numeric_limits<int64_t>::max() / 2, 8), std::numeric_limits<int64_t>::max());
 }
 

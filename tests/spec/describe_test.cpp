@@ -27,11 +27,15 @@ TEST(Describe, SaysWhatTheModelIs) {
   const std::string text = describe_text(c, 131072);
   for (const char* part :
        {"multi-head latent attention, 128 heads", "58 layers of 256 experts", "4 of 8 groups (noaux_tc)",
-        "671,026,419,200", "36,625,618,432", "11,610,068,224", "70,272 bytes", "8.58 GiB at 131,072 tokens"})
+        "671,026,419,200", "36,625,618,432", "11,610,068,224", "70,272 bytes in BF16", "8.58 GiB at 131,072 tokens",
+        "40,016 bytes per token", "71,424 bytes per token in BF16, 40,672 in FP8"})
     EXPECT_NE(text.find(part), text.npos) << part << "\n" << text;
   const Json j = describe_json(c, 131072);
   EXPECT_EQ(j["parameters"]["total"], 671026419200);
   EXPECT_EQ(j["kv_cache"]["bytes_at_context_bf16"], 9210691584);
+  EXPECT_EQ(j["kv_cache"]["bytes_per_token_bf16_with_mtp"], 71424);
+  EXPECT_EQ(j["kv_cache"]["bytes_per_token_fp8"], 61 * 656);
+  EXPECT_EQ(j["kv_cache"]["bytes_per_token_fp8_with_mtp"], 62 * 656);
   EXPECT_EQ(parse_config(j["config"].dump(), "test"), c);
 
   Config dense = c;
@@ -43,6 +47,7 @@ TEST(Describe, SaysWhatTheModelIs) {
   EXPECT_NE(words.find("multi-query attention"), words.npos);
   EXPECT_EQ(words.find("experts"), words.npos) << words;
   EXPECT_EQ(words.find("MTP"), words.npos) << words;
+  EXPECT_EQ(words.find("FP8"), words.npos) << words;
 }
 
 }  // namespace
