@@ -11,7 +11,9 @@
 #include "app/loaded_model.h"
 #include "app/model_flag.h"
 #include "bench/infer_bench.h"
+#include "chat/model_source.h"
 #include "convert/random_weights.h"
+#include "core/files.h"
 #include "core/human_numbers.h"
 #include "core/machine_memory.h"
 #include "infer/memory.h"
@@ -24,7 +26,7 @@ namespace {
 struct Options {
   InferenceOptions inference;
   InferBenchOptions bench;
-  std::string random_weights;
+  std::string random_weights, text;
   double seconds = 0.3;
   bool json = false;
 };
@@ -43,7 +45,7 @@ class Table {
     line(label, fmt::format("{:.1f} {} ({})", best.rate / 1e9, unit, best.how));
   }
   void head() {
-    fmt::print(lines_, "{:<8}{:>6}{:>10}{:>21}{:>13}{:>13}{:>10}{:>10}\n", "test", "batch", "tok/s", "slowest–fastest",
+    fmt::print(lines_, "{:<10}{:>4}{:>10}{:>21}{:>13}{:>13}{:>10}{:>10}\n", "test", "batch", "tok/s", "slowest–fastest",
                "first token", "bytes/token", "of read", "of peak");
   }
   void row(const InferRow& r, Json fields) {
@@ -51,11 +53,13 @@ class Table {
     const double slowest = *std::min_element(rates.begin(), rates.end()),
                  fastest = *std::max_element(rates.begin(), rates.end());
     const bool answers = r.bytes_per_token > 0;
-    fmt::print(lines_, "{:<8}{:>6}{:>10.1f}{:>21}{:>13}{:>13}{:>10}{:>8.1f} %\n", r.test, r.batch, r.median_rate(),
+    fmt::print(lines_, "{:<10}{:>4}{:>10.1f}{:>21}{:>13}{:>13}{:>10}{:>8.1f} %\n", r.test, r.batch, r.median_rate(),
                fmt::format("{:.1f}–{:.1f}", slowest, fastest),
                answers ? "" : fmt::format("{:.0f} ms", r.first_token_seconds * 1e3),
                answers ? human_bytes(r.bytes_per_token) : "",
                answers ? fmt::format("{:.1f} %", 100 * r.bandwidth_share()) : "", 100 * r.ceiling_share());
+    const bool drafts = r.gain > 0;
+    if (drafts) fmt::print(lines_, "          {:.2f} x as fast as without; {}\n", r.gain, r.drafts.text());
     std::fflush(lines_);
     Json row = {{"test", r.test},
                 {"batch", r.batch},
@@ -69,7 +73,10 @@ class Table {
                 {"first_token_s", answers ? Json() : Json(r.first_token_seconds)},
                 {"read_ceiling", r.read_ceiling},
                 {"product_ceiling", r.product_ceiling},
-                {"acceptance", Json()}};
+                {"acceptance", drafts ? Json(r.drafts.acceptance()) : Json()},
+                {"tokens_per_step", drafts ? Json(r.drafts.tokens_per_step()) : Json()},
+                {"gain", drafts ? Json(r.gain) : Json()},
+                {"gain_bound", drafts ? Json(r.drafts.bound()) : Json()}};
     row.update(fields);
     rows_.push_back(std::move(row));
   }
@@ -96,8 +103,9 @@ InferenceMemory needed_memory(const Context& ctx, const Config& config, const Pr
   return needed;
 }
 
-void measure(Table& table, const Options& o, Runtime& runtime, const CheckpointFiles& files) {
+void measure(Table& table, Options& o, Runtime& runtime, const CheckpointFiles& files) {
   const Config& config = files.config;
+  o.bench.speculation = speculation_of(o.inference, config);
   Precision precision = minke::precision(o.inference.dtype).for_inference();
   const BlockWeights blocks = plan_block_weights(config, files.weights, o.inference.weights, precision.compute,
                                                  strip_of(o.inference, runtime.ctx()));
@@ -115,7 +123,7 @@ void measure(Table& table, const Options& o, Runtime& runtime, const CheckpointF
   load_weights(ctx, model, files.weights);
   Engine engine(ctx, model, settings);
 
-  const int64_t kv = kv_bytes_per_token(config, settings.cache);
+  const int64_t kv = kv_bytes_per_token(config, settings.cache, settings.most_drafts() > 0);
   const std::string weights =
       o.inference.weights == WeightFormat::keep ? weight_format(model) : name_of(o.inference.weights);
   const Counts counts = count_parameters(config);
@@ -137,16 +145,18 @@ void measure(Table& table, const Options& o, Runtime& runtime, const CheckpointF
   infer_bench(ctx, model, engine, o.bench, ceilings, [&](const InferRow& row) { table.row(row, common); });
 }
 
-void run(const Options& o) {
+void run(Options& o) {
   if (o.bench.prompt == 0 && o.bench.answer == 0)
     user_error("bench infer: -p 0 and -n 0 leave nothing to measure: make one of them larger");
   Runtime runtime(o.inference.runtime);
   Table table(o.json);
   table.line("machine", runtime.description());
-  const CheckpointFiles files = o.random_weights.empty()
-                                    ? open_checkpoint(o.inference.model, false)
-                                    : random_checkpoint(o.random_weights, o.inference.runtime.seed, false);
+  const CheckpointFiles files = o.random_weights.empty() ? open_checkpoint(o.inference.model, o.inference.mtp_modules())
+                                                         : random_checkpoint(o.random_weights, o.inference.runtime.seed,
+                                                                             o.inference.mtp_modules());
   for (const std::string& note : files.notes) table.line("", note);
+  if (!o.text.empty())
+    o.bench.text = open_tokenizer(o.inference.model, files.config).encode(read_file(o.text, size_t(1) << 30));
   measure(table, o, runtime, files);
   table.finish();
 }
@@ -174,6 +184,7 @@ void add_bench_infer(CLI::App& bench) {
   c->add_option("-r,--repetitions", o->bench.repetitions, "Runs of each row, after one that is not counted")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
+  c->add_option("--text", o->text, "With --spec: a file whose text the answers of that row go on with")->needs(model);
   add_format_flags(*c, o->inference);
   c->add_option("--seconds", o->seconds, "Seconds spent on each measurement of the machine, about")
       ->check(CLI::Range(0.0, 3600.0))

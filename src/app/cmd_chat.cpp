@@ -27,7 +27,7 @@ struct ChatOptions {
 };
 
 void chat(ChatOptions& o) {
-  ModelSource source = open_model(o.inference.model);
+  ModelSource source = open_model(o.inference.model, o.inference.mtp_modules());
   o.settings.sampling = o.sampling.over(chat_sampling(source.defaults));
   o.settings.sampling.seed = o.inference.runtime.seed;
   validate(o.settings.sampling);

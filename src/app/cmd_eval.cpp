@@ -46,7 +46,7 @@ struct Subject {
   int64_t length;
   Likelihood likelihood;
 
-  explicit Subject(const EvalOptions& o) : Subject(o, open_checkpoint(o.model, false), 0) {}
+  explicit Subject(const EvalOptions& o) : Subject(o, open_checkpoint(o.model, 0), 0) {}
   Subject(const EvalOptions& o, CheckpointFiles opened, int64_t at_least)
       : runtime(o.runtime),
         files(std::move(opened)),
@@ -113,7 +113,7 @@ void eval_choices(const EvalOptions& o) {
 
 void eval_needle(EvalOptions& o) {
   check_result(o);
-  CheckpointFiles files = open_checkpoint(o.model, false);
+  CheckpointFiles files = open_checkpoint(o.model, 0);
   if (o.needle.lengths.empty()) {
     const int64_t longest = files.config.max_position_embeddings;
     for (int64_t l = 128; l <= longest && l <= 1 << 16; l *= 2) o.needle.lengths.push_back(l);

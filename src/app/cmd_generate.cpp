@@ -28,6 +28,8 @@ void generate_one(const GenerateOptions& o, const ModelSource& source, LoadedMod
   const size_t prompt_tokens = request.prompt.size();
   TextStream stream(source.tokenizer, o.stop);
   if (!o.quiet) print_out(o.prompt);
+  const Speculation* speculation = loaded.engine().speculation();
+  const SpeculationCounts before = speculation ? speculation->counts() : SpeculationCounts{};
   const auto begin = Clock::now();
   double first = 0;
   bool full = false;
@@ -44,16 +46,17 @@ void generate_one(const GenerateOptions& o, const ModelSource& source, LoadedMod
   if (full)
     std::fprintf(stderr, "the context of %ld tokens is full: the answer ends here; --ctx-size makes it larger\n",
                  long(loaded.engine().settings().max_context));
-  if (!o.quiet)
-    std::fprintf(stderr, "%zu prompt tokens in %.2f s (%.0f tok/s), %zu new in %.2f s (%.1f tok/s)\n", prompt_tokens,
-                 first, double(prompt_tokens) / std::max(first, 1e-9), made.size(), seconds_since(begin) - first,
-                 double(made.size() > 1 ? made.size() - 1 : 0) / std::max(seconds_since(begin) - first, 1e-9));
+  if (o.quiet) return;
+  std::fprintf(stderr, "%zu prompt tokens in %.2f s (%.0f tok/s), %zu new in %.2f s (%.1f tok/s)\n", prompt_tokens,
+               first, double(prompt_tokens) / std::max(first, 1e-9), made.size(), seconds_since(begin) - first,
+               double(made.size() > 1 ? made.size() - 1 : 0) / std::max(seconds_since(begin) - first, 1e-9));
+  if (speculation) std::fprintf(stderr, "%s\n", speculation->counts().since(before).text().c_str());
 }
 
 void generate(const GenerateOptions& o) {
   Request request{.max_new = o.max_new, .sampling = o.sampling.over(kSampling)};
   validate(request.sampling);
-  const ModelSource source = open_model(o.inference.model);
+  const ModelSource source = open_model(o.inference.model, o.inference.mtp_modules());
   request.prompt = source.tokenizer.encode(o.prompt, {.add_bos = source.tokenizer.begins_with_bos()});
   if (request.prompt.empty())
     user_error("-p: the prompt is empty, and with this tokenizer text has no begin-of-text token; give some text");

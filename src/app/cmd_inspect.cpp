@@ -34,7 +34,7 @@ bool has_weights(const fs::path& folder) {
 void run(const Options& o) {
   const fs::path source = o.model.empty() ? o.config : o.model;
   std::optional<CheckpointFiles> files;
-  if (!o.model.empty() && (is_gguf(o.model) || has_weights(o.model))) files = open_checkpoint(o.model, true);
+  if (!o.model.empty() && (is_gguf(o.model) || has_weights(o.model))) files = open_checkpoint(o.model, kAllMtp);
   if (files)
     for (const std::string& note : files->notes) fmt::print(stderr, "{}\n", note);
   if (!files) refuse_folder_of_gguf(source, "config.json");

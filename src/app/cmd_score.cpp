@@ -30,7 +30,7 @@ void run(ScoreOptions& o) {
   refuse_own_input(o.out, o.tokens);
   Runtime runtime(o.runtime);
   std::fprintf(stderr, "%s\n", runtime.description().c_str());
-  CheckpointFiles checkpoint = open_checkpoint(o.model, true);
+  CheckpointFiles checkpoint = open_checkpoint(o.model, kAllMtp);
   for (const std::string& note : checkpoint.notes) std::fprintf(stderr, "%s\n", note.c_str());
   const TokenBatch batch = tokens_to_score(o.tokens, checkpoint.config);
   BlockWeights blocks;

@@ -29,6 +29,17 @@ void add_format_flags(CLI::App& verb, InferenceOptions& o) {
   add_choice(verb, "--cache-type", o.cache_type, "Number format of the KV cache; fp8 with latent attention only");
   verb.add_flag("--strict", o.strict,
                 "Compute prompts as answers are: an answer then has the bits that it would have as a prompt; slower");
+  add_choice(
+      verb, "--spec", o.speculation,
+      "Let the model's MTP module draft tokens, which are checked together: the same text, faster where many drafts "
+      "are right; auto = only while it is");
+}
+
+SpeculationMode speculation_of(const InferenceOptions& o, const Config& config) {
+  if (config.num_nextn_predict_layers > 0) return o.speculation;
+  if (o.speculation == SpeculationMode::mtp)
+    user_error("--spec mtp: {} has no MTP module: use --spec off, or auto, which does without", o.model);
+  return SpeculationMode::off;
 }
 
 int strip_of(const InferenceOptions& o, const Context& ctx) {
@@ -49,7 +60,8 @@ LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, b
   precision.integer_products = o.activations == ActivationFormat::int8;
   const EngineSettings settings{.max_context = o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(limit, 4096),
                                 .cache = dtype_of(o.cache_type),
-                                .strict = o.strict};
+                                .strict = o.strict,
+                                .speculation = speculation_of(o, config)};
   InferenceMemory needed = inference_memory(ctx(), config, precision, settings);
   const double available = double(free_memory());
   if (needed.must_fit() > available) {

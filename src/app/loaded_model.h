@@ -21,12 +21,17 @@ struct InferenceOptions {
   bool repack = true;
   int64_t ctx_size = 0;
   bool strict = false;
+  SpeculationMode speculation = SpeculationMode::off;
+  int64_t mtp_modules() const { return speculation == SpeculationMode::off ? 0 : 1; }  // that are to be loaded
 };
 
-// --dtype, --weights, --activations, --no-repack, --cache-type, --strict.
+// --dtype, --weights, --activations, --no-repack, --cache-type, --strict, --spec.
 void add_format_flags(CLI::App& verb, InferenceOptions& options);
 // These, and -m, -c, -t, --seed.
 void add_inference_flags(CLI::App& verb, InferenceOptions& options);
+
+// How it is to be for this model. UserError for --spec mtp if it has no MTP module.
+SpeculationMode speculation_of(const InferenceOptions& options, const Config& config);
 
 // How many rows of quantised weights are interleaved when they are loaded (plan_block_weights); 0 = none.
 int strip_of(const InferenceOptions& options, const Context& ctx);

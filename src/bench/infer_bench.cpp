@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <set>
 
 #include "bench/measure.h"
-#include "blocks/blocks.h"
 #include "core/divided_up.h"
 #include "core/error.h"
 #include "spec/counts.h"
@@ -17,7 +17,7 @@ namespace {
 class ChosenExperts {
  public:
   explicit ChosenExperts(const Model& model)
-      : layers_(model.moe_layers().size()),
+      : layers_(weight_bytes(model).one_expert.size()),
         experts_(size_t(model.config().n_routed_experts)),
         choices_(size_t(model.config().num_experts_per_tok)),
         is_chosen_(layers_ * experts_),
@@ -68,7 +68,7 @@ class Runner {
   // What comes before every sequence has its first token is not counted.
   Run answers(int64_t tokens, int64_t batch, ChosenExperts* chosen) {
     add(1, batch, tokens + 1, chosen);
-    for (int64_t made = 0; made < batch;) made += int64_t(engine_.step(ctx_).size());
+    until_all_have_begun(batch);
     Run run;
     const double begin = seconds_now();
     while (!engine_.idle()) {
@@ -79,12 +79,34 @@ class Runner {
     return run;
   }
 
+  // Answers with drafts, each after the next piece of the text.
+  Run drafted_answers(int64_t tokens, int64_t batch, const InferBenchOptions& o) {
+    for (int64_t i = 0; i < batch; ++i) {
+      Request request{.max_new = tokens + 1, .sampling = {.temperature = 0}};
+      for (int64_t t = 0; t < o.beginning; ++t)
+        request.prompt.push_back(o.text.empty() ? random_id() : o.text[size_t(text_position_++) % o.text.size()]);
+      engine_.add(std::move(request));
+    }
+    until_all_have_begun(batch);
+    Run run;
+    const double begin = seconds_now();
+    while (!engine_.idle()) run.tokens += int64_t(engine_.step(ctx_).size());
+    run.seconds = seconds_now() - begin;
+    return run;
+  }
+
  private:
+  void until_all_have_begun(int64_t batch) {
+    std::set<int64_t> begun;
+    while (int64_t(begun.size()) < batch)
+      for (const NewToken& t : engine_.step(ctx_)) begun.insert(t.sequence);
+  }
+
   int32_t random_id() { return int32_t(ids_.below(uint64_t(model_.config().vocab_size))); }
 
   void add(int64_t prompt, int64_t batch, int64_t max_new, ChosenExperts* chosen) {
     for (int64_t i = 0; i < batch; ++i) {
-      Request request{.max_new = max_new};
+      Request request{.max_new = max_new, .drafts = false};
       for (int64_t t = 0; t < prompt; ++t) request.prompt.push_back(random_id());
       request.choose = [this](std::span<const float> logits, int64_t position) {
         sampler_.sample(logits, {.temperature = 0}, 0, uint64_t(position));
@@ -103,6 +125,7 @@ class Runner {
   Engine& engine_;
   Rng ids_;
   Sampler sampler_;
+  int64_t text_position_ = 0;
 };
 
 double bytes_per_token(const WeightBytes& bytes, const ChosenExperts& chosen, int64_t batch) {
@@ -118,34 +141,15 @@ double prompt_flops(const Config& config, int64_t tokens) {
   return forward_flops_per_token(config, tokens) - head * (1 - 1 / double(tokens));
 }
 
-void for_each_format(const Weight& w, const std::function<void(const char* name, double bits, int64_t elements)>& f) {
-  const int64_t columns = w.storage().shape.back();
-  if (!w.in_blocks()) return f(name_of(w.compute()), 8.0 * double(size_of(w.compute())), w.storage().size());
-  const std::vector<RowBlocks>& parts = w.parts();
-  const int64_t rows = w.storage().shape[w.storage().shape.size() - 2];
-  for (size_t i = 0; i < parts.size(); ++i) {
-    const int64_t next = i + 1 < parts.size() && parts[i + 1].first_row > 0 ? parts[i + 1].first_row : rows;
-    f(info_of(parts[i].format).name, 8 * double(parts[i].row_bytes) / double(columns),
-      (next - parts[i].first_row) * columns);
-  }
-}
-
-double bytes_of(const Weight& w) {
-  if (!w.in_blocks()) return double(w.bytes());
-  double bits = 0, scales = 0;
-  for_each_format(w, [&](const char*, double each, int64_t elements) { bits += each * double(elements); });
-  for (size_t i = 0; i < w.parts().size(); ++i)
-    if (const Operand s = w.scales_of(i)) scales += double(s.bytes());
-  return bits / 8 + scales;
-}
-
 }  // namespace
 
 EngineSettings engine_settings(const InferBenchOptions& o) {
   EngineSettings s;
   s.max_sequences = *std::max_element(o.batches.begin(), o.batches.end());
-  s.max_tokens = std::max(s.max_tokens, s.max_sequences);
-  const int64_t longest = std::max(o.prompt + 1, o.answer + 2);
+  s.speculation = o.speculation;
+  s.max_tokens = std::max(s.max_tokens, s.max_sequences * (1 + s.most_drafts()));
+  const int64_t beginning = s.most_drafts() > 0 ? o.beginning : 1;
+  const int64_t longest = std::max(o.prompt + 1, beginning + o.answer + 1);
   s.max_context = std::max(longest, s.max_sequences);  // all prompts of one token in one step
   s.cache_tokens = s.max_sequences * divided_up(longest, s.page) * s.page;
   return s;
@@ -167,27 +171,6 @@ InferCeilings infer_ceilings(const Context& ctx, const Model& model, double seco
   return ceilings;
 }
 
-WeightBytes weight_bytes(const Model& model) {
-  WeightBytes bytes;
-  const Config& config = model.config();
-  for (const auto& [layer, moe] : model.moe_layers()) {
-    const std::string experts = layer_prefix(layer) + "experts.";
-    double all = 0;
-    for (const char* name : {"gate_up", "down"}) all += bytes_of(*model.weights().get(experts + name));
-    bytes.one_expert.push_back(all / double(config.n_routed_experts));
-    bytes.sum += all;
-  }
-  for (const Weight& w : model.weights().all()) {
-    const Storage& s = w.storage();
-    if (s.part == Part::routed_expert) continue;
-    const double all = bytes_of(w);
-    bytes.sum += all;
-    if (s.part == Part::embedding && !config.tie_word_embeddings) bytes.token += all / double(s.shape[0]);
-    else bytes.all_tokens += all;
-  }
-  return bytes;
-}
-
 std::string weight_format(const Model& model) {
   std::map<std::string, int64_t> elements;
   for (const Weight& w : model.weights().all())
@@ -204,7 +187,9 @@ void infer_bench(const Context& ctx, const Model& model, Engine& engine, const I
   check(o.repetitions > 0 && engine.idle(), "infer_bench: repetitions of an idle engine");
   const WeightBytes bytes = weight_bytes(model);
   Runner runner(ctx, model, engine);
-  const auto measured = [&](InferRow row, const std::function<Run()>& once) {
+  const auto measured = [&](InferRow row, const std::function<Run()>& once, double plain_rate = 0) {
+    const auto counts = [&] { return engine.speculation() ? engine.speculation()->counts() : SpeculationCounts{}; };
+    const SpeculationCounts before = counts();
     std::vector<double> first;
     for (int64_t i = 0; i < o.repetitions; ++i) {
       const Run run = once();
@@ -212,9 +197,15 @@ void infer_bench(const Context& ctx, const Model& model, Engine& engine, const I
       first.insert(first.end(), run.first_tokens.begin(), run.first_tokens.end());
     }
     if (!first.empty()) row.first_token_seconds = median(first);
+    if (plain_rate > 0) {
+      row.drafts = counts().since(before);
+      row.gain = row.median_rate() / plain_rate;
+      row.bytes_per_token = row.drafts.tokens > 0 ? row.drafts.bytes / double(row.drafts.tokens) : 0;
+    }
     row.read_ceiling = ceilings.read.best().rate;
     row.product_ceiling = ceilings.products.best().rate;
     show(row);
+    return row.median_rate();
   };
   for (const int64_t batch : o.batches) {
     if (o.prompt > 0) {
@@ -227,11 +218,16 @@ void infer_bench(const Context& ctx, const Model& model, Engine& engine, const I
     if (o.answer > 0) {
       ChosenExperts chosen(model);
       runner.answers(o.answer, batch, &chosen);
-      measured({.test = fmt::format("tg{}", o.answer),
-                .batch = batch,
-                .flops_per_token = forward_flops_per_token(model.config(), o.answer),
-                .bytes_per_token = bytes_per_token(bytes, chosen, batch)},
-               [&] { return runner.answers(o.answer, batch, nullptr); });
+      InferRow row{.test = fmt::format("tg{}", o.answer),
+                   .batch = batch,
+                   .flops_per_token = forward_flops_per_token(model.config(), o.answer),
+                   .bytes_per_token = bytes_per_token(bytes, chosen, batch)};
+      const double rate = measured(row, [&] { return runner.answers(o.answer, batch, nullptr); });
+      if (!engine.speculation()) continue;
+      runner.drafted_answers(o.answer, batch, o);
+      row.test += " spec";
+      measured(
+          row, [&] { return runner.drafted_answers(o.answer, batch, o); }, rate);
     }
   }
 }

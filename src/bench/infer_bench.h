@@ -1,7 +1,9 @@
 // The speed of inference, through the engine as users have it. `pp512`: the tokens of a prompt of 512 a second, with nothing
 // in the cache; `tg32`: tokens of an answer a second, after a prompt of one token. With a batch: of all sequences together.
 // Token ids are random, as in llama.cpp's bench; the most likely token is looked for at each step and then not taken, so that
-// no answer ends early or repeats itself. Test: tests/bench/infer_bench_test.cpp.
+// no answer ends early or repeats itself. `tg32 spec`, of an engine with speculation: answers as they are, the most likely token
+// each time, after a piece of a text, because how many drafts are right depends on the text. Test:
+// tests/bench/infer_bench_test.cpp.
 #pragma once
 #include <functional>
 #include <string>
@@ -9,6 +11,7 @@
 
 #include "bench/ceilings.h"
 #include "infer/engine.h"
+#include "model/weight_bytes.h"
 
 namespace minke {
 
@@ -16,6 +19,10 @@ struct InferBenchOptions {
   int64_t prompt = 512, answer = 32;  // tokens; 0 = no such rows
   std::vector<int64_t> batches = {1};
   int64_t repetitions = 3;
+  // For `tg32 spec`: an answer begins after so many tokens of the text; of random ones if there is no text.
+  std::vector<int32_t> text = {};
+  int64_t beginning = 32;
+  SpeculationMode speculation = SpeculationMode::off;
 };
 // With room for the largest row.
 EngineSettings engine_settings(const InferBenchOptions& options);
@@ -27,19 +34,11 @@ struct InferCeilings {
 // Of products in any format that such a model can be multiplied in: INT8 too if it has weights of at most 8 bits.
 InferCeilings infer_ceilings(const Context& ctx, const Model& model, double seconds);
 
-// Bytes of the weights as the model holds them.
-struct WeightBytes {
-  double all_tokens = 0;           // of what a step reads once, whatever its tokens are
-  double token = 0;                // of what each token reads of its own: its row of the embedding
-  std::vector<double> one_expert;  // by MoE layer
-  double sum = 0;                  // of all
-};
-WeightBytes weight_bytes(const Model& model);
 // The format of most weights: "Q8_0", "bf16" …
 std::string weight_format(const Model& model);
 
 struct InferRow {
-  std::string test;  // pp512, tg32
+  std::string test;  // pp512, tg32, tg32 spec
   int64_t batch = 1;
   std::vector<double> tokens_per_second;  // a run each
   double first_token_seconds = 0;         // pp: from a request to its first token, median of requests and runs
@@ -48,6 +47,9 @@ struct InferRow {
   // are read once.
   double bytes_per_token = 0;
   double read_ceiling = 0, product_ceiling = 0;
+  // Of `tg32 spec`: what became of drafts, and how many times as fast as `tg32` this is.
+  SpeculationCounts drafts = {};
+  double gain = 0;
 
   double median_rate() const;
   double bandwidth_share() const { return read_ceiling > 0 ? median_rate() * bytes_per_token / read_ceiling : 0; }

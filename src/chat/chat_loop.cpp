@@ -117,10 +117,10 @@ class Chat {
     const double rest = s.all_s - s.first_s;
     return fmt::format(
         "{} prompt tokens, {} of them known already; first token after {:.2f} s; {} new tokens{}; {} of {} tokens of "
-        "context used",
+        "context used{}",
         s.prompt_tokens, s.known_tokens, s.first_s, s.new_tokens,
         s.new_tokens > 1 ? fmt::format(", {:.1f} a second", double(s.new_tokens - 1) / std::max(rest, 1e-9)) : "",
-        s.context_used, session_.context());
+        s.context_used, session_.context(), s.drafts.drafted > 0 ? "; " + s.drafts.text() : "");
   }
 
   void ask(const std::string& question) {

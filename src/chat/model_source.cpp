@@ -58,8 +58,8 @@ std::vector<std::string> notes_of(const CheckpointFiles& files, const Tokenizer&
   return notes;
 }
 
-ModelSource open_model(const fs::path& model) {
-  CheckpointFiles files = open_checkpoint(model, false);
+ModelSource open_model(const fs::path& model, int64_t mtp_modules) {
+  CheckpointFiles files = open_checkpoint(model, mtp_modules);
   Tokenizer tokenizer = open_tokenizer(model, files.config);
   std::vector<std::string> notes = notes_of(files, tokenizer);
   ModelSource source{model, std::move(files), std::move(tokenizer), ChatTemplate::load(model), {}, std::move(notes),

@@ -27,7 +27,7 @@ std::vector<std::string> notes_of(const CheckpointFiles& files, const Tokenizer&
 
 struct ModelSource {
   fs::path path;
-  CheckpointFiles files;  // MTP modules are left out: plain generation does without
+  CheckpointFiles files;
   Tokenizer tokenizer;
   std::optional<ChatTemplate> chat_template;
   GenerationDefaults defaults;
@@ -35,7 +35,7 @@ struct ModelSource {
   std::vector<int32_t> stop_tokens;  // that end an answer: of the configuration, the defaults and the tokenizer
 };
 
-// Of a Hugging Face folder or a GGUF file.
-ModelSource open_model(const fs::path& model);
+// Of a Hugging Face folder or a GGUF file. MTP modules beyond so many are left out: plain generation needs none.
+ModelSource open_model(const fs::path& model, int64_t mtp_modules = 0);
 
 }  // namespace minke

@@ -84,6 +84,8 @@ void ChatSession::answer(const std::function<bool(const ThoughtSplitter::Piece&)
   thought_.clear();
   const auto begin = Clock::now();
   const int64_t computed = engine_->tokens_computed();
+  const auto counts = [&] { return engine_->speculation() ? engine_->speculation()->counts() : SpeculationCounts{}; };
+  const SpeculationCounts before = counts();
   const auto give = [&](const std::string& text, bool last) {
     content += text;
     ThoughtSplitter::Piece piece = splitter.push(text);
@@ -108,6 +110,7 @@ void ChatSession::answer(const std::function<bool(const ThoughtSplitter::Piece&)
   });
   give(stream.finish(), true);
   stats_.all_s = seconds_since(begin);
+  stats_.drafts = counts().since(before);
   if (stats_.thought_s == 0 && splitter.has_thought()) stats_.thought_s = stats_.all_s;
   stats_.context_used = stats_.prompt_tokens + stats_.new_tokens;
   conversation_.add("assistant", content);

@@ -26,6 +26,7 @@ struct AnswerStats {
   int64_t trimmed = 0;            // questions that went
   double first_s = 0, all_s = 0;  // until the first token; until the last one
   double thought_s = 0;
+  SpeculationCounts drafts = {};  // with speculation
   Ending ending = Ending::none;
   bool stopped = false;  // by the caller
 };

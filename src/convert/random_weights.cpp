@@ -56,16 +56,16 @@ MadeWeights random_weights(const Config& config, std::string path, uint64_t seed
 
 }  // namespace
 
-CheckpointFiles random_checkpoint(const fs::path& config_json, uint64_t seed, bool with_mtp) {
+CheckpointFiles random_checkpoint(const fs::path& config_json, uint64_t seed, int64_t mtp_modules) {
   Config config = load_config(config_json);
   config.fp8_block = 0;  // it would say how a file has the weights
-  if (!with_mtp) config.num_nextn_predict_layers = 0;
+  config.num_nextn_predict_layers = std::min(config.num_nextn_predict_layers, mtp_modules);
   WeightFiles weights = WeightFiles::made(random_weights(config, config_json.string(), seed));
   return {std::move(config), std::move(weights), {}};
 }
 
 ConvertSource random_source(const fs::path& config_json, uint64_t seed) {
-  return with_tensors(random_checkpoint(config_json, seed, true));
+  return with_tensors(random_checkpoint(config_json, seed, kAllMtp));
 }
 
 void add_byte_tokenizer(GgufMetadataToWrite& keys, int64_t vocab_size) {

@@ -8,7 +8,7 @@ namespace minke {
 // Gains are 1, biases 0. Rows of matrices have variance 1 / columns, those of the embedding 1: so what a layer gives is as large
 // as what it gets, and tokens differ enough that routers spread them over the experts. A row is a piece of one table of normal
 // values, from a place of its own on: fast to make, but a model of many rows would not train well from them.
-CheckpointFiles random_checkpoint(const fs::path& config_json, uint64_t seed, bool with_mtp);
+CheckpointFiles random_checkpoint(const fs::path& config_json, uint64_t seed, int64_t mtp_modules);
 // The same to be written.
 ConvertSource random_source(const fs::path& config_json, uint64_t seed);
 

@@ -3,7 +3,7 @@
 
 namespace minke {
 
-ConvertSource open_source(const fs::path& path) { return with_tensors(open_checkpoint(path, true)); }
+ConvertSource open_source(const fs::path& path) { return with_tensors(open_checkpoint(path, kAllMtp)); }
 
 ConvertSource with_tensors(CheckpointFiles files) {
   ConvertSource source{std::move(files), {}};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/clock.h"
 #include "core/divided_up.h"
 
 namespace minke {
@@ -10,21 +11,9 @@ namespace {
 EngineSettings checked(EngineSettings s, const Model& model) {
   if (s.cache_tokens == 0) s.cache_tokens = s.max_context;
   check(s.max_context >= 1 && s.max_context <= model.max_positions(), "Engine: max_context");
-  check(s.max_sequences >= 1 && s.max_tokens >= s.max_sequences, "Engine: max_tokens");
+  check(s.max_sequences >= 1 && s.max_tokens >= s.max_sequences * (1 + s.most_drafts()), "Engine: max_tokens");
   check(s.cache_tokens >= 1, "Engine: cache_tokens");
   return s;
-}
-
-Tensor indices(const Context& ctx, int64_t count) {
-  return Tensor(ctx.backend->memory(), DType::i32, {std::max<int64_t>(count, 1)});
-}
-
-// The whole host array, in the memory of a tensor that is large enough.
-Operand uploaded(const Context& ctx, const Tensor& memory, const std::vector<int32_t>& host,
-                 std::initializer_list<int64_t> shape) {
-  const Operand o = Operand::of(memory.operand().data, DType::i32, shape);
-  if (o.size() > 0) ctx.backend->upload(ctx, {.host = host.data(), .device = o});
-  return o;
 }
 
 }  // namespace
@@ -32,21 +21,15 @@ Operand uploaded(const Context& ctx, const Tensor& memory, const std::vector<int
 Engine::Engine(const Context& ctx, const Model& model, const EngineSettings& settings)
     : model_(&model),
       settings_(checked(settings, model)),
-      pool_(ctx, model.config(), settings_.cache, divided_up(settings_.cache_tokens, settings_.page), settings_.page),
-      d_tokens_(indices(ctx, settings_.max_tokens)),
-      d_positions_(indices(ctx, settings_.max_tokens)),
-      d_slots_(indices(ctx, settings_.max_tokens)),
-      d_key_slots_(indices(ctx, settings_.max_context)),
-      d_row_offsets_(indices(ctx, settings_.max_sequences + 1)),
-      d_lengths_(indices(ctx, settings_.max_sequences)),
-      d_table_(indices(ctx, settings_.max_sequences * divided_up(settings_.max_context, settings_.page))),
-      d_sampled_(indices(ctx, settings_.max_sequences)),
-      logits_(ctx.backend->memory(), DType::f32, {settings_.max_sequences, model.config().vocab_size}),
-      host_logits_(size_t(settings_.max_sequences * model.config().vocab_size)) {
-  step_.page = settings_.page;
-  for (auto* rows : {&tokens_, &positions_, &slots_}) rows->reserve(size_t(settings_.max_tokens));
-  key_slots_.reserve(size_t(settings_.max_context));
-  table_.reserve(size_t(d_table_.operand().size()));
+      pool_(ctx, model.config(), settings_.cache, divided_up(settings_.cache_tokens, settings_.page), settings_.page,
+            settings_.most_drafts() > 0 ? 1 : 0),
+      rows_(ctx, settings_),
+      logits_(ctx.backend->memory(), DType::f32,
+              {settings_.max_sequences * (1 + settings_.most_drafts()), model.config().vocab_size}),
+      host_logits_(size_t(logits_.operand().size())) {
+  for (const Block& b : model.blocks()) moe_layers_ += b.moe() != nullptr;
+  if (settings_.most_drafts() > 0)
+    speculation_ = std::make_unique<Speculation>(ctx, model, settings_, pool_.layers().back());
 }
 
 int64_t Engine::add(Request request) {
@@ -110,7 +93,7 @@ void Engine::admit(const Context& ctx) {
     // Pages of a known beginning. The last token of the prompt is computed in any case: its logits are wanted.
     std::vector<int32_t> held;
     PagePool::Match part;
-    const std::span<const int32_t> known(s.tokens.data(), size_t(s.prompt() - 1));
+    const std::span<const int32_t> known(s.tokens.data(), size_t(s.prompt() - (pool_.ahead() > 0 ? 0 : 1)));
     while (!s.request.on_experts) {
       part = pool_.find(held.empty() ? -1 : held.back(), known.subspan(held.size() * size_t(settings_.page)));
       if (part.count < settings_.page) break;
@@ -122,6 +105,9 @@ void Engine::admit(const Context& ctx) {
       for (int32_t p : held) pool_.release(p);
       return;
     }
+    s.followed = speculation_ && s.request.drafts && speculation_->follows_new();
+    for (const int32_t p : held) s.followed = s.followed && pool_.has_modules(p);
+    if (part.count > 0) s.followed = s.followed && pool_.has_modules(part.page);
     s.pages.insert(s.pages.end(), held.begin(), held.end());
     s.learned = int64_t(held.size());
     s.cached = s.learned * settings_.page;
@@ -138,85 +124,55 @@ void Engine::admit(const Context& ctx) {
   }
 }
 
-// `count` tokens of the sequence that are not in the cache yet.
-void Engine::add_rows(Sequence& s, int64_t count, bool as_prompt) {
-  const int64_t page = settings_.page, end = s.cached + count;
-  while (int64_t(s.pages.size()) * page < end) {
+void Engine::take_pages(Sequence& s, int64_t end) {
+  while (int64_t(s.pages.size()) * settings_.page < end) {
     s.pages.push_back(pool_.take());
     --s.promised, --promised_;
   }
-  const auto slot = [&](int64_t t) { return int32_t(s.pages[size_t(t / page)] * page + t % page); };
-  s.first_row = int64_t(tokens_.size()), s.rows = count;
-  for (int64_t t = s.cached; t < end; ++t) {
-    tokens_.push_back(s.tokens[size_t(t)]);
-    positions_.push_back(int32_t(t));
-    slots_.push_back(slot(t));
-  }
-  if (as_prompt) {
-    for (int64_t t = 0; t < end; ++t) key_slots_.push_back(slot(t));
-    step_.query_offsets.push_back(int64_t(tokens_.size()));
-    step_.key_offsets.push_back(int64_t(key_slots_.size()));
-  } else {
-    answering_.push_back(&s);
-    row_offsets_.push_back(row_offsets_.back() + int32_t(count));
-    lengths_.push_back(int32_t(end));
-    step_.max_length = std::max(step_.max_length, end);
-  }
-  if (end == int64_t(s.tokens.size())) {
-    sampled_.push_back(int32_t(tokens_.size()) - 1);
-    sampling_.push_back(&s);
-  }
+}
+
+// `count` tokens of the sequence that are not in the cache yet, and drafts behind them.
+void Engine::add_rows(Sequence& s, int64_t count, bool as_prompt) {
+  take_pages(s, s.cached + count);
+  s.first_row = rows_.count(), s.rows = count, s.as_prompt = as_prompt;
+  s.sampled = std::max<int64_t>(s.cached + count - int64_t(s.tokens.size()) + 1, 0);
+  rows_.add(s, s.cached, count, 0, as_prompt);
+  rows_.want_last(s.sampled);
+  stepped_.push_back(&s);
 }
 
 void Engine::plan() {
-  for (auto* v : {&tokens_, &positions_, &slots_, &key_slots_, &lengths_, &table_, &sampled_}) v->clear();
-  answering_.clear(), sampling_.clear();
-  row_offsets_.assign(1, 0);
-  step_.query_offsets.assign(1, 0), step_.key_offsets.assign(1, 0);
-  step_.max_length = 0;
-  int64_t room = settings_.max_tokens;
+  rows_.clear(), stepped_.clear();
+  int64_t room = settings_.max_tokens, answers = 0;
   for (const auto& s : running_) {
     s->rows = 0;
-    if (!s->in_prompt()) --room;
+    answers += !s->in_prompt();
   }
+  const bool checks = speculation_ && answers > 0 && speculation_->checks(answers);
+  const auto rows_of = [&](const Sequence& s) { return 1 + (checks ? int64_t(s.drafts.size()) : 0); };
+  for (const auto& s : running_)
+    if (!s->in_prompt()) room -= rows_of(*s);
   for (const auto& s : running_) {
     if (!s->in_prompt()) continue;
     const int64_t count = std::min(room, s->prompt() - s->cached);
     // The keys of all prompts of a step are held at once: no more than those of the longest.
-    if (count == 0 || (!settings_.strict && int64_t(key_slots_.size()) + s->cached + count > settings_.max_context))
-      break;
+    if (count == 0 || (!settings_.strict && rows_.num_keys() + s->cached + count > settings_.max_context)) break;
     add_rows(*s, count, !settings_.strict);
     room -= count;
   }
-  step_.num_prompt_tokens = settings_.strict ? 0 : int64_t(tokens_.size());
   for (const auto& s : running_)
-    if (!s->in_prompt()) add_rows(*s, 1, false);
-  step_.num_tokens = int64_t(tokens_.size());
+    if (!s->in_prompt()) add_rows(*s, rows_of(*s), false);
 }
 
-void Engine::upload(const Context& ctx) {
-  const int64_t n = step_.num_tokens, sequences = int64_t(answering_.size()),
-                pages = divided_up(step_.max_length, settings_.page);
-  for (const Sequence* s : answering_) {
-    table_.insert(table_.end(), s->pages.begin(), s->pages.begin() + std::min(pages, int64_t(s->pages.size())));
-    table_.resize(size_t(divided_up(int64_t(table_.size()), std::max<int64_t>(pages, 1)) * pages), 0);
-  }
-  step_.tokens = uploaded(ctx, d_tokens_, tokens_, {n});
-  step_.positions = uploaded(ctx, d_positions_, positions_, {n});
-  step_.slots = uploaded(ctx, d_slots_, slots_, {n});
-  step_.key_slots = uploaded(ctx, d_key_slots_, key_slots_, {int64_t(key_slots_.size())});
-  step_.row_offsets = uploaded(ctx, d_row_offsets_, row_offsets_, {sequences + 1});
-  step_.length = uploaded(ctx, d_lengths_, lengths_, {sequences});
-  step_.block_table = uploaded(ctx, d_table_, table_, {sequences, pages});
-  step_.sampled = uploaded(ctx, d_sampled_, sampled_, {int64_t(sampled_.size())});
-  step_.experts = {};
-  const bool wanted = std::any_of(running_.begin(), running_.end(),
-                                  [](const auto& s) { return s->rows > 0 && bool(s->request.on_experts); });
-  if (!wanted) return;
-  const int64_t layers = int64_t(model_->moe_layers().size()), choices = model_->config().num_experts_per_tok;
-  if (layers == 0) return;
-  if (!d_experts_) d_experts_ = indices(ctx, layers * settings_.max_tokens * choices);
-  step_.experts = Operand::of(d_experts_.operand().data, DType::i32, {layers, n, choices});
+// Where the step leaves the experts that it chooses; null if nobody wants to know.
+Operand Engine::asked_experts(const Context& ctx, const Step& step) {
+  const bool wanted = speculation_ || std::any_of(stepped_.begin(), stepped_.end(),
+                                                  [](const Sequence* s) { return bool(s->request.on_experts); });
+  if (!wanted || moe_layers_ == 0) return {};
+  const int64_t choices = model_->config().num_experts_per_tok, n = step.num_tokens;
+  if (!d_experts_)
+    d_experts_ = Tensor(ctx.backend->memory(), DType::i32, {moe_layers_ * settings_.max_tokens * choices});
+  return Operand::of(d_experts_.operand().data, DType::i32, {moe_layers_, n, choices});
 }
 
 std::span<const NewToken> Engine::step(const Context& ctx) {
@@ -224,36 +180,65 @@ std::span<const NewToken> Engine::step(const Context& ctx) {
   new_tokens_.clear();
   admit(ctx);
   plan();
-  upload(ctx);
-  const int64_t vocab = model_->config().vocab_size, samples = int64_t(sampled_.size());
-  const Operand logits = logits_.operand().slice(0, 0, samples);
-  model_->step(ctx, step_, pool_.layers(), logits);
-  if (samples > 0) ctx.backend->download(ctx, {.device = logits, .host = host_logits_.data()});
+  Step& step = rows_.upload(ctx);
+  step.experts = asked_experts(ctx, step);
+  const auto begin = Clock::now();
+  const Operand logits = logits_.operand().slice(0, 0, rows_.num_wanted());
+  model_->step(ctx, step, pool_.layers(), logits, speculation_ ? speculation_->hidden(step.num_tokens) : Operand{});
+  if (rows_.num_wanted() > 0) ctx.backend->download(ctx, {.device = logits, .host = host_logits_.data()});
   else ctx.backend->synchronize(ctx);
-  computed_ += step_.num_tokens;
-  if (step_.experts) report_experts(ctx);
-  for (const auto& s : running_) {
-    s->cached += s->rows;
+  const double seconds = seconds_since(begin);
+  computed_ += step.num_tokens;
+  choose_tokens();
+  if (step.experts) report_experts(ctx, step.experts);
+  if (speculation_) finish_speculation(ctx, seconds);
+  for (Sequence* s : stepped_) {
+    s->cached += s->kept;
     learn_pages(*s);
   }
-  for (int64_t i = 0; i < samples; ++i)
-    choose_token(*sampling_[size_t(i)], std::span(host_logits_).subspan(size_t(i * vocab), size_t(vocab)));
   for (const NewToken& t : new_tokens_)
     if (t.ending != Ending::none) cancel(t.sequence);
   return new_tokens_;
 }
 
+// The module takes what the sequences kept.
+void Engine::finish_speculation(const Context& ctx, double seconds) {
+  for (Sequence* s : stepped_)  // further drafts take slots of tokens that are not there yet
+    if (s->followed && s->sampled > 0 && settings_.drafts > 1)
+      take_pages(*s, std::min(s->limit, int64_t(s->tokens.size()) - 1 + settings_.drafts));
+  if (speculation_->finish_step(ctx, stepped_, host_experts_, seconds, sampler_)) return;
+  for (const auto& s : running_) s->followed = false, s->drafts.clear();
+}
+
 // Only what was computed as a prompt may be shared with prompts, so that a shared beginning has the bits of one computed.
 void Engine::learn_pages(Sequence& s) {
-  const int64_t page = settings_.page, computed = settings_.strict ? s.cached : std::min(s.cached, s.prompt()),
-                whole = computed / page;
-  for (; s.learned < whole; ++s.learned)
+  const int64_t page = settings_.page, ahead = pool_.ahead();
+  const int64_t computed = settings_.strict ? s.cached : std::min(s.cached, s.prompt()),
+                whole = (computed - ahead) / page;
+  const auto learn = [&](int64_t tokens) {
     pool_.learn(s.pages[size_t(s.learned)], s.learned ? s.pages[size_t(s.learned - 1)] : -1,
-                std::span(s.tokens).subspan(size_t(s.learned * page), size_t(page)));
-  if (s.cached == s.prompt() && s.cached % page != 0 && s.learned == whole) {
-    pool_.learn(s.pages[size_t(whole)], whole ? s.pages[size_t(whole - 1)] : -1,
-                std::span(s.tokens).subspan(size_t(whole * page), size_t(s.cached % page)));
+                std::span(s.tokens).subspan(size_t(s.learned * page), size_t(tokens)), s.followed);
     ++s.learned;
+  };
+  while (s.learned < whole) learn(page + ahead);
+  const int64_t rest = computed - whole * page;
+  if (s.cached == s.prompt() && rest > ahead && s.learned == whole) learn(rest);
+}
+
+// Of each sequence that has logits: its next token, and one more as long as the draft behind is the token chosen.
+void Engine::choose_tokens() {
+  const size_t vocab = size_t(model_->config().vocab_size);
+  size_t row = 0;
+  for (Sequence* s : stepped_) {
+    s->kept = s->rows;
+    if (s->sampled == 0) continue;
+    s->kept -= s->sampled - 1;
+    for (int64_t i = 0; i < s->sampled; ++i) {
+      choose_token(*s, std::span(host_logits_).subspan((row + size_t(i)) * vocab, vocab));
+      if (s->ending != Ending::none || i + 1 == s->sampled || s->tokens.back() != s->drafts[size_t(i)]) break;
+      ++s->kept;
+    }
+    row += size_t(s->sampled);
   }
 }
 
@@ -270,21 +255,22 @@ void Engine::choose_token(Sequence& s, std::span<const float> logits) {
   if (r.top_log_probabilities >= 0) t.log_probabilities = log_probabilities(logits, token, r.top_log_probabilities);
   const int64_t made = position + 1 - s.prompt();
   if (std::find(r.stop_tokens.begin(), r.stop_tokens.end(), token) != r.stop_tokens.end())
-    t.ending = Ending::stop_token;
-  else if (made == r.max_new) t.ending = Ending::max_new;
-  else if (position + 1 == s.limit) t.ending = Ending::context_full;
+    s.ending = Ending::stop_token;
+  else if (made == r.max_new) s.ending = Ending::max_new;
+  else if (position + 1 == s.limit) s.ending = Ending::context_full;
+  t.ending = s.ending;
   new_tokens_.push_back(std::move(t));
 }
 
-void Engine::report_experts(const Context& ctx) {
-  const Operand& e = step_.experts;  // [layers, N, K]
+// Of the tokens that the sequences keep.
+void Engine::report_experts(const Context& ctx, const Operand& e) {  // [layers, N, K]
   const int64_t layers = e.shape[0], n = e.shape[1], k = e.shape[2];
   host_experts_.resize(size_t(e.size()));
   ctx.backend->download(ctx, {.device = e, .host = host_experts_.data()});
-  for (const auto& s : running_) {
-    if (s->rows == 0 || !s->request.on_experts) continue;
+  for (const Sequence* s : stepped_) {
+    if (!s->request.on_experts) continue;
     sequence_experts_.clear();
-    for (int64_t row = s->first_row; row < s->first_row + s->rows; ++row)
+    for (int64_t row = s->first_row; row < s->first_row + s->kept; ++row)
       for (int64_t l = 0; l < layers; ++l) {
         const auto chosen = host_experts_.begin() + (l * n + row) * k;
         sequence_experts_.insert(sequence_experts_.end(), chosen, chosen + k);
@@ -293,30 +279,50 @@ void Engine::report_experts(const Context& ctx) {
   }
 }
 
+double Engine::host_bytes() const {
+  return 4.0 * double(host_logits_.size()) * (speculation_ ? 1 + 1.0 / double(1 + settings_.drafts) : 1);
+}
+
 void Engine::run_largest(const Context& ctx) {
   // A prompt that fills the context, then as many answers as may run, each with a context that is full.
+  const int64_t context = settings_.max_context, per_answer = 1 + settings_.most_drafts();
+  const auto full = [&](int64_t cached) {
+    Sequence s;
+    s.tokens.assign(size_t(context + 1), 0);
+    s.request.prompt.assign(1, 0);
+    s.limit = 2 * context;
+    s.cached = cached;
+    s.pages.assign(size_t(divided_up(context + per_answer, settings_.page)), 0);
+    s.followed = bool(speculation_);
+    s.drafts.reserve(size_t(per_answer));
+    return s;
+  };
   const auto run = [&](int64_t prompt_tokens, int64_t answers) {
     plan();
-    Sequence s;
-    s.tokens.assign(size_t(settings_.max_context), 0);
-    s.request.prompt = s.tokens;
-    s.pages.assign(size_t(divided_up(settings_.max_context, settings_.page)), 0);
-    if (prompt_tokens > 0) {
-      s.cached = settings_.max_context - prompt_tokens;
-      add_rows(s, prompt_tokens, !settings_.strict);
-    }
-    step_.num_prompt_tokens = settings_.strict ? 0 : int64_t(tokens_.size());
-    s.cached = settings_.max_context - 1;
-    for (int64_t i = 0; i < answers; ++i) add_rows(s, 1, false);
-    step_.num_tokens = int64_t(tokens_.size());
-    sampled_.resize(size_t(std::min<int64_t>(int64_t(sampled_.size()), settings_.max_sequences)));
-    upload(ctx);
-    model_->step(ctx, step_, pool_.layers(), logits_.operand().slice(0, 0, int64_t(sampled_.size())));
+    Sequence prompt = full(context - prompt_tokens), answer = full(std::max<int64_t>(context - per_answer, 0));
+    const auto add = [&](Sequence& s, int64_t sampled, bool as_prompt) {
+      s.first_row = rows_.count();
+      s.rows = s.kept = context - s.cached;
+      s.sampled = std::min(sampled, s.rows);
+      s.as_prompt = as_prompt;
+      rows_.add(s, s.cached, s.rows, 0, as_prompt);
+      rows_.want_last(s.sampled);
+      stepped_.push_back(&s);
+    };
+    if (prompt_tokens > 0) add(prompt, 1, !settings_.strict);
+    for (int64_t i = 0; i < answers; ++i) add(answer, per_answer, false);
+    Step& step = rows_.upload(ctx);
+    step.experts = asked_experts(ctx, step);
+    model_->step(ctx, step, pool_.layers(), logits_.operand().slice(0, 0, rows_.num_wanted()),
+                 speculation_ ? speculation_->hidden(step.num_tokens) : Operand{});
+    if (step.experts) host_experts_.assign(size_t(step.experts.size()), 0);
+    if (speculation_) speculation_->finish_step(ctx, stepped_, host_experts_, 0, sampler_);
   };
-  const int64_t most = std::min(settings_.max_tokens, settings_.max_context), answers = settings_.max_sequences;
+  const int64_t most = std::min(settings_.max_tokens, context), answers = settings_.max_sequences;
   run(most, 0);
   run(0, answers);
-  if (most > answers - 1 && answers > 1) run(most - (answers - 1), answers - 1);
+  const int64_t others = (answers - 1) * per_answer;
+  if (most > others && answers > 1) run(most - others, answers - 1);
   plan();
 }
 
@@ -327,12 +333,10 @@ std::vector<int32_t> generate(const Context& ctx, Engine& engine, Request reques
   try {
     for (bool going = true; going;)
       for (const NewToken& t : engine.step(ctx)) {
-        if (t.sequence != id) continue;
+        if (t.sequence != id || !going) continue;
         made.push_back(t.token);
-        going = t.ending == Ending::none;
-        if (f(t) || !going) continue;
-        engine.cancel(id);
-        going = false;
+        going = f(t) && t.ending == Ending::none;
+        if (!going) engine.cancel(id);
       }
   } catch (...) {
     engine.cancel(id);  // or it would go on with the next request

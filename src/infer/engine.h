@@ -1,5 +1,6 @@
 // The engine: many sequences at once over one model. Requests come and go between steps; a step takes one token of every
-// answer and as much of the waiting prompts as fits, and sends all through the model together. Token ids in, token ids out.
+// answer (with speculation also those that may follow) and as much of the waiting prompts as fits, and sends all through the
+// model together. Token ids in, token ids out.
 //
 // What a request gives does not depend on what else runs, on how its prompt was cut, nor on whether its beginning was
 // found in the cache: same bits, same tokens (model/step.h says why). Prompt tokens are computed in the form of training,
@@ -14,42 +15,10 @@
 #include <memory>
 
 #include "infer/page_pool.h"
-#include "infer/sampler.h"
+#include "infer/speculation.h"
+#include "infer/step_rows.h"
 
 namespace minke {
-
-struct EngineSettings {
-  int64_t max_context = 4096;  // tokens of one sequence, prompt and answer together
-  int64_t cache_tokens = 0;    // slots of the cache, for all sequences; 0 = max_context
-  int64_t max_sequences = 1;   // that run at once
-  int64_t max_tokens = 512;    // of a step; at least max_sequences
-  int64_t page = 64;           // slots; even, divides kAttentionChunk
-  DType cache = DType::f32;    // f32, bf16, or f8_e4m3 with MLA
-  bool strict = false;
-};
-
-struct Request {
-  std::vector<int32_t> prompt;
-  int64_t max_new = 1;
-  SamplingSettings sampling = {};
-  uint64_t sample_index = 0;  // of the caller: the choice, or (prompt, sample)
-  std::vector<int32_t> stop_tokens = {};
-  // Log-probabilities of every new token and of the n most likely ones; −1 = none.
-  int64_t top_log_probabilities = -1;
-  // Instead of sampling: f(logits [V], position) → token.
-  std::function<int32_t(std::span<const float>, int64_t)> choose = {};
-  // The experts chosen for the tokens from `position` on: i32 [tokens, MoE layers, K].
-  std::function<void(int64_t position, std::span<const int32_t>)> on_experts = {};
-};
-
-enum class Ending : uint8_t { none, stop_token, max_new, context_full };
-
-struct NewToken {
-  int64_t sequence = 0;
-  int32_t token = 0;
-  Ending ending = Ending::none;  // of the answer, with this token
-  LogProbabilities log_probabilities = {};
-};
 
 class Engine {
  public:
@@ -71,34 +40,26 @@ class Engine {
 
   const PagePool& pool() const { return pool_; }
   const EngineSettings& settings() const { return settings_; }
-  int64_t tokens_computed() const { return computed_; }  // so far
+  int64_t tokens_computed() const { return computed_; }                  // so far, by the model; drafts count
+  const Speculation* speculation() const { return speculation_.get(); }  // null without
 
   // The largest steps, with nothing in them; only on a dry run (infer/memory.h).
   void run_largest(const Context& ctx);
+  double host_bytes() const;  // of logits
 
  private:
-  struct Sequence {
-    int64_t id;
-    Request request;
-    std::vector<int32_t> tokens;    // prompt, then answer
-    int64_t cached = 0, limit = 0;  // tokens in the cache; tokens in all at the end
-    int64_t promised = 0;           // pages that it may still take
-    std::vector<int32_t> pages;
-    int64_t learned = 0;              // pages that have been offered to the pool
-    int64_t first_row = 0, rows = 0;  // in this step
-    int64_t prompt() const { return int64_t(request.prompt.size()); }
-    bool in_prompt() const { return cached < prompt(); }
-  };
-
   void admit(const Context& ctx);
   bool must_wait_for_another(const Sequence& s) const;
   void give_back(Sequence& s);
   void plan();
   void add_rows(Sequence& s, int64_t count, bool as_prompt);
-  void upload(const Context& ctx);
-  void learn_pages(Sequence& s);
+  void take_pages(Sequence& s, int64_t end);
+  Operand asked_experts(const Context& ctx, const Step& step);
+  void choose_tokens();
   void choose_token(Sequence& s, std::span<const float> logits);
-  void report_experts(const Context& ctx);
+  void report_experts(const Context& ctx, const Operand& experts);
+  void finish_speculation(const Context& ctx, double seconds);
+  void learn_pages(Sequence& s);
 
   const Model* model_;
   EngineSettings settings_;
@@ -107,18 +68,18 @@ class Engine {
   std::deque<std::unique_ptr<Sequence>> waiting_, running_;
   std::vector<NewToken> new_tokens_;
   Sampler sampler_;
+  std::unique_ptr<Speculation> speculation_;
 
-  // A step on the host and on the device.
-  Step step_;
-  std::vector<int32_t> tokens_, positions_, slots_, key_slots_, row_offsets_, lengths_, table_, sampled_;
-  std::vector<Sequence*> answering_, sampling_;
-  Tensor d_tokens_, d_positions_, d_slots_, d_key_slots_, d_row_offsets_, d_lengths_, d_table_, d_sampled_, d_experts_;
+  StepRows rows_;
+  std::vector<Sequence*> stepped_;  // in the order of their rows
+  int64_t moe_layers_ = 0;
   Tensor logits_;
+  Tensor d_experts_;  // made when somebody asks
   std::vector<float> host_logits_;
   std::vector<int32_t> host_experts_, sequence_experts_;
 };
 
-// One request from beginning to end: f returns false to end it early.
+// One request from beginning to end: f returns false to end it early; it gets no token more then.
 std::vector<int32_t> generate(const Context& ctx, Engine& engine, Request request,
                               const std::function<bool(const NewToken&)>& f);
 

@@ -33,8 +33,7 @@ InferenceMemory inference_memory(const Context& ctx, const Config& config, const
   m.cache = double(engine.pool().bytes());
   m.cache_tokens = engine.settings().cache_tokens;
   engine.run_largest(d);
-  const double host_logits = 4.0 * double(settings.max_sequences * config.vocab_size);
-  m.buffers = double(dry.counted().bytes()) - m.weights - m.cache + host_logits;
+  m.buffers = double(dry.counted().bytes()) - m.weights - m.cache + engine.host_bytes();
   m.scratch = double(dry.scratch_bytes());
   if (precision.blocks) {
     m.in_file = double(precision.blocks->in_file);

@@ -7,15 +7,16 @@
 
 namespace minke {
 
-PagePool::PagePool(const Context& ctx, const Config& c, DType dtype, int64_t num_pages, int64_t page)
-    : pages_(size_t(num_pages)), page_(page) {
+PagePool::PagePool(const Context& ctx, const Config& c, DType dtype, int64_t num_pages, int64_t page,
+                   int64_t mtp_modules)
+    : pages_(size_t(num_pages)), page_(page), ahead_(mtp_modules) {
   check(page > 0 && page % 2 == 0 && kAttentionChunk % page == 0, "PagePool: page");
   const bool fp8 = dtype == DType::f8_e4m3;
   if (fp8 && c.attention != AttentionKind::mla)
     user_error(
         "--cache-type fp8 is a format of MLA's latents, but this model caches keys and values: choose bf16 or f32");
   const int64_t slots = num_pages * page;
-  for (int64_t l = 0; l < c.num_hidden_layers; ++l) {
+  for (int64_t l = 0; l < c.num_hidden_layers + mtp_modules; ++l) {
     LayerCache layer;
     const auto add = [&](std::initializer_list<int64_t> shape) -> Operand {
       memory_.emplace_back(ctx.backend->memory(), fp8 ? DType::u8 : dtype, shape);
@@ -86,20 +87,22 @@ PagePool::Match PagePool::find(int32_t before, std::span<const int32_t> tokens) 
     const std::vector<int32_t>& known = pages_[size_t(p)].tokens;
     const size_t most = std::min(known.size(), tokens.size());
     const int64_t count =
-        std::mismatch(known.begin(), known.begin() + ptrdiff_t(most), tokens.begin()).first - known.begin();
+        std::mismatch(known.begin(), known.begin() + ptrdiff_t(most), tokens.begin()).first - known.begin() - ahead_;
     if (count > best.count) best = {p, count};
   }
   return best;
 }
 
-void PagePool::learn(int32_t p, int32_t before, std::span<const int32_t> tokens) {
+void PagePool::learn(int32_t p, int32_t before, std::span<const int32_t> tokens, bool modules) {
   Page& page = pages_[size_t(p)];
-  check(page.holders > 0 && !tokens.empty() && int64_t(tokens.size()) <= page_, "PagePool::learn");
+  const int64_t slots = int64_t(tokens.size()) - ahead_;
+  check(page.holders > 0 && slots > 0 && slots <= page_, "PagePool::learn");
   if (page.number != 0 || (before >= 0 && number_of(before) == 0)) return;
-  if (find(before, tokens).count == int64_t(tokens.size())) return;
+  if (find(before, tokens).count == slots) return;
   page.number = ++last_number_;
   page.before = number_of(before);
   page.tokens.assign(tokens.begin(), tokens.end());
+  page.modules = modules;
   after_[page.before].push_back(p);
 }
 

@@ -26,7 +26,9 @@ constexpr DType dtype_of(CacheFormat format) {
 class PagePool {
  public:
   // dtype: f32, bf16 (or f64 with such a model); f8_e4m3: the FP8 cache of MLA, a UserError with other attention.
-  PagePool(const Context& ctx, const Config& config, DType dtype, int64_t num_pages, int64_t page);
+  // mtp_modules: so many of the model's have a layer, too, behind its own.
+  PagePool(const Context& ctx, const Config& config, DType dtype, int64_t num_pages, int64_t page,
+           int64_t mtp_modules = 0);
 
   std::span<const LayerCache> layers() const { return layers_; }
   int64_t page() const { return page_; }  // slots in one
@@ -41,14 +43,20 @@ class PagePool {
   void copy(const Context& ctx, int32_t from, int32_t to, int64_t slots);  // the first slots of a page
 
   // Known beginnings. A page is known by the tokens in its first slots and by the full known page before it (−1: the
-  // sequence begins with it). Returns the page that agrees with the most of `tokens`, which go on after `before`.
+  // sequence begins with it). Returns the page of which most can be used for `tokens`, which go on after `before`.
+  // The slot of an MTP module depends on as many tokens ahead as there are modules: so a page is known by so many tokens more,
+  // and a slot can be used where the tokens ahead of it agree, too.
   struct Match {
     int32_t page = -1;
-    int64_t count = 0;  // tokens that agree; page() of them: the page can be held as it is, fewer: they can be copied
+    int64_t count =
+        0;  // slots that can be used; page() of them: the page can be held as it is, fewer: they can be copied
   };
+  int64_t ahead() const { return ahead_; }
   Match find(int32_t before, std::span<const int32_t> tokens) const;
-  // Makes a page that is held known for the tokens of its first slots, which never change while it is held.
-  void learn(int32_t page, int32_t before, std::span<const int32_t> tokens);
+  // Makes a page that is held known for the tokens of its first slots, which never change while it is held, and `ahead` more.
+  // modules: the slots of the MTP modules are filled, too.
+  void learn(int32_t page, int32_t before, std::span<const int32_t> tokens, bool modules = true);
+  bool has_modules(int32_t page) const { return pages_[size_t(page)].modules; }
   void forget_all();  // the weights have changed
 
  private:
@@ -57,6 +65,7 @@ class PagePool {
     uint64_t number = 0;  // of what it is known for, never used twice; 0 = not known
     uint64_t before = 0;  // the number of the page before, 0 = none
     std::vector<int32_t> tokens;
+    bool modules = true;
     std::list<int32_t>::iterator kept;
   };
   uint64_t number_of(int32_t page) const { return page < 0 ? 0 : pages_[size_t(page)].number; }
@@ -69,7 +78,7 @@ class PagePool {
   std::list<int32_t> kept_;                                   // free but known, the longest unused first
   std::unordered_map<uint64_t, std::vector<int32_t>> after_;  // known pages by the number of the page before
   uint64_t last_number_ = 0;
-  int64_t page_;
+  int64_t page_, ahead_;
 };
 
 }  // namespace minke

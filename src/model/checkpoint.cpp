@@ -63,10 +63,10 @@ void check_weights(const Config& config, const WeightFiles& files) {
       user_error("{}: tensor {} has shape {}, but by {} it must be {} = {}; {}", *found->file, p.name,
                  shape_text(found->shape), configuration_of(files), p.fields, shape_text(p.shape), remedy(files));
   }
-  // What stands beside eh_proj is an MTP module's: left out where the config asks for none.
+  // What stands beside eh_proj is an MTP module's: left out where the config asks for fewer.
   const auto left_out_mtp = [&](std::string_view name) {
     const size_t dot = name.starts_with("model.layers.") ? name.find('.', 13) : name.npos;
-    return config.num_nextn_predict_layers == 0 && dot != name.npos &&
+    return dot != name.npos && !known.contains(std::string(name.substr(0, dot)) + ".eh_proj.weight") &&
            files.find(std::string(name.substr(0, dot)) + ".eh_proj.weight");
   };
   for (const WeightInfo& t : files.all()) {
@@ -112,7 +112,7 @@ WeightFiles open_weights(const Config& config, const std::filesystem::path& path
   return files;
 }
 
-CheckpointFiles open_checkpoint(const std::filesystem::path& path, bool with_mtp) {
+CheckpointFiles open_checkpoint(const std::filesystem::path& path, int64_t mtp_modules) {
   CheckpointFiles files = is_gguf(path) ? open_gguf(path) : open_folder(path);
   if (lacks_mtp_modules(files.config, files.weights)) {
     files.notes.push_back(fmt::format(
@@ -122,7 +122,7 @@ CheckpointFiles open_checkpoint(const std::filesystem::path& path, bool with_mtp
         files.weights.gguf() ? "they were left out of the file" : "transformers does not save them"));
     files.config.num_nextn_predict_layers = 0;
   }
-  if (!with_mtp) files.config.num_nextn_predict_layers = 0;
+  files.config.num_nextn_predict_layers = std::min(files.config.num_nextn_predict_layers, mtp_modules);
   check_weights(files.config, files.weights);
   return files;
 }

@@ -32,8 +32,9 @@ struct CheckpointFiles {
   WeightFiles weights;
   std::vector<std::string> notes;  // lines for people
 };
-// with_mtp: false leaves the modules out even if they are there.
-CheckpointFiles open_checkpoint(const std::filesystem::path& path, bool with_mtp);
+// MTP modules beyond so many are left out even if they are there.
+constexpr int64_t kAllMtp = 64;  // validate(Config) allows no more
+CheckpointFiles open_checkpoint(const std::filesystem::path& path, int64_t mtp_modules);
 
 // Fills all weights, those in blocks (block_weights.h) too, from what open_weights gave for the model's config. Frozen weights
 // once: of most of them only the packed form stays (Weight::keep_packed).

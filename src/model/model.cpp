@@ -133,8 +133,8 @@ void Model::loss_and_backward(const Context& ctx, const std::vector<Batch>& batc
   ctx.backend->scatter_add(ctx, {.src = dx, .index = batch.tokens, .dst = embedding_->grad()});
 }
 
-void Model::step(const Context& ctx, const Step& step, std::span<const LayerCache> caches,
-                 const Operand& logits) const {
+void Model::step(const Context& ctx, const Step& step, std::span<const LayerCache> caches, const Operand& logits,
+                 const Operand& h) const {
   const int64_t d = config_.hidden_size;
   const ArenaScope scope(*ctx.scratch);
   const Operand x = ctx.scratch->take(precision_.residual, {step.num_tokens, d});
@@ -144,13 +144,24 @@ void Model::step(const Context& ctx, const Step& step, std::span<const LayerCach
     const bool wanted = step.experts && blocks_[l].moe();
     blocks_[l].step(ctx, precision_, step, x, caches[l], wanted ? step.experts.at(0, moe_layer++) : Operand{});
   }
+  if (h) final_norm_.forward(ctx, x, h);
   const int64_t rows = step.sampled.shape[0];
   if (rows == 0) return;
-  const Operand last = ctx.scratch->take(precision_.residual, {rows, d}),
-                h = ctx.scratch->take(precision_.activation, {rows, d});
-  ctx.backend->gather(ctx, {.src = x, .index = step.sampled, .dst = last});
-  final_norm_.forward(ctx, last, h);
-  head_.logits(ctx, h, logits);
+  const Operand h_sampled = ctx.scratch->take(precision_.activation, {rows, d});
+  if (h) {
+    ctx.backend->gather(ctx, {.src = h, .index = step.sampled, .dst = h_sampled});
+  } else {
+    const Operand last = ctx.scratch->take(precision_.residual, {rows, d});
+    ctx.backend->gather(ctx, {.src = x, .index = step.sampled, .dst = last});
+    final_norm_.forward(ctx, last, h_sampled);
+  }
+  head_.logits(ctx, h_sampled, logits);
+}
+
+void Model::draft(const Context& ctx, const Step& step, const Operand& h_previous, const LayerCache& cache,
+                  const Operand& h, const Operand& logits) const {
+  mtp_.front().step(ctx, precision_, step, h_previous, cache, h);
+  if (h.shape[0] > 0) head_.logits(ctx, h, logits);
 }
 
 }  // namespace minke

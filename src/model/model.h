@@ -70,8 +70,13 @@ class Model {
   void loss_and_backward(const Context& ctx, const std::vector<Batch>& batches, const ModelSaved& saved,
                          const LossScales& scales) const;
 
-  // Inference: one step over the layers' pools. logits [S,V], f32: of the rows that step.sampled names.
-  void step(const Context& ctx, const Step& step, std::span<const LayerCache> caches, const Operand& logits) const;
+  // Inference: one step over the layers' pools. logits [S,V], f32: of the rows that step.sampled names. h [N,d], optional:
+  // filled with what the first MTP module takes.
+  void step(const Context& ctx, const Step& step, std::span<const LayerCache> caches, const Operand& logits,
+            const Operand& h = {}) const;
+  // A step of the first MTP module: Mtp::step, then the head.
+  void draft(const Context& ctx, const Step& step, const Operand& h_previous, const LayerCache& cache, const Operand& h,
+             const Operand& logits) const;
 
  private:
   struct Unasked {};

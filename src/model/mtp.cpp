@@ -72,4 +72,26 @@ void Mtp::backward(const Context& ctx, const Precision& p, const Batch& batch, c
   ctx.backend->scatter_add(ctx, {.src = d_rows, .index = batch.previous_row, .dst = dh_previous});
 }
 
+void Mtp::step(const Context& ctx, const Precision& p, const Step& step, const Operand& h_previous,
+               const LayerCache& cache, const Operand& h) const {
+  const ArenaScope scope(*ctx.scratch);
+  const int64_t n = step.num_tokens, d = h.shape[1];
+  const Operand x = ctx.scratch->take(p.residual, {n, d});
+  {
+    const ArenaScope joining(*ctx.scratch);
+    const Operand embedding = ctx.scratch->take(p.residual, {n, d}), previous = ctx.scratch->take(p.activation, {n, d}),
+                  joined = ctx.scratch->take(p.activation, {n, 2 * d});
+    ctx.backend->gather(ctx, {.src = embedding_->master(), .index = step.tokens, .dst = embedding});
+    ctx.backend->gather(ctx, {.src = h_previous, .index = step.previous_row, .dst = previous});
+    enorm_.forward(ctx, embedding, joined.slice(1, 0, d));
+    hnorm_.forward(ctx, previous, joined.slice(1, d, 2 * d));
+    eh_proj_.forward(ctx, joined, x);
+  }
+  block_.step(ctx, p, step, x, cache, step.experts ? step.experts.at(0, 0) : Operand{});
+  if (h.shape[0] == 0) return;
+  const Operand last = ctx.scratch->take(p.residual, {h.shape[0], d});
+  ctx.backend->gather(ctx, {.src = x, .index = step.sampled, .dst = last});
+  out_norm_.forward(ctx, last, h);
+}
+
 }  // namespace minke

@@ -34,6 +34,11 @@ class Mtp {
   void backward(const Context& ctx, const Precision& precision, const Batch& batch, const Operand& dh_previous,
                 const MtpSaved& saved) const;
 
+  // Inference: the tokens of the step are those of depth `depth`, token i+k at position i; their hidden states of the depth
+  // before are the rows step.previous_row of h_previous. h [S,d]: after shared_head.norm, of the rows that step.sampled names.
+  void step(const Context& ctx, const Precision& precision, const Step& step, const Operand& h_previous,
+            const LayerCache& cache, const Operand& h) const;
+
   const Block& block() const { return block_; }
 
  private:

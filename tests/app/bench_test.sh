@@ -65,6 +65,15 @@ for cache in bf16 fp8; do
 done
 mistake 'choose bf16 or f32' $minke bench infer -m $source/tests/golden/qwen2 --cache-type fp8 -p 4 -n 2
 
+# Drafts, with a text and without; a model without modules has none.
+mtp=$source/tests/golden/v3-mtp
+$minke bench infer -m $mtp -p 0 -n 8 -r 1 --seconds 0 --spec mtp --json >infer.json 2>lines.txt
+grep -qE '^tg8 +1 ' lines.txt && grep -qE '^tg8 spec +1 ' lines.txt || fail "not two rows: $(cat lines.txt)"
+grep -qE '^ +[0-9.]+ x as fast as without; drafts: [0-9]+ of [0-9]+ accepted' lines.txt || fail "no drafts: $(cat lines.txt)"
+grep -qE '"acceptance": (0\.[0-9]+|1\.0),' infer.json && grep -qE '"gain_bound": [0-9]+\.' infer.json || fail "$(cat infer.json)"
+[ "$($minke bench infer -m $model -p 0 -n 4 -r 1 --seconds 0 --spec auto | grep -c '^tg4 ')" = 1 ] || fail "auto without a module"
+mistake 'has no MTP module: use --spec off, or auto' $minke bench infer -m $model -p 0 -n 4 --spec mtp
+
 # Random weights of a shape: in memory, and in a file that gives the same rows.
 shape=$source/tests/golden/v2/config.json
 $minke bench infer --random-weights $shape -p 4 -n 2 -r 1 --seconds 0 --weights fp8 >random.txt

@@ -88,6 +88,34 @@ TEST(InferBench, RowsOfARun) {
   EXPECT_LE(rows[3].bytes_per_token, shared + 2 * 6 * expert / 3);
 }
 
+TEST(InferBench, AnswersWithDrafts) {
+  const TestContext ctx(cpu_backend(), 2);
+  for (const std::vector<int32_t>& text : {std::vector<int32_t>{}, {1, 2, 3, 4, 5}}) {
+    const auto [rows, computed] = measured(ctx, tiny_v3(1),
+                                           {.prompt = 0,
+                                            .answer = 6,
+                                            .batches = {1, 3},
+                                            .repetitions = 2,
+                                            .text = text,
+                                            .beginning = 3,
+                                            .speculation = SpeculationMode::mtp});
+    ASSERT_EQ(rows.size(), 4u);
+    EXPECT_GT(computed, 0);
+    for (size_t i = 0; i < 4; ++i) {
+      const InferRow& r = rows[i];
+      SCOPED_TRACE(r.test);
+      EXPECT_EQ(r.test, i % 2 == 0 ? "tg6" : "tg6 spec");
+      EXPECT_GT(r.bytes_per_token, 0);
+      EXPECT_EQ(r.gain > 0, i % 2 == 1);
+      if (i % 2 == 0) continue;
+      EXPECT_DOUBLE_EQ(r.gain, r.median_rate() / rows[i - 1].median_rate());
+      EXPECT_EQ(r.drafts.drafted > 0, true);
+      EXPECT_GT(r.drafts.bound(), 0);
+      EXPECT_DOUBLE_EQ(r.bytes_per_token, r.drafts.bytes / double(r.drafts.tokens));
+    }
+  }
+}
+
 // More sequences than an answer is long: they still begin together.
 TEST(InferBench, ManySequences) {
   const TestContext ctx(cpu_backend());

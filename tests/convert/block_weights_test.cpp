@@ -45,7 +45,7 @@ class HeldWeights : public Converting {
   }
   Held load(const Context& ctx, const fs::path& path, std::optional<WeightFormat> format, bool in_bf16,
             const std::string& plain = "") {
-    Held h{open_checkpoint(path, false), {}, nullptr};
+    Held h{open_checkpoint(path, 0), {}, nullptr};
     Precision precision = (in_bf16 ? Precision::bf16() : Precision::f32()).for_inference();
     if (format) {
       h.blocks = plan_block_weights(h.files.config, h.files.weights, *format, precision.compute);

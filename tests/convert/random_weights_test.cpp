@@ -43,8 +43,8 @@ class RandomWeights : public Converting {
 
 TEST_F(RandomWeights, ASeedGivesTheSameEachTime) {
   const fs::path path = config(wide());
-  const CheckpointFiles a = random_checkpoint(path, 3, true), b = random_checkpoint(path, 3, false),
-                        other = random_checkpoint(path, 4, false);
+  const CheckpointFiles a = random_checkpoint(path, 3, kAllMtp), b = random_checkpoint(path, 3, 0),
+                        other = random_checkpoint(path, 4, 0);
   EXPECT_EQ(a.config.num_nextn_predict_layers, 1);
   EXPECT_EQ(b.config.num_nextn_predict_layers, 0);
   const std::string name = "model.layers.1.mlp.experts.5.down_proj.weight";
@@ -58,7 +58,7 @@ TEST_F(RandomWeights, ASeedGivesTheSameEachTime) {
 TEST_F(RandomWeights, SizesAreAsSaid) {
   Config c = wide();
   c.vocab_size = 40000;  // so many rows that some pass the end of the table
-  const CheckpointFiles files = random_checkpoint(config(c), 0, true);
+  const CheckpointFiles files = random_checkpoint(config(c), 0, kAllMtp);
   const auto expect_variance = [&](const std::string& name, int64_t count, double variance) {
     double sum = 0, squares = 0;
     const std::vector<float> values = rows(files.weights, name, 0, count);
@@ -97,7 +97,7 @@ TEST_F(RandomWeights, AFileHasWhatMemoryHas) {
 TEST_F(RandomWeights, BlocksInMemoryAreThoseOfTheFile) {
   const fs::path path = config(wide());
   write(path, folder_ / "a.gguf", WeightType::q8_0);
-  const CheckpointFiles made = random_checkpoint(path, 3, false), file = open_checkpoint(folder_ / "a.gguf", false);
+  const CheckpointFiles made = random_checkpoint(path, 3, 0), file = open_checkpoint(folder_ / "a.gguf", 0);
   Precision precision = Precision::bf16().for_inference();
   const BlockWeights in_memory = plan_block_weights(made.config, made.weights, WeightFormat::int8, precision.compute),
                      in_file = plan_block_weights(file.config, file.weights, WeightFormat::keep, precision.compute);

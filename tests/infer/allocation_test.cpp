@@ -11,15 +11,19 @@
 namespace minke {
 namespace {
 
-TEST(Allocation, NoneForATokenOfAnAnswer) {
+void check_answers(SpeculationMode speculation) {
   test::CountingMemory memory;
   CpuBackend backend(cpu_backend().kernels(), memory);
   test::TestContext ctx(backend, 2);
   constexpr int64_t kContext = 512, kAnswer = 500;
-  Model model(ctx, test::tiny_v3(), Precision::bf16().for_inference(), kContext);
+  Model model(ctx, test::tiny_v3(1), Precision::bf16().for_inference(), kContext);
   model.weights().initialise(ctx, 0.1);
   Engine engine(ctx, model,
-                {.max_context = kContext, .cache_tokens = 2 * kContext, .max_sequences = 2, .cache = DType::bf16});
+                {.max_context = kContext,
+                 .cache_tokens = 2 * kContext,
+                 .max_sequences = 2,
+                 .cache = DType::bf16,
+                 .speculation = speculation});
   int64_t tensors = 0;
   size_t held = 0;
   for (int round = 0; round < 20; ++round) {
@@ -32,7 +36,8 @@ TEST(Allocation, NoneForATokenOfAnAnswer) {
              .top_k = 10, .top_p = 0.9, .repetition_penalty = 1.1, .presence_penalty = 0.1, .seed = uint64_t(round)}});
     engine.step(ctx), engine.step(ctx);
     const int64_t before = test::operator_news.load();
-    for (int64_t i = 2; i < kAnswer - 1; ++i) engine.step(ctx);
+    const int64_t steps = speculation == SpeculationMode::off ? kAnswer - 1 : kAnswer / 2 - 1;  // before one ends
+    for (int64_t i = 2; i < steps; ++i) engine.step(ctx);
     // In the first round lists grow to the number of tokens that there are.
     EXPECT_LE(test::operator_news.load() - before, round == 0 ? 10 : 0) << "round " << round;
     while (!engine.idle()) engine.step(ctx);
@@ -43,6 +48,9 @@ TEST(Allocation, NoneForATokenOfAnAnswer) {
   // 19,000 tokens later: nothing but what the system counts in pages.
   EXPECT_LT(double(process_memory().now), double(held) + (1 << 20));
 }
+
+TEST(Allocation, NoneForATokenOfAnAnswer) { check_answers(SpeculationMode::off); }
+TEST(Allocation, NoneForATokenOfAnAnswerWithDrafts) { check_answers(SpeculationMode::mtp); }
 
 }  // namespace
 }  // namespace minke

@@ -40,7 +40,7 @@ class IntegerWeights : public ::testing::Test {
     return folder_;
   }
   Held load(const fs::path& path, WeightFormat format, int strip, bool integer_products) {
-    Held h{open_checkpoint(path, false), {}, nullptr};
+    Held h{open_checkpoint(path, 0), {}, nullptr};
     Precision precision = Precision::bf16().for_inference();
     h.blocks = plan_block_weights(h.files.config, h.files.weights, format, precision.compute, strip);
     precision.blocks = &h.blocks, precision.integer_products = integer_products;

@@ -83,6 +83,30 @@ TEST_F(PagePoolTest, KeepsWhatIsKnownUntilItsMemoryIsNeeded) {
   EXPECT_EQ(pool.num_free(), 1);
 }
 
+// The slot of an MTP module depends on the token behind it, too: a slot counts only where that one agrees.
+TEST_F(PagePoolTest, ModulesLookOneTokenAhead) {
+  PagePool two(ctx, tiny_v3(1), DType::bf16, 4, kPage, 1);
+  EXPECT_EQ(two.bytes(), size_t(4 * 4 * kPage * (5 + 4) * 2));
+  EXPECT_EQ(two.layers().size(), 4u);
+  const int32_t first = two.take(), second = two.take();
+  const auto found = [&](int32_t before, std::vector<int32_t> tokens) {
+    const PagePool::Match m = two.find(before, tokens);
+    return std::pair(m.page, m.count);
+  };
+  const std::vector<int32_t> a{1, 2, 3, 4, 5}, b{5, 6, 7};
+  two.learn(first, -1, a), two.learn(second, first, b, false);
+  EXPECT_EQ(found(-1, {1, 2, 3, 4, 5, 6}), std::pair(first, kPage));
+  EXPECT_EQ(found(-1, {1, 2, 3, 4, 6}), std::pair(first, kPage - 1));
+  EXPECT_EQ(found(-1, {1, 2, 3, 4}), std::pair(first, kPage - 1));
+  EXPECT_EQ(found(-1, {1, 2, 9}), std::pair(first, int64_t(1)));
+  EXPECT_EQ(found(-1, {1, 9}), std::pair(-1, int64_t(0)));
+  EXPECT_EQ(found(first, {5, 6, 7, 8}), std::pair(second, int64_t(2)));
+  EXPECT_TRUE(two.has_modules(first));
+  EXPECT_FALSE(two.has_modules(second));
+  EXPECT_THROW(two.learn(two.take(), -1, std::vector<int32_t>{7}), BugError);  // no slot of it is whole
+  EXPECT_THROW(two.learn(two.take(), -1, std::vector<int32_t>(kPage + 2)), BugError);
+}
+
 TEST_F(PagePoolTest, TheLongestUnusedGoesFirstAndWhatFollowsItIsNotFound) {
   std::vector<int32_t> pages;
   for (int i = 0; i < 4; ++i) pages.push_back(pool.take());

@@ -67,7 +67,7 @@ TEST_F(Checkpoint, AGgufFileHasTheWeightsOfTheFolderItWasMadeFrom) {
       SCOPED_TRACE(fmt::format("{}, {}", golden, split_kv ? "split" : "whole"));
       const fs::path path = source_file("tests/golden") / golden, file = folder / "m.gguf";
       write_gguf_fixture(path, file, {.split_kv = split_kv});
-      const CheckpointFiles of_folder = open_checkpoint(path, true), of_file = open_checkpoint(file, true);
+      const CheckpointFiles of_folder = open_checkpoint(path, kAllMtp), of_file = open_checkpoint(file, kAllMtp);
       EXPECT_EQ(of_file.config.num_nextn_predict_layers, of_folder.config.num_nextn_predict_layers);
       EXPECT_TRUE(of_file.notes.empty());
       Model expected(ctx, of_folder.config, Precision::f32(), 16), found(ctx, of_file.config, Precision::f32(), 16);
@@ -77,7 +77,7 @@ TEST_F(Checkpoint, AGgufFileHasTheWeightsOfTheFolderItWasMadeFrom) {
     }
   const fs::path file = folder / "m.gguf";
   write_gguf_fixture(source_file("tests/golden/v3"), file, {.groups = false});
-  const CheckpointFiles files = open_checkpoint(file, false);
+  const CheckpointFiles files = open_checkpoint(file, 0);
   ASSERT_EQ(files.notes.size(), 1u);
   EXPECT_NE(files.notes[0].find("note: " + file.string() + ": deepseek2.expert_group_count"), std::string::npos);
 }
@@ -147,9 +147,9 @@ TEST_F(Checkpoint, MtpModulesMayBeLeftOut) {
 TEST_F(Checkpoint, AbsentMtpModulesAreSaidAndDoneWithout) {
   Model with(ctx, tiny_v3(2), Precision::f32(), 16), without(ctx, tiny_v3(0), Precision::f32(), 16);
   save_weights(ctx, with, folder, DType::f32);
-  EXPECT_EQ(open_checkpoint(folder, true).config.num_nextn_predict_layers, 2);
-  EXPECT_TRUE(open_checkpoint(folder, true).notes.empty());
-  EXPECT_EQ(open_checkpoint(folder, false).config.num_nextn_predict_layers, 0);
+  EXPECT_EQ(open_checkpoint(folder, kAllMtp).config.num_nextn_predict_layers, 2);
+  EXPECT_TRUE(open_checkpoint(folder, kAllMtp).notes.empty());
+  EXPECT_EQ(open_checkpoint(folder, 0).config.num_nextn_predict_layers, 0);
   const std::string config = read_file(folder / "config.json");
   save_weights(ctx, without, folder, DType::f32);
   write_file_atomic(folder / "config.json", config);
@@ -164,7 +164,7 @@ TEST_F(Checkpoint, AbsentMtpModulesAreSaidAndDoneWithout) {
   Model one(ctx, tiny_v3(1), Precision::f32(), 16);
   save_weights(ctx, one, folder, DType::f32);
   write_file_atomic(folder / "config.json", config);
-  EXPECT_THROW(open_checkpoint(folder, true), UserError);
+  EXPECT_THROW(open_checkpoint(folder, kAllMtp), UserError);
 }
 
 TEST_F(Checkpoint, RunsOnThePoisonBackend) {

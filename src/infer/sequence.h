@@ -1,0 +1,86 @@
+// What is asked of the engine, what it gives, and a sequence between the two.
+#pragma once
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "core/enum_names.h"
+#include "core/types.h"
+#include "infer/sampler.h"
+
+namespace minke {
+
+// Whether tokens are drafted by the model's MTP module and checked several in a step (infer/speculation.h). automatic: as long
+// as it pays.
+enum class SpeculationMode : uint8_t { off, mtp, automatic };
+template <> struct EnumNames<SpeculationMode> {
+  static constexpr EnumName<SpeculationMode> all[] = {
+      {SpeculationMode::off, "off"}, {SpeculationMode::mtp, "mtp"}, {SpeculationMode::automatic, "auto"}};
+};
+
+struct EngineSettings {
+  int64_t max_context = 4096;  // tokens of one sequence, prompt and answer together
+  int64_t cache_tokens = 0;    // slots of the cache, for all sequences; 0 = max_context
+  int64_t max_sequences = 1;   // that run at once
+  int64_t max_tokens = 512;    // of a step; at least max_sequences · (1 + drafts)
+  int64_t page = 64;           // slots; even, divides kAttentionChunk
+  DType cache = DType::f32;    // f32, bf16, or f8_e4m3 with MLA
+  bool strict = false;
+  SpeculationMode speculation = SpeculationMode::off;  // else the model must have an MTP module
+  int64_t drafts = 1;                                  // of a sequence in a step, with speculation
+  int64_t most_drafts() const { return speculation == SpeculationMode::off ? 0 : drafts; }
+};
+
+struct Request {
+  std::vector<int32_t> prompt;
+  int64_t max_new = 1;
+  SamplingSettings sampling = {};
+  uint64_t sample_index = 0;  // of the caller: the choice, or (prompt, sample)
+  std::vector<int32_t> stop_tokens = {};
+  bool drafts = true;  // with speculation: the module may draft
+  // Log-probabilities of every new token and of the n most likely ones; −1 = none.
+  int64_t top_log_probabilities = -1;
+  // Instead of sampling: f(logits [V], position) → token.
+  std::function<int32_t(std::span<const float>, int64_t)> choose = {};
+  // The experts chosen for the tokens from `position` on: i32 [tokens, MoE layers, K].
+  std::function<void(int64_t position, std::span<const int32_t>)> on_experts = {};
+};
+
+enum class Ending : uint8_t { none, stop_token, max_new, context_full };
+
+struct NewToken {
+  int64_t sequence = 0;
+  int32_t token = 0;
+  Ending ending = Ending::none;  // of the answer, with this token
+  LogProbabilities log_probabilities = {};
+};
+
+struct Sequence {
+  int64_t id = 0;
+  Request request;
+  std::vector<int32_t> tokens;    // prompt, then answer
+  int64_t cached = 0, limit = 0;  // tokens in the cache; tokens in all at the end
+  int64_t promised = 0;           // pages that it may still take
+  std::vector<int32_t> pages;
+  int64_t learned = 0;  // pages that have been offered to the pool
+  Ending ending = Ending::none;
+
+  // In this step: its rows; how many of the last ones have logits; how many of the first ones are tokens that it really has.
+  int64_t first_row = 0, rows = 0, sampled = 0, kept = 0;
+  bool as_prompt = false;
+
+  // The cache of the MTP module holds as many tokens as that of the model; tokens that may come next.
+  bool followed = false;
+  std::vector<int32_t> drafts;
+
+  int64_t prompt() const { return int64_t(request.prompt.size()); }
+  bool in_prompt() const { return cached < prompt(); }
+  int32_t expected(int64_t position) const {
+    const size_t p = size_t(position);
+    return p < tokens.size() ? tokens[p] : drafts[p - tokens.size()];
+  }
+  // Drafts that can still become tokens: one comes after them, and no token after the limit.
+  int64_t room_for_drafts() const { return limit - 1 - int64_t(tokens.size()); }
+};
+
+}  // namespace minke

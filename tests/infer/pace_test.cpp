@@ -1,0 +1,91 @@
+// With made-up times of steps: drafts that pay are used, drafts that do not are given up, and tried again, at little cost.
+#include "infer/pace.h"
+
+#include <gtest/gtest.h>
+
+#include "core/rng.h"
+
+namespace minke {
+namespace {
+
+// What steps take, and what comes of drafts.
+struct World {
+  double plain = 1, drafted = 1.2, acceptance = 0.8;
+  uint64_t count = 0;
+  RngKey key = RngKey{.seed = 3}.at("world");
+};
+
+struct Made {
+  double seconds = 0;
+  int64_t tokens = 0, drafted = 0;
+};
+
+// One sequence of so many tokens. It is followed from its beginning on, or not at all.
+Made sequence(Pace& pace, World& w, int64_t tokens) {
+  Made run;
+  bool followed = pace.tries();
+  while (run.tokens < tokens) {
+    if (followed && pace.drafts(1)) {
+      const int64_t made = 1 + (w.key.uniform(w.count++) < w.acceptance);
+      run.seconds += w.drafted, run.tokens += made, ++run.drafted;
+      pace.drafted_step(1, w.drafted, made);
+      followed = pace.on();
+    } else {
+      run.seconds += w.plain, ++run.tokens;
+      pace.plain_step(1, w.plain);
+    }
+  }
+  return run;
+}
+
+TEST(Pace, WhatPaysIsUsed) {
+  Pace pace;
+  World world;
+  const Made run = sequence(pace, world, 10000);
+  EXPECT_TRUE(pace.on());
+  // 1.8 tokens in 1.2 is 1.5 times as fast; one step in 32 goes without.
+  EXPECT_GT(double(run.tokens) / run.seconds, 1.5 * 0.96);
+}
+
+TEST(Pace, WhatDoesNotIsGivenUp) {
+  for (const double acceptance : {0.0, 0.1, 0.3})
+    for (const double drafted : {1.4, 2.0, 3.0}) {
+      Pace pace;
+      World world{.drafted = drafted, .acceptance = acceptance};
+      Made sum;
+      for (int i = 0; i < 100; ++i) {
+        const Made run = sequence(pace, world, 200);
+        sum.seconds += run.seconds, sum.tokens += run.tokens, sum.drafted += run.drafted;
+      }
+      EXPECT_GT(double(sum.tokens) / sum.seconds, 0.98) << drafted << " " << acceptance;
+      EXPECT_GT(sum.drafted, 8);  // it was tried again
+    }
+}
+
+// Another text, of which more is foreseen: the next tries find out.
+TEST(Pace, TriesAgain) {
+  Pace pace;
+  World world{.acceptance = 0};
+  sequence(pace, world, 100);
+  EXPECT_FALSE(pace.on());
+  EXPECT_FALSE(pace.tries());
+  world.acceptance = 0.9;
+  Made last;
+  for (int i = 0; i < 10; ++i) last = sequence(pace, world, 200);
+  EXPECT_GT(double(last.tokens) / last.seconds, 1.4);
+}
+
+// A step that another program held up is no reason, and a size that is new is measured first.
+TEST(Pace, OneSlowStepIsNoReason) {
+  Pace pace;
+  World world;
+  sequence(pace, world, 100);
+  pace.drafted_step(1, 1000, 1);
+  EXPECT_TRUE(pace.on());
+  EXPECT_FALSE(pace.drafts(40));
+  pace.plain_step(40, 5), pace.plain_step(33, 5);
+  EXPECT_TRUE(pace.drafts(40));
+}
+
+}  // namespace
+}  // namespace minke
