@@ -105,7 +105,7 @@ InferenceMemory needed_memory(const Context& ctx, const Config& config, const Pr
 
 void measure(Table& table, Options& o, Runtime& runtime, const CheckpointFiles& files) {
   const Config& config = files.config;
-  o.bench.speculation = speculation_of(o.inference, config);
+  o.bench.speculation = speculation_of(o.inference, config), o.bench.drafts = o.inference.drafts;
   Precision precision = minke::precision(o.inference.dtype).for_inference();
   const BlockWeights blocks = plan_block_weights(config, files.weights, o.inference.weights, precision.compute,
                                                  strip_of(o.inference, runtime.ctx()));

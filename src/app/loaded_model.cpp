@@ -33,6 +33,9 @@ void add_format_flags(CLI::App& verb, InferenceOptions& o) {
       verb, "--spec", o.speculation,
       "Let the model's MTP module draft tokens, which are checked together: the same text, faster where many drafts "
       "are right; auto = only while it is");
+  verb.add_option("--drafts", o.drafts, "With --spec: tokens that the module drafts for a step")
+      ->check(CLI::Range(1, 8))
+      ->capture_default_str();
 }
 
 SpeculationMode speculation_of(const InferenceOptions& o, const Config& config) {
@@ -61,7 +64,8 @@ LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, b
   const EngineSettings settings{.max_context = o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(limit, 4096),
                                 .cache = dtype_of(o.cache_type),
                                 .strict = o.strict,
-                                .speculation = speculation_of(o, config)};
+                                .speculation = speculation_of(o, config),
+                                .drafts = o.drafts};
   InferenceMemory needed = inference_memory(ctx(), config, precision, settings);
   const double available = double(free_memory());
   if (needed.must_fit() > available) {

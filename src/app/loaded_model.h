@@ -22,10 +22,11 @@ struct InferenceOptions {
   int64_t ctx_size = 0;
   bool strict = false;
   SpeculationMode speculation = SpeculationMode::off;
+  int64_t drafts = 1;
   int64_t mtp_modules() const { return speculation == SpeculationMode::off ? 0 : 1; }  // that are to be loaded
 };
 
-// --dtype, --weights, --activations, --no-repack, --cache-type, --strict, --spec.
+// --dtype, --weights, --activations, --no-repack, --cache-type, --strict, --spec, --drafts.
 void add_format_flags(CLI::App& verb, InferenceOptions& options);
 // These, and -m, -c, -t, --seed.
 void add_inference_flags(CLI::App& verb, InferenceOptions& options);

@@ -46,6 +46,7 @@ struct Run {
   double seconds = 0;
   int64_t tokens = 0;
   std::vector<double> first_tokens;  // seconds from the requests on
+  double rate() const { return double(tokens) / seconds; }
 };
 
 class Runner {
@@ -79,10 +80,11 @@ class Runner {
     return run;
   }
 
-  // Answers with drafts, each after the next piece of the text.
-  Run drafted_answers(int64_t tokens, int64_t batch, const InferBenchOptions& o) {
+  // The most likely tokens, each answer after the next piece of the text; with drafts, or the same again without.
+  Run text_answers(int64_t tokens, int64_t batch, const InferBenchOptions& o, bool drafts) {
+    if (!drafts) text_position_ -= batch * o.beginning;
     for (int64_t i = 0; i < batch; ++i) {
-      Request request{.max_new = tokens + 1, .sampling = {.temperature = 0}};
+      Request request{.max_new = tokens + 1, .sampling = {.temperature = 0}, .drafts = drafts};
       for (int64_t t = 0; t < o.beginning; ++t)
         request.prompt.push_back(o.text.empty() ? random_id() : o.text[size_t(text_position_++) % o.text.size()]);
       engine_.add(std::move(request));
@@ -146,7 +148,7 @@ double prompt_flops(const Config& config, int64_t tokens) {
 EngineSettings engine_settings(const InferBenchOptions& o) {
   EngineSettings s;
   s.max_sequences = *std::max_element(o.batches.begin(), o.batches.end());
-  s.speculation = o.speculation;
+  s.speculation = o.speculation, s.drafts = o.drafts;
   s.max_tokens = std::max(s.max_tokens, s.max_sequences * (1 + s.most_drafts()));
   const int64_t beginning = s.most_drafts() > 0 ? o.beginning : 1;
   const int64_t longest = std::max(o.prompt + 1, beginning + o.answer + 1);
@@ -187,25 +189,40 @@ void infer_bench(const Context& ctx, const Model& model, Engine& engine, const I
   check(o.repetitions > 0 && engine.idle(), "infer_bench: repetitions of an idle engine");
   const WeightBytes bytes = weight_bytes(model);
   Runner runner(ctx, model, engine);
-  const auto measured = [&](InferRow row, const std::function<Run()>& once, double plain_rate = 0) {
-    const auto counts = [&] { return engine.speculation() ? engine.speculation()->counts() : SpeculationCounts{}; };
-    const SpeculationCounts before = counts();
+  const auto measured = [&](InferRow row, const std::function<Run()>& once,
+                            const std::function<void(InferRow&, int64_t tokens)>& finish = {}) {
     std::vector<double> first;
+    int64_t tokens = 0;
     for (int64_t i = 0; i < o.repetitions; ++i) {
       const Run run = once();
-      row.tokens_per_second.push_back(double(run.tokens) / run.seconds);
+      row.tokens_per_second.push_back(run.rate());
+      tokens += run.tokens;
       first.insert(first.end(), run.first_tokens.begin(), run.first_tokens.end());
     }
     if (!first.empty()) row.first_token_seconds = median(first);
-    if (plain_rate > 0) {
-      row.drafts = counts().since(before);
-      row.gain = row.median_rate() / plain_rate;
-      row.bytes_per_token = row.drafts.tokens > 0 ? row.drafts.bytes / double(row.drafts.tokens) : 0;
-    }
+    if (finish) finish(row, tokens);
     row.read_ceiling = ceilings.read.best().rate;
     row.product_ceiling = ceilings.products.best().rate;
     show(row);
-    return row.median_rate();
+  };
+  // Turn by turn with the same answers without drafts, as the speed of a machine varies.
+  const auto measure_drafts = [&](const InferRow& plain, int64_t batch) {
+    InferRow row = plain;
+    row.test += " spec";
+    runner.text_answers(o.answer, batch, o, true);
+    const SpeculationCounts before = engine.speculation()->counts();
+    std::vector<double> gains;
+    const auto once = [&] {
+      const Run run = runner.text_answers(o.answer, batch, o, true);
+      gains.push_back(run.rate() / runner.text_answers(o.answer, batch, o, false).rate());
+      return run;
+    };
+    measured(row, once, [&](InferRow& r, int64_t tokens) {
+      r.drafts = engine.speculation()->counts().since(before);
+      r.gain = median(gains);
+      const double without = double(std::max<int64_t>(tokens - r.drafts.tokens, 0));  // --spec auto
+      r.bytes_per_token = (r.drafts.bytes + without * plain.bytes_per_token) / (double(r.drafts.tokens) + without);
+    });
   };
   for (const int64_t batch : o.batches) {
     if (o.prompt > 0) {
@@ -222,12 +239,8 @@ void infer_bench(const Context& ctx, const Model& model, Engine& engine, const I
                    .batch = batch,
                    .flops_per_token = forward_flops_per_token(model.config(), o.answer),
                    .bytes_per_token = bytes_per_token(bytes, chosen, batch)};
-      const double rate = measured(row, [&] { return runner.answers(o.answer, batch, nullptr); });
-      if (!engine.speculation()) continue;
-      runner.drafted_answers(o.answer, batch, o);
-      row.test += " spec";
-      measured(
-          row, [&] { return runner.drafted_answers(o.answer, batch, o); }, rate);
+      measured(row, [&] { return runner.answers(o.answer, batch, nullptr); });
+      if (engine.speculation()) measure_drafts(row, batch);
     }
   }
 }

@@ -23,6 +23,7 @@ struct InferBenchOptions {
   std::vector<int32_t> text = {};
   int64_t beginning = 32;
   SpeculationMode speculation = SpeculationMode::off;
+  int64_t drafts = 1;
 };
 // With room for the largest row.
 EngineSettings engine_settings(const InferBenchOptions& options);
@@ -47,7 +48,7 @@ struct InferRow {
   // are read once.
   double bytes_per_token = 0;
   double read_ceiling = 0, product_ceiling = 0;
-  // Of `tg32 spec`: what became of drafts, and how many times as fast as `tg32` this is.
+  // Of `tg32 spec`: what became of drafts, and how many times as fast as answers without this is, median of turns.
   SpeculationCounts drafts = {};
   double gain = 0;
 

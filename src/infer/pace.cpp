@@ -24,11 +24,19 @@ void Pace::drafted_step(int64_t sequences, double seconds, int64_t tokens) {
   const double plain = size.plain();
   ++size.drafted;
   on_ = true;
+  if (doubt_ > 0) --doubt_;
   // A step that was held up by something else counts as one of three.
   lost_ = std::max(0.0, lost_ + std::min(seconds, 3 * plain) - plain * double(tokens) / double(sequences));
   if (lost_ <= kAllowed * plain) return;
-  on_ = false;
-  rest_ = kRest * lost_;
+  if (doubt_ == 0) {
+    doubt_ = kDoubt;
+    size.known = 0;
+    lost_before_ = lost_;
+  } else {
+    on_ = false;
+    rest_ = kRest * (lost_before_ + lost_);
+    doubt_ = 0;
+  }
   lost_ = 0;
 }
 

@@ -2,8 +2,9 @@
 // them. Only the speed depends on it, never the text.
 //
 // While drafts are used, a step in 32 does without, to know what one takes. What the others lose against it adds up, what they
-// gain is taken off, but never below zero. When the loss exceeds four plain steps, drafts are off. They are tried again when
-// plain steps have taken 400 times as long as one: so in the long run all tries together lose at most 1 %.
+// gain is taken off, but never below zero. When the loss exceeds two plain steps, plain steps are measured anew, as the whole
+// machine may have become slower; when it does so a second time within 200 steps, drafts are off. They are tried again when plain
+// steps have taken 200 times as long as what was lost: so in the long run all tries together lose half a percent.
 // Test: tests/infer/pace_test.cpp.
 #pragma once
 #include <array>
@@ -24,9 +25,9 @@ class Pace {
   void drafted_step(int64_t sequences, double seconds, int64_t tokens);
 
  private:
-  static constexpr double kAllowed = 4, kRest = 100;  // plain steps that may be lost; times as long a rest
-  static constexpr int64_t kPlainEvery = 32;
-  struct OfSize {  // steps of about as many sequences
+  static constexpr double kAllowed = 2, kRest = 200;        // plain steps that may be lost; times as long a rest
+  static constexpr int64_t kPlainEvery = 32, kDoubt = 200;  // steps with drafts
+  struct OfSize {                                           // steps of about as many sequences
     std::array<double, 2> last{};
     int64_t known = 0, drafted = 0;  // plain steps in all; steps with drafts since the last one
     double plain() const { return known < 2 || last[0] < last[1] ? last[0] : last[1]; }
@@ -34,7 +35,8 @@ class Pace {
   static size_t index(int64_t sequences);
   std::array<OfSize, 64> sizes_;
   bool on_ = true;
-  double lost_ = 0, rest_ = 0;  // seconds
+  int64_t doubt_ = 0;                             // steps with drafts until the first loss is forgotten
+  double lost_ = 0, lost_before_ = 0, rest_ = 0;  // seconds
 };
 
 }  // namespace minke

@@ -7,8 +7,8 @@
 // the model's own logits, in order; a draft is right if it is that token, and what comes behind a wrong one is thrown away. The
 // text is that of plain generation, greedy or sampled. Accepting a draft x with probability min(1, p(x)/q(x)) and else drawing
 // from the rest (Leviathan et al. 2023) would have the same distribution, but another text, and one that depends on the
-// module. Nearly as many drafts are accepted here, because a draft is drawn, too, from the module's probabilities and with the
-// random number that its position will have (docs/results.md).
+// module. It would accept some more (docs/results.md): here a draft is drawn from the module's probabilities with the random
+// number that its position will have, so that both draws agree where the probabilities do, but for the order of tokens.
 //
 // The module has a layer of its own in the pages. Its slot of position i depends on the tokens 0 … i+1, so it is filled after
 // the step that has i, when the next token is known; and of a beginning that two sequences share, the last slot cannot be used

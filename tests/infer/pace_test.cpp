@@ -58,7 +58,7 @@ TEST(Pace, WhatDoesNotIsGivenUp) {
         sum.seconds += run.seconds, sum.tokens += run.tokens, sum.drafted += run.drafted;
       }
       EXPECT_GT(double(sum.tokens) / sum.seconds, 0.98) << drafted << " " << acceptance;
-      EXPECT_GT(sum.drafted, 8);  // it was tried again
+      EXPECT_GT(sum.drafted, 8) << drafted << " " << acceptance;  // it was tried again
     }
 }
 
@@ -85,6 +85,16 @@ TEST(Pace, OneSlowStepIsNoReason) {
   EXPECT_FALSE(pace.drafts(40));
   pace.plain_step(40, 5), pace.plain_step(33, 5);
   EXPECT_TRUE(pace.drafts(40));
+}
+
+// All steps become slower, with drafts and without: no reason either.
+TEST(Pace, ASlowMachineIsNoReason) {
+  Pace pace;
+  World world;
+  sequence(pace, world, 100);
+  world.plain = 3, world.drafted = 3.6;
+  sequence(pace, world, 500);
+  EXPECT_TRUE(pace.on());
 }
 
 }  // namespace
