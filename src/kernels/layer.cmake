@@ -11,7 +11,7 @@ set(flags_avx512 ${flags_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl)
 set(flags_avx512_bf16 ${flags_avx512} -mavx512bf16 -mavx512vnni)
 # Products and attention through tile registers; all else is avx512_bf16's.
 set(flags_amx_bf16 ${flags_avx512_bf16} -DMINKE_AMX)
-set(sources_amx_bf16 gemm attention attention_backward peak)
+set(sources_amx_bf16 gemm attention attention_backward cached peak)
 list(TRANSFORM sources_amx_bf16 REPLACE "(.+)" "${CMAKE_CURRENT_LIST_DIR}/cpu/isa/\\1.cpp")
 foreach(isa ${isas})
   if(NOT sources_${isa})

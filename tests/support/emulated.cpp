@@ -32,7 +32,7 @@ template <int isa> const cpu::Kernels& kernels_of() {
     else MINKE_FILL(avx512_bf16_emulated);
     if constexpr (isa == 2)
       cpu::amx_bf16_emulated::fill_gemm(k), cpu::amx_bf16_emulated::fill_attention(k),
-          cpu::amx_bf16_emulated::fill_attention_backward(k);
+          cpu::amx_bf16_emulated::fill_attention_backward(k), cpu::amx_bf16_emulated::fill_cached(k);
 #undef MINKE_FILL
     return k;
   }();

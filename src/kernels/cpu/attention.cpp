@@ -108,6 +108,10 @@ CachedJob sized_job(const Kernels& kernels, const CachedAttentionArgs& args) {
           "cached_attention: k is [slots,Hkv,dk], v is [slots,Hkv,dv]");
   }
   job.bf16 = is_bf16_compute(args.compute);
+  job.page = args.page;
+  check(args.page > 0 && args.page % 2 == 0 && kernels.chunk % args.page == 0, "cached_attention: page");
+  constexpr int64_t kPanel = 64, kLine = 16;  // floats; the widest panel of any instruction set
+  job.part_width = divided_up(job.dv, kPanel) * kPanel + kLine;
   job.num_blocks = args.q.shape[0] * (job.heads / job.kv_heads) / kernels.row_block + args.length.shape[0];
   job.segments = divided_up(args.max_length, kernels.segment);
   job.thread_bytes = kernels.cached_bytes(job);
@@ -122,7 +126,7 @@ void take_scratch(Arena& arena, int threads, CachedJob& job) {
   job.blocks = take<CachedBlock>(arena, job.num_blocks);
 }
 void take_parts(Arena& arena, const Kernels& kernels, CachedJob& job) {
-  job.parts = take<float>(arena, job.kv_heads * job.num_blocks * job.segments * kernels.row_block * (job.dv + 2));
+  job.parts = take<float>(arena, job.kv_heads * job.num_blocks * job.segments * kernels.row_block * job.part_width);
 }
 
 // Fills in the blocks; returns the keys of the longest sequence.
@@ -215,7 +219,6 @@ void cached_attention(const Kernels& kernels, const Context& ctx, const CachedAt
   CachedJob job = sized_job(kernels, args);
   job.q = q, job.out = out;
   if (plain) job.k = rows_of(args.k), job.v = rows_of(args.v);
-  check(args.page > 0 && args.page % 2 == 0 && kernels.chunk % args.page == 0, "cached_attention: page");
   expect_shape(args.out, {n, job.heads, job.dv}, "cached_attention: out is [N,H,dv]");
   expect_shape(args.row_offsets, {sequences + 1}, "cached_attention: row_offsets is [S+1]");
   expect_shape(args.length, {sequences}, "cached_attention: length is [S]");
@@ -224,7 +227,6 @@ void cached_attention(const Kernels& kernels, const Context& ctx, const CachedAt
         "cached_attention: block_table is i32 [S,pages]");
   job.row_offsets = i32_data(args.row_offsets), job.length = i32_data(args.length);
   job.block_table = static_cast<const int32_t*>(args.block_table.data), job.table_stride = args.block_table.stride[0];
-  job.page = args.page;
   job.scale = float(args.scale);
   check(job.row_offsets[0] == 0 && job.row_offsets[sequences] == n, "cached_attention: row_offsets cover the rows");
   if (n == 0) return;
@@ -240,7 +242,7 @@ void cached_attention(const Kernels& kernels, const Context& ctx, const CachedAt
   }
   take_parts(*ctx.scratch, kernels, job);
   ctx.threads->for_each(blocks * job.segments, [&](int64_t task, int thread) { kernels.cached(job, task, thread); });
-  ctx.threads->for_each(blocks, [&](int64_t index, int) { kernels.cached_merge(job, index); });
+  ctx.threads->for_each(blocks * kernels.merges, [&](int64_t task, int) { kernels.cached_merge(job, task); });
 }
 
 }  // namespace minke::cpu

@@ -64,7 +64,7 @@ template <int isa> const cpu::Kernels& kernels_of() {
     if constexpr (isa == kAvx512Bf16 || isa == kAmxBf16) MINKE_FILL(avx512_bf16);
     if constexpr (isa == kAmxBf16)
       cpu::amx_bf16::fill_gemm(k), cpu::amx_bf16::fill_attention(k), cpu::amx_bf16::fill_attention_backward(k),
-          cpu::amx_bf16::fill_peak(k);
+          cpu::amx_bf16::fill_cached(k), cpu::amx_bf16::fill_peak(k);
 #endif
 #undef MINKE_FILL
     return k;

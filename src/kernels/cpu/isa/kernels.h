@@ -110,13 +110,14 @@ struct CachedJob {
   const int32_t *row_offsets = nullptr, *length = nullptr, *block_table = nullptr;  // by sequence
   int64_t table_stride = 0, page = 0;
   int64_t heads = 0, kv_heads = 0, dk = 0, dv = 0;
+  int64_t part_width = 0;  // dv up to whole panels, and a line of the cache for the rest of a row
   float scale = 1;
   bool bf16 = false;
   CachedBlock* blocks = nullptr;
   int64_t num_blocks = 0;
   int64_t segments = 0;    // of Kernels::segment keys, of the longest sequence
   bool split = false;      // a task is one segment; parts are merged afterwards
-  float* parts = nullptr;  // [kv_heads, num_blocks, segments, row_block, dv + 2]
+  float* parts = nullptr;  // [kv_heads, num_blocks, segments, row_block, part_width]
   char* scratch = nullptr;
   int64_t thread_bytes = 0;
 };
@@ -191,8 +192,8 @@ struct Kernels {
   int64_t (*attention_backward_bytes)(const AttentionJob&, int64_t longest) = nullptr;
   void (*attention)(const AttentionJob&, int64_t sequence, int64_t kv_head, int thread) = nullptr;
   void (*attention_backward)(const AttentionJob&, int64_t sequence, int64_t kv_head, int thread) = nullptr;
-  int64_t chunk = 0, segment = 0, row_block = 0, max_rotary = 0;
-  int64_t (*cached_bytes)(const CachedJob&) = nullptr;  // per thread
+  int64_t chunk = 0, segment = 0, row_block = 0, merges = 0, max_rotary = 0;  // merges: tasks of a block
+  int64_t (*cached_bytes)(const CachedJob&) = nullptr;                        // per thread
   void (*cached)(const CachedJob&, int64_t task, int thread) = nullptr;
   void (*cached_merge)(const CachedJob&, int64_t task) = nullptr;
 
@@ -246,7 +247,7 @@ MINKE_DECLARE_FILL(baseline)
 MINKE_DECLARE_FILL(avx2)
 MINKE_DECLARE_FILL(avx512)
 MINKE_DECLARE_FILL(avx512_bf16)
-MINKE_DECLARE_FILL(amx_bf16)  // not fill_cached, fill_latents, fill_rows, fill_streams: of avx512_bf16
+MINKE_DECLARE_FILL(amx_bf16)  // not fill_latents, fill_rows, fill_streams: avx512_bf16 has them
 #undef MINKE_DECLARE_FILL
 
 }  // namespace minke::cpu

@@ -12,6 +12,10 @@
 namespace minke::cpu {
 namespace {
 
+struct Nothing {
+  MINKE_INLINE void operator()() const {}
+};
+
 // What operands are when they are multiplied.
 enum class Mode {
   f32,

@@ -91,10 +91,14 @@ template <Mode mode> MINKE_INLINE void zero_rest(char* panel, int64_t k) {
   if (steps < whole) __builtin_memset(panel + steps * kPanel * 4, 0, size_t(whole - steps) * kPanel * 4);
 }
 
-// b[k, n] with rows that are contiguous along n: row by row over all panels, so that memory is read in order.
-template <Mode mode> inline void pack_rows(const Source& b, int64_t k, int64_t n, char* panels, int64_t panel_bytes) {
+// b[k, n] with rows that are contiguous along n: row by row over all panels, so that memory is read in order. each_step() is
+// called with every step.
+template <Mode mode, class EachStep = Nothing>
+inline void pack_rows(const Source& b, int64_t k, int64_t n, char* panels, int64_t panel_bytes,
+                      EachStep&& each_step = {}) {
   const int64_t steps = steps_of<mode>(k);
   for (int64_t s = 0; s < steps; ++s) {
+    each_step();
     const int64_t k0 = s * kPerStep<mode>;
     const bool valid2 = k0 + 1 < k;
     const void* row0 = address(b, k0, 0);

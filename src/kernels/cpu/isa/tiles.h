@@ -22,6 +22,9 @@ template <int t> MINKE_INLINE void tile_zero() { __builtin_memset(emulated_sums[
 template <int t> MINKE_INLINE void tile_load(const char* p, int64_t row_bytes) {
   for (int r = 0; r < kTile; ++r) __builtin_memcpy(emulated_pairs[t][r], p + r * row_bytes, kTile * 4);
 }
+template <int t> MINKE_INLINE void tile_load_sums(const char* p, int64_t row_bytes) {
+  for (int r = 0; r < kTile; ++r) __builtin_memcpy(emulated_sums[t][r], p + r * row_bytes, kTile * 4);
+}
 template <int t> MINKE_INLINE void tile_store(char* p, int64_t row_bytes) {
   for (int r = 0; r < kTile; ++r) __builtin_memcpy(p + r * row_bytes, emulated_sums[t][r], kTile * 4);
 }
@@ -55,6 +58,7 @@ template <int t> MINKE_INLINE void tile_zero() { __asm__ volatile("tilezero %%tm
 template <int t> MINKE_INLINE void tile_load(const char* p, int64_t row_bytes) {
   __asm__ volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(p), "r"(row_bytes), "i"(t) : "memory");
 }
+template <int t> MINKE_INLINE void tile_load_sums(const char* p, int64_t row_bytes) { tile_load<t>(p, row_bytes); }
 template <int t> MINKE_INLINE void tile_store(char* p, int64_t row_bytes) {
   __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(p), "r"(row_bytes), "i"(t) : "memory");
 }
@@ -71,16 +75,14 @@ struct TileRegisters {
 
 static_assert(kPanel == 2 * kTile);
 
-// Sums in tiles 0 … 3: of `row_tiles` × `column_tiles` (1 or 2 each). The left side goes to 4 and 5, the panel to 6 and 7: two
-// by two, every tile that is loaded is used twice.
-template <int row_tiles, int column_tiles>
-MINKE_INLINE void sum_tiles(const char* left, int64_t row_bytes, const char* panel, int64_t steps) {
-  tile_zero<0>();
-  if constexpr (column_tiles == 2) tile_zero<1>();
-  if constexpr (row_tiles == 2) tile_zero<2>();
-  if constexpr (row_tiles == 2 && column_tiles == 2) tile_zero<3>();
+// Sums in tiles 0 … 3 are increased by products of `row_tiles` × `column_tiles` (1 or 2 each). The left side goes to 4 and 5, the panel to 6 and 7: two
+// by two, every tile that is loaded is used twice. each_step() is called with every 16 steps.
+template <int row_tiles, int column_tiles, class EachStep = Nothing>
+MINKE_INLINE void add_tiles(const char* left, int64_t row_bytes, const char* panel, int64_t steps,
+                            EachStep&& each_step = {}) {
   for (int64_t s = 0; s < steps; s += kTile, left += kTile * 4, panel += kTile * kPanel * 4) {
     if constexpr (row_tiles == 1) prefetch_ahead(panel, kTile * kPanel * 4);
+    each_step();
     tile_load<4>(left, row_bytes);
     tile_load<6>(panel, kPanel * 4);
     tile_dot<0, 4, 6>();
@@ -94,6 +96,21 @@ MINKE_INLINE void sum_tiles(const char* left, int64_t row_bytes, const char* pan
       if constexpr (column_tiles == 2) tile_dot<3, 5, 7>();
     }
   }
+}
+template <int row_tiles, int column_tiles, class EachStep = Nothing>
+MINKE_INLINE void sum_tiles(const char* left, int64_t row_bytes, const char* panel, int64_t steps,
+                            EachStep&& each_step = {}) {
+  tile_zero<0>();
+  if constexpr (column_tiles == 2) tile_zero<1>();
+  if constexpr (row_tiles == 2) tile_zero<2>();
+  if constexpr (row_tiles == 2 && column_tiles == 2) tile_zero<3>();
+  add_tiles<row_tiles, column_tiles>(left, row_bytes, panel, steps, each_step);
+}
+template <int row_tiles, int column_tiles> MINKE_INLINE void load_sums(const char* from, int64_t row_bytes) {
+  tile_load_sums<0>(from, row_bytes);
+  if constexpr (column_tiles == 2) tile_load_sums<1>(from + kTile * 4, row_bytes);
+  if constexpr (row_tiles == 2) tile_load_sums<2>(from + kTile * row_bytes, row_bytes);
+  if constexpr (row_tiles == 2 && column_tiles == 2) tile_load_sums<3>(from + kTile * row_bytes + kTile * 4, row_bytes);
 }
 template <int row_tiles, int column_tiles> MINKE_INLINE void store_sums(char* to, int64_t row_bytes) {
   tile_store<0>(to, row_bytes);
@@ -119,10 +136,10 @@ template <int vectors> inline void store_rows(const float* sums, int first, int 
 }
 
 // out[first … last, n] = these rows of left · panel; the left side has whole tiles of rows, n takes `column_tiles`.
-template <int row_tiles, int column_tiles>
+template <int row_tiles, int column_tiles, class EachStep>
 inline void multiply_tile(const char* left, int64_t row_bytes, const char* panel, int64_t steps, int first, int last,
-                          int64_t n, const Out& out) {
-  sum_tiles<row_tiles, column_tiles>(left, row_bytes, panel, steps);
+                          int64_t n, const Out& out, EachStep&& each_step) {
+  sum_tiles<row_tiles, column_tiles>(left, row_bytes, panel, steps, each_step);
   const bool whole = n == column_tiles * kTile;
   if (whole && last - first == row_tiles * kTile && !out.half && !out.add)
     return store_sums<row_tiles, column_tiles>(out.data, out.row_bytes);
@@ -131,25 +148,44 @@ inline void multiply_tile(const char* left, int64_t row_bytes, const char* panel
   if (whole) store_rows<column_tiles>(sums, first, last, out);
   else store_tile(sums + first * kPanel, last - first, n, moved(out, first, 0));
 }
-template <int row_tiles>
+template <int row_tiles, class EachStep = Nothing>
 inline void multiply_tile(const char* left, int64_t row_bytes, const char* panel, int64_t steps, int first, int last,
-                          int64_t n, const Out& out) {
-  if (n <= kTile) multiply_tile<row_tiles, 1>(left, row_bytes, panel, steps, first, last, n, out);
-  else multiply_tile<row_tiles, 2>(left, row_bytes, panel, steps, first, last, n, out);
+                          int64_t n, const Out& out, EachStep&& each_step = {}) {
+  if (n <= kTile) multiply_tile<row_tiles, 1>(left, row_bytes, panel, steps, first, last, n, out, each_step);
+  else multiply_tile<row_tiles, 2>(left, row_bytes, panel, steps, first, last, n, out, each_step);
 }
 
 // out[m, n] = left · panel for one panel, and what `out` adds. The steps of a row of left lie next to each other; steps past
 // the last are zeros on both sides up to a multiple of 16. The last rows may overlap those before; where m < 16, what lies
 // behind the m rows is read, too, and its sums are left out.
+template <class EachStep = Nothing>
 inline void multiply_panel_tiles(const Left& left, int64_t m, const char* panel, int64_t steps, int64_t n,
-                                 const Out& out) {
+                                 const Out& out, EachStep&& each_step = {}) {
   int64_t i = 0;
   for (; i + 2 * kTile <= m; i += 2 * kTile)
-    multiply_tile<2>(left.data + i * left.row_bytes, left.row_bytes, panel, steps, 0, 2 * kTile, n, moved(out, i, 0));
+    multiply_tile<2>(left.data + i * left.row_bytes, left.row_bytes, panel, steps, 0, 2 * kTile, n, moved(out, i, 0),
+                     each_step);
   for (; i < m; i += kTile) {
     const int64_t begin = smaller(i, larger<int64_t>(m - kTile, 0)), last = smaller<int64_t>(kTile, m - begin);
     multiply_tile<1>(left.data + begin * left.row_bytes, left.row_bytes, panel, steps, int(i - begin), int(last), n,
-                     moved(out, begin, 0));
+                     moved(out, begin, 0), each_step);
+  }
+}
+
+// sums[m, kPanel] += left · panel; sums and the left side have whole tiles of rows. The chain of additions goes on from what is
+// there.
+inline void add_panel_tiles(const Left& left, int64_t m, const char* panel, int64_t steps, char* sums,
+                            int64_t row_bytes) {
+  int64_t i = 0;
+  for (; i + kTile < m; i += 2 * kTile) {
+    load_sums<2, 2>(sums + i * row_bytes, row_bytes);
+    add_tiles<2, 2>(left.data + i * left.row_bytes, left.row_bytes, panel, steps);
+    store_sums<2, 2>(sums + i * row_bytes, row_bytes);
+  }
+  if (i < m) {
+    load_sums<1, 2>(sums + i * row_bytes, row_bytes);
+    add_tiles<1, 2>(left.data + i * left.row_bytes, left.row_bytes, panel, steps);
+    store_sums<1, 2>(sums + i * row_bytes, row_bytes);
   }
 }
 
