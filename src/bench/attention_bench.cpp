@@ -1,10 +1,10 @@
-// Attention: forward and backward at the presets' MLA and at SmolLM2-135M's GQA, and one query over V2-Lite's latent
-// cache.
+// Attention: forward and backward at the presets' MLA and at SmolLM2-135M's GQA, and absorbed over caches of latents.
 #include <fmt/core.h>
 
 #include <numeric>
 
 #include "bench/suite.h"
+#include "core/latent_row.h"
 
 namespace minke {
 namespace {
@@ -49,31 +49,58 @@ void training(Suite& suite, DType compute, const Shape& s) {
                    [&] { ctx.backend->attention_backward(ctx, backward); });
 }
 
-void decoding(Suite& suite, DType compute, int64_t cached, int64_t heads, int64_t latent, int64_t dr) {
+// One token of an answer in absorbed form: in each of `layers` layers `queries` rows of `heads` heads against their own cache.
+// What it does is counted in operations and in bytes of cache: the two bounds of the same work.
+struct Cached {
+  int64_t keys, heads, layers = 1, queries = 1;
+  bool fp8 = false;
+};
+void absorbed(Suite& suite, DType compute, const Cached& s) {
+  constexpr int64_t kPage = 64, kLatent = 512, kRotary = 64, kWidth = kLatent + kRotary;
+  const std::string name =
+      fmt::format("{} absorbed {} keys heads={} {}/{} queries={} layers={}", s.fp8 ? "fp8 cache" : name_of(compute),
+                  s.keys, s.heads, kWidth, kLatent, s.queries, s.layers);
+  if (!suite.wants({name + " products", name + " reading"})) return;
   const Context& ctx = suite.ctx();
   Operands o(ctx);
-  const Operand cache = o.random(compute, {cached, 1, latent + dr}), q = o.random(compute, {1, heads, latent + dr}),
-                out = o.empty(compute, {1, heads, latent});
-  constexpr int64_t kPage = 64;
-  std::vector<int32_t> pages(size_t(cached / kPage));
-  std::iota(pages.begin(), pages.end(), 0);
-  const Operand rows = o.indices({0, 1}), length = o.indices({int32_t(cached)}),
-                table = o.indices(pages).split(0, cached / kPage);
-  suite.bytes(
-      fmt::format("{} latent cache {} keys heads={} {}/{}", name_of(compute), cached, heads, latent + dr, latent),
-      double(cache.bytes()), [&] {
-        ctx.backend->cached_attention(ctx, {.q = q,
-                                            .k = cache,
-                                            .v = cache.slice(2, 0, latent),
-                                            .out = out,
-                                            .row_offsets = rows,
-                                            .length = length,
-                                            .block_table = table,
-                                            .page = kPage,
-                                            .max_length = cached,
-                                            .scale = 0.1,
-                                            .compute = compute});
-      });
+  std::vector<Operand> caches;
+  const Operand values = o.random(compute, {s.keys, kWidth});
+  std::vector<int32_t> pages(size_t(s.keys / kPage)), slots(static_cast<size_t>(s.keys));
+  std::iota(pages.begin(), pages.end(), 0), std::iota(slots.begin(), slots.end(), 0);
+  for (int64_t l = 0; l < s.layers; ++l) {
+    if (s.fp8) {
+      caches.push_back(o.empty(DType::u8, {s.keys, LatentRow{kLatent, kRotary}.bytes()}));
+      ctx.backend->store_latents(ctx, {.latent = values.slice(1, 0, kLatent),
+                                       .rope = values.slice(1, kLatent, kWidth),
+                                       .index = o.indices(slots),
+                                       .cache = caches.back()});
+    } else {
+      caches.push_back(o.empty(compute, {s.keys, kWidth}));
+      ctx.backend->copy(ctx, {.src = values, .dst = caches.back()});
+    }
+  }
+  const Operand q = o.random(compute, {s.queries, s.heads, kWidth}),
+                out = o.empty(compute, {s.queries, s.heads, kLatent}), rows = o.indices({0, int32_t(s.queries)}),
+                length = o.indices({int32_t(s.keys)}), table = o.indices(pages).split(0, s.keys / kPage);
+  const auto run = [&] {
+    for (const Operand& cache : caches) {
+      const Operand keys = cache.split(1, cache.shape[1]);
+      ctx.backend->cached_attention(ctx, {.q = q,
+                                          .k = keys,
+                                          .v = s.fp8 ? Operand{} : keys.slice(2, 0, kLatent),
+                                          .out = out,
+                                          .row_offsets = rows,
+                                          .length = length,
+                                          .block_table = table,
+                                          .page = kPage,
+                                          .max_length = s.keys,
+                                          .scale = 0.04,
+                                          .compute = compute});
+    }
+  };
+  const double pairs = double(s.heads) * double(s.queries) * (double(s.keys) - double(s.queries - 1) / 2);
+  suite.operations(name + " products", compute, double(s.layers) * 2 * double(kWidth + kLatent) * pairs, run);
+  suite.bytes(name + " reading", double(s.layers) * double(caches[0].bytes()), run);
 }
 
 }  // namespace
@@ -87,7 +114,12 @@ void attention_bench(Suite& suite) {
                 c.qk_rope_head_dim, c.v_head_dim});
     }
     training(suite, compute, {"gqa", 4, 1024, 9, 3, 64, 0, 64});
-    decoding(suite, compute, 4096, 16, 512, 64);
+    absorbed(suite, compute, {.keys = 4096, .heads = 16});
+  }
+  // V2-Lite's and V3's heads over 32K tokens, in layers that are together larger than the caches of the machine.
+  for (const int64_t heads : {16, 128}) {
+    absorbed(suite, DType::bf16, {.keys = 32768, .heads = heads, .layers = 10});
+    absorbed(suite, DType::bf16, {.keys = 32768, .heads = heads, .layers = 10, .fp8 = true});
   }
 }
 
