@@ -220,6 +220,7 @@ void add_bench_command(CLI::App& program) {
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
   add_bench_infer(*bench);
+  add_bench_cache(*bench);
 }
 
 }  // namespace minke

@@ -22,6 +22,7 @@ void add_eval_command(CLI::App& program);
 void add_report_command(CLI::App& program);
 void add_doctor_command(CLI::App& program);
 void add_bench_command(CLI::App& program);
-void add_bench_infer(CLI::App& bench);  // stands below bench
+void add_bench_infer(CLI::App& bench);  // these stand below bench
+void add_bench_cache(CLI::App& bench);
 
 }  // namespace minke
