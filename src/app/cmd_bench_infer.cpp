@@ -45,7 +45,7 @@ class Table {
     line(label, fmt::format("{:.1f} {} ({})", best.rate / 1e9, unit, best.how));
   }
   void head() {
-    fmt::print(lines_, "{:<10}{:>4}{:>10}{:>21}{:>13}{:>13}{:>10}{:>10}\n", "test", "batch", "tok/s", "slowest–fastest",
+    fmt::print(lines_, "{:<18}{:>5}{:>10}{:>21}{:>13}{:>13}{:>10}{:>10}\n", "test", "batch", "tok/s", "slowest–fastest",
                "first token", "bytes/token", "of read", "of peak");
   }
   void row(const InferRow& r, Json fields) {
@@ -53,7 +53,8 @@ class Table {
     const double slowest = *std::min_element(rates.begin(), rates.end()),
                  fastest = *std::max_element(rates.begin(), rates.end());
     const bool answers = r.bytes_per_token > 0;
-    fmt::print(lines_, "{:<10}{:>4}{:>10.1f}{:>21}{:>13}{:>13}{:>10}{:>8.1f} %\n", r.test, r.batch, r.median_rate(),
+    fmt::print(lines_, "{:<18}{:>5}{:>10.1f}{:>21}{:>13}{:>13}{:>10}{:>8.1f} %\n",
+               r.depth > 0 ? fmt::format("{} @ {}", r.test, r.depth) : r.test, r.batch, r.median_rate(),
                fmt::format("{:.1f}–{:.1f}", slowest, fastest),
                answers ? "" : fmt::format("{:.0f} ms", r.first_token_seconds * 1e3),
                answers ? human_bytes(r.bytes_per_token) : "",
@@ -63,6 +64,7 @@ class Table {
     std::fflush(lines_);
     Json row = {{"test", r.test},
                 {"batch", r.batch},
+                {"depth", r.depth},
                 {"tok_s", r.median_rate()},
                 {"min", slowest},
                 {"max", fastest},
@@ -94,8 +96,9 @@ class Table {
 InferenceMemory needed_memory(const Context& ctx, const Config& config, const Precision& precision,
                               const EngineSettings& settings) {
   if (settings.max_context > config.max_position_embeddings)
-    user_error("bench infer: -p, -n and --batch need {} positions, but the model supports at most {}: lower them",
-               settings.max_context, config.max_position_embeddings);
+    user_error(
+        "bench infer: -p, -n, --depth and --batch need {} positions, but the model supports at most {}: lower them",
+        settings.max_context, config.max_position_embeddings);
   const InferenceMemory needed = inference_memory(ctx, config, precision, settings);
   if (const double free = double(free_memory()); needed.must_fit() > free)
     user_error("bench infer: {} are needed ({}), but only {} are free: lower -p, -n or --batch, or try --weights int8",
@@ -148,6 +151,8 @@ void measure(Table& table, Options& o, Runtime& runtime, const CheckpointFiles& 
 void run(Options& o) {
   if (o.bench.prompt == 0 && o.bench.answer == 0)
     user_error("bench infer: -p 0 and -n 0 leave nothing to measure: make one of them larger");
+  if (const int64_t page = EngineSettings().page; o.bench.depth % page != 0)
+    user_error("bench infer: --depth {}: must be a multiple of {}", o.bench.depth, page);
   Runtime runtime(o.inference.runtime);
   Table table(o.json);
   table.line("machine", runtime.description());
@@ -174,6 +179,9 @@ void add_bench_infer(CLI::App& bench) {
       ->check(CLI::Range(0, 1 << 24))
       ->capture_default_str();
   c->add_option("-n,--n-predict", o->bench.answer, "Tokens of an answer; 0 = measure no answers")
+      ->check(CLI::Range(0, 1 << 24))
+      ->capture_default_str();
+  c->add_option("-d,--depth", o->bench.depth, "Tokens that are in the cache before, a multiple of 64")
       ->check(CLI::Range(0, 1 << 24))
       ->capture_default_str();
   c->add_option("--batch", o->bench.batches, "Sequences at once; several numbers with commas between them")

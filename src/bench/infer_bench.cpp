@@ -51,8 +51,8 @@ struct Run {
 
 class Runner {
  public:
-  Runner(const Context& ctx, const Model& model, Engine& engine)
-      : ctx_(ctx), model_(model), engine_(engine), ids_{ctx.rng.at("bench infer")} {}
+  Runner(const Context& ctx, const Model& model, Engine& engine, int64_t depth)
+      : ctx_(ctx), model_(model), engine_(engine), depth_(depth), ids_{ctx.rng.at("bench infer")} {}
 
   Run prompts(int64_t tokens, int64_t batch) {
     add(tokens, batch, 1, nullptr);
@@ -83,8 +83,10 @@ class Runner {
   // The most likely tokens, each answer after the next piece of the text; with drafts, or the same again without.
   Run text_answers(int64_t tokens, int64_t batch, const InferBenchOptions& o, bool drafts) {
     if (!drafts) text_position_ -= batch * o.beginning;
+    begin(batch);
     for (int64_t i = 0; i < batch; ++i) {
-      Request request{.max_new = tokens + 1, .sampling = {.temperature = 0}, .drafts = drafts};
+      Request request{
+          .prompt = beginnings_[size_t(i)], .max_new = tokens + 1, .sampling = {.temperature = 0}, .drafts = drafts};
       for (int64_t t = 0; t < o.beginning; ++t)
         request.prompt.push_back(o.text.empty() ? random_id() : o.text[size_t(text_position_++) % o.text.size()]);
       engine_.add(std::move(request));
@@ -106,9 +108,21 @@ class Runner {
 
   int32_t random_id() { return int32_t(ids_.below(uint64_t(model_.config().vocab_size))); }
 
+  // Sequences have random tokens in the cache already, each others, the same in every run.
+  void begin(int64_t batch) {
+    while (int64_t(beginnings_.size()) < batch) {
+      std::vector<int32_t>& tokens = beginnings_.emplace_back();
+      for (int64_t t = 0; t < depth_; ++t) tokens.push_back(random_id());
+      for (int64_t t = 0; depth_ > 0 && t < engine_.pool().ahead(); ++t) tokens.push_back(random_id());
+    }
+    for (int64_t i = 0; i < batch; ++i) engine_.assume_known(ctx_, beginnings_[size_t(i)]);
+  }
+
   void add(int64_t prompt, int64_t batch, int64_t max_new, ChosenExperts* chosen) {
+    if (!chosen) begin(batch);  // the experts are counted without a beginning: the engine would compute all of it
     for (int64_t i = 0; i < batch; ++i) {
       Request request{.max_new = max_new, .drafts = false};
+      if (!chosen) request.prompt = beginnings_[size_t(i)];
       for (int64_t t = 0; t < prompt; ++t) request.prompt.push_back(random_id());
       request.choose = [this](std::span<const float> logits, int64_t position) {
         sampler_.sample(logits, {.temperature = 0}, 0, uint64_t(position));
@@ -125,6 +139,8 @@ class Runner {
   const Context& ctx_;
   const Model& model_;
   Engine& engine_;
+  int64_t depth_;
+  std::vector<std::vector<int32_t>> beginnings_;
   Rng ids_;
   Sampler sampler_;
   int64_t text_position_ = 0;
@@ -143,6 +159,13 @@ double prompt_flops(const Config& config, int64_t tokens) {
   return forward_flops_per_token(config, tokens) - head * (1 - 1 / double(tokens));
 }
 
+// Attention of a token to keys that were there before it: those of an answer read latents as they lie.
+double flops_at_depth(const Config& config, int64_t depth, bool of_answer) {
+  const AttentionPairFlops pair = attention_pair_flops(config);
+  return double(of_answer && pair.absorbed > 0 ? pair.absorbed : pair.naive) *
+         double(depth * config.num_attention_heads * config.num_hidden_layers);
+}
+
 }  // namespace
 
 EngineSettings engine_settings(const InferBenchOptions& o) {
@@ -151,7 +174,8 @@ EngineSettings engine_settings(const InferBenchOptions& o) {
   s.speculation = o.speculation, s.drafts = o.drafts;
   s.max_tokens = std::max(s.max_tokens, s.max_sequences * (1 + s.most_drafts()));
   const int64_t beginning = s.most_drafts() > 0 ? o.beginning : 1;
-  const int64_t longest = std::max(o.prompt + 1, beginning + o.answer + 1);
+  check(o.depth % s.page == 0, "infer_bench: depth of whole pages");
+  const int64_t longest = o.depth + s.most_drafts() + std::max(o.prompt + 1, beginning + o.answer + 1);
   s.max_context = std::max(longest, s.max_sequences);  // all prompts of one token in one step
   s.cache_tokens = s.max_sequences * divided_up(longest, s.page) * s.page;
   return s;
@@ -188,7 +212,8 @@ void infer_bench(const Context& ctx, const Model& model, Engine& engine, const I
                  const InferCeilings& ceilings, const std::function<void(const InferRow&)>& show) {
   check(o.repetitions > 0 && engine.idle(), "infer_bench: repetitions of an idle engine");
   const WeightBytes bytes = weight_bytes(model);
-  Runner runner(ctx, model, engine);
+  const double cached = double(o.depth * kv_bytes_per_token(model.config(), engine.settings().cache));
+  Runner runner(ctx, model, engine, o.depth);
   const auto measured = [&](InferRow row, const std::function<Run()>& once,
                             const std::function<void(InferRow&, int64_t tokens)>& finish = {}) {
     std::vector<double> first;
@@ -227,18 +252,22 @@ void infer_bench(const Context& ctx, const Model& model, Engine& engine, const I
   for (const int64_t batch : o.batches) {
     if (o.prompt > 0) {
       runner.prompts(o.prompt, 1);
-      measured({.test = fmt::format("pp{}", o.prompt),
-                .batch = batch,
-                .flops_per_token = prompt_flops(model.config(), o.prompt)},
-               [&] { return runner.prompts(o.prompt, batch); });
+      measured(
+          {.test = fmt::format("pp{}", o.prompt),
+           .batch = batch,
+           .depth = o.depth,
+           .flops_per_token = prompt_flops(model.config(), o.prompt) + flops_at_depth(model.config(), o.depth, false)},
+          [&] { return runner.prompts(o.prompt, batch); });
     }
     if (o.answer > 0) {
       ChosenExperts chosen(model);
       runner.answers(o.answer, batch, &chosen);
       InferRow row{.test = fmt::format("tg{}", o.answer),
                    .batch = batch,
-                   .flops_per_token = forward_flops_per_token(model.config(), o.answer),
-                   .bytes_per_token = bytes_per_token(bytes, chosen, batch)};
+                   .depth = o.depth,
+                   .flops_per_token = forward_flops_per_token(model.config(), o.answer) +
+                                      flops_at_depth(model.config(), o.depth, true),
+                   .bytes_per_token = bytes_per_token(bytes, chosen, batch) + cached};
       measured(row, [&] { return runner.answers(o.answer, batch, nullptr); });
       if (engine.speculation()) measure_drafts(row, batch);
     }

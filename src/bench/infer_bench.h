@@ -17,6 +17,7 @@ namespace minke {
 
 struct InferBenchOptions {
   int64_t prompt = 512, answer = 32;  // tokens; 0 = no such rows
+  int64_t depth = 0;                  // tokens that every sequence has in the cache before; whole pages
   std::vector<int64_t> batches = {1};
   int64_t repetitions = 3;
   // For `tg32 spec`: an answer begins after so many tokens of the text; of random ones if there is no text.
@@ -40,12 +41,12 @@ std::string weight_format(const Model& model);
 
 struct InferRow {
   std::string test;  // pp512, tg32, tg32 spec
-  int64_t batch = 1;
+  int64_t batch = 1, depth = 0;
   std::vector<double> tokens_per_second;  // a run each
   double first_token_seconds = 0;         // pp: from a request to its first token, median of requests and runs
   double flops_per_token = 0;
   // tg: of weights, per token, with the experts that the steps chose in fact: those that several sequences of a step choose
-  // are read once.
+  // are read once. At a depth, of the cache too.
   double bytes_per_token = 0;
   double read_ceiling = 0, product_ceiling = 0;
   // Of `tg32 spec`: what became of drafts, and how many times as fast as answers without this is, median of turns.

@@ -326,6 +326,32 @@ void Engine::run_largest(const Context& ctx) {
   plan();
 }
 
+void Engine::assume_known(const Context& ctx, std::span<const int32_t> tokens) {
+  check(idle(), "Engine::assume_known: while idle");
+  const size_t page = size_t(settings_.page), known = page + size_t(pool_.ahead());  // tokens that a page is known by
+  if (tokens.size() < known) return;
+  const auto is_known = [&](const PagePool::Match& m) { return m.count == settings_.page; };
+  if (!is_known(pool_.find(-1, tokens.first(known)))) {
+    std::vector<int32_t> prompt(tokens.begin(), tokens.begin() + ptrdiff_t(known));
+    prompt.push_back(tokens[0]);
+    generate(ctx, *this, {.prompt = std::move(prompt)}, [](const NewToken&) { return true; });
+  }
+  std::vector<int32_t> held;
+  for (; tokens.size() >= known; tokens = tokens.subspan(page)) {
+    const int32_t before = held.empty() ? -1 : held.back();
+    if (const PagePool::Match m = pool_.find(before, tokens.first(known)); is_known(m)) {
+      pool_.hold(m.page);
+      held.push_back(m.page);
+    } else {
+      held.push_back(pool_.take());
+      pool_.copy(ctx, held.front(), held.back(), settings_.page);
+      pool_.learn(held.back(), before, tokens.first(known), pool_.ahead() > 0);
+    }
+  }
+  ctx.backend->synchronize(ctx);
+  for (const int32_t p : held) pool_.release(p);
+}
+
 std::vector<int32_t> generate(const Context& ctx, Engine& engine, Request request,
                               const std::function<bool(const NewToken&)>& f) {
   std::vector<int32_t> made;

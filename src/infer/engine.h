@@ -43,6 +43,10 @@ class Engine {
   int64_t tokens_computed() const { return computed_; }                  // so far, by the model; drafts count
   const Speculation* speculation() const { return speculation_.get(); }  // null without
 
+  // For measurements at a depth: the whole pages of `tokens` (with PagePool::ahead() tokens behind them) become a known beginning,
+  // whose keys are copies of those of the first page, which alone is computed. Only while idle.
+  void assume_known(const Context& ctx, std::span<const int32_t> tokens);
+
   // The largest steps, with nothing in them; only on a dry run (infer/memory.h).
   void run_largest(const Context& ctx);
   double host_bytes() const;  // of logits

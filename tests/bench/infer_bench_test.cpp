@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "bench/suite.h"
+#include "spec/counts.h"
 #include "support/random.h"
 #include "support/tiny.h"
 
@@ -57,6 +58,28 @@ Measured measured(const Context& ctx, const Config& config, const InferBenchOpti
   infer_bench(ctx, model, engine, options, made_up_ceilings(), [&](const InferRow& r) { result.rows.push_back(r); });
   result.tokens_computed = engine.tokens_computed();
   return result;
+}
+
+// What is in the cache before is computed once, a page of it, and costs time of attention only.
+TEST(InferBench, RowsAtADepth) {
+  const TestContext ctx(cpu_backend(), 2);
+  const Config config = tiny_v3();
+  const InferBenchOptions options{.prompt = 7, .answer = 4, .depth = 192, .batches = {2}, .repetitions = 3};
+  Model model(ctx, config, kF32, 256);
+  model.weights().initialise(ctx, 0.5);
+  Engine engine(ctx, model, engine_settings(options));
+  std::vector<InferRow> rows;
+  infer_bench(ctx, model, engine, options, made_up_ceilings(), [&](const InferRow& r) { rows.push_back(r); });
+  ASSERT_EQ(rows.size(), 2u);
+  // A page and a token for each of the two; then as without: a prompt alone, three runs; four runs of answers.
+  EXPECT_EQ(engine.tokens_computed(), 2 * 65 + 7 + 3 * 2 * 7 + 4 * 2 * 5);
+  const AttentionPairFlops pair = attention_pair_flops(config);
+  const double keys = 192.0 * 3 * 2;  // layers, heads
+  EXPECT_DOUBLE_EQ(rows[0].flops_per_token,
+                   forward_flops_per_token(config, 7) - 2 * 23 * 10 * (1 - 1.0 / 7) + keys * double(pair.naive));
+  EXPECT_DOUBLE_EQ(rows[1].flops_per_token, forward_flops_per_token(config, 4) + keys * double(pair.absorbed));
+  EXPECT_GT(rows[1].bytes_per_token, 192.0 * double(kv_bytes_per_token(config, DType::f32)));
+  for (const InferRow& r : rows) EXPECT_EQ(r.depth, 192);
 }
 
 TEST(InferBench, RowsOfARun) {
