@@ -177,7 +177,9 @@ EngineSettings engine_settings(const InferBenchOptions& o) {
   check(o.depth % s.page == 0, "infer_bench: depth of whole pages");
   const int64_t longest = o.depth + s.most_drafts() + std::max(o.prompt + 1, beginning + o.answer + 1);
   s.max_context = std::max(longest, s.max_sequences);  // all prompts of one token in one step
-  s.cache_tokens = s.max_sequences * divided_up(longest, s.page) * s.page;
+  int64_t pages = divided_up(longest, s.page);
+  if (o.depth > 0) pages += divided_up(longest - o.depth, s.page) + 1;  // so that no run takes those of a beginning
+  s.cache_tokens = s.max_sequences * pages * s.page;
   return s;
 }
 

@@ -63,10 +63,6 @@ for cache in bf16 fp8; do
   $minke bench infer -m $model -p 0 -n 2 -r 1 --seconds 0 --cache-type $cache --json 2>lines.txt |
     grep -q "\"kv_bytes_per_token\": $said,\?$" || fail "$cache: inspect says $said bytes a token"
 done
-printf 'The whale number %d sings, and the sea is blue. ' {1..30} >text.txt
-$minke bench cache -m $model --text text.txt --window 20 2>lines.txt >cache.txt
-[ "$(grep -cE '^(bf16|fp8) ' cache.txt)" = 2 ] || fail "not two rows: $(cat cache.txt lines.txt)"
-mistake 'give more text or a smaller --window' $minke bench cache -m $model --text text.txt --window 100 --tokens 50
 $minke bench infer -m $source/tests/golden/v3-yarn -p 8 -n 4 --depth 64 --batch 2 -r 1 --seconds 0 >infer.txt
 [ "$(grep -cE '^(pp8|tg4) @ 64 +2 ' infer.txt)" = 2 ] || fail "not two rows: $(cat infer.txt)"
 mistake 'must be a multiple of 64' $minke bench infer -m $model -p 8 -n 4 --depth 63

@@ -66,6 +66,14 @@ close int8.txt
 "$minke" score -m plain/latest --tokens tokens.safetensors --out out.safetensors --grad --dtype bf16 >grad.txt 2>&1
 close grad.txt
 
+# Formats of the cache; a text that is too short.
+whales 50 >text.txt
+"$minke" bench cache -m plain/latest --text text.txt --window 100 --tokens 500 >cache.txt 2>err.txt || fail "$(cat err.txt)"
+[ "$(grep -cE '^(bf16|fp8) +[0-9]+ +250 ' cache.txt)" = 2 ] || fail "not two rows of 250 tokens: $(cat cache.txt)"
+code=0
+"$minke" bench cache -m plain/latest --text text.txt --window 100 --tokens 50 >/dev/null 2>err.txt || code=$?
+[ $code = 2 ] && grep -q 'give more text or a smaller --window' err.txt || fail "exit code $code: $(cat err.txt)"
+
 # peak_of COMMAND…: the most memory that its process has held, in MiB; what it prints goes to out.txt and err.txt.
 peak_of() {
   "$python" - "$@" <<'END'
@@ -81,7 +89,7 @@ cp -rL plain/latest wide
 sed -i 's/\("max_position_embeddings":\) *[0-9]*/\1 4096/' wide/config.json
 prompt=$(for ((i = 0; i < 290; i++)); do printf 'the whale sings in the sea and '; done)
 program=$(peak_of "$minke" --help)
-for types in "--dtype bf16" "--dtype f32 --cache-type f32" "--weights int8" "--weights fp8"; do
+for types in "--dtype bf16" "--dtype f32 --cache-type f32" "--weights int8" "--weights fp8" "--cache-type fp8"; do
   # shellcheck disable=SC2086
   peak=$(peak_of "$minke" generate -m wide -n 20 -p "$prompt" $types) || fail "$types: $(cat err.txt)"
   line=$(grep -o '^memory .* cache of 4096 tokens .* = [0-9.]* MiB$' err.txt) || fail "no line with the memory: $(cat err.txt)"
