@@ -100,7 +100,7 @@ TEST(CpuIsa, ObjectsDefineNoWeakSymbols) {
 #endif
   namespace fs = std::filesystem;
   int objects = 0;
-  for (const char* isa : {"baseline", "avx2", "avx512", "avx512_bf16", "amx_bf16"}) {
+  for (const char* isa : {"baseline", "avx2", "avx2_vnni", "avx512", "avx512_vnni", "avx512_bf16", "amx_bf16"}) {
     const fs::path folder = fs::path(MINKE_BINARY_DIR) / "CMakeFiles" / ("minke_kernels_" + std::string(isa) + ".dir");
     if (!fs::exists(folder)) continue;
     for (const auto& entry : fs::recursive_directory_iterator(folder)) {

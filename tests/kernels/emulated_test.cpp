@@ -37,7 +37,7 @@ bool has(const std::string& isa) { return std::ranges::count(available_isas(), i
 
 TEST(Emulated, HasTheBitsOfTheRealOne) {
   int compared = 0;
-  for (const std::string isa : {"avx512", "avx512_bf16", "amx_bf16"}) {
+  for (const std::string isa : {"avx512", "avx512_vnni", "avx512_bf16", "amx_bf16"}) {
     if (!has(isa)) continue;
     ++compared;
     for (const DType compute : {DType::f32, DType::bf16})

@@ -10,8 +10,9 @@ namespace {
 
 using Isas = std::vector<std::string>;
 const Isas kAvx2 = {"baseline", "avx2"}, kAvx512 = {"baseline", "avx2", "avx512"},
-           kPairs = {"baseline", "avx2", "avx512", "avx512_bf16"},
-           kTiles = {"baseline", "avx2", "avx512", "avx512_bf16", "amx_bf16"};
+           kBytes = {"baseline", "avx2", "avx512", "avx512_vnni"},
+           kPairs = {"baseline", "avx2", "avx512", "avx512_vnni", "avx512_bf16"},
+           kTiles = {"baseline", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx_bf16"};
 
 const Processor kZen3{"AuthenticAMD", 25, 1}, kZen4{"AuthenticAMD", 25, 17}, kZen4c{"AuthenticAMD", 25, 160},
     kEmerald{"GenuineIntel", 6, 207}, kSapphire{"GenuineIntel", 6, 143}, kUnknown{"GenuineIntel", 6, 9999};
@@ -40,9 +41,9 @@ PathChoice measured(const Isas& isas, std::map<std::string, double> rates) {
 TEST(ProductPath, KnownProcessorsAreNotMeasured) {
   EXPECT_EQ(chosen(kZen4, kPairs).isa, "avx512_bf16");
   EXPECT_EQ(chosen(kZen4c, kPairs).isa, "avx512_bf16");
-  EXPECT_EQ(chosen(kEmerald, kPairs).isa, "avx512");  // tiles hidden by a virtual machine: VDPBF16PS at half rate
+  EXPECT_EQ(chosen(kEmerald, kPairs).isa, "avx512_vnni");  // tiles hidden by a virtual machine: VDPBF16PS at half rate
   EXPECT_EQ(chosen(kEmerald, kTiles).isa, "amx_bf16");
-  EXPECT_EQ(chosen(kSapphire, kPairs).isa, "avx512");
+  EXPECT_EQ(chosen(kSapphire, kPairs).isa, "avx512_vnni");
   EXPECT_EQ(chosen(kSapphire, kTiles).isa, "amx_bf16");
   for (const auto& [processor, isas] : {std::pair{kZen4, kPairs}, {kEmerald, kPairs}, {kEmerald, kTiles}})
     EXPECT_EQ(chosen(processor, isas).reason, PathChoice::Reason::known);
@@ -58,7 +59,7 @@ TEST(ProductPath, NeighboursAreMeasured) {
     const auto alike = [](const Isas& paths) { return std::vector<double>(paths.size(), 1e9); };
     const PathChoice choice = choose_bf16_path(p, kTiles, alike);
     EXPECT_EQ(choice.reason, PathChoice::Reason::measured) << p.description();
-    EXPECT_EQ(choice.isa, "avx512") << p.description();
+    EXPECT_EQ(choice.isa, "avx512_vnni") << p.description();
   }
 }
 
@@ -66,26 +67,28 @@ TEST(ProductPath, OneWayIsNoChoice) {
   EXPECT_EQ(chosen(kZen3, kAvx2).isa, "avx2");
   EXPECT_EQ(chosen(kUnknown, kAvx2).isa, "avx2");
   EXPECT_EQ(chosen(kUnknown, kAvx512).isa, "avx512");
+  EXPECT_EQ(chosen(kUnknown, kBytes).isa, "avx512_vnni");
   EXPECT_EQ(chosen(kEmerald, {"baseline"}).isa, "baseline");
   EXPECT_EQ(chosen(kUnknown, kAvx512).reason, PathChoice::Reason::only);
 }
 
 TEST(ProductPath, UnknownProcessorsAreMeasured) {
   const double fma = 230;
-  EXPECT_EQ(measured(kPairs, {{"avx512", fma}, {"avx512_bf16", 2 * fma}}).isa, "avx512_bf16");  // as Zen 4
-  EXPECT_EQ(measured(kPairs, {{"avx512", fma}, {"avx512_bf16", fma / 2}}).isa, "avx512");       // as Emerald Rapids
-  EXPECT_EQ(measured(kTiles, {{"avx512", fma}, {"avx512_bf16", fma / 2}, {"amx_bf16", 16 * fma}}).isa, "amx_bf16");
-  EXPECT_EQ(measured(kTiles, {{"avx512", fma}, {"avx512_bf16", 2 * fma}, {"amx_bf16", 8 * fma}}).isa, "amx_bf16");
-  EXPECT_EQ(measured(kTiles, {{"avx512", fma}, {"avx512_bf16", 2 * fma}, {"amx_bf16", fma}}).isa, "avx512_bf16");
-  EXPECT_EQ(measured(kTiles, {{"avx512", fma}, {"avx512_bf16", fma / 2}, {"amx_bf16", 0}}).isa, "avx512");
+  EXPECT_EQ(measured(kPairs, {{"avx512_vnni", fma}, {"avx512_bf16", 2 * fma}}).isa, "avx512_bf16");  // as Zen 4
+  EXPECT_EQ(measured(kPairs, {{"avx512_vnni", fma}, {"avx512_bf16", fma / 2}}).isa,
+            "avx512_vnni");  // as Emerald Rapids
+  EXPECT_EQ(measured(kTiles, {{"avx512_vnni", fma}, {"avx512_bf16", fma / 2}, {"amx_bf16", 16 * fma}}).isa, "amx_bf16");
+  EXPECT_EQ(measured(kTiles, {{"avx512_vnni", fma}, {"avx512_bf16", 2 * fma}, {"amx_bf16", 8 * fma}}).isa, "amx_bf16");
+  EXPECT_EQ(measured(kTiles, {{"avx512_vnni", fma}, {"avx512_bf16", 2 * fma}, {"amx_bf16", fma}}).isa, "avx512_bf16");
+  EXPECT_EQ(measured(kTiles, {{"avx512_vnni", fma}, {"avx512_bf16", fma / 2}, {"amx_bf16", 0}}).isa, "avx512_vnni");
 }
 
 // What is as fast stays with the plainest path, and what is twice as fast stays chosen, with 15 % of noise on each rate.
 TEST(ProductPath, NoiseChangesNothing) {
   for (const double a : {0.85, 1.0, 1.15})
     for (const double b : {0.85, 1.0, 1.15}) {
-      EXPECT_EQ(measured(kPairs, {{"avx512", 230 * a}, {"avx512_bf16", 230 * b}}).isa, "avx512") << a << b;
-      EXPECT_EQ(measured(kPairs, {{"avx512", 230 * a}, {"avx512_bf16", 460 * b}}).isa, "avx512_bf16") << a << b;
+      EXPECT_EQ(measured(kPairs, {{"avx512_vnni", 230 * a}, {"avx512_bf16", 230 * b}}).isa, "avx512_vnni") << a << b;
+      EXPECT_EQ(measured(kPairs, {{"avx512_vnni", 230 * a}, {"avx512_bf16", 460 * b}}).isa, "avx512_bf16") << a << b;
     }
 }
 
@@ -110,8 +113,8 @@ TEST(ProductPath, AResumedRunKeepsItsPathWhereItCan) {
 TEST(ProductPath, SaysWhy) {
   EXPECT_EQ(chosen(kEmerald, kTiles).description(), "known processor");
   EXPECT_EQ(chosen(kZen3, kAvx2).description(), "the only way here");
-  EXPECT_EQ(measured(kPairs, {{"avx512", 230}, {"avx512_bf16", 115}}).description(),
-            "measured: avx512 230, avx512_bf16 115 GFLOP/s");
+  EXPECT_EQ(measured(kPairs, {{"avx512_vnni", 230}, {"avx512_bf16", 115}}).description(),
+            "measured: avx512_vnni 230, avx512_bf16 115 GFLOP/s");
   EXPECT_EQ(kEmerald.description(), "GenuineIntel family 6 model 207");
 }
 

@@ -12,6 +12,8 @@
 #define __AVX512VL__ 1
 #if defined(MINKE_EMULATED_BF16)
 #define __AVX512BF16__ 1
+#endif
+#if defined(MINKE_EMULATED_BF16) || defined(MINKE_EMULATED_VNNI)
 #define __AVX512VNNI__ 1
 #endif
 

@@ -10,6 +10,7 @@ namespace minke {
       fill_cached(Kernels&), fill_latents(Kernels&), fill_rows(Kernels&), fill_streams(Kernels&);                     \
   }
 MINKE_DECLARE_EMULATED(avx512_emulated)
+MINKE_DECLARE_EMULATED(avx512_vnni_emulated)
 MINKE_DECLARE_EMULATED(avx512_bf16_emulated)
 MINKE_DECLARE_EMULATED(amx_bf16_emulated)
 #undef MINKE_DECLARE_EMULATED
@@ -24,13 +25,13 @@ template <int isa> const cpu::Kernels& kernels_of() {
   static const cpu::Kernels kernels = [] {
     cpu::Kernels k;
     k.name = kEmulatedIsas[isa];
-#define MINKE_FILL(name)                                                                            \
-  cpu::name::fill_gemm(k), cpu::name::fill_integer_gemm(k), cpu::name::fill_attention(k),           \
-      cpu::name::fill_attention_backward(k), cpu::name::fill_cached(k), cpu::name::fill_latents(k), \
-      cpu::name::fill_rows(k), cpu::name::fill_streams(k)
-    if constexpr (isa == 0) MINKE_FILL(avx512_emulated);
+#define MINKE_FILL(name)                                                                        \
+  cpu::name::fill_gemm(k), cpu::name::fill_attention(k), cpu::name::fill_attention_backward(k), \
+      cpu::name::fill_cached(k), cpu::name::fill_latents(k), cpu::name::fill_rows(k), cpu::name::fill_streams(k)
+    if constexpr (isa < 2) MINKE_FILL(avx512_emulated), cpu::avx512_emulated::fill_integer_gemm(k);
     else MINKE_FILL(avx512_bf16_emulated);
-    if constexpr (isa == 2)
+    if constexpr (isa > 0) cpu::avx512_vnni_emulated::fill_integer_gemm(k);
+    if constexpr (isa == 3)
       cpu::amx_bf16_emulated::fill_gemm(k), cpu::amx_bf16_emulated::fill_attention(k),
           cpu::amx_bf16_emulated::fill_attention_backward(k), cpu::amx_bf16_emulated::fill_cached(k);
 #undef MINKE_FILL
@@ -40,7 +41,8 @@ template <int isa> const cpu::Kernels& kernels_of() {
 }
 CpuBackend& emulated_at(const std::string& isa) {
   cpu_backend("avx2");  // what they are compiled for
-  static CpuBackend all[] = {CpuBackend(kernels_of<0>()), CpuBackend(kernels_of<1>()), CpuBackend(kernels_of<2>())};
+  static CpuBackend all[] = {CpuBackend(kernels_of<0>()), CpuBackend(kernels_of<1>()), CpuBackend(kernels_of<2>()),
+                             CpuBackend(kernels_of<3>())};
   for (CpuBackend& e : all)
     if (e.kernels().name == isa) return e;
   bug("no emulated instruction set " + isa, SourceLocation::current());

@@ -1,5 +1,6 @@
 #include "kernels/cpu/backend.h"
 
+#include <array>
 #include <memory>
 
 #include "kernels/cpu/common.h"
@@ -14,8 +15,10 @@
 namespace minke {
 namespace {
 
-enum Isa { kBaseline, kAvx2, kAvx512, kAvx512Bf16, kAmxBf16, kNumIsas };
-constexpr const char* kIsaNames[kNumIsas] = {"baseline", "avx2", "avx512", "avx512_bf16", "amx_bf16"};
+enum Isa { kBaseline, kAvx2, kAvx2Vnni, kAvx512, kAvx512Vnni, kAvx512Bf16, kAmxBf16, kNumIsas };
+constexpr const char* kIsaNames[kNumIsas] = {"baseline",    "avx2",        "avx2_vnni", "avx512",
+                                             "avx512_vnni", "avx512_bf16", "amx_bf16"};
+using IsaSet = std::array<bool, kNumIsas>;
 
 #if defined(__x86_64__)
 constexpr bool bit(unsigned word, int at) { return word >> at & 1; }
@@ -27,41 +30,51 @@ bool may_use_tiles() {
 }
 
 // Intel SDM vol. 1 §14–15: the CPUID flags of the instructions, and XCR0 for the registers the system saves.
-Isa find_best_isa() {
+IsaSet find_isas() {
+  IsaSet has = {};
+  has[kBaseline] = true;
   unsigned a = 0, b = 0, c = 0, d = 0;
-  if (!__get_cpuid(1, &a, &b, &c, &d)) return kBaseline;
+  if (!__get_cpuid(1, &a, &b, &c, &d)) return has;
   const bool osxsave = bit(c, 27), avx = bit(c, 28), fma = bit(c, 12), f16c = bit(c, 29);
-  if (!osxsave || !avx || !fma || !f16c) return kBaseline;
+  if (!osxsave || !avx || !fma || !f16c) return has;
   unsigned xcr0 = 0, high = 0;
   __asm__("xgetbv" : "=a"(xcr0), "=d"(high) : "c"(0));
-  if ((xcr0 & 0x6) != 0x6 || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !bit(b, 5)) return kBaseline;
+  if ((xcr0 & 0x6) != 0x6 || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return has;
   const bool f = bit(b, 16), dq = bit(b, 17), bw = bit(b, 30), vl = bit(b, 31), vnni = bit(c, 11);
-  if ((xcr0 & 0xe6) != 0xe6 || !f || !dq || !bw || !vl) return kAvx2;
-  const bool has_leaf1 = a >= 1, tiles = bit(d, 24) && bit(d, 22) && (xcr0 & 0x60000) == 0x60000;
-  if (!has_leaf1 || !vnni || !__get_cpuid_count(7, 1, &a, &b, &c, &d) || !bit(a, 5)) return kAvx512;
-  return tiles && may_use_tiles() ? kAmxBf16 : kAvx512Bf16;
+  const bool tiles = bit(d, 24) && bit(d, 22) && bit(d, 25) && (xcr0 & 0x60000) == 0x60000;
+  has[kAvx2] = bit(b, 5);
+  has[kAvx512] = has[kAvx2] && (xcr0 & 0xe6) == 0xe6 && f && dq && bw && vl;
+  has[kAvx512Vnni] = has[kAvx512] && vnni;
+  if (a < 1 || !__get_cpuid_count(7, 1, &a, &b, &c, &d)) return has;
+  has[kAvx2Vnni] = has[kAvx2] && bit(a, 4);
+  has[kAvx512Bf16] = has[kAvx512Vnni] && bit(a, 5);
+  has[kAmxBf16] = has[kAvx512Bf16] && tiles && may_use_tiles();
+  return has;
 }
 #else
-Isa find_best_isa() { return kBaseline; }
+IsaSet find_isas() { return {true}; }
 #endif
-Isa best_isa() {
-  static const Isa best = find_best_isa();
-  return best;
+const IsaSet& isas() {
+  static const IsaSet has = find_isas();
+  return has;
 }
 
 template <int isa> const cpu::Kernels& kernels_of() {
   static const cpu::Kernels kernels = [] {
     cpu::Kernels k;
     k.name = kIsaNames[isa];
-#define MINKE_FILL(name)                                                                            \
-  cpu::name::fill_gemm(k), cpu::name::fill_integer_gemm(k), cpu::name::fill_attention(k),           \
-      cpu::name::fill_attention_backward(k), cpu::name::fill_cached(k), cpu::name::fill_latents(k), \
-      cpu::name::fill_rows(k), cpu::name::fill_streams(k), cpu::name::fill_peak(k)
-    if constexpr (isa == kBaseline) MINKE_FILL(baseline);
+#define MINKE_FILL(name)                                                                                          \
+  cpu::name::fill_gemm(k), cpu::name::fill_attention(k), cpu::name::fill_attention_backward(k),                   \
+      cpu::name::fill_cached(k), cpu::name::fill_latents(k), cpu::name::fill_rows(k), cpu::name::fill_streams(k), \
+      cpu::name::fill_peak(k)
+    if constexpr (isa == kBaseline) MINKE_FILL(baseline), cpu::baseline::fill_integer_gemm(k);
 #if defined(__x86_64__)
-    if constexpr (isa == kAvx2) MINKE_FILL(avx2);
-    if constexpr (isa == kAvx512) MINKE_FILL(avx512);
-    if constexpr (isa == kAvx512Bf16 || isa == kAmxBf16) MINKE_FILL(avx512_bf16);
+    if constexpr (isa == kAvx2 || isa == kAvx2Vnni) MINKE_FILL(avx2), cpu::avx2::fill_integer_gemm(k);
+    if constexpr (isa == kAvx2Vnni) cpu::avx2_vnni::fill_integer_gemm(k), cpu::avx2_vnni::fill_peak(k);
+    if constexpr (isa == kAvx512 || isa == kAvx512Vnni) MINKE_FILL(avx512), cpu::avx512::fill_integer_gemm(k);
+    if constexpr (isa == kAvx512Vnni) cpu::avx512_vnni::fill_integer_gemm(k), cpu::avx512_vnni::fill_peak(k);
+    if constexpr (isa == kAvx512Bf16 || isa == kAmxBf16)
+      MINKE_FILL(avx512_bf16), cpu::avx512_vnni::fill_integer_gemm(k);
     if constexpr (isa == kAmxBf16)
       cpu::amx_bf16::fill_gemm(k), cpu::amx_bf16::fill_attention(k), cpu::amx_bf16::fill_attention_backward(k),
           cpu::amx_bf16::fill_cached(k), cpu::amx_bf16::fill_peak(k);
@@ -81,8 +94,9 @@ const cpu::Kernels& kernels_at(int isa) { return kernels_at<kNumIsas - 1>(isa); 
 
 CpuBackend& backend_at(int isa) {
   static const auto backends = [] {
-    std::vector<std::unique_ptr<CpuBackend>> all;
-    for (int i = 0; i <= best_isa(); ++i) all.push_back(std::make_unique<CpuBackend>(kernels_at(i)));
+    std::array<std::unique_ptr<CpuBackend>, kNumIsas> all;
+    for (int i = 0; i < kNumIsas; ++i)
+      if (isas()[size_t(i)]) all[size_t(i)] = std::make_unique<CpuBackend>(kernels_at(i));
     return all;
   }();
   return *backends[size_t(isa)];
@@ -125,7 +139,8 @@ size_t CpuBackend::packed_bytes(int64_t k, int64_t n, DType compute) const {
 
 std::vector<std::string> available_isas() {
   std::vector<std::string> names;
-  for (int isa = 0; isa <= best_isa(); ++isa) names.push_back(kIsaNames[isa]);
+  for (int i = 0; i < kNumIsas; ++i)
+    if (isas()[size_t(i)]) names.push_back(kIsaNames[i]);
   return names;
 }
 
@@ -140,10 +155,9 @@ const PathChoice& default_isa() {
 }
 
 CpuBackend& cpu_backend(std::string_view isa) {
-  const int best = best_isa();
   if (isa.empty()) isa = default_isa().isa;
-  for (int i = 0; i <= best; ++i)
-    if (isa == kIsaNames[i]) return backend_at(i);
+  for (int i = 0; i < kNumIsas; ++i)
+    if (isas()[size_t(i)] && isa == kIsaNames[i]) return backend_at(i);
   std::string have;
   for (const std::string& name : available_isas()) have += (have.empty() ? "" : ", ") + name;
   user_error("instruction set \"{}\" is not available: this machine has {}. Name one of these, or none for the best.",

@@ -45,8 +45,8 @@ class CpuBackend final : public HostBackend {
 
 // The one of default_isa(), or for the instruction set named. UserError if the machine lacks it.
 CpuBackend& cpu_backend(std::string_view isa = "");
-// Names that cpu_backend takes on this machine, the newest last: "baseline", "avx2", "avx512", "avx512_bf16",
-// "amx_bf16".
+// Names that cpu_backend takes on this machine, the newest last: "baseline", "avx2", "avx512", "avx512_bf16", "amx_bf16", and
+// "avx2_vnni", "avx512_vnni": the same with the instructions that multiply bytes (AVX-VNNI, AVX512-VNNI).
 std::vector<std::string> available_isas();
 // The one that computes where none is named, and why: the fastest for products in BF16. Found at the first call.
 const PathChoice& default_isa();

@@ -7,7 +7,7 @@ namespace minke::cpu {
 namespace {
 
 struct Scratch {
-  IntegerGroup* a;  // [m,k/32]
+  IntegerGroup* a;  // [m+1,row_groups(k)]
   int32_t* groups;  // those that have rows
   char* buffers;
 };
@@ -15,10 +15,10 @@ int64_t buffer_bytes(const Kernels& kernels, const GemmShape& s) {
   int64_t most = 0;  // of a row in any format
   for (const BlockFormatInfo& info : block_formats())
     if (info.group > 0) most = std::max(most, divided_up(s.k, info.block_elements) * info.block_bytes);
-  return divided_up(kernels.integer_bytes(s.k, most), 64) * 64;
+  return divided_up(kernels.integer_bytes(most), 64) * 64;
 }
 Scratch take_scratch(Arena& arena, const Kernels& kernels, const GemmShape& s, int threads) {
-  return {take<IntegerGroup>(arena, s.m * (s.k / 32)), take<int32_t>(arena, s.groups),
+  return {take<IntegerGroup>(arena, (s.m + 1) * row_groups(s.k)), take<int32_t>(arena, s.groups),
           take<char>(arena, threads * buffer_bytes(kernels, s))};
 }
 
@@ -63,7 +63,7 @@ void integer_gemm(const Kernels& kernels, const Context& ctx, const GemmArgs& ar
   // Whole strips, several tasks for every thread.
   const int64_t wanted = divided_up(groups * s.n, int64_t(threads) * 4);
   const int64_t unit = kernels.strip * kernels.strips;
-  const int64_t columns = divided_up(std::max<int64_t>(wanted, 1), unit) * unit;
+  const int64_t columns = std::min(divided_up(std::max<int64_t>(wanted, 1), unit) * unit, kernels.max_integer_columns);
   const int64_t tasks = divided_up(s.n, columns), bytes = buffer_bytes(kernels, s);
   ctx.threads->for_each(groups * tasks, [&](int64_t task, int thread) {
     const int64_t g = scratch.groups[task / tasks], begin = task % tasks * columns,
@@ -71,7 +71,7 @@ void integer_gemm(const Kernels& kernels, const Context& ctx, const GemmArgs& ar
     const int64_t row = offsets ? offsets[g] : 0;
     IntegerJob job;
     job.m = offsets ? offsets[g + 1] - row : s.m, job.k = s.k, job.accumulate = args.accumulate;
-    job.a = scratch.a + row * (s.k / 32);
+    job.a = scratch.a + row * row_groups(s.k);
     job.scratch = scratch.buffers + thread * bytes;
     const auto* parts = static_cast<const RowBlocks*>(args.b.data) + g * args.b.parts;
     // Of each part the strips that begin here.

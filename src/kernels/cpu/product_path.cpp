@@ -20,8 +20,8 @@ struct Known {
 const std::vector<Known>& known_processors() {
   static const std::vector<Known> all = {
       // Sapphire and Emerald Rapids: FMA 64, VDPBF16PS 32, TDPBF16PS 1,024 operations a cycle.
-      {"GenuineIntel", 6, 143, 143, {"amx_bf16", "avx512"}},
-      {"GenuineIntel", 6, 207, 207, {"amx_bf16", "avx512"}},
+      {"GenuineIntel", 6, 143, 143, {"amx_bf16", "avx512_vnni"}},
+      {"GenuineIntel", 6, 207, 207, {"amx_bf16", "avx512_vnni"}},
       // Zen 4 (Genoa, Raphael, Phoenix, Bergamo): VDPBF16PS gives twice what FMA does.
       {"AuthenticAMD", 25, 16, 31, {"avx512_bf16"}},
       {"AuthenticAMD", 25, 96, 175, {"avx512_bf16"}},
@@ -30,7 +30,7 @@ const std::vector<Known>& known_processors() {
 }
 
 // Instruction sets that multiply BF16 each in its own way, from the plainest on.
-constexpr const char* kPaths[] = {"avx512", "avx512_bf16", "amx_bf16"};
+constexpr const char* kPaths[] = {"avx512", "avx512_vnni", "avx512_bf16", "amx_bf16"};
 
 bool has(const std::vector<std::string>& isas, std::string_view isa) {
   return std::find(isas.begin(), isas.end(), isa) != isas.end();
@@ -57,6 +57,7 @@ PathChoice choose_bf16_path(const Processor& processor, const std::vector<std::s
   std::vector<std::string> paths;
   for (const char* path : kPaths)
     if (has(isas, path)) paths.emplace_back(path);
+  if (has(isas, "avx512_vnni")) std::erase(paths, "avx512");  // the same products in BF16
   if (paths.size() <= 1) return {isas.back(), PathChoice::Reason::only, {}};
   for (const Known& k : known_processors())
     if (k.vendor == processor.vendor && k.family == processor.family && k.first_model <= processor.model &&

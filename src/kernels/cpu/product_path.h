@@ -2,7 +2,8 @@
 // 207, VDPBF16PS runs at half the rate of FP32's FMA, on a Zen 4 at twice that rate; where there are tiles (AMX), they are
 // sixteen times as fast as FP32. So the choice is a table of known processors, and for all others a measurement.
 // A path is named by the instruction set whose kernels take it: "avx512" widens BF16 to FP32, "avx512_bf16" multiplies pairs,
-// "amx_bf16" tiles. Products in INT8 will choose by another column of the same table.
+// "amx_bf16" tiles. Products in 8 bits need no choice: the newest instructions are the fastest, and sums of integers have no
+// order. So "avx512_vnni" is "avx512" with these, and stands in its place where a machine has it.
 // Pure: the processor, its instruction sets and the measurement are handed in. Test: tests/kernels/product_path_test.cpp.
 #pragma once
 #include <functional>

@@ -32,7 +32,8 @@ template <class S> std::vector<S> rounded_to_integers(std::vector<S> row) {
     float most = 0, nothing = 0;
     for (size_t k = group; k < group + 32; ++k)
       most = std::max(most, std::fabs(float(row[k]))), nothing += 0 * float(row[k]);
-    const float times = most > 0 ? 127.0f / most : 0.0f, scale = most / 127.0f + nothing;
+    const bool zero = most < 0x1p-100f;
+    const float times = zero ? 0.0f : 127.0f / most, scale = (zero ? 0.0f : most / 127.0f) + nothing;
     for (size_t k = group; k < group + 32; ++k) row[k] = S(scale) * S(std::nearbyint(float(row[k]) * times));
   }
   return row;

@@ -4,69 +4,11 @@
 // each term with one rounding where there is FMA. So c has the same bits by every way here, and on every instruction set with
 // FMA: from strips as they lie for a few rows of a, from panels for many.
 // Test: tests/kernels/integer_products_test.cpp.
+#include "kernels/cpu/isa/integer_panels.h"
 #include "kernels/cpu/isa/interleave.h"
-#include "kernels/cpu/isa/strips.h"
 
 namespace minke::cpu {
 namespace {
-
-// acc + the sums of four neighbouring products, w without a sign, a with one (−127 … 127). wide: w may be above 127, and is
-// an integer from −128 on to which 128 was added: the product is that of the integer then, where instructions would saturate.
-#if defined(__AVX512VNNI__)
-template <bool wide> constexpr bool kKeepsZero = true;
-#else
-template <bool wide> constexpr bool kKeepsZero = !wide;  // sums are of w, not of the integer
-#endif
-template <bool wide> MINKE_INLINE vi dot(vi acc, vb w, vb a) {
-#if defined(__AVX512VNNI__)
-  return vi(_mm512_dpbusd_epi32(__m512i(acc), __m512i(w), __m512i(a)));
-#elif defined(__AVX512BW__)
-  __m512i u = __m512i(w), s = __m512i(a);
-  if (wide) {
-    u = __m512i(w ^ 128);
-    s = _mm512_mask_sub_epi8(s, _mm512_movepi8_mask(u), _mm512_setzero_si512(), s);
-    u = _mm512_abs_epi8(u);
-  }
-  return acc + vi(_mm512_madd_epi16(_mm512_maddubs_epi16(u, s), _mm512_set1_epi16(1)));
-#elif defined(__AVX2__)
-  __m256i u = __m256i(w), s = __m256i(a);
-  if (wide) {
-    u = __m256i(w ^ 128);
-    s = _mm256_sign_epi8(s, u);
-    u = _mm256_abs_epi8(u);
-  }
-  return acc + vi(_mm256_madd_epi16(_mm256_maddubs_epi16(u, s), _mm256_set1_epi16(1)));
-#elif defined(__SSE2__)
-  const __m128i zero = _mm_setzero_si128(), from = _mm_set1_epi16(wide ? 128 : 0), s = __m128i(a);
-  const auto pairs = [&](__m128i u16, __m128i twice) __attribute__((always_inline)) {
-    return __m128(_mm_madd_epi16(_mm_sub_epi16(u16, from), _mm_srai_epi16(twice, 8)));
-  };
-  const __m128 low = pairs(_mm_unpacklo_epi8(__m128i(w), zero), _mm_unpacklo_epi8(s, s));
-  const __m128 high = pairs(_mm_unpackhi_epi8(__m128i(w), zero), _mm_unpackhi_epi8(s, s));
-  return acc + vi(_mm_shuffle_ps(low, high, 0x88)) + vi(_mm_shuffle_ps(low, high, 0xdd));
-#else
-  for (int i = 0; i < kWidth; ++i)
-    for (int t = 0; t < 4; ++t) acc[i] += (int(w[4 * i + t]) - (wide ? 128 : 0)) * int8_t(a[4 * i + t]);
-  return acc;
-#endif
-}
-
-MINKE_INLINE vb repeat4(const int8_t* p) { return (vb)splat_i(load_as<int32_t>(p)); }
-
-template <class Format> constexpr bool kWide = Format::kZero == 128;
-template <class Format> constexpr int kParts = Format::kHalves ? 2 : 1;  // scales of 32 elements
-// Which of the sums of a group is that of part h.
-template <class Format> MINKE_INLINE int part_of(int h) { return Format::kHalves ? h : 2; }
-
-// What the integer sums begin with, so that they are those of the integers without `zero`.
-template <int zero> MINKE_INLINE vi begin_of(int32_t sum) {
-  if (!kKeepsZero<zero == 128> || zero == 0) return vi{};
-  return splat_i(sum) >> __builtin_ctz(128 / (zero ? zero : 128));
-}
-template <class Format> MINKE_INLINE vf added(vf acc, vi products, vf scale, vf min, const IntegerGroup& a, int h) {
-  acc = fma(to_float(products), scale * a.scale, acc);
-  return Format::kMin ? fma(min, splat(a.sum[part_of<Format>(h)]), acc) : acc;
-}
 
 constexpr int kFewRows = 4;  // of a, that one pass over a strip takes
 
@@ -74,8 +16,8 @@ constexpr int kFewRows = 4;  // of a, that one pass over a strip takes
 template <class Format, int m>
 MINKE_INLINE void few_rows(Format& format, const IntegerJob& job, const char* strip, int64_t first, vf* out) {
   constexpr int kParts = cpu::kParts<Format>, kSteps = 8 / kParts;
-  const int64_t groups = job.k / 32, block_bytes = kWidth * job.b.block_bytes;
-  const IntegerGroup* a = job.a + first * groups;
+  const int64_t groups = job.k / 32, stride = row_groups(job.k), block_bytes = kWidth * job.b.block_bytes;
+  const IntegerGroup* a = job.a + first * stride;
   vf acc[m] = {};
   const int strips = job.b.block_elements / 32;
   for (int64_t group = 0; group < groups; strip += block_bytes) {
@@ -87,103 +29,19 @@ MINKE_INLINE void few_rows(Format& format, const IntegerJob& job, const char* st
       format.load(block, i, s);
 #pragma GCC unroll 4
       for (int r = 0; r < m; ++r) {
-        const IntegerGroup& left = a[r * groups];
+        const IntegerGroup& left = a[r * stride];
 #pragma GCC unroll 2
         for (int h = 0; h < kParts; ++h) {
-          vi x[2] = {begin_of<Format::kZero>(left.zero[part_of<Format>(h)]), vi{}};  // two chains
+          vi x[2] = {begin_of<Format::kZero>(left.zero[part_of<kParts>(h)]), vi{}};  // two chains
 #pragma GCC unroll 8
           for (int t = h * kSteps; t < (h + 1) * kSteps; ++t)
-            x[t % 2] = dot<kWide<Format>>(x[t % 2], s.q[t], repeat4(left.q + 4 * t));
-          acc[r] = added<Format>(acc[r], x[0] + x[1], s.scale[h], s.min[h], left, h);
+            x[t % 2] = dot<Format::kZero == 128>(x[t % 2], s.q[t], repeat4(left.q + 4 * t));
+          acc[r] = added<kParts, Format::kMin>(acc[r], x[0] + x[1], s.scale[h], s.min[h], left, h);
         }
       }
     }
   }
   for (int r = 0; r < m; ++r) out[r] = acc[r];
-}
-
-// A strip of all k as a panel: of each 32 elements 8 registers, then scales, then minima. The integers plus 128, or as they are
-// where nothing is added.
-template <class Format> constexpr int kPanelZero = Format::kZero ? 128 : 0;
-template <class Format> constexpr int kPanelVectors = 8 + kParts<Format>*(Format::kMin ? 2 : 1);
-template <class Format> void make_panel(Format& format, const StripRows& b, const char* strip, int64_t k, vb* panel) {
-  for (int64_t begin = 0; begin < k; begin += b.block_elements, strip += kWidth * b.block_bytes) {
-    const StripBlock block{strip};
-    format.open(block);
-    for (int i = 0; i < b.block_elements / 32; ++i, panel += kPanelVectors<Format>) {
-      Strip s;
-      format.load(block, i, s);
-#pragma GCC unroll 8
-      for (int t = 0; t < 8; ++t) panel[t] = s.q[t] + uint8_t(kPanelZero<Format> - Format::kZero);
-      for (int h = 0; h < kParts<Format>; ++h) {
-        panel[8 + h] = (vb)s.scale[h];
-        if (Format::kMin) panel[8 + kParts<Format> + h] = (vb)s.min[h];
-      }
-    }
-  }
-}
-
-#if defined(__AVX512F__)
-constexpr int kPanels = 2, kTileRows = 6;
-#else
-constexpr int kPanels = 1, kTileRows = 4;
-#endif
-
-// m rows of c for n panels.
-template <class Format, int m, int n>
-MINKE_INLINE void tile(const IntegerJob& job, const vb* panels, int64_t panel_vectors, int64_t first,
-                       vf (*out)[kPanels]) {
-  constexpr int kParts = cpu::kParts<Format>, kSteps = 8 / kParts, kZero = kPanelZero<Format>;
-  const int64_t groups = job.k / 32;
-  const IntegerGroup* a = job.a + first * groups;
-  vf acc[m][n] = {};
-  for (int64_t group = 0; group < groups; ++group, ++a, panels += kPanelVectors<Format>) {
-#pragma GCC unroll 2
-    for (int h = 0; h < kParts; ++h) {
-      vi x[m][n];
-#pragma GCC unroll 6
-      for (int i = 0; i < m; ++i)
-#pragma GCC unroll 2
-        for (int j = 0; j < n; ++j) x[i][j] = begin_of<kZero>(a[i * groups].zero[part_of<Format>(h)]);
-#pragma GCC unroll 8
-      for (int t = h * kSteps; t < (h + 1) * kSteps; ++t) {
-        vb w[n];
-#pragma GCC unroll 2
-        for (int j = 0; j < n; ++j) w[j] = panels[j * panel_vectors + t];
-#pragma GCC unroll 6
-        for (int i = 0; i < m; ++i) {
-          const vb left = repeat4(a[i * groups].q + 4 * t);
-#pragma GCC unroll 2
-          for (int j = 0; j < n; ++j) x[i][j] = dot<kZero == 128>(x[i][j], w[j], left);
-        }
-      }
-#pragma GCC unroll 2
-      for (int j = 0; j < n; ++j) {
-        const vf scale = vf(panels[j * panel_vectors + 8 + h]);
-        const vf min = Format::kMin ? vf(panels[j * panel_vectors + 8 + kParts + h]) : vf{};
-#pragma GCC unroll 6
-        for (int i = 0; i < m; ++i) acc[i][j] = added<Format>(acc[i][j], x[i][j], scale, min, a[i * groups], h);
-      }
-    }
-  }
-  for (int i = 0; i < m; ++i)
-    for (int j = 0; j < n; ++j) out[i][j] = acc[i][j];
-}
-
-template <class Format, int n>
-void tiles(const IntegerJob& job, const vb* panels, int64_t panel_vectors, int64_t first, int m, vf (*out)[kPanels]) {
-  switch (m) {
-    case 1: return tile<Format, 1, n>(job, panels, panel_vectors, first, out);
-    case 2: return tile<Format, 2, n>(job, panels, panel_vectors, first, out);
-    case 3: return tile<Format, 3, n>(job, panels, panel_vectors, first, out);
-    case 4: return tile<Format, 4, n>(job, panels, panel_vectors, first, out);
-#if defined(__AVX512F__)
-    case 5: return tile<Format, 5, n>(job, panels, panel_vectors, first, out);
-    default: return tile<Format, 6, n>(job, panels, panel_vectors, first, out);
-#else
-    default: return;
-#endif
-  }
 }
 
 void put(const IntegerJob& job, int64_t i, int64_t j, vf x) {
@@ -200,18 +58,77 @@ void put(const IntegerJob& job, int64_t i, int64_t j, vf x) {
   }
 }
 
-constexpr int64_t kMostPanelVectors = 8 + 2 * 2;
-int64_t panel_bytes(int64_t k) { return k / 32 * kMostPanelVectors * kWidth * 4; }
-int64_t integer_bytes(int64_t k, int64_t row_bytes) { return kPanels * panel_bytes(k) + 2 * kWidth * row_bytes; }
+constexpr int64_t kMaxRows = 240, kMaxColumns = 256;  // of sums that wait, of many rows
+static_assert(kMaxRows % kTileRows == 0);
+
+struct Scratch {
+  char *panels, *strip;  // strip: two of them (strip_from)
+  vf* sums;              // [kMaxRows, kMaxColumns]
+};
+Scratch scratch_at(char* base) {
+  char* sums = base + kPanels * kPanelBytes;
+  return {base, sums + kMaxRows * kMaxColumns * 4, reinterpret_cast<vf*>(sums)};
+}
+int64_t integer_bytes(int64_t row_bytes) {
+  return (kPanels * kPanelBytes + kMaxRows * kMaxColumns * 4) + 2 * kWidth * row_bytes;
+}
+
+// The piece of the next strips, asked for while this one is multiplied: some of it with every tile of rows.
+struct Ahead {
+  const char* next[kPanels] = {};
+  int64_t lines = 0, step = 0;
+  Ahead(const StripRows& b, int64_t strip, int64_t begin, int64_t bytes, int64_t tiles) {
+    if (!b.interleaved || begin >= b.row_bytes) return;
+    for (int p = 0; p < kPanels; ++p)
+      next[p] = reinterpret_cast<const char*>(b.data) + (strip + p) * kWidth * b.row_bytes + begin * kWidth;
+    lines = smaller(bytes, b.row_bytes - begin) * kWidth / 64, step = (lines + tiles - 1) / tiles;
+  }
+  void ask() {
+    const int64_t count = smaller(step, lines);
+    lines -= count;
+    for (const char*& p : next)
+      for (int64_t i = 0; i < count; ++i, p += 64) __builtin_prefetch(p, 0, 2);
+  }
+};
+
+// Many rows: k in pieces, of each the panels of a tile, of each the rows, so that panels and a piece of a's rows stay near.
+template <class Format> void many_rows(Format& format, const IntegerJob& job, int64_t first, int64_t rows) {
+  using Panel = PanelOf<Format>;
+  const StripRows& b = job.b;
+  const int64_t stride = row_groups(job.k), groups = job.k / 32, strips = (b.n + kWidth - 1) / kWidth,
+                width = (strips + kPanels - 1) / kPanels * kPanels;
+  const Scratch scratch = scratch_at(job.scratch);
+  const int64_t piece_bytes = kPanelGroups * 32 / b.block_elements * b.block_bytes;  // of a row of b
+  for (int64_t group = 0; group < groups; group += kPanelGroups) {
+    const int count = int(smaller<int64_t>(kPanelGroups, groups - group));
+    const int64_t begin = group / kPanelGroups * piece_bytes, bytes = smaller(piece_bytes, b.row_bytes - begin);
+    for (int64_t s = 0; s < strips; s += kPanels) {
+      const int n = int(smaller<int64_t>(kPanels, strips - s));
+      Panel panels[kPanels];
+      for (int p = 0; p < n; ++p)
+        panels[p] = make_panel(format, b, strip_from(b, (s + p) * kWidth, begin, bytes, scratch.strip), count,
+                               scratch.panels + p * kPanelBytes);
+      for (int p = n; p < kPanels; ++p) panels[p] = panels[0];
+      const bool last = s + n == strips;
+      Ahead ahead(b, last ? 0 : s + n, last ? begin + piece_bytes : begin, piece_bytes,
+                  (rows + kTileRows - 1) / kTileRows);
+      for (int64_t i = 0; i < rows; i += kTileRows) {
+        ahead.ask();
+        tile(int(smaller<int64_t>(kTileRows, rows - i)), job.a + (first + i) * stride + group, stride, count, panels,
+             group == 0, scratch.sums + i * width + s, width);
+      }
+    }
+  }
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t s = 0; s < strips; ++s) put(job, first + i, s * kWidth, scratch.sums[i * width + s]);
+}
 
 template <class Format> void multiply(const IntegerJob& job) {
   Format format(job.b);
   const StripRows& b = job.b;
-  char* spare = job.scratch + kPanels * panel_bytes(job.k);
-  const auto strip_at = [&](int64_t j) { return strip_from(b, j, spare); };
   if (job.m <= 2 * kFewRows) {
     for (int64_t j = 0; j < b.n; j += kWidth) {
-      const char* strip = strip_at(j);
+      const char* strip = strip_from(b, j, 0, b.row_bytes, scratch_at(job.scratch).strip);
       for (int64_t i = 0; i < job.m; i += kFewRows) {
         vf out[kFewRows];
         const int64_t m = smaller<int64_t>(kFewRows, job.m - i);
@@ -224,20 +141,7 @@ template <class Format> void multiply(const IntegerJob& job) {
     }
     return;
   }
-  vb* panels = reinterpret_cast<vb*>(job.scratch);
-  const int64_t panel_vectors = job.k / 32 * kPanelVectors<Format>;
-  for (int64_t j = 0; j < b.n; j += kPanels * kWidth) {
-    const int64_t n = smaller<int64_t>(kPanels, (b.n - j + kWidth - 1) / kWidth);
-    for (int64_t p = 0; p < n; ++p) make_panel(format, b, strip_at(j + p * kWidth), job.k, panels + p * panel_vectors);
-    for (int64_t i = 0; i < job.m; i += kTileRows) {
-      vf out[kTileRows][kPanels];
-      const int64_t m = smaller<int64_t>(kTileRows, job.m - i);
-      if (n == kPanels) tiles<Format, kPanels>(job, panels, panel_vectors, i, int(m), out);
-      else tiles<Format, 1>(job, panels, panel_vectors, i, int(m), out);
-      for (int64_t r = 0; r < m; ++r)
-        for (int64_t p = 0; p < n; ++p) put(job, i + r, j + p * kWidth, out[r][p]);
-    }
-  }
+  for (int64_t i = 0; i < job.m; i += kMaxRows) many_rows(format, job, i, smaller(kMaxRows, job.m - i));
 }
 
 void integer_gemm(const IntegerJob& job) {
@@ -265,36 +169,59 @@ MINKE_INLINE void store_bytes(int8_t* to, vi x) {  // each lane is −128 … 12
 #endif
 }
 
-// Rows begin … end of a: of each 32 elements the largest becomes ±127, ties go to even. A NaN or an infinity makes the scale NaN.
-void round_to_integers(const Matrix& a, int64_t k, IntegerGroup* to, int64_t begin, int64_t end) {
-  constexpr int kVectors = 32 / kWidth;
+// Elements e … e + 32 of a row.
+constexpr int kVectors = 32 / kWidth;
+MINKE_INLINE void load_group(const Matrix& a, const char* row, int64_t e, vf (&x)[kVectors]) {
+#pragma GCC unroll 8
+  for (int v = 0; v < kVectors; ++v) {
+    if (a.col_stride == 1) x[v] = load(row, a.half, e + v * kWidth, kWidth);
+    else
+      for (int l = 0; l < kWidth; ++l) x[v][l] = load_scalar(row, a.half, (e + v * kWidth + l) * a.col_stride);
+  }
+}
+
+// `count` groups of a row, at most kWidth: what is of a group is in its lane.
+void round_groups(const Matrix& a, const char* row, int64_t first, int count, IntegerGroup* to) {
   constexpr float kMagic = 12582912.0f;  // 1.5·2^23: the integer is in the low bits of the sum
-  to += begin * (k / 32);
+  vf x[kVectors] = {};
+  vu most_of[kWidth] = {}, sums_of[2][kWidth] = {};
+  for (int g = 0; g < count; ++g) {
+    load_group(a, row, (first + g) * 32, x);
+    for (int v = 0; v < kVectors; ++v) {  // as integers: an infinity is the largest number, a NaN larger still
+      const vu size = vu(x[v]) & 0x7fffffffu;
+      most_of[g] = size > most_of[g] ? size : most_of[g];
+    }
+  }
+  const vu most = join_lanes(
+      most_of, [](vu p, vu q) __attribute__((always_inline)) { return p > q ? p : q; });
+  const vf times = vf(most) >= 0x1p-100f ? 127.0f / vf(most) : vf{};
+  const vf scale = vf(most >= 0x7f800000u ? vu{} + 0x7fc00000u : vu(times > 0 ? vf(most) / 127.0f : vf{}));
+  for (int g = 0; g < count; ++g) {
+    load_group(a, row, (first + g) * 32, x);
+    for (int v = 0; v < kVectors; ++v) {
+      const vi q = vi(x[v] * times[g] + kMagic) - 0x4b400000;
+      store_bytes(to[g].q + v * kWidth, q);
+      sums_of[v * kWidth / 16][g] += vu(q);
+    }
+  }
+  const auto plus = [](vu p, vu q) __attribute__((always_inline)) { return p + q; };
+  vi sums[3] = {vi(join_lanes(sums_of[0], plus)), vi(join_lanes(sums_of[1], plus)), vi{}};
+  sums[2] = sums[0] + sums[1];
+  for (int h = 0; h < 3; ++h) {
+    const vf sum = scale * to_float(sums[h]);
+    const vi zero = vi(vu(sums[h]) * -128u);
+    for (int g = 0; g < count; ++g) to[g].sum[h] = sum[g], to[g].zero[h] = zero[g];
+  }
+  for (int g = 0; g < count; ++g) to[g].scale = scale[g];
+}
+
+// Rows begin … end of a: of each 32 elements the largest becomes ±127, ties go to even; where all are below 2^-100, zeros. A NaN
+// or an infinity makes the scale NaN.
+void round_to_integers(const Matrix& a, int64_t k, IntegerGroup* to, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; ++i) {
     const char* row = static_cast<const char*>(a.data) + i * a.row_stride * (a.half ? 2 : 4);
-    for (int64_t e = 0; e < k; e += 32, ++to) {
-      vf x[kVectors], largest = vf{}, nothing = vf{};
-      for (int v = 0; v < kVectors; ++v) {
-        if (a.col_stride == 1) x[v] = load(row, a.half, e + v * kWidth, kWidth);
-        else
-          for (int l = 0; l < kWidth; ++l) x[v][l] = load_scalar(row, a.half, (e + v * kWidth + l) * a.col_stride);
-        largest = max(largest, vf(vu(x[v]) & 0x7fffffffu)), nothing += x[v] * 0.0f;
-      }
-      const float most = max_lane(largest), times = most > 0 ? 127.0f / most : 0.0f;
-      float sums[3] = {};
-      for (int v = 0; v < kVectors; ++v) {
-        const vf shifted = x[v] * times + kMagic;
-        store_bytes(to->q + v * kWidth, vi(shifted) - 0x4b400000);
-        sums[v * kWidth / 16] += sum(shifted - kMagic);  // of integers: exact
-      }
-      sums[2] = sums[0] + sums[1];
-      to->scale = most / 127.0f + sum(nothing);
-      for (int h = 0; h < 3; ++h) {
-        to->sum[h] = to->scale * sums[h];
-        to->zero[h] =
-            sums[h] >= -4096 && sums[h] <= 4096 ? -128 * int32_t(sums[h]) : 0;  // 0: not finite, as the scale is
-      }
-    }
+    for (int64_t g = 0; g < k / 32; g += kWidth)
+      round_groups(a, row, g, int(smaller<int64_t>(kWidth, k / 32 - g)), to + i * row_groups(k) + g);
   }
 }
 
@@ -302,7 +229,7 @@ void round_to_integers(const Matrix& a, int64_t k, IntegerGroup* to, int64_t beg
 
 namespace MINKE_ISA {
 void fill_integer_gemm(Kernels& kernels) {
-  kernels.strip = kWidth, kernels.strips = kPanels;
+  kernels.strip = kWidth, kernels.strips = kPanels, kernels.max_integer_columns = kMaxColumns;
   kernels.integer_bytes = integer_bytes;
   kernels.round_to_integers = round_to_integers;
   kernels.integer_gemm = integer_gemm;

@@ -49,10 +49,10 @@ MINKE_INLINE void interleave_ends(const char* rows, int64_t row_bytes, int bytes
     for (int row = 0; row < kWidth; ++row) to[row] = rows[row * row_bytes];
 }
 
-// kWidth rows as a strip. A block has 4 words at least.
-inline void interleave(const StripRows& b, const char* rows, char* to) {
+// `bytes` of kWidth rows as a strip. A block has 4 words at least.
+inline void interleave(const StripRows& b, const char* rows, int64_t bytes, char* to) {
   const int words = b.block_bytes / 4, tail = b.block_bytes - b.head - 4 * words;
-  for (int64_t at = 0; at < b.row_bytes; at += b.block_bytes, rows += b.block_bytes, to += kWidth * b.block_bytes) {
+  for (int64_t at = 0; at < bytes; at += b.block_bytes, rows += b.block_bytes, to += kWidth * b.block_bytes) {
     interleave_ends(rows, b.row_bytes, b.head, to);
     for (int w = 0; w < words; w += 4) {
       const int at_word = b.head + 4 * smaller(w, words - 4);  // the last four may come twice
@@ -62,17 +62,18 @@ inline void interleave(const StripRows& b, const char* rows, char* to) {
   }
 }
 
-// The strip of rows j …, as it lies or made in `spare`, which takes two of them; after the last row come zeros.
-inline const char* strip_from(const StripRows& b, int64_t j, char* spare) {
+// Whole blocks of the strip of rows j …, from byte `begin` of the rows on: as they lie, or made in `spare`, which takes two of
+// them; after the last row come zeros.
+inline const char* strip_from(const StripRows& b, int64_t j, int64_t begin, int64_t bytes, char* spare) {
   const char* rows = reinterpret_cast<const char*>(b.data) + j * b.row_bytes;
-  if (b.interleaved) return rows;
+  if (b.interleaved) return rows + begin * kWidth;
   if (b.n - j < kWidth) {
     char* whole = spare + kWidth * b.row_bytes;
     __builtin_memcpy(whole, rows, size_t((b.n - j) * b.row_bytes));
     __builtin_memset(whole + (b.n - j) * b.row_bytes, 0, size_t((kWidth - (b.n - j)) * b.row_bytes));
     rows = whole;
   }
-  interleave(b, rows, spare);
+  interleave(b, rows + begin, bytes, spare);
   return spare;
 }
 

@@ -69,13 +69,15 @@ struct alignas(64) IntegerGroup {
   int32_t zero[3];  // −128 Σ: for weights that are integers plus 128
   float sum[3];     // scale · Σ
 };
+// Of a row of a, in memory: an odd number, so that the rows do not compete for the same places of the cache.
+static inline int64_t row_groups(int64_t k) { return k / 32 | 1; }
 struct IntegerJob {
-  const IntegerGroup* a = nullptr;  // [m,k/32]
+  const IntegerGroup* a = nullptr;  // [m,k/32], rows row_groups(k) apart; one more row is read
   StripRows b;
   Matrix c;  // [m,b.n]
   int64_t m = 0, k = 0;
   bool accumulate = false;
-  char* scratch = nullptr;  // integer_bytes(k, b.row_bytes)
+  char* scratch = nullptr;  // integer_bytes(b.row_bytes)
 };
 
 struct AttentionJob {
@@ -183,8 +185,9 @@ struct Kernels {
   void (*gemm)(const GemmJob&, int64_t task, int thread) = nullptr;
   void (*pack)(const PackJob&, int64_t group, int64_t panel) = nullptr;
 
-  int64_t strip = 0, strips = 0;  // rows of a weight in a strip; strips that are taken at a time
-  int64_t (*integer_bytes)(int64_t k, int64_t row_bytes) = nullptr;
+  int64_t strip = 0, strips = 0;    // rows of a weight in a strip; strips that are taken at a time
+  int64_t max_integer_columns = 0;  // IntegerJob::b.n
+  int64_t (*integer_bytes)(int64_t row_bytes) = nullptr;
   void (*round_to_integers)(const Matrix& a, int64_t k, IntegerGroup* to, int64_t begin, int64_t end) = nullptr;
   void (*integer_gemm)(const IntegerJob&) = nullptr;
 
@@ -244,10 +247,13 @@ struct Kernels {
   void fill_peak(Kernels&);               \
   }
 MINKE_DECLARE_FILL(baseline)
+// Not all of these are there: layer.cmake says which an instruction set has of its own.
 MINKE_DECLARE_FILL(avx2)
+MINKE_DECLARE_FILL(avx2_vnni)
 MINKE_DECLARE_FILL(avx512)
+MINKE_DECLARE_FILL(avx512_vnni)
 MINKE_DECLARE_FILL(avx512_bf16)
-MINKE_DECLARE_FILL(amx_bf16)  // not fill_latents, fill_rows, fill_streams: avx512_bf16 has them
+MINKE_DECLARE_FILL(amx_bf16)
 #undef MINKE_DECLARE_FILL
 
 }  // namespace minke::cpu

@@ -152,6 +152,16 @@ template <int step = kWidth / 2> MINKE_INLINE void transpose(vu (&x)[kWidth]) {
     if (!(i & step)) swap_lanes<step>(x[i], x[i + step], AllLanes{});
   if constexpr (step > 1) transpose<step / 2>(x);
 }
+// Lane j is the lanes of x[j] joined by op(vu, vu) → vu, which has no order. x is overwritten.
+template <int step = 1, class Op> MINKE_INLINE vu join_lanes(vu (&x)[kWidth], Op op) {
+#pragma GCC unroll 16
+  for (int i = 0; i < kWidth / step; i += 2) {
+    swap_lanes<step>(x[i], x[i + 1], AllLanes{});
+    x[i / 2] = op(x[i], x[i + 1]);
+  }
+  if constexpr (2 * step < kWidth) return join_lanes<2 * step>(x, op);
+  return x[0];
+}
 
 // ---- bf16 -----------------------------------------------------------------------------------------------------------
 // Lanes of 16 bits to 32 and back. By intrinsics: GCC 12 makes two halves and joins them out of

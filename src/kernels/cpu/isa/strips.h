@@ -60,12 +60,13 @@ struct StripBlock {
 // Each format: what was added to the integers (kZero); whether each half of 32 elements has its own scale (kHalves); whether
 // there are minima (kMin). open() comes before the strips of a block, i is the strip's number in it.
 struct Format {
+  static constexpr bool kBytes = false;  // the integers lie as bytes with a sign, in order
   explicit Format(const StripRows&) {}
   void open(const StripBlock&) {}
 };
 struct Q8_0 : Format {
   static constexpr int kZero = 128;
-  static constexpr bool kHalves = false, kMin = false;
+  static constexpr bool kHalves = false, kMin = false, kBytes = true;
   using Format::Format;
   MINKE_INLINE void load(const StripBlock& b, int, Strip& s) const {
 #pragma GCC unroll 8
@@ -203,7 +204,7 @@ struct Q2_K : Format {
 // Every other format, by the plain function that unpacks a block (blocks/blocks.h).
 template <bool halves, bool has_min> struct Unpacked {
   static constexpr int kZero = 128;
-  static constexpr bool kHalves = halves, kMin = has_min;
+  static constexpr bool kHalves = halves, kMin = has_min, kBytes = false;
   const StripRows& of;
   vu q[8 * 8];
   float scale[16][kWidth], min[16][kWidth];
