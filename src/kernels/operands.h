@@ -38,7 +38,7 @@ enum class Layout : uint8_t {
   contiguous,
   packable,  // strided, Packing::panels or Packing::blocks
   panels,
-  rows_or_blocks,  // rows, or Packing::blocks
+  rows_or_packed,  // rows, or Packing::panels or Packing::blocks
 };
 struct OperandRule {
   const char* name;
@@ -156,7 +156,7 @@ template <class F> class OperandVisitor {
     see(a.slot_of_row, {"slot_of_row", writes, index, contiguous}), see(a.load, {"load", updates, index, contiguous});
   }
   void operator()(const GatherArgs& a) {
-    see(a.src, {"src", reads, value, rows_or_blocks}), see(a.index, {"index", reads, index, contiguous});
+    see(a.src, {"src", reads, value, rows_or_packed}), see(a.index, {"index", reads, index, contiguous});
     see(a.dst, {"dst", writes});
     see(a.num_rows, {"num_rows", reads, index, contiguous});
   }
@@ -236,12 +236,13 @@ inline bool has_format(const Operand& o, Format format, std::initializer_list<DT
 
 // Whether the operand lies as the rule says.
 inline bool has_layout(const Operand& o, Layout layout) {
-  if (o.packing == Packing::panels) return layout == Layout::packable || layout == Layout::panels;
-  if (o.packing == Packing::blocks) return layout == Layout::packable || layout == Layout::rows_or_blocks;
+  if (o.packing == Packing::panels)
+    return layout != Layout::strided && layout != Layout::rows && layout != Layout::contiguous;
+  if (o.packing == Packing::blocks) return layout == Layout::packable || layout == Layout::rows_or_packed;
   switch (layout) {
     case Layout::strided:
     case Layout::packable: return true;
-    case Layout::rows_or_blocks:
+    case Layout::rows_or_packed:
     case Layout::rows: return o.rank == 0 || o.shape[o.rank - 1] <= 1 || o.stride[o.rank - 1] == 1;
     case Layout::contiguous: return o.is_contiguous();
     case Layout::panels: return false;

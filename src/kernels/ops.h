@@ -218,7 +218,7 @@ struct PermutePlanArgs {
   Operand load;         // i32 [E], optional: += tokens per expert
 };
 // dst[r] = src[index[r] / divisor]; index < 0 gives zeros. Rows are the last axis (rank 2) or scalars (rank 1). src may be
-// Packing::blocks.
+// Packing::blocks, or Packing::panels of its transpose [D,S].
 struct GatherArgs {
   Operand src, index, dst;
   int64_t divisor = 1;

@@ -21,6 +21,11 @@ Mla::Mla(const Config& c, WeightStore& weights, const std::string& prefix, const
   kv_a_ = {weights.get(prefix + "kv_a_proj_with_mqa"), weights.find(prefix + "kv_a_proj_with_mqa.bias")};
   kv_norm_ = {weights.get(prefix + "kv_a_layernorm"), kInnerEps};
   kv_b_ = {weights.get(prefix + "kv_b_proj")};
+  const int64_t dn = dn_, width = dn_ + dv_;
+  w_uk_ = kv_b_.weight->multiplied_in(  // [H, dn, d_c]
+      [=](const Operand& w) { return w.split(0, width).slice(1, 0, dn); });
+  w_uv_ = kv_b_.weight->multiplied_in(  // [H, d_c, dv]
+      [=](const Operand& w) { return w.split(0, width).slice(1, dn, width).transposed(1, 2); });
   o_ = {weights.get(prefix + "o_proj"), weights.find(prefix + "o_proj.bias")};
 }
 

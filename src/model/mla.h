@@ -63,6 +63,7 @@ class Mla {
   AttentionArgs attention_args(const Batch& batch, const MlaSaved& saved) const;
 
   int64_t heads_, dn_, dr_, dv_, latent_;
+  int w_uk_, w_uv_;  // views of kv_b_proj, in the absorbed form
   double scale_;
   const Rope* rope_;
   Linear q_a_, q_b_;  // q_a_.weight null without query compression

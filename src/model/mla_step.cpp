@@ -73,9 +73,7 @@ void Mla::attend_answers(const Context& ctx, const Step& step, const Operand& q,
   const ArenaScope scope(*ctx.scratch);
   const int64_t n = q.shape[0], width = latent_ + dr_;
   const DType compute = kv_b_.weight->compute();
-  const Operand up = kv_b_.weight->master().split(0, dn_ + dv_);                                  // [H, dn+dv, d_c]
-  const Operand w_uk = kv_b_.weight->form(ctx, 1, up.slice(1, 0, dn_));                           // [H, dn, d_c]
-  const Operand w_uv = kv_b_.weight->form(ctx, 2, up.slice(1, dn_, dn_ + dv_).transposed(1, 2));  // [H, d_c, dv]
+  const Operand w_uk = kv_b_.weight->form(ctx, w_uk_), w_uv = kv_b_.weight->form(ctx, w_uv_);
 
   const Operand absorbed = ctx.scratch->take(q.dtype, {n, heads_, width});
   ctx.backend->gemm(ctx, {.a = q.slice(2, 0, dn_).transposed(0, 1),

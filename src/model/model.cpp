@@ -22,6 +22,7 @@ Model::Model(Unasked, const Context& ctx, Config config, const Precision& precis
     blocks_.emplace_back(ctx, config_, weights_, l, layer_prefix(l), &rope_, exchange_.get());
   for (int64_t k = 1; k <= config_.num_nextn_predict_layers; ++k)
     mtp_.emplace_back(ctx, config_, weights_, k, &rope_, exchange_.get());
+  if (config_.tie_word_embeddings) embedding_->also_head();
   const auto add = [this](const Block& b) {
     if (b.moe()) moe_layers_.emplace_back(b.layer(), b.moe());
   };
@@ -91,7 +92,7 @@ ModelSaved Model::lay_out_saved(Arena& arena, std::span<const int64_t> num_token
 
 void Model::forward(const Context& ctx, const std::vector<Batch>& batches, const ModelSaved& s) const {
   const Batch& batch = batches[0];
-  ctx.backend->gather(ctx, {.src = embedding_->master(), .index = batch.tokens, .dst = s.blocks[0].x});
+  ctx.backend->gather(ctx, {.src = embedding_->rows(), .index = batch.tokens, .dst = s.blocks[0].x});
   dropout(ctx, batch, "embedding", 0, s.blocks[0].x);
   for (size_t l = 0; l < blocks_.size(); ++l) {
     const ArenaScope scope(*ctx.scratch);
@@ -138,7 +139,7 @@ void Model::step(const Context& ctx, const Step& step, std::span<const LayerCach
   const int64_t d = config_.hidden_size;
   const ArenaScope scope(*ctx.scratch);
   const Operand x = ctx.scratch->take(precision_.residual, {step.num_tokens, d});
-  ctx.backend->gather(ctx, {.src = embedding_->master(), .index = step.tokens, .dst = x});
+  ctx.backend->gather(ctx, {.src = embedding_->rows(), .index = step.tokens, .dst = x});
   int64_t moe_layer = 0;
   for (size_t l = 0; l < blocks_.size(); ++l) {
     const bool wanted = step.experts && blocks_[l].moe();

@@ -34,7 +34,7 @@ MtpSaved Mtp::lay_out_saved(Arena& arena, const Precision& p, int64_t n, bool gr
 void Mtp::forward(const Context& ctx, const Precision& p, const Batch& batch, const Operand& h_previous,
                   const MtpSaved& s) const {
   const int64_t n = batch.num_tokens, d = s.h.shape[1];
-  ctx.backend->gather(ctx, {.src = embedding_->master(), .index = batch.tokens, .dst = s.embedding});
+  ctx.backend->gather(ctx, {.src = embedding_->rows(), .index = batch.tokens, .dst = s.embedding});
   dropout(ctx, batch, "embedding", block_.layer(), s.embedding);
   ctx.backend->gather(ctx, {.src = h_previous, .index = batch.previous_row, .dst = s.h_previous});
   enorm_.forward(ctx, s.embedding, s.joined.slice(1, 0, d), s.rstd_e);  // (21), embedding first
@@ -81,7 +81,7 @@ void Mtp::step(const Context& ctx, const Precision& p, const Step& step, const O
     const ArenaScope joining(*ctx.scratch);
     const Operand embedding = ctx.scratch->take(p.residual, {n, d}), previous = ctx.scratch->take(p.activation, {n, d}),
                   joined = ctx.scratch->take(p.activation, {n, 2 * d});
-    ctx.backend->gather(ctx, {.src = embedding_->master(), .index = step.tokens, .dst = embedding});
+    ctx.backend->gather(ctx, {.src = embedding_->rows(), .index = step.tokens, .dst = embedding});
     ctx.backend->gather(ctx, {.src = h_previous, .index = step.previous_row, .dst = previous});
     enorm_.forward(ctx, embedding, joined.slice(1, 0, d));
     hnorm_.forward(ctx, previous, joined.slice(1, d, 2 * d));

@@ -23,7 +23,8 @@ Weight::Weight(const Context& ctx, const Storage& storage, DType master, DType c
       master_(make(ctx, storage.shape, master)),
       operand_(master_.operand()),
       compute_(compute),
-      frozen_(frozen) {}
+      frozen_(frozen),
+      multiplied_(storage.part != Part::embedding) {}
 
 Weight::Weight(const Context& ctx, const Storage& storage, DType compute, const std::vector<HeldRows>& parts,
                bool integer_products)
@@ -32,7 +33,8 @@ Weight::Weight(const Context& ctx, const Storage& storage, DType compute, const 
       compute_(compute),
       frozen_(true),
       integers_(integer_products &&
-                std::ranges::all_of(parts, [](const HeldRows& p) { return is_integers(p.format); })) {
+                std::ranges::all_of(parts, [](const HeldRows& p) { return is_integers(p.format); })),
+      multiplied_(true) {
   const size_t rank = storage.shape.size();
   check(rank == 2 || rank == 3, "Weight: blocks are of a matrix, or of one for each group");
   const int64_t groups = rank == 3 ? storage.shape[0] : 1, rows = storage.shape[rank - 2],
@@ -103,35 +105,40 @@ void Weight::with_gradient(const Context& ctx) {
   if (!grad_) grad_ = make(ctx, storage_.shape, master().dtype);
 }
 
-bool Weight::may_be_packed() const {
-  return frozen_ && !in_blocks() && storage_.shape.size() >= 2 && storage_.part != Part::embedding &&
-         !is_multiplied_both_ways(storage_.name);
+int Weight::multiplied_in(std::function<Operand(const Operand& master)> view) {
+  check(forms_.empty(), "Weight::multiplied_in: before the first product");
+  views_.push_back(std::move(view));
+  return int(views_.size());
+}
+
+Operand Weight::view_of(int key) const {
+  return key == 0 ? master().transposed(master().rank - 2, master().rank - 1) : views_[size_t(key - 1)](master());
 }
 
 void Weight::keep_packed(const Context& ctx) {
-  check(may_be_packed(), "Weight::keep_packed: a frozen matrix");
+  check(may_be_packed(), "Weight::keep_packed: a frozen matrix that is multiplied");
   if (!forms_.empty()) return;
-  make_form(ctx, 0, transposed_master());
+  for (int key = 0; key <= int(views_.size()); ++key) make_form(ctx, key);
   ctx.backend->synchronize(ctx);
   master_ = Tensor();
   operand_.data = nullptr;
 }
 
-Operand Weight::form(const Context& ctx, int key, const Operand& b) const {
-  if (frozen_ && forms_.empty()) return b;
+Operand Weight::form(const Context& ctx, int key) const {
+  if (frozen_ && forms_.empty()) return view_of(key);
   for (Form& f : forms_) {
     if (f.key != key) continue;
     if (f.version != version_) {
-      ctx.backend->pack_weight(ctx, {.b = b, .packed = f.packed, .compute = compute_});
+      ctx.backend->pack_weight(ctx, {.b = view_of(key), .packed = f.packed, .compute = compute_});
       f.version = version_;
     }
     return f.packed;
   }
-  check(!frozen_, "Weight::form: a weight that is only packed has no other form");
-  return make_form(ctx, key, b);
+  return make_form(ctx, key);
 }
 
-const Operand& Weight::make_form(const Context& ctx, int key, const Operand& b) const {
+const Operand& Weight::make_form(const Context& ctx, int key) const {
+  const Operand b = view_of(key);
   const int64_t groups = b.rank == 3 ? b.shape[0] : 1;
   const size_t bytes = ctx.backend->packed_bytes(b.shape[b.rank - 2], b.shape[b.rank - 1], compute_);
   Form f{key, version_, Tensor(ctx.backend->memory(), DType::u8, {int64_t(bytes) * groups}), {}};

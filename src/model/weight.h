@@ -5,6 +5,7 @@
 // Test: tests/model/checkpoint_test.cpp.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,7 +27,7 @@ struct HeldRows {
   int64_t held_rows() const { return strip > 0 ? divided_up(rows, strip) * strip : rows; }
 };
 
-// MLA's kv_b_proj: the absorbed form multiplies along its rows as well (mla_step.cpp).
+// MLA's kv_b_proj: the absorbed form multiplies along its rows as well (mla_step.cpp), which blocks do not allow.
 inline bool is_multiplied_both_ways(std::string_view storage) { return storage.ends_with(".kv_b_proj"); }
 
 class Weight {
@@ -56,27 +57,34 @@ class Weight {
   void use_file(size_t part, const void* rows) { parts_[part].rows = rows; }
   void ready(const Context& ctx);  // gives the kernels the table of parts
 
-  // Frozen, only multiplied, and only one way: no embedding, nor MLA's kv_b_proj; and not in blocks.
-  bool may_be_packed() const;
-  // From now on there is only the packed right-hand side of y = x · Wᵀ, which a product need not pack again. The master has a
-  // shape, but no memory.
+  // For the layers that own the weight, before it is used. Beyond y = x · Wᵀ it is multiplied in this view of the master,
+  // too ([K,N] or [G,K,N]): returns the view's key.
+  int multiplied_in(std::function<Operand(const Operand& master)> view);
+  void also_head() { multiplied_ = true; }  // an embedding that is multiplied, too
+
+  // Frozen, multiplied, and not in blocks.
+  bool may_be_packed() const { return frozen_ && !in_blocks() && storage_.shape.size() >= 2 && multiplied_; }
+  // From now on there are only the packed right-hand sides of its products, which these need not pack again. The master has
+  // a shape, but no memory.
   void keep_packed(const Context& ctx);
 
   void with_gradient(const Context& ctx);  // allocates the zero gradient
   void changed() { ++version_; }           // the master was written: forms are stale
 
   // Right-hand side of y = x · Wᵀ, packed for the backend: [in,out] or [E,in,out].
-  Operand forward(const Context& ctx) const { return form(ctx, 0, transposed_master()); }
+  Operand forward(const Context& ctx) const { return form(ctx, 0); }
   // Right-hand side of dx = dy · W. Not kept packed: it would cost 2 bytes a parameter, and a training product amortises
   // packing over its thousands of rows.
   const Operand& backward() const { return master(); }
-  // The compute form of any view b ([K,N] or [G,K,N]) of the master; key names it among this weight's forms (≥ 1).
-  Operand form(const Context& ctx, int key, const Operand& b) const;
+  // Right-hand side of a product in the view that multiplied_in() gave this key.
+  Operand form(const Context& ctx, int key) const;
+  // The source of a gather of rows (kernels/ops.h).
+  const Operand& rows() const { return operand_.data || forms_.empty() ? operand_ : forms_.front().packed; }
 
  private:
-  Operand transposed_master() const { return master().transposed(master().rank - 2, master().rank - 1); }
+  Operand view_of(int key) const;
   size_t scales_in(const HeldRows& part) const;
-  const Operand& make_form(const Context& ctx, int key, const Operand& b) const;
+  const Operand& make_form(const Context& ctx, int key) const;
   struct Form {
     int key;
     uint64_t version;
@@ -90,8 +98,9 @@ class Weight {
   Tensor blocks_, scales_;
   Operand operand_;
   DType compute_;
-  bool frozen_, integers_ = false;
+  bool frozen_, integers_ = false, multiplied_;
   uint64_t version_ = 1;
+  std::vector<std::function<Operand(const Operand&)>> views_;  // key 1 on
   mutable std::vector<Form> forms_;
 };
 

@@ -6,7 +6,7 @@ namespace minke {
 namespace {
 
 double bytes_of(const Weight& w) {
-  if (!w.in_blocks()) return double(w.bytes());
+  if (!w.in_blocks()) return double(w.master().bytes());  // though packed in several forms, a token reads one
   double bits = 0, scales = 0;
   for_each_format(w, [&](const char*, double each, int64_t elements) { bits += each * double(elements); });
   for (size_t i = 0; i < w.parts().size(); ++i)

@@ -91,7 +91,9 @@ TEST(Engine, LogitsAreTrainingsBf16Dense) {
 // Frozen weights are those of training rounded once, as products round them anyway: the same bits.
 TEST(Engine, FrozenWeightsGiveTrainingsBits) {
   const TestContext ctx(cpu_backend());
-  for (const Config& config : {tiny_v3(), tiny_v2(), tiny_llama(true)})
+  Config tied = tiny_llama();
+  tied.tie_word_embeddings = true;
+  for (const Config& config : {tiny_v3(), tiny_v2(), tiny_llama(true), tied})
     for (const Precision& precision : {Precision::f32(), Precision::bf16()}) {
       Model model(ctx, config, precision, 64);
       model.weights().initialise(ctx, 0.25);
@@ -111,7 +113,13 @@ TEST(Engine, FrozenWeightsGiveTrainingsBits) {
       // Packed once instead of by every product.
       for (Weight& w : frozen.weights().all())
         if (w.may_be_packed()) w.keep_packed(ctx);
-      EXPECT_EQ(frozen.weights().get("layers.0.down")->master().data, nullptr);
+      for (const char* name : {"layers.0.down", "layers.0.kv_b_proj", "embed_tokens"}) {
+        const Weight* w = frozen.weights().find(name);
+        const bool packed = name != std::string_view("embed_tokens") || config.tie_word_embeddings;
+        if (w != nullptr) {
+          EXPECT_EQ(w->master().data == nullptr, packed) << name;
+        }
+      }
       EXPECT_EQ(forced_logits(ctx, frozen, settings, tokens, 12), expected)
           << name_of(config.model_type) << " " << name_of(precision.activation);
     }

@@ -336,6 +336,22 @@ TEST_P(KernelConformance, PermutePlanGatherCombine) {
                     });
 }
 
+// An embedding that is the head, too: its rows are the columns of the packed right-hand side.
+TEST_P(KernelConformance, RowsOfAPackedRightHandSide) {
+  for (const DType packed : {DType::f32, DType::bf16})
+    for (const DType dtype : {DType::f32, DType::bf16})
+      for (const int64_t width : {1, 6, 33})
+        compare(fmt::format("{} in {}, rows of {}", name_of(packed), name_of(dtype), width), [&](Bed& bed) {
+          constexpr int64_t V = 70;
+          const Operand plain = bed.floats(packed, {V, width}, bed.random({V, width}));
+          const Operand rows = bed.unset(dtype, {7, width}, Layout::padded);
+          bed.backend.gather(bed.ctx, {.src = bed.packed(plain.transposed(), packed),
+                                       .index = bed.ints({7}, {69, 0, 31, -1, 32, 63, 31}),
+                                       .dst = rows});
+          bed.expect_equal("rows", rows);
+        });
+}
+
 TEST_P(KernelConformance, BiasUpdate) {
   compare("bias", [&](Bed& bed) {
     const Operand bias = bed.floats(DType::f32, {9}, bed.random({9}, 0.1));

@@ -1,11 +1,10 @@
-// Router, balance losses, sort by expert, gather and combine. The choice of experts is scalar code on purpose: it must be
+// Router, balance losses, sort by expert, combine. The choice of experts is scalar code on purpose: it must be
 // the same on every instruction set, because top-k is discontinuous. Mathematics: docs/recipe/architecture.md §3.2–3.3,
 // docs/recipe/training.md §4.
 #include <cmath>
 #include <cstring>
 #include <limits>
 
-#include "blocks/blocks.h"
 #include "kernels/cpu/common.h"
 
 namespace minke::cpu {
@@ -362,64 +361,6 @@ void permute_plan(const Kernels&, const Context& ctx, const PermutePlanArgs& arg
     row_of_slot[s] = expert[s] < 0 ? -1 : next[expert[s]]++;
     if (expert[s] >= 0) slot_of_row[row_of_slot[s]] = int32_t(s);
   }
-}
-
-namespace {
-
-float* take_scratch(Arena& arena, int threads, const GatherArgs& args) {
-  return take<float>(arena, args.src.packing == Packing::blocks ? threads * row_length(args.src) : 0);
-}
-
-void gather_blocks(const Kernels& kernels, const Context& ctx, const GatherArgs& args) {
-  const Operand &src = args.src, &dst = args.dst;
-  const int64_t width = dst.shape[1], rows = limited_rows(args.num_rows, dst.shape[0]);
-  check(src.stride[1] == 1 && dst.stride[1] == 1 && src.parts > 0, "gather: rows of blocks into dense rows");
-  const int32_t* index = i32_data(args.index);
-  const std::span parts(static_cast<const RowBlocks*>(src.data), size_t(src.parts));
-  const bool dst_half = is_half(dst);
-  ArenaScope scope(*ctx.scratch);
-  float* decoded = take_scratch(*ctx.scratch, ctx.threads->count(), args);
-  ctx.threads->for_each(rows, [&](int64_t r, int thread) {
-    char* out = static_cast<char*>(dst.data) + r * dst.stride[0] * int64_t(size_of(dst.dtype));
-    if (index[r] < 0) return kernels.fill_row(out, dst_half, 0, width);
-    const int64_t from = bounded(index[r] / args.divisor, src.shape[0], "gather: index");
-    float* row = decoded + thread * width;
-    decode_row(parts, from, {row, size_t(width)});
-    kernels.copy_row(out, dst_half, row, false, width);
-  });
-}
-
-}  // namespace
-
-size_t scratch_of(const Kernels&, int threads, const GatherArgs& args) {
-  return measured([&](Arena& arena) { take_scratch(arena, threads, args); });
-}
-
-void gather(const Kernels& kernels, const Context& ctx, const GatherArgs& args) {
-  const Operand &src = args.src, &dst = args.dst;
-  check(src.rank == dst.rank && (dst.rank == 1 || (dst.rank == 2 && src.shape[1] == dst.shape[1])), "gather: shapes");
-  check(args.divisor > 0, "gather: divisor");
-  expect_shape(args.index, {dst.shape[0]}, "gather: index is [R]");
-  if (src.packing == Packing::blocks) return gather_blocks(kernels, ctx, args);
-  const int64_t width = dst.rank == 2 ? dst.shape[1] : 1, rows = limited_rows(args.num_rows, dst.shape[0]);
-  check(width <= 1 || dst.rank == 1 || (src.stride[1] == 1 && dst.stride[1] == 1), "gather: the last axis is dense");
-  const int32_t* index = i32_data(args.index);
-  const bool same = src.dtype == dst.dtype;
-  const bool src_half = !same && is_half(src), dst_half = !same && is_half(dst);
-  const int64_t src_size = int64_t(size_of(src.dtype)), dst_size = int64_t(size_of(dst.dtype));
-  in_chunks(ctx, rows, width, [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) {
-      char* out = static_cast<char*>(dst.data) + r * dst.stride[0] * dst_size;
-      if (index[r] < 0) {
-        std::memset(out, 0, size_t(width * dst_size));
-        continue;
-      }
-      const int64_t from = bounded(index[r] / args.divisor, src.shape[0], "gather: index");
-      const char* in = static_cast<const char*>(src.data) + from * src.stride[0] * src_size;
-      if (same) std::memcpy(out, in, size_t(width * dst_size));
-      else kernels.copy_row(out, dst_half, in, src_half, width);
-    }
-  });
 }
 
 void combine(const Kernels& kernels, const Context& ctx, const CombineArgs& args) {

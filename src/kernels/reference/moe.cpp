@@ -267,7 +267,9 @@ void permute_plan(const Context&, const PermutePlanArgs& args) {
 // In double, which holds every value of f32, bf16 and i32 exactly: only the destination rounds.
 void gather(const Context&, const GatherArgs& args) {
   const int64_t R = args.dst.shape[0], width = args.dst.rank == 2 ? args.dst.shape[1] : 1;
-  check(args.src.rank == args.dst.rank && (args.dst.rank == 1 || args.src.shape[1] == width), "gather: shapes");
+  const bool panels = args.src.packing == Packing::panels;
+  check(args.src.rank == args.dst.rank && (args.dst.rank == 1 || args.src.shape[panels ? 0 : 1] == width),
+        "gather: shapes");
   check(args.divisor > 0, "gather: divisor");
   std::vector<float> values;
   Operand src = args.src;
@@ -275,11 +277,14 @@ void gather(const Context&, const GatherArgs& args) {
     values = decoded(src, 0, src.shape[0], width);
     src = Operand::of(values.data(), DType::f32, {src.shape[0], width});
   }
+  if (panels) src = Operand::of(src.data, src.dtype, {width, src.shape[1]}).transposed();
   for (int64_t r = 0; r < limited_rows(args.num_rows, R); ++r) {
     const int64_t index = load_index(args.index, r);
     if (index >= 0) bounded(index / args.divisor, src.shape[0], "gather: index");
     for (int64_t d = 0; d < width; ++d) {
-      const double value = index < 0 ? 0 : load_flat<double>(src, index / args.divisor * width + d);
+      const double value = index < 0       ? 0
+                           : src.rank == 1 ? load<double>(src, index / args.divisor)
+                                           : load<double>(src, index / args.divisor, d);
       store_flat(args.dst, r * width + d, value);
     }
   }
