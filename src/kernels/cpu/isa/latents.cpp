@@ -33,7 +33,9 @@ void store_latent(const LatentRows& cache, int64_t slot, const void* latent, boo
   uint8_t* rotary = row + cache.row_bytes - 2 * cache.rotary;
   for (int64_t i = 0; i < cache.rotary; i += kWidth) {
     const int64_t n = smaller<int64_t>(kWidth, cache.rotary - i);
-    store(rotary, true, i, n, load(rope, rope_half, i, n));
+    uint16_t aligned[kWidth];  // the row is not
+    store(aligned, true, 0, kWidth, load(rope, rope_half, i, n));
+    __builtin_memcpy(rotary + 2 * i, aligned, size_t(2 * n));
   }
 }
 

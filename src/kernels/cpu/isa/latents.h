@@ -60,7 +60,9 @@ MINKE_INLINE void decode_latent(const LatentRows& cache, const uint8_t* row, voi
   const uint8_t* rotary = row + cache.row_bytes - 2 * cache.rotary;
   for (int64_t i = 0; i < cache.rotary; i += kWidth) {
     const int64_t n = smaller<int64_t>(kWidth, cache.rotary - i);
-    store(rope, rope_half, i, n, load(rotary, true, i, n));
+    uint16_t aligned[kWidth] = {};  // the row is not
+    __builtin_memcpy(aligned, rotary + 2 * i, size_t(2 * n));
+    store(rope, rope_half, i, n, load(aligned, true, 0, kWidth));
   }
 }
 
