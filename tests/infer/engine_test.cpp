@@ -370,19 +370,8 @@ TEST(Engine, ScratchIsWhatTheDryRunSays) {
     const TestContext ctx(cpu_backend());
     const EngineSettings settings{
         .max_context = 64, .cache_tokens = 256, .max_sequences = 5, .max_tokens = 24, .page = 4, .strict = strict};
-    const auto bytes = size_t(inference_memory(ctx, tiny_v3(), Precision::f32(), settings).scratch);
-    Arena scratch(ctx.backend().memory(), bytes);
-    Context limited = ctx;
-    limited.scratch = &scratch;
-    Model model(limited, tiny_v3(), Precision::f32(), 64);
-    model.weights().initialise(limited, 0.3);
-    Engine engine(limited, model, settings);
-    Crowd crowd = random_crowd(9, 20, 23, 0);
-    crowd.requests.push_back({.prompt = random_tokens(1, 60, 23), .max_new = 4});
-    crowd.arrives.push_back(0);
-    together(limited, engine, crowd);
-    EXPECT_LE(scratch.high_water(), bytes);
-    EXPECT_GT(scratch.high_water(), bytes / 4);
+    expect_planned_scratch(ctx, tiny_v3(), settings,
+                           [](const Context& c, Model& model) { model.weights().initialise(c, 0.3); });
   }
 }
 

@@ -489,19 +489,8 @@ TEST(Speculation, ScratchIsWhatTheDryRunSays) {
                                     .strict = strict,
                                     .speculation = SpeculationMode::mtp,
                                     .drafts = drafts};
-      const auto bytes = size_t(inference_memory(ctx, tiny_v3(1), kF32, settings).scratch);
-      Arena scratch(ctx.backend().memory(), bytes);
-      Context limited = ctx;
-      limited.scratch = &scratch;
-      Model model(limited, tiny_v3(1), kF32, 64);
-      fill(limited, model, Module::sometimes);
-      Engine engine(limited, model, settings);
-      Crowd crowd = random_crowd(9, 20, 23, 0);
-      crowd.requests.push_back({.prompt = random_tokens(1, 60, 23), .max_new = 4});
-      crowd.arrives.push_back(0);
-      together(limited, engine, crowd);
-      EXPECT_LE(scratch.high_water(), bytes);
-      EXPECT_GT(scratch.high_water(), bytes / 4);
+      expect_planned_scratch(ctx, tiny_v3(1), settings,
+                             [](const Context& c, Model& model) { fill(c, model, Module::sometimes); });
     }
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "infer/engine.h"
+#include "infer/memory.h"
 #include "support/random.h"
 #include "support/tiny.h"
 
@@ -87,6 +88,24 @@ inline std::vector<Made> together(const Context& ctx, Engine& engine, const Crow
       m.ending = t.ending;
     }
   }
+}
+
+// A crowd gets along with the scratch that the dry run says, and with little less. Computed in FP32; fill(ctx, model).
+template <class F>
+void expect_planned_scratch(const Context& ctx, const Config& config, const EngineSettings& settings, F&& fill) {
+  const auto bytes = size_t(inference_memory(ctx, config, Precision::f32(), settings).scratch);
+  Arena scratch(ctx.backend->memory(), bytes);
+  Context limited = ctx;
+  limited.scratch = &scratch;
+  Model model(limited, config, Precision::f32(), 64);
+  fill(limited, model);
+  Engine engine(limited, model, settings);
+  Crowd crowd = random_crowd(9, 20, 23, 0);
+  crowd.requests.push_back({.prompt = random_tokens(1, 60, 23), .max_new = 4});
+  crowd.arrives.push_back(0);
+  together(limited, engine, crowd);
+  EXPECT_LE(scratch.high_water(), bytes);
+  EXPECT_GT(scratch.high_water(), bytes / 4);
 }
 
 }  // namespace minke::test
