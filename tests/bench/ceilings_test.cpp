@@ -50,6 +50,16 @@ TEST(Ceilings, OfTheMachineWhateverIsChosen) {
   }
 }
 
+// A caller's scratch is as large as its own work needs: `bench infer` with a short prompt has less than a product of 1024³ takes.
+TEST(Ceilings, TakeNothingFromTheCallersScratch) {
+  Arena none(host_memory(), 64);
+  const TestContext with_scratch(cpu_backend(), 2);
+  Context ctx = with_scratch.context();
+  ctx.scratch = &none;
+  EXPECT_GT(product_ceiling(ctx, DType::f32, 0).best().rate, 0);
+  EXPECT_GT(product_ceiling(ctx, DType::bf16, 0).best().rate, 0);
+}
+
 TEST(Ceilings, NoneWithoutLoops) {
   const TestContext ctx(reference_backend());
   EXPECT_EQ(product_ceiling(ctx, DType::u8, 0).best().rate, 0);
