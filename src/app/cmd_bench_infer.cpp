@@ -111,7 +111,7 @@ void measure(Table& table, Options& o, Runtime& runtime, const CheckpointFiles& 
   o.bench.speculation = speculation_of(o.inference, config), o.bench.drafts = o.inference.drafts;
   Precision precision = minke::precision(o.inference.dtype).for_inference();
   const BlockWeights blocks = plan_block_weights(config, files.weights, o.inference.weights, precision.compute,
-                                                 strip_of(o.inference, runtime.ctx()));
+                                                 strips_of(o.inference, runtime.ctx()));
   precision.blocks = &blocks;
   precision.integer_products = o.inference.activations == ActivationFormat::int8;
   if (!blocks.note.empty()) table.line("", blocks.note);

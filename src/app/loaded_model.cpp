@@ -45,8 +45,11 @@ SpeculationMode speculation_of(const InferenceOptions& o, const Config& config) 
   return SpeculationMode::off;
 }
 
-int strip_of(const InferenceOptions& o, const Context& ctx) {
-  return o.repack && o.activations == ActivationFormat::int8 ? ctx.backend->strip() : 0;
+Strips strips_of(const InferenceOptions& o, const Context& ctx) {
+  if (!o.repack) return {};
+  Strips strips = ctx.backend->strips();
+  if (o.activations != ActivationFormat::int8) strips.integers = 0;
+  return strips;
 }
 
 LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, bool quiet) : runtime_(o.runtime) {
@@ -57,7 +60,7 @@ LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, b
   const int64_t limit = config.max_position_embeddings;
   if (o.ctx_size > limit) user_error("--ctx-size {}: the model supports at most {} positions", o.ctx_size, limit);
   Precision precision = minke::precision(o.dtype).for_inference();
-  blocks_ = plan_block_weights(config, source.files.weights, o.weights, precision.compute, strip_of(o, ctx()));
+  blocks_ = plan_block_weights(config, source.files.weights, o.weights, precision.compute, strips_of(o, ctx()));
   if (!quiet && !blocks_.note.empty()) std::fprintf(stderr, "%s\n", blocks_.note.c_str());
   precision.blocks = &blocks_;
   precision.integer_products = o.activations == ActivationFormat::int8;

@@ -35,7 +35,7 @@ void add_inference_flags(CLI::App& verb, InferenceOptions& options);
 SpeculationMode speculation_of(const InferenceOptions& options, const Config& config);
 
 // How many rows of quantised weights are interleaved when they are loaded (plan_block_weights); 0 = none.
-int strip_of(const InferenceOptions& options, const Context& ctx);
+Strips strips_of(const InferenceOptions& options, const Context& ctx);
 
 class LoadedModel {
  public:

@@ -44,4 +44,10 @@ struct RowBlocks {
   BlockFormat format = BlockFormat::f32;
 };
 
+// Rows that products like best interleaved (blocks/strips.h): of blocks of integers for products in 8 bits, and of f8_e4m3.
+// 0: they stay as they are.
+struct Strips {
+  int32_t integers = 0, codes = 0;
+};
+
 }  // namespace minke

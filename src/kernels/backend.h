@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "core/row_blocks.h"
 #include "kernels/operands.h"
 
 namespace minke {
@@ -33,8 +34,7 @@ class Backend {
   MINKE_OPS(MINKE_DECLARE_SCRATCH)
 #undef MINKE_DECLARE_SCRATCH
 
-  // Rows of weights in blocks of integers that products in 8 bits like best interleaved (blocks/strips.h); 0: none.
-  virtual int strip() const { return 0; }
+  virtual Strips strips() const { return {}; }
 
   // Bytes of the packed form of a [K,N] right-hand side (per group). Pure.
   virtual size_t packed_bytes(int64_t k, int64_t n, DType compute) const = 0;
@@ -76,7 +76,7 @@ class WrappingBackend : public Backend {
   size_t scratch_of(const Args& args, int threads) const override { return inner_.scratch_of(args, threads); }
   MINKE_OPS(MINKE_FORWARD_SCRATCH)
 #undef MINKE_FORWARD_SCRATCH
-  int strip() const override { return inner_.strip(); }
+  Strips strips() const override { return inner_.strips(); }
   size_t packed_bytes(int64_t k, int64_t n, DType compute) const override { return inner_.packed_bytes(k, n, compute); }
   void record(const Context& ctx, Event& event) override { inner_.record(inner_context(ctx), event); }
   void wait(const Context& ctx, const Event& event) override { inner_.wait(inner_context(ctx), event); }

@@ -32,7 +32,8 @@ enum class Grouping : uint8_t {
 };
 struct GemmArgs {
   // Any strides (transposes are strides). b may be Packing::panels; or, without groups and of row groups, the transpose of
-  // Packing::blocks: then the product is the one with the values of the blocks, bit for bit.
+  // Packing::blocks: then the product is the one with the values of the blocks, bit for bit; but E4M3 is not rounded to
+  // bf16: codes are multiplied as they are, and sums over the k of a block with its scale (docs/recipe/training.md §5.2).
   Operand a, b, c;
   // Operands are rounded to this before multiplying: f32, bf16 or f64. i8: b is blocks of integers (blocks/blocks.h), and of
   // every 32 neighbours of a row of a the largest becomes ±127, the others are rounded to integers likewise (ties to even).

@@ -1,6 +1,7 @@
 #include "model/block_weights.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "blocks/blocks.h"
 #include "blocks/fp8.h"
@@ -42,7 +43,7 @@ struct Planned {
 }  // namespace
 
 BlockWeights plan_block_weights(const Config& config, const WeightFiles& files, WeightFormat format, DType compute,
-                                int strip) {
+                                Strips strips) {
   std::unordered_map<std::string, Planned> planned;
   const std::vector<Parameter> all = parameters(config);
   for (const Parameter& p : all) {
@@ -74,8 +75,10 @@ BlockWeights plan_block_weights(const Config& config, const WeightFiles& files, 
     if (!p.fits || !p.quantised) continue;
     // An embedding is only read row by row, unless it is the head, too.
     const bool multiplied = s.part != Part::embedding || config.tie_word_embeddings;
-    if (strip > 0 && multiplied &&
-        std::ranges::all_of(p.parts, [](const HeldRows& h) { return is_integers(h.format); })) {
+    const bool integers = std::ranges::all_of(p.parts, [](const HeldRows&h) { return is_integers(h.format); }),
+               codes = std::ranges::all_of(p.parts, [](const HeldRows&h) { return h.format == BlockFormat::f8_e4m3; });
+    const int32_t strip = integers ? strips.integers : codes ? strips.codes : 0;
+    if (strip > 0 && multiplied) {
       for (HeldRows& part : p.parts) part.in_file = false, part.strip = strip;
       p.in_file = 0;
     }
@@ -104,9 +107,9 @@ class Loader {
     if (stored && stored->format == format) {
       if (!bytes) w.use_file(part, stored->bytes.data());
       else copy(p, *stored, w.parts()[part].strip, bytes);
-      if (const Operand scales = w.scales_of(part)) upload(files_.fp8_scales(p.name, scale_block_), scales);
+      if (const Operand scales = w.scales_of(part)) upload(scales_of(p, *stored, !bytes), scales);
     } else if (format == BlockFormat::f8_e4m3) {
-      to_blocks_of_fp8(p, bytes, w.scales_of(part));
+      to_blocks_of_fp8(p, w.parts()[part].strip, bytes, w.scales_of(part));
     } else {
       to_blocks(p, format, w.parts()[part].strip, bytes);
     }
@@ -166,17 +169,30 @@ class Loader {
     });
   }
 
+  // A block with a code of NaN is NaN as a whole, because kernels do not look for them in strips.
+  std::vector<float> scales_of(const Parameter& p, const StoredRows& stored, bool in_file) {
+    std::vector<float> scales = files_.fp8_scales(p.name, scale_block_);
+    const int64_t across = divided_up(p.shape[1], scale_block_);
+    for (int64_t r = 0; r < p.shape[0] && !in_file; ++r) {
+      const std::span<const std::byte> row = stored.row(r);
+      for (size_t k = 0; k < row.size(); ++k)
+        if ((row[k] & std::byte{0x7f}) == std::byte{0x7f})
+          scales[size_t(r / scale_block_ * across + int64_t(k) / scale_block_)] = std::nanf("");
+    }
+    return scales;
+  }
+
   // Row by row of blocks.
-  void to_blocks_of_fp8(const Parameter& p, const Operand& to, const Operand& scales_to) {
+  void to_blocks_of_fp8(const Parameter& p, int strip, const Operand& to, const Operand& scales_to) {
     const int64_t columns = p.shape[1], grid_columns = divided_up(columns, kFp8Block);
     std::vector<float> scales(static_cast<size_t>(grid_columns));
     for (int64_t first = 0; first < p.shape[0]; first += kFp8Block) {
       const int64_t count = std::min(kFp8Block, p.shape[0] - first), grid_row = first / kFp8Block;
       const std::vector<float>& x = values(p, first, count);
-      std::vector<f8_e4m3> rows(x.size());
+      std::vector<std::byte> rows(x.size());
       fp8_scales(x, columns, scales, p.name);
-      to_fp8(x, columns, scales, rows);
-      upload(rows, to.slice(0, first * columns, (first + count) * columns));
+      to_fp8(x, columns, scales, {reinterpret_cast<f8_e4m3*>(rows.data()), rows.size()});
+      upload_rows(std::move(rows), BlockFormat::f8_e4m3, first, columns, strip, to);
       upload(scales, scales_to.slice(0, grid_row * grid_columns, (grid_row + 1) * grid_columns));
     }
   }

@@ -1,6 +1,7 @@
-// The weights that a model for inference holds in quantised blocks: which, in which format, and from where. Products
-// decode the blocks as they go (kernels/ops.h), so what is computed is what a model with the decoded weights computes, bit
-// for bit; but rows of an embedding in blocks are not rounded to the format of the products.
+// The weights that a model for inference holds in quantised blocks: which, in which format, and from where. Products that
+// decode the blocks as they go (kernels/ops.h) compute what a model with the decoded weights computes, bit for bit; those in 8
+// bits round activations, those with FP8 round nothing, not even to BF16. Rows of an embedding in blocks are not rounded to
+// the format of the products either.
 // Test: tests/convert/block_weights_test.cpp.
 #pragma once
 #include <string>
@@ -49,10 +50,10 @@ struct BlockWeights {
 
 // Matrices only, without the router, and without MLA's kv_b_proj, which is multiplied along its rows as well. Those whose
 // rows are no whole blocks stay in `compute`, the format of the products.
-// strip: weights that products take in 8 bits are copied to memory, so many rows interleaved (Backend::strip); 0 = they stay
-// as they are, and where.
+// strips (Backend::strips): weights that products take in 8 bits, or as E4M3, are copied to memory, so many rows interleaved;
+// 0 = they stay as they are, and where.
 BlockWeights plan_block_weights(const Config& config, const WeightFiles& files, WeightFormat format, DType compute,
-                                int strip = 0);
+                                Strips strips = {});
 
 // Fills the weights of the model that are in blocks. What lies in a file is used there: `files` outlives the model.
 void load_block_weights(const Context& ctx, Model& model, const WeightFiles& files);

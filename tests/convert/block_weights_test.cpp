@@ -2,6 +2,8 @@
 // weights computes, bit for bit. In BF16 with one exception: rows of an embedding in blocks are not rounded to BF16.
 #include "model/block_weights.h"
 
+#include <fstream>
+
 #include "blocks/blocks.h"
 #include "blocks/fp8.h"
 #include "blocks/quantise.h"
@@ -29,6 +31,7 @@ class HeldWeights : public Converting {
     model.head().logits_to_host(ctx, saved.h, result.data());
     return result;
   }
+  Strips strips_;  // of what is loaded
   struct Held {
     CheckpointFiles files;
     BlockWeights blocks;
@@ -48,7 +51,7 @@ class HeldWeights : public Converting {
     Held h{open_checkpoint(path, 0), {}, nullptr};
     Precision precision = (in_bf16 ? Precision::bf16() : Precision::f32()).for_inference();
     if (format) {
-      h.blocks = plan_block_weights(h.files.config, h.files.weights, *format, precision.compute);
+      h.blocks = plan_block_weights(h.files.config, h.files.weights, *format, precision.compute, strips_);
       h.blocks.storages.erase(plain);
       precision.blocks = &h.blocks;
     }
@@ -164,6 +167,42 @@ TEST_F(HeldWeights, TheFewerBitsTheLargerTheError) {
     EXPECT_GT(difference, last) << name_of(format);
     EXPECT_LT(difference, 0.1 * size) << name_of(format);
     last = difference;
+  }
+}
+
+// Kernels do not look for it in strips.
+TEST_F(HeldWeights, ACodeOfNaNMakesItsBlockNaN) {
+  const std::string name = "model.layers.0.mlp.down_proj.weight";  // [1056,96]: blocks of 128 rows
+  to(large_llama(), folder_ / "codes", WeightType::fp8);
+  fs::path file;
+  for (const auto& entry : fs::directory_iterator(folder_ / "codes"))
+    if (entry.path().extension() == ".safetensors") file = entry.path();
+  std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+  uint64_t length = 0;
+  bytes.read(reinterpret_cast<char*>(&length), 8);
+  std::string header(length, ' ');
+  bytes.read(header.data(), int64_t(length));
+  const auto tensor = nlohmann::json::parse(header).at(name);
+  ASSERT_EQ(tensor.at("dtype"), "F8_E4M3");
+  bytes.seekp(int64_t(8 + length + tensor.at("data_offsets").at(0).get<uint64_t>() + 300 * 96 + 7));
+  bytes.put(char(0xff));
+  bytes.close();
+  for (const Strips strips : {Strips{}, cpu_backend().strips()}) {
+    strips_ = strips;
+    const Held held = load(ctx_, folder_ / "codes", WeightFormat::keep, true);
+    const auto all = parameters(held.files.config);
+    const auto p = std::ranges::find(all, name, &Parameter::name);
+    ASSERT_NE(p, all.end());
+    const Weight* w = held.model->weights().get(p->storage);
+    ASSERT_TRUE(w->in_blocks());
+    ASSERT_EQ(w->parts()[0].strip, strips.codes);
+    std::vector<float> row(96);
+    for (const int64_t r : {255, 256, 300, 383, 384}) {
+      decode_row(w->parts(), r, row);
+      const bool in_block = strips.codes > 0 && r >= 256 && r < 384;
+      for (size_t k = 0; k < row.size(); ++k)
+        ASSERT_EQ(std::isnan(row[k]), in_block || (r == 300 && k == 7)) << r << " " << k;
+    }
   }
 }
 

@@ -138,7 +138,7 @@ TEST_P(IntegerProducts, StripsHaveTheBitsOfRowsAndTheirRowsCanBeRead) {
       const std::vector<int32_t> offsets = {0, int32_t(m / 2), int32_t(m)};
       const Values want = result(backend(), 2, {.b = b, .x = x, .offsets = offsets});
       RandomBlocks strips = RandomBlocks(format, 2, {37, 14, 1}, 512, uint64_t(format) + 300);
-      strips.interleave_rows(backend().strip());
+      strips.interleave_rows(backend().strips().integers);
       ASSERT_TRUE(all_identical(result(backend(), 2, {.b = strips, .x = x, .offsets = offsets}), want))
           << info_of(format).name << " m " << m;
       const auto* table = static_cast<const RowBlocks*>(strips.blocks().data);

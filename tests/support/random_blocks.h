@@ -16,7 +16,9 @@ constexpr BlockFormat kLastFormat = BlockFormat::f8_e4m3;
 // Groups of matrices [rows,columns] in parts of random bytes, whose values are finite and of ordinary size.
 class RandomBlocks {
  public:
-  RandomBlocks(BlockFormat format, int64_t groups, std::vector<int64_t> part_rows, int64_t columns, uint64_t seed)
+  // scale_block: of f8_e4m3; 48 is no divisor of anything.
+  RandomBlocks(BlockFormat format, int64_t groups, std::vector<int64_t> part_rows, int64_t columns, uint64_t seed,
+               int32_t scale_block = 48)
       : columns_(columns) {
     for (int64_t n : part_rows) rows_ += n;
     groups_ = groups;
@@ -30,8 +32,8 @@ class RandomBlocks {
         std::vector<float>& scales = scales_.emplace_back();
         RowBlocks r{.first_row = first, .row_bytes = int64_t(bytes), .format = format};
         if (format == kLastFormat) {
-          r.scale_block = 48;  // not a divisor of anything
-          scales.resize(size_t((n + 47) / 48 * ((columns + 47) / 48)));
+          r.scale_block = scale_block;
+          scales.resize(size_t((n + scale_block - 1) / scale_block * ((columns + scale_block - 1) / scale_block)));
           for (float& s : scales) s = float(0.5 + key.uniform(draw++));
           r.scales = scales.data();
         }
@@ -54,6 +56,16 @@ class RandomBlocks {
         }
         table_.push_back(r);
       }
+  }
+  RandomBlocks(RandomBlocks&&) = default;  // whose memory stays where it is
+  RandomBlocks copy() const {
+    RandomBlocks c(groups_, rows_, columns_);
+    c.bytes_ = bytes_, c.scales_ = scales_, c.values_ = values_, c.sizes_ = sizes_, c.table_ = table_;
+    for (size_t i = 0; i < table_.size(); ++i) {
+      c.table_[i].rows = c.bytes_[i].data();
+      if (table_[i].scales) c.table_[i].scales = c.scales_[i].data();
+    }
+    return c;
   }
   Operand blocks() const { return described(const_cast<RowBlocks*>(table_.data()), DType::u8); }
   // From now on every part is interleaved in strips.
@@ -81,10 +93,20 @@ class RandomBlocks {
         std::memset(part.data() + at + 2, q, 32);
       }
   }
+  // Of f8_e4m3 in one part, whose values() are then no longer these.
+  template <class F> void fill_codes(F code) {
+    for (int64_t row = 0; row < rows_; ++row)
+      for (int64_t k = 0; k < columns_; ++k) bytes_[0][size_t(row * columns_ + k)] = std::byte{code(row, k)};
+  }
+  float scale_of(int64_t row, int64_t column) const {
+    const RowBlocks& r = table_[0];
+    return r.scales[row / r.scale_block * ((columns_ + r.scale_block - 1) / r.scale_block) + column / r.scale_block];
+  }
   // Of formats of integers: |scale · q| + |min| of every element, whose sum is the value.
   const std::vector<float>& sizes() const { return sizes_; }
 
  private:
+  RandomBlocks(int64_t groups, int64_t rows, int64_t columns) : groups_(groups), rows_(rows), columns_(columns) {}
   void add_sizes(const BlockFormatInfo& info, const std::byte* row) {
     for (int64_t begin = 0; info.group > 0 && begin < columns_; begin += info.block_elements, row += info.block_bytes) {
       IntegerBlock b;

@@ -131,7 +131,9 @@ bool CpuBackend::computes_in(Op op, DType compute) const {
   return compute == DType::f32 || compute == DType::bf16 || (op == Op::gemm && compute == DType::i8);
 }
 
-int CpuBackend::strip() const { return int(kernels_.strip); }
+Strips CpuBackend::strips() const {
+  return {.integers = int32_t(kernels_.strip), .codes = int32_t(kernels_.panel_width)};
+}
 
 size_t CpuBackend::packed_bytes(int64_t k, int64_t n, DType compute) const {
   return cpu::packed_bytes(kernels_, k, n, compute);

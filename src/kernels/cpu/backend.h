@@ -25,7 +25,7 @@ class CpuBackend final : public HostBackend {
 #undef MINKE_DECLARE_OP
   bool supports(Op op, const OperandRule& rule, const Operand& operand) const override;
   bool computes_in(Op op, DType compute) const override;
-  int strip() const override;
+  Strips strips() const override;
   using HostBackend::scratch_of;
   size_t scratch_of(const GemmArgs& args, int threads) const override;
   size_t scratch_of(const AttentionArgs& args, int threads) const override;

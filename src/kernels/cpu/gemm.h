@@ -1,6 +1,9 @@
 // What the ways of a product share: gemm.cpp (plain and packed right-hand sides) and block_gemm.cpp (quantised blocks,
 // decoded), integer_gemm.cpp (the same as integers).
 #pragma once
+#include <span>
+
+#include "core/row_blocks.h"
 #include "kernels/cpu/common.h"
 
 namespace minke::cpu {
@@ -14,6 +17,14 @@ const int32_t* checked_gemm_offsets(const Operand& offsets, int64_t groups, int6
 
 // Of a product with blocks: b is blocks that run along the inner axis, in no groups (null) or by row groups (their offsets).
 const int32_t* checked_block_offsets(const GemmArgs& args, const GemmShape& s);
+
+// Of the columns [begin, end) of c those where a unit (a strip, a panel) of part i begins, up to its end: [first, last). All
+// tasks together have every unit once.
+struct UnitsOfPart {
+  int64_t first, last;
+};
+UnitsOfPart units_of_part(std::span<const RowBlocks> parts, size_t i, int64_t n, int64_t unit, int64_t begin,
+                          int64_t end);
 
 void block_gemm(const Kernels& kernels, const Context& ctx, const GemmArgs& args);
 size_t scratch_of_block_gemm(const Kernels& kernels, int threads, const GemmArgs& args);

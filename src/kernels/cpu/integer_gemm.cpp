@@ -73,16 +73,10 @@ void integer_gemm(const Kernels& kernels, const Context& ctx, const GemmArgs& ar
     job.m = offsets ? offsets[g + 1] - row : s.m, job.k = s.k, job.accumulate = args.accumulate;
     job.a = scratch.a + row * row_groups(s.k);
     job.scratch = scratch.buffers + thread * bytes;
-    const auto* parts = static_cast<const RowBlocks*>(args.b.data) + g * args.b.parts;
-    // Of each part the strips that begin here.
-    for (int32_t i = 0; i < args.b.parts; ++i) {
+    const std::span parts(static_cast<const RowBlocks*>(args.b.data) + g * args.b.parts, size_t(args.b.parts));
+    for (size_t i = 0; i < parts.size(); ++i) {
       const RowBlocks& part = parts[i];
-      const int64_t part_end = i + 1 < args.b.parts ? parts[i + 1].first_row : s.n;
-      const auto strip_after = [&](int64_t column) {
-        const int64_t row = divided_up(std::max<int64_t>(column - part.first_row, 0), kernels.strip) * kernels.strip;
-        return std::min(part.first_row + row, part_end);
-      };
-      const int64_t first = strip_after(begin), last = strip_after(end);
+      const auto [first, last] = units_of_part(parts, i, s.n, kernels.strip, begin, end);
       if (first == last) continue;
       check(part.strip == 0 || part.strip == kernels.strip, "gemm: strips of another instruction set");
       job.b = strip_rows(part, first, last - first);

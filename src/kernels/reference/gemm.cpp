@@ -25,6 +25,11 @@ Operand right_group(const Operand& b, int64_t g, std::vector<float>& values) {
   return Operand::of(values.data(), DType::f32, {n, k}).transposed();
 }
 
+// E4M3 is multiplied as it is, in products of any format.
+bool is_codes(const Operand& b) {
+  return b.packing == Packing::blocks && static_cast<const RowBlocks*>(b.data)->format == BlockFormat::f8_e4m3;
+}
+
 // The row as 8-bit integers with a scale for each 32 (GemmArgs::compute = i8), times the scale again.
 template <class S> std::vector<S> rounded_to_integers(std::vector<S> row) {
   check(row.size() % 32 == 0, "gemm: in 8 bits rows are whole groups of 32");
@@ -39,15 +44,16 @@ template <class S> std::vector<S> rounded_to_integers(std::vector<S> row) {
   return row;
 }
 
-template <class S> void product(const Operand& a, const Operand& b, const Operand& c, DType compute, bool accumulate) {
+// right_type: what the values of b are rounded to.
+template <class S>
+void product(const Operand& a, const Operand& b, const Operand& c, DType compute, DType right_type, bool accumulate) {
   const int64_t M = c.shape[0], N = c.shape[1], K = a.shape[1];
   expect_shape(a, {M, K}, "gemm: a");
   expect_shape(b, {K, N}, "gemm: b");
   const bool in_integers = compute == DType::i8;
   std::vector<S> right(size_t(K) * size_t(N));
   for (int64_t k = 0; k < K; ++k)
-    for (int64_t n = 0; n < N; ++n)
-      right[size_t(k * N + n)] = rounded(load<S>(b, k, n), in_integers ? DType::f32 : compute);
+    for (int64_t n = 0; n < N; ++n) right[size_t(k * N + n)] = rounded(load<S>(b, k, n), right_type);
   for (int64_t m = 0; m < M; ++m) {
     const std::vector<S> left =
         in_integers ? rounded_to_integers(load_row<S>(a, m)) : rounded(load_row<S>(a, m), compute);
@@ -74,8 +80,9 @@ std::vector<int64_t> load_offsets(const Operand& offsets, int64_t groups, int64_
 template <class S> void grouped(const GemmArgs& g) {
   std::vector<float> values;
   const auto right = [&](int64_t i) { return right_group(g.b, i, values); };
+  const DType right_type = g.compute == DType::i8 || is_codes(g.b) ? DType::f32 : g.compute;
   const auto one = [&](const Operand& a, const Operand& b, const Operand& c) {
-    product<S>(a, b, c, g.compute, g.accumulate);
+    product<S>(a, b, c, g.compute, right_type, g.accumulate);
   };
   switch (g.grouping) {
     case Grouping::none:

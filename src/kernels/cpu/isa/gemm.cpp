@@ -12,12 +12,73 @@ constexpr double kMacsPerPacked = 28.0 * kWidth;
 constexpr double kMacsPerPacked = (kBf16 == Mode::pairs ? 3.5 : 1.75) * kWidth;
 struct TileRegisters {};
 #endif
-template <Mode mode>
+template <Mode mode, bool streamed = false>
 void multiply_rows(const Left& left, int64_t m, const char* panel, int64_t steps, int64_t n, const Out& out) {
 #if defined(MINKE_AMX)
   if constexpr (kInTiles<mode>) return multiply_panel_tiles(left, m, panel, steps, n, out);
 #endif
-  multiply_panel<mode>(left, m, panel, steps, n, out);
+  multiply_panel<mode, streamed>(left, m, panel, steps, n, out);
+}
+
+// The same with a panel of a packed weight; of pairs where the mode is one of f32, and then `widened` has room for it.
+template <Mode mode>
+void multiply_packed(const Left& left, int64_t m, const char* panel, int64_t k, int64_t n, const Out& out,
+                     char* widened) {
+  if constexpr (mode != Mode::rounded) {
+    multiply_rows<mode, true>(left, m, panel, whole_steps_of<mode>(k), n, out);
+  } else if (m <= 4 * kTileRows) {
+    multiply_rows<Mode::widened, true>(left, m, panel, k, n, out);
+  } else {
+    widen_panel(panel, k, widened);
+    multiply_rows<mode>(left, m, widened, k, n, out);
+  }
+}
+
+// The rows of `left` from step s on.
+Left steps_from(const Left& left, int64_t s) {
+  return {left.data + s * left.step_bytes, left.row_bytes, left.step_bytes, left.block_bytes};
+}
+
+// A panel of codes. Sums over k within a block of scales are multiplied with the scale: those of the first block go to `out`
+// with what it adds, if k ends there, otherwise to `sums`, f32, to which those of the next are added.
+struct Codes {
+  const char* panel;
+  CodeScales scales;  // from this panel's first column and k on
+  int64_t n;
+};
+template <Mode mode>
+void multiply_codes(const Left& left, int64_t m, const Codes& b, int64_t k, const Out& out, const Out& sums,
+                    char* widened) {
+  alignas(64) float scale[kPanel] = {};
+  const CodeScales& of = b.scales;
+  for (int64_t k0 = 0; k0 < k; k0 += of.block) {
+    const int64_t count = smaller(of.block, k - k0);
+    for (int64_t i = 0; i < b.n; ++i)
+      scale[i] = of.scales[(of.first_row + i) / of.block * of.columns + k0 / of.block] * kCodeScale;
+    Out to = k0 + count < k ? sums : out;
+    to.add = out.add, to.add_row_bytes = out.add_row_bytes, to.add_half = out.add_half;
+    if (k0 > 0) to.add = sums.data, to.add_row_bytes = sums.row_bytes, to.add_half = false;
+    to.scale = scale;
+    const Left part = steps_from(left, k0 / kPerStep<mode>);
+    const char* panel = b.panel + k0 * kPanel;
+#if defined(MINKE_AMX)
+    if constexpr (kInTiles<mode>)
+      if (m <= 4 && count % (2 * kTile) == 0) {
+        constexpr void (*of_rows[])(const Left&, const char*, int64_t, int64_t, const Out&) = {
+            multiply_codes_like_tiles<1>, multiply_codes_like_tiles<2>, multiply_codes_like_tiles<3>,
+            multiply_codes_like_tiles<4>};
+        of_rows[m - 1](part, panel, steps_of<mode>(count), b.n, to);
+        continue;
+      }
+#endif
+    if constexpr (mode != Mode::pairs)
+      if (m <= kTileRows) {
+        multiply_rows<Mode::codes, true>(part, m, panel, count, b.n, to);
+        continue;
+      }
+    widen_panel_of_codes<mode>(panel, count, widened);
+    multiply_rows<mode>(part, m, widened, whole_steps_of<mode>(count), b.n, to);
+  }
 }
 
 // A b that comes plain is packed in pieces of kMaxTileN columns, each once for all rows of a task. So a task then may have
@@ -36,6 +97,7 @@ struct Tile {
   Source a, b, c;
   const char* panels;  // first panel of the tile, k from 0; null when b is not packed
   int64_t panel_bytes;
+  CodeScales codes;
   int64_t m, n, k;
 };
 
@@ -68,8 +130,8 @@ template <Mode mode> void multiply_tile(const Tile& t, bool accumulate, char* sc
   // Sums of several blocks are f32 until the last one: in c if that is f32, too.
   const bool in_rows = t.c.col_stride == 1, in_c = in_rows && !t.c.half;
   const Out sums = in_c ? c : Out{reinterpret_cast<char*>(tile), kMaxTileN * 4, false};
-  const bool ends_in_c = in_c || (in_rows && (t.k <= kBlock<mode> || !accumulate));
-  const int64_t block = block_length<mode>(t.k);
+  const int64_t block = t.codes.scales ? kBlock<mode> / t.codes.block * t.codes.block : block_length<mode>(t.k);
+  const bool ends_in_c = in_c || (in_rows && (t.k <= block || !accumulate));
   int64_t k0 = 0;
   do {  // once even for k = 0: c becomes zeros
     const int64_t k = smaller(block, t.k - k0);
@@ -78,14 +140,17 @@ template <Mode mode> void multiply_tile(const Tile& t, bool accumulate, char* sc
     Out out = ends_in_c && k0 + k >= t.k ? c : sums;
     if (k0 > 0) out.add = sums.data, out.add_row_bytes = sums.row_bytes;
     else out = added_to(out, accumulate && out.data == c.data);
-    if (t.panels) {
-      constexpr bool widen = mode == Mode::rounded;
-      const char* panel = t.panels + k0 / (widen ? 2 : kPerStep<mode>)*kPanel * 4;
-      for (int64_t j = 0; j < t.n; j += kPanel, panel += t.panel_bytes) {
-        if (widen) widen_panel(panel, k, panel_buffer);
-        multiply_rows<mode>(left, t.m, widen ? panel_buffer : panel, steps, smaller<int64_t>(kPanel, t.n - j),
-                            moved(out, 0, j));
+    if (t.codes.scales) {
+      Codes codes = {t.panels + k0 * kPanel, t.codes, 0};
+      codes.scales.scales += k0 / t.codes.block;
+      for (int64_t j = 0; j < t.n; j += kPanel, codes.panel += t.panel_bytes, codes.scales.first_row += kPanel) {
+        codes.n = smaller<int64_t>(kPanel, t.n - j);
+        multiply_codes<mode>(left, t.m, codes, k, moved(out, 0, j), moved(sums, 0, j), panel_buffer);
       }
+    } else if (t.panels) {
+      const char* panel = t.panels + k0 / (mode == Mode::f32 ? 1 : 2) * kPanel * 4;
+      for (int64_t j = 0; j < t.n; j += kPanel, panel += t.panel_bytes)
+        multiply_packed<mode>(left, t.m, panel, k, smaller<int64_t>(kPanel, t.n - j), moved(out, 0, j), panel_buffer);
     } else {
       constexpr int64_t panel_bytes = kBlockSteps * kPanel * 4;
       for (int64_t piece = 0; piece < t.n; piece += kMaxTileN) {
@@ -137,7 +202,8 @@ void gemm(const GemmJob& job, int64_t task, int thread) {
   Tile t;
   t.m = smaller(rows, m - i0), t.n = smaller(job.tile_n, job.n - j0), t.k = k;
   t.a = moved(a, i0, 0), t.b = moved(b, 0, j0), t.c = moved(c, i0, j0);
-  t.panel_bytes = packed_steps(k, job.bf16) * kPanel * 4;
+  t.codes = job.codes, t.codes.first_row += j0;
+  t.panel_bytes = t.codes.scales ? k * kPanel : packed_steps(k, job.bf16) * kPanel * 4;
   t.panels = job.panels ? job.panels + g * job.panels_group_bytes + j0 / kPanel * t.panel_bytes : nullptr;
   char* scratch = job.scratch + thread * kScratchBytes;
   [[maybe_unused]] const TileRegisters registers;
@@ -166,6 +232,7 @@ void fill_gemm(Kernels& kernels) {
   kernels.gemm_scratch_bytes = kScratchBytes;
   kernels.block_k = kBlock<Mode::f32>;
   kernels.block_k_bf16 = kBlock<kBf16>;
+  kernels.code_unit = 2 * kTileSteps, kernels.block_codes = kBlock<Mode::f32>;
   kernels.macs_per_packed = kMacsPerPacked;
   kernels.gemm = gemm;
   kernels.pack = pack;

@@ -29,10 +29,17 @@ enum class Split : uint8_t {
   inner
 };  // what the offsets cut: nothing (all groups alike), rows of a and c, or k
 
+// The scales of E4M3 codes: one for each block × block, [⌈rows/block⌉, columns]. first_row: of the weight, in column 0 of c.
+struct CodeScales {
+  const float* scales = nullptr;
+  int64_t columns = 0, block = 0, first_row = 0;
+};
+
 struct GemmJob {
   Matrix a, b, c;
   const char* panels = nullptr;  // instead of b
   int64_t panels_group_bytes = 0;
+  CodeScales codes;             // with scales: `panels` are E4M3 codes (e4m3.h), [k][panel_width] bytes each
   int64_t m = 0, n = 0, k = 0;  // m (Split::rows) and k (Split::inner) are those of each group
   bool bf16 = false, accumulate = false;
   Split split = Split::none;
@@ -181,7 +188,9 @@ struct Kernels {
   int64_t panel_width = 0, tile_rows = 0, max_tile_m = 0, max_rows_plain_b = 0, max_tile_n = 0, gemm_scratch_bytes = 0;
   int64_t step_unit = 1;                  // packed bf16 weights have pairs of k up to a multiple of it
   int64_t block_k = 0, block_k_bf16 = 0;  // k of one block of sums
-  double macs_per_packed = 0;             // multiply-adds in the time of packing one element
+  int64_t block_codes = 0;                // CodeScales::block is a multiple of code_unit, and at most this
+  int64_t code_unit = 0;
+  double macs_per_packed = 0;  // multiply-adds in the time of packing one element
   void (*gemm)(const GemmJob&, int64_t task, int thread) = nullptr;
   void (*pack)(const PackJob&, int64_t group, int64_t panel) = nullptr;
 

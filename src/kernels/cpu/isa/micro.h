@@ -6,8 +6,8 @@
 // c[m,n] is one chain of additions over k in order, started at 0 for every block_length of k: tails, tiles and packing
 // cannot change its bits. Tests: tests/kernels/cpu_blocks_test.cpp.
 #pragma once
+#include "kernels/cpu/isa/e4m3.h"
 #include "kernels/cpu/isa/kernels.h"
-#include "kernels/cpu/isa/simd.h"
 
 namespace minke::cpu {
 namespace {
@@ -20,7 +20,10 @@ struct Nothing {
 enum class Mode {
   f32,
   rounded,  // f32, rounded to bf16
-  pairs     // pairs of bf16
+  pairs,    // pairs of bf16
+  // The right side becomes f32 in registers, which pays for a few rows; the left is f32 or rounded.
+  widened,  // pairs of bf16
+  codes     // bytes, E4M3 (e4m3.h)
 };
 #if defined(__AVX512BF16__)
 constexpr Mode kBf16 = Mode::pairs;  // a product in bf16
@@ -85,6 +88,7 @@ struct Out {
   const char* add = nullptr;  // rows that are added to the products; null: none
   int64_t add_row_bytes = 0;
   bool add_half = false;
+  const float* scale = nullptr;  // [kPanel]: the products of a column are multiplied with it; null: as they are
 };
 MINKE_INLINE Out added_to(Out out, bool add) {  // to what is there
   if (add) out.add = out.data, out.add_row_bytes = out.row_bytes, out.add_half = out.half;
@@ -97,7 +101,8 @@ MINKE_INLINE Out moved(const Out& out, int64_t i, int64_t j) {
           out.half,
           add,
           out.add_row_bytes,
-          out.add_half};
+          out.add_half,
+          out.scale ? out.scale + j : nullptr};
 }
 
 // A tile of sums to memory where whole vectors do not fit, or bf16 is added.
@@ -107,7 +112,9 @@ inline __attribute__((noinline)) void store_tile(const float* tile, int rows, in
     for (int64_t i = 0; i < n; i += kWidth) {
       const int64_t count = smaller<int64_t>(kWidth, n - i);
       vf x = load_as<vf>(tile + r * kPanel + i);
-      if (out.add) x += load(out.add + r * out.add_row_bytes, out.add_half, i, count);
+      const vf add = out.add ? load(out.add + r * out.add_row_bytes, out.add_half, i, count) : vf{};
+      if (out.scale) x = fma(x, load_as<vf>(out.scale + i), add);
+      else if (out.add) x += add;
       store(row, out.half, i, count, x);
     }
   }
@@ -121,7 +128,15 @@ MINKE_INLINE vu broadcast_pair(const char* p) {
 #endif
 }
 
-template <Mode mode, int rows, int vectors>
+template <Mode mode> MINKE_INLINE vf multiply_add(vu x, vu y, vf sum) {
+#if defined(__AVX512BF16__)
+  if constexpr (mode == Mode::pairs) return vf(_mm512_dpbf16_ps(__m512(sum), (__m512bh)x, (__m512bh)y));
+#endif
+  return fma(vf(x), vf(y), sum);
+}
+
+// streamed: the panel comes from memory, and is asked for ahead of time.
+template <Mode mode, int rows, int vectors, bool streamed>
 void micro(const Left& left, int64_t first_block, const char* panel, int64_t steps, int64_t n, const Out& out) {
   vf acc[rows][vectors];
 #pragma GCC unroll 12
@@ -137,8 +152,19 @@ void micro(const Left& left, int64_t first_block, const char* panel, int64_t ste
   const char* b = panel;
 #pragma GCC unroll 12
   for (int r = 0; r < rows; ++r) __builtin_prefetch(out.data + r * out.row_bytes, 1);
-  for (int64_t s = 0; s < steps; ++s, b += kPanel * 4) {
-    if constexpr (rows == 1 && mode != Mode::rounded) prefetch_ahead(b, kPanel * 4);
+  const auto add_step = [&](const vf(&bv)[vectors]) {
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; ++r) {
+      const vf x = vf(broadcast_pair(a[r / 3] + r % 3 * rb));
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) acc[r][v] = fma(x, bv[v], acc[r][v]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < kPointers; ++i) a[i] += sb;
+  };
+  constexpr int64_t kStepBytes = kPanel * (mode == Mode::codes ? 1 : 4);
+  for (int64_t s = 0; s < steps; ++s, b += kStepBytes) {
+    if constexpr (streamed) prefetch_ahead(b, kStepBytes);
     if constexpr (mode == Mode::pairs) {
 #if defined(__AVX512BF16__)
       vu bv[vectors];
@@ -148,26 +174,44 @@ void micro(const Left& left, int64_t first_block, const char* panel, int64_t ste
       for (int r = 0; r < rows; ++r) {
         const vu x = broadcast_pair(a[r / 3] + r % 3 * rb);
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; ++v)
-          acc[r][v] = vf(_mm512_dpbf16_ps(__m512(acc[r][v]), (__m512bh)x, (__m512bh)bv[v]));
+        for (int v = 0; v < vectors; ++v) acc[r][v] = multiply_add<mode>(x, bv[v], acc[r][v]);
       }
+#pragma GCC unroll 4
+      for (int i = 0; i < kPointers; ++i) a[i] += sb;
 #endif
+    } else if constexpr (mode == Mode::widened) {
+      vu both[vectors];
+      vf bv[vectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) both[v] = load_as<vu>(b + v * kWidth * 4), bv[v] = vf(both[v] << 16);
+      add_step(bv);
+      if (++s == steps) break;
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) bv[v] = vf(both[v] & 0xffff0000u);
+      add_step(bv);
+    } else if constexpr (mode == Mode::codes) {
+      vf bv[vectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) bv[v] = widen_codes(b + v * kWidth);
+      add_step(bv);
     } else {
       vf bv[vectors];
 #pragma GCC unroll 4
       for (int v = 0; v < vectors; ++v) bv[v] = load_as<vf>(b + v * kWidth * 4);
-#pragma GCC unroll 12
-      for (int r = 0; r < rows; ++r) {
-        const vf x = vf(broadcast_pair(a[r / 3] + r % 3 * rb));
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; ++v) acc[r][v] = fma(x, bv[v], acc[r][v]);
-      }
+      add_step(bv);
     }
-#pragma GCC unroll 4
-    for (int i = 0; i < kPointers; ++i) a[i] += sb;
   }
   if (n == vectors * kWidth && !(out.add && out.add_half)) {
-    if (out.add) {
+    if (out.scale) {
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) {
+        const vf scale = load_as<vf>(out.scale + v * kWidth);
+#pragma GCC unroll 12
+        for (int r = 0; r < rows; ++r)
+          acc[r][v] =
+              fma(acc[r][v], scale, out.add ? load_as<vf>(out.add + r * out.add_row_bytes + v * kWidth * 4) : vf{});
+      }
+    } else if (out.add) {
 #pragma GCC unroll 12
       for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
@@ -187,7 +231,7 @@ void micro(const Left& left, int64_t first_block, const char* panel, int64_t ste
     }
     return;
   }
-  alignas(64) float tile[kTileRows * kPanel];
+  alignas(64) float tile[rows * kPanel];
 #pragma GCC unroll 12
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
@@ -197,24 +241,25 @@ void micro(const Left& left, int64_t first_block, const char* panel, int64_t ste
 
 using Micro = void (*)(const Left&, int64_t, const char*, int64_t, int64_t, const Out&);
 
-template <Mode mode, int vectors, int rows = kTileRows> inline Micro micro_of_rows(int64_t wanted) {
+template <Mode mode, int vectors, bool streamed, int rows = kTileRows> inline Micro micro_of_rows(int64_t wanted) {
   if constexpr (rows > 1)
-    if (wanted < rows) return micro_of_rows<mode, vectors, rows - 1>(wanted);
-  return micro<mode, rows, vectors>;
+    if (wanted < rows) return micro_of_rows<mode, vectors, streamed, rows - 1>(wanted);
+  return micro<mode, rows, vectors, streamed>;
 }
-template <Mode mode, int vectors = kVectors> inline Micro micro_for(int64_t rows, int64_t n) {
+template <Mode mode, bool streamed = false, int vectors = kVectors> inline Micro micro_for(int64_t rows, int64_t n) {
   if constexpr (vectors > 1)
-    if (n <= (vectors - 1) * kWidth) return micro_for<mode, vectors - 1>(rows, n);
-  return micro_of_rows<mode, vectors>(rows);
+    if (n <= (vectors - 1) * kWidth) return micro_for<mode, streamed, vectors - 1>(rows, n);
+  return micro_of_rows < mode, vectors, streamed && vectors == kVectors > (rows);
 }
 
-// out[m, n] = left · panel for one panel (n <= kPanel), and what `out` adds.
-template <Mode mode>
+// out[m, n] = left · panel for one panel (n <= kPanel), and what `out` adds. streamed: the first rows find it in memory.
+template <Mode mode, bool streamed = false>
 inline void multiply_panel(const Left& left, int64_t m, const char* panel, int64_t steps, int64_t n, const Out& out) {
-  const int64_t blocks = m / kTileRows, rest = m % kTileRows;
-  const Micro whole = micro_for<mode>(kTileRows, n);
-  for (int64_t i = 0; i < blocks; ++i) whole(left, i, panel, steps, n, moved(out, i * kTileRows, 0));
-  if (rest) micro_for<mode>(rest, n)(left, blocks, panel, steps, n, moved(out, blocks * kTileRows, 0));
+  for (int64_t i = 0; i < m; i += kTileRows) {
+    const int64_t rows = smaller<int64_t>(kTileRows, m - i);
+    const Micro block = streamed && i == 0 ? micro_for<mode, true>(rows, n) : micro_for<mode>(rows, n);
+    block(left, i / kTileRows, panel, steps, n, moved(out, i, 0));
+  }
 }
 
 // out[m, n] = left · panels, the panels panel_bytes apart.

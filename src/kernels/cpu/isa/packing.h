@@ -166,6 +166,24 @@ inline void widen_panel(const char* pairs, int64_t k, char* panel) {
   }
 }
 
+// k steps of a panel of codes (e4m3.h) as what a product in this mode multiplies.
+template <Mode mode> inline void widen_panel_of_codes(const char* codes, int64_t k, char* panel) {
+  const int64_t steps = steps_of<mode>(k);
+  for (int64_t s = 0; s < steps; ++s, panel += kPanel * 4, codes += kPerStep<mode> * kPanel) {
+    prefetch_ahead(codes, kPerStep<mode> * kPanel);
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      vu x = vu(widen_codes(codes + v * kWidth));
+      if constexpr (mode == Mode::pairs) {  // exact: bf16 holds every value
+        x >>= 16;
+        if (2 * s + 1 < k) x |= vu(widen_codes(codes + kPanel + v * kWidth)) & 0xffff0000u;
+      }
+      store_as(panel + v * kWidth * 4, x);
+    }
+  }
+  if (steps < whole_steps_of<mode>(k)) __builtin_memset(panel, 0, size_t(whole_steps_of<mode>(k) - steps) * kPanel * 4);
+}
+
 // a[m, k] as a left-hand side: in place where its elements already are what the kernel reads, else packed into buffer
 // (left_bytes). Elements past k are zeros, up to an even number or to whole steps of tiles.
 template <Mode mode> inline int64_t left_bytes(int64_t m, int64_t k) {
@@ -233,8 +251,11 @@ inline Left pack_left(const Source& a, int64_t m, int64_t k, char* buffer, bool 
     if (a.col_stride == 1) {
       if (i + kRowsAhead < m)
         prefetch_row(static_cast<const char*>(address(a, i + kRowsAhead, 0)), k * (a.half ? 2 : 4));
-      for (int64_t s = 0; s < steps; s += kWidth)
-        store_as(dst + s * 4, along_k<mode>(address(a, i, 0), a.half, s * kPerStep<mode>, k));
+      const char* line = static_cast<const char*>(address(a, i, 0));
+      int64_t s = 0;
+      if (mode != Mode::pairs && a.half)  // the common case in a tight loop
+        for (; s + kWidth <= steps; s += kWidth) store_as(dst + s * 4, widen(load_as<vh>(line + s * 2)));
+      for (; s < steps; s += kWidth) store_as(dst + s * 4, along_k<mode>(line, a.half, s * kPerStep<mode>, k));
     } else {
       for (int64_t s = 0; s < steps; ++s) store_as(dst + s * 4, one_step<mode>(a, i, s * kPerStep<mode>, k));
       for (int64_t s = steps; s < whole_steps_of<mode>(k); ++s) store_as(dst + s * 4, uint32_t(0));

@@ -128,7 +128,9 @@ template <int vectors> inline void store_rows(const float* sums, int first, int 
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; ++v) {
       vf x = load_as<vf>(sums + r * kPanel + v * kWidth);
-      if (out.add) x = load(add, out.add_half, v * kWidth, kWidth) + x;
+      const vf added = out.add ? load(add, out.add_half, v * kWidth, kWidth) : vf{};
+      if (out.scale) x = fma(x, load_as<vf>(out.scale + v * kWidth), added);
+      else if (out.add) x = added + x;
       if (out.half) store_as(row + v * kWidth * 2, narrow_operand(x));
       else store_as(row + v * kWidth * 4, x);
     }
@@ -141,7 +143,7 @@ inline void multiply_tile(const char* left, int64_t row_bytes, const char* panel
                           int64_t n, const Out& out, EachStep&& each_step) {
   sum_tiles<row_tiles, column_tiles>(left, row_bytes, panel, steps, each_step);
   const bool whole = n == column_tiles * kTile;
-  if (whole && last - first == row_tiles * kTile && !out.half && !out.add)
+  if (whole && last - first == row_tiles * kTile && !out.half && !out.add && !out.scale)
     return store_sums<row_tiles, column_tiles>(out.data, out.row_bytes);
   alignas(64) float sums[row_tiles * kTile * kPanel];
   store_sums<row_tiles, column_tiles>(reinterpret_cast<char*>(sums), kPanel * 4);
@@ -170,6 +172,43 @@ inline void multiply_panel_tiles(const Left& left, int64_t m, const char* panel,
     multiply_tile<1>(left.data + begin * left.row_bytes, left.row_bytes, panel, steps, int(i - begin), int(last), n,
                      moved(out, begin, 0), each_step);
   }
+}
+
+constexpr unsigned kSubnormalsAreZeros = 0x8040;  // FTZ and DAZ of MXCSR
+// out[rows, n] = left · panel of codes, for a few rows: what the tiles compute, in f32 registers, where codes need no way
+// through memory. As in tiles, subnormal numbers count as zeros.
+template <int rows>
+inline void multiply_codes_like_tiles(const Left& left, const char* codes, int64_t steps, int64_t n, const Out& out) {
+  vf acc[rows][2] = {};
+  const unsigned flags = _mm_getcsr();
+  _mm_setcsr(flags | kSubnormalsAreZeros);
+  for (int64_t s = 0; s < steps; s += kTile) {
+    vf first[rows][2] = {}, second[rows][2] = {};
+    for (int64_t i = s; i < s + kTile; ++i, codes += 2 * kPanel) {
+      prefetch_ahead(codes, 2 * kPanel);
+      const vf x[2] = {widen_codes(codes), widen_codes(codes + kWidth)},
+               y[2] = {widen_codes(codes + kPanel), widen_codes(codes + kPanel + kWidth)};
+#pragma GCC unroll 4
+      for (int r = 0; r < rows; ++r) {
+        const vu pair = broadcast_pair(left.data + r * left.row_bytes + i * left.step_bytes);
+        const vf low = vf(pair << 16), high = vf(pair & 0xffff0000u);
+#pragma GCC unroll 2
+        for (int v = 0; v < 2; ++v)
+          first[r][v] = fma(low, x[v], first[r][v]), second[r][v] = fma(high, y[v], second[r][v]);
+      }
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 2
+      for (int v = 0; v < 2; ++v) acc[r][v] += first[r][v] + second[r][v];
+  }
+  alignas(64) float sums[rows * kPanel];
+  _mm_setcsr(flags);
+#pragma GCC unroll 4
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 2
+    for (int v = 0; v < 2; ++v) store_as(sums + r * kPanel + v * kWidth, acc[r][v]);
+  store_tile(sums, rows, n, out);
 }
 
 // sums[m, kPanel] += left · panel; sums and the left side have whole tiles of rows. The chain of additions goes on from what is
