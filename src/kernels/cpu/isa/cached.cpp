@@ -3,6 +3,7 @@
 // Keys go in chunks inside segments counted from the start of the sequence; segments are merged in order, whether one
 // task did them one after another or several at a time. A chunk is read page by page, once for all panels of rows.
 #include "kernels/cpu/isa/attention_parts.h"
+#include "kernels/cpu/isa/cached_values.h"
 #include "kernels/cpu/isa/latents.h"
 
 namespace minke::cpu {
@@ -14,10 +15,6 @@ constexpr int64_t kRows = 128;  // of a block
 static_assert(kRows % kPanel == 0);
 constexpr int64_t kMostPages = kChunk / 2;  // of a chunk
 constexpr int64_t kMerges = 8;              // tasks that merge the segments of a block
-
-// Probabilities of a panel of rows as a left-hand side: in tiles rows of pairs of keys, else steps of whole panels.
-template <Mode mode> constexpr int64_t kProbRow = kInTiles<mode> ? kChunk * 2 : 4;
-template <Mode mode> constexpr int64_t kProbStep = kInTiles<mode> ? 4 : kPanel * 4;
 
 struct Buffers {
   char *query_rows, *queries, *decoded, *keys, *values, *probs;
@@ -63,10 +60,7 @@ Block block_of(const CachedJob& job, int64_t index) {
           .pages = job.block_table + b.sequence * job.table_stride};
 }
 int64_t segments_of(const Block& block) { return (block.length + kSegment - 1) / kSegment; }
-// The keys and values of `m` tokens from `key` on, which lie in one page: as they are, or decoded.
-struct Tokens {
-  Source keys, values;
-};
+// The `m` tokens from `key` on, which lie in one page.
 template <Mode mode>
 Tokens tokens_of_page(const CachedJob& job, const Block& block, int64_t key, int64_t m, char* decoded) {
   const int64_t slot = block.pages[key / job.page] * job.page + key % job.page;
@@ -231,25 +225,38 @@ void run_segment(const CachedJob& job, const Block& block, int64_t begin, int64_
   const int64_t made_rows = rounded(block.rows, kInTiles<mode> ? kTileSteps : 1);
   for (int64_t i = 0; i < made_rows * width; ++i) part[i] = 0;
   Left keys[kMostPages];
+  Page pages[kMostPages];
+  // A few rows take keys and values where they lie: a copy would be used once.
+  const bool few = !kInTiles<mode> && block.rows <= kFewRows && job.dv % kWidth == 0;
   const int64_t panels = (block.rows + kPanel - 1) / kPanel,
                 tiles =
                     kInTiles<mode> ? panels * kChunk / (2 * kTileSteps) * whole_steps_of<mode>(job.dk) / kTileSteps : 0;
-  Ahead ahead = keys_ahead(job, block, begin, end, steps_of<mode>(kChunk) + tiles);
+  const int64_t calls =
+      few ? kChunk / kPerStep<mode> * larger<int64_t>(job.dv / kPanel, 1) : steps_of<mode>(kChunk) + tiles;
+  Ahead ahead = keys_ahead(job, block, begin, end, calls);
   for (int64_t c0 = begin; c0 < end; c0 += kChunk) {
     const int64_t n = smaller(kChunk, end - c0);
     for (int64_t p = 0, i = 0; p < n; p += job.page, ++i) {
       const int64_t m = smaller(job.page, n - p);
       const Tokens tokens =
           tokens_of_page<mode>(job, block, c0 + p, m, b.decoded + p * job.dk * (mode == Mode::f32 ? 4 : 2));
+      pages[i] = {tokens, m};
+      if (few) continue;
       pack_rows<mode>(tokens.values, m, job.dv, b.values + steps_of<mode>(p) * kPanel * 4, b.value_panel_bytes, ahead);
       keys[i] = pack_left<mode>(tokens.keys, m, job.dk, b.keys + i * b.key_page_bytes);
     }
     for (int64_t first = 0; first < block.rows; first += kPanel) {
       const int64_t rows = smaller<int64_t>(kPanel, block.rows - first);
       const char* queries = b.queries + first / kPanel * b.query_panel_bytes;
-      for (int64_t p = 0, i = 0; p < n; p += job.page, ++i)
-        multiply_left<mode>(keys[i], smaller(job.page, n - p), queries, whole_steps_of<mode>(job.dk), rows,
-                            {reinterpret_cast<char*>(b.scores + p * kPanel), kPanel * 4, false}, ahead);
+      for (int64_t p = 0, i = 0; p < n; p += job.page, ++i) {
+        const int64_t at_once = few ? 2 * kTileRows : job.page;  // so many stay in the first-level cache
+        for (int64_t t = 0; t < pages[i].count; t += at_once) {
+          const int64_t m = smaller(at_once, pages[i].count - t);
+          const Left left = few ? pack_left<mode>(moved(pages[i].tokens.keys, t, 0), m, job.dk, b.keys) : keys[i];
+          multiply_left<mode>(left, m, queries, whole_steps_of<mode>(job.dk), rounded(rows, kWidth),
+                              {reinterpret_cast<char*>(b.scores + (p + t) * kPanel), kPanel * 4, false}, ahead);
+        }
+      }
       const bool masked = c0 + n - 1 > running.last[first];
       for (int64_t l = 0; l < rounded(rows, kWidth); l += kWidth)
         (masked ? soften<mode, true> : soften<mode, false>)(b.scores, n, c0, scale, l, first + l, running, b.probs);
@@ -259,6 +266,11 @@ void run_segment(const CachedJob& job, const Block& block, int64_t begin, int64_
         for (int64_t i = 0; i < rounded(job.dv, kWidth); i += kWidth)
           store_as(row + i, load_f32(row + i) * running.keep[r]);
       }
+      if constexpr (!kInTiles<mode>)
+        if (few) {
+          add_all_values<mode>(b.probs, pages, n, rows, job.dv, part, width, ahead);
+          continue;
+        }
       const Left probs = plain_left(b.probs, kProbRow<mode>, kProbStep<mode>);
       add_products<mode>(probs, rows, b.values, b.value_panel_bytes, whole_steps_of<mode>(n), job.dv,
                          part + first * width, width);

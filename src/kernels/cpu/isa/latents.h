@@ -1,7 +1,7 @@
 // Values of MLA's FP8 cache (core/latent_row.h): from bytes, and to them. Exact but for the two roundings that are its own.
 #pragma once
+#include "kernels/cpu/isa/e4m3.h"
 #include "kernels/cpu/isa/kernels.h"
-#include "kernels/cpu/isa/simd.h"
 
 namespace minke::cpu {
 namespace {
@@ -9,20 +9,12 @@ namespace {
 constexpr int64_t kLatentGroup = 128;
 static_assert(kLatentGroup % kWidth == 0);
 
-// Lanes of 8 bits to 32 and back, n <= kWidth of them.
-MINKE_INLINE vu load_bytes(const uint8_t* p, int64_t n) {
-  uint8_t t[kWidth] = {};
-  if (n < kWidth) {
-    for (int64_t i = 0; i < n; ++i) t[i] = p[i];
-    p = t;
-  }
-#if defined(__AVX512F__)
-  return vu(_mm512_maskz_cvtepu8_epi32(0xffff, load_as<__m128i>(p)));
-#elif defined(__AVX2__)
-  return vu(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
-#else
-  return vu{p[0], p[1], p[2], p[3]};
-#endif
+// kCodeScale^-1 times the values of n <= kWidth codes.
+MINKE_INLINE vf load_codes(const uint8_t* p, int64_t n) {
+  if (n == kWidth) return widen_codes(reinterpret_cast<const char*>(p));
+  char t[kWidth] = {};
+  for (int64_t i = 0; i < n; ++i) t[i] = char(p[i]);
+  return widen_codes(t);
 }
 MINKE_INLINE void store_bytes(uint8_t* p, vu x, int64_t n) {
   for (int64_t i = 0; i < n; ++i) p[i] = uint8_t(x[i]);
@@ -31,14 +23,7 @@ MINKE_INLINE void store_bytes(uint8_t* p, vu x, int64_t n) {
 constexpr uint32_t kSteps =
     0x46800000;  // the bits of 2^14: the last bit of a number above it counts 2^-9, as subnormals do
 
-// E4M3: 1 sign, 4 exponent (bias 7), 3 mantissa bits; the largest code is NaN.
-MINKE_INLINE vf from_e4m3(vu code) {
-  const vu magnitude = code & 0x7fu;
-  const vf normal = vf((magnitude << 20) + (120u << 23)), subnormal = vf(magnitude + kSteps) - 0x1p14f;
-  const vf x = vi(magnitude) < 8 ? subnormal : normal;
-  return vf(vu(vi(magnitude) == 0x7f ? splat(__builtin_nanf("")) : x) | (code & 0x80u) << 24);
-}
-// To nearest, ties to even; beyond 448: ±448. Any NaN is 0x7f.
+// E4M3: 1 sign, 4 exponent (bias 7), 3 mantissa bits; the largest code is NaN. To nearest, ties to even; beyond 448: ±448. Any NaN is 0x7f.
 MINKE_INLINE vu to_e4m3(vf x) {
   const vf magnitude = min(splat(448.0f), vf(vu(x) & 0x7fffffffu));
   const vu u = vu(magnitude), normal = ((u + 0x7ffffu + (u >> 20 & 1u)) >> 20) - (120u << 3);
@@ -51,10 +36,10 @@ MINKE_INLINE vu to_e4m3(vf x) {
 MINKE_INLINE void decode_latent(const LatentRows& cache, const uint8_t* row, void* latent, bool half, void* rope,
                                 bool rope_half) {
   for (int64_t g = 0, i = 0; i < cache.channels; ++g) {
-    const float scale = load_as<float>(row + cache.channels + 4 * g);
+    const float scale = load_as<float>(row + cache.channels + 4 * g) * kCodeScale;  // NaN of a group that has one
     for (const int64_t end = smaller(cache.channels, i + kLatentGroup); i < end; i += kWidth) {
       const int64_t n = smaller<int64_t>(kWidth, end - i);
-      store(latent, half, i, n, from_e4m3(load_bytes(row + i, n)) * scale);
+      store(latent, half, i, n, load_codes(row + i, n) * scale);
     }
   }
   const uint8_t* rotary = row + cache.row_bytes - 2 * cache.rotary;
