@@ -88,10 +88,11 @@ bool Speculation::finish_step(const Context& ctx, std::span<Sequence* const> seq
   counts_.accepted += step.accepted;
   if (step.with_drafts()) count(step, sequences, experts);
   if (!automatic_) return true;
-  if (step.plain()) pace_.plain_step(step.answers, seconds);
-  if (!step.with_drafts()) return true;
-  pace_.drafted_step(step.answers, seconds + seconds_since(begin), step.answers + step.accepted);
-  return pace_.on();
+  const double module = seconds_since(begin);
+  if (step.prompts > 0) pace_.prompt_step(step.answers, seconds, module, step.accepted);
+  else if (step.drafted == 0) pace_.plain_step(step.answers, seconds, module);
+  else pace_.drafted_step(step.answers, seconds + module, step.answers + step.accepted);
+  return pace_.on() || !step.with_drafts();
 }
 
 void Speculation::follow(const Context& ctx, std::span<Sequence* const> sequences, Sampler& sampler) {

@@ -44,7 +44,7 @@ class Speculation {
   Speculation(const Context& ctx, const Model& model, const EngineSettings& settings, const LayerCache& cache);
 
   // Whether the module is to take the tokens of a sequence that begins now; else it can have no drafts.
-  bool follows_new() const { return !automatic_ || pace_.tries(); }
+  bool follows_new() const { return !automatic_ || pace_.follows_new(); }
   // Whether the next step, of so many answers, checks the drafts that there are.
   bool checks(int64_t answers) const { return !automatic_ || pace_.drafts(answers); }
   // Where a step of so many rows leaves its hidden states.
@@ -63,7 +63,6 @@ class Speculation {
  private:
   struct Summary {  // of a step
     int64_t answers = 0, prompts = 0, rows = 0, drafted = 0, accepted = 0;
-    bool plain() const { return prompts == 0 && drafted == 0; }
     bool with_drafts() const { return prompts == 0 && drafted > 0; }
   };
   static Summary summary(std::span<Sequence* const> sequences);

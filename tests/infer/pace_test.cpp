@@ -17,13 +17,12 @@ struct World {
 
 struct Made {
   double seconds = 0;
-  int64_t tokens = 0, drafted = 0;
+  int64_t tokens = 0, drafted = 0, followed = 0;
 };
 
 // One sequence of so many tokens. It is followed from its beginning on, or not at all.
-Made sequence(Pace& pace, World& w, int64_t tokens) {
+Made sequence(Pace& pace, World& w, int64_t tokens, bool followed) {
   Made run;
-  bool followed = pace.tries();
   while (run.tokens < tokens) {
     if (followed && pace.drafts(1)) {
       const int64_t made = 1 + (w.key.uniform(w.count++) < w.acceptance);
@@ -38,6 +37,8 @@ Made sequence(Pace& pace, World& w, int64_t tokens) {
   return run;
 }
 
+Made sequence(Pace& pace, World& w, int64_t tokens) { return sequence(pace, w, tokens, pace.follows_new()); }
+
 TEST(Pace, WhatPaysIsUsed) {
   Pace pace;
   World world;
@@ -49,16 +50,17 @@ TEST(Pace, WhatPaysIsUsed) {
 
 TEST(Pace, WhatDoesNotIsGivenUp) {
   for (const double acceptance : {0.0, 0.1, 0.3})
-    for (const double drafted : {1.4, 2.0, 3.0}) {
+    for (const double drafted : {1.4, 2.0, 3.0, 6.0, 20.0}) {
       Pace pace;
       World world{.drafted = drafted, .acceptance = acceptance};
       Made sum;
       for (int i = 0; i < 100; ++i) {
-        const Made run = sequence(pace, world, 200);
-        sum.seconds += run.seconds, sum.tokens += run.tokens, sum.drafted += run.drafted;
+        const bool followed = pace.follows_new();
+        const Made run = sequence(pace, world, 200, followed);
+        sum.seconds += run.seconds, sum.tokens += run.tokens, sum.followed += followed;
       }
       EXPECT_GT(double(sum.tokens) / sum.seconds, 0.98) << drafted << " " << acceptance;
-      EXPECT_GT(sum.drafted, 8) << drafted << " " << acceptance;  // it was tried again
+      EXPECT_GT(sum.followed, 1) << drafted << " " << acceptance;  // it was tried again
     }
 }
 
@@ -73,6 +75,45 @@ TEST(Pace, TriesAgain) {
   Made last;
   for (int i = 0; i < 10; ++i) last = sequence(pace, world, 200);
   EXPECT_GT(double(last.tokens) / last.seconds, 1.4);
+}
+
+// Requests one after another: a prompt as long as 100 plain steps, of which the module takes 18 more, and an answer.
+Made requests(int64_t count, int64_t answer, World& w) {
+  Pace pace;
+  Made sum;
+  for (int64_t i = 0; i < count; ++i) {
+    const bool followed = pace.follows_new();
+    pace.prompt_step(0, 100 * w.plain, followed ? 18 * w.plain : 0, 0);
+    const Made run = sequence(pace, w, answer, followed);
+    sum.seconds += run.seconds + (followed ? 18 * w.plain : 0), sum.tokens += run.tokens, sum.followed += followed;
+  }
+  return sum;
+}
+
+TEST(Pace, PromptsAreFollowedWhereAnswersPayForThem) {
+  World world;
+  const Made paying = requests(100, 300, world), too_short = requests(400, 4, world);
+  EXPECT_EQ(paying.followed, 100);
+  EXPECT_GT(too_short.followed, 3);  // tried again and again
+  // Plain: 104 a request.
+  EXPECT_LT(100 * 400 + too_short.seconds, 1.02 * 104 * 400);
+  world.acceptance = 0;
+  const Made wrong = requests(400, 50, world);
+  EXPECT_GT(wrong.followed, 1);
+  EXPECT_LT(100 * 400 + wrong.seconds, 1.02 * 150 * 400);
+}
+
+// Answers gain while other prompts are in their steps, too.
+TEST(Pace, DraftsInStepsWithPromptsCount) {
+  Pace pace;
+  pace.plain_step(4, 1), pace.plain_step(4, 1);
+  for (int i = 0; i < 100; ++i) pace.prompt_step(4, 2, 0.3, 2);  // half a plain step comes of it
+  EXPECT_TRUE(pace.follows_new());
+  for (int i = 0; i < 60; ++i) pace.prompt_step(4, 2, 0.3, 0);
+  EXPECT_TRUE(pace.follows_new());  // of what was gained
+  for (int i = 0; i < 10; ++i) pace.prompt_step(4, 2, 0.3, 0);
+  EXPECT_FALSE(pace.follows_new());
+  EXPECT_TRUE(pace.on());  // those that are followed go on
 }
 
 // A step that another program held up is no reason, and a size that is new is measured first.
