@@ -214,7 +214,12 @@ void infer_bench(const Context& ctx, const Model& model, Engine& engine, const I
                  const InferCeilings& ceilings, const std::function<void(const InferRow&)>& show) {
   check(o.repetitions > 0 && engine.idle(), "infer_bench: repetitions of an idle engine");
   const WeightBytes bytes = weight_bytes(model);
-  const double cached = double(o.depth * kv_bytes_per_token(model.config(), engine.settings().cache));
+  const DType cache = engine.settings().cache;
+  const int64_t kv = kv_bytes_per_token(model.config(), cache);
+  // Of a sequence, in a step; the module's is read for each draft.
+  const double cached = double(o.depth * kv),
+               module_cached = double(o.depth * engine.settings().most_drafts() *
+                                      (kv_bytes_per_token(model.config(), cache, true) - kv));
   Runner runner(ctx, model, engine, o.depth);
   const auto measured = [&](InferRow row, const std::function<Run()>& once,
                             const std::function<void(InferRow&, int64_t tokens)>& finish = {}) {
@@ -248,7 +253,8 @@ void infer_bench(const Context& ctx, const Model& model, Engine& engine, const I
       r.drafts = engine.speculation()->counts().since(before);
       r.gain = median(gains);
       const double without = double(std::max<int64_t>(tokens - r.drafts.tokens, 0));  // --spec auto
-      r.bytes_per_token = (r.drafts.bytes + without * plain.bytes_per_token) / (double(r.drafts.tokens) + without);
+      const double bytes = r.drafts.bytes + double(r.drafts.steps) * (cached + module_cached);
+      r.bytes_per_token = (bytes + without * plain.bytes_per_token) / (double(r.drafts.tokens) + without);
     });
   };
   for (const int64_t batch : o.batches) {

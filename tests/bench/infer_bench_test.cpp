@@ -82,6 +82,31 @@ TEST(InferBench, RowsAtADepth) {
   for (const InferRow& r : rows) EXPECT_EQ(r.depth, 192);
 }
 
+// The model's cache is read once for all rows of a step, the module's for each draft.
+TEST(InferBench, DraftsAtADepth) {
+  const TestContext ctx(cpu_backend(), 2);
+  const Config config = tiny_v3(1);
+  const InferBenchOptions options{.prompt = 0,
+                                  .answer = 6,
+                                  .depth = 128,
+                                  .repetitions = 2,
+                                  .beginning = 3,
+                                  .speculation = SpeculationMode::mtp,
+                                  .drafts = 2};
+  Model model(ctx, config, kF32, 256);
+  model.weights().initialise(ctx, 0.5);
+  Engine engine(ctx, model, engine_settings(options));
+  std::vector<InferRow> rows;
+  infer_bench(ctx, model, engine, options, made_up_ceilings(), [&](const InferRow& r) { rows.push_back(r); });
+  ASSERT_EQ(rows.size(), 2u);
+  const SpeculationCounts& d = rows[1].drafts;
+  const int64_t kv = kv_bytes_per_token(config, DType::f32), with_module = kv_bytes_per_token(config, DType::f32, true);
+  const double cached = 128.0 * double(kv + 2 * (with_module - kv)), without = 2 * 6 - double(d.tokens);
+  ASSERT_GE(without, 0);
+  EXPECT_DOUBLE_EQ(rows[1].bytes_per_token,
+                   (d.bytes + double(d.steps) * cached + without * rows[0].bytes_per_token) / (2 * 6));
+}
+
 TEST(InferBench, RowsOfARun) {
   const TestContext ctx(cpu_backend(), 2);
   const Config config = tiny_v3();
