@@ -39,8 +39,8 @@ class IntegerWeights : public ::testing::Test {
     save_weights(ctx_, model, folder_, DType::f32);
     return folder_;
   }
-  Held load(const fs::path& path, WeightFormat format, Strips strips, bool integer_products) {
-    Held h{open_checkpoint(path, 0), {}, nullptr};
+  Held load(const fs::path& path, WeightFormat format, Strips strips, bool integer_products, int64_t modules = 0) {
+    Held h{open_checkpoint(path, modules), {}, nullptr};
     Precision precision = Precision::bf16().for_inference();
     h.blocks = plan_block_weights(h.files.config, h.files.weights, format, precision.compute, strips);
     precision.blocks = &h.blocks, precision.integer_products = integer_products;
@@ -66,15 +66,13 @@ class IntegerWeights : public ::testing::Test {
     return r;
   }
   // All of them, one more with every step; or one after the other.
-  Logits answers(const Model& model, bool together) {
+  Logits answers(const Model& model, bool together, EngineSettings settings = {.cache = DType::bf16}) {
     Logits logits;
     const int64_t v = model.config().vocab_size;
-    const EngineSettings settings{.max_context = kContext,
-                                  .cache_tokens = together ? 8 * kContext : kContext,
-                                  .max_sequences = together ? 8 : 1,
-                                  .max_tokens = together ? 11 : 64,
-                                  .page = 4,
-                                  .cache = DType::bf16};
+    settings.max_context = kContext, settings.page = 4;
+    settings.cache_tokens = together ? 8 * kContext : kContext;
+    settings.max_sequences = together ? 8 : 1;
+    settings.max_tokens = !together ? 64 : std::max<int64_t>(11, 8 * (1 + settings.most_drafts()));
     for (int n = 0; n < kRequests;) {
       Engine engine(ctx_, model, settings);
       do {
@@ -110,6 +108,24 @@ TEST_F(IntegerWeights, ARequestHasTheSameBitsInAnyCompanyAndHoweverRowsLie) {
     }
     fs::remove_all(folder_), fs::create_directories(folder_);
   }
+}
+
+// Drafts are checked in rows of their own, and an FP8 cache is read by all.
+TEST_F(IntegerWeights, DraftsAndAnFp8CacheChangeNoBitsEither) {
+  const fs::path path = written(tiny_v3(1));
+  const Held held = load(path, WeightFormat::int8, cpu_backend().strips(), true, 1);
+  for (const DType cache : {DType::bf16, DType::f8_e4m3})
+    for (const bool strict : {false, true}) {
+      SCOPED_TRACE(fmt::format("{}{}", name_of(cache), strict ? ", strict" : ""));
+      const Logits alone = answers(*held.model, false, {.cache = cache, .strict = strict});
+      ASSERT_EQ(alone.size(), size_t(kRequests));
+      EXPECT_EQ(answers(*held.model, true, {.cache = cache, .strict = strict}), alone);
+      for (const int64_t drafts : {1, 3})
+        EXPECT_EQ(answers(*held.model, true,
+                          {.cache = cache, .strict = strict, .speculation = SpeculationMode::mtp, .drafts = drafts}),
+                  alone)
+            << drafts;
+    }
 }
 
 }  // namespace

@@ -142,13 +142,13 @@ TEST(Speculation, TheTextIsThatOfPlainGeneration) {
 }
 
 // Logits too, where requests come and go, prompts are cut, and beginnings are shared.
-TEST(Speculation, ACrowdIsEachAloneWithout) {
+void check_crowd(DType cache) {
   const TestContext ctx(cpu_backend(), 2);
   Model model(ctx, tiny_v3(1), Precision::bf16(), 128);
   fill(ctx, model, Module::sometimes);
   const Crowd crowd = random_crowd(5, 48, 23, 20);
   for (const bool strict : {false, true}) {
-    const EngineSettings plain{.max_context = 128, .page = 128, .cache = DType::bf16, .strict = strict};
+    const EngineSettings plain{.max_context = 128, .page = 128, .cache = cache, .strict = strict};
     std::vector<Made> expected;
     for (const Request& r : crowd.requests) expected.push_back(alone(ctx, model, plain, r));
     struct Load {
@@ -161,7 +161,7 @@ TEST(Speculation, ACrowdIsEachAloneWithout) {
                      .max_sequences = l.sequences,
                      .max_tokens = l.tokens,
                      .page = l.page,
-                     .cache = DType::bf16,
+                     .cache = cache,
                      .strict = strict,
                      .speculation = SpeculationMode::mtp,
                      .drafts = l.drafts});
@@ -173,6 +173,8 @@ TEST(Speculation, ACrowdIsEachAloneWithout) {
     }
   }
 }
+TEST(Speculation, ACrowdIsEachAloneWithout) { check_crowd(DType::bf16); }
+TEST(Speculation, ACrowdIsEachAloneWithoutWithAnFp8Cache) { check_crowd(DType::f8_e4m3); }
 
 // A module that is always right gives 1 + drafts tokens a step, one that never is gives one; no step goes beyond the limit.
 TEST(Speculation, CountsAndSteps) {

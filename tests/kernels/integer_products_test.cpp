@@ -111,6 +111,9 @@ TEST_P(IntegerProducts, OfManySizesHaveTheBitsOfOneRow) {
     const Values x = normals(RngKey{21, uint64_t(format)}, m * k), all = result(backend(), 2, {b, x});
     for (const int64_t row : {0, 5, 239, 240, 249})
       ASSERT_TRUE(all_identical(result(backend(), 1, {b, rows_of(x, k, row, 1)}), rows_of(all, n, row, 1))) << row;
+    RandomBlocks strips(format, 1, {n}, k, 71);
+    strips.interleave_rows(backend().strips().integers);
+    ASSERT_TRUE(all_identical(result(backend(), 3, {strips, x}), all)) << "interleaved";
   }
 }
 
