@@ -184,10 +184,10 @@ CLI::App* add(CLI::App& bench, const std::shared_ptr<Options>& o, const char* na
   c->add_option("--json", o->json, "Also write the figures to this JSON file");
   c->callback([o, body] {
     const Runtime runtime(o->runtime);
-    Sheet sheet;
+    Sheet sheet(o->json);
     announce(sheet, runtime);
     body(sheet, *o, runtime.ctx());
-    sheet.save(o->json);
+    sheet.save();
   });
   return c;
 }

@@ -10,6 +10,7 @@
 #include "app/loaded_model.h"
 #include "app/model_flag.h"
 #include "bench/cache_bench.h"
+#include "core/error.h"
 #include "core/files.h"
 #include "spec/counts.h"
 
@@ -28,14 +29,17 @@ void run(Options& o) {
   std::vector<int32_t> tokens =
       source.tokenizer.encode(read_file(o.text), {.add_bos = source.tokenizer.begins_with_bos()});
   tokens.resize(std::min(tokens.size(), size_t(o.tokens)));
-  o.window = std::min(o.window, config.max_position_embeddings - 1);
-  o.inference.ctx_size = o.window + 1;
+  if (o.window > config.max_position_embeddings)
+    user_error("bench cache: --window {}: the model supports at most {} positions", o.window,
+               config.max_position_embeddings);
+  o.inference.ctx_size = o.window;
   // What takes most of scratch.
   o.inference.cache_type = config.attention == AttentionKind::mla ? CacheFormat::fp8 : CacheFormat::f32;
   LoadedModel loaded(o.inference, source, false);
+  const std::vector<CacheCost> costs = cache_costs(loaded.ctx(), loaded.model(), tokens, o.window);
   fmt::print("{:<8}{:>15}{:>10}{:>14}{:>12}{:>14}{:>14}\n", "cache", "bytes a token", "tokens", "mean KL", "same top",
              "nats a token", "with f32");
-  for (const CacheCost& c : cache_costs(loaded.ctx(), loaded.model(), tokens, o.window))
+  for (const CacheCost& c : costs)
     fmt::print("{:<8}{:>15}{:>10}{:>14.3g}{:>10.2f} %{:>14.5f}{:>14.5f}\n", name_of(c.format),
                kv_bytes_per_token(config, dtype_of(c.format)), c.tokens, c.kl, 100 * c.same_top, c.nats, c.nats_of_f32);
 }

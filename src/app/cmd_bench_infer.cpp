@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -16,6 +15,7 @@
 #include "core/files.h"
 #include "core/human_numbers.h"
 #include "core/machine_memory.h"
+#include "core/standard_output.h"
 #include "infer/memory.h"
 #include "run/settings.h"
 #include "spec/counts.h"
@@ -34,34 +34,30 @@ struct Options {
 // The text of rows goes to standard output, unless they are JSON; all else, to standard error then.
 class Table {
  public:
-  explicit Table(bool json) : json_(json), lines_(json ? stderr : stdout) {}
+  explicit Table(bool json) : json_(json) {}
 
-  void line(const char* label, const std::string& text) {
-    fmt::print(lines_, "{:<12}{}\n", label, text);
-    std::fflush(lines_);
-  }
+  void line(const char* label, const std::string& text) { show(fmt::format("{:<12}{}", label, text)); }
   void ceiling(const char* label, const char* unit, const Ceiling& ceiling) {
     const Ceiling::Try best = ceiling.best();
     line(label, fmt::format("{:.1f} {} ({})", best.rate / 1e9, unit, best.how));
   }
   void head() {
-    fmt::print(lines_, "{:<18}{:>5}{:>10}{:>21}{:>13}{:>13}{:>10}{:>10}\n", "test", "batch", "tok/s", "slowest–fastest",
-               "first token", "bytes/token", "of read", "of peak");
+    show(fmt::format("{:<18}{:>5}{:>10}{:>21}{:>13}{:>13}{:>10}{:>10}", "test", "batch", "tok/s", "slowest–fastest",
+                     "first token", "bytes/token", "of read", "of peak"));
   }
   void row(const InferRow& r, Json fields) {
     const auto& rates = r.tokens_per_second;
     const double slowest = *std::min_element(rates.begin(), rates.end()),
                  fastest = *std::max_element(rates.begin(), rates.end());
     const bool answers = r.bytes_per_token > 0;
-    fmt::print(lines_, "{:<18}{:>5}{:>10.1f}{:>21}{:>13}{:>13}{:>10}{:>8.1f} %\n",
-               r.depth > 0 ? fmt::format("{} @ {}", r.test, r.depth) : r.test, r.batch, r.median_rate(),
-               fmt::format("{:.1f}–{:.1f}", slowest, fastest),
-               answers ? "" : fmt::format("{:.0f} ms", r.first_token_seconds * 1e3),
-               answers ? human_bytes(r.bytes_per_token) : "",
-               answers ? fmt::format("{:.1f} %", 100 * r.bandwidth_share()) : "", 100 * r.ceiling_share());
+    show(fmt::format("{:<18}{:>5}{:>10.1f}{:>21}{:>13}{:>13}{:>10}{:>8.1f} %",
+                     r.depth > 0 ? fmt::format("{} @ {}", r.test, r.depth) : r.test, r.batch, r.median_rate(),
+                     fmt::format("{:.1f}–{:.1f}", slowest, fastest),
+                     answers ? "" : fmt::format("{:.0f} ms", r.first_token_seconds * 1e3),
+                     answers ? human_bytes(r.bytes_per_token) : "",
+                     answers ? fmt::format("{:.1f} %", 100 * r.bandwidth_share()) : "", 100 * r.ceiling_share()));
     const bool drafts = r.gain > 0;
-    if (drafts) fmt::print(lines_, "          {:.2f} x as fast as without; {}\n", r.gain, r.drafts.text());
-    std::fflush(lines_);
+    if (drafts) show(fmt::format("          {:.2f} x as fast as without; {}", r.gain, r.drafts.text()));
     Json row = {{"test", r.test},
                 {"batch", r.batch},
                 {"depth", r.depth},
@@ -83,26 +79,32 @@ class Table {
     rows_.push_back(std::move(row));
   }
   void finish() const {
-    if (json_) fmt::print("{}\n", rows_.dump(2));
+    if (json_) print_out(rows_.dump(2) + "\n");
   }
 
  private:
+  void show(const std::string& line) const {
+    if (json_) return print_note(line);
+    print_out(line + "\n");
+    flush_out();
+  }
+
   bool json_;
-  std::FILE* lines_;
   Json rows_ = Json::array();
 };
 
 // UserError if it is more than is free.
 InferenceMemory needed_memory(const Context& ctx, const Config& config, const Precision& precision,
-                              const EngineSettings& settings) {
+                              const EngineSettings& settings, WeightFormat weights) {
   if (settings.max_context > config.max_position_embeddings)
     user_error(
         "bench infer: -p, -n, --depth and --batch need {} positions, but the model supports at most {}: lower them",
         settings.max_context, config.max_position_embeddings);
   const InferenceMemory needed = inference_memory(ctx, config, precision, settings);
   if (const double free = double(free_memory()); needed.must_fit() > free)
-    user_error("bench infer: {} are needed ({}), but only {} are free: lower -p, -n or --batch, or try --weights int8",
-               human_bytes(needed.must_fit()), needed.text(), human_bytes(free));
+    user_error("bench infer: {} are needed ({}), but only {} are free: lower -p, -n, --depth or --batch{}",
+               human_bytes(needed.must_fit()), needed.text(), human_bytes(free),
+               weights == WeightFormat::int4 ? "" : ", or try --weights int4");
   return needed;
 }
 
@@ -118,7 +120,7 @@ void measure(Table& table, Options& o, Runtime& runtime, const CheckpointFiles& 
   EngineSettings settings = engine_settings(o.bench);
   settings.cache = dtype_of(o.inference.cache_type);
   settings.strict = o.inference.strict;
-  const InferenceMemory needed = needed_memory(runtime.ctx(), config, precision, settings);
+  const InferenceMemory needed = needed_memory(runtime.ctx(), config, precision, settings, o.inference.weights);
   table.line("memory", needed.text());
   runtime.reserve_scratch(size_t(needed.scratch));
   const Context& ctx = runtime.ctx();
@@ -160,8 +162,12 @@ void run(Options& o) {
                                                          : random_checkpoint(o.random_weights, o.inference.runtime.seed,
                                                                              o.inference.mtp_modules());
   for (const std::string& note : files.notes) table.line("", note);
-  if (!o.text.empty())
+  if (!o.text.empty() && o.inference.speculation == SpeculationMode::off)
+    user_error("bench infer: --text {}: only answers with drafts go on with a text; add --spec mtp or auto", o.text);
+  if (!o.text.empty()) {
     o.bench.text = open_tokenizer(o.inference.model, files.config).encode(read_file(o.text, size_t(1) << 30));
+    if (o.bench.text.empty()) user_error("bench infer: --text {}: the file is empty", o.text);
+  }
   measure(table, o, runtime, files);
   table.finish();
 }

@@ -1,4 +1,6 @@
 // minke generate: continues a prompt with a checkpoint, streaming.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
@@ -27,14 +29,16 @@ struct GenerateOptions {
 void generate_one(const GenerateOptions& o, const ModelSource& source, LoadedModel& loaded, Request request) {
   const size_t prompt_tokens = request.prompt.size();
   TextStream stream(source.tokenizer, o.stop);
-  if (!o.quiet) print_out(o.prompt);
   const Speculation* speculation = loaded.engine().speculation();
   const SpeculationCounts before = speculation ? speculation->counts() : SpeculationCounts{};
   const auto begin = Clock::now();
   double first = 0;
   bool full = false;
   const auto made = minke::generate(loaded.ctx(), loaded.engine(), std::move(request), [&](const NewToken& t) {
-    if (first == 0) first = seconds_since(begin);
+    if (first == 0) {
+      first = seconds_since(begin);
+      if (!o.quiet) print_out(o.prompt);
+    }
     if (t.ending == Ending::stop_token) return false;
     full = t.ending == Ending::context_full;
     print_out(stream.push(t.token));
@@ -47,9 +51,11 @@ void generate_one(const GenerateOptions& o, const ModelSource& source, LoadedMod
     std::fprintf(stderr, "the context of %ld tokens is full: the answer ends here; --ctx-size makes it larger\n",
                  long(loaded.engine().settings().max_context));
   if (o.quiet) return;
-  std::fprintf(stderr, "%zu prompt tokens in %.2f s (%.0f tok/s), %zu new in %.2f s (%.1f tok/s)\n", prompt_tokens,
-               first, double(prompt_tokens) / std::max(first, 1e-9), made.size(), seconds_since(begin) - first,
-               double(made.size() > 1 ? made.size() - 1 : 0) / std::max(seconds_since(begin) - first, 1e-9));
+  const double rest = seconds_since(begin) - first;
+  std::string line = fmt::format("{} prompt tokens in {:.2f} s ({:.0f} tok/s), {} new", prompt_tokens, first,
+                                 double(prompt_tokens) / first, made.size());
+  if (made.size() > 1) line += fmt::format(" in {:.2f} s ({:.1f} tok/s)", rest, double(made.size() - 1) / rest);
+  print_note(line);
   if (speculation) std::fprintf(stderr, "%s\n", speculation->counts().since(before).text().c_str());
 }
 

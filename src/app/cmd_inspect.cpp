@@ -12,6 +12,7 @@
 #include "app/commands.h"
 #include "app/model_flag.h"
 #include "core/error.h"
+#include "core/standard_output.h"
 #include "model/checkpoint.h"
 #include "spec/counts.h"
 #include "spec/describe.h"
@@ -36,7 +37,7 @@ void run(const Options& o) {
   std::optional<CheckpointFiles> files;
   if (!o.model.empty() && (is_gguf(o.model) || has_weights(o.model))) files = open_checkpoint(o.model, kAllMtp);
   if (files)
-    for (const std::string& note : files->notes) fmt::print(stderr, "{}\n", note);
+    for (const std::string& note : files->notes) print_note(note);
   if (!files) refuse_folder_of_gguf(source, "config.json");
   const Config config = files ? files->config : load_config(source);
   const int64_t context = o.context > 0 ? o.context : config.max_position_embeddings;

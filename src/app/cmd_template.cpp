@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
+#include "core/standard_output.h"
 #include "data/json_lines.h"
 #include "tokenize/jinja/template.h"
 
@@ -65,7 +66,7 @@ void render(const Flags& f) {
     out.write(answer.dump() + "\n");
   });
   out.commit();
-  fmt::print(stderr, "{}: {} conversations rendered, {} refused by their template\n", f.out, rendered, refused);
+  print_note(fmt::format("{}: {} conversations rendered, {} refused by their template", f.out, rendered, refused));
 }
 
 }  // namespace

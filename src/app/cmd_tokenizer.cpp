@@ -47,7 +47,7 @@ struct Corpus {
       texts.emplace_back(text);
       bytes += text.size();
     });
-    for (const std::string& line : notes_on_sources(sources, text_keys)) fmt::print(stderr, "{}\n", line);
+    for (const std::string& line : notes_on_sources(sources, text_keys)) print_note(line);
     if (bytes == 0) user_error("there is no text in {}", fmt::join(sources, ", "));
   }
   std::vector<std::string_view> views() const { return {texts.begin(), texts.end()}; }
@@ -67,7 +67,7 @@ struct Flags {
 
 Tokenizer load(const Flags& f) {
   Tokenizer tokenizer = Tokenizer::load(f.tokenizer);
-  if (!tokenizer.note().empty()) fmt::print(stderr, "{}\n", tokenizer.note());
+  if (!tokenizer.note().empty()) print_note(tokenizer.note());
   return tokenizer;
 }
 
@@ -88,8 +88,9 @@ void train(const Flags& f, bool vocab_size_given) {
   const Tokenizer tokenizer = train_bpe(corpus.views(), options);
   const double seconds = seconds_since(start);
   tokenizer.save(f.out);
-  fmt::print(stderr, "{}: {} tokens ({} added, {} merges) from {:.2f} MB in {:.2f} s\n", f.out, tokenizer.vocab_size(),
-             tokenizer.added_tokens().size(), tokenizer.num_merges(), corpus.bytes / 1e6, seconds);
+  print_note(fmt::format("{}: {} tokens ({} added, {} merges) from {:.2f} MB in {:.2f} s", f.out,
+                         tokenizer.vocab_size(), tokenizer.added_tokens().size(), tokenizer.num_merges(),
+                         corpus.bytes / 1e6, seconds));
 }
 
 std::string ids_as_json(const std::vector<int32_t>& ids) { return fmt::format("[{}]", fmt::join(ids, ",")); }
@@ -121,9 +122,10 @@ void encode_jsonl(const Flags& f, const Tokenizer& tokenizer, EncodeOptions opti
   });
   flush();
   output.commit();
-  fmt::print(stderr, "{}: {} documents, {:.2f} MB, {} tokens, {:.2f} bytes per token, {:.1f} MB/s on {} thread{}\n",
-             f.out, documents, bytes / 1e6, tokens, tokens ? double(bytes) / double(tokens) : 0.0,
-             encoding_seconds > 0 ? bytes / 1e6 / encoding_seconds : 0.0, f.threads, f.threads == 1 ? "" : "s");
+  print_note(fmt::format("{}: {} documents, {:.2f} MB, {} tokens, {:.2f} bytes per token, {:.1f} MB/s on {} thread{}",
+                         f.out, documents, bytes / 1e6, tokens, tokens ? double(bytes) / double(tokens) : 0.0,
+                         encoding_seconds > 0 ? bytes / 1e6 / encoding_seconds : 0.0, f.threads,
+                         f.threads == 1 ? "" : "s"));
 }
 
 void encode(const Flags& f, bool text_given) {

@@ -41,7 +41,8 @@ void add_format_flags(CLI::App& verb, InferenceOptions& o) {
 SpeculationMode speculation_of(const InferenceOptions& o, const Config& config) {
   if (config.num_nextn_predict_layers > 0) return o.speculation;
   if (o.speculation == SpeculationMode::mtp)
-    user_error("--spec mtp: {} has no MTP module: use --spec off, or auto, which does without", o.model);
+    user_error("--spec mtp: {} has no MTP module: use --spec off, or auto, which does without",
+               o.model.empty() ? "this shape" : o.model);
   return SpeculationMode::off;
 }
 

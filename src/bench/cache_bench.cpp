@@ -40,7 +40,7 @@ void compare(std::span<const float> f32, std::span<const float> other, int32_t t
 }  // namespace
 
 EngineSettings cache_bench_settings(int64_t window, CacheFormat format) {
-  return {.max_context = window + 1, .cache = dtype_of(format)};
+  return {.max_context = window, .cache = dtype_of(format)};
 }
 
 std::vector<CacheCost> cache_costs(const Context& ctx, const Model& model, std::span<const int32_t> text,

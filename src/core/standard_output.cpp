@@ -43,6 +43,8 @@ void print_out(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) failed(errno);
 }
 
+void print_note(std::string_view line) { std::fprintf(stderr, "%.*s\n", int(line.size()), line.data()); }
+
 void flush_out() {
   const bool failed_before = std::ferror(stdout);  // the reason is known no more
   errno = 0;

@@ -12,6 +12,8 @@ namespace minke {
 void reserve_standard_streams();
 
 void print_out(std::string_view text);
+// A line for people on standard error. Where that cannot be written to, nobody reads it, and the work goes on.
+void print_note(std::string_view line);
 // What printf and others have left in the buffer goes out, or, like what failed before, is a UserError.
 void flush_out();
 

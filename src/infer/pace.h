@@ -43,8 +43,8 @@ class Pace {
   void owe(const OfSize& size, double step, double seconds);
   std::array<OfSize, 64> sizes_;
   bool on_ = true;
-  double before_ = 0;            // seconds of the last step with drafts
-  double owed_ = 0, since_ = 0;  // below zero: gained; seconds since something is owed
+  double before_ = 0;                             // seconds of the last step with drafts
+  double owed_ = 0, since_ = 0;                   // below zero: gained; seconds since something is owed
   int64_t doubt_ = 0;                             // steps with drafts until the first loss is forgotten
   double lost_ = 0, lost_before_ = 0, rest_ = 0;  // seconds
 };

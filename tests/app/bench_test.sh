@@ -76,6 +76,9 @@ grep -qE '^ +[0-9.]+ x as fast as without; drafts: [0-9]+ of [0-9]+ accepted' li
 grep -qE '"acceptance": (0\.[0-9]+|1\.0),' infer.json && grep -qE '"gain_bound": [0-9]+\.' infer.json || fail "$(cat infer.json)"
 [ "$($minke bench infer -m $model -p 0 -n 4 -r 1 --seconds 0 --spec auto | grep -c '^tg4 ')" = 1 ] || fail "auto without a module"
 mistake 'has no MTP module: use --spec off, or auto' $minke bench infer -m $model -p 0 -n 4 --spec mtp
+mistake 'this shape has no MTP module' $minke bench infer --random-weights $model/config.json -p 0 -n 4 --spec mtp
+# Nobody reads standard error: the rows come all the same.
+$minke bench infer -m $model -p 0 -n 4 -r 1 --seconds 0 --json 2>&- | grep -q '"test": "tg4"' || fail "no rows without standard error"
 
 # Random weights of a shape: in memory, and in a file that gives the same rows.
 shape=$source/tests/golden/v2/config.json
@@ -100,6 +103,9 @@ mistake 'need 513 positions, but the model supports at most' $minke bench infer 
 mistake 'there is no preset v3-12m' $minke bench train --preset v3-12m
 mistake 'there is no key train.stepz' $minke bench train --set train.stepz=3
 mistake 'no row has "nothing" in its name' $minke bench streams --seconds 0 --only nothing
+# Before anything is measured.
+$minke bench streams --seconds 0 --json none/x.json >rows.txt 2>err.txt && fail "written into no folder"
+[ ! -s rows.txt ] && grep -q 'there is no folder none' err.txt || fail "$(cat rows.txt err.txt)"
 mistake 'lower train.micro_batch_size or make the model smaller' \
   $minke bench train --set model.hidden_size=8192 --set model.n_routed_experts=64
 echo "bench: done"

@@ -73,6 +73,7 @@ whales 50 >text.txt
 code=0
 "$minke" bench cache -m plain/latest --text text.txt --window 100 --tokens 50 >/dev/null 2>err.txt || code=$?
 [ $code = 2 ] && grep -q 'give more text or a smaller --window' err.txt || fail "exit code $code: $(cat err.txt)"
+mistake 'the model supports at most' "$minke" bench cache -m plain/latest --text text.txt --window 5000
 
 # peak_of COMMAND…: the most memory that its process has held, in MiB; what it prints goes to out.txt and err.txt.
 peak_of() {

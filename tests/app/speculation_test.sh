@@ -38,4 +38,7 @@ sed -i 's/"vocab_size": [0-9]*/"vocab_size": 41/' plain/config.json
 mistake 'has no MTP module: use --spec off, or auto' "$minke" bench infer -m $without -p 0 -n 2 --spec mtp
 "$minke" bench infer -m $without -p 0 -n 2 -r 1 --seconds 0 --spec auto >out.txt || fail "auto without a module"
 mistake '--spec' "$minke" generate -m $model --spec sometimes
+: >empty.txt
+mistake 'empty.txt: the file is empty' "$minke" bench infer -m $model -p 0 -n 2 --spec mtp --text empty.txt
+mistake 'only answers with drafts go on with a text' "$minke" bench infer -m $model -p 0 -n 2 --text text.txt
 echo "speculation: done"
