@@ -58,6 +58,21 @@ void put(const IntegerJob& job, int64_t i, int64_t j, vf x) {
   }
 }
 
+// All strips of row i, the last of which may be partial.
+void put_row(const IntegerJob& job, int64_t i, const vf* x) {
+  const Matrix& c = job.c;
+  int64_t s = 0;
+  if (c.col_stride == 1 && !job.accumulate) {  // the common case in tight loops
+    char* row = static_cast<char*>(c.data) + i * c.row_stride * (c.half ? 2 : 4);
+    const int64_t whole = job.b.n / kWidth;
+    if (c.half)
+      for (; s < whole; ++s) store_as(row + s * kWidth * 2, narrow(x[s]));
+    else
+      for (; s < whole; ++s) store_as(row + s * kWidth * 4, x[s]);
+  }
+  for (; s * kWidth < job.b.n; ++s) put(job, i, s * kWidth, x[s]);
+}
+
 constexpr int64_t kMaxRows = 240, kMaxColumns = 256;  // of sums that wait, of many rows
 static_assert(kMaxRows % kTileRows == 0);
 
@@ -119,8 +134,7 @@ template <class Format> void many_rows(Format& format, const IntegerJob& job, in
       }
     }
   }
-  for (int64_t i = 0; i < rows; ++i)
-    for (int64_t s = 0; s < strips; ++s) put(job, first + i, s * kWidth, scratch.sums[i * width + s]);
+  for (int64_t i = 0; i < rows; ++i) put_row(job, first + i, scratch.sums + i * width);
 }
 
 template <class Format> void multiply(const IntegerJob& job) {
