@@ -68,8 +68,15 @@ MINKE_INLINE vf added(vf acc, vi products, vf scale, vf min, const IntegerGroup&
 
 template <class Format> constexpr int kParts = Format::kHalves ? 2 : 1;  // scales of 32 elements
 
+// Without VNNI products with integers up to 31 are summed in 16 bits first, over 4 registers, where they fit.
+#if defined(__AVX2__) && !defined(__AVX512VNNI__) && (defined(__AVX512F__) || !defined(__AVXVNNI__))
+template <int zero> constexpr bool kShortSums = zero == 0;
+#else
+template <int zero> constexpr bool kShortSums = false;
+#endif
+
 // Some k of a strip, ready to be multiplied. Of each 32 elements 8 registers, then scales, then minima. The integers plus 128,
-// or as they are where nothing is added.
+// or as they are where nothing is added: then at most 31.
 template <int parts, bool has_min, int zero> struct Panel {
   static constexpr int kParts = parts, kZero = zero, kVectors = 8 + parts * (has_min ? 2 : 1);
   static constexpr bool kMin = has_min;
@@ -110,11 +117,74 @@ constexpr int kPanels = 2, kTileRows = 6;
 constexpr int kPanels = 1, kTileRows = 4;
 #endif
 
+#if defined(__AVX2__)
+typedef int16_t vs __attribute__((vector_size(kWidth * 4)));
+MINKE_INLINE vs pair_sums(vb w, vb a) {
+#if defined(__AVX512BW__)
+  return vs(_mm512_maddubs_epi16(__m512i(w), __m512i(a)));
+#else
+  return vs(_mm256_maddubs_epi16(__m256i(w), __m256i(a)));
+#endif
+}
+MINKE_INLINE vi pair_sums(vs x) {
+#if defined(__AVX512BW__)
+  return vi(_mm512_madd_epi16(__m512i(x), _mm512_set1_epi16(1)));
+#else
+  return vi(_mm256_madd_epi16(__m256i(x), _mm256_set1_epi16(1)));
+#endif
+}
+#endif
+
+// x[i][j] = sums of the products of part h of a group of 32, of m rows of a, `stride` apart, and n panels.
+template <class Panel, int m, int n>
+MINKE_INLINE void sum_products(const IntegerGroup* a, int64_t stride, const Panel* panels, int64_t group, int h,
+                               vi (&x)[m][n]) {
+  constexpr int kSteps = 8 / Panel::kParts, kZero = Panel::kZero;
+  const int begin = h * kSteps;
+#pragma GCC unroll 6
+  for (int i = 0; i < m; ++i)
+#pragma GCC unroll 2
+    for (int j = 0; j < n; ++j) x[i][j] = begin_of<kZero>(a[i * stride].zero[part_of<Panel::kParts>(h)]);
+#if defined(__AVX2__)
+  if constexpr (kShortSums<kZero>) {
+#pragma GCC unroll 2
+    for (int first = begin; first < begin + kSteps; first += 4) {
+      vs sums[m][n] = {};
+#pragma GCC unroll 4
+      for (int t = first; t < first + 4; ++t)
+#pragma GCC unroll 6
+        for (int i = 0; i < m; ++i) {
+          const vb left = repeat4(a[i * stride].q + 4 * t);
+#pragma GCC unroll 2
+          for (int j = 0; j < n; ++j) sums[i][j] += pair_sums(panels[j].integers(group, t), left);
+        }
+#pragma GCC unroll 6
+      for (int i = 0; i < m; ++i)
+#pragma GCC unroll 2
+        for (int j = 0; j < n; ++j) x[i][j] += pair_sums(sums[i][j]);
+    }
+    return;
+  }
+#endif
+#pragma GCC unroll 8
+  for (int t = begin; t < begin + kSteps; ++t) {
+    vb w[n];
+#pragma GCC unroll 2
+    for (int j = 0; j < n; ++j) w[j] = panels[j].integers(group, t);
+#pragma GCC unroll 6
+    for (int i = 0; i < m; ++i) {
+      const vb left = repeat4(a[i * stride].q + 4 * t);
+#pragma GCC unroll 2
+      for (int j = 0; j < n; ++j) x[i][j] = dot<kZero == 128>(x[i][j], w[j], left);
+    }
+  }
+}
+
 // `groups` groups of m rows of a, `stride` apart, and kPanels panels. sums[i·sums_stride + j]: begin at 0 if `anew`, else go on.
 template <class Panel, int m>
 MINKE_INLINE void tile(const IntegerGroup* a, int64_t stride, int groups, const Panel* panels, bool anew, vf* sums,
                        int64_t sums_stride) {
-  constexpr int kParts = Panel::kParts, kSteps = 8 / kParts, kZero = Panel::kZero, n = kPanels;
+  constexpr int kParts = Panel::kParts, n = kPanels;
   vf acc[m][n];
   for (int i = 0; i < m; ++i)
     for (int j = 0; j < n; ++j) acc[i][j] = anew ? vf{} : sums[i * sums_stride + j];
@@ -122,22 +192,7 @@ MINKE_INLINE void tile(const IntegerGroup* a, int64_t stride, int groups, const 
 #pragma GCC unroll 2
     for (int h = 0; h < kParts; ++h) {
       vi x[m][n];
-#pragma GCC unroll 6
-      for (int i = 0; i < m; ++i)
-#pragma GCC unroll 2
-        for (int j = 0; j < n; ++j) x[i][j] = begin_of<kZero>(a[i * stride].zero[part_of<kParts>(h)]);
-#pragma GCC unroll 8
-      for (int t = h * kSteps; t < (h + 1) * kSteps; ++t) {
-        vb w[n];
-#pragma GCC unroll 2
-        for (int j = 0; j < n; ++j) w[j] = panels[j].integers(group, t);
-#pragma GCC unroll 6
-        for (int i = 0; i < m; ++i) {
-          const vb left = repeat4(a[i * stride].q + 4 * t);
-#pragma GCC unroll 2
-          for (int j = 0; j < n; ++j) x[i][j] = dot<kZero == 128>(x[i][j], w[j], left);
-        }
-      }
+      sum_products(a, stride, panels, group, h, x);
 #pragma GCC unroll 2
       for (int j = 0; j < n; ++j) {
         const vf scale = panels[j].scale(group, h), min = Panel::kMin ? panels[j].min(group, h) : vf{};
