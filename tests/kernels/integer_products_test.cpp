@@ -91,6 +91,64 @@ TEST_P(IntegerProducts, HaveTheBitsOfOneRowAloneForAnyNumberOfRowsAndThreads) {
   }
 }
 
+// One row by the equation of isa/integer_gemm.cpp, from blocks that plain code has unpacked.
+Values plain_row(const RandomBlocks& b, const Values& x) {
+  const auto& part = *static_cast<const RowBlocks*>(b.blocks().data);
+  const BlockFormatInfo& info = info_of(part.format);
+  const auto k = int64_t(x.size()), n = b.blocks().shape[0];
+  Values row;
+  for (int64_t j = 0; j < n; ++j) {
+    float sum = 0;
+    for (int64_t e = 0; e < k; e += 32) {
+      const auto a = std::span(x).subspan(size_t(e), 32);
+      float most = 0;
+      for (const double v : a) most = std::max(most, std::fabs(float(v)));
+      const float scale = most / 127.0f, times = 127.0f / most;
+      IntegerBlock block;
+      const auto at = int(e % info.block_elements);
+      info.unpack(
+          static_cast<const uint8_t*>(part.rows) + j * part.row_bytes + e / info.block_elements * info.block_bytes,
+          block);
+      for (int begin = 0; begin < 32; begin += info.group) {
+        int products = 0, total = 0;
+        for (int i = begin; i < begin + info.group; ++i) {
+          const int q = int(std::nearbyint(float(a[size_t(i)]) * times));
+          products += q * block.q[at + i], total += q;
+        }
+        const int group = (at + begin) / info.group;
+        sum = std::fma(float(products), block.scale[group] * scale, sum);
+        if (info.has_min) sum = std::fma(block.min[group], scale * float(total), sum);
+      }
+    }
+    row.push_back(double(sum));
+  }
+  return row;
+}
+TEST_P(IntegerProducts, HaveTheBitsOfTheEquationForEveryFormat) {
+  if (GetParam() == "baseline") return;  // two roundings where the equation has one
+  for (const BlockFormat format : integer_formats()) {
+    RandomBlocks b(format, 1, {37}, 768, uint64_t(format) + 400);
+    const Values x = normals(RngKey{13, uint64_t(format)}, 768), want = plain_row(b, x);
+    EXPECT_TRUE(all_identical(result(backend(), 1, {b, x}), want)) << info_of(format).name;
+    b.interleave_rows(backend().strips().integers);
+    EXPECT_TRUE(all_identical(result(backend(), 1, {b, x}), want)) << info_of(format).name;
+  }
+}
+
+// Scales of MXFP4 that are subnormal, which no sum with others would show.
+TEST_P(IntegerProducts, HaveTheBitsOfTheEquationForTheSmallestScales) {
+  if (GetParam() == "baseline") return;
+  const RandomBlocks b(BlockFormat::mxfp4, 1, {37}, 64, 8);
+  Values x = normals(RngKey{14, 1}, 64);
+  for (double& v : x) v = double(float(v * 0x1p20));
+  const auto& part = *static_cast<const RowBlocks*>(b.blocks().data);
+  for (const uint8_t exponent : {0, 1, 2}) {
+    for (int64_t i = 0; i < 37 * 2; ++i)
+      static_cast<uint8_t*>(const_cast<void*>(part.rows))[i * info_of(part.format).block_bytes] = exponent;
+    EXPECT_TRUE(all_identical(result(backend(), 1, {b, x}), plain_row(b, x))) << int(exponent);
+  }
+}
+
 TEST_P(IntegerProducts, HaveTheSameBitsOnEveryInstructionSetWithFma) {
   if (GetParam() == "baseline") return;  // two roundings where others have one
   for (const BlockFormat format : integer_formats()) {
