@@ -89,10 +89,9 @@ void unpack_iq4_nl(const uint8_t* block, IntegerBlock& out) {
 // FP4 (E2M1) with a power of two per block, the MXFP4 of the OCP Microscaling specification. The table has twice the value
 // of each number, so the scale is halved: 2^(byte − 128).
 void unpack_mxfp4(const uint8_t* block, IntegerBlock& out) {
-  static constexpr int8_t kTwice[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
   const uint32_t exponent = block[0];
   out.scale[0] = std::bit_cast<float>(exponent < 2 ? 0x00200000u << exponent : (exponent - 1) << 23);
-  each_nibble(block + 1, out, [](int q, int) { return kTwice[q]; });
+  each_nibble(block + 1, out, [](int q, int) { return kTwiceFp4[q]; });
 }
 
 }  // namespace gguf

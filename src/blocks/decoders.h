@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "blocks/integer_block.h"
+#include "blocks/levels.h"
 #include "core/types.h"
 
 namespace minke::gguf {
@@ -43,9 +44,6 @@ void unpack_iq2_xs(const uint8_t* block, IntegerBlock& out);
 void unpack_iq2_s(const uint8_t* block, IntegerBlock& out);
 void unpack_iq3_xxs(const uint8_t* block, IntegerBlock& out);
 void unpack_iq3_s(const uint8_t* block, IntegerBlock& out);
-
-// The 16 values of IQ4_NL and IQ4_XS, times the scale: denser near zero, where weights are.
-constexpr int8_t kFourBitLevels[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 
 // Q4_K and Q5_K: scale and minimum of each of the 8 groups of a block, 6 bits each in 12 bytes. The low 6 bits of bytes 0–3
 // are the scales of groups 0–3, of bytes 4–7 their minima. Groups 4–7: 4 low bits in bytes 8–11 (scale below, minimum

@@ -155,6 +155,18 @@ MINKE_EMULATED __m512i set1_epi16(int16_t x) { return join_i(_mm256_set1_epi16(x
 MINKE_EMULATED_CALL __m512i abs_epi8(__m512i a) {
   return join_i(_mm256_abs_epi8(half_i(a, 0)), _mm256_abs_epi8(half_i(a, 1)));
 }
+MINKE_EMULATED_CALL __m512i shuffle_epi8(__m512i a, __m512i at) {
+  return join_i(_mm256_shuffle_epi8(half_i(a, 0), half_i(at, 0)), _mm256_shuffle_epi8(half_i(a, 1), half_i(at, 1)));
+}
+MINKE_EMULATED_CALL __m512i srlv_epi32(int, __m512i a, __m512i by) {
+  return join_i(_mm256_srlv_epi32(half_i(a, 0), half_i(by, 0)), _mm256_srlv_epi32(half_i(a, 1), half_i(by, 1)));
+}
+// Of words; the mask is always full.
+MINKE_EMULATED_CALL __m512i gather_epi32(__m512i, int, __m512i at, const void* from, int) {
+  I x;
+  for (int i = 0; i < 16; ++i) x[i] = static_cast<const int32_t*>(from)[I(at)[i]];
+  return __m512i(x);
+}
 MINKE_EMULATED_CALL uint64_t movepi8_mask(__m512i a) {
   return uint32_t(_mm256_movemask_epi8(half_i(a, 0))) | uint64_t(uint32_t(_mm256_movemask_epi8(half_i(a, 1)))) << 32;
 }
@@ -190,6 +202,10 @@ MINKE_EMULATED_CALL __m512i dpbusd_epi32(__m512i sum, __m512i a, __m512i b) {
 #define _mm512_madd_epi16 minke::emulated::madd_epi16
 #define _mm512_set1_epi16 minke::emulated::set1_epi16
 #define _mm512_abs_epi8 minke::emulated::abs_epi8
+#define _mm512_shuffle_epi8 minke::emulated::shuffle_epi8
+#define _mm512_maskz_srlv_epi32 minke::emulated::srlv_epi32
+#undef _mm512_mask_i32gather_epi32
+#define _mm512_mask_i32gather_epi32 minke::emulated::gather_epi32
 #define _mm512_movepi8_mask minke::emulated::movepi8_mask
 #define _mm512_mask_sub_epi8 minke::emulated::mask_sub_epi8
 #define _mm512_setzero_si512() \

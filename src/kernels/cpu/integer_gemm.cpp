@@ -1,5 +1,6 @@
 // Products with weights in blocks of integers, activations in 8 bits (isa/integer_gemm.cpp). The rows of a are rounded once, then
 // a task takes some rows of the weight.
+#include "blocks/grids.h"
 #include "blocks/strips.h"
 #include "kernels/cpu/gemm.h"
 
@@ -33,9 +34,7 @@ StripRows strip_rows(const RowBlocks& part, int64_t first, int64_t n) {
           .block_bytes = int(info.block_bytes),
           .head = strip_layout(info).head,
           .interleaved = part.strip > 0,
-          .halves = info.group == 16,
-          .has_min = info.has_min,
-          .unpack = info.unpack};
+          .codes = gguf::grid_codes(part.format)};
 }
 
 }  // namespace

@@ -4,8 +4,10 @@
 // each term with one rounding where there is FMA. So c has the same bits by every way here, and on every instruction set with
 // FMA: from strips as they lie for a few rows of a, from panels for many.
 // Test: tests/kernels/integer_products_test.cpp.
+#include "kernels/cpu/isa/grid_strips.h"
 #include "kernels/cpu/isa/integer_panels.h"
 #include "kernels/cpu/isa/interleave.h"
+#include "kernels/cpu/isa/super_strips.h"
 
 namespace minke::cpu {
 namespace {
@@ -169,10 +171,24 @@ void integer_gemm(const IntegerJob& job) {
     case BlockFormat::q4_k: return multiply<Q4_K>(job);
     case BlockFormat::q5_k: return multiply<Q5_K>(job);
     case BlockFormat::q6_k: return multiply<Q6_K>(job);
-    default: break;
+    case BlockFormat::iq4_nl: return multiply<IQ4_NL>(job);
+    case BlockFormat::mxfp4: return multiply<MXFP4>(job);
+    case BlockFormat::q3_k: return multiply<Q3_K>(job);
+    case BlockFormat::iq4_xs: return multiply<IQ4_XS>(job);
+    case BlockFormat::tq1_0: return multiply<TQ1_0>(job);
+    case BlockFormat::tq2_0: return multiply<TQ2_0>(job);
+    case BlockFormat::iq1_s: return multiply<IQ1_S>(job);
+    case BlockFormat::iq1_m: return multiply<IQ1_M>(job);
+    case BlockFormat::iq2_xxs: return multiply<IQ2_XXS>(job);
+    case BlockFormat::iq2_xs: return multiply<IQ2_XS>(job);
+    case BlockFormat::iq2_s: return multiply<IQ2_S>(job);
+    case BlockFormat::iq3_xxs: return multiply<IQ3_XXS>(job);
+    case BlockFormat::iq3_s: return multiply<IQ3_S>(job);
+    case BlockFormat::f32:
+    case BlockFormat::f16:
+    case BlockFormat::bf16:
+    case BlockFormat::f8_e4m3: break;  // not integers
   }
-  if (job.b.halves) return job.b.has_min ? multiply<Unpacked<true, true>>(job) : multiply<Unpacked<true, false>>(job);
-  return job.b.has_min ? multiply<Unpacked<false, true>>(job) : multiply<Unpacked<false, false>>(job);
 }
 
 MINKE_INLINE void store_bytes(int8_t* to, vi x) {  // each lane is −128 … 127

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "blocks/integer_block.h"
 #include "core/row_blocks.h"
 
 namespace minke::cpu {
@@ -66,8 +65,7 @@ struct StripRows {
   int block_elements = 0, block_bytes = 0;
   int head = 0;  // of a block, StripLayout
   bool interleaved = false;
-  bool halves = false, has_min = false;  // groups are of 16, not of 32; values have minima
-  void (*unpack)(const uint8_t* block, IntegerBlock& out) = nullptr;
+  const uint32_t* codes = nullptr;  // of a format with a grid (blocks/grids.h)
 };
 // 32 activations of a row in 8 bits, a line of the cache; Σ are the sums of the integers of the first 16, of the others, of all.
 struct alignas(64) IntegerGroup {

@@ -212,6 +212,32 @@ MINKE_INLINE vu pair_bf16(vf low, vf high) {
 #endif
 }
 
+// ---- whole numbers and f16 -------------------------------------------------------------------------------------------
+MINKE_INLINE vf to_float(vi x) {
+#if defined(__AVX512F__)
+  return vf(_mm512_maskz_cvtepi32_ps(0xffff, __m512i(x)));
+#else
+  return __builtin_convertvector(x, vf);
+#endif
+}
+MINKE_INLINE vf from_f16(vh x) {
+#if defined(__AVX512F__)
+  return vf(_mm512_maskz_cvtph_ps(0xffff, __m256i(x)));
+#elif defined(__AVX2__)
+  return vf(_mm256_cvtph_ps(__m128i(x)));
+#else
+  vf y;
+  for (int i = 0; i < kWidth; ++i) {
+    const uint32_t exponent = x[i] >> 10 & 31, mantissa = x[i] & 1023;
+    const float size = exponent == 31 ? __builtin_bit_cast(float, 0x7f800000u | mantissa << 13)
+                       : exponent     ? __builtin_bit_cast(float, (exponent + 112) << 23 | mantissa << 13)
+                                      : float(mantissa) * 0x1p-24f;
+    y[i] = x[i] & 0x8000 ? -size : size;
+  }
+  return y;
+#endif
+}
+
 // ---- loads and stores of n <= kWidth elements -----------------------------------------------------------------------
 MINKE_INLINE vf load_f32(const float* p) { return load_as<vf>(p); }
 inline vf load_f32(const float* p, int64_t n) {
