@@ -14,6 +14,29 @@ constexpr double kNever = -std::numeric_limits<double>::infinity();
 
 double finite_or_never(float x) { return std::isnan(x) ? kNever : double(x); }
 
+[[noreturn]] void no_token() {
+  user_error("the model's output is not finite: its weights are damaged or training has diverged");
+}
+
+bool likelier(const TokenProbability& a, const TokenProbability& b) {
+  return a.probability > b.probability || (a.probability == b.probability && a.token < b.token);
+}
+
+// The lowest index of the largest. Nothing compares with NaN; infinite ones are nobody's choice.
+template <class T> int32_t first_largest(std::span<const T> x) {
+  constexpr size_t kLanes = 16;  // maxima that do not wait for each other
+  const auto in_order = [](T v) { return std::abs(v) <= std::numeric_limits<T>::max() ? v : T(kNever); };
+  T top[kLanes];
+  std::fill_n(top, kLanes, T(kNever));
+  size_t i = 0;
+  for (; i + kLanes <= x.size(); i += kLanes)
+    for (size_t j = 0; j < kLanes; ++j) top[j] = std::max(top[j], in_order(x[i + j]));
+  for (; i < x.size(); ++i) top[0] = std::max(top[0], in_order(x[i]));
+  const T largest = *std::max_element(top, top + kLanes);
+  if (largest == T(kNever)) no_token();
+  return int32_t(std::find(x.begin(), x.end(), largest) - x.begin());
+}
+
 }  // namespace
 
 void validate(const SamplingSettings& s) {
@@ -55,55 +78,75 @@ void Sampler::penalise(const SamplingSettings& s, std::span<const int32_t> promp
     if (known(token)) logits_[size_t(token)] += bias;
 }
 
-std::span<const TokenProbability> Sampler::candidates(std::span<const float> logits, const SamplingSettings& s,
-                                                      std::span<const int32_t> prompt,
-                                                      std::span<const int32_t> answer) {
+void Sampler::sort_more() {
+  const size_t count = std::max<size_t>(64, 8 * sorted_);
+  const auto begin = all_.begin() + ptrdiff_t(sorted_);
+  if (count < all_.size() / 8) std::partial_sort(begin, all_.begin() + ptrdiff_t(count), all_.end(), likelier);
+  else std::sort(begin, all_.end(), likelier);
+  sorted_ = count < all_.size() / 8 ? count : all_.size();
+}
+
+// Leaves in all_ the tokens that may be drawn, each with its share of what is returned.
+double Sampler::weigh(std::span<const float> logits, const SamplingSettings& s, std::span<const int32_t> prompt,
+                      std::span<const int32_t> answer) {
   logits_.resize(logits.size());
   std::transform(logits.begin(), logits.end(), logits_.begin(), finite_or_never);
   penalise(s, prompt, answer);
-  all_.clear();
+  all_.clear(), sorted_ = 0;
   for (size_t i = 0; i < logits_.size(); ++i)
     if (std::isfinite(logits_[i])) all_.push_back({int32_t(i), logits_[i]});
-  if (all_.empty()) user_error("the model's output is not finite: its weights are damaged or training has diverged");
-  const auto likelier = [](const TokenProbability& a, const TokenProbability& b) {
-    return a.probability > b.probability || (a.probability == b.probability && a.token < b.token);
-  };
-  const size_t wanted = s.temperature == 0 ? 1
-                        : s.top_k > 0      ? std::min<size_t>(size_t(s.top_k), all_.size())
-                                           : all_.size();
-  // The most likely ones are sorted as far as they are looked at: few of 100,000 are, where top-p is below 1.
-  size_t sorted = 0;
-  const auto sort_to = [&](size_t count) {
-    count = std::min(count, all_.size());
-    std::partial_sort(all_.begin() + ptrdiff_t(sorted), all_.begin() + ptrdiff_t(count), all_.end(), likelier);
-    sorted = count;
-  };
-  if (wanted < all_.size()) sort_to(wanted), all_.resize(wanted);
-  const double top = std::min_element(all_.begin(), all_.end(), likelier)->probability,
-               temperature = s.temperature == 0 ? 1 : s.temperature;
+  if (all_.empty()) no_token();
+  if (s.top_k > 0 && size_t(s.top_k) < all_.size()) {
+    std::partial_sort(all_.begin(), all_.begin() + ptrdiff_t(s.top_k), all_.end(), likelier);
+    all_.resize(size_t(s.top_k)), sorted_ = all_.size();
+  }
+  const double top = std::min_element(all_.begin(), all_.end(), likelier)->probability;
   double sum = 0;
-  for (TokenProbability& t : all_) sum += t.probability = std::exp((t.probability - top) / temperature);
+  for (TokenProbability& t : all_) sum += t.probability = std::exp((t.probability - top) / s.temperature);
+  if (s.top_p == 1 && s.min_p == 0) return sum;
   size_t kept = 0;
   double mass = 0;
   for (; kept < all_.size(); ++kept) {
-    if (kept == sorted) sort_to(s.top_p < 1 || s.min_p > 0 ? std::max<size_t>(64, 4 * sorted) : all_.size());
+    if (kept == sorted_) sort_more();
     if (all_[kept].probability < s.min_p || (kept > 0 && mass >= s.top_p * sum)) break;
     mass += all_[kept].probability;
   }
-  all_.resize(kept);
-  for (TokenProbability& t : all_) t.probability /= mass;
+  all_.resize(kept), sorted_ = std::min(sorted_, kept);
+  return mass;
+}
+
+int32_t Sampler::most_likely(std::span<const float> logits, const SamplingSettings& s, std::span<const int32_t> prompt,
+                             std::span<const int32_t> answer) {
+  if (!s.changes_logits()) return first_largest(logits);
+  logits_.assign(logits.begin(), logits.end());
+  penalise(s, prompt, answer);
+  return first_largest(std::span<const double>(logits_));
+}
+
+std::span<const TokenProbability> Sampler::candidates(std::span<const float> logits, const SamplingSettings& s,
+                                                      std::span<const int32_t> prompt,
+                                                      std::span<const int32_t> answer) {
+  if (s.temperature == 0) {
+    all_.assign(1, {most_likely(logits, s, prompt, answer), 1});
+    return all_;
+  }
+  const double sum = weigh(logits, s, prompt, answer);
+  while (sorted_ < all_.size()) sort_more();
+  for (TokenProbability& t : all_) t.probability /= sum;
   return all_;
 }
 
 int32_t Sampler::sample(std::span<const float> logits, const SamplingSettings& s, uint64_t sample_index,
                         uint64_t position, std::span<const int32_t> prompt, std::span<const int32_t> answer) {
-  const auto choices = candidates(logits, s, prompt, answer);
-  double u = RngKey{.seed = s.seed}.at("sample").at(sample_index).uniform(position);
-  for (const auto& [token, p] : choices) {
-    if (u < p) return token;
-    u -= p;
+  if (s.temperature == 0) return most_likely(logits, s, prompt, answer);
+  const double sum = weigh(logits, s, prompt, answer);
+  double u = RngKey{.seed = s.seed}.at("sample").at(sample_index).uniform(position) * sum;
+  for (size_t i = 0; i < all_.size(); ++i) {
+    if (i == sorted_) sort_more();
+    if (u < all_[i].probability) return all_[i].token;
+    u -= all_[i].probability;
   }
-  return choices.back().token;
+  return all_.front().token;  // rounding has left a little of u
 }
 
 LogProbabilities log_probabilities(std::span<const float> logits, int32_t token, int64_t n) {

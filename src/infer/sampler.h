@@ -24,6 +24,9 @@ struct SamplingSettings {
   double presence_penalty = 0, frequency_penalty = 0;
   std::vector<std::pair<int32_t, double>> logit_bias;  // token, added to its logit
   uint64_t seed = 0;
+  bool changes_logits() const {
+    return repetition_penalty != 1 || presence_penalty != 0 || frequency_penalty != 0 || !logit_bias.empty();
+  }
 };
 
 // Throws UserError naming the setting that is out of range.
@@ -41,16 +44,23 @@ class Sampler {
   // are for the penalties.
   int32_t sample(std::span<const float> logits, const SamplingSettings& settings, uint64_t sample_index,
                  uint64_t position, std::span<const int32_t> prompt = {}, std::span<const int32_t> answer = {});
-  // The probabilities that the draw uses, most likely first. Valid until the next call.
+  // The probabilities that the draw uses, most likely first. Valid until the next call. A draw finds only the first of them: to
+  // sort all of 49,152 took 8 ms a token, twice as long as a step of SmolLM2-135M.
   std::span<const TokenProbability> candidates(std::span<const float> logits, const SamplingSettings& settings,
                                                std::span<const int32_t> prompt = {},
                                                std::span<const int32_t> answer = {});
 
  private:
   void penalise(const SamplingSettings& settings, std::span<const int32_t> prompt, std::span<const int32_t> answer);
+  int32_t most_likely(std::span<const float> logits, const SamplingSettings& settings, std::span<const int32_t> prompt,
+                      std::span<const int32_t> answer);
+  double weigh(std::span<const float> logits, const SamplingSettings& settings, std::span<const int32_t> prompt,
+               std::span<const int32_t> answer);
+  void sort_more();
   std::vector<double> logits_;
   std::vector<int32_t> counts_, counted_;  // how often each token occurs; those that do
-  std::vector<TokenProbability> all_;
+  std::vector<TokenProbability> all_;      // that may be drawn
+  size_t sorted_ = 0;                      // the first of all_, which are the most likely, in order
 };
 
 // Natural logarithms of the probabilities that the model itself gives, before any setting: of `token`, and of the n most

@@ -51,6 +51,43 @@ TEST(Sampler, DrawsFollowTheProbabilities) {
   for (int t = 0; t < 4; ++t) EXPECT_NEAR(count[t], n * p[t], 5 * std::sqrt(n * p[t] * (1 - p[t]))) << t;
 }
 
+// A draw sorts only as far as it goes: over more tokens than are sorted at once, from one that is nearly certain to all alike.
+TEST(Sampler, DrawsAreThoseOfAllProbabilitiesInOrder) {
+  std::vector<float> logits(3000);
+  const RngKey key{.seed = 5};
+  for (size_t i = 0; i < logits.size(); ++i) logits[i] = std::floor(8 * float(key.normal(i))) / 8;  // many ties
+  for (const SamplingSettings& s : {SamplingSettings{.temperature = 0.1},
+                                    {.temperature = 1},
+                                    {.temperature = 50},
+                                    {.top_k = 100},
+                                    {.top_p = 0.9},
+                                    {.min_p = 0.05}}) {
+    const auto all = candidates(logits, s);
+    for (uint64_t position = 0; position < 50; ++position) {
+      double u = RngKey{.seed = s.seed}.at("sample").at(0).uniform(position);
+      size_t i = 0;
+      for (; i + 1 < all.size() && u >= all[i].probability; ++i) u -= all[i].probability;
+      EXPECT_EQ(sample(logits, s, position), all[i].token) << s.temperature << " " << position;
+    }
+  }
+}
+
+TEST(Sampler, GreedyTakesTheFirstOfTheLargest) {
+  const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
+  for (const size_t n : {1u, 15u, 16u, 17u, 100u})
+    for (size_t at = 0; at < n; ++at) {
+      std::vector<float> logits(n, -2);
+      for (size_t i = 0; i < n; i += 3) logits[i] = nan;
+      for (size_t i = 1; i < n; i += 5) logits[i] = -inf;
+      if (n > 20) logits[20] = inf;  // as little a choice as NaN
+      logits[at] = -1;
+      for (size_t i = at + 1; i < n; i += 7) logits[i] = -1;
+      EXPECT_EQ(sample(logits, {.temperature = 0}, 0), int32_t(at)) << n;
+      EXPECT_EQ(sample(logits, {.temperature = 0, .logit_bias = {{int32_t(at), 1}}}, 0), int32_t(at)) << n;
+    }
+  EXPECT_THROW(sample({nan, -inf, inf}, {.temperature = 0}, 0), UserError);
+}
+
 TEST(Sampler, SamplesOfOnePromptDiffer) {
   int same = 0;
   for (uint64_t position = 0; position < 200; ++position)
