@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/clock.h"
 #include "core/error.h"
 
 namespace minke {
@@ -22,8 +23,25 @@ inline void relax() {
 #endif
 }
 
-// About 50 µs: longer than the gaps between kernels of a step, shorter than anybody else's patience.
-constexpr int kSpins = 2000;
+// Of a thread that stays awake: pauses for the gaps between kernels, then the core is offered to others again and again.
+class AwakeWait {
+ public:
+  void moment() {
+    if (++moments_ % 16 == 0) {
+      if (moments_ == 16) begin_ = Clock::now();
+      seconds_ = seconds_since(begin_);
+    }
+    if (seconds_ > kSpin) std::this_thread::yield();
+    else relax();
+  }
+  bool is_long() const { return seconds_ > kAwake; }
+
+ private:
+  static constexpr double kSpin = 3e-6, kAwake = 1e-3;
+  int64_t moments_ = 0;
+  double seconds_ = 0;  // looked at now and then; not counted in pauses, which take 10 to 140 cycles
+  Clock::time_point begin_;
+};
 
 }  // namespace
 
@@ -31,68 +49,84 @@ struct Threads::State {
   std::vector<std::thread> workers;
   std::mutex mutex;
   std::condition_variable wake;
-  std::atomic<uint64_t> job{0};  // bumped for every job
-  std::atomic<int> sleeping{0};
   std::atomic<bool> stop{false};
 
+  // The job's number, and in the lower half how many of its tasks nobody has taken yet. Who has taken one may read the job:
+  // it stays as it is until all are done, and came with the same cache line.
+  alignas(64) std::atomic<uint64_t> tickets{0};
   Task task = nullptr;
   void* argument = nullptr;
   int64_t count = 0;
-  std::atomic<int64_t> next{0};
-  std::atomic<int> busy{0};  // workers that have not finished the current job
+  std::atomic<int> sleeping{0};
+  alignas(64) std::atomic<int64_t> undone{0};
   std::mutex error_mutex;
   std::exception_ptr error;
 
-  void work(int thread) {
-    try {
-      for (int64_t i = next.fetch_add(1, std::memory_order_relaxed); i < count;
-           i = next.fetch_add(1, std::memory_order_relaxed))
-        task(argument, i, thread);
-    } catch (...) {
-      next.store(count, std::memory_order_relaxed);
-      const std::lock_guard lock(error_mutex);
-      if (!error) error = std::current_exception();
+  static int64_t left(uint64_t tickets) { return uint32_t(tickets); }
+
+  // One task, or all that are left: how many were left before, 0 if none.
+  int64_t take(bool all) {
+    uint64_t t = tickets.load(std::memory_order_relaxed);
+    while (left(t) > 0 && !tickets.compare_exchange_weak(t, t - (all ? uint64_t(left(t)) : 1),
+                                                         std::memory_order_acquire, std::memory_order_relaxed)) {
     }
+    return left(t);
+  }
+
+  void work(int thread) {
+    int64_t done = 0;
+    for (int64_t left; (left = take(false)) > 0; ++done) {
+      try {
+        task(argument, count - left, thread);
+      } catch (...) {
+        done += take(true);  // nobody begins them
+        const std::lock_guard lock(error_mutex);
+        if (!error) error = std::current_exception();
+      }
+    }
+    if (done > 0) undone.fetch_sub(done, std::memory_order_acq_rel);
+  }
+
+  bool has_work() const { return left(tickets.load()) > 0 || stop.load(); }
+
+  void sleep() {
+    std::unique_lock lock(mutex);
+    sleeping.fetch_add(1);
+    wake.wait(lock, [&] { return has_work(); });
+    sleeping.fetch_sub(1, std::memory_order_relaxed);
   }
 
   void loop(int thread) {
-    uint64_t seen = 0;
     for (;;) {
-      int spins = 0;
-      while (job.load(std::memory_order_acquire) == seen) {
-        if (++spins < kSpins) {
-          relax();
-          continue;
-        }
-        std::unique_lock lock(mutex);
-        sleeping.fetch_add(1, std::memory_order_seq_cst);
-        wake.wait(lock, [&] { return job.load(std::memory_order_seq_cst) != seen; });
-        sleeping.fetch_sub(1, std::memory_order_relaxed);
-      }
-      seen = job.load(std::memory_order_acquire);
-      if (stop.load(std::memory_order_relaxed)) return;
+      for (AwakeWait wait; !has_work(); wait.moment())
+        if (wait.is_long()) sleep();
+      if (stop.load()) return;
       work(thread);
-      busy.fetch_sub(1, std::memory_order_release);
     }
   }
 
-  void announce() {
-    job.fetch_add(1, std::memory_order_seq_cst);
-    if (sleeping.load(std::memory_order_seq_cst) > 0) {
+  void call() {
+    if (sleeping.load() > 0) {
       { const std::lock_guard lock(mutex); }  // a worker between its check and its wait must not miss the call
       wake.notify_all();
     }
   }
 };
 
-Threads::Threads(int count) : count_(count), state_(std::make_unique<State>()) {
+Threads::Threads(int count, const std::function<void(int thread)>& begin)
+    : count_(count), state_(std::make_unique<State>()) {
   check(count >= 1, "Threads: count");
-  for (int t = 1; t < count; ++t) state_->workers.emplace_back([s = state_.get(), t] { s->loop(t); });
+  for (int t = 1; t < count; ++t)
+    state_->workers.emplace_back([s = state_.get(), t, begin] {
+      if (begin) begin(t);
+      s->loop(t);
+    });
+  if (begin) begin(0);
 }
 
 Threads::~Threads() {
   state_->stop.store(true);
-  state_->announce();
+  state_->call();
   for (auto& w : state_->workers) w.join();
 }
 
@@ -102,19 +136,18 @@ void Threads::run(int64_t n, Task task, void* argument) {
     for (int64_t i = 0; i < n; ++i) task(argument, i, 0);
     return;
   }
+  check(n <= UINT32_MAX, "Threads::run: tasks");
   State& s = *state_;
   s.task = task;
   s.argument = argument;
   s.count = n;
-  s.next.store(0, std::memory_order_relaxed);
-  s.busy.store(count_ - 1, std::memory_order_relaxed);
   s.error = nullptr;
-  s.announce();
+  s.undone.store(n, std::memory_order_relaxed);
+  const uint64_t job = (s.tickets.load(std::memory_order_relaxed) >> 32) + 1;
+  s.tickets.store(job << 32 | uint64_t(n));
+  s.call();
   s.work(0);
-  int spins = 0;
-  while (s.busy.load(std::memory_order_acquire) != 0) {
-    if (++spins < kSpins) relax();
-    else std::this_thread::yield();  // the other thread's core may be taken: let it have ours
+  for (AwakeWait wait; s.undone.load(std::memory_order_acquire) != 0; wait.moment()) {
   }
   if (s.error) std::rethrow_exception(s.error);
 }

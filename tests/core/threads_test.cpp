@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <stdexcept>
@@ -43,6 +44,32 @@ TEST(Threads, ManyShortJobsAndSleepsBetween) {
   EXPECT_EQ(sum, 5000 * 10);
 }
 
+// Jobs follow each other so closely that threads still look for work of the last one; also more threads than cores.
+TEST(Threads, NoTaskOfAJobIsLostOrDoneTwice) {
+  for (int count : {2, 3, 8}) {
+    Threads threads(count);
+    for (int64_t job = 0; job < 3000; ++job) {
+      const int64_t n = 2 + job % 11;
+      std::array<std::atomic<int64_t>, 12> done{};
+      threads.for_each(n, [&](int64_t task, int) { done[size_t(task)] += job + 1; });
+      for (int64_t i = 0; i < 12; ++i)
+        ASSERT_EQ(done[size_t(i)], i < n ? job + 1 : 0) << count << " " << job << " " << i;
+    }
+  }
+}
+
+// One by one: no task waits behind another that takes long.
+TEST(Threads, ATaskMayWaitForAllOthers) {
+  Threads threads(2);
+  std::atomic<int64_t> others{0};
+  threads.for_each(100, [&](int64_t task, int) {
+    if (task > 0) ++others;
+    else
+      while (others < 99) std::this_thread::yield();
+  });
+  EXPECT_EQ(others, 99);
+}
+
 TEST(Threads, TheFirstExceptionComesBackAndThePoolLives) {
   for (int count : {1, 4}) {
     Threads threads(count);
@@ -65,6 +92,17 @@ TEST(Threads, TheFirstExceptionComesBackAndThePoolLives) {
     threads.for_each(10, [&](int64_t, int) { ++after; });
     EXPECT_EQ(after, 10);
   }
+}
+
+TEST(Threads, EachBeginsOnItsOwn) {
+  std::array<std::atomic<int>, 3> begun{};
+  std::array<std::thread::id, 3> ids;
+  {
+    Threads threads(3, [&](int thread) { ++begun[size_t(thread)], ids[size_t(thread)] = std::this_thread::get_id(); });
+  }
+  for (const auto& b : begun) EXPECT_EQ(b, 1);
+  EXPECT_EQ(ids[0], std::this_thread::get_id());
+  EXPECT_TRUE(ids[1] != ids[0] && ids[2] != ids[0] && ids[1] != ids[2]);
 }
 
 TEST(Threads, NeedsAtLeastOne) {
