@@ -9,6 +9,7 @@
 #include "app/command_line.h"
 #include "app/commands.h"
 #include "app/runtime.h"
+#include "bench/node_rates.h"
 #include "bench/suite.h"
 #include "bench/train_bench.h"
 #include "core/error.h"
@@ -49,6 +50,23 @@ void show_ceiling(Sheet& sheet, const std::string& name, const char* unit, const
     if (t.how != best.how) sheet.line("", text(t), Json::object());
 }
 
+void show_nodes(Sheet& sheet, const Options& o, const Context& ctx) {
+  const std::vector<MemoryNode> nodes = memory_nodes();
+  Json list = Json::array(), rates = Json::array();
+  for (const MemoryNode& n : nodes) list.push_back({{"id", n.id}, {"cpus", n.cpus}, {"memory_bytes", n.memory}});
+  sheet.line("memory nodes", std::to_string(std::max<size_t>(nodes.size(), 1)), {{"memory_nodes", list}});
+  if (nodes.size() < 2) return;
+  for (const MemoryNode& n : nodes)
+    sheet.line("", fmt::format("node {}: {} CPUs, {}", n.id, n.cpus.size(), human_bytes(double(n.memory))),
+               Json::object());
+  for (const NodeRate& r : node_rates(ctx, nodes, o.seconds)) {
+    rates.push_back({{"threads_of", r.threads_of}, {"memory_of", r.memory_of}, {"rate", r.rate}});
+    const std::string rate = r.refused.empty() ? fmt::format("{:8.1f} GB/s   ", r.rate / 1e9) : r.refused + ":";
+    sheet.line("", fmt::format("{}  threads of node {} read memory of node {}", rate, r.threads_of, r.memory_of),
+               {{"node_rates", rates}});
+  }
+}
+
 void bench_machine(Sheet& sheet, const Options& o, const Context& ctx) {
   const PathChoice& choice = default_isa();
   const Processor processor = this_processor();
@@ -62,6 +80,7 @@ void bench_machine(Sheet& sheet, const Options& o, const Context& ctx) {
   show_ceiling(sheet, "bf16", "GFLOP/s", product_ceiling(ctx, DType::bf16, o.seconds, true));
   show_ceiling(sheet, "int8", "GOP/s  ", product_ceiling(ctx, DType::u8, o.seconds, true));
   show_ceiling(sheet, "read", "GB/s   ", read_ceiling(ctx, o.seconds));
+  show_nodes(sheet, o, ctx);
 }
 
 void bench_kernels(Sheet& sheet, const Options& o, const Context& ctx, void (*rows)(Suite&)) {

@@ -54,11 +54,10 @@ Backend& Runtime::choose_backend(const std::string& resumed) {
   return cpu_backend(chosen);
 }
 
-// For what runs before a model is known: the products that find the machine's ceilings, and those of the benchmarks.
-constexpr size_t kFirstScratch = size_t(256) << 20;  // addresses: memory comes when it is first touched
-
 Runtime::Runtime(const RuntimeOptions& options)
-    : threads_(options.threads > 0 ? options.threads : hardware_threads()),
+    : count_(options.threads > 0 ? options.threads : hardware_threads()),
+      placement_(memory_nodes(), count_),
+      threads_(count_, [this](int thread) { placement_.bind(thread); }),
       scratch_(std::in_place, host_memory(), kFirstScratch) {
   ctx_ = {.backend = &choose_backend(options.resumed),
           .threads = &threads_,
@@ -69,8 +68,8 @@ Runtime::Runtime(const RuntimeOptions& options)
 void Runtime::reserve_scratch(size_t bytes) { scratch_.emplace(ctx_.backend->memory(), bytes); }
 
 std::string Runtime::description() const {
-  return fmt::format("minke {} · {}{} · {} thread{} · {:.1f} GiB memory", kVersion, ctx_.backend->name(),
-                     why_.empty() ? "" : fmt::format(" ({})", why_), threads_.count(), threads_.count() == 1 ? "" : "s",
+  return fmt::format("minke {} · {}{} · {} thread{}{} · {:.1f} GiB memory", kVersion, ctx_.backend->name(),
+                     why_.empty() ? "" : fmt::format(" ({})", why_), count_, count_ == 1 ? "" : "s", placement_.text(),
                      double(machine_memory()) / (1 << 30));
 }
 

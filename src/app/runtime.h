@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "core/memory_nodes.h"
 #include "kernels/backend.h"
 
 namespace CLI {
@@ -26,14 +27,19 @@ class Runtime {
  public:
   explicit Runtime(const RuntimeOptions& options);
   const Context& ctx() const { return ctx_; }
+  // For what runs before a model is known: the products that find the machine's ceilings, and those of the benchmarks.
+  static constexpr size_t kFirstScratch = size_t(256) << 20;  // addresses: memory comes when it is first touched
   // Scratch of the size that a dry run of the work has found (kernels/dry_run.h).
   void reserve_scratch(size_t bytes);
+  const MemoryPlacement& placement() const { return placement_; }
   // "minke 0.1.0 · cpu avx512_bf16 (known processor) · 2 threads · 23.4 GiB memory"
   std::string description() const;
   // Where a run that goes on does not simply go on with what the machine would choose: what and why; "" otherwise.
   const std::string& note() const { return note_; }
 
  private:
+  int count_;
+  MemoryPlacement placement_;  // before the threads, which inherit it
   Threads threads_;
   std::optional<Arena> scratch_;
   Backend& choose_backend(const std::string& resumed);

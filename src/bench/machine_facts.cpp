@@ -27,18 +27,6 @@ std::string chosen(const std::string& text) {
   return begin < end && end != text.npos ? text.substr(begin + 1, end - begin - 1) : "";
 }
 
-// "0-3,8" → 5.
-int count_of_list(const std::string& list) {
-  int count = 0;
-  std::istringstream parts(list);
-  for (std::string part; std::getline(parts, part, ',');) {
-    const size_t dash = part.find('-');
-    const int first = std::atoi(part.c_str());
-    count += dash == part.npos ? 1 : std::atoi(part.c_str() + dash + 1) - first + 1;
-  }
-  return count;
-}
-
 void read_processor(const fs::path& root, MachineFacts& f) {
   std::istringstream lines(system_file(root / "proc/cpuinfo"));
   std::set<std::pair<std::string, std::string>> cores;
@@ -73,10 +61,10 @@ size_t swap_used(const fs::path& root) {
 MachineFacts machine_facts(const fs::path& root, std::string_view path) {
   MachineFacts f;
   read_processor(root, f);
-  f.cpus = count_of_list(first_line(root / "sys/devices/system/cpu/online"));
+  f.cpus = int(number_list(system_file(root / "sys/devices/system/cpu/online")).size());
   f.allowed_cpus = hardware_threads();
   f.quota = quota_of(root);
-  f.memory_nodes = std::max(1, count_of_list(first_line(root / "sys/devices/system/node/has_memory")));
+  f.memory_nodes = std::max(1, int(number_list(system_file(root / "sys/devices/system/node/has_memory")).size()));
   f.memory = machine_memory(root), f.free_memory = free_memory(root);
   f.swap_used = swap_used(root);
   f.huge_pages = chosen(first_line(root / "sys/kernel/mm/transparent_hugepage/enabled"));
@@ -117,11 +105,6 @@ std::vector<std::string> advice(const MachineFacts& f) {
         fmt::format("{} CPUs are {} cores: two threads of a core share its arithmetic. Compare -t {} with the "
                     "default: minke bench gemm.",
                     f.allowed_cpus, f.cores, f.cores));
-  if (f.memory_nodes > 1)
-    all.push_back(
-        fmt::format("Memory has {} nodes, and minke does not place its data yet: numactl --interleave=all minke … "
-                    "evens them out.",
-                    f.memory_nodes));
   if (f.free_memory < f.memory / 4) all.push_back("Most of the memory is taken by other programs.");
   if (f.swap_used > (size_t(64) << 20)) all.push_back("The system swaps: what does not fit in memory is very slow.");
   if (f.namespaces == false)

@@ -18,6 +18,7 @@ for part in f32 bf16 int8 read; do
   grep -q "^$part  *[0-9]" machine.txt && grep -q "^  \"$part\": {" machine.json || fail "no ceiling of $part: $(cat machine.txt)"
 done
 positive machine.json threads rate
+grep -q '^memory nodes  *[1-9]' machine.txt && grep -q '"memory_nodes": \[' machine.json || fail "no memory nodes: $(cat machine.txt)"
 
 tiny=(--set model.hidden_size=32 --set model.num_hidden_layers=2 --set model.moe_intermediate_size=16
   --set model.vocab_size=300 --set tokenizer.vocab_size=300 --set train.sequence_length=32 --set train.batch_size=4)
