@@ -111,11 +111,8 @@ InferenceMemory needed_memory(const Context& ctx, const Config& config, const Pr
 void measure(Table& table, Options& o, Runtime& runtime, const CheckpointFiles& files) {
   const Config& config = files.config;
   o.bench.speculation = speculation_of(o.inference, config), o.bench.drafts = o.inference.drafts;
-  Precision precision = minke::precision(o.inference.dtype).for_inference();
-  const BlockWeights blocks = plan_block_weights(config, files.weights, o.inference.weights, precision.compute,
-                                                 strips_of(o.inference, runtime.ctx()));
-  precision.blocks = &blocks;
-  precision.integer_products = o.inference.activations == ActivationFormat::int8;
+  BlockWeights blocks;
+  const Precision precision = held_precision(o.inference, files, runtime.ctx(), blocks);
   if (!blocks.note.empty()) table.line("", blocks.note);
   EngineSettings settings = engine_settings(o.bench);
   settings.cache = dtype_of(o.inference.cache_type);
@@ -126,6 +123,7 @@ void measure(Table& table, Options& o, Runtime& runtime, const CheckpointFiles& 
   const Context& ctx = runtime.ctx();
   Model model(ctx, config, precision, settings.max_context);
   load_weights(ctx, model, files.weights);
+  if (const std::string note = file_note(runtime, model); !note.empty()) table.line("", note);
   Engine engine(ctx, model, settings);
 
   const int64_t kv = kv_bytes_per_token(config, settings.cache, settings.most_drafts() > 0);

@@ -59,11 +59,8 @@ struct Subject {
     if (!blocks.note.empty()) console.print(blocks.note);
   }
   Precision held(const EvalOptions& o) {
-    Precision p = precision(o.dtype).for_inference();
-    blocks = plan_block_weights(files.config, files.weights, o.weights, p.compute);
-    p.blocks = &blocks;
-    p.integer_products = o.activations == ActivationFormat::int8;
-    return p;
+    return hold_in_blocks(precision(o.dtype).for_inference(), blocks, files.config, files.weights, o.weights,
+                          o.activations);
   }
   void prepare(const EvalOptions& o) {
     runtime.reserve_scratch(

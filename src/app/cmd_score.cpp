@@ -37,10 +37,8 @@ void run(ScoreOptions& o) {
   Precision& held = o.settings.precision;
   held = precision(o.dtype);
   if (!o.settings.gradients) {
-    held = held.for_inference();
-    blocks = plan_block_weights(checkpoint.config, checkpoint.weights, o.weights, held.compute);
-    held.blocks = &blocks;
-    held.integer_products = o.activations == ActivationFormat::int8;
+    held =
+        hold_in_blocks(held.for_inference(), blocks, checkpoint.config, checkpoint.weights, o.weights, o.activations);
   } else if (o.weights != WeightFormat::keep) {
     user_error("--weights {} goes without --grad: gradients are of weights in FP32; leave one of them out",
                name_of(o.weights));

@@ -46,11 +46,22 @@ SpeculationMode speculation_of(const InferenceOptions& o, const Config& config) 
   return SpeculationMode::off;
 }
 
-Strips strips_of(const InferenceOptions& o, const Context& ctx) {
-  if (!o.repack) return {};
-  Strips strips = ctx.backend->strips();
-  if (o.activations != ActivationFormat::int8) strips.integers = 0;
-  return strips;
+Precision held_precision(const InferenceOptions& o, const CheckpointFiles& files, const Context& ctx,
+                         BlockWeights& blocks) {
+  return hold_in_blocks(minke::precision(o.dtype).for_inference(), blocks, files.config, files.weights, o.weights,
+                        o.activations, o.repack ? ctx.backend->strips() : Strips{});
+}
+
+std::string file_note(const Runtime& runtime, const Model& model) {
+  constexpr size_t kLookedAt = 64;
+  std::vector<const void*> in_file;
+  for (const Weight& w : model.weights().all())
+    for (size_t part = 0; part < w.parts().size(); ++part)
+      if (!w.bytes_of(part)) in_file.push_back(w.parts()[part].rows);
+  std::vector<const void*> pages;
+  for (size_t i = 0; i < std::min(kLookedAt, in_file.size()); ++i)
+    pages.push_back(in_file[i * in_file.size() / std::min(kLookedAt, in_file.size())]);
+  return runtime.placement().file_note(pages);
 }
 
 LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, bool quiet) : runtime_(o.runtime) {
@@ -60,11 +71,8 @@ LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, b
   const Config& config = source.files.config;
   const int64_t limit = config.max_position_embeddings;
   if (o.ctx_size > limit) user_error("--ctx-size {}: the model supports at most {} positions", o.ctx_size, limit);
-  Precision precision = minke::precision(o.dtype).for_inference();
-  blocks_ = plan_block_weights(config, source.files.weights, o.weights, precision.compute, strips_of(o, ctx()));
+  const Precision precision = held_precision(o, source.files, ctx(), blocks_);
   if (!quiet && !blocks_.note.empty()) std::fprintf(stderr, "%s\n", blocks_.note.c_str());
-  precision.blocks = &blocks_;
-  precision.integer_products = o.activations == ActivationFormat::int8;
   const EngineSettings settings{.max_context = o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(limit, 4096),
                                 .cache = dtype_of(o.cache_type),
                                 .strict = o.strict,
@@ -98,6 +106,8 @@ LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, b
   runtime_.reserve_scratch(size_t(needed.scratch));
   model_ = std::make_unique<Model>(ctx(), config, precision, settings.max_context);
   load_weights(ctx(), *model_, source.files.weights);
+  if (const std::string note = file_note(runtime_, *model_); !quiet && !note.empty())
+    std::fprintf(stderr, "%s\n", note.c_str());
   engine_ = std::make_unique<Engine>(ctx(), *model_, settings);
 }
 

@@ -34,8 +34,12 @@ void add_inference_flags(CLI::App& verb, InferenceOptions& options);
 // How it is to be for this model. UserError for --spec mtp if it has no MTP module.
 SpeculationMode speculation_of(const InferenceOptions& options, const Config& config);
 
-// How many rows of quantised weights are interleaved when they are loaded (plan_block_weights); 0 = none.
-Strips strips_of(const InferenceOptions& options, const Context& ctx);
+// How the options hold the weights (hold_in_blocks), interleaved when they are loaded.
+Precision held_precision(const InferenceOptions& options, const CheckpointFiles& files, const Context& ctx,
+                         BlockWeights& blocks);
+
+// Where weights stay in their file and memory has nodes: MemoryPlacement::file_note of pages all over them.
+std::string file_note(const Runtime& runtime, const Model& model);
 
 class LoadedModel {
  public:

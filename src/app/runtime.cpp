@@ -54,6 +54,9 @@ Backend& Runtime::choose_backend(const std::string& resumed) {
   return cpu_backend(chosen);
 }
 
+// For what runs before a model is known: the products that find the machine's ceilings, and those of the benchmarks.
+constexpr size_t kFirstScratch = size_t(256) << 20;  // addresses: memory comes when it is first touched
+
 Runtime::Runtime(const RuntimeOptions& options)
     : count_(options.threads > 0 ? options.threads : hardware_threads()),
       placement_(memory_nodes(), count_),

@@ -27,8 +27,6 @@ class Runtime {
  public:
   explicit Runtime(const RuntimeOptions& options);
   const Context& ctx() const { return ctx_; }
-  // For what runs before a model is known: the products that find the machine's ceilings, and those of the benchmarks.
-  static constexpr size_t kFirstScratch = size_t(256) << 20;  // addresses: memory comes when it is first touched
   // Scratch of the size that a dry run of the work has found (kernels/dry_run.h).
   void reserve_scratch(size_t bytes);
   const MemoryPlacement& placement() const { return placement_; }

@@ -137,7 +137,8 @@ std::string MemoryPlacement::file_note(std::span<const void* const> pages) const
   return fmt::format(
       "note: the weights that stay in the file lie in the memory of node {} only, because the system has cached them "
       "there: "
-      "without --no-repack quantised integers are copied to all nodes; other files are spread when they are read anew",
+      "without --no-repack most quantised weights are copied to all nodes; other files are spread when they are read "
+      "anew",
       *found.begin());
 }
 

@@ -93,6 +93,15 @@ BlockWeights plan_block_weights(const Config& config, const WeightFiles& files, 
   return result;
 }
 
+Precision hold_in_blocks(Precision precision, BlockWeights& blocks, const Config& config, const WeightFiles& files,
+                         WeightFormat format, ActivationFormat activations, Strips strips) {
+  if (activations != ActivationFormat::int8) strips.integers = 0;
+  blocks = plan_block_weights(config, files, format, precision.compute, strips);
+  precision.blocks = &blocks;
+  precision.integer_products = activations == ActivationFormat::int8;
+  return precision;
+}
+
 namespace {
 
 class Loader {

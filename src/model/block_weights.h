@@ -55,6 +55,12 @@ struct BlockWeights {
 BlockWeights plan_block_weights(const Config& config, const WeightFiles& files, WeightFormat format, DType compute,
                                 Strips strips = {});
 
+// What is planned so, and the precision of a model that holds it and multiplies it with such activations. It points to `blocks`.
+// 8 bits are the faster ones on every instruction set and no less accurate than llama.cpp with Q8_0 (docs/results.md,
+// "Activations"), so there is a flag, but nothing that measures. Without them integers are in no strips.
+Precision hold_in_blocks(Precision precision, BlockWeights& blocks, const Config& config, const WeightFiles& files,
+                         WeightFormat format, ActivationFormat activations, Strips strips = {});
+
 // Fills the weights of the model that are in blocks. What lies in a file is used there: `files` outlives the model.
 void load_block_weights(const Context& ctx, Model& model, const WeightFiles& files);
 
