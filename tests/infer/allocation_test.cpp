@@ -50,8 +50,9 @@ void check_answers(DType cache, SpeculationMode speculation, int rounds) {
   EXPECT_EQ(tokens, 4000 * rounds);
   EXPECT_GT(tensors, 0);
   EXPECT_EQ(memory.count, tensors);
-  // Nothing but what the system counts in pages.
-  EXPECT_LT(double(process_memory().now), double(held) + (1 << 20));
+  // Nothing but what the system counts in pages: on a busy machine a thread may get its first task, and touch its part of the
+  // scratch, after the first round.
+  EXPECT_LT(double(process_memory().now), double(held) + (4 << 20));
 }
 
 TEST(Allocation, NoneForATokenOfAnAnswer) { check_answers(DType::bf16, SpeculationMode::off, 25); }
