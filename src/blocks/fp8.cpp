@@ -12,6 +12,12 @@ constexpr float kLargest = 448;
 
 }  // namespace
 
+bool has_nan(std::span<const std::byte> codes) {
+  int found = 0;
+  for (const std::byte code : codes) found |= (code & std::byte{0x7f}) == std::byte{0x7f};
+  return found != 0;
+}
+
 f8_e4m3 to_f8_e4m3(float x) {
   f8_e4m3 result;
   const float magnitude = std::min(std::fabs(x), kLargest);

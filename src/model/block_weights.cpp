@@ -184,9 +184,10 @@ class Loader {
     const int64_t across = divided_up(p.shape[1], scale_block_);
     for (int64_t r = 0; r < p.shape[0] && !in_file; ++r) {
       const std::span<const std::byte> row = stored.row(r);
-      for (size_t k = 0; k < row.size(); ++k)
-        if ((row[k] & std::byte{0x7f}) == std::byte{0x7f})
-          scales[size_t(r / scale_block_ * across + int64_t(k) / scale_block_)] = std::nanf("");
+      for (int64_t block = 0; block < across; ++block)
+        if (has_nan(row.subspan(size_t(block * scale_block_),
+                                size_t(std::min(scale_block_, p.shape[1] - block * scale_block_)))))
+          scales[size_t(r / scale_block_ * across + block)] = std::nanf("");
     }
     return scales;
   }

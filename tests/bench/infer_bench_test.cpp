@@ -50,8 +50,8 @@ struct Measured {
   int64_t tokens_computed = 0;
 };
 
-Measured measured(const Context& ctx, const Config& config, const InferBenchOptions& options) {
-  Model model(ctx, config, kF32, 64);
+Measured measured(const Context& ctx, const Config& config, const InferBenchOptions& options, int64_t context = 64) {
+  Model model(ctx, config, kF32, context);
   model.weights().initialise(ctx, 0.5);
   Engine engine(ctx, model, engine_settings(options));
   Measured result;
@@ -65,14 +65,10 @@ TEST(InferBench, RowsAtADepth) {
   const TestContext ctx(cpu_backend(), 2);
   const Config config = tiny_v3();
   const InferBenchOptions options{.prompt = 7, .answer = 4, .depth = 192, .batches = {2}, .repetitions = 3};
-  Model model(ctx, config, kF32, 256);
-  model.weights().initialise(ctx, 0.5);
-  Engine engine(ctx, model, engine_settings(options));
-  std::vector<InferRow> rows;
-  infer_bench(ctx, model, engine, options, made_up_ceilings(), [&](const InferRow& r) { rows.push_back(r); });
+  const auto [rows, tokens_computed] = measured(ctx, config, options, 256);
   ASSERT_EQ(rows.size(), 2u);
   // A page and a token for each of the two; then as without: a prompt alone, three runs; four runs of answers.
-  EXPECT_EQ(engine.tokens_computed(), 2 * 65 + 7 + 3 * 2 * 7 + 4 * 2 * 5);
+  EXPECT_EQ(tokens_computed, 2 * 65 + 7 + 3 * 2 * 7 + 4 * 2 * 5);
   const AttentionPairFlops pair = attention_pair_flops(config);
   const double keys = 192.0 * 3 * 2;  // layers, heads
   EXPECT_DOUBLE_EQ(rows[0].flops_per_token,
@@ -93,11 +89,7 @@ TEST(InferBench, DraftsAtADepth) {
                                   .beginning = 3,
                                   .speculation = SpeculationMode::mtp,
                                   .drafts = 2};
-  Model model(ctx, config, kF32, 256);
-  model.weights().initialise(ctx, 0.5);
-  Engine engine(ctx, model, engine_settings(options));
-  std::vector<InferRow> rows;
-  infer_bench(ctx, model, engine, options, made_up_ceilings(), [&](const InferRow& r) { rows.push_back(r); });
+  const std::vector<InferRow> rows = measured(ctx, config, options, 256).rows;
   ASSERT_EQ(rows.size(), 2u);
   const SpeculationCounts& d = rows[1].drafts;
   const int64_t kv = kv_bytes_per_token(config, DType::f32), with_module = kv_bytes_per_token(config, DType::f32, true);

@@ -74,5 +74,19 @@ TEST(Fp8Blocks, ARowTimesItsScales) {
   }
 }
 
+TEST(Fp8Blocks, FindsCodesOfNaN) {
+  std::vector<std::byte> codes;
+  for (int code = 0; code < 256; ++code)
+    if ((code & 0x7f) != 0x7f) codes.push_back(std::byte(code));
+  EXPECT_FALSE(has_nan({}));
+  EXPECT_FALSE(has_nan(codes));
+  for (const uint8_t nan : {0x7f, 0xff})
+    for (const size_t at : {size_t(0), size_t(100), codes.size() - 1}) {
+      std::vector<std::byte> with = codes;
+      with[at] = std::byte{nan};
+      EXPECT_TRUE(has_nan(with)) << int(nan) << " at " << at;
+    }
+}
+
 }  // namespace
 }  // namespace minke

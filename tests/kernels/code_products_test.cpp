@@ -14,15 +14,10 @@ namespace {
 
 class CodeProducts : public ::testing::TestWithParam<std::string> {
  protected:
-  Backend& backend() { return GetParam() == "reference" ? reference_backend() : tested_backend(GetParam()); }
+  Backend& backend() { return tested_backend(GetParam()); }
   bool slow() const { return GetParam() == "reference"; }
 };
-std::vector<std::string> backends() {
-  std::vector<std::string> all = tested_isas();
-  all.push_back("reference");
-  return all;
-}
-INSTANTIATE_TEST_SUITE_P(Backend, CodeProducts, ::testing::ValuesIn(backends()),
+INSTANTIATE_TEST_SUITE_P(Backend, CodeProducts, ::testing::ValuesIn(tested_backends()),
                          [](const auto& info) { return info.param; });
 
 struct Product {

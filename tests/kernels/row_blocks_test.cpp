@@ -13,14 +13,9 @@ namespace {
 
 class RowBlocksOp : public ::testing::TestWithParam<std::string> {
  protected:
-  Backend& backend() { return GetParam() == "reference" ? reference_backend() : tested_backend(GetParam()); }
+  Backend& backend() { return tested_backend(GetParam()); }
 };
-std::vector<std::string> backends() {
-  std::vector<std::string> all = tested_isas();
-  all.push_back("reference");
-  return all;
-}
-INSTANTIATE_TEST_SUITE_P(Backend, RowBlocksOp, ::testing::ValuesIn(backends()),
+INSTANTIATE_TEST_SUITE_P(Backend, RowBlocksOp, ::testing::ValuesIn(tested_backends()),
                          [](const auto& info) { return info.param; });
 
 Values product(const TestContext& ctx, const Values& x, int64_t m, const Operand& b, DType compute, DType out,

@@ -60,7 +60,15 @@ std::vector<std::string> tested_isas() {
   if (names.size() > 1) names.insert(names.end(), std::begin(kEmulatedIsas), std::end(kEmulatedIsas));
   return names;
 }
-Backend& tested_backend(const std::string& isa) { return is_emulated(isa) ? emulated_backend(isa) : cpu_backend(isa); }
+std::vector<std::string> tested_backends() {
+  std::vector<std::string> all = tested_isas();
+  all.push_back("reference");
+  return all;
+}
+Backend& tested_backend(const std::string& name) {
+  if (name == "reference") return reference_backend();
+  return is_emulated(name) ? emulated_backend(name) : cpu_backend(name);
+}
 
 }  // namespace test
 }  // namespace minke

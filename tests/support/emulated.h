@@ -17,6 +17,8 @@ Backend& emulated_backend(const std::string& isa);  // UserError on a machine wi
 
 // Those of available_isas(), and the emulated ones where there are any.
 std::vector<std::string> tested_isas();
-Backend& tested_backend(const std::string& isa);
+// Those, and "reference".
+std::vector<std::string> tested_backends();
+Backend& tested_backend(const std::string& name);
 
 }  // namespace minke::test

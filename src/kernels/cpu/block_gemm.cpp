@@ -2,6 +2,7 @@
 // them as any right-hand side is packed, and multiplies all rows of a with them. So the sums are those of a product with the
 // decoded values, bit for bit, whatever the number of rows. Rows of E4M3 codes are multiplied as they are, and their scales
 // with sums over k (isa/gemm.cpp); where they lie in strips of a panel's width, nothing is copied.
+#include "blocks/fp8.h"
 #include "blocks/strips.h"
 #include "kernels/cpu/gemm.h"
 
@@ -59,10 +60,7 @@ struct Task {
   void multiply(int64_t first, int64_t count, const char* panels, const CodeScales& codes) const {
     GemmJob job;
     job.m = rows, job.n = count, job.k = s.k;
-    job.a = matrix_of(args.a), job.c = matrix_of(args.c);
-    job.a.data = static_cast<char*>(job.a.data) + first_row * job.a.row_stride * (job.a.half ? 2 : 4);
-    job.c.data = static_cast<char*>(job.c.data) +
-                 (first_row * job.c.row_stride + first * job.c.col_stride) * (job.c.half ? 2 : 4);
+    job.a = from(matrix_of(args.a), first_row, 0), job.c = from(matrix_of(args.c), first_row, first);
     job.panels = panels, job.codes = codes;
     job.bf16 = is_bf16_compute(args.compute), job.accumulate = args.accumulate;
     job.tile_m = std::min(divided_up(job.m, kernels.tile_rows) * kernels.tile_rows, kernels.max_tile_m);
@@ -102,9 +100,7 @@ struct Task {
   }
   // Rows that lie one after the other: made strips first. Kernels do not look for codes of NaN: such rows are decoded.
   void multiply_plain_codes(int64_t first, int64_t count, const char* rows, const CodeScales& codes) const {
-    const std::span all(rows, size_t(count * s.k));
-    if (std::ranges::any_of(all, [](char code) { return (code & 0x7f) == 0x7f; }))
-      return multiply_decoded(first, first + count);
+    if (has_nan(std::as_bytes(std::span(rows, size_t(count * s.k))))) return multiply_decoded(first, first + count);
     for (int64_t at = 0; at < count; at += kernels.panel_width)
       interleave(
           info_of(BlockFormat::f8_e4m3), int(kernels.panel_width), reinterpret_cast<const std::byte*>(rows + at * s.k),

@@ -15,6 +15,12 @@ GemmShape checked_gemm_shape(const GemmArgs& args);
 // Checked, because a wrong offset would reach memory outside the operands.
 const int32_t* checked_gemm_offsets(const Operand& offsets, int64_t groups, int64_t limit);
 
+// The matrix from this row and column on.
+inline Matrix from(Matrix m, int64_t row, int64_t column) {
+  m.data = static_cast<char*>(m.data) + (row * m.row_stride + column * m.col_stride) * (m.half ? 2 : 4);
+  return m;
+}
+
 // Of a product with blocks: b is blocks that run along the inner axis, in no groups (null) or by row groups (their offsets).
 const int32_t* checked_block_offsets(const GemmArgs& args, const GemmShape& s);
 

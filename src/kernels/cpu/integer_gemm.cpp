@@ -79,8 +79,7 @@ void integer_gemm(const Kernels& kernels, const Context& ctx, const GemmArgs& ar
       if (first == last) continue;
       check(part.strip == 0 || part.strip == kernels.strip, "gemm: strips of another instruction set");
       job.b = strip_rows(part, first, last - first);
-      job.c = c;
-      job.c.data = static_cast<char*>(c.data) + (row * c.row_stride + first * c.col_stride) * (c.half ? 2 : 4);
+      job.c = from(c, row, first);
       kernels.integer_gemm(job);
     }
   });

@@ -39,6 +39,10 @@ struct Q5_K : SixBitScales {
     s.scale[0] = scale[i], s.min[0] = min[i];
   }
 };
+// Of Q2_K, Q3_K, Q6_K and TQ2_0: 32 bytes from byte `at` of the block on hold two bits of each element of four strips.
+MINKE_INLINE vb two_bits_of(const StripBlock& b, int at, int i, int t) {
+  return two_bits(b.word(at + i / 4 * 32 + 4 * t), i % 4 * 2);
+}
 struct Q6_K : Format {
   static constexpr int kZero = 32;
   static constexpr bool kHalves = true;
@@ -48,8 +52,7 @@ struct Q6_K : Format {
   MINKE_INLINE void load(const StripBlock& b, int i, Strip& s) const {
 #pragma GCC unroll 8
     for (int t = 0; t < 8; ++t)
-      s.q[t] = four_bits(b.word(i / 4 * 64 + i % 2 * 32 + 4 * t), i % 4 / 2 * 4) |
-               two_bits(b.word(128 + i / 4 * 32 + 4 * t), i % 4 * 2) << 4;
+      s.q[t] = four_bits(b.word(i / 4 * 64 + i % 2 * 32 + 4 * t), i % 4 / 2 * 4) | two_bits_of(b, 128, i, t) << 4;
     const vi scales = vi(b.word(192 + i / 2 * 4));  // bytes with a sign, of four halves
     s.scale[0] = d * to_float(scales << (24 - i % 2 * 16) >> 24);
     s.scale[1] = d * to_float(scales << (16 - i % 2 * 16) >> 24);
@@ -65,7 +68,7 @@ struct Q2_K : Format {
   }
   MINKE_INLINE void load(const StripBlock& b, int i, Strip& s) const {
 #pragma GCC unroll 8
-    for (int t = 0; t < 8; ++t) s.q[t] = two_bits(b.word(16 + i / 4 * 32 + 4 * t), i % 4 * 2);
+    for (int t = 0; t < 8; ++t) s.q[t] = two_bits_of(b, 16, i, t);
     const vu scales = shifted(b.word(i / 2 * 4), i % 2 * 16);  // scale below, minimum above, of two halves
     for (int h = 0; h < 2; ++h) {
       s.scale[h] = d * small_float(scales, 8 * h, 4);
@@ -89,8 +92,7 @@ struct Q3_K : Format {
   }
   MINKE_INLINE void load(const StripBlock& b, int i, Strip& s) const {
 #pragma GCC unroll 8
-    for (int t = 0; t < 8; ++t)
-      s.q[t] = two_bits(b.word(32 + i / 4 * 32 + 4 * t), i % 4 * 2) | one_bit(b.word(4 * t), i) << 2;
+    for (int t = 0; t < 8; ++t) s.q[t] = two_bits_of(b, 32, i, t) | one_bit(b.word(4 * t), i) << 2;
     for (int h = 0; h < 2; ++h) s.scale[h] = d * (small_float(scales[i / 2], i % 2 * 16 + 8 * h, 8) - 32.0f);
   }
 };
@@ -143,7 +145,7 @@ struct TQ2_0 : Format {
   MINKE_INLINE void open(const StripBlock& b) { d = from_f16(b.halves(64)); }
   MINKE_INLINE void load(const StripBlock& b, int i, Strip& s) const {
 #pragma GCC unroll 8
-    for (int t = 0; t < 8; ++t) s.q[t] = two_bits(b.word(i / 4 * 32 + 4 * t), i % 4 * 2);
+    for (int t = 0; t < 8; ++t) s.q[t] = two_bits_of(b, 0, i, t);
     s.scale[0] = d;
   }
 };
