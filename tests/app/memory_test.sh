@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The memory that a run says it will take, against the most that its process has taken (VmHWM): within 5 %. What inference says
-# is without the program itself, and is never exceeded.
+# is without the program itself, and is not exceeded.
 . "$(dirname "$0")/lib.sh"
 [ -z "${MINKE_SANITIZED:-}" ] || { echo "a sanitizer takes memory of its own"; exit 77; }
 
@@ -75,28 +75,41 @@ code=0
 [ $code = 2 ] && grep -q 'give more text or a smaller --window' err.txt || fail "exit code $code: $(cat err.txt)"
 mistake 'the model supports at most' "$minke" bench cache -m plain/latest --text text.txt --window 5000
 
-# peak_of COMMAND…: the most memory that its process has held, in MiB; what it prints goes to out.txt and err.txt.
+# peak_of COMMAND…: the most anonymous memory that its process has held, in MiB. Pages of the program, its libraries and the
+# checkpoint are not in it: how many of those are touched varies. Read every 2 ms, because nothing is left to read of a process
+# that has ended. What the command prints goes to out.txt and err.txt.
 peak_of() {
   "$python" - "$@" <<'END'
-import resource, subprocess, sys
+import re, subprocess, sys, time
+peak = 0
 with open("out.txt", "w") as out, open("err.txt", "w") as err:
-    code = subprocess.run(sys.argv[1:], stdout=out, stderr=err).returncode
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
-sys.exit(code)
+    process = subprocess.Popen(sys.argv[1:], stdout=out, stderr=err)
+    while process.poll() is None:
+        with open(f"/proc/{process.pid}/status") as file:
+            kib = re.search(r"^RssAnon:\s+(\d+) kB", file.read(), re.M)
+        peak = max(peak, int(kib[1]) if kib else 0)
+        time.sleep(0.002)
+print(peak / 1024)
+sys.exit(process.returncode)
 END
 }
 # A prompt that nearly fills a context of 4,096 tokens.
 cp -rL plain/latest wide
 sed -i 's/\("max_position_embeddings":\) *[0-9]*/\1 4096/' wide/config.json
 prompt=$(for ((i = 0; i < 290; i++)); do printf 'the whale sings in the sea and '; done)
-program=$(peak_of "$minke" --help)
+# What is no part of the estimate: the program itself, the tokenizer, stacks. Taken from one word to a model of next to nothing
+# with such a tokenizer.
+{ sed '/^hidden_size/,$d; /^\[model\]/d' run.toml; echo "$tiny_model"; } >tiny.toml
+"$minke" pretrain tiny.toml --out tiny --set train.steps=1 --set train.ema_decay=0 >tiny.txt
+program=$(peak_of "$minke" generate -m tiny/latest -n 1 -c 64 -p hi) || fail "$(cat err.txt)"
 for types in "--dtype bf16" "--dtype f32 --cache-type f32" "--weights int8" "--weights fp8" "--cache-type fp8"; do
   # shellcheck disable=SC2086
   peak=$(peak_of "$minke" generate -m wide -n 20 -p "$prompt" $types) || fail "$types: $(cat err.txt)"
   line=$(grep -o '^memory .* cache of 4096 tokens .* = [0-9.]* MiB$' err.txt) || fail "no line with the memory: $(cat err.txt)"
+  # Half a MiB: freed pieces that malloc keeps, which vary with threads.
   awk -v types="$types" -v took="$peak" -v program="$program" -v estimated="$(echo "$line" | sed 's/.* = //')" 'BEGIN {
     took -= program; estimated += 0
     printf "generate %s: took %.1f MiB, estimated %.1f MiB: %.1f %%\n", types, took, estimated, 100 * (estimated / took - 1)
-    if (!(took <= estimated && took >= 0.7 * estimated)) exit 1
+    if (!(took <= estimated + 0.5 && took >= 0.7 * estimated)) exit 1
   }' || fail "the memory of generate $types was estimated wrongly: $line"
 done
