@@ -13,6 +13,7 @@
 #include "core/standard_output.h"
 #include "kernels/cpu/backend.h"
 #include "kernels/cpu/processor.h"
+#include "sandbox/programs.h"
 
 namespace minke {
 namespace {
@@ -25,6 +26,15 @@ struct DoctorOptions {
 void line(std::string_view name, const std::string& text) {
   print_out(fmt::format("{:<16}{}\n", name, text));
   flush_out();
+}
+
+// Whether code that models write can run here, found out by running a program that does nothing.
+std::string sandbox_line() {
+  if (const std::string why = why_no_sandbox(); !why.empty()) return "no: " + why;
+  std::string languages;
+  for (const auto& [language, name] : EnumNames<CodeLanguage>::all)
+    if (why_not(language).empty()) languages += fmt::format("{}{}", languages.empty() ? "" : ", ", name);
+  return fmt::format("works, by bubblewrap; languages: {}", languages.empty() ? "none" : languages);
 }
 
 void doctor(const DoctorOptions& o) {
@@ -60,9 +70,13 @@ void doctor(const DoctorOptions& o) {
   line("huge pages", f.huge_pages.empty() ? "unknown" : f.huge_pages);
   if (!f.governor.empty()) line("clock", f.governor);
   line("namespaces", !f.namespaces ? "unknown" : *f.namespaces ? "yes" : "no");
+  line("sandbox", sandbox_line());
   line("MPI", f.mpi.empty() ? "none (not used yet)" : f.mpi + " (not used yet)");
   line("minke uses", runtime.description());
-  const std::vector<std::string> all = advice(f);
+  std::vector<std::string> all = advice(f);
+  for (const CodeLanguage language : {CodeLanguage::python, CodeLanguage::cpp})
+    if (const std::string why = why_not(language); !why.empty())
+      all.push_back(fmt::format("Programs in {} that a model writes cannot be tested: {}", name_of(language), why));
   for (const std::string& sentence : all) line("to change", sentence);
   if (all.empty()) line("to change", "nothing");
 }

@@ -3,6 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 "$minke" doctor --seconds 0.01 >out.txt || fail "$(cat out.txt)"
 grep -qE '^memory  .* free, ([0-9.]+ GB/s when read|not measured)' out.txt || fail "no line with the memory: $(cat out.txt)"
+grep -qE '^sandbox  +(works, by bubblewrap; languages: |no: )' out.txt || fail "no line with the sandbox: $(cat out.txt)"
 [ -z "${MINKE_SANITIZED:-}" ] || { echo "a sanitizer takes memory of its own"; exit 0; }
 . "$source/tests/app/memory_limit.sh"
 within 100 "$minke" doctor --seconds 0.01 >out.txt 2>err.txt || fail "with 100 MiB: $(cat out.txt err.txt)"
