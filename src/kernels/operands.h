@@ -176,6 +176,12 @@ template <class F> class OperandVisitor {
   void operator()(const CrossEntropyArgs& a) {
     see(a.logits, {"logits", a.gradient ? updates : reads}), see(a.target, {"target", reads, index, contiguous});
     see(a.loss, {"loss", writes, high});
+    see(a.weight, {"weight", reads, high}), see(a.entropy, {"entropy", writes, high});
+  }
+  void operator()(const PolicyWeightArgs& a) {
+    see(a.loss, {"loss", reads, high}), see(a.token_weight, {"token_weight", reads, high});
+    see(a.advantage, {"advantage", reads, high}), see(a.old_loss, {"old_loss", reads, high});
+    see(a.reference_loss, {"reference_loss", reads, high}), see(a.weight, {"weight", writes, high});
   }
   void operator()(const AddArgs& a) {
     see(a.x, {"x", reads, value, strided}), see(a.y, {"y", updates, value, strided});

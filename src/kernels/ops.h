@@ -20,6 +20,7 @@
 #include <cstdint>
 
 #include "kernels/context.h"
+#include "kernels/policy_objective.h"
 
 namespace minke {
 
@@ -245,14 +246,27 @@ struct ScatterAddArgs {
 struct ScatterArgs {
   Operand src, index, dst;  // [N,D], i32 [N], [T,D]
 };
-// loss[n] = logsumexp(logits[n]) − logits[n,target]; target −1: loss 0, gradient 0.
-// With gradient: logits ← (softmax − onehot)·grad_scale in place.
+// loss[n] = −log p[target], p = softmax(logits[n]·τ), τ = inverse_temperature; target −1: loss, entropy and gradient 0.
+// With gradient: logits ← ∂(grad_scale · Σ weight[n]·loss[n])/∂logits = (p − onehot)·τ·weight[n]·grad_scale in place.
 struct CrossEntropyArgs {
-  Operand logits;  // [n,V]
-  Operand target;  // i32 [n]
-  Operand loss;    // f32/f64 [n]
+  Operand logits;   // [n,V]
+  Operand target;   // i32 [n]
+  Operand loss;     // f32/f64 [n], nats
+  Operand weight;   // as loss, optional: 1 for all
+  Operand entropy;  // out, as loss, optional: −Σ p log p, nats
+  double inverse_temperature = 1;
   bool gradient = false;
   double grad_scale = 1;
+};
+// weight[n]: what a policy objective makes of each token: ∂L/∂loss, of loss = −log π (kernels/policy_objective.h).
+struct PolicyWeightArgs {
+  Operand loss;            // f32/f64 [n]: −log π of the token
+  Operand token_weight;    // as loss, optional: of the token in the objective; 1 for all
+  Operand advantage;       // as loss
+  Operand old_loss;        // as loss: −log π_old, of the policy that has drawn the token
+  Operand reference_loss;  // as loss, optional: −log π_ref; null: no KL term
+  PolicyTerms terms;
+  Operand weight;  // out, as loss
 };
 
 // ---- elementwise, optimizer -----------------------------------------------------------------------------------------
@@ -333,6 +347,7 @@ struct DownloadArgs {
   X(route, RouteArgs) X(route_backward, RouteBackwardArgs) X(balance, BalanceArgs) X(drop_tokens, DropTokensArgs)     \
   X(permute_plan, PermutePlanArgs) X(gather, GatherArgs) X(combine, CombineArgs) X(bias_update, BiasUpdateArgs)       \
   X(scatter_add, ScatterAddArgs) X(scatter, ScatterArgs) X(cross_entropy, CrossEntropyArgs)                           \
+  X(policy_weight, PolicyWeightArgs)                                                                                  \
   X(add, AddArgs) X(copy, CopyArgs) X(fill, FillArgs) X(fill_normal, FillNormalArgs) X(dropout, DropoutArgs)          \
   X(bias_grad, BiasGradArgs) X(add_bias, AddBiasArgs) X(adamw, AdamWArgs) X(ema, EmaArgs)                            \
   X(sum_squares, SumSquaresArgs)                                                                                      \

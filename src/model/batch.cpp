@@ -9,11 +9,52 @@ void dropout(const Context& ctx, const Batch& batch, std::string_view place, int
         ctx, {.x = x, .key = d.key.at(place).at(uint64_t(layer)), .first_row = d.first_row, .rate = d.rate});
 }
 
-BatchBuffers::BatchBuffers(const Context& ctx, int64_t max_tokens, int64_t depths) : max_tokens_(max_tokens) {
-  for (int64_t k = 0; k <= depths; ++k)
+BatchBuffers::BatchBuffers(const Context& ctx, int64_t max_tokens, int64_t depths, RoutedLayers routes)
+    : routes_(std::move(routes)), max_tokens_(max_tokens) {
+  for (int64_t k = 0; k <= depths; ++k) {
     memory_.emplace_back(ctx.backend->memory(), DType::i32, std::initializer_list<int64_t>{kRows, max_tokens});
+    floats_.emplace_back(ctx.backend->memory(), DType::f32,
+                         std::initializer_list<int64_t>{k == 0 ? kFloatRows : kWeight + 1, max_tokens});
+  }
+  if (!routes_.layers.empty())
+    experts_ = Tensor(ctx.backend->memory(), DType::i32, {int64_t(routes_.layers.size()), max_tokens, routes_.top_k});
   batches_.resize(size_t(depths) + 1);
   rows_.resize(size_t(depths) + 1);
+  weights_.resize(size_t(depths) + 1);
+}
+
+const std::vector<Batch>& BatchBuffers::fill(const Context& ctx, const TokenBatch& host) {
+  fill(ctx, host.tokens, host.targets, host.num_sequences, host.sequence_length, host.document_start, host.num_valid);
+  Batch& main = batches_.front();
+  const auto upload = [&](size_t depth, FloatRow row, const std::vector<float>& values) {
+    if (values.empty()) return Operand{};
+    check(int64_t(values.size()) == batches_[depth].num_tokens, "BatchBuffers::fill: one value for each target");
+    const Operand o = floats_[depth].operand().at(0, row).slice(0, 0, batches_[depth].num_tokens);
+    ctx.backend->upload(ctx, {.host = values.data(), .device = o});
+    return o;
+  };
+  main.advantage = upload(0, kAdvantage, host.advantage);
+  main.old_loss = upload(0, kOldLoss, host.old_loss);
+  main.reference_loss = upload(0, kReferenceLoss, host.reference_loss);
+  main.weight = upload(0, kWeight, host.weight);
+  for (size_t depth = 1; depth < batches_.size(); ++depth) {
+    std::vector<float>& weights = weights_[depth];
+    weights.clear();
+    for (int64_t s = 0; s < host.num_sequences && !host.weight.empty(); ++s)
+      weights.insert(weights.end(), host.weight.begin() + s * host.sequence_length + int64_t(depth),
+                     host.weight.begin() + (s + 1) * host.sequence_length);
+    batches_[depth].weight = upload(depth, kWeight, weights);
+  }
+  if (host.experts.empty()) return batches_;
+  const int64_t layers = int64_t(routes_.layers.size()), n = main.num_tokens, k = routes_.top_k;
+  check(int64_t(host.experts.size()) == layers * n * k, "BatchBuffers::fill: experts of every layer and token");
+  main.replay_experts.assign(layers > 0 ? size_t(routes_.layers.back()) + 1 : 0, {});
+  for (int64_t l = 0; l < layers; ++l) {
+    const Operand o = experts_.operand().at(0, l).slice(0, 0, n);
+    ctx.backend->upload(ctx, {.host = host.experts.data() + l * n * k, .device = o});
+    main.replay_experts[size_t(routes_.layers[size_t(l)])] = o;
+  }
+  return batches_;
 }
 
 const std::vector<Batch>& BatchBuffers::fill(const Context& ctx, std::span<const int32_t> tokens,
@@ -46,6 +87,9 @@ const std::vector<Batch>& BatchBuffers::fill(const Context& ctx, std::span<const
     }
     Batch& b = batches_[depth];
     b.num_tokens = n;
+    b.objective = {};
+    b.weight = b.advantage = b.old_loss = b.reference_loss = b.entropy = {};
+    b.replay_experts.clear();
     b.sequence_offsets.resize(size_t(num_sequences) + 1);
     for (int64_t s = 0; s <= num_sequences; ++s) b.sequence_offsets[s] = s * length;
     const auto upload = [&](Row row) {

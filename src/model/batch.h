@@ -4,6 +4,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -17,6 +18,19 @@ struct TokenBatch {
   std::vector<int32_t> tokens, targets;  // [B,T]
   std::vector<int32_t> document_start;   // [B,T] or empty: no cross-document mask
   std::vector<int32_t> num_valid;        // [B] tokens of a sequence before its padding, or empty: no padding
+
+  // What an objective reads of each target, [B,T] or empty; anything where there is no target.
+  std::vector<float> weight;                               // in the loss; empty: all count the same
+  std::vector<float> advantage, old_loss, reference_loss;  // policy objectives (kernels/policy_objective.h)
+  // Expert choices to replay, recorded at sampling: [MoE layers of the main model][B,T,K], or empty: choose.
+  std::vector<int32_t> experts;
+};
+
+// What a training step minimises, given the −log probability of each target: next-token prediction and SFT (whose prompts have
+// no targets) leave everything as it is; GRPO and PPO have a policy.
+struct Objective {
+  double inverse_temperature = 1;     // of the distribution that the targets were drawn from
+  std::optional<PolicyTerms> policy;  // instead of the −log probability itself
 };
 
 // The balance loss that a training step adds (docs/recipe/training.md §4); no terms = none.
@@ -56,7 +70,12 @@ struct Batch {
   std::vector<uint8_t> is_protected;  // [sequences], where drop.capacity > 0
   DropoutTerms dropout;
 
-  // Expert choices to replay instead of choosing (RL): by layer i32 [N,K]; empty = choose.
+  Objective objective;
+  Operand weight;                               // f32 [N], optional: of a token in the loss
+  Operand advantage, old_loss, reference_loss;  // f32 [N], with objective.policy; the last one only if it has a KL term
+  Operand entropy;                              // out, high [N], optional: of the distribution of each target
+
+  // Expert choices to replay instead of choosing (RL): by layer i32 [N,K], null for a dense one; empty = choose.
   std::vector<Operand> replay_experts;
 
   int64_t num_sequences() const { return int64_t(sequence_offsets.size()) - 1; }
@@ -65,10 +84,16 @@ struct Batch {
 // Applies the batch's dropout to x [N,D] of a place in the model ("ffn" of layer 3 …), and to its gradient in the backward.
 void dropout(const Context& ctx, const Batch& batch, std::string_view place, int64_t layer, const Operand& x);
 
+// The layers whose expert choices a batch can bring, and how many experts a token has.
+struct RoutedLayers {
+  std::vector<int64_t> layers;
+  int64_t top_k = 0;
+};
+
 class BatchBuffers {
  public:
   // For up to B sequences of up to T tokens and `depths` MTP modules.
-  BatchBuffers(const Context& ctx, int64_t max_tokens, int64_t depths);
+  BatchBuffers(const Context& ctx, int64_t max_tokens, int64_t depths, RoutedLayers routes = {});
 
   // tokens, targets [B,T] row-major (target −1 = none); document_start [B,T] or empty: the index in its sequence of the
   // first token each token may see; num_valid [B] or empty: how many tokens of a sequence come before its padding.
@@ -76,13 +101,21 @@ class BatchBuffers {
   const std::vector<Batch>& fill(const Context& ctx, std::span<const int32_t> tokens, std::span<const int32_t> targets,
                                  int64_t num_sequences, int64_t sequence_length,
                                  std::span<const int32_t> document_start = {}, std::span<const int32_t> num_valid = {});
+  // With what an objective reads, and routes.
+  const std::vector<Batch>& fill(const Context& ctx, const TokenBatch& host);
   std::vector<Batch>& batches() { return batches_; }
+  int64_t max_tokens() const { return max_tokens_; }
 
  private:
   enum Row { kTokens, kTargets, kPositions, kVisible, kValid, kPrevious, kRows };
+  enum FloatRow { kWeight, kAdvantage, kOldLoss, kReferenceLoss, kFloatRows };
   std::vector<Tensor> memory_;  // one [kRows, max_tokens] i32 per depth
   std::vector<Batch> batches_;
   std::vector<std::array<std::vector<int32_t>, kRows>> rows_;  // what is uploaded, per depth; stays until the next fill
+  std::vector<Tensor> floats_;                                 // [kFloatRows, max_tokens] f32; MTP has weights only
+  std::vector<std::vector<float>> weights_;                    // of MTP's targets, uploaded
+  RoutedLayers routes_;
+  Tensor experts_;  // i32 [layers, max_tokens, K]
   int64_t max_tokens_;
 };
 

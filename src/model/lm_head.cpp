@@ -21,21 +21,41 @@ void LmHead::logits_to_host(const Context& ctx, const Operand& h, float* out) co
   }
 }
 
-void LmHead::loss(const Context& ctx, const Operand& h, const Operand& target, const Operand& loss, double grad_scale,
+void LmHead::loss(const Context& ctx, const Operand& h, const Batch& batch, const Operand& loss, double grad_scale,
                   const Operand& dh) const {
   const int64_t n = h.shape[0], vocab = head_.weight->master().shape[0], chunk = chunk_rows();
+  const Objective& objective = batch.objective;
+  const bool by_policy = dh && objective.policy;
   for (int64_t begin = 0; begin < n; begin += chunk) {
     const int64_t end = std::min(n, begin + chunk);
+    const auto part = [&](const Operand& o) { return o ? o.slice(0, begin, end) : Operand{}; };
     const ArenaScope scope(*ctx.scratch);
     const Operand logits = ctx.scratch->take(high_, {end - begin, vocab});
-    const Operand rows = h.slice(0, begin, end);
+    const Operand rows = part(h);
     head_.forward(ctx, rows, logits);
-    ctx.backend->cross_entropy(ctx, {.logits = logits,
-                                     .target = target.slice(0, begin, end),
-                                     .loss = loss.slice(0, begin, end),
-                                     .gradient = bool(dh),
-                                     .grad_scale = grad_scale});
+    CrossEntropyArgs args{.logits = logits,
+                          .target = part(batch.targets),
+                          .loss = part(loss),
+                          .weight = part(batch.weight),
+                          .entropy = part(batch.entropy),
+                          .inverse_temperature = objective.inverse_temperature,
+                          .gradient = dh && !by_policy,
+                          .grad_scale = grad_scale};
+    ctx.backend->cross_entropy(ctx, args);
     if (!dh) continue;
+    if (by_policy) {  // what a token weighs depends on its probability
+      args.weight = ctx.scratch->take(high_, {end - begin});
+      args.entropy = {};
+      args.gradient = true;
+      ctx.backend->policy_weight(ctx, {.loss = args.loss,
+                                       .token_weight = part(batch.weight),
+                                       .advantage = part(batch.advantage),
+                                       .old_loss = part(batch.old_loss),
+                                       .reference_loss = part(batch.reference_loss),
+                                       .terms = *objective.policy,
+                                       .weight = args.weight});
+      ctx.backend->cross_entropy(ctx, args);
+    }
     head_.backward_input(ctx, logits, dh.slice(0, begin, end));
     head_.backward_weight(ctx, rows, logits);
   }

@@ -3,6 +3,7 @@
 // dh and the head's weight gradient (so B and W are one here). Test: tests/model/layers_test.cpp.
 #pragma once
 #include "core/memory.h"
+#include "model/batch.h"
 #include "model/layers.h"
 #include "model/precision.h"
 
@@ -19,9 +20,10 @@ class LmHead {
   static constexpr int64_t kHostRows = 64;
   void logits_to_host(const Context& ctx, const Operand& h, float* out) const;
 
-  // loss high [N]: per token, 0 where target (i32 [N]) is −1. With dh [N,d]: dh = grad_scale · ∂Σloss/∂h, and the head's
-  // gradient gets its share.
-  void loss(const Context& ctx, const Operand& h, const Operand& target, const Operand& loss, double grad_scale = 0,
+  // h [N,d] → loss high [N]: −log probability of each of the batch's targets, 0 where there is none; entropy if the batch has a
+  // place for it. With dh [N,d]: the gradient of grad_scale · Σ of what the batch's objective makes of the losses; dh is
+  // written, and the head's gradient gets its share.
+  void loss(const Context& ctx, const Operand& h, const Batch& batch, const Operand& loss, double grad_scale = 0,
             const Operand& dh = {}) const;
 
   // Rows per chunk: a function of the vocabulary alone, so that the order of additions is, too.

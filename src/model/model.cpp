@@ -106,16 +106,16 @@ void Model::forward(const Context& ctx, const std::vector<Batch>& batches, const
 }
 
 void Model::loss(const Context& ctx, const std::vector<Batch>& batches, const ModelSaved& s) const {
-  head_.loss(ctx, s.h, batches[0].targets, s.loss);
-  for (size_t k = 0; k < s.mtp.size(); ++k) head_.loss(ctx, s.mtp[k].h, batches[k + 1].targets, s.mtp[k].loss);
+  head_.loss(ctx, s.h, batches[0], s.loss);
+  for (size_t k = 0; k < s.mtp.size(); ++k) head_.loss(ctx, s.mtp[k].h, batches[k + 1], s.mtp[k].loss);
 }
 
 void Model::loss_and_backward(const Context& ctx, const std::vector<Batch>& batches, const ModelSaved& s,
                               const LossScales& scales) const {
   const Batch& batch = batches[0];
-  head_.loss(ctx, s.h, batch.targets, s.loss, scales.main, s.dh);
+  head_.loss(ctx, s.h, batch, s.loss, scales.main, s.dh);
   for (size_t k = 0; k < s.mtp.size(); ++k)
-    head_.loss(ctx, s.mtp[k].h, batches[k + 1].targets, s.mtp[k].loss, scales.mtp[k], s.mtp[k].dh);
+    head_.loss(ctx, s.mtp[k].h, batches[k + 1], s.mtp[k].loss, scales.mtp[k], s.mtp[k].dh);
   for (size_t k = s.mtp.size(); k-- > 0;)
     mtp_[k].backward(ctx, precision_, batches[k + 1], k == 0 ? s.dh : s.mtp[k - 1].dh, s.mtp[k]);
 

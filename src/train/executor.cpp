@@ -13,16 +13,25 @@ int64_t count_targets(const TokenBatch& b, int64_t depth) {
   return count;
 }
 
+RoutedLayers routes_of(const Model& model) {
+  RoutedLayers routes{.layers = {}, .top_k = model.config().num_experts_per_tok};
+  for (size_t l = 0; l < model.blocks().size(); ++l)
+    if (model.blocks()[l].moe()) routes.layers.push_back(int64_t(l));
+  return routes;
+}
+
 }  // namespace
 
 size_t PlainExecutor::activation_bytes(const Model& model, int64_t num_sequences, int64_t sequence_length) {
   return model.saved_bytes(Model::tokens_per_batch(model.config(), num_sequences, sequence_length, true), true);
 }
 
-PlainExecutor::PlainExecutor(const Context& ctx, Model& model, int64_t num_sequences, int64_t sequence_length)
+PlainExecutor::PlainExecutor(const Context& ctx, Model& model, int64_t num_sequences, int64_t sequence_length,
+                             bool with_routes)
     : model_(&model),
       arena_(ctx.backend->memory(), activation_bytes(model, num_sequences, sequence_length)),
-      buffers_(ctx, num_sequences * sequence_length, model.config().num_nextn_predict_layers),
+      buffers_(ctx, num_sequences * sequence_length, model.config().num_nextn_predict_layers,
+               with_routes ? routes_of(model) : RoutedLayers{}),
       balance_loss_(ctx.backend->memory(), model.precision().high, {1}) {}
 
 const ModelSaved& PlainExecutor::layout(const TokenBatch& b, bool with_mtp, bool gradient) {
@@ -55,20 +64,40 @@ void PlainExecutor::clear_sums(size_t depths) {
   sums_.balance = 0;
 }
 
-void PlainExecutor::add_losses(const Context& ctx, const ModelSaved& saved, const TokenBatch& host) {
+void PlainExecutor::want_entropy(const Context& ctx, Batch& batch) {
+  if (!entropy_) entropy_ = Tensor(ctx.backend->memory(), model_->precision().high, {buffers_.max_tokens()});
+  batch.entropy = entropy_.operand().slice(0, 0, batch.num_tokens);
+}
+
+void PlainExecutor::add_losses(const Context& ctx, const ModelSaved& saved, const TokenBatch& host,
+                               TokenLosses* tokens) {
+  const auto add = [&](std::vector<float>& all, const Operand& values) {
+    sum_of(ctx, values);  // leaves the values on the host
+    if (values.dtype == DType::f64) all.insert(all.end(), host64_.begin(), host64_.end());
+    else all.insert(all.end(), host32_.begin(), host32_.end());
+  };
+  if (tokens) {
+    add(tokens->loss, saved.loss);
+    add(tokens->entropy, buffers_.batches().front().entropy);
+  }
   for (size_t k = 0; k <= saved.mtp.size(); ++k) {
     sums_.nats[k] += sum_of(ctx, k == 0 ? saved.loss : saved.mtp[k - 1].loss);
     sums_.targets[k] += count_targets(host, int64_t(k));
   }
 }
 
-// Every token of the step weighs the same, however it is cut into micro-batches.
+// Every token of the step weighs the same, however it is cut into micro-batches, unless it has a weight.
 LossScales& PlainExecutor::scales_of(std::span<const TokenBatch> micro_batches, double mtp_weight) {
   const int64_t depths = model_->config().num_nextn_predict_layers;
   targets_.assign(size_t(depths) + 1, 0);
-  for (const TokenBatch& b : micro_batches)
+  bool weighted = false;
+  for (const TokenBatch& b : micro_batches) {
     for (int64_t k = 0; k <= depths; ++k) targets_[size_t(k)] += count_targets(b, k);
-  const auto per_target = [&](int64_t k) { return 1 / double(std::max<int64_t>(targets_[size_t(k)], 1)); };
+    weighted |= !b.weight.empty();
+  }
+  const auto per_target = [&](int64_t k) {
+    return weighted ? 1 : 1 / double(std::max<int64_t>(targets_[size_t(k)], 1));
+  };
   scales_.main = per_target(0);
   scales_.mtp.clear();
   for (int64_t k = 1; k <= depths; ++k) scales_.mtp.push_back(mtp_weight / double(depths) * per_target(k));
@@ -76,10 +105,11 @@ LossScales& PlainExecutor::scales_of(std::span<const TokenBatch> micro_batches, 
 }
 
 const LossSums& PlainExecutor::gradients(const Context& ctx, std::span<const TokenBatch> micro_batches,
-                                         const StepSettings& settings) {
+                                         const StepSettings& settings, TokenLosses* tokens) {
   const bool with_mtp = model_->config().num_nextn_predict_layers > 0 && settings.mtp_weight > 0;
   const LossScales& scales = scales_of(micro_batches, settings.mtp_weight);
   clear_sums(with_mtp ? targets_.size() : 1);
+  if (tokens) tokens->loss.clear(), tokens->entropy.clear();
   const bool balanced = settings.balance.terms.any();
   if (balanced) ctx.backend->fill(ctx, {.dst = balance_loss_, .value = 0});
   const RngKey dropout_key = ctx.rng.at("dropout").at(uint64_t(settings.step));
@@ -90,8 +120,9 @@ const LossSums& PlainExecutor::gradients(const Context& ctx, std::span<const Tok
     if (settings.drop.capacity > 0)
       for (int64_t s = 0; s < host.num_sequences; ++s)
         is_protected_.push_back(drop_key.uniform(uint64_t(first_sequence + s)) < settings.drop.protected_fraction);
-    buffers_.fill(ctx, host.tokens, host.targets, host.num_sequences, host.sequence_length, host.document_start,
-                  host.num_valid);
+    buffers_.fill(ctx, host);
+    buffers_.batches().front().objective = settings.objective;
+    if (tokens) want_entropy(ctx, buffers_.batches().front());
     for (Batch& batch : buffers_.batches()) {
       batch.count_load = true;
       batch.drop = settings.drop;
@@ -106,16 +137,18 @@ const LossSums& PlainExecutor::gradients(const Context& ctx, std::span<const Tok
     const ModelSaved& saved = layout(host, with_mtp, true);
     model_->forward(ctx, buffers_.batches(), saved);
     model_->loss_and_backward(ctx, buffers_.batches(), saved, scales);
-    add_losses(ctx, saved, host);
+    add_losses(ctx, saved, host, tokens);
     first_sequence += host.num_sequences;
   }
   if (balanced) sums_.balance = sum_of(ctx, balance_loss_) / double(micro_batches.size());
   return sums_;
 }
 
-const LossSums& PlainExecutor::losses(const Context& ctx, const TokenBatch& host, bool with_mtp) {
-  buffers_.fill(ctx, host.tokens, host.targets, host.num_sequences, host.sequence_length, host.document_start,
-                host.num_valid);
+const LossSums& PlainExecutor::losses(const Context& ctx, const TokenBatch& host, bool with_mtp,
+                                      const Objective& objective, TokenLosses* tokens) {
+  buffers_.fill(ctx, host);
+  buffers_.batches().front().objective = objective;
+  if (tokens) want_entropy(ctx, buffers_.batches().front());
   for (Batch& batch : buffers_.batches()) {
     batch.count_load = false;
     batch.drop = {};  // nothing is dropped in evaluations
@@ -125,7 +158,7 @@ const LossSums& PlainExecutor::losses(const Context& ctx, const TokenBatch& host
   model_->forward(ctx, buffers_.batches(), saved);
   model_->loss(ctx, buffers_.batches(), saved);
   clear_sums(saved.mtp.size() + 1);
-  add_losses(ctx, saved, host);
+  add_losses(ctx, saved, host, tokens);
   return sums_;
 }
 

@@ -12,11 +12,18 @@
 namespace minke {
 
 struct StepSettings {
-  double mtp_weight = 0;  // λ; shared evenly by the modules
+  Objective objective;
+  double mtp_weight = 0;  // λ; shared evenly by the modules; 0: they are left out
   BalanceSettings balance;
   DropTerms drop;
   double dropout = 0;  // rate
   int64_t step = 0;    // which sequences are protected from dropping is drawn by (step, sequence), dropout by it too
+};
+
+// Of every target of a step, in the order of its micro-batches [B,T]; 0 where there is no target.
+struct TokenLosses {
+  std::vector<float> loss;     // −log probability
+  std::vector<float> entropy;  // of the distribution, nats
 };
 
 // Sums over the tokens that have a target; [0] main, [k] MTP depth k.
@@ -30,23 +37,27 @@ struct LossSums {
 class StepExecutor {
  public:
   virtual ~StepExecutor() = default;
-  // Gradient of mean main loss + λ·mean MTP loss + balance loss over all micro-batches, added to the weights' grad. What
-  // is returned lives until the next call.
+  // Gradient of mean main loss + λ·mean MTP loss + balance loss over all micro-batches, added to the weights' grad. Targets
+  // with weights of their own (TokenBatch::weight) are summed by them instead of averaged. What is returned lives until the
+  // next call. `tokens`, if given, is filled.
   virtual const LossSums& gradients(const Context& ctx, std::span<const TokenBatch> micro_batches,
-                                    const StepSettings& settings) = 0;
-  // Losses only; MTP modules left out unless asked.
-  virtual const LossSums& losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) = 0;
+                                    const StepSettings& settings, TokenLosses* tokens = nullptr) = 0;
+  // Losses only; MTP modules left out unless asked. `tokens`, if given, is added to.
+  virtual const LossSums& losses(const Context& ctx, const TokenBatch& batch, bool with_mtp,
+                                 const Objective& objective = {}, TokenLosses* tokens = nullptr) = 0;
 };
 
 class PlainExecutor final : public StepExecutor {
  public:
   // Allocates memory for micro-batches of up to num_sequences × sequence_length tokens. A micro-batch with a shape that was
-  // used before allocates nothing (tests/train/allocation_test.cpp).
-  PlainExecutor(const Context& ctx, Model& model, int64_t num_sequences, int64_t sequence_length);
+  // used before allocates nothing (tests/train/allocation_test.cpp). with_routes: batches may bring expert choices to replay.
+  PlainExecutor(const Context& ctx, Model& model, int64_t num_sequences, int64_t sequence_length,
+                bool with_routes = false);
 
-  const LossSums& gradients(const Context& ctx, std::span<const TokenBatch> micro_batches,
-                            const StepSettings& settings) override;
-  const LossSums& losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) override;
+  const LossSums& gradients(const Context& ctx, std::span<const TokenBatch> micro_batches, const StepSettings& settings,
+                            TokenLosses* tokens = nullptr) override;
+  const LossSums& losses(const Context& ctx, const TokenBatch& batch, bool with_mtp, const Objective& objective = {},
+                         TokenLosses* tokens = nullptr) override;
 
   // What the constructor will take for such micro-batches.
   static size_t activation_bytes(const Model& model, int64_t num_sequences, int64_t sequence_length);
@@ -61,13 +72,15 @@ class PlainExecutor final : public StepExecutor {
   LossScales& scales_of(std::span<const TokenBatch> micro_batches, double mtp_weight);
   double sum_of(const Context& ctx, const Operand& values);
   void clear_sums(size_t depths);
-  void add_losses(const Context& ctx, const ModelSaved& saved, const TokenBatch& host);
+  void add_losses(const Context& ctx, const ModelSaved& saved, const TokenBatch& host, TokenLosses* tokens);
+  // The batch's entropies are wanted: they get a place.
+  void want_entropy(const Context& ctx, Batch& batch);
 
   Model* model_;
   Arena arena_;
   std::deque<Layout> layouts_;
   BatchBuffers buffers_;
-  Tensor balance_loss_;
+  Tensor balance_loss_, entropy_;
   LossSums sums_;
   LossScales scales_;
   std::vector<int64_t> targets_;

@@ -32,16 +32,18 @@ Trainer::Trainer(const Context& ctx, Model& model, TrainSettings settings, std::
   }
 }
 
-const StepReport& Trainer::step(const Context& ctx, std::span<const TokenBatch> micro_batches) {
+const StepReport& Trainer::step(const Context& ctx, std::span<const TokenBatch> micro_batches, TokenLosses* tokens) {
   const double x = tokens_;
   StepReport& report = report_;
   report.lr = learning_rate(settings_.lr, steps_, x);
   const LossSums& sums = executor_->gradients(ctx, micro_batches,
-                                              {.mtp_weight = mtp_weight(settings_.mtp, settings_.lr, x),
+                                              {.objective = settings_.objective,
+                                               .mtp_weight = mtp_weight(settings_.mtp, settings_.lr, x),
                                                .balance = settings_.balance,
                                                .drop = settings_.drop,
                                                .dropout = settings_.dropout,
-                                               .step = steps_});
+                                               .step = steps_},
+                                              tokens);
   report.loss = sums.mean();
   report.mtp_loss.clear();
   for (size_t k = 1; k < sums.nats.size(); ++k) report.mtp_loss.push_back(sums.mean(k));
@@ -79,7 +81,8 @@ const StepReport& Trainer::step(const Context& ctx, std::span<const TokenBatch> 
 
 void Trainer::time_step(const Context& ctx, std::span<const TokenBatch> micro_batches) {
   executor_->gradients(ctx, micro_batches,
-                       {.mtp_weight = settings_.mtp.early,
+                       {.objective = settings_.objective,
+                        .mtp_weight = settings_.mtp.early,
                         .balance = settings_.balance,
                         .drop = settings_.drop,
                         .dropout = settings_.dropout});

@@ -15,6 +15,7 @@
 namespace minke {
 
 struct TrainSettings {
+  Objective objective;
   LrSchedule lr;  // points in tokens
   AdamWSettings adamw;
   MtpWeight mtp;
@@ -46,8 +47,8 @@ class Trainer {
   // Allocates gradients and moments. The model must have its weights of step 0, unless a checkpoint is loaded afterwards.
   Trainer(const Context& ctx, Model& model, TrainSettings settings, std::unique_ptr<StepExecutor> executor);
 
-  // The result is valid until the next step.
-  const StepReport& step(const Context& ctx, std::span<const TokenBatch> micro_batches);
+  // The result is valid until the next step. `tokens`, if given, is filled.
+  const StepReport& step(const Context& ctx, std::span<const TokenBatch> micro_batches, TokenLosses* tokens = nullptr);
   // Called in a step that is skipped, before its gradients are cleared.
   std::function<void(const StepReport&)> on_skip;
   struct TensorNorms {

@@ -67,8 +67,10 @@ TEST_F(HeldWeights, KeptOnesGiveTheBitsOfTheDecodedModel) {
     fs::path from;
     WeightType type;
     bool in_file;  // all of them
-  } cases[] = {{wide_model(), WeightType::q8_0, true},   {wide_model(), WeightType::q4_k, true},
-               {wide_llama(), WeightType::q8_0, false},  {wide_llama(), WeightType::q4_0, false},
+  } cases[] = {{wide_model(), WeightType::q8_0, true},
+               {wide_model(), WeightType::q4_k, true},
+               {wide_llama(), WeightType::q8_0, false},
+               {wide_llama(), WeightType::q4_0, false},
                {large_llama(), WeightType::q8_0, false}};
   for (const auto& c : cases) {
     const fs::path path = folder_ / "kept.gguf";

@@ -47,6 +47,63 @@ TEST_P(KernelConformance, CrossEntropy) {
                     });
 }
 
+// At a temperature, with weights and entropies. The arguments of exp have one more rounding of at most τ·|x|·2^-24, so have the
+// losses; an entropy is a difference of sums of the size of log V + the largest argument.
+TEST_P(KernelConformance, CrossEntropyOfPolicies) {
+  for (DType dtype : {DType::f32, DType::bf16})
+    for (int64_t V : {2, 33, 1000})
+      for (bool gradient : {false, true})
+        compare(fmt::format("V {} {} gradient {}", V, name_of(dtype), gradient), [&](Bed& bed) {
+          constexpr int64_t n = 5;
+          constexpr double kTau = 1.5, kLargest = 1.5 * 25;
+          const Values x = bed.random({n, V}, 3), weight{0.5, -2, 0, 1, 3};
+          Indices target;
+          for (int64_t i = 0; i < n; ++i) target.push_back(i == 3 ? -1 : (i * 37 + V - 1) % V);
+          const Operand logits = bed.floats(dtype, {n, V}, x), loss = bed.unset(DType::f32, {n}),
+                        entropy = bed.unset(DType::f32, {n});
+          bed.backend.cross_entropy(bed.ctx, {.logits = logits,
+                                              .target = bed.ints({n}, target),
+                                              .loss = loss,
+                                              .weight = bed.floats(DType::f32, {n}, weight),
+                                              .entropy = entropy,
+                                              .inverse_temperature = kTau,
+                                              .gradient = gradient,
+                                              .grad_scale = 0.125});
+          const double units = double(V) + 32 + 2 * kLargest;
+          bed.expect_near("loss", loss, {units * kU32, 4 * kU32});
+          bed.expect_near("entropy", entropy, {2 * units * kU32, double(V + 32) * kU32 * kLargest});
+          if (!gradient) return bed.expect_equal("logits", logits);
+          Values scale;
+          if (bed.oracle) {
+            scale = absolute(bed.values_of(logits));
+            for (int64_t i = 0; i < n; ++i)
+              if (target[size_t(i)] >= 0)
+                scale[size_t(i * V + target[size_t(i)])] = 0.125 * kTau * std::abs(weight[size_t(i)]);
+          }
+          bed.expect_near("logits", logits, {1e-30, (units + 64) * kU32 + (dtype == DType::bf16 ? 0x1p-8 : 0)}, scale);
+        });
+}
+
+// Computed in double on both sides.
+TEST_P(KernelConformance, PolicyWeight) {
+  for (int64_t n : {0, 1, 7, 100})
+    for (bool with_reference : {false, true})
+      for (bool with_token_weight : {false, true})
+        compare(fmt::format("n {} {} {}", n, with_reference, with_token_weight), [&](Bed& bed) {
+          const auto some = [&](double stddev) { return bed.floats(DType::f32, {n}, bed.random({n}, stddev)); };
+          const Operand weight = bed.unset(DType::f32, {n});
+          bed.backend.policy_weight(bed.ctx,
+                                    {.loss = some(0.3),
+                                     .token_weight = with_token_weight ? some(1) : Operand{},
+                                     .advantage = some(1),
+                                     .old_loss = some(0.3),
+                                     .reference_loss = with_reference ? some(0.3) : Operand{},
+                                     .terms = {.clip_low = 0.2, .clip_high = 0.28, .beta = with_reference ? 0.04 : 0},
+                                     .weight = weight});
+          bed.expect_near("weight", weight, {0, kU32});
+        });
+}
+
 TEST_P(KernelConformance, ReductionRuleOfCrossEntropy) {
   constexpr int64_t N = 11, V = 301;
   for (DType dtype : {DType::f32, DType::bf16}) {

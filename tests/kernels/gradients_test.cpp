@@ -308,6 +308,47 @@ TEST_F(Gradients, CrossEntropy) {
   EXPECT_EQ(run(logits, false)[1], 0);
 }
 
+TEST_F(Gradients, CrossEntropyWithWeightsAtATemperature) {
+  constexpr int64_t N = 4, V = 7;
+  constexpr double kTau = 1 / 0.7;
+  const Values logits = random(N * V, 2), weight{0.5, 3, 0, -2};
+  const Indices targets{3, -1, 0, 6};
+  const Buffer target = ints({N}, targets), weights = floats({N}, weight);
+  const Buffer entropy(ctx, DType::f64, {N});
+  const auto run = [&](const Values& v, bool gradient) {
+    const Buffer in = floats({N, V}, v), loss(ctx, DType::f64, {N});
+    backend.cross_entropy(ctx, {.logits = in,
+                                .target = target,
+                                .loss = loss,
+                                .weight = weights,
+                                .entropy = entropy,
+                                .inverse_temperature = kTau,
+                                .gradient = gradient,
+                                .grad_scale = 0.5});
+    return gradient ? in.get() : loss.get();
+  };
+  const auto weighted = [&](const Values& v) {
+    const Values loss = run(v, false);
+    double sum = 0;
+    for (size_t i = 0; i < loss.size(); ++i) sum += 0.5 * weight[i] * loss[i];
+    return sum;
+  };
+  EXPECT_TRUE(gradient_matches(weighted, logits, run(logits, true)));
+  const Values loss = run(logits, false);
+  for (int64_t n = 0; n < N; ++n) {
+    double sum = 0, expected = 0;
+    for (int64_t v = 0; v < V; ++v) sum += std::exp(logits[size_t(n * V + v)] * kTau);
+    for (int64_t v = 0; v < V; ++v) {
+      const double p = std::exp(logits[size_t(n * V + v)] * kTau) / sum;
+      expected -= p * std::log(p);
+      if (v == targets[size_t(n)]) {
+        EXPECT_NEAR(loss[size_t(n)], -std::log(p), 1e-12);
+      }
+    }
+    EXPECT_NEAR(entropy.get()[size_t(n)], n == 1 ? 0 : expected, 1e-12);
+  }
+}
+
 TEST_F(Gradients, EmbeddingAndBias) {  // scatter_add is the transpose of gather, combine of gather with a divisor,
                                        // bias_grad of add_bias
   constexpr int64_t V = 5, N = 6, D = 3;

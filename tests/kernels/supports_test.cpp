@@ -154,7 +154,16 @@ class Supports : public ::testing::Test {
     MINKE_AGREE(combine, CombineArgs{matrix(), index({2 * kN}), matrix()});
     MINKE_AGREE(bias_update, BiasUpdateArgs{f({kN}), index({kN})});
     MINKE_AGREE(scatter_add, ScatterAddArgs{matrix(), index({kN}), matrix()});
-    MINKE_AGREE(cross_entropy, CrossEntropyArgs{.logits = matrix(), .target = index({kN}), .loss = f({kN})});
+    MINKE_AGREE(cross_entropy,
+                CrossEntropyArgs{
+                    .logits = matrix(), .target = index({kN}), .loss = f({kN}), .weight = f({kN}), .entropy = f({kN})});
+    MINKE_AGREE(policy_weight, PolicyWeightArgs{.loss = f({kN}),
+                                                .token_weight = f({kN}),
+                                                .advantage = f({kN}),
+                                                .old_loss = f({kN}),
+                                                .reference_loss = f({kN}),
+                                                .terms = {},
+                                                .weight = f({kN})});
     MINKE_AGREE(add, AddArgs{matrix(), matrix()});
     MINKE_AGREE(copy, CopyArgs{matrix(), matrix()});
     MINKE_AGREE(fill, FillArgs{matrix()});

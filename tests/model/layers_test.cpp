@@ -6,6 +6,7 @@
 
 #include "model/model.h"
 #include "spec/rope.h"
+#include "support/compare.h"
 #include "support/gradcheck.h"
 #include "support/random.h"
 #include "support/tiny.h"
@@ -195,6 +196,7 @@ TEST_F(Layers, RmsNorm) {
 // The loss has no upstream gradient but the scale: it is the loss that is differentiated.
 TEST_F(Layers, LmHead) {
   const Config config = tiny_v3();
+  Batch batch;
   WeightStore weights(ctx, config, precision);
   randomise(weights);
   const minke::LmHead head(weights.get("lm_head"), precision);
@@ -204,15 +206,69 @@ TEST_F(Layers, LmHead) {
   const std::vector<int32_t> ids{3, 0, -1, 22, 7, 7, 1};
   ctx.backend->upload(ctx, {.host = ids.data(), .device = targets});
   put(h, normals(RngKey{11}.at("h"), h.size()));
-  head.loss(ctx, h, targets, loss, 0.37, dh);
+  batch.targets = targets;
+  head.loss(ctx, h, batch, loss, 0.37, dh);
   EXPECT_EQ(get(loss)[2], 0);
   const auto at = [&](const Operand& changed) {
     return [&, changed](const Values& v) {
       put(changed, v);
       weights.get("lm_head")->changed();
-      head.loss(ctx, h, targets, loss);
+      head.loss(ctx, h, batch, loss);
       double sum = 0;
       for (double l : get(loss)) sum += 0.37 * l;
+      return sum;
+    };
+  };
+  const Values h0 = get(h), dh0 = get(dh), w0 = get(weights.get("lm_head")->master()),
+               dw0 = get(weights.get("lm_head")->grad());
+  EXPECT_TRUE(gradient_matches(at(h), h0, dh0));
+  put(h, h0);
+  EXPECT_TRUE(gradient_matches(at(weights.get("lm_head")->master()), w0, dw0));
+}
+
+// A policy's objective, with all that it can have: the objective is differentiated as the papers write it.
+TEST_F(Layers, LmHeadByPolicy) {
+  const Config config = tiny_v3();
+  WeightStore weights(ctx, config, precision);
+  randomise(weights);
+  const minke::LmHead head(weights.get("lm_head"), precision);
+  const Operand h = take({kTokens, config.hidden_size}), dh = take({kTokens, config.hidden_size}),
+                loss = take({kTokens});
+  const Tensor targets(host_memory(), DType::i32, {kTokens});
+  const std::vector<int32_t> ids{3, 0, -1, 22, 7, 7, 1};
+  ctx.backend->upload(ctx, {.host = ids.data(), .device = targets});
+  put(h, normals(RngKey{11}.at("h"), h.size()));
+  Batch batch;
+  batch.targets = targets;
+  batch.objective = {.inverse_temperature = 1.25,
+                     .policy = PolicyTerms{.clip_low = 0.2, .clip_high = 0.3, .beta = 0.4}};
+  batch.weight = take({kTokens}), batch.advantage = take({kTokens}), batch.old_loss = take({kTokens}),
+  batch.reference_loss = take({kTokens});
+  head.loss(ctx, h, batch, loss);
+  const Values now = get(loss), token_weight{1, 0.5, 3, 0.25, 2, 1, 0}, advantage{1, -1, 1, 1.5, -0.5, 0, 2};
+  Values old = now, reference = now;
+  const double moved[] = {0.1, -0.1, 0, 0.4, -0.3, 0.1, 0.05};  // log ratios: the fourth and the fifth are clipped
+  for (size_t i = 0; i < old.size(); ++i) old[i] += moved[i], reference[i] -= 0.5 * moved[i];
+  put(batch.weight, token_weight), put(batch.advantage, advantage), put(batch.old_loss, old);
+  put(batch.reference_loss, reference);
+  const PolicyTerms& terms = *batch.objective.policy;
+  head.loss(ctx, h, batch, loss, 0.37, dh);
+  EXPECT_TRUE(all_near(get(loss), now, {1e-13, 0}));
+  const auto at = [&](const Operand& changed) {
+    return [&, changed](const Values& v) {
+      put(changed, v);
+      weights.get("lm_head")->changed();
+      head.loss(ctx, h, batch, loss);
+      double sum = 0;
+      const Values l = get(loss);
+      for (size_t i = 0; i < l.size(); ++i)
+        if (ids[i] >= 0) {
+          const double ratio = std::exp(old[i] - l[i]);
+          const double clipped = std::min(std::max(ratio, 0.8), 1.3);
+          const double x = std::exp(l[i] - reference[i]);
+          sum += 0.37 * token_weight[i] *
+                 (-std::min(ratio * advantage[i], clipped * advantage[i]) + terms.beta * (x - std::log(x) - 1));
+        }
       return sum;
     };
   };

@@ -44,6 +44,11 @@ struct HeadRig {
     target.set(targets);
     w = download(weight->master());
   }
+  Batch batch() const {
+    Batch b;
+    b.targets = target;
+    return b;
+  }
   Values download(const Operand& o) const {
     std::vector<float> host(size_t(o.size()));
     ctx.backend().download(ctx, {.device = o, .host = host.data()});
@@ -65,7 +70,7 @@ void expect_near(const Values& got, const Values& expected, const char* what) {
 TEST(LmHead, EveryChunkHasItsOwnRowsAndTargets) {
   HeadRig rig;
   ASSERT_EQ(rig.model.head().chunk_rows(), 64);  // three chunks, the last one not full
-  rig.model.head().loss(rig.ctx, rig.h, rig.target, rig.loss, kScale, rig.dh);
+  rig.model.head().loss(rig.ctx, rig.h, rig.batch(), rig.loss, kScale, rig.dh);
 
   Values loss(kRows, 0), dh(size_t(kRows * kWidth), 0), dw(size_t(kVocab * kWidth), 0), power(kVocab);
   for (int64_t n = 0; n < kRows; ++n) {
@@ -96,9 +101,9 @@ TEST(LmHead, EveryChunkHasItsOwnRowsAndTargets) {
 
 TEST(LmHead, TheLossAloneHasTheSameBitsAndNoGradient) {
   HeadRig rig;
-  rig.model.head().loss(rig.ctx, rig.h, rig.target, rig.loss, kScale, rig.dh);
+  rig.model.head().loss(rig.ctx, rig.h, rig.batch(), rig.loss, kScale, rig.dh);
   const Values with = rig.loss.get(), gradient = rig.download(rig.weight->grad());
-  rig.model.head().loss(rig.ctx, rig.h, rig.target, rig.loss);
+  rig.model.head().loss(rig.ctx, rig.h, rig.batch(), rig.loss);
   EXPECT_EQ(rig.loss.get(), with);
   EXPECT_EQ(rig.download(rig.weight->grad()), gradient);
 }

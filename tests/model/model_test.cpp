@@ -251,7 +251,7 @@ TEST(Model, ComponentsOneByOneEqualPlainBitwise) {
     }
     const RmsNorm final_norm{rig.model.weights().get("norm"), config.rms_norm_eps};
     final_norm.forward(c, rig.saved.x_final, rig.saved.h, rig.saved.rstd_final);
-    rig.model.head().loss(c, rig.saved.h, batch.targets, rig.saved.loss, rig.scales().main, rig.saved.dh);
+    rig.model.head().loss(c, rig.saved.h, batch, rig.saved.loss, rig.scales().main, rig.saved.dh);
     const ArenaScope scope(*c.scratch);
     const Operand dx = c.scratch->take(DType::f64, {batch.num_tokens, config.hidden_size});
     final_norm.backward_input(c, rig.saved.x_final, rig.saved.rstd_final, rig.saved.dh, dx);

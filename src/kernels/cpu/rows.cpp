@@ -105,7 +105,27 @@ void cross_entropy(const Kernels& kernels, const Context& ctx, const CrossEntrop
   for (int64_t i = 0; i < n; ++i)
     if (job.target[i] >= 0) bounded(job.target[i], job.width, "cross_entropy: target");
   job.gradient = args.gradient, job.grad_scale = float(args.grad_scale);
+  job.inverse_temperature = float(args.inverse_temperature);
+  if (args.weight) expect_shape(args.weight, {n}, "cross_entropy: weight is [n]"), job.weight = f32_data(args.weight);
+  if (args.entropy)
+    expect_shape(args.entropy, {n}, "cross_entropy: entropy is [n]"), job.entropy = f32_data(args.entropy);
   in_chunks(ctx, n, job.width * 4, [&](int64_t begin, int64_t end) { kernels.cross_entropy(job, begin, end); });
+}
+
+void policy_weight(const Kernels&, const Context&, const PolicyWeightArgs& args) {
+  const int64_t n = args.weight.shape[0];
+  const auto floats = [&](const Operand& o) -> float* {
+    if (!o) return nullptr;
+    expect_shape(o, {n}, "policy_weight: operands are [n]");
+    return f32_data(o);
+  };
+  const float *loss = floats(args.loss), *old = floats(args.old_loss), *advantage = floats(args.advantage),
+              *reference = floats(args.reference_loss), *token = floats(args.token_weight);
+  float* weight = floats(args.weight);
+  check(args.terms.beta == 0 || reference, "policy_weight: a KL term needs the reference's losses");
+  for (int64_t i = 0; i < n; ++i)
+    weight[i] = float(policy_weight(loss[i], old[i], reference ? reference[i] : 0, advantage[i], args.terms) *
+                      (token ? token[i] : 1));
 }
 
 void scatter_add(const Kernels& kernels, const Context& ctx, const ScatterAddArgs& args) {

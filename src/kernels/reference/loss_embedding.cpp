@@ -37,6 +37,8 @@ void cross_entropy(const Context&, const CrossEntropyArgs& args) {
   const int64_t N = args.logits.shape[0], V = args.logits.shape[1];
   expect_shape(args.target, {N}, "cross_entropy: target is [n]");
   expect_shape(args.loss, {N}, "cross_entropy: loss is [n]");
+  if (args.weight) expect_shape(args.weight, {N}, "cross_entropy: weight is [n]");
+  if (args.entropy) expect_shape(args.entropy, {N}, "cross_entropy: entropy is [n]");
   with_scalar(args.logits.dtype, [&](auto scalar) {
     using S = decltype(scalar);
     for (int64_t n = 0; n < N; ++n) {
@@ -44,21 +46,43 @@ void cross_entropy(const Context&, const CrossEntropyArgs& args) {
       auto x = load_row<S>(args.logits, n);
       if (target < 0) {
         store(args.loss, S(0), n);
+        if (args.entropy) store(args.entropy, S(0), n);
         if (args.gradient) store_row(args.logits, n, std::vector<S>(x.size()));
         continue;
       }
       bounded(target, V, "cross_entropy: target");
+      const S tau = S(args.inverse_temperature), weight = args.weight ? load<S>(args.weight, n) : S(1);
       S max = x[0], sum = 0;
       for (S v : x) max = std::max(max, v);
-      for (S v : x) sum += std::exp(v - max);
-      store(args.loss, std::log(sum) + (max - x[size_t(target)]), n);
+      for (S v : x) sum += std::exp((v - max) * tau);
+      store(args.loss, std::log(sum) + (max - x[size_t(target)]) * tau, n);
+      if (args.entropy) {
+        S expected = 0;
+        for (S v : x) expected += std::exp((v - max) * tau) / sum * ((v - max) * tau);
+        store(args.entropy, std::log(sum) - expected, n);
+      }
       if (!args.gradient) continue;
-      for (S& v : x) v = std::exp(v - max) / sum;
+      for (S& v : x) v = std::exp((v - max) * tau) / sum;
       x[size_t(target)] -= 1;
-      for (S& v : x) v *= S(args.grad_scale);
+      for (S& v : x) v *= S(args.grad_scale) * tau * weight;
       store_row(args.logits, n, x);
     }
   });
+}
+
+void policy_weight(const Context&, const PolicyWeightArgs& args) {
+  const int64_t N = args.weight.shape[0];
+  for (const Operand& o : {args.loss, args.advantage, args.old_loss, args.weight})
+    expect_shape(o, {N}, "policy_weight: operands are [n]");
+  if (args.token_weight) expect_shape(args.token_weight, {N}, "policy_weight: token_weight is [n]");
+  if (args.reference_loss) expect_shape(args.reference_loss, {N}, "policy_weight: reference_loss is [n]");
+  check(args.terms.beta == 0 || args.reference_loss, "policy_weight: a KL term needs the reference's losses");
+  for (int64_t n = 0; n < N; ++n) {
+    const double weight = policy_weight(load<double>(args.loss, n), load<double>(args.old_loss, n),
+                                        args.reference_loss ? load<double>(args.reference_loss, n) : 0,
+                                        load<double>(args.advantage, n), args.terms);
+    store(args.weight, weight * (args.token_weight ? load<double>(args.token_weight, n) : 1), n);
+  }
 }
 
 }  // namespace minke::reference

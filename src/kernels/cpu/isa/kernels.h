@@ -160,7 +160,10 @@ struct CrossEntropyJob {
   Rows logits;
   const int32_t* target = nullptr;
   float* loss = nullptr;
+  const float* weight = nullptr;
+  float* entropy = nullptr;
   int64_t width = 0;
+  float inverse_temperature = 1;
   bool gradient = false;
   float grad_scale = 1;
 };

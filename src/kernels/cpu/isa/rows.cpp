@@ -166,6 +166,7 @@ void cross_entropy(const CrossEntropyJob& job, int64_t begin, int64_t end) {
     const int64_t target = job.target[r];
     if (target < 0) {
       job.loss[r] = 0;
+      if (job.entropy) job.entropy[r] = 0;
       if (job.gradient) each(0, job.width, [&](int64_t i, int64_t n) { store(x, half, i, n, vf{}); });
       continue;
     }
@@ -176,19 +177,28 @@ void cross_entropy(const CrossEntropyJob& job, int64_t begin, int64_t end) {
       top = max(top, v);
     });
     const float maximum = max_lane(top);
+    const float tau = job.inverse_temperature, weight = job.grad_scale * tau * (job.weight ? job.weight[r] : 1);
+    const auto centred = [&](int64_t i, int64_t n) { return (load(x, half, i, n) - maximum) * tau; };
+    const auto in_row = [&](const vf& v, int64_t n) {
+      return n < kWidth ? (iota() < splat_i(int32_t(n)) ? v : vf{}) : v;
+    };
     vf total = {};
-    each(0, job.width, [&](int64_t i, int64_t n) {
-      vf p = exp(load(x, half, i, n) - maximum);
-      if (n < kWidth) p = iota() < splat_i(int32_t(n)) ? p : vf{};
-      total += p;
-    });
-    const float all = sum(total), at_target = load_scalar(x, half, target);
-    job.loss[r] = maximum - at_target + __builtin_logf(all);
+    each(0, job.width, [&](int64_t i, int64_t n) { total += in_row(exp(centred(i, n)), n); });
+    const float all = sum(total), at_target = (load_scalar(x, half, target) - maximum) * tau;
+    job.loss[r] = __builtin_logf(all) - at_target;
+    if (job.entropy) {
+      vf expected = {};
+      each(0, job.width, [&](int64_t i, int64_t n) {
+        const vf z = centred(i, n);
+        expected += in_row(exp(z) * z, n);
+      });
+      job.entropy[r] = __builtin_logf(all) - sum(expected) / all;
+    }
     if (!job.gradient) continue;
-    const float scale = job.grad_scale / all;
-    each(0, job.width, [&](int64_t i, int64_t n) { store(x, half, i, n, exp(load(x, half, i, n) - maximum) * scale); });
-    const float p = exp(splat(at_target - maximum))[0] / all;
-    store_scalar(x, half, target, (p - 1) * job.grad_scale);
+    const float scale = weight / all;
+    each(0, job.width, [&](int64_t i, int64_t n) { store(x, half, i, n, exp(centred(i, n)) * scale); });
+    const float p = exp(splat(at_target))[0] / all;
+    store_scalar(x, half, target, (p - 1) * weight);
   }
 }
 
