@@ -248,10 +248,12 @@ void add_tokenizer_command(CLI::App& program) {
                           ->check(CLI::Range(1, 1 << 24));
   verb->add_option("--out", f.out, "Folder for tokenizer.json and tokenizer_config.json")->required();
   add_choice(*verb, "--kind", f.kind, "bpe, or characters: one token per distinct character");
-  verb->add_option("--pretokenizer", f.pretokenizer,
-                   "deepseek_v3, deepseek_llm, deepseek_coder, llama3, qwen2, gpt2 or smollm")
+  verb->add_option(
+          "--pretokenizer", f.pretokenizer,
+          "deepseek_v3, deepseek_llm, deepseek_coder, llama3, qwen2, gpt2, smollm or single_signs (arithmetic)")
       ->capture_default_str()
-      ->check(CLI::IsMember({"deepseek_v3", "deepseek_llm", "deepseek_coder", "llama3", "qwen2", "gpt2", "smollm"}));
+      ->check(CLI::IsMember(
+          {"deepseek_v3", "deepseek_llm", "deepseek_coder", "llama3", "qwen2", "gpt2", "smollm", "single_signs"}));
   verb->add_option(
           "--special", f.special,
           "A special token (may be given again); the first two are bos and eos (default: DeepSeek-V3's; none for "

@@ -13,6 +13,30 @@ template <> struct EnumNames<TokenizerKind> {
                                                     {TokenizerKind::characters, "characters"}};
 };
 
+// How a new BPE tokenizer cuts text before it merges (tokenize/pretokenizer.h).
+enum class TextSplit : uint8_t {
+  automatic,
+  deepseek_v3,
+  deepseek_llm,
+  deepseek_coder,
+  llama3,
+  qwen2,
+  gpt2,
+  smollm,
+  single_signs
+};
+template <> struct EnumNames<TextSplit> {
+  static constexpr EnumName<TextSplit> all[] = {{TextSplit::automatic, "automatic"},
+                                                {TextSplit::deepseek_v3, "deepseek_v3"},
+                                                {TextSplit::deepseek_llm, "deepseek_llm"},
+                                                {TextSplit::deepseek_coder, "deepseek_coder"},
+                                                {TextSplit::llama3, "llama3"},
+                                                {TextSplit::qwen2, "qwen2"},
+                                                {TextSplit::gpt2, "gpt2"},
+                                                {TextSplit::smollm, "smollm"},
+                                                {TextSplit::single_signs, "single_signs"}};
+};
+
 // What one document is in plain text.
 enum class DocumentBounds : uint8_t { file, blank_lines };
 template <> struct EnumNames<DocumentBounds> {

@@ -18,9 +18,11 @@ struct Recipe {
     std::string path;                         // an existing tokenizer folder
     TokenizerKind kind = TokenizerKind::bpe;  // trained on the data when path is empty
     int64_t vocab_size = 4096;
+    TextSplit pretokenizer = TextSplit::automatic;
+    std::vector<std::string> tags;  // more tokens that are never split, such as "<answer>"
   } tokenizer;
   struct Data {
-    std::vector<std::string> train;  // files, folders, globs, or "builtin:"
+    std::vector<std::string> train;  // files, folders, globs, or "builtin:", "builtin:KINDS" (corpus/corpus.h)
     std::vector<double> weights;  // one for each of train: their shares of the sequences; empty: all text once an epoch
     std::vector<std::string> text_keys{"text"};
     DocumentBounds documents = DocumentBounds::file;  // of plain text

@@ -35,6 +35,10 @@ void check_tokenizer(const Recipe& r, const Places& places) {
     user_error(
         "{}: data.fim_rate {} needs special tokens, which tokenizer.kind = \"characters\" does not have: use \"bpe\"",
         places.of({"data.fim_rate", "tokenizer.kind"}), r.data.fim_rate);
+  const bool characters = r.tokenizer.kind == TokenizerKind::characters;
+  if (characters && (r.tokenizer.pretokenizer != TextSplit::automatic || !r.tokenizer.tags.empty()))
+    user_error("{}: tokenizer.pretokenizer and tokenizer.tags are for tokenizer.kind = \"bpe\", not \"characters\"",
+               places.of({"tokenizer.pretokenizer", "tokenizer.tags", "tokenizer.kind"}));
   const auto vocab_size = model_integer(r, "vocab_size");
   if (r.tokenizer.kind == TokenizerKind::bpe && vocab_size && *vocab_size < r.tokenizer.vocab_size)
     user_error(

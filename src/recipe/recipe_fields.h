@@ -14,7 +14,18 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
   f("tokenizer.path", r.tokenizer.path, "folder of an existing tokenizer; empty: train a new one on the data", any);
   f("tokenizer.kind", r.tokenizer.kind, "\"bpe\" or \"characters\" (one token per distinct character)", any);
   f("tokenizer.vocab_size", r.tokenizer.vocab_size, "vocabulary size of a new BPE tokenizer", Range{258, 1e7});
-  f("data.train", r.data.train, "files, folders, globs (.txt, .jsonl, .gz, .zst) or \"builtin:\"", any);
+  f("tokenizer.pretokenizer", r.tokenizer.pretokenizer,
+    "how a new BPE tokenizer cuts text: \"single_signs\" (arithmetic: each digit and sign a token), \"smollm\" …; "
+    "\"automatic\": \"deepseek_v3\", or \"qwen2\" where the model's type asks for it",
+    any);
+  f("tokenizer.tags", r.tokenizer.tags,
+    "more tokens of a new tokenizer that are never split, such as \"<answer>\"; <think> and </think> are there always",
+    any);
+  f("data.train", r.data.train,
+    "files, folders, globs (.txt, .jsonl, .gz, .zst), \"builtin:\", or built-in text of some kinds, levels and "
+    "weights: "
+    "\"builtin:story,countdown:3-4*0.5\" (minke corpus --help lists the kinds)",
+    any);
   f("data.weights", r.data.weights, "shares of the sources in data.train; empty: all their text once per epoch", any);
   f("data.text_keys", r.data.text_keys, "JSONL keys whose values, joined by a newline, are a document", any);
   f("data.documents", r.data.documents, "plain text: one document per \"file\", or split at \"blank-lines\"", any);

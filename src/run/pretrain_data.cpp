@@ -34,9 +34,13 @@ bool is_qwen2(const Recipe& r) { return model_config(r, 1, -1, -1).model_type ==
 // other text.
 std::string tokenizer_origin(const Recipe& r) {
   if (!r.tokenizer.path.empty()) return fmt::format("{}\n", r.tokenizer.path);
-  return fmt::format("{}{} {} {} {} {} {:016x}\n", is_qwen2(r) ? "qwen2 " : "", name_of(r.tokenizer.kind),
-                     r.tokenizer.vocab_size, name_of(r.data.held_out), r.data.held_out_fraction,
-                     Json(r.data.weights).dump(), documents_fingerprint(r.data.train, document_options(r)));
+  std::string special = is_qwen2(r) ? "qwen2 " : "";
+  if (r.tokenizer.pretokenizer != TextSplit::automatic)
+    special += fmt::format("{} ", name_of(r.tokenizer.pretokenizer));
+  if (!r.tokenizer.tags.empty()) special += Json(r.tokenizer.tags).dump() + " ";
+  return fmt::format("{}{} {} {} {} {} {:016x}\n", special, name_of(r.tokenizer.kind), r.tokenizer.vocab_size,
+                     name_of(r.data.held_out), r.data.held_out_fraction, Json(r.data.weights).dump(),
+                     documents_fingerprint(r.data.train, document_options(r)));
 }
 
 // Text that a tokenizer is trained on. Characters must all be known; a BPE is well served by a sample with the shares of
@@ -96,8 +100,10 @@ Tokenizer prepare_tokenizer(const Recipe& r, const RunFolder& run, int threads, 
     options.pretokenizer = "characters";
     options.vocab_size = 0;
     options.special_tokens.clear();
-  } else if (is_qwen2(r)) {
-    options.pretokenizer = "qwen2";
+  } else {
+    if (r.tokenizer.pretokenizer != TextSplit::automatic) options.pretokenizer = name_of(r.tokenizer.pretokenizer);
+    else if (is_qwen2(r)) options.pretokenizer = "qwen2";
+    options.tags = r.tokenizer.tags;
   }
   Tokenizer tokenizer = train_bpe(views, options);
   keep(tokenizer);

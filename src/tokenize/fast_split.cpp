@@ -49,7 +49,7 @@ struct Reader {
     bool text_ends = true;
     for (size_t length; !ends(end);) {
       const uint8_t bits = look(end, length);
-      if (!(bits & kSpace)) {
+      if (!(bits & kSpace) || (bits & fence)) {
         text_ends = bits & fence;
         break;
       }
@@ -106,8 +106,8 @@ size_t contraction(std::string_view text, size_t at, bool any_case) {
   return (a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l') ? at + 3 : 0;
 }
 
-// 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ ; with a fence, numbers are cut out
-// before.
+// 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ ; with a fence, code points with one of
+// its bits are cut out before.
 size_t match_gpt2(const Reader& r, size_t at, uint8_t fence) {
   if (r.text[at] == '\'')
     if (const size_t end = contraction(r.text, at, false)) return end;
@@ -121,7 +121,7 @@ size_t match_gpt2(const Reader& r, size_t at, uint8_t fence) {
   if (bits & kSpace) return r.whitespace(at, false, fence);
   if (bits & kLetter) return r.run(start, kLetter);
   if (bits & kNumber) return r.run(start, kNumber);
-  return r.run_without(start, kSpace | kLetter | kNumber);
+  return r.run_without(start, uint8_t(kSpace | kLetter | kNumber | fence));
 }
 
 // (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
@@ -165,6 +165,13 @@ size_t next_smollm(const Tables& tables, std::string_view text, size_t at) {
   const Reader r{tables, text};
   size_t length;
   return r.look(at, length) & kNumber ? at + length : match_gpt2(r, at, kNumber);
+}
+
+size_t next_single_signs(const Tables& tables, std::string_view text, size_t at) {
+  constexpr uint8_t kSingle = kNumber | kPunctuation | kSymbol | kNewline;
+  const Reader r{tables, text};
+  size_t length;
+  return r.look(at, length) & kSingle ? at + length : match_gpt2(r, at, kSingle);
 }
 
 size_t next_llama3(const Tables& tables, std::string_view text, size_t at) {

@@ -20,6 +20,8 @@ size_t next_gpt2(const unicode::Tables& tables, std::string_view text, size_t at
 size_t next_smollm(const unicode::Tables& tables, std::string_view text, size_t at);  // digits one by one, then GPT-2
 size_t next_llama3(const unicode::Tables& tables, std::string_view text, size_t at);  // digits by threes
 size_t next_qwen2(const unicode::Tables& tables, std::string_view text, size_t at);   // digits one by one
+// Digits, punctuation, symbols and newlines one by one, then GPT-2: for arithmetic.
+size_t next_single_signs(const unicode::Tables& tables, std::string_view text, size_t at);
 size_t next_character(const unicode::Tables& tables, std::string_view text, size_t at);
 
 }  // namespace minke

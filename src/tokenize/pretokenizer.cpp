@@ -81,6 +81,10 @@ const Known kKnown[] = {
      [] {
        return sequence({isolated_digits(), byte_level(true)});
      }},
+    {"single_signs", next_single_signs,
+     [] {
+       return sequence({regex_split(R"([\p{N}\p{P}\p{S}\r\n])"), byte_level(true)});
+     }},
     {"characters", next_character,
      [] {
        return sequence({regex_split(kAnyCharacter), byte_level(false)});

@@ -60,7 +60,7 @@ class Pretokenizer {
 };
 
 // The "pre_tokenizer" object of a known kind: deepseek_v3, deepseek_llm (also of V2), deepseek_coder, llama3, qwen2, gpt2,
-// smollm, characters.
+// smollm, single_signs (minke's own, for arithmetic: digits, signs and newlines each alone), characters.
 // UserError for any other name.
 nlohmann::json pretokenizer_json(std::string_view name);
 std::vector<std::string_view> pretokenizer_names();

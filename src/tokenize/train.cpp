@@ -33,13 +33,20 @@ nlohmann::json normalizer_json(const TrainOptions& options) {
 // Tokens of their own, but a part of the answer, which a decoder does not leave out: as in DeepSeek-R1's tokenizer.
 bool is_thought(std::string_view token) { return token == "<think>" || token == "</think>"; }
 
+std::vector<std::string> added_tokens(const TrainOptions& options) {
+  std::vector<std::string> added = options.special_tokens;
+  added.insert(added.end(), options.tags.begin(), options.tags.end());
+  return added;
+}
+
 std::string write_json(const Vocabulary& vocabulary, const TrainOptions& options, bool ignore_merges) {
   TokenizerParts parts{.normalizer = normalizer_json(options),
                        .pretokenizer = pretokenizer_json(options.pretokenizer),
                        .ignore_merges = ignore_merges};
-  for (size_t i = 0; i < options.special_tokens.size(); ++i)
+  const std::vector<std::string> added = added_tokens(options);
+  for (size_t i = 0; i < added.size(); ++i)
     parts.added.push_back(
-        {.id = int32_t(i), .content = options.special_tokens[i], .special = !is_thought(options.special_tokens[i])});
+        {.id = int32_t(i), .content = added[i], .special = i < options.special_tokens.size() && !is_thought(added[i])});
   for (const std::string& token : vocabulary.tokens) parts.vocabulary.emplace_back(token, parts.vocabulary.size());
   for (const auto& [left, right] : vocabulary.merges) parts.merges.emplace_back(left, right);
   return tokenizer_json(parts);
@@ -59,7 +66,7 @@ Vocabulary character_vocabulary(std::span<const std::string_view> texts, const T
       at += c.length;
     }
   }
-  Vocabulary out{options.special_tokens, {}};
+  Vocabulary out{added_tokens(options), {}};
   for (char32_t c = 0; c < seen.size(); ++c) {
     if (!seen[c]) continue;
     std::string bytes;
@@ -70,13 +77,14 @@ Vocabulary character_vocabulary(std::span<const std::string_view> texts, const T
     user_error(
         "The text has {} distinct characters, which with {} special tokens do not fit a vocabulary of {}. Ask for "
         "{} or more.",
-        out.tokens.size() - options.special_tokens.size(), options.special_tokens.size(), options.vocab_size,
+        out.tokens.size() - added_tokens(options).size(), added_tokens(options).size(), options.vocab_size,
         out.tokens.size());
   return out;
 }
 
 Vocabulary bpe_vocabulary(std::span<const std::string_view> texts, const TrainOptions& options) {
-  const size_t special = options.special_tokens.size();
+  const std::vector<std::string> added = added_tokens(options);
+  const size_t special = added.size();
   if (options.vocab_size < int64_t(special) + 256)
     user_error("A vocabulary of {} is too small: {} special tokens and 256 bytes need {}.", options.vocab_size, special,
                special + 256);
@@ -86,14 +94,14 @@ Vocabulary bpe_vocabulary(std::span<const std::string_view> texts, const TrainOp
   std::vector<std::string_view> counted;
   for (size_t i = 0; i < texts.size(); ++i) counted.push_back(normalizer.apply(texts[i], normalized[i]));
   const auto order = bytes_in_alphabet_order();
-  const std::set<std::string, std::less<>> reserved(options.special_tokens.begin(), options.special_tokens.end());
+  const std::set<std::string, std::less<>> reserved(added.begin(), added.end());
   const std::vector<CountedPiece> pieces = count_pieces(counted, pretokenizer.fast(), options.threads);
   const Learned learned = learn_merges(
       pieces, {.alphabet_order = {order.begin(), order.end()},
                .max_tokens = options.vocab_size - int32_t(special),
                .min_frequency = options.min_frequency,
                .forbidden = [&](std::string_view bytes) { return reserved.count(text_of_bytes(bytes)) > 0; }});
-  Vocabulary out{options.special_tokens, {}};
+  Vocabulary out{added_tokens(options), {}};
   for (const std::string& token : learned.tokens) out.tokens.push_back(text_of_bytes(token));
   for (const auto& [left, right] : learned.merges)
     out.merges.emplace_back(out.tokens[special + left], out.tokens[special + right]);
@@ -102,7 +110,7 @@ Vocabulary bpe_vocabulary(std::span<const std::string_view> texts, const TrainOp
 
 void check_options(const TrainOptions& options) {
   std::set<std::string> seen;
-  for (const std::string& token : options.special_tokens) {
+  for (const std::string& token : added_tokens(options)) {
     if (token.empty() || !unicode::is_valid_utf8(token)) user_error("A special token is empty or no valid UTF-8.");
     if (!seen.insert(token).second) user_error("The special token \"{}\" is given twice.", token);
     std::string bytes;

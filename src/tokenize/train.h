@@ -19,10 +19,13 @@ struct TrainOptions {
   // Ids in all: special tokens, 256 bytes, merges. Fewer come out where the text has no pair left that occurs
   // min_frequency times. With "characters", the most that are allowed (0: as many as there are).
   int32_t vocab_size = 4096;
-  // deepseek_v3, deepseek_llm, deepseek_coder, llama3, qwen2 (with NFC before it, as Qwen's own have it), gpt2, smollm; or
+  // A name of pretokenizer_json (qwen2 with NFC before it, as Qwen's own have it), or
   // characters: each distinct code point of the text is one token.
   std::string pretokenizer = "deepseek_v3";
   std::vector<std::string> special_tokens = default_special_tokens();  // ids 0, 1, …; the first two are bos and eos
+  // More tokens that are never split or merged, such as "<answer>": ids after the special ones. They are a part of the
+  // text, which a decoder does not leave out, as <think> and </think> are, too.
+  std::vector<std::string> tags;
   int64_t min_frequency = 2;
   int threads = 1;
 };

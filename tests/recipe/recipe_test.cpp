@@ -459,6 +459,8 @@ TEST(Recipe, Defaults) {
   const std::map<std::string, std::string> expected{{"tokenizer.path", R"("")"},
                                                     {"tokenizer.kind", R"("bpe")"},
                                                     {"tokenizer.vocab_size", "4096"},
+                                                    {"tokenizer.pretokenizer", R"("automatic")"},
+                                                    {"tokenizer.tags", "[]"},
                                                     {"data.train", "[]"},
                                                     {"data.weights", "[]"},
                                                     {"data.text_keys", R"(["text"])"},

@@ -60,6 +60,12 @@ TEST_P(FastSplitter, AgreesOnAllNeighbourhoods) {
 INSTANTIATE_TEST_SUITE_P(All, FastSplitter, testing::ValuesIn(pretokenizer_names()),
                          [](const auto& info) { return std::string(info.param); });
 
+TEST(Pretokenizer, SingleSigns) {
+  EXPECT_EQ(split("single_signs", "Make 54 from (3+7)*25.\n\nok</b>"),
+            (Strings{"Make", " ", "5", "4", " from", " ",  "(",  "3", "+", "7", ")",
+                     "*",    "2", "5", ".", "\n",    "\n", "ok", "<", "/", "b", ">"}));
+}
+
 TEST(Pretokenizer, DeepSeekV3) {
   EXPECT_EQ(split("deepseek_v3", "Hello  world, it's 12345!\n\nx"),
             (Strings{"Hello", " ", " world", ",", " it", "'s", " ", "123", "45", "!\n\n", "x"}));

@@ -125,12 +125,31 @@ TEST(Train, IdsInOrder) {
 TEST(Train, EveryPretokenizer) {
   const std::string text = test::training_text();
   const std::string_view views[] = {text};
-  for (const char* name : {"deepseek_v3", "llama3", "qwen2", "gpt2", "smollm"}) {
+  for (const char* name : {"deepseek_v3", "llama3", "qwen2", "gpt2", "smollm", "single_signs"}) {
     const Tokenizer t = train_bpe(views, {.vocab_size = 320, .pretokenizer = name});
     EXPECT_EQ(t.pretokenizer_name(), name);
     EXPECT_EQ(t.vocab_size(), 320);
     EXPECT_EQ(t.decode(t.encode(text)), text);
   }
+}
+
+// Tags are tokens of their own wherever they stand, and a part of the text; the ids follow the special tokens.
+TEST(Train, TagsStayWhole) {
+  const std::string text = "<answer>3+4</answer> <answer>3+4</answer> <answer>3+4</answer>";
+  const std::string_view views[] = {text};
+  const Tokenizer t =
+      train_bpe(views, {.vocab_size = 290, .pretokenizer = "single_signs", .tags = {"<answer>", "</answer>"}});
+  EXPECT_EQ(t.vocab_size(), 12 + 256 + int32_t(t.num_merges()));
+  EXPECT_EQ(t.token_bytes(10), "<answer>");
+  EXPECT_FALSE(t.is_special(10));
+  const std::vector<int32_t> ids = t.encode("<answer>3</answer>", {.parse_special = false});
+  ASSERT_EQ(ids.size(), 3u);
+  EXPECT_EQ(ids[0], 10);
+  EXPECT_EQ(ids[2], 11);
+  EXPECT_EQ(t.decode(ids, true), "<answer>3</answer>");
+  EXPECT_THROW(train_bpe(views, {.tags = {"<think>"}}), UserError);  // it is there already
+  EXPECT_THROW(train_bpe(views, {.vocab_size = 267, .tags = {"<answer>", "</answer>"}}), UserError);
+  EXPECT_EQ(train_bpe(views, {.vocab_size = 290}).json_text().find("answer>\",\"special"), std::string::npos);
 }
 
 // As Qwen's own tokenizers have it, and as transformers reads any tokenizer of a qwen2 model: composed before it is split.
