@@ -94,10 +94,18 @@ void add_corpus_command(CLI::App& program) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--out", options->out, "FILE.jsonl or FILE.txt; default: print the text");
-  command->add_option("--kind", options->kinds,
-                      "Only these kinds: story,dialogue,math,word_problem,arithmetic,code,needle");
+  command->add_option(
+      "--kind", options->kinds,
+      "Only these kinds, with commas between: " + names_of<DocumentKind>(" ") +
+          " math (word_problem and arithmetic) r1_zero (text of a base for R1-Zero). Levels and a weight may "
+          "follow: countdown:3-4*0.5");
   command->add_option("--language", options->languages, "Only these languages: en,zh");
-  command->callback([options] { run(*options); });
+  add_corpus_tasks(*command);
+  command->callback([options, command] {
+    if (command->get_subcommands().empty()) return run(*options);
+    for (const CLI::Option* option : command->get_options())
+      if (option->count() > 0) user_error("{} comes before tasks, but flags come after it", option->get_name());
+  });
 }
 
 }  // namespace minke

@@ -183,7 +183,7 @@ void check_verbs(const CLI::App& program, std::vector<std::string>& arguments) {
     if (found == verbs.end()) unknown_verb(program, *at, argument);
     at = *found;
   }
-  if (const auto verbs = verbs_of(*at); at != &program && !verbs.empty())
+  if (const auto verbs = verbs_of(*at); at->get_require_subcommand_min() > 0 && !verbs.empty())
     user_error("{} needs a verb after it: {}{}", at->get_name(), listed(names_of(verbs)), for_example(*verbs[0]));
 }
 

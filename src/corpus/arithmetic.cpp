@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "corpus/chains.h"
 #include "corpus/genres.h"
 #include "corpus/grammar.h"
 
@@ -172,6 +173,7 @@ Task chain(Maker& m) {
     Task t{"chain", m.ask_value(fmt::format("{} + {} * {}", a, b, c)), "", std::to_string(a + b * c)};
     line(t.reasoning, fmt::format("{} * {} = {}", b, c, b * c));
     line(t.reasoning, fmt::format("{} + {} = {}", a, b * c, a + b * c));
+    t.canonical = chain_form(b, {{b, '*', c, b * c}, {b * c, '+', a, a + b * c}});
     return t;
   }
   const int64_t sum = a + b, product = sum * c;
@@ -179,6 +181,7 @@ Task chain(Maker& m) {
   line(t.reasoning, fmt::format("{} + {} = {}", a, b, sum));
   line(t.reasoning, fmt::format("{} * {} = {}", sum, c, product));
   line(t.reasoning, fmt::format("{} - {} = {}", product, d, product - d));
+  t.canonical = chain_form(a, {{a, '+', b, sum}, {sum, '*', c, product}, {product, '-', d, product - d}});
   return t;
 }
 
@@ -243,14 +246,17 @@ Task arithmetic_task(Rng rng, int level) {
   }
 }
 
-std::string arithmetic_text(Rng rng) {
+std::string arithmetic_text(Rng rng, Levels levels, Problems& problems) {
   Maker m{Expander(rng), 1};
-  if (m.e.chance(0.3)) return drill(m);
+  if (m.e.chance(0.3) && levels.has(1)) return drill(m);
   const int count = int(m.number(1, 4));  // a few questions in one document
   std::string text;
   for (int i = 0; i < count; ++i) {
     if (i) text += '\n';
-    text += task_document(arithmetic_task({m.e.rng.key.at(uint64_t(i))}, int(m.number(1, kMaxTaskLevel))));
+    const Task task =
+        task_of_split({m.e.rng.key.at(uint64_t(i))}, TaskKind::arithmetic, levels.pick(m.e.rng), TaskSplit::train);
+    problems.push_back(task.canonical);
+    text += task_document(task);
   }
   return text;
 }

@@ -14,68 +14,30 @@
 namespace minke {
 namespace {
 
-constexpr double kNeedleWeight = 0.30;  // where it is asked for
-constexpr size_t kBlock = 256;          // documents that one thread makes at a time
+constexpr size_t kBlock = 256;  // documents that one thread makes at a time
 
-std::vector<std::string> words_of(std::string_view list) {
-  std::vector<std::string> words;
-  while (!list.empty()) {
-    const size_t comma = std::min(list.find(','), list.size());
-    std::string word(list.substr(0, comma));
-    if (word == "stories") word = "story";
-    else if (word.size() > 1 && word.back() == 's') word.pop_back();
-    words.push_back(std::move(word));
-    list.remove_prefix(std::min(comma + 1, list.size()));
-  }
-  return words;
-}
-
-std::string make_text(DocumentKind kind, Language language, Rng rng) {
+std::string make_text(DocumentKind kind, Language language, Rng rng, Levels levels, corpus::Problems& problems) {
   const bool chinese = language == Language::chinese;
+  const Levels or_all = levels.empty() ? Levels::range(document_levels(kind)) : levels;
   switch (kind) {
     case DocumentKind::story: return chinese ? corpus::story_zh(rng) : corpus::story_en(rng);
     case DocumentKind::dialogue: return chinese ? corpus::dialogue_zh(rng) : corpus::dialogue_en(rng);
-    case DocumentKind::word_problem: return corpus::word_problems_text(rng, chinese);
-    case DocumentKind::arithmetic: return corpus::arithmetic_text(rng);
+    case DocumentKind::word_problem: return corpus::word_problems_text(rng, chinese, or_all, problems);
+    case DocumentKind::arithmetic: return corpus::arithmetic_text(rng, or_all, problems);
     case DocumentKind::code: return corpus::code_text(rng);
     case DocumentKind::needle: return corpus::needle_text(rng);
+    case DocumentKind::fact: return corpus::fact_text(rng);
+    case DocumentKind::chain: return corpus::chain_text(rng, levels, problems);
+    case DocumentKind::attempt: return corpus::attempt_text(rng, levels, problems);
+    case DocumentKind::check: return corpus::check_text(rng, levels, problems);
+    case DocumentKind::countdown: return corpus::countdown_text(rng, levels, problems);
+    case DocumentKind::logic: return corpus::puzzle_text(rng, or_all, problems);
+    case DocumentKind::exercise: return corpus::exercise_text(rng, or_all, problems);
   }
   return {};
 }
 
 }  // namespace
-
-CorpusMix corpus_mix(std::string_view kinds, std::string_view languages) {
-  CorpusMix mix;
-  std::array<bool, kDocumentKinds> keep_kind{};
-  std::array<bool, 2> keep_language{};
-  for (const std::string& word : words_of(kinds)) {
-    bool known = word == "math";
-    if (known) keep_kind[size_t(DocumentKind::word_problem)] = keep_kind[size_t(DocumentKind::arithmetic)] = true;
-    if (const auto kind = find_named<DocumentKind>(word)) known = keep_kind[size_t(*kind)] = true;
-    if (!known)
-      user_error(
-          "corpus kind \"{}\" is unknown. Use some of story, dialogue, math, word_problem, arithmetic, code, needle, "
-          "separated by commas",
-          word);
-  }
-  for (const std::string& word : words_of(languages)) {
-    const auto language = find_named<Language>(word);
-    if (!language) user_error("corpus language \"{}\" is unknown. Use en, zh or en,zh", word);
-    keep_language[size_t(*language)] = true;
-  }
-  if (keep_kind[size_t(DocumentKind::needle)]) mix.weight[size_t(DocumentKind::needle)][0] = kNeedleWeight;
-  if (kinds.empty()) keep_kind.fill(true);
-  if (languages.empty()) keep_language.fill(true);
-  double total = 0;
-  for (size_t k = 0; k < kDocumentKinds; ++k)
-    for (size_t l = 0; l < 2; ++l) {
-      if (!keep_kind[k] || !keep_language[l]) mix.weight[k][l] = 0;
-      total += mix.weight[k][l];
-    }
-  if (total == 0) user_error("arithmetic, code and needle have no Chinese form; add another kind, or the language en");
-  return mix;
-}
 
 Document make_document(uint64_t seed, uint64_t index, const CorpusMix& mix) {
   Rng rng{RngKey{seed}.at("corpus").at(index)};
@@ -95,7 +57,9 @@ Document make_document(uint64_t seed, uint64_t index, const CorpusMix& mix) {
       x -= w;
     }
   }
-  return {make_text(kind, language, rng), kind, language};
+  Document document{"", kind, language, {}};
+  document.text = make_text(kind, language, rng, mix.levels[size_t(kind)], document.problems);
+  return document;
 }
 
 void corpus_stream(uint64_t seed, const CorpusMix& mix, const std::function<bool(const Document&)>& sink) {

@@ -1,6 +1,8 @@
 // The built-in corpus: text that the program generates, so that quickstart.sh needs no download. English and Chinese
-// stories, dialogues, word problems, arithmetic, small Python programs. Document i is a pure function of (seed, i, mix),
-// so any part can be generated at any time and in parallel. Tested in tests/corpus/corpus_test.cpp.
+// stories, dialogues, word problems, arithmetic, small Python programs; and on request text that prepares a small model for
+// reinforcement learning (thoughts.cpp), puzzles and code exercises. Document i is a pure function of (seed, i, mix), so any
+// part can be generated at any time and in parallel. Every problem in it is on the training side of the split (split.h).
+// Tested in tests/corpus/corpus_test.cpp.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -10,20 +12,44 @@
 #include <vector>
 
 #include "core/enum_names.h"
+#include "corpus/levels.h"
 
 namespace minke {
 
-// A needle document (corpus/needle.h) is generated only on request.
-enum class DocumentKind : uint8_t { story, dialogue, word_problem, arithmetic, code, needle };
+// Documents after code are generated only on request: a needle (corpus/needle.h), and what genres.h says of the others.
+enum class DocumentKind : uint8_t {
+  story,
+  dialogue,
+  word_problem,
+  arithmetic,
+  code,
+  needle,
+  fact,
+  chain,
+  attempt,
+  check,
+  countdown,
+  logic,
+  exercise
+};
 template <> struct EnumNames<DocumentKind> {
   static constexpr EnumName<DocumentKind> all[] = {{DocumentKind::story, "story"},
                                                    {DocumentKind::dialogue, "dialogue"},
                                                    {DocumentKind::word_problem, "word_problem"},
                                                    {DocumentKind::arithmetic, "arithmetic"},
                                                    {DocumentKind::code, "code"},
-                                                   {DocumentKind::needle, "needle"}};
+                                                   {DocumentKind::needle, "needle"},
+                                                   {DocumentKind::fact, "fact"},
+                                                   {DocumentKind::chain, "chain"},
+                                                   {DocumentKind::attempt, "attempt"},
+                                                   {DocumentKind::check, "check"},
+                                                   {DocumentKind::countdown, "countdown"},
+                                                   {DocumentKind::logic, "logic"},
+                                                   {DocumentKind::exercise, "exercise"}};
 };
 inline constexpr size_t kDocumentKinds = std::size(EnumNames<DocumentKind>::all);
+LevelRange document_levels(DocumentKind kind);  // of difficulty; 0, 0 where there are none
+
 enum class Language : uint8_t { english, chinese };
 template <> struct EnumNames<Language> {
   static constexpr EnumName<Language> all[] = {{Language::english, "en"}, {Language::chinese, "zh"}};
@@ -33,20 +59,25 @@ struct Document {
   std::string text;  // UTF-8, no blank line inside except in dialogues and code, no newline at the end
   DocumentKind kind;
   Language language;
+  std::vector<std::string> problems;  // canonical forms (split.h) of the problems in it, where it holds some
 };
 
 // Increased whenever the text of a document changes, so that data sets prepared from the older text are not used again.
-inline constexpr int kCorpusVersion = 1;
+inline constexpr int kCorpusVersion = 2;
 
 // Shares of the documents, relative to each other; a zero leaves a genre out.
 struct CorpusMix {
-  // [kind][language]; arithmetic, code and needle are never Chinese.
+  // [kind][language]; only stories, dialogues and word problems are also Chinese.
   std::array<std::array<double, 2>, kDocumentKinds> weight = {
-      {{0.30, 0.15}, {0.12, 0.06}, {0.14, 0.07}, {0.08, 0.0}, {0.08, 0.0}, {0.0, 0.0}}};
+      {{0.30, 0.15}, {0.12, 0.06}, {0.14, 0.07}, {0.08, 0.0}, {0.08, 0.0}}};
+  std::array<Levels, kDocumentKinds> levels{};  // of the problems; an empty set: the usual ones
 };
 
-// "stories,math" → a mix with only these kinds (story, dialogue, math = word problems + arithmetic, word_problem,
-// arithmetic, code, needle; plurals allowed); `languages` likewise ("en,zh"). Empty strings mean all. UserError on other words.
+// "stories,math" → a mix with only these kinds: those of DocumentKind, plurals allowed, and the groups math (word problems
+// and arithmetic) and r1_zero (the text of a base for R1-Zero: facts, chains, attempts, checks, countdowns, stories in the
+// shares of its plan). A kind may have levels, and each a weight: "countdown:3-4,chains:2,3*0.5,facts*2": the share of its
+// documents, where the others have theirs. `languages` likewise ("en,zh"). Empty strings mean all that needs no asking.
+// UserError on other words.
 CorpusMix corpus_mix(std::string_view kinds, std::string_view languages);
 
 Document make_document(uint64_t seed, uint64_t index, const CorpusMix& mix = {});

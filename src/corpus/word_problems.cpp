@@ -313,9 +313,12 @@ Task word_problem_en(Rng rng, int level) {
   return make_of_level(m, kFamilies);
 }
 
-std::string word_problems_text(Rng rng, bool chinese) {
-  const int level = 1 + int(rng.below(kMaxTaskLevel));
-  return task_document(chinese ? word_problem_zh(rng, level) : word_problem_en(rng, level));
+std::string word_problems_text(Rng rng, bool chinese, Levels levels, Problems& problems) {
+  const int level = levels.pick(rng);
+  const TaskKind kind = chinese ? TaskKind::word_problem_zh : TaskKind::word_problem;
+  const Task task = task_of_split(rng, kind, level, TaskSplit::train);
+  problems.push_back(task.canonical);
+  return task_document(task);
 }
 
 }  // namespace minke::corpus

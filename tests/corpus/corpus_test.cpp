@@ -176,6 +176,71 @@ TEST(Corpus, MixKeepsOnlyWhatIsAsked) {
   EXPECT_THROW(corpus_mix("code", "zh"), UserError);
 }
 
+TEST(Corpus, MixHasLevelsAndWeights) {
+  const CorpusMix mix = corpus_mix("countdown:3-4*0.5,chains:2,4*2,stories,word_problem:1", "");
+  const auto weight = [&](DocumentKind k) { return mix.weight[size_t(k)][0] + mix.weight[size_t(k)][1]; };
+  EXPECT_DOUBLE_EQ(weight(DocumentKind::countdown), 0.5);
+  EXPECT_DOUBLE_EQ(weight(DocumentKind::chain), 2);
+  EXPECT_DOUBLE_EQ(weight(DocumentKind::story), 0.45);  // its usual share
+  EXPECT_EQ(weight(DocumentKind::fact), 0);
+  EXPECT_EQ(mix.levels[size_t(DocumentKind::countdown)], Levels::range({3, 4}));
+  EXPECT_EQ(mix.levels[size_t(DocumentKind::chain)].bits, 0b10100u);
+  EXPECT_EQ(mix.levels[size_t(DocumentKind::word_problem)].bits, 0b10u);
+  std::map<DocumentKind, int> count;
+  for (uint64_t i = 0; i < 4000; ++i) ++count[make_document(1, i, mix).kind];
+  EXPECT_NEAR(count[DocumentKind::chain], 4000 * 2 / 3.16, 150);
+  // A group's weight is that of all its parts; the same documents as without where it is the usual one.
+  const CorpusMix doubled = corpus_mix("math*2,story", ""), grouped = corpus_mix("r1_zero*3", "");
+  double total = 0;
+  for (const auto& row : grouped.weight) total += row[0] + row[1];
+  EXPECT_NEAR(total, 3, 1e-12);
+  EXPECT_NEAR(doubled.weight[size_t(DocumentKind::word_problem)][0] * 2,
+              doubled.weight[size_t(DocumentKind::word_problem)][1] * 4, 1e-12);
+  EXPECT_EQ(make_document(1, 3, corpus_mix("countdown", "")).text,
+            make_document(1, 3, corpus_mix("countdowns*7", "")).text);
+  for (const char* wrong : {"countdown:2",
+                            "countdown:",
+                            "story:1",
+                            "needle:1",
+                            "r1_zero:3",
+                            "fact:1",
+                            "countdown*",
+                            "countdown*0",
+                            "countdown*-1",
+                            "countdown*nan",
+                            "countdown*1e9",
+                            "countdown*2x",
+                            "countdown:3*",
+                            "*2",
+                            ":3",
+                            ",",
+                            "countdown,countdown:3",
+                            "r1_zero,story*2",
+                            "story,r1_zero",
+                            "countdown:3,4,chain:9"}) {
+    try {
+      corpus_mix(wrong, "");
+      ADD_FAILURE() << wrong;
+    } catch (const UserError& e) {
+      EXPECT_NE(std::string(e.what()).find("corpus kind \""), std::string::npos) << e.what();
+    }
+  }
+}
+
+// Data sets, results and the split stand on these texts: where they change, kCorpusVersion must be increased.
+TEST(Corpus, TextStaysTheSame) {
+  const auto hash = [](std::string_view kinds) {
+    std::string all;
+    for (uint64_t i = 0; i < 200; ++i) all += make_document(1, i, corpus_mix(kinds, "")).text + "\n";
+    return RngKey{}.at(all).stream;
+  };
+  EXPECT_EQ(hash("story"), 5175526440570172393u);
+  EXPECT_EQ(hash("dialogue"), 17398734363595086436u);
+  EXPECT_EQ(hash("code"), 149947575904613222u);
+  EXPECT_EQ(hash("word_problem"), 4789744210652274329u);
+  EXPECT_EQ(hash("arithmetic"), 9061454531094319057u);
+}
+
 // Runs a sample under python3 where there is one: the syntax, the asserts, the doctests and the outputs must be true.
 TEST(Corpus, PythonProgramsDoWhatTheySay) {
   const CorpusMix mix = corpus_mix("code", "");

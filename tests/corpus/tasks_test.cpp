@@ -10,95 +10,13 @@
 #include <unordered_set>
 #include <vector>
 
+#include "calculator.h"
 #include "core/error.h"
 
 namespace minke {
 namespace {
 
-using Ints = std::vector<int64_t>;
-
-// The numbers of a question in their order; "half" and "twice" are 2.
-Ints integers(std::string text) {
-  const std::pair<std::string, std::string> words[] = {
-      {"twice", " 2 "}, {"three times", " 3 "}, {"four times", " 4 "}, {"five times", " 5 "}};
-  for (const auto& [word, digits] : words)
-    if (const size_t at = text.find(word); at != std::string::npos) text.replace(at, word.size(), digits);
-  Ints values;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] < '0' || text[i] > '9') continue;
-    int64_t v = 0;
-    for (; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i) v = v * 10 + (text[i] - '0');
-    values.push_back(v);
-  }
-  return values;
-}
-
-// A calculator for + - * / and brackets over exact integers, written apart from the generator.
-struct Calculator {
-  std::string_view text;
-  size_t at = 0;
-  bool ok = true;
-
-  char peek() {
-    while (at < text.size() && text[at] == ' ') ++at;
-    return at < text.size() ? text[at] : '\0';
-  }
-  int64_t atom() {
-    if (peek() == '(') {
-      ++at;
-      const int64_t v = sum();
-      ok &= peek() == ')';
-      ++at;
-      return v;
-    }
-    if (peek() == '-') return ++at, -atom();
-    int64_t v = 0;
-    size_t digits = 0;
-    for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, ++digits) v = v * 10 + (text[at] - '0');
-    ok &= digits > 0;
-    return v;
-  }
-  int64_t product() {
-    int64_t v = atom();
-    for (char c; (c = peek()) == '*' || c == '/';) {
-      ++at;
-      const int64_t w = atom();
-      if (c == '*') {
-        v *= w;
-      } else {
-        ok &= w != 0 && v % w == 0;
-        v = w ? v / w : 0;
-      }
-    }
-    return v;
-  }
-  int64_t sum() {
-    int64_t v = product();
-    for (char c; (c = peek()) == '+' || c == '-';) {
-      ++at;
-      const int64_t w = product();
-      v += c == '+' ? w : -w;
-    }
-    return v;
-  }
-};
-
-// Checks every "expression = value" in the text; returns the value of the last one.
-bool equations_hold(const std::string& text, int& count, int64_t& last) {
-  const std::string_view kMath = "0123456789+-*/() ";
-  for (size_t eq = text.find('='); eq != std::string::npos; eq = text.find('=', eq + 1)) {
-    size_t begin = eq;
-    while (begin > 0 && kMath.find(text[begin - 1]) != std::string_view::npos) --begin;
-    Calculator left{std::string_view(text).substr(begin, eq - begin)};
-    const int64_t value = left.sum();
-    Calculator right{std::string_view(text).substr(eq + 1)};
-    const int64_t stated = right.atom();
-    if (!left.ok || left.peek() != '\0' || !right.ok || value != stated) return false;
-    ++count;
-    last = stated;
-  }
-  return true;
-}
+using namespace test;
 
 // What the answer must be, from the numbers of the question alone.
 const std::map<std::string, std::function<int64_t(const Ints&)>>& solvers() {
@@ -210,6 +128,24 @@ TEST(Tasks, SeedIndexKindAndLevelNameTheTask) {
   EXPECT_EQ(others.size(), 5u);
   EXPECT_THROW(make_task(1, 5, TaskKind::arithmetic, 0), BugError);
   EXPECT_THROW(make_task(1, 5, TaskKind::arithmetic, 6), BugError);
+  EXPECT_THROW(make_task(1, 5, TaskKind::countdown, 2), BugError);
+  EXPECT_THROW(make_task(1, 5, TaskKind::chain, 7), BugError);
+}
+
+TEST(Tasks, AChoiceNamesKindAndLevels) {
+  EXPECT_EQ(parse_task_choice("countdown", "--task").kind, TaskKind::countdown);
+  EXPECT_EQ(parse_task_choice("countdown", "--task").levels, Levels::range({3, 6}));
+  EXPECT_EQ(parse_task_choice("chains:2,4-5", "--task").kind, TaskKind::chain);
+  EXPECT_EQ(parse_task_choice("chains:2,4-5", "--task").levels.bits, 0b110100u);
+  for (const char* wrong : {"", "poem", "countdown:", "countdown:7", "countdown:2", "countdown:3-", "countdown:5-3",
+                            "countdown:3,,4", "countdown:3:4", ":3", "countdown:99999999999999999999"}) {
+    try {
+      parse_task_choice(wrong, "--task");
+      FAIL() << wrong;
+    } catch (const UserError& e) {
+      EXPECT_NE(std::string(e.what()).find("--task"), std::string::npos) << e.what();
+    }
+  }
 }
 
 TEST(Tasks, LevelsGrow) {

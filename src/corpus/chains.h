@@ -1,0 +1,20 @@
+// Chains of calculations: "Compute ((12+7)*3-8)/7.", step by step from the innermost bracket. Values are whole, from 1 to
+// 199. Tested in tests/corpus/countdown_test.cpp.
+#pragma once
+#include "corpus/countdown.h"
+
+namespace minke::corpus {
+
+struct Chain {
+  std::vector<Equation> equations;  // each takes up the value of the one before as its a
+  std::string expression;
+
+  std::string question() const { return "Compute " + expression + "."; }
+  int64_t value() const { return equations.back().value; }
+};
+Chain make_chain(Rng rng, int steps);
+
+// "chain 7+12*3-8": the whole chain; the first two numbers sorted where their order is free.
+std::string chain_form(int64_t first, const std::vector<Equation>& equations);
+
+}  // namespace minke::corpus

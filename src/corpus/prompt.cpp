@@ -1,0 +1,20 @@
+#include "corpus/prompt.h"
+
+namespace minke {
+
+std::string prompt_of(std::string_view question, PromptTemplate kind) {
+  constexpr std::string_view kPlace = "{prompt}";
+  const std::string_view text = kind == PromptTemplate::brief ? kBriefTemplate : kR1ZeroTemplate;
+  const size_t at = text.find(kPlace);
+  // R1's text puts a full stop after the question; a question that has one brings no second.
+  if (kind == PromptTemplate::r1_zero && question.ends_with('.')) question.remove_suffix(1);
+  return std::string(text.substr(0, at)) + std::string(question) + std::string(text.substr(at + kPlace.size()));
+}
+
+std::string response_without_answer(std::string_view thought) { return "<think>" + std::string(thought) + "</think>"; }
+
+std::string response_of(std::string_view thought, std::string_view answer) {
+  return response_without_answer(thought) + "\n<answer>" + std::string(answer) + std::string(kAnswerEnd);
+}
+
+}  // namespace minke

@@ -1,0 +1,276 @@
+// The text that a base for R1-Zero reads: arithmetic facts, and thoughts of the kinds that reinforcement learning can then
+// make more or less of. Every document but the lists of facts is in the one format of prompt.h.
+//   fact       lists of sums, differences, products, divisions; single ones as a question
+//   chain      a chain of calculations, one equation a line
+//   attempt    countdown: one way straight to the target, unchecked
+//   check      a chain or a countdown, and then each equation again: "ok". In half of them one equation is wrong at first;
+//              the check says so ("19*3=57 not 47") and the rest is done again
+//   countdown  two to six ways, each that misses marked "no", some of them from the same beginning; one in eight gives up
+//              without an answer
+// An equation is wrong only where a later "not" names it, and an answer never is. Tested in tests/corpus/thoughts_test.cpp.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "corpus/chains.h"
+#include "corpus/countdown.h"
+#include "corpus/genres.h"
+#include "corpus/prompt.h"
+
+namespace minke::corpus {
+namespace {
+
+// The usual levels of countdown: three numbers, now and then four.
+constexpr double kFourNumbers = 0.04;
+
+int countdown_level(Rng& rng, Levels levels) {
+  if (!levels.empty()) return levels.pick(rng);
+  return rng.uniform() < kFourNumbers ? 4 : 3;
+}
+
+int chain_level(Rng& rng, Levels levels) {
+  const Levels usual = Levels::range({2, 4});
+  return (levels.empty() ? usual : levels).pick(rng);
+}
+
+Countdown train_countdown(Rng& rng, int level, Problems& problems) {
+  const Rng own{rng.key.at("countdown")};
+  Countdown c = draw_of_split(
+      own, TaskSplit::train, [&](Rng draw) { return make_countdown(draw, level); },
+      [](const Countdown& made) { return made.canonical(); });
+  problems.push_back(c.canonical());
+  return c;
+}
+
+Chain train_chain(Rng& rng, int level, Problems& problems) {
+  const auto form = [](const Chain& made) { return chain_form(made.equations[0].a, made.equations); };
+  const Rng own{rng.key.at("chain")};
+  Chain chain = draw_of_split(
+      own, TaskSplit::train, [&](Rng draw) { return make_chain(draw, level); }, form);
+  problems.push_back(form(chain));
+  return chain;
+}
+
+std::string document(const std::string& question, const std::string& response) {
+  return prompt_of(question) + response;
+}
+
+class Lines {
+ public:
+  void add(const std::string& line) { text_ += (text_.empty() ? "" : "\n") + line; }
+  void add(const Equation& e, std::string_view mark = "") { add(e.text() + std::string(mark)); }
+  void add_all(const std::vector<Equation>& equations, std::string_view mark, size_t first = 0) {
+    for (size_t i = first; i < equations.size(); ++i) add(equations[i], mark);
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+constexpr std::string_view kOk = " ok", kMissed = " no";
+
+Equation fact(Rng& rng) {
+  const auto between = [&](int64_t low, int64_t high) { return low + int64_t(rng.below(uint64_t(high - low + 1))); };
+  const double kind = rng.uniform();
+  if (kind < 0.55) {  // a sum up to 199, or the difference that undoes it
+    const int64_t sum = between(2, kind < 0.2 ? 50 : kLargestValue), a = between(1, sum - 1);
+    if (rng.below(2)) return {std::max(a, sum - a), '+', std::min(a, sum - a), sum};
+    return {sum, '-', a, sum - a};
+  }
+  // Tables to 12, and those of the other numbers that countdown has.
+  const bool table = kind < 0.85;
+  const int64_t b = between(2, table ? 12 : 7), a = table ? between(2, 12) : between(13, kLargestNumber);
+  if (rng.below(5) < 3) return {std::max(a, b), '*', std::min(a, b), a * b};
+  return {a * b, '/', b, a};
+}
+
+std::string expression(const Equation& e) { return std::to_string(e.a) + e.op + std::to_string(e.b); }
+
+// A value near the right one, as a slip gives it.
+int64_t slip(Rng& rng, int64_t value) {
+  constexpr int64_t kOff[] = {1, -1, 2, -2, 10, -10, 10, -10};
+  for (;;) {
+    const int64_t wrong = value + kOff[rng.below(std::size(kOff))];
+    if (wrong >= 1 && wrong <= kLargestValue) return wrong;
+  }
+}
+
+// The operations of a chain from `first` on, starting with `value`; nothing where one of them does not come out.
+std::optional<std::vector<Equation>> go_on(const std::vector<Equation>& equations, size_t first, int64_t value) {
+  std::vector<Equation> out;
+  for (size_t i = first; i < equations.size(); ++i) {
+    const char op = equations[i].op;
+    const int64_t b = equations[i].b;
+    if (op == '/' && value % b != 0) return {};
+    const int64_t result = op == '+' ? value + b : op == '-' ? value - b : op == '*' ? value * b : value / b;
+    if (result < 1 || result > kLargestValue) return {};
+    out.push_back({value, op, b, result});
+    value = result;
+  }
+  return out;
+}
+
+std::string wrong_then_right(const Equation& right, int64_t stated) {
+  return fmt::format("{} not {}", right.text(), stated);
+}
+
+void checked_chain(Rng& rng, const Chain& chain, bool error, Lines& lines) {
+  const auto& right = chain.equations;
+  if (!error) {
+    lines.add_all(right, "");
+    lines.add("check");
+    return lines.add_all(right, kOk);
+  }
+  for (int tries = 0;; ++tries) {
+    const size_t at = tries < 8 ? size_t(rng.below(right.size())) : right.size() - 1;  // at the end it always works
+    const int64_t stated = slip(rng, right[at].value);
+    const auto after = go_on(right, at + 1, stated);
+    if (!after) continue;
+    for (size_t i = 0; i < at; ++i) lines.add(right[i]);
+    lines.add(Equation{right[at].a, right[at].op, right[at].b, stated});
+    lines.add_all(*after, "");
+    lines.add("check");
+    for (size_t i = 0; i < at; ++i) lines.add(right[i], kOk);
+    lines.add(wrong_then_right(right[at], stated));
+    return lines.add_all(right, "", at + 1);
+  }
+}
+
+// Over all numbers, to another value than the target.
+Path missing_path(Rng& rng, const Countdown& c) {
+  for (;;) {
+    Path path(c.numbers);
+    while (!path.complete() && path.step(rng)) {
+    }
+    if (path.complete() && path.table[0].value != c.target) return path;
+  }
+}
+
+void solve(const Countdown& c, Lines& lines, size_t first = 0) {
+  const auto& equations = c.solution.equations;
+  for (size_t i = first; i < equations.size(); ++i) lines.add(equations[i], i + 1 == equations.size() ? kOk : "");
+}
+
+// The error is that a way which misses the target is said to reach it.
+void checked_countdown(Rng& rng, const Countdown& c, bool error, Lines& lines) {
+  if (!error) {
+    lines.add_all(c.solution.equations, "");
+    lines.add("check");
+    return lines.add_all(c.solution.equations, kOk);
+  }
+  std::vector<Equation> way = missing_path(rng, c).equations;
+  const Equation last = way.back();
+  way.pop_back();
+  lines.add_all(way, "");
+  lines.add(Equation{last.a, last.op, last.b, c.target});
+  lines.add("check");
+  lines.add_all(way, kOk);
+  lines.add(wrong_then_right(last, c.target));
+  solve(c, lines);
+}
+
+// `misses` ways that miss; half of them keep all but the last equation of the one before. Returns the equations that stand
+// before the last one.
+std::vector<Equation> miss(Rng& rng, const Countdown& c, int misses, Lines& lines) {
+  std::set<std::string> seen;
+  std::optional<Path> before;  // all but the last equation of the last way
+  const auto key = [](const Path& path) {
+    std::string all;
+    for (const Equation& e : path.equations) all += e.text() + " ";
+    return all;
+  };
+  constexpr int kTries = 20;
+  for (int i = 0, tries = 0; i < misses && tries < misses * kTries; ++tries) {
+    const bool back = before && rng.below(2);
+    Path path = back ? *before : missing_path(rng, c);
+    if (back) path.step(rng);
+    if (path.table[0].value == c.target || !path.complete() || !seen.insert(key(path)).second) continue;
+    const size_t kept = back ? path.equations.size() - 1 : 0;
+    for (size_t k = kept; k < path.equations.size(); ++k)
+      lines.add(path.equations[k], k + 1 == path.equations.size() ? kMissed : "");
+    if (!back) {  // again without the last step
+      Path again(c.numbers);
+      for (size_t k = 0; k + 1 < path.equations.size(); ++k) {
+        const Equation& e = path.equations[k];
+        size_t left = 0, right = 0;
+        while (again.table[left].value != e.a) ++left;
+        while (right == left || again.table[right].value != e.b) ++right;
+        again.apply(left, right, e.op, e.value);
+      }
+      before = std::move(again);
+    }
+    ++i;
+  }
+  return before ? before->equations : std::vector<Equation>{};
+}
+
+}  // namespace
+
+std::string fact_text(Rng rng) {
+  if (rng.below(4) == 0) {
+    const Equation e = fact(rng);
+    return document("Compute " + expression(e) + ".", response_of(e.text(), std::to_string(e.value)));
+  }
+  Lines lines;
+  for (uint64_t n = 8 + rng.below(9); n > 0; --n) lines.add(fact(rng));
+  return lines.text();
+}
+
+std::string chain_text(Rng rng, Levels levels, Problems& problems) {
+  const Chain chain = train_chain(rng, chain_level(rng, levels), problems);
+  Lines lines;
+  lines.add_all(chain.equations, "");
+  return document(chain.question(), response_of(lines.text(), std::to_string(chain.value())));
+}
+
+std::string attempt_text(Rng rng, Levels levels, Problems& problems) {
+  const Countdown c = train_countdown(rng, countdown_level(rng, levels), problems);
+  Lines lines;
+  lines.add_all(c.solution.equations, "");
+  return document(c.question(), response_of(lines.text(), c.solution.table[0].text));
+}
+
+std::string check_text(Rng rng, Levels levels, Problems& problems) {
+  const Levels of_countdown{levels.bits & Levels::range(task_levels(TaskKind::countdown)).bits};
+  const bool countdown = rng.below(2) && (levels.empty() || !of_countdown.empty()), error = rng.below(2);
+  Lines lines;
+  if (countdown) {
+    const Countdown c = train_countdown(rng, countdown_level(rng, of_countdown), problems);
+    checked_countdown(rng, c, error, lines);
+    return document(c.question(), response_of(lines.text(), c.solution.table[0].text));
+  }
+  const Chain chain = train_chain(rng, chain_level(rng, levels), problems);
+  checked_chain(rng, chain, error, lines);
+  return document(chain.question(), response_of(lines.text(), std::to_string(chain.value())));
+}
+
+std::string countdown_text(Rng rng, Levels levels, Problems& problems) {
+  const Countdown c = train_countdown(rng, countdown_level(rng, levels), problems);
+  const int ways = 2 + int(rng.below(5));
+  const bool gives_up = rng.below(8) == 0;
+  Lines lines;
+  const std::vector<Equation> before = miss(rng, c, gives_up ? ways : ways - 1, lines);
+  if (gives_up) return document(c.question(), response_without_answer(lines.text()));
+  const auto& solution = c.solution.equations;
+  const bool goes_on =
+      before.size() + 1 == solution.size() && std::equal(before.begin(), before.end(), solution.begin());
+  solve(c, lines, goes_on ? before.size() : 0);
+  return document(c.question(), response_of(lines.text(), c.solution.table[0].text));
+}
+
+std::string puzzle_text(Rng rng, Levels levels, Problems& problems) {
+  const Task task = task_of_split(rng, TaskKind::logic, levels.pick(rng), TaskSplit::train);
+  problems.push_back(task.canonical);
+  return document(task.question, response_of(task.reasoning, task.right_answer()));
+}
+
+std::string exercise_text(Rng rng, Levels levels, Problems& problems) {
+  const Task task = task_of_split(rng, TaskKind::code, levels.pick(rng), TaskSplit::train);
+  problems.push_back(task.canonical);
+  return "# " + task.question + "\n" + task.solution;
+}
+
+}  // namespace minke::corpus
