@@ -76,9 +76,10 @@ std::vector<std::string> bubblewrap_command(const std::string& bubblewrap, const
   const SandboxLimits& l = job.limits;
   std::vector<std::string> words{bubblewrap};
   const auto add = [&](auto... more) { (words.emplace_back(more), ...); };
+  // --die-with-parent binds the sandbox to the thread that started it. Asking the kernel for the same before bwrap does would be wrong:
+  // bwrap killed in its first milliseconds leaves a child that waits for it forever.
   add("--unshare-all", "--as-pid-1", "--die-with-parent", "--new-session");
   add("--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--cap-drop", "ALL");
-  add("--info-fd", std::to_string(inputs.info));
   if (inputs.filter >= 0) add("--seccomp", std::to_string(inputs.filter));
 
   // What programs see. There is no /proc and no /sys: nothing that runs here needs them, and containers often forbid mounting them.
@@ -117,7 +118,8 @@ std::vector<std::string> bubblewrap_command(const std::string& bubblewrap, const
 
   // Limits on what a process uses are set inside: the number of processes is then counted in the namespace of this sandbox alone.
   // The first process, a shell, is the one that cannot be killed from inside; when it ends, the kernel ends all others.
-  add("--", "/bin/sh", "-c", "printf s >&3; exec 3>&-; \"$@\"; exit $?", "sh", "/usr/bin/prlimit");
+  add("--", "/bin/sh", "-c", "printf s >&3; read -r go <&4 || exit 1; exec 3>&- 4<&-; \"$@\"; exit $?", "sh",
+      "/usr/bin/prlimit");
   const int64_t seconds = int64_t(std::ceil(l.cpu_seconds));
   words.push_back(limited(RLIMIT_CPU, "cpu", seconds + 1));
   words.push_back(limited(RLIMIT_AS, "as", l.memory_bytes));

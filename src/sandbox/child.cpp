@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,15 +27,13 @@ Descriptor moved_up(Descriptor fd, const char* what) {
 
 // Runs in the child, which shares this process's memory until it executes: system calls only, and by number where the C library
 // would change the user of all threads. Returns what failed.
-const char* become(const ChildStart& start, char* const* arguments, pid_t parent) {
+const char* become(const ChildStart& start, char* const* arguments) {
   if (syscall(SYS_setsid) < 0) return "setsid";
   if (start.group >= 0) {
     if (syscall(SYS_setgroups, 0, nullptr) != 0) return "setgroups";
     if (syscall(SYS_setresgid, start.group, start.group, start.group) != 0) return "setresgid";
   }
   if (start.user >= 0 && syscall(SYS_setresuid, start.user, start.user, start.user) != 0) return "setresuid";
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return "prctl";
-  if (getppid() != parent) return "the parent, which has ended";
   if (chdir("/") != 0) return "chdir";
   struct sigaction usual {};
   usual.sa_handler = SIG_DFL;
@@ -44,10 +41,11 @@ const char* become(const ChildStart& start, char* const* arguments, pid_t parent
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  if (dup2(start.input, 0) < 0 || dup2(start.output, 1) < 0 || dup2(start.errors, 2) < 0 ||
-      dup2(start.start_mark, 3) < 0)
-    return "dup2";
-  if (syscall(SYS_close_range, 4u, ~0u, CLOSE_RANGE_CLOEXEC) != 0) return "close_range";
+  const int streams[] = {start.input, start.output, start.errors, start.mark, start.go};
+  for (int number = 0; number < 5; ++number)
+    if (streams[number] >= 0 && dup2(streams[number], number) < 0) return "dup2";
+  if (syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) != 0) return "close_range";
+  if ((start.mark >= 0 && fcntl(3, F_SETFD, 0) != 0) || (start.go >= 0 && fcntl(4, F_SETFD, 0) != 0)) return "fcntl";
   for (const int fd : start.handed_on)
     if (fcntl(fd, F_SETFD, 0) != 0) return "fcntl";
   char* const environment[] = {nullptr};
@@ -89,12 +87,11 @@ Child start_child(const ChildStart& start) {
   std::vector<char*> arguments;
   for (const std::string& a : start.command) arguments.push_back(const_cast<char*>(a.c_str()));
   arguments.push_back(nullptr);
-  const pid_t parent = getpid();
   const char* volatile failed = nullptr;
   volatile int error = 0;
   const pid_t process = vfork();
   if (process == 0) {
-    failed = become(start, arguments.data(), parent);
+    failed = become(start, arguments.data());
     error = errno;
     _exit(127);
   }

@@ -1,6 +1,6 @@
-// Starts a program with chosen file descriptors, as another user if this process is root's, so that it ends when the calling thread
-// does. With vfork: a fork would copy the page tables of gigabytes of weights. And the ends of pipes and files in memory that the
-// program gets. Test: tests/sandbox/child_test.cpp.
+// Starts a program with chosen file descriptors, as another user if this process is root's. With vfork: a fork would copy the page
+// tables of gigabytes of weights. And the ends of pipes and files in memory that the program gets.
+// Test: tests/sandbox/child_test.cpp.
 #pragma once
 #include <sys/types.h>
 
@@ -42,8 +42,8 @@ Descriptor null_device();
 struct ChildStart {
   std::vector<std::string> command;  // command[0] is a path; the environment is empty
   int input = -1, output = -1, errors = -1;
-  int start_mark = -1;         // becomes descriptor 3
-  std::vector<int> handed_on;  // keep their numbers, which are above 3; everything else is closed
+  int mark = -1, go = -1;      // become descriptors 3 and 4, if they are there
+  std::vector<int> handed_on;  // keep their numbers, which are above 4; everything else is closed
   int user = -1, group = -1;   // -1: as this process
 };
 

@@ -49,12 +49,13 @@ SandboxJob python_job(std::string source, std::string input, const SandboxLimits
           .limits = limits};
 }
 
-CompiledProgram compile_cpp(const Sandbox& sandbox, std::string source) {
+CompiledProgram compile_cpp(const Sandbox& sandbox, std::string source, const std::vector<std::string>& flags) {
   require(CodeLanguage::cpp);
-  const SandboxJob job{
+  SandboxJob job{
       .files = {{"main.cpp", std::move(source)}},
-      .command = {"/bin/sh", "-c", "g++ -std=c++20 -O1 -s -pipe -o program main.cpp && exec cat program"},
+      .command = {"/bin/sh", "-c", "g++ -std=c++20 -O1 -s -pipe \"$@\" -o program main.cpp && exec cat program", "sh"},
       .limits = compiler_limits()};
+  job.command.insert(job.command.end(), flags.begin(), flags.end());
   SandboxResult r = sandbox.run(job);
   if (r.succeeded()) return {.program = std::move(r.output), .diagnostics = {}};
   return {.program = {}, .diagnostics = r.errors.empty() ? describe(r) : std::move(r.errors)};

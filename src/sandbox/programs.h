@@ -2,6 +2,7 @@
 // Test: tests/sandbox/programs_test.cpp.
 #pragma once
 #include <string>
+#include <vector>
 
 #include "core/enum_names.h"
 #include "sandbox/sandbox.h"
@@ -27,8 +28,8 @@ struct CompiledProgram {
   std::string program;      // an executable file; empty if the source does not compile
   std::string diagnostics;  // why not
 };
-// As C++20. Compiling code that nobody has read runs in the sandbox, too.
-CompiledProgram compile_cpp(const Sandbox& sandbox, std::string source);
+// As C++20. Compiling code that nobody has read runs in the sandbox, too. flags: further ones for g++.
+CompiledProgram compile_cpp(const Sandbox& sandbox, std::string source, const std::vector<std::string>& flags = {});
 SandboxJob program_job(std::string program, std::string input = {}, const SandboxLimits& limits = {});
 
 }  // namespace minke

@@ -20,7 +20,6 @@ namespace minke {
 namespace {
 
 constexpr int kLookEveryMs = 10;
-constexpr size_t kMostInfo = 4096;
 
 bool is_over(int process_handle, int wait_ms) {
   pollfd p{process_handle, POLLIN, 0};
@@ -32,11 +31,10 @@ double seconds(const timeval& t) { return double(t.tv_sec) + double(t.tv_usec) *
 }  // namespace
 
 RunningJob::RunningJob(Child bwrap, const SandboxLimits& limits, Clock::time_point begin, Descriptor output,
-                       Descriptor errors, Descriptor info, Descriptor mark)
-    : bwrap_(std::move(bwrap)), limits_(limits), begin_(begin) {
-  output_.from = std::move(output), errors_.from = std::move(errors), info_.from = std::move(info),
-  mark_.from = std::move(mark);
-  for (const Stream* s : {&output_, &errors_, &info_, &mark_})
+                       Descriptor errors, Descriptor mark, Pipe go)
+    : bwrap_(std::move(bwrap)), limits_(limits), begin_(begin), go_(std::move(go)) {
+  output_.from = std::move(output), errors_.from = std::move(errors), mark_.from = std::move(mark);
+  for (const Stream* s : {&output_, &errors_, &mark_})
     if (s->from.open()) fcntl(s->from.get(), F_SETFL, O_NONBLOCK);
 }
 
@@ -62,12 +60,17 @@ void RunningJob::read_from(Stream& stream, size_t limit) {
   }
 }
 
-void RunningJob::find_first_process() {
-  constexpr std::string_view kKey = "\"child-pid\": ";
-  const size_t at = info_.text.find(kKey);
-  if (first_ != 0 || at == info_.text.npos || info_.text.find_first_of(",}\n", at) == info_.text.npos) return;
-  first_ = pid_t(std::strtol(info_.text.c_str() + at + kKey.size(), nullptr, 10));
-  if (first_ > 0) first_handle_ = Descriptor(int(syscall(SYS_pidfd_open, first_, 0)));
+void RunningJob::let_go() {
+  if (!started() || !go_.write.open()) return;
+  // bwrap has one child. While the number is read that is no other process: it waits for what is written below.
+  if (const std::vector<pid_t> tree = process_tree(bwrap_.process); tree.size() >= 2) {
+    first_ = tree[1];
+    first_handle_ = Descriptor(int(syscall(SYS_pidfd_open, first_, 0)));
+  }
+  if (!first_handle_.open()) return kill_all();
+  while (write(go_.write.get(), "\n", 1) < 0 && errno == EINTR) {
+  }
+  go_.write.close(), go_.read.close();
 }
 
 void RunningJob::look_at_use() {
@@ -92,7 +95,8 @@ void RunningJob::kill_all() {
   // When the first process of a namespace dies, the kernel ends all others before that one counts as over. bwrap then still
   // lives to wait for it, so that its time is counted.
   if (first_handle_.open() && syscall(SYS_pidfd_send_signal, first_handle_.get(), SIGKILL, nullptr, 0) == 0) return;
-  std::vector<pid_t> tree = process_tree(bwrap_.process);  // still setting up
+  kill(bwrap_.process, SIGSTOP);  // it is still setting up: a child that it makes now would wait for it forever
+  std::vector<pid_t> tree = process_tree(bwrap_.process);
   for (auto process = tree.rbegin(); process != tree.rend(); ++process) kill(*process, SIGKILL);
   kill(bwrap_.process, SIGKILL);
 }
@@ -122,14 +126,13 @@ SandboxResult RunningJob::wait() {
     pollfd waits[] = {{bwrap_.handle.get(), POLLIN, 0},
                       {output_.from.get(), POLLIN, 0},
                       {errors_.from.get(), POLLIN, 0},
-                      {info_.from.get(), POLLIN, 0},
                       {mark_.from.get(), POLLIN, 0}};
     const auto now = Clock::now();
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(std::min(next_look, deadline) - now).count() + 1;
     poll(waits, std::size(waits), ended_ ? -1 : int(std::clamp<int64_t>(left, 0, kLookEveryMs)));
     over = (waits[0].revents & POLLIN) != 0;  // before reading: what was written then is read below
-    read_from(info_, kMostInfo), find_first_process(), read_from(mark_, 1);
+    read_from(mark_, 1), let_go();
     read_from(output_, most), read_from(errors_, most);
     if (over || ended_) continue;
     if (output_.too_long || errors_.too_long) end(SandboxEnd::output);

@@ -14,10 +14,10 @@ namespace minke {
 class RunningJob {
  public:
   using Clock = std::chrono::steady_clock;
-  // bwrap: the outer process. info: where it writes the number of the first process inside. mark: where that one writes when it
-  // has started. output may be none.
+  // bwrap: the outer process. mark: where the first process inside writes when it has started. go: it waits there for a line.
+  // output may be none.
   RunningJob(Child bwrap, const SandboxLimits& limits, Clock::time_point begin, Descriptor output, Descriptor errors,
-             Descriptor info, Descriptor mark);
+             Descriptor mark, Pipe go);
   RunningJob(const RunningJob&) = delete;
   RunningJob& operator=(const RunningJob&) = delete;
   ~RunningJob();  // ends it
@@ -33,7 +33,7 @@ class RunningJob {
     bool too_long = false;
   };
   void read_from(Stream& stream, size_t limit);
-  void find_first_process();
+  void let_go();
   void look_at_use();
   void end(SandboxEnd why);
   void kill_all();
@@ -42,7 +42,8 @@ class RunningJob {
   Child bwrap_;
   SandboxLimits limits_;
   Clock::time_point begin_;
-  Stream output_, errors_, info_, mark_;
+  Stream output_, errors_, mark_;
+  Pipe go_;          // with the end that is read, so that writing never ends in a signal
   pid_t first_ = 0;  // the first process inside, as seen from here
   Descriptor first_handle_;
   bool ended_ = false, reaped_ = false;

@@ -5,17 +5,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <atomic>
 #include <csignal>
-#include <exception>
-#include <functional>
-#include <mutex>
-#include <thread>
 
 #include "core/error.h"
 #include "sandbox/bubblewrap.h"
 #include "sandbox/child.h"
+#include "sandbox/pool.h"
 #include "sandbox/running_job.h"
 #include "sandbox/system_calls.h"
 
@@ -27,10 +22,10 @@ bool can_execute(const std::string& path) { return access(path.c_str(), X_OK) ==
 // output: where the command's standard output goes; none: it is captured.
 SandboxResult run_job(const SandboxOptions& options, const SandboxJob& job, Descriptor input, Descriptor output) {
   static const std::string filter_bytes = system_call_filter();
-  Pipe out, errors = make_pipe(), info = make_pipe(), mark = make_pipe();
+  Pipe out, errors = make_pipe(), mark = make_pipe(), go = make_pipe();
   if (!output.open()) out = make_pipe();
   ChildStart start;
-  BubblewrapInputs inputs{.info = info.write.get()};
+  BubblewrapInputs inputs;
   std::vector<Descriptor> contents;
   const auto hand_on = [&](std::string_view bytes) {
     contents.push_back(memory_file(bytes));
@@ -39,16 +34,15 @@ SandboxResult run_job(const SandboxOptions& options, const SandboxJob& job, Desc
   };
   if (!filter_bytes.empty()) inputs.filter = hand_on(filter_bytes);
   for (const SandboxFile& f : job.files) inputs.files.push_back(hand_on(f.text));
-  start.handed_on.push_back(inputs.info);
   start.command = bubblewrap_command(options.bubblewrap, job, inputs);
-  start.input = input.get(), start.errors = errors.write.get(), start.start_mark = mark.write.get();
+  start.input = input.get(), start.errors = errors.write.get(), start.mark = mark.write.get(), start.go = go.read.get();
   start.output = output.open() ? output.get() : out.write.get();
   if (geteuid() == 0) start.user = options.user, start.group = options.group;
   const auto begin = std::chrono::steady_clock::now();
   RunningJob running(start_child(start), job.limits, begin, std::move(out.read), std::move(errors.read),
-                     std::move(info.read), std::move(mark.read));
+                     std::move(mark.read), std::move(go));
   // The job alone must hold these ends, so that they close when it is over.
-  input.close(), output.close(), out.write.close(), errors.write.close(), info.write.close(), mark.write.close();
+  input.close(), output.close(), out.write.close(), errors.write.close(), mark.write.close();
   contents.clear();
   SandboxResult result = running.wait();
   if (result.end == SandboxEnd::exited && !running.started())
@@ -57,29 +51,6 @@ SandboxResult run_job(const SandboxOptions& options, const SandboxJob& job, Desc
 }
 
 Descriptor input_of(const SandboxJob& job) { return job.input.empty() ? null_device() : memory_file(job.input); }
-
-// Runs tasks 0 … n − 1 on up to `workers` threads and throws the first exception again.
-void run_tasks(size_t n, int workers, const std::function<void(size_t)>& task) {
-  std::atomic<size_t> next = 0;
-  std::mutex mutex;
-  std::exception_ptr failure;
-  const auto work = [&] {
-    for (size_t i; (i = next.fetch_add(1)) < n;) {
-      try {
-        task(i);
-      } catch (...) {
-        next = n;
-        const std::lock_guard lock(mutex);
-        if (!failure) failure = std::current_exception();
-      }
-    }
-  };
-  std::vector<std::jthread> threads;
-  for (size_t i = 1; i < std::min(n, size_t(std::max(workers, 1))); ++i) threads.emplace_back(work);
-  work();
-  threads.clear();  // waits for them
-  if (failure) std::rethrow_exception(failure);
-}
 
 }  // namespace
 

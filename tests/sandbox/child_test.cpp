@@ -35,7 +35,7 @@ Outcome shell(const std::string& script, int user = -1, std::vector<int> handed_
                                    .input = in.get(),
                                    .output = out.write.get(),
                                    .errors = out.write.get(),
-                                   .start_mark = mark.write.get(),
+                                   .mark = mark.write.get(),
                                    .handed_on = std::move(handed_on),
                                    .user = user,
                                    .group = user});
@@ -91,7 +91,7 @@ TEST(Child, ThatCannotBeStartedIsAnError) {
                          .input = null.get(),
                          .output = null.get(),
                          .errors = null.get(),
-                         .start_mark = null.get()};
+                         .mark = null.get()};
   try {
     start_child(start);
     FAIL();

@@ -32,19 +32,19 @@ class SandboxTest : public testing::Test {
 
   static const Sandbox& sandbox() { return *sandbox_; }
 
-  // Command lines of processes that hold the mark that jobs of this process carry in theirs.
-  static std::string processes_left() {
+  // Command lines of processes that hold the mark that jobs of the process `of` carry in theirs.
+  static std::string processes_left(pid_t of = getpid()) {
     std::string left;
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
       const std::string name = entry.path().filename().string();
-      if (name.find_first_not_of("0123456789") != name.npos || name == std::to_string(getpid())) continue;
+      if (name.find_first_not_of("0123456789") != name.npos || name == std::to_string(of)) continue;
       std::string command = system_file(entry.path() / "cmdline");
-      if (command.find(mark()) != command.npos) left += name + ": " + command + "\n";
+      if (command.find(mark(of)) != command.npos) left += name + ": " + command + "\n";
     }
     return left;
   }
-  static std::string mark() { return "minke_sandbox_test_" + std::to_string(getpid()); }
+  static std::string mark(pid_t of = getpid()) { return "minke_sandbox_test_" + std::to_string(of) + "_"; }
 
   // Python, with the mark as its argument, which those that it forks inherit.
   static SandboxJob marked(std::string source, const SandboxLimits& limits = {}) {

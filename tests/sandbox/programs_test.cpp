@@ -69,7 +69,7 @@ TEST_F(Programs, CompilingIsLimited) {
   const CompiledProgram p = compile_cpp(sandbox(), "#include \"main.cpp\"\n#include \"main.cpp\"\nint main() {}\n");
   EXPECT_TRUE(p.program.empty());
   EXPECT_FALSE(p.diagnostics.empty());
-  const CompiledProgram large = compile_cpp(sandbox(), "char x[200 << 20] = {1};\nint main() {}\n");
+  const CompiledProgram large = compile_cpp(sandbox(), "char x[80 << 20] = {1};\nint main() {}\n");
   EXPECT_TRUE(large.program.empty());
   EXPECT_FALSE(large.diagnostics.empty());
 }
