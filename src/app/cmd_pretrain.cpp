@@ -8,7 +8,7 @@
 #include "app/commands.h"
 #include "app/runtime.h"
 #include "bench/ceilings.h"
-#include "run/pretrain_run.h"
+#include "run/pretrain_stage.h"
 
 namespace minke {
 namespace {
@@ -72,13 +72,13 @@ void pretrain(PretrainOptions& o) {
     compare_with_stored(recipe, stored, o.set);
   if (o.resume) o.runtime.resumed = stored_backend(out);
   const Runtime runtime(o.runtime);
-  PretrainRun run(
+  const bool done = minke::pretrain(
       recipe, out, o.resume,
       {.ctx = runtime.ctx(),
        .description = runtime.description(),
        .product_peak = [](const Context& ctx, DType dtype) { return product_ceiling(ctx, dtype, 0.02).best().rate; },
        .note = runtime.note()});
-  if (!run.run()) throw CLI::RuntimeError(130);
+  if (!done) throw CLI::RuntimeError(130);
 }
 
 }  // namespace

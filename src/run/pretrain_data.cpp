@@ -10,7 +10,8 @@
 #include "data/hash.h"
 #include "data/text_sample.h"
 #include "recipe/model_config.h"
-#include "run/pretrain_run.h"
+#include "run/pretrain_stage.h"
+#include "run/settings.h"
 #include "tokenize/train.h"
 
 namespace minke {

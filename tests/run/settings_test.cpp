@@ -2,7 +2,7 @@
 // other key has: does it arrive where it is used? The keys are the recipe's own
 // list, so a new key without a row fails here. Keys that a run reads from the
 // recipe itself (data.train, log.*, …) are looked up in the recipe; what they
-// do is in tests/run/pretrain_run_test.cpp.
+// do is in tests/run/pretrain_test.cpp.
 #include "run/settings.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-#include "run/pretrain_run.h"
+#include "run/training_run.h"
 
 #include <cmath>
 #include <csignal>
@@ -7,13 +7,10 @@
 #include "core/clock.h"
 #include "core/human_numbers.h"
 #include "core/machine_memory.h"
-#include "eval/choices.h"
 #include "model/checkpoint.h"
-#include "recipe/model_config.h"
 #include "recipe/scaling_law.h"
-#include "run/memory_estimate.h"
+#include "run/settings.h"
 #include "spec/counts.h"
-#include "train/micro_batches.h"
 
 namespace minke {
 namespace {
@@ -35,39 +32,29 @@ void stop_on_signals() {
   if (std::signal(SIGHUP, on_stop) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // nohup
 }
 
-// What a run may use of the machine.
-double available_memory() { return 0.9 * double(machine_memory()); }
-
-// A resumed run keeps the recipe it was started with. A mistake in the questions or in [model] is said before
-// anything is written.
-Recipe checked_recipe(Recipe recipe, const fs::path& folder) {
-  const fs::path stored = folder / "recipe.toml";
-  const bool has_begun = fs::exists(stored);
-  if (has_begun) recipe = load_recipe(stored);
-  if (!recipe.log.choices.empty()) load_choices({recipe.log.choices});
-  if (has_begun) return recipe;
-  for (const std::string& source : recipe.data.train) source_files(source, recipe.data.text_keys);
-  const Config config = model_config(recipe, 1, -1, -1);
-  if (const double weights = weight_bytes(config, recipe); weights > available_memory())
-    user_error(
-        "recipe [model]: hidden_size {}, num_hidden_layers {}, n_routed_experts {} … need {} of memory for weights, "
-        "gradients "
-        "and moments, but only {} are available: make the model smaller",
-        config.hidden_size, config.num_hidden_layers, config.n_routed_experts, human_bytes(weights),
-        human_bytes(available_memory()));
-  return recipe;
-}
-
 }  // namespace
 
-PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, const RunMachine& machine)
-    : recipe_(checked_recipe(std::move(recipe), folder)),
-      folder_(folder, resume),
+double available_memory() { return 0.9 * double(machine_memory()); }
+
+std::optional<Recipe> stored_recipe(const fs::path& folder) {
+  const fs::path stored = folder / "recipe.toml";
+  if (!fs::exists(stored)) return std::nullopt;
+  return load_recipe(stored);
+}
+
+void RunMachine::say(Console& console) const {
+  console.print(description);
+  if (!note.empty()) console.print("note        " + note);
+}
+
+TrainingRun::TrainingRun(Recipe recipe, const RunFolder& folder, Stage& stage, const RunMachine& machine,
+                         Console& console)
+    : recipe_(std::move(recipe)),
+      folder_(folder),
+      stage_(stage),
+      console_(console),
       ctx_(machine.ctx),
-      machine_(machine.description),
-      tokenizer_((say_machine(machine.note), prepare_tokenizer(recipe_, folder_, ctx().threads->count(), console_))),
-      data_((check_log(), prepare_data(recipe_, tokenizer_, folder_, ctx().threads->count(), console_))),
-      config_(model_config(recipe_, tokenizer_.vocab_size(), tokenizer_.bos_id(), tokenizer_.eos_id())) {
+      machine_(machine.description) {
   ctx_.rng = {.seed = recipe_.train.seed};
   peak_ = machine.product_peak(ctx(), precision(recipe_).compute);
   announce();
@@ -87,18 +74,13 @@ PretrainRun::PretrainRun(Recipe recipe, fs::path folder, bool resume, const RunM
   log_start();
 }
 
-void PretrainRun::say_machine(const std::string& note) {
-  console_.print(machine_);
-  if (!note.empty()) console_.print("note        " + note);
-}
-
 // What the run will need, in words, before any of it is taken; refused with the micro-batch that fits.
-void PretrainRun::announce() {
-  const Counts counts = count_parameters(config_);
+void TrainingRun::announce() {
+  const Counts counts = count_parameters(stage_.config());
   console_.print(fmt::format("model       {} with {} layers: {} parameters, {} active per token",
-                             name_of(config_.model_type), config_.num_hidden_layers, human_count(double(counts.total)),
-                             human_count(double(counts.active_head_only))));
-  const std::string note = tokenizer_.note_beside(config_to_json(config_, "").dump());
+                             name_of(stage_.config().model_type), stage_.config().num_hidden_layers,
+                             human_count(double(counts.total)), human_count(double(counts.active_head_only))));
+  const std::string note = stage_.tokenizer().note_beside(config_to_json(stage_.config(), "").dump());
   if (!note.empty()) console_.print(note);
   Recipe planned = recipe_;
   planned.train.steps = std::max<int64_t>(1, planned.train.steps);  // not known yet, and not needed here
@@ -108,7 +90,7 @@ void PretrainRun::announce() {
   const std::vector<Phase> phases = plan_phases(planned);
   for (const Phase& p : phases) {
     const auto need = [&](int64_t sequences) {
-      MemoryEstimate m = training_memory(ctx(), phase_config(config_, recipe_, p), recipe_, p, sequences);
+      MemoryEstimate m = training_memory(ctx(), phase_config(stage_.config(), recipe_, p), recipe_, p, sequences);
       m.process = double(process.now), m.reached = double(process.most);
       return m;
     };
@@ -138,14 +120,14 @@ void PretrainRun::announce() {
 // minutes → steps: a few gradients are timed, weights are left alone. The number goes into the stored recipe, so a
 // resumed run has the same number. The largest micro-batch of all phases comes first: if memory does not suffice, the run
 // ends before its first step.
-void PretrainRun::decide_steps() {
+void TrainingRun::decide_steps() {
   auto& t = recipe_.train;
   const bool from_minutes = t.steps == 0;
   if (from_minutes) t.steps = 1;
   phases_ = plan_phases(recipe_);
   const auto try_step = [&] {
     const int64_t size = phase().micro_batch_size;
-    trainer_->time_step(ctx(), micro_batches(loader_->batch({}, size), size, recipe_.data.mask_documents));
+    trainer_->time_step(ctx(), stage_.batches({}, size));
   };
   enter_phase(largest_phase_);
   try_step();
@@ -156,13 +138,13 @@ void PretrainRun::decide_steps() {
     const auto begin = Clock::now();
     for (int i = 0; i < kTimed; ++i) try_step();
     const double step = seconds_since(begin) / kTimed * double(t.batch_size / phase().micro_batch_size);
-    t.steps = steps_in_minutes(recipe_, config_, step);
+    t.steps = steps_in_minutes(recipe_, stage_.config(), step);
     t.minutes = 0;
     phases_ = plan_phases(recipe_);
     trainer_->set_settings(train_settings(recipe_, phase()));
     console_.print(fmt::format("steps       {} steps of {:.0f} ms", t.steps, step * 1e3));
   }
-  const double compute = phase().tokens * training_flops_per_token(config_, t.sequence_length);
+  const double compute = phase().tokens * training_flops_per_token(stage_.config(), t.sequence_length);
   console_.print(fmt::format(
       "compute     {} tokens, {:.2g} FLOPs; the scaling rule of the LLM paper suggests lr {:.1e} and {} tokens per "
       "batch (this run: {:.1e} and {})",
@@ -172,24 +154,21 @@ void PretrainRun::decide_steps() {
     write_file_atomic(folder_.recipe(), text);
 }
 
-void PretrainRun::enter_phase(size_t index) {
+void TrainingRun::enter_phase(size_t index) {
   trainer_.reset();
   model_.reset();
   phase_ = index;
   const Phase& p = phase();
-  std::vector<LoaderSource> sources;
-  for (const TokenSet& tokens : data_.train) sources.push_back({&tokens});
-  for (size_t i = 0; i < recipe_.data.weights.size(); ++i) sources[i].weight = recipe_.data.weights[i];
-  loader_.emplace(sources, packing_options(recipe_, p, tokenizer_, data_.eos), std::max<int32_t>(data_.eos, 0));
-  model_.emplace(ctx(), phase_config(config_, recipe_, p), precision(recipe_), p.sequence_length);
+  stage_.enter_phase(p);
+  model_.emplace(ctx(), phase_config(stage_.config(), recipe_, p), precision(recipe_), p.sequence_length);
   model_->set_recompute(recompute(recipe_));
-  model_->weights().initialise(ctx(), config_.initializer_range);
+  stage_.initialise(ctx(), *model_);
   trainer_.emplace(ctx(), *model_, train_settings(recipe_, p),
                    std::make_unique<PlainExecutor>(ctx(), *model_, p.micro_batch_size, p.sequence_length));
   trainer_->on_skip = [this](const StepReport& r) { dump_skip(r); };
 }
 
-RunState PretrainRun::load_latest() {
+RunState TrainingRun::load_latest() {
   RunState s = folder_.read_latest();
   const auto damaged = [&](const std::string& what) {
     folder_.damaged((folder_.latest() / "train" / "state.json").string() + ": " + what);
@@ -205,8 +184,7 @@ RunState PretrainRun::load_latest() {
   double most = 0;
   for (size_t i = 0; i <= phase_; ++i) most += double(phases_[i].steps) * double(phases_[i].largest_batch()) + 1;
   most *= double(recipe_.train.max_rollbacks + 1);
-  if (double(position_.epoch) > most || double(position_.sequence_index) > most ||
-      (loader_->num_sources() == 1 && position_.sequence_index >= loader_->sequences_in_epoch(position_.epoch)))
+  if (double(position_.epoch) > most || double(position_.sequence_index) > most || !stage_.has(position_))
     damaged(fmt::format("sequence {} of epoch {} after {} steps is not in this data", position_.sequence_index,
                         position_.epoch, s.step));
   return s;
@@ -214,15 +192,15 @@ RunState PretrainRun::load_latest() {
 
 // From the checkpoint that the phase before has just ended with: the model gets longer positions, and all memory is
 // taken anew. Sequences of another length: a new epoch.
-void PretrainRun::next_phase() {
+void TrainingRun::next_phase() {
   RunState s = folder_.read_latest();
-  if (loader_->num_sources() == 1) s.position = {s.position.epoch + 1, 0};
+  s.position = stage_.in_next_phase(s.position);
   load(s, phase_ + 1);
   console_.print(fmt::format("phase       {} of {}: sequences of {} tokens, lr {:.1e}, YaRN factor {:g}", phase_ + 1,
                              phases_.size(), phase().sequence_length, phase().lr, phase().yarn_factor));
 }
 
-void PretrainRun::load(const RunState& s, size_t index) {
+void TrainingRun::load(const RunState& s, size_t index) {
   enter_phase(index);
   position_ = s.position;
   load_tensors(ctx(), trainer_->state(), folder_.state_tensors());
@@ -231,7 +209,7 @@ void PretrainRun::load(const RunState& s, size_t index) {
   trainer_->spike_guard().restore(s.good_losses);
 }
 
-void PretrainRun::save() {
+void TrainingRun::save() {
   const DType dtype = dtype_of(recipe_.train.precision);
   const RunState state{.step = trainer_->steps_done(),
                        .phase = int64_t(phase_),
@@ -244,28 +222,27 @@ void PretrainRun::save() {
                        .backend = ctx().backend->name()};
   folder_.save(state, recipe_.log.keep, [&](const fs::path& folder) {
     save_weights(ctx(), *model_, folder, dtype);
-    tokenizer_.save(folder);
+    stage_.tokenizer().save(folder);
     save_tensors(ctx(), trainer_->state(), folder / "train" / "state.safetensors");
     if (recipe_.train.ema_decay <= 0) return;
     fs::create_directories(folder / "average");
     trainer_->with_average(ctx(), [&] { save_weights(ctx(), *model_, folder / "average", dtype); });
-    tokenizer_.save(folder / "average");
+    stage_.tokenizer().save(folder / "average");
   });
   save_due_ = false;
 }
 
-StepReport PretrainRun::train_step() {
+StepReport TrainingRun::train_step() {
   const int64_t size = phase().batch_size(trainer_->tokens_done());
-  const SequenceBatch batch = loader_->batch(position_, size);
-  micro_batches_ = micro_batches(batch, phase().micro_batch_size, recipe_.data.mask_documents);
+  micro_batches_ = stage_.batches(position_, size);
   StepReport report = trainer_->step(ctx(), micro_batches_);
-  position_ = loader_->advance(position_, uint64_t(size));
+  position_ = stage_.after(position_, size);
   return report;
 }
 
 // A single bad batch is left out, and that is all: its gradient was never applied. If they do not end, the weights are
 // bad: back to the last checkpoint, on with the data that comes now.
-void PretrainRun::handle_skip(const StepReport& report) {
+void TrainingRun::handle_skip(const StepReport& report) {
   console_.print(
       fmt::format("step {}: {} ({:.4g}, gradient norm {:.4g}); the step is skipped, its batch and norms are in {}",
                   report.step, report.skipped, report.loss, report.grad_norm, (folder_.path() / "skipped").string()));
@@ -293,14 +270,14 @@ void PretrainRun::handle_skip(const StepReport& report) {
                              trainer_->steps_done(), rollbacks_, recipe_.train.max_rollbacks));
 }
 
-bool PretrainRun::stop_is_requested() { return stop_requested; }
+bool TrainingRun::stop_is_requested() { return stop_requested; }
 
-bool PretrainRun::due(double every) const {
+bool TrainingRun::due(double every) const {
   const double n = double(total_steps()), done = double(trainer_->steps_done());
   return std::floor(done / n / every + 1e-9) > std::floor((done - 1) / n / every + 1e-9);
 }
 
-bool PretrainRun::run() {
+bool TrainingRun::run() {
   stop_on_signals();
   evaluate_if_due();
   while (trainer_->steps_done() < total_steps()) {
@@ -334,13 +311,13 @@ bool PretrainRun::run() {
     }
     evaluate_if_due();
   }
-  if (!log_evaluation(true)) {
+  if (!stage_.evaluate(view(), true)) {
     console_.print("stopped     in the last evaluation: all steps are saved; --resume repeats the evaluation");
     return false;
   }
-  log_needles();
+  stage_.phase_has_ended(view());
   show_balance();
-  show_samples();
+  stage_.show_samples(view());
   refresh_report();
   console_.print(fmt::format("memory      peak {} (estimated {})", human_bytes(double(process_memory().most)),
                              human_bytes(memory_.all())));

@@ -1,7 +1,7 @@
 // Whole runs of a tiny model, looked at from outside: what lies in the folder
 // and in the log against what this file works out from the text, the shards and
 // the weights by other ways.
-#include "run/pretrain_run.h"
+#include "run/pretrain_stage.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -109,10 +109,7 @@ struct TinyPretrain {
     recipe = parse_recipe(kRecipe, "r.toml", set);
     const RunMachine machine{ctx.context(), "a test", [](const Context&, DType) { return 1e9; }};
     ::testing::internal::CaptureStdout();
-    {
-      PretrainRun pretrain(recipe, run, false, machine);
-      EXPECT_TRUE(pretrain.run());
-    }
+    EXPECT_TRUE(pretrain(recipe, run, false, machine));
     console = ::testing::internal::GetCapturedStdout();
     const std::string lines = read_file(run / "log.jsonl");
     for (size_t begin = 0; begin < lines.size();) {
@@ -139,7 +136,7 @@ std::vector<int32_t> document(const TokenSet& set, uint64_t d) {
   return ids;
 }
 
-TEST(PretrainRun, DocumentsAreWholeAndHeldOutOnesAreNeverTrainedOn) {
+TEST(Pretrain, DocumentsAreWholeAndHeldOutOnesAreNeverTrainedOn) {
   const TinyPretrain r;
   const Tokenizer tokenizer = r.tokenizer();
   const Dataset data = r.data();
@@ -209,7 +206,7 @@ void expect_first_step(const TinyPretrain& r, const PackingOptions& packing, boo
   EXPECT_NEAR(r.line(1, "loss")["loss"].get<double>(), nats / double(targets), 1e-6);
 }
 
-TEST(PretrainRun, TheFirstBatchIsTheLoadersFirst) {
+TEST(Pretrain, TheFirstBatchIsTheLoadersFirst) {
   const TinyPretrain r;
   const PackingOptions packing{.sequence_length = 16, .seed = 3, .begins_with_bos = true};
   expect_first_step(r, packing, false);
@@ -234,7 +231,7 @@ TEST(PretrainRun, TheFirstBatchIsTheLoadersFirst) {
   EXPECT_DOUBLE_EQ(r.line(5, "lr")["lr"], 0.001 + 0.0045 * (1 + std::cos(M_PI / 3)));
 }
 
-TEST(PretrainRun, DocumentsAreMaskedAndPackedAsAsked) {
+TEST(Pretrain, DocumentsAreMaskedAndPackedAsAsked) {
   const TinyPretrain r({"data.mask_documents=true", "data.packing=best-fit"});
   const PackingOptions packing{
       .sequence_length = 16, .packing = PackingMode::best_fit, .seed = 3, .begins_with_bos = true};
@@ -267,7 +264,7 @@ HeldOutText held_out_text(const TinyPretrain& r, const fs::path& checkpoint) {
   return all;
 }
 
-TEST(PretrainRun, TheLastEvaluationIsOfAllHeldOutText) {
+TEST(Pretrain, TheLastEvaluationIsOfAllHeldOutText) {
   const TinyPretrain r({"train.ema_decay=0.8"});
   const HeldOutText plain = held_out_text(r, r.latest()), average = held_out_text(r, r.latest() / "average");
   const auto logged = [&](const char* key) { return r.line(6, key)[key].get<double>(); };
@@ -281,7 +278,7 @@ TEST(PretrainRun, TheLastEvaluationIsOfAllHeldOutText) {
 }
 
 // A part of it during the run: as many whole micro-batches as it takes.
-TEST(PretrainRun, EvaluationsOnTheWayTakeAsManyTokensAsAsked) {
+TEST(Pretrain, EvaluationsOnTheWayTakeAsManyTokensAsAsked) {
   const TinyPretrain r({"log.eval_tokens=33"});
   EXPECT_EQ(r.line(3, "eval_tokens")["eval_tokens"],
             64);  // two windows of 16 at a time
@@ -303,7 +300,7 @@ std::vector<float> values(const SafetensorsFile& file, const std::string& name) 
 
 // A checkpoint holds the weights of its state, and its average/ those of the
 // average: not one in place of the other.
-TEST(PretrainRun, TheAverageIsSavedAsTheAverage) {
+TEST(Pretrain, TheAverageIsSavedAsTheAverage) {
   const TinyPretrain r({"train.ema_decay=0.8"});
   const SafetensorsFile state = SafetensorsFile::open(r.latest() / "train" / "state.safetensors");
   for (const auto& [folder, prefix] : {std::pair{r.latest(), "w."}, {r.latest() / "average", "e."}}) {
@@ -322,7 +319,7 @@ TEST(PretrainRun, TheAverageIsSavedAsTheAverage) {
 }
 
 // Masters in f32, the checkpoint for others in the precision of the run.
-TEST(PretrainRun, TheCheckpointHasThePrecisionOfTheRun) {
+TEST(Pretrain, TheCheckpointHasThePrecisionOfTheRun) {
   const auto dtype = [](const char* precision) {
     const TinyPretrain r({fmt::format("train.precision={}", precision), "train.steps=1"});
     return SafetensorsFile::open(r.latest() / "model.safetensors").at("lm_head.weight").dtype;
@@ -331,7 +328,7 @@ TEST(PretrainRun, TheCheckpointHasThePrecisionOfTheRun) {
   EXPECT_EQ(dtype("f32"), DType::f32);
 }
 
-TEST(PretrainRun, SavesSamplesAndEvaluatesAsOftenAsAsked) {
+TEST(Pretrain, SavesSamplesAndEvaluatesAsOftenAsAsked) {
   const TinyPretrain r({"log.save_every=0.34", "log.keep=2", "log.eval_every=0.3334"});
   std::set<std::string> kept;
   for (const auto& entry : fs::directory_iterator(r.run / "checkpoints")) kept.insert(entry.path().filename().string());
@@ -350,7 +347,7 @@ TEST(PretrainRun, SavesSamplesAndEvaluatesAsOftenAsAsked) {
 
 // Every expert layer is in the log, the MTP module's (layer 2) too: 2 of 4
 // experts for each of its tokens.
-TEST(PretrainRun, TheLogCountsEveryExpertLayer) {
+TEST(Pretrain, TheLogCountsEveryExpertLayer) {
   const TinyPretrain r;
   for (int64_t step = 1; step <= 6; ++step) {
     const Json& load = r.line(step, "load")["load"];
@@ -373,7 +370,7 @@ TEST(PretrainRun, TheLogCountsEveryExpertLayer) {
 
 // V2's token dropping at its capacity of 1: devices are never loaded evenly, so that something is dropped; without it the
 // log says nothing of it.
-TEST(PretrainRun, TheLogSaysWhatWasDropped) {
+TEST(Pretrain, TheLogSaysWhatWasDropped) {
   const TinyPretrain r({"balance.capacity=1", "balance.devices=2", "balance.protected=0", "train.steps=2"});
   for (int64_t step = 1; step <= 2; ++step) {
     const double share = r.line(step, "dropped")["dropped"].get<double>();
@@ -386,7 +383,7 @@ TEST(PretrainRun, TheLogSaysWhatWasDropped) {
 
 // The lines for people say what the log says: every step, the evaluations, the
 // text, the end.
-TEST(PretrainRun, TheConsoleSaysWhatTheLogSays) {
+TEST(Pretrain, TheConsoleSaysWhatTheLogSays) {
   const TinyPretrain r;
   const auto says = [&](const std::string& line) {
     EXPECT_NE(r.console.find(line), r.console.npos) << line << "\nis not in\n" << r.console;
@@ -444,7 +441,7 @@ TEST(PretrainRun, TheConsoleSaysWhatTheLogSays) {
 
 // A seed of its own gives a run of its own: other weights, other order of the
 // same text.
-TEST(PretrainRun, TheSeedChangesTheRun) {
+TEST(Pretrain, TheSeedChangesTheRun) {
   const TinyPretrain a({"train.steps=1"}), b({"train.steps=1", "train.seed=4"});
   EXPECT_NE(a.line(1, "loss")["loss"], b.line(1, "loss")["loss"]);
   const Dataset x = a.data(), y = b.data();
@@ -453,7 +450,7 @@ TEST(PretrainRun, TheSeedChangesTheRun) {
 
 // Sources that are mixed by weight: a training set each, and the held-out text
 // of all of them.
-TEST(PretrainRun, SourcesAreMixedByTheirWeights) {
+TEST(Pretrain, SourcesAreMixedByTheirWeights) {
   Folder other;
   std::string text;
   for (int i = 0; i < 80; ++i) text += fmt::format("An otter number {} swims in the river.\n\n", i);
@@ -468,7 +465,7 @@ TEST(PretrainRun, SourcesAreMixedByTheirWeights) {
        "train.steps=1", "log.sample_tokens=0", fmt::format("data.cache=\"{}\"", (cache.path / "shards").string())});
   const fs::path run = other.path / "run";
   const RunMachine machine{ctx.context(), "a test", [](const Context&, DType) { return 1e9; }};
-  EXPECT_TRUE(PretrainRun(recipe, run, false, machine).run());
+  EXPECT_TRUE(pretrain(recipe, run, false, machine));
   const Tokenizer tokenizer = Tokenizer::load(run / "tokenizer");
   const Mixture mixture = open_mixture({run / "data" / "0", run / "data" / "1"});
   ASSERT_EQ(mixture.train.size(), 2u);
