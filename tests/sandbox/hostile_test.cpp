@@ -2,10 +2,13 @@
 // long that took, and (TearDown) that no process is left.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstddef>
 #include <thread>
 
 #include "sandbox/hostile.h"
@@ -87,6 +90,23 @@ TEST_F(Hostile, ThereIsNoNetwork) {
       "        if family != socket.AF_UNIX: attempt((family, kind), lambda: socket.socket(family, kind))\n"
       "attempt('name', lambda: socket.getaddrinfo('example.org', 80))\n"
       "s = socket.socket(socket.AF_UNIX); attempt('abstract', lambda: s.connect('\\0/tmp/.X11-unix/X0'))\n");
+}
+
+// A local socket has no file and no host, but a namespace: without one of its own the job would find this.
+TEST_F(Hostile, LocalSocketsOfThisMachineAreOutOfReach) {
+  const int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string name = mark();
+  name.copy(address.sun_path + 1, sizeof address.sun_path - 1);
+  const auto bytes = socklen_t(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  ASSERT_EQ(bind(listening, reinterpret_cast<sockaddr*>(&address), bytes), 0);
+  ASSERT_EQ(listen(listening, 1), 0);
+  const int connecting = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  EXPECT_EQ(connect(connecting, reinterpret_cast<sockaddr*>(&address), bytes), 0);  // from here it can be reached
+  close(connecting);
+  expect_refused("attempt('socket', lambda: socket.socket(socket.AF_UNIX).connect('\\0" + name + "'))\n");
+  close(listening);
 }
 
 TEST_F(Hostile, SystemCallsThatReachFartherAreRefused) {
