@@ -17,4 +17,10 @@ Chain make_chain(Rng rng, int steps);
 // "chain 7+12*3-8": the whole chain; the first two numbers sorted where their order is free.
 std::string chain_form(int64_t first, const std::vector<Equation>& equations);
 
+// True if somewhere in the text equations that take up each other's values ("12+7=19", later "19*3=57") work out a chain
+// of the test side, or reach the target of a countdown of the test side with its numbers. No text to train on does: it
+// would show a test's answer, whatever it was asked itself.
+bool shows_test_problem(std::string_view text);
+bool shows_test_problem(const std::vector<Equation>& equations);
+
 }  // namespace minke::corpus

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "corpus/chains.h"
 #include "corpus/genres.h"
 #include "corpus/needle.h"
 
@@ -57,9 +58,17 @@ Document make_document(uint64_t seed, uint64_t index, const CorpusMix& mix) {
       x -= w;
     }
   }
-  Document document{"", kind, language, {}};
-  document.text = make_text(kind, language, rng, mix.levels[size_t(kind)], document.problems);
-  return document;
+  const auto make = [&](Rng draw) {
+    Document document{"", kind, language, {}};
+    document.text = make_text(kind, language, draw, mix.levels[size_t(kind)], document.problems);
+    return document;
+  };
+  // Its questions stand beside each other, and one may by chance go on with what another ends with; the other genres look
+  // at themselves.
+  const auto fits = [&](const Document& d) {
+    return kind != DocumentKind::arithmetic || !corpus::shows_test_problem(d.text);
+  };
+  return corpus::first_that_fits(rng, make, fits);
 }
 
 void corpus_stream(uint64_t seed, const CorpusMix& mix, const std::function<bool(const Document&)>& sink) {

@@ -6,7 +6,8 @@
 // Chinese and the English form of a family count as one); the sorted numbers and the target of a countdown; the whole
 // chain; the rules of a puzzle under the renaming that comes first; the stages of a code exercise.
 // A fact (one operation on numbers up to 200, such as 3 + 4) is no problem but something to know: facts are always on
-// the training side, and the steps inside a solution are not looked at.
+// the training side. Solutions show no test problem either: where equations follow from each other, in any text with
+// equations, they work out no chain and no countdown of the test side (chains.h).
 #pragma once
 #include <cstdint>
 #include <string>
@@ -37,12 +38,12 @@ std::string canonical_form(std::string_view family, std::string_view question);
 
 namespace corpus {
 
-// The first of make(rng), make(other draws of the same key) … whose canonical form, form(problem), is on the side asked for.
-template <class Make, class Form> auto draw_of_split(Rng rng, TaskSplit split, Make&& make, Form&& form) {
+// The first of make(rng), make(other draws of the same key) … that fits.
+template <class Make, class Fits> auto first_that_fits(Rng rng, Make&& make, Fits&& fits) {
   constexpr uint64_t kMost = 100'000;
   for (uint64_t again = 0;; ++again) {
-    auto problem = make(again ? Rng{rng.key.at("again").at(again)} : rng);
-    if (split_of(form(problem)) == split) return problem;
+    auto made = make(again ? Rng{rng.key.at("again").at(again)} : rng);
+    if (fits(made)) return made;
     check(again < kMost, "both sides of the split have problems of every kind and level");
   }
 }

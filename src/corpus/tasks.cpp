@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
+#include "corpus/chains.h"
 #include "corpus/genres.h"
 
 namespace minke {
@@ -42,9 +43,9 @@ Task corpus::task_of_split(Rng rng, TaskKind kind, int level, TaskSplit split) {
     check(false, "known task kind");
     return {};
   };
-  return draw_of_split(rng, split, make, [](Task& task) -> const std::string& {
+  return first_that_fits(rng, make, [&](Task& task) {
     if (task.canonical.empty()) task.canonical = canonical_form(task.family, task.question);
-    return task.canonical;
+    return split_of(task.canonical) == split && (split == TaskSplit::test || !shows_test_problem(task.reasoning));
   });
 }
 

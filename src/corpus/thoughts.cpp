@@ -37,9 +37,11 @@ int chain_level(Rng& rng, Levels levels) {
 
 Countdown train_countdown(Rng& rng, int level, Problems& problems) {
   const Rng own{rng.key.at("countdown")};
-  Countdown c = draw_of_split(
-      own, TaskSplit::train, [&](Rng draw) { return make_countdown(draw, level); },
-      [](const Countdown& made) { return made.canonical(); });
+  Countdown c = first_that_fits(
+      own, [&](Rng draw) { return make_countdown(draw, level); },
+      [](const Countdown& made) {
+        return split_of(made.canonical()) == TaskSplit::train && !shows_test_problem(made.solution.equations);
+      });
   problems.push_back(c.canonical());
   return c;
 }
@@ -47,8 +49,9 @@ Countdown train_countdown(Rng& rng, int level, Problems& problems) {
 Chain train_chain(Rng& rng, int level, Problems& problems) {
   const auto form = [](const Chain& made) { return chain_form(made.equations[0].a, made.equations); };
   const Rng own{rng.key.at("chain")};
-  Chain chain = draw_of_split(
-      own, TaskSplit::train, [&](Rng draw) { return make_chain(draw, level); }, form);
+  Chain chain = first_that_fits(
+      own, [&](Rng draw) { return make_chain(draw, level); },
+      [](const Chain& made) { return !shows_test_problem(made.equations); });
   problems.push_back(form(chain));
   return chain;
 }
@@ -139,14 +142,24 @@ void checked_chain(Rng& rng, const Chain& chain, bool error, Lines& lines) {
   }
 }
 
-// Over all numbers, to another value than the target.
-Path missing_path(Rng& rng, const Countdown& c) {
-  for (;;) {
+// Whether a way over all numbers may be shown as one that misses.
+bool misses(const Countdown& c, const Path& path) {
+  Countdown other;
+  other.numbers = c.numbers;
+  other.target = path.table[0].value;
+  return other.target != c.target && split_of(other.canonical()) == TaskSplit::train &&
+         !shows_test_problem(path.equations);
+}
+
+// Over all numbers, to another value than the target; nothing where that is hard to find.
+std::optional<Path> missing_path(Rng& rng, const Countdown& c) {
+  for (int tries = 0; tries < 100; ++tries) {
     Path path(c.numbers);
     while (!path.complete() && path.step(rng)) {
     }
-    if (path.complete() && path.table[0].value != c.target) return path;
+    if (path.complete() && misses(c, path)) return path;
   }
+  return {};
 }
 
 void solve(const Countdown& c, Lines& lines, size_t first = 0) {
@@ -154,14 +167,17 @@ void solve(const Countdown& c, Lines& lines, size_t first = 0) {
   for (size_t i = first; i < equations.size(); ++i) lines.add(equations[i], i + 1 == equations.size() ? kOk : "");
 }
 
-// The error is that a way which misses the target is said to reach it.
-void checked_countdown(Rng& rng, const Countdown& c, bool error, Lines& lines) {
+// The error is that a way which misses the target is said to reach it. False where there is none.
+bool checked_countdown(Rng& rng, const Countdown& c, bool error, Lines& lines) {
   if (!error) {
     lines.add_all(c.solution.equations, "");
     lines.add("check");
-    return lines.add_all(c.solution.equations, kOk);
+    lines.add_all(c.solution.equations, kOk);
+    return true;
   }
-  std::vector<Equation> way = missing_path(rng, c).equations;
+  const std::optional<Path> path = missing_path(rng, c);
+  if (!path) return false;
+  std::vector<Equation> way = path->equations;
   const Equation last = way.back();
   way.pop_back();
   lines.add_all(way, "");
@@ -170,11 +186,12 @@ void checked_countdown(Rng& rng, const Countdown& c, bool error, Lines& lines) {
   lines.add_all(way, kOk);
   lines.add(wrong_then_right(last, c.target));
   solve(c, lines);
+  return true;
 }
 
-// `misses` ways that miss; half of them keep all but the last equation of the one before. Returns the equations that stand
-// before the last one.
-std::vector<Equation> miss(Rng& rng, const Countdown& c, int misses, Lines& lines) {
+// So many ways that miss; half of them keep all but the last equation of the one before. Returns the equations that stand
+// before the last one; nothing where there are not so many ways.
+std::optional<std::vector<Equation>> miss(Rng& rng, const Countdown& c, int ways, Lines& lines) {
   std::set<std::string> seen;
   std::optional<Path> before;  // all but the last equation of the last way
   const auto key = [](const Path& path) {
@@ -183,11 +200,14 @@ std::vector<Equation> miss(Rng& rng, const Countdown& c, int misses, Lines& line
     return all;
   };
   constexpr int kTries = 20;
-  for (int i = 0, tries = 0; i < misses && tries < misses * kTries; ++tries) {
+  int shown = 0;
+  for (int tries = 0; shown < ways && tries < ways * kTries; ++tries) {
     const bool back = before && rng.below(2);
-    Path path = back ? *before : missing_path(rng, c);
+    std::optional<Path> drawn = back ? before : missing_path(rng, c);
+    if (!drawn) return {};
+    Path& path = *drawn;
     if (back) path.step(rng);
-    if (path.table[0].value == c.target || !path.complete() || !seen.insert(key(path)).second) continue;
+    if (!path.complete() || !misses(c, path) || !seen.insert(key(path)).second) continue;
     const size_t kept = back ? path.equations.size() - 1 : 0;
     for (size_t k = kept; k < path.equations.size(); ++k)
       lines.add(path.equations[k], k + 1 == path.equations.size() ? kMissed : "");
@@ -202,63 +222,99 @@ std::vector<Equation> miss(Rng& rng, const Countdown& c, int misses, Lines& line
       }
       before = std::move(again);
     }
-    ++i;
+    ++shown;
   }
-  return before ? before->equations : std::vector<Equation>{};
+  if (shown < ways) return {};
+  return before->equations;
+}
+
+// The text that make(rng, problems) writes, drawn again where it is empty or shows a test chain. What decides about the shape of the
+// text (its level, an error, the count of ways) is drawn before, so that its shares stay what they are.
+template <class Make> std::string clean(const Rng& rng, Problems& problems, Make&& make) {
+  struct Drawn {
+    std::string text;
+    Problems problems;
+  };
+  const Drawn drawn = first_that_fits(
+      Rng{rng.key.at("content")},
+      [&](Rng own) {
+        Drawn d;
+        d.text = make(own, d.problems);
+        return d;
+      },
+      [](const Drawn& d) { return !d.text.empty() && !shows_test_problem(d.text); });
+  problems.insert(problems.end(), drawn.problems.begin(), drawn.problems.end());
+  return drawn.text;
 }
 
 }  // namespace
 
 std::string fact_text(Rng rng) {
-  if (rng.below(4) == 0) {
-    const Equation e = fact(rng);
-    return document("Compute " + expression(e) + ".", response_of(e.text(), std::to_string(e.value)));
-  }
-  Lines lines;
-  for (uint64_t n = 8 + rng.below(9); n > 0; --n) lines.add(fact(rng));
-  return lines.text();
+  const bool single = rng.below(4) == 0;
+  Problems none;
+  return clean(rng, none, [&](Rng own, Problems&) {
+    if (single) {
+      const Equation e = fact(own);
+      return document("Compute " + expression(e) + ".", response_of(e.text(), std::to_string(e.value)));
+    }
+    Lines lines;
+    for (uint64_t n = 8 + own.below(9); n > 0; --n) lines.add(fact(own));
+    return lines.text();
+  });
 }
 
 std::string chain_text(Rng rng, Levels levels, Problems& problems) {
-  const Chain chain = train_chain(rng, chain_level(rng, levels), problems);
-  Lines lines;
-  lines.add_all(chain.equations, "");
-  return document(chain.question(), response_of(lines.text(), std::to_string(chain.value())));
+  const int level = chain_level(rng, levels);
+  return clean(rng, problems, [&](Rng own, Problems& held) {
+    const Chain chain = train_chain(own, level, held);
+    Lines lines;
+    lines.add_all(chain.equations, "");
+    return document(chain.question(), response_of(lines.text(), std::to_string(chain.value())));
+  });
 }
 
 std::string attempt_text(Rng rng, Levels levels, Problems& problems) {
-  const Countdown c = train_countdown(rng, countdown_level(rng, levels), problems);
-  Lines lines;
-  lines.add_all(c.solution.equations, "");
-  return document(c.question(), response_of(lines.text(), c.solution.table[0].text));
+  const int level = countdown_level(rng, levels);
+  return clean(rng, problems, [&](Rng own, Problems& held) {
+    const Countdown c = train_countdown(own, level, held);
+    Lines lines;
+    lines.add_all(c.solution.equations, "");
+    return document(c.question(), response_of(lines.text(), c.solution.table[0].text));
+  });
 }
 
 std::string check_text(Rng rng, Levels levels, Problems& problems) {
   const Levels of_countdown{levels.bits & Levels::range(task_levels(TaskKind::countdown)).bits};
   const bool countdown = rng.below(2) && (levels.empty() || !of_countdown.empty()), error = rng.below(2);
-  Lines lines;
-  if (countdown) {
-    const Countdown c = train_countdown(rng, countdown_level(rng, of_countdown), problems);
-    checked_countdown(rng, c, error, lines);
-    return document(c.question(), response_of(lines.text(), c.solution.table[0].text));
-  }
-  const Chain chain = train_chain(rng, chain_level(rng, levels), problems);
-  checked_chain(rng, chain, error, lines);
-  return document(chain.question(), response_of(lines.text(), std::to_string(chain.value())));
+  const int level = countdown ? countdown_level(rng, of_countdown) : chain_level(rng, levels);
+  return clean(rng, problems, [&](Rng own, Problems& held) {
+    Lines lines;
+    if (countdown) {
+      const Countdown c = train_countdown(own, level, held);
+      if (!checked_countdown(own, c, error, lines)) return std::string();
+      return document(c.question(), response_of(lines.text(), c.solution.table[0].text));
+    }
+    const Chain chain = train_chain(own, level, held);
+    checked_chain(own, chain, error, lines);
+    return document(chain.question(), response_of(lines.text(), std::to_string(chain.value())));
+  });
 }
 
 std::string countdown_text(Rng rng, Levels levels, Problems& problems) {
-  const Countdown c = train_countdown(rng, countdown_level(rng, levels), problems);
-  const int ways = 2 + int(rng.below(5));
+  const int level = countdown_level(rng, levels), ways = 2 + int(rng.below(5));
   const bool gives_up = rng.below(8) == 0;
-  Lines lines;
-  const std::vector<Equation> before = miss(rng, c, gives_up ? ways : ways - 1, lines);
-  if (gives_up) return document(c.question(), response_without_answer(lines.text()));
-  const auto& solution = c.solution.equations;
-  const bool goes_on =
-      before.size() + 1 == solution.size() && std::equal(before.begin(), before.end(), solution.begin());
-  solve(c, lines, goes_on ? before.size() : 0);
-  return document(c.question(), response_of(lines.text(), c.solution.table[0].text));
+  return clean(rng, problems, [&](Rng own, Problems& held) {
+    const Countdown c = train_countdown(own, level, held);
+    Lines lines;
+    const auto before = miss(own, c, gives_up ? ways : ways - 1, lines);
+    if (!before) return std::string();
+    if (gives_up) return document(c.question(), response_without_answer(lines.text()));
+    const auto& right = c.solution.equations;
+    const bool goes_on =
+        before->size() + 1 == right.size() && std::equal(before->begin(), before->end(), right.begin());
+    solve(c, lines, goes_on ? before->size() : 0);
+    return document(c.question(), response_of(lines.text(), c.solution.table[0].text));
+  });
 }
 
 std::string puzzle_text(Rng rng, Levels levels, Problems& problems) {

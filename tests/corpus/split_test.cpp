@@ -1,5 +1,6 @@
 #include "corpus/split.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <sstream>
 #include <unordered_set>
 
+#include "corpus/chains.h"
 #include "corpus/corpus.h"
 #include "corpus/tasks.h"
 #include "corpus/words.h"
@@ -108,6 +110,7 @@ TEST(Split, NoTestProblemIsInTheText) {
     for (uint64_t i = 0; i < 12000; ++i) {
       const Document d = make_document(i % 3, i, mix);
       problems += d.problems.size();
+      ASSERT_FALSE(corpus::shows_test_problem(d.text)) << d.text;
       text.add(d);
     }
   }
@@ -129,6 +132,57 @@ TEST(Split, NoTestProblemIsInTheText) {
     planted.add({"", DocumentKind::check, Language::english, {t.canonical}});
     EXPECT_GE(planted.count(tests), 1) << t.canonical;
   }
+}
+
+// What a text works out is seen however it is laid out: with marks between, with a value as the second number.
+TEST(Split, TestProblemsAreSeenInATextOfEquations) {
+  int seen = 0;
+  for (uint64_t i = 0; i < 300; ++i) {
+    const Task task = make_task(3, i, TaskKind::chain, 2 + int(i % 5), TaskSplit::test);
+    ASSERT_TRUE(corpus::shows_test_problem(task.reasoning)) << task.reasoning;
+    std::string apart;
+    for (char c : task.reasoning) apart += c == '\n' ? std::string(" ok\n9+9=18 no\nSo ") : std::string(1, c);
+    ASSERT_TRUE(corpus::shows_test_problem("1=1\n" + apart + " .")) << apart;
+    seen += corpus::shows_test_problem(make_task(3, i, TaskKind::chain, 2, TaskSplit::train).reasoning);
+    const std::string way = make_task(3, i, TaskKind::countdown, 3, TaskSplit::test).reasoning;
+    const std::vector<int64_t> n = numbers_in(way);  // a b c = and what comes of it: linked where c is taken up first
+    ASSERT_TRUE(n[3] != n[2] || corpus::shows_test_problem(way)) << way;
+  }
+  EXPECT_EQ(seen, 0);
+  const std::string form = "chain 3+4*";
+  for (int k = 2; k < 60; ++k) {  // 7*k and k*7 are one
+    const std::string product = std::to_string(7 * k);
+    corpus::Countdown c;  // the same numbers and value
+    c.numbers = {3, 4, k}, c.target = 7 * k;
+    const bool test =
+        split_of(form + std::to_string(k)) == TaskSplit::test || split_of(c.canonical()) == TaskSplit::test;
+    EXPECT_EQ(corpus::shows_test_problem(fmt::format("3+4=7\n7*{}={}", k, product)), test);
+    EXPECT_EQ(corpus::shows_test_problem(fmt::format("Ann: 3 + 4 = 7 and {} * 7 = {}.", k, product)), test);
+    EXPECT_FALSE(corpus::shows_test_problem(fmt::format("3+4=7\n7*{}={}", k, 7 * k + 1)));  // not true
+    EXPECT_FALSE(corpus::shows_test_problem(fmt::format("7*{}={}", k, product)));
+  }
+  EXPECT_FALSE(corpus::shows_test_problem(std::string(100000, '7') + "+" + std::string(100000, '9') + "=1+"));
+}
+
+// A way that misses its target does not reach that of a test problem with the same numbers.
+TEST(Split, MissesShowNoTestProblem) {
+  int misses = 0;
+  for (uint64_t i = 0; i < 3000; ++i) {
+    const Document d = make_document(4, i, corpus_mix("countdown,check", ""));
+    if (!d.text.starts_with("User: Make")) continue;
+    corpus::Countdown c;
+    const std::vector<int64_t> asked = numbers_in(d.text.substr(0, d.text.find('\n')));
+    c.numbers.assign(asked.begin() + 1, asked.end());
+    std::istringstream in(d.text);
+    for (std::string line; std::getline(in, line);) {
+      const bool miss = line.ends_with(" no"), wrong = line.find(" not ") != line.npos;
+      if (!miss && !wrong) continue;
+      c.target = std::stoll(line.substr(line.find('=') + 1));
+      ASSERT_EQ(split_of(c.canonical()), TaskSplit::train) << d.text;
+      ++misses;
+    }
+  }
+  EXPECT_GT(misses, 3000);
 }
 
 TEST(Split, TasksOfTheTwoSidesShareNoProblem) {
