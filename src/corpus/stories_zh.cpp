@@ -167,8 +167,9 @@ std::string story_zh(Rng rng) {
     e.set("a", kAnimalNames[first]);
     e.set("ta", "它");
     e.set("kind", cast == Cast::whale ? "小须鲸" : kAnimalKinds[kind]);
-    e.set("b", std::string(kAnimalKinds[(kind + 1 + e.below(kinds - 1)) % kinds]) +
-                   std::string(kAnimalNames[(first + 1 + e.below(n - 1)) % n]));
+    // One draw a line: in one expression their order would be the compiler's choice.
+    const std::string name(kAnimalNames[(first + 1 + e.below(n - 1)) % n]);
+    e.set("b", std::string(kAnimalKinds[(kind + 1 + e.below(kinds - 1)) % kinds]) + name);
     e.set("tb", "它");
   }
   e.set("elder", e.pick(kElders));

@@ -318,13 +318,15 @@ std::string countdown_text(Rng rng, Levels levels, Problems& problems) {
 }
 
 std::string puzzle_text(Rng rng, Levels levels, Problems& problems) {
-  const Task task = task_of_split(rng, TaskKind::logic, levels.pick(rng), TaskSplit::train);
+  const int level = levels.pick(rng);
+  const Task task = task_of_split(rng, TaskKind::logic, level, TaskSplit::train);
   problems.push_back(task.canonical);
   return document(task.question, response_of(task.reasoning, task.right_answer()));
 }
 
 std::string exercise_text(Rng rng, Levels levels, Problems& problems) {
-  const Task task = task_of_split(rng, TaskKind::code, levels.pick(rng), TaskSplit::train);
+  const int level = levels.pick(rng);
+  const Task task = task_of_split(rng, TaskKind::code, level, TaskSplit::train);
   problems.push_back(task.canonical);
   return "# " + task.question + "\n" + task.solution;
 }
