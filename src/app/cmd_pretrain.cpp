@@ -1,13 +1,12 @@
 // minke pretrain RECIPE.toml: trains a model from nothing.
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "app/command_line.h"
 #include "app/commands.h"
+#include "app/run_command.h"
 #include "app/runtime.h"
-#include "bench/ceilings.h"
 #include "run/pretrain_stage.h"
 
 namespace minke {
@@ -20,23 +19,6 @@ struct PretrainOptions {
   double minutes = 0;
   bool resume = false, help_recipe = false, dense = false;
 };
-
-// A run that goes on keeps its recipe: what a --set asks for beside it would have no effect, and is refused; what only
-// the recipe's file says is mentioned.
-void compare_with_stored(const Recipe& recipe, const fs::path& stored, const std::vector<std::string>& set) {
-  std::string mentioned;
-  for (const RecipeDifference& d : recipe_differences(load_recipe(stored), recipe)) {
-    if (recipe.train.steps == 0 && (d.key == "train.steps" || d.key == "train.minutes")) continue;  // since the start
-    const auto in_set = [&](const std::string& s) { return s.substr(0, s.find_first_of(" =")) == d.key; };
-    if (std::any_of(set.begin(), set.end(), in_set))
-      user_error("{} is {} in the stored recipe of the run and {} here: edit {} to change it, or leave out --set",
-                 d.key, d.a.empty() ? "another" : d.a, d.b.empty() ? "another" : d.b, stored.string());
-    mentioned += (mentioned.empty() ? "" : ", ") + d.key;
-  }
-  if (!mentioned.empty())
-    fmt::print("note        the run keeps its stored recipe, {}; the recipe given here differs in {}\n",
-               stored.string(), mentioned);
-}
 
 void pretrain(PretrainOptions& o) {
   if (o.help_recipe) {
@@ -51,14 +33,8 @@ void pretrain(PretrainOptions& o) {
     o.recipe.clear();
   }
   if (o.recipe.empty() && o.data.empty()) o.data.push_back("builtin:");
-  const auto set_list = [&](const char* key, const std::vector<std::string>& values) {
-    std::string list;
-    for (const std::string& v : values)
-      list += (list.empty() ? "" : ", ") + Json(v).dump(-1, ' ', false, Json::error_handler_t::replace);
-    if (!values.empty()) o.set.push_back(fmt::format("{}=[{}]", key, list));
-  };
-  set_list("data.train", o.data);
-  set_list("data.text_keys", o.text_keys);
+  if (!o.data.empty()) o.set.push_back(set_list("data.train", o.data));
+  if (!o.text_keys.empty()) o.set.push_back(set_list("data.text_keys", o.text_keys));
   if (o.minutes > 0) {
     o.set.push_back("train.steps=0");
     o.set.push_back(fmt::format("train.minutes={}", o.minutes));
@@ -72,13 +48,7 @@ void pretrain(PretrainOptions& o) {
     compare_with_stored(recipe, stored, o.set);
   if (o.resume) o.runtime.resumed = stored_backend(out);
   const Runtime runtime(o.runtime);
-  const bool done = minke::pretrain(
-      recipe, out, o.resume,
-      {.ctx = runtime.ctx(),
-       .description = runtime.description(),
-       .product_peak = [](const Context& ctx, DType dtype) { return product_ceiling(ctx, dtype, 0.02).best().rate; },
-       .note = runtime.note()});
-  if (!done) throw CLI::RuntimeError(130);
+  if (!minke::pretrain(recipe, out, o.resume, run_machine(runtime))) throw CLI::RuntimeError(130);
 }
 
 }  // namespace

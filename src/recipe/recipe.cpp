@@ -297,7 +297,7 @@ void apply_override(Parsing& parsing, const std::string& text) {
 }  // namespace
 
 Recipe parse_recipe(std::string_view text, std::string_view where, const std::vector<std::string>& overrides,
-                    std::string preset) {
+                    std::string preset, RecipeOf kind) {
   Parsing parsing{.places = Places(where)};
   const Source file{std::string(where), true};
   toml::table own = parse_toml(text, file);
@@ -316,15 +316,16 @@ Recipe parse_recipe(std::string_view text, std::string_view where, const std::ve
   for (const std::string& o : overrides) apply_override(parsing, o);
   Recipe& r = parsing.recipe;
   if (r.data.train.empty()) user_error("{}: data.train is missing: give files to train on, or \"builtin:\"", where);
-  if (r.train.steps == 0 && r.train.minutes == 0) user_error("{}: give train.steps or train.minutes", where);
+  if (kind == RecipeOf::pretraining && r.train.steps == 0 && r.train.minutes == 0)
+    user_error("{}: give train.steps or train.minutes", where);
   r.model_json = parsing.model.dump(2);
   check_recipe(r, parsing.places);
   return std::move(r);
 }
 
 Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides,
-                   const std::string& preset) {
-  return parse_recipe(read_file(file, size_t(4) << 20), file.string(), overrides, preset);
+                   const std::string& preset, RecipeOf kind) {
+  return parse_recipe(read_file(file, size_t(4) << 20), file.string(), overrides, preset, kind);
 }
 
 }  // namespace minke

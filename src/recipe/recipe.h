@@ -64,6 +64,11 @@ struct Recipe {
     double lr = 0, yarn_factor = 1;
   };
   std::vector<LongContext> long_context;
+  // minke sft.
+  struct Sft {
+    double epochs = 2;  // with train.steps and train.minutes 0
+    std::string chat_template = "model";
+  } sft;
   struct Balance {
     double bias_speed = 0.001;
     BalanceLoss loss = BalanceLoss::sequence;  // V3 eq. 17; batch: V3 §4.5.3; expert: V1, V2 §2.2.3
@@ -88,10 +93,12 @@ constexpr size_t kMaxSources = 512;  // with data.weights; what the loader can m
 
 // Overrides are "train.lr=3e-4" as in --set; `preset` (recipe/presets.h) replaces the preset that the recipe names. Errors
 // are UserErrors with file, line, key, the nearest key and what is expected.
+// SFT may leave its length to sft.epochs.
+enum class RecipeOf : uint8_t { pretraining, sft };
 Recipe parse_recipe(std::string_view toml, std::string_view where, const std::vector<std::string>& overrides = {},
-                    std::string preset = "");
+                    std::string preset = "", RecipeOf kind = RecipeOf::pretraining);
 Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides = {},
-                   const std::string& preset = "");
+                   const std::string& preset = "", RecipeOf kind = RecipeOf::pretraining);
 // The resolved recipe as text, from which parse_recipe reads an equal recipe.
 std::string recipe_to_toml(const Recipe& recipe);
 struct RecipeDifference {

@@ -88,6 +88,13 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
   f("train.max_rollbacks", r.train.max_rollbacks, "how often to go back to the last checkpoint if spikes continue",
     Range{0, 1000});
   f("train.dense", r.train.dense, "train a dense model with as many parameters as [model] has active", any);
+  f("sft.epochs", r.sft.epochs,
+    "minke sft: times that the conversations are seen, where train.steps and train.minutes are 0", Range{1e-6, 1e6});
+  f("sft.chat_template", r.sft.chat_template,
+    "minke sft: \"model\", the one that the model has; \"r1\" or \"v3\", DeepSeek's turns, with the thought opened or "
+    "not; or a "
+    ".jinja file",
+    any);
   f("balance.bias_speed", r.balance.bias_speed,
     "γ of the loss-free balancing; it is 0 after train.decay_end (\"step\": after the last drop)", not_negative);
   f("balance.loss", r.balance.loss,

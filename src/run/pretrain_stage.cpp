@@ -8,9 +8,8 @@
 #include "core/human_numbers.h"
 #include "eval/choices.h"
 #include "eval/needle.h"
-#include "infer/engine.h"
 #include "recipe/model_config.h"
-#include "report/text.h"
+#include "run/samples.h"
 #include "run/settings.h"
 #include "train/micro_batches.h"
 
@@ -187,14 +186,7 @@ void PretrainStage::show_samples(const RunView& run) {
   for (size_t i = 0; i < prompts.size(); ++i) {
     const std::vector<int32_t> ids = tokenizer_.encode(prompts[i], {.add_bos = true});
     if (ids.empty()) continue;
-    const auto made = generate(run.ctx, engine,
-                               {.prompt = ids,
-                                .max_new = log.sample_tokens,
-                                .sampling = {.temperature = 0.7, .top_p = 0.95, .seed = recipe_.train.seed + i}},
-                               [&](const NewToken& t) { return t.token != tokenizer_.eos_id(); });
-    const std::string text = valid_utf8(tokenizer_.decode(made, true));  // it may end within a character
-    run.console.print(fmt::format("sample      {}▶{}", prompts[i], text));
-    run.log.write({{"step", run.step()}, {"prompt", prompts[i]}, {"sample", text}});
+    write_sample(run, engine, tokenizer_, ids, prompts[i], recipe_.train.seed + i);
   }
 }
 

@@ -97,8 +97,8 @@ RunState read_checkpoint(const fs::path& folder) {
 
 // What a run makes in its folder.
 bool is_of_a_run(std::string_view name) {
-  constexpr std::string_view kNames[] = {"data",    "tokenizer",   "recipe.toml", "latest",
-                                         "skipped", "checkpoints", "log.jsonl",   "report.html"};
+  constexpr std::string_view kNames[] = {"data",    "tokenizer",   "base",      "recipe.toml", "latest",
+                                         "skipped", "checkpoints", "log.jsonl", "report.html"};
   return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames) ||
          name.starts_with("events.out.tfevents.");
 }
@@ -114,7 +114,8 @@ std::string written_name(const fs::path& entry) {
   return name.ends_with(".tmp") || name.ends_with(".old") ? name.substr(0, name.size() - 4) : name;
 }
 
-// Of these, what there is before the recipe: a tokenizer, and token shards in one folder or one for each source.
+// Of these, what there is before the recipe: a tokenizer, or what is kept of the model that SFT begins with, and token shards in
+// one folder or one for each source.
 bool is_of_a_try_before(const fs::path& entry) {
   std::error_code error;
   const auto all = [&](const auto& is_ours) {
@@ -126,6 +127,10 @@ bool is_of_a_try_before(const fs::path& entry) {
     return fs::exists(entry / "trained-from.txt", error) ||
            (entry.extension() == ".tmp" &&
             all([](const auto& n) { return n.starts_with("tokenizer") || n.starts_with("trained-from.txt"); }));
+  if (written_name(entry) == "base")
+    return all([](const auto& n) {
+      return n.starts_with("tokenizer") || n.starts_with("chat_template.jinja") || n.starts_with("config.json");
+    });
   if (written_name(entry) != "data") return false;
   return fs::is_symlink(entry, error) || fs::exists(entry / "dataset.json", error) || all([](const std::string& n) {
            return n.starts_with("train-") || n.starts_with("heldout-") || n.starts_with("dataset.json") ||

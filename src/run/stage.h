@@ -37,6 +37,9 @@ class Stage {
   // The weights of step 0; those of a run that goes on are read afterwards.
   virtual void initialise(const Context& ctx, Model& model) = 0;
 
+  // What a checkpoint holds beside weights and configuration.
+  virtual void save_files(const fs::path& folder) const { tokenizer().save(folder); }
+
   // Batches are of this phase from now on.
   virtual void enter_phase(const Phase& phase) = 0;
   // The `size` sequences from a position on, as micro-batches: a function of both alone.

@@ -222,12 +222,12 @@ void TrainingRun::save() {
                        .backend = ctx().backend->name()};
   folder_.save(state, recipe_.log.keep, [&](const fs::path& folder) {
     save_weights(ctx(), *model_, folder, dtype);
-    stage_.tokenizer().save(folder);
+    stage_.save_files(folder);
     save_tensors(ctx(), trainer_->state(), folder / "train" / "state.safetensors");
     if (recipe_.train.ema_decay <= 0) return;
     fs::create_directories(folder / "average");
     trainer_->with_average(ctx(), [&] { save_weights(ctx(), *model_, folder / "average", dtype); });
-    stage_.tokenizer().save(folder / "average");
+    stage_.save_files(folder / "average");
   });
   save_due_ = false;
 }

@@ -522,6 +522,8 @@ TEST(Recipe, Defaults) {
                                                     {"log.choices", R"("")"},
                                                     {"log.needle_lengths", "[]"},
                                                     {"log.save_every", "0.25"},
+                                                    {"sft.chat_template", "\"model\""},
+                                                    {"sft.epochs", "2.0"},
                                                     {"log.keep", "2"},
                                                     {"long_context.steps", "0"},
                                                     {"long_context.sequence_length", "0"},

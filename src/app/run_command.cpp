@@ -1,0 +1,42 @@
+#include "app/run_command.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "bench/ceilings.h"
+#include "core/error.h"
+
+namespace minke {
+
+void compare_with_stored(const Recipe& recipe, const fs::path& stored, const std::vector<std::string>& set) {
+  std::string mentioned;
+  for (const RecipeDifference& d : recipe_differences(load_recipe(stored), recipe)) {
+    if (recipe.train.steps == 0 && (d.key == "train.steps" || d.key == "train.minutes")) continue;  // since the start
+    const auto in_set = [&](const std::string& s) { return s.substr(0, s.find_first_of(" =")) == d.key; };
+    if (std::any_of(set.begin(), set.end(), in_set))
+      user_error("{} is {} in the stored recipe of the run and {} here: edit {} to change it, or leave out --set",
+                 d.key, d.a.empty() ? "another" : d.a, d.b.empty() ? "another" : d.b, stored.string());
+    mentioned += (mentioned.empty() ? "" : ", ") + d.key;
+  }
+  if (!mentioned.empty())
+    fmt::print("note        the run keeps its stored recipe, {}; the recipe given here differs in {}\n",
+               stored.string(), mentioned);
+}
+
+std::string set_list(const char* key, const std::vector<std::string>& values) {
+  std::string list;
+  for (const std::string& v : values)
+    list += (list.empty() ? "" : ", ") + Json(v).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return fmt::format("{}=[{}]", key, list);
+}
+
+RunMachine run_machine(const Runtime& runtime) {
+  return {.ctx = runtime.ctx(),
+          .description = runtime.description(),
+          .product_peak = [](const Context& ctx, DType dtype) { return product_ceiling(ctx, dtype, 0.02).best().rate; },
+          .note = runtime.note()};
+}
+
+}  // namespace minke

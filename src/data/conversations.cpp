@@ -1,0 +1,221 @@
+#include "data/conversations.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "data/json_lines.h"
+#include "data/source_files.h"
+
+namespace minke {
+namespace {
+
+constexpr std::string_view kOpen = "<think>", kClose = "</think>";
+constexpr uint64_t kShardTokens = uint64_t(1) << 26;
+
+std::string without_blanks_before(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t\r\n");
+  return begin == text.npos ? "" : std::string(text.substr(begin));
+}
+
+// The messages with their thoughts in the content, as templates cut them out.
+Json checked_messages(const Json& line, std::string_view where) {
+  const auto it = line.find("messages");
+  if (it == line.end() || !it->is_array() || it->empty())
+    user_error("{}: a conversation has \"messages\", a list of objects with \"role\" and \"content\"", where);
+  Json messages = *it;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    Json& m = messages[i];
+    const auto string_at = [&](const char* key) { return m.contains(key) && m[key].is_string(); };
+    if (!m.is_object() || !string_at("role"))
+      user_error("{}: messages[{}]: an object with a \"role\" is expected", where, i);
+    const bool has_thought = m.contains("reasoning_content") && !m["reasoning_content"].is_null();
+    if (has_thought && !string_at("reasoning_content"))
+      user_error("{}: messages[{}]: \"reasoning_content\" is a string", where, i);
+    if (m.contains("content") && m["content"].is_null()) m["content"] = "";
+    if (!string_at("content")) user_error("{}: messages[{}]: \"content\" is a string", where, i);
+    if (m.contains("weight") && !m["weight"].is_number())
+      user_error("{}: messages[{}]: \"weight\" is a number: 0 for what is not to be learned", where, i);
+    if (!has_thought) continue;
+    const std::string thought = m["reasoning_content"], content = m["content"];
+    if (without_blanks_before(content).starts_with(kOpen))
+      user_error("{}: messages[{}]: a thought in \"content\" and another one in \"reasoning_content\"", where, i);
+    m["content"] = fmt::format("{}\n{}\n{}\n\n{}", kOpen, thought, kClose, content);
+    m.erase("reasoning_content");
+  }
+  return messages;
+}
+
+bool is_answer(const Json& message) { return message["role"] == "assistant"; }
+bool is_learned(const Json& message) { return is_answer(message) && message.value("weight", 1.0) != 0; }
+
+// What the model has to write: where the prompt has opened the thought, its beginning is there already.
+std::string text_to_write(std::string_view prompt, std::string content) {
+  if (!opens_thought(prompt)) return content;
+  const std::string_view end_of_prompt = prompt.substr(prompt.rfind(kOpen) + kOpen.size());
+  std::string rest = without_blanks_before(content);
+  if (!rest.starts_with(kOpen))
+    return fmt::format("{}{}\n\n{}", end_of_prompt.ends_with('\n') ? "\n" : "\n\n", kClose, content);
+  rest = rest.substr(kOpen.size());
+  if (rest.starts_with(end_of_prompt)) rest = rest.substr(end_of_prompt.size());
+  return rest;
+}
+
+bool begins_with(const std::vector<int32_t>& all, const std::vector<int32_t>& beginning) {
+  return all.size() >= beginning.size() && std::equal(beginning.begin(), beginning.end(), all.begin());
+}
+
+}  // namespace
+
+ConversationEncoder::Answer ConversationEncoder::answer_of(const Json& messages, size_t turn) const {
+  ChatInputs inputs{.messages = Json(messages.begin(), messages.begin() + std::ptrdiff_t(turn))};
+  inputs.add_generation_prompt = true;
+  const std::string prompt = template_.render(inputs);
+  const std::string content = messages[turn]["content"];
+  Answer answer{tokenizer_.encode(prompt), tokenizer_.encode(text_to_write(prompt, content))};
+  // What the template puts behind an answer ends it.
+  inputs.messages = Json(messages.begin(), messages.begin() + std::ptrdiff_t(turn) + 1);
+  inputs.add_generation_prompt = false;
+  const std::string whole = template_.render(inputs);
+  std::string_view written = content;
+  while (!written.empty() && std::string_view(" \t\r\n").find(written.back()) != std::string_view::npos)
+    written.remove_suffix(1);
+  const size_t at = whole.rfind(written.substr(written.size() - std::min<size_t>(written.size(), 64)));
+  int32_t end = tokenizer_.eos_id();
+  if (at != whole.npos) {
+    const std::vector<int32_t> behind =
+        tokenizer_.encode(std::string_view(whole).substr(at + std::min<size_t>(written.size(), 64)));
+    if (!behind.empty() && tokenizer_.is_special(behind[0])) end = behind[0];
+  }
+  if (end >= 0) answer.text.push_back(end);
+  return answer;
+}
+
+std::vector<TrainedConversation> ConversationEncoder::encode(const Json& line, std::string_view where) const {
+  const Json messages = checked_messages(line, where);
+  std::vector<TrainedConversation> all;
+  for (size_t turn = 0; turn < messages.size(); ++turn) {
+    if (!is_learned(messages[turn])) continue;
+    Answer a;
+    try {
+      a = answer_of(messages, turn);
+    } catch (const UserError& e) {
+      user_error("{}: messages[{}]: {}", where, turn, e.what());
+    }
+    if (all.empty() || !begins_with(a.prompt, all.back().tokens)) all.emplace_back();
+    TrainedConversation& c = all.back();
+    c.is_target.resize(a.prompt.size(), 0);
+    c.tokens = std::move(a.prompt);
+    c.tokens.insert(c.tokens.end(), a.text.begin(), a.text.end());
+    c.is_target.resize(c.tokens.size(), 1);
+  }
+  const auto has_target = [](const TrainedConversation& c) {
+    return std::find(c.is_target.begin(), c.is_target.end(), 1) != c.is_target.end();
+  };
+  if (all.empty() || !std::all_of(all.begin(), all.end(), has_target))
+    user_error("{}: nothing here is to be learned: a conversation needs a message of the assistant, with text", where);
+  return all;
+}
+
+std::string marked_text(const Tokenizer& tokenizer, const TrainedConversation& c) {
+  std::string text;
+  for (size_t i = 0; i < c.tokens.size(); ++i) {
+    if (c.is_target[i] && (i == 0 || !c.is_target[i - 1])) text += "⟦";
+    text += tokenizer.decode({&c.tokens[i], 1});
+    if (c.is_target[i] && (i + 1 == c.tokens.size() || !c.is_target[i + 1])) text += "⟧";
+  }
+  return text;
+}
+
+namespace {
+
+// train-tokens-00000.bin and train-targets-00000.bin, or heldout-….
+class SetWriter {
+ public:
+  SetWriter(const fs::path& folder, std::string name, const ConversationOptions& o)
+      : folder_(folder),
+        name_(std::move(name)),
+        tokens_(o.tokenizer_hash, o.vocab_size),
+        targets_(o.tokenizer_hash, 2) {}
+  void add(const TrainedConversation& c, uint64_t text_bytes) {
+    tokens_.add(c.tokens, text_bytes);
+    targets_.add(std::vector<int32_t>(c.is_target.begin(), c.is_target.end()), text_bytes);
+    if (tokens_.num_tokens() >= kShardTokens) flush();
+  }
+  void flush() {
+    if (tokens_.num_documents() == 0) return;
+    tokens_.write(folder_ / fmt::format("{}-tokens-{:05}.bin", name_, number_));
+    targets_.write(folder_ / fmt::format("{}-targets-{:05}.bin", name_, number_));
+    ++number_;
+    tokens_.clear(), targets_.clear();
+  }
+
+ private:
+  fs::path folder_;
+  std::string name_;
+  ShardWriter tokens_, targets_;
+  int number_ = 0;
+};
+
+ConversationSet open_set(const fs::path& folder, std::string_view name) {
+  std::vector<fs::path> tokens, targets;
+  for (int i = 0;; ++i) {
+    const fs::path t = folder / fmt::format("{}-tokens-{:05}.bin", name, i);
+    if (!fs::exists(t)) break;
+    tokens.push_back(t);
+    targets.push_back(folder / fmt::format("{}-targets-{:05}.bin", name, i));
+  }
+  ConversationSet set{TokenSet(tokens), TokenSet(targets)};
+  bool same = set.tokens.num_documents() == set.is_target.num_documents();
+  for (uint64_t d = 0; same && d < set.tokens.num_documents(); ++d)
+    same = set.tokens.document_length(d) == set.is_target.document_length(d);
+  if (!same) user_error("{}: the shards of tokens and those of targets do not belong together", folder.string());
+  return set;
+}
+
+}  // namespace
+
+ConversationCounts tokenize_conversations(const ConversationOptions& o, const ConversationEncoder& encoder,
+                                          const fs::path& folder,
+                                          const std::function<void(const ConversationCounts&)>& progress) {
+  AtomicFolder made(folder);
+  SetWriter train(made.path(), "train", o), held_out(made.path(), "heldout", o);
+  ConversationCounts counts;
+  uint64_t trained = 0;
+  for (const std::string& source : o.sources)
+    for (const fs::path& file : source_files(source, {"messages"}).documents)
+      read_json_lines(file, {}, [&](const Json& line, const std::string& where) {
+        const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace);
+        const bool out = split_document(text, o.held_out).train.empty();
+        ++counts.conversations;
+        counts.held_out += out;
+        for (const TrainedConversation& c : encoder.encode(line, where)) {
+          if (int64_t(c.tokens.size()) > o.sequence_length + 1) {
+            ++counts.too_long;
+            continue;
+          }
+          (out ? held_out : train).add(c, text.size());
+          ++counts.sequences;
+          trained += !out;
+          counts.tokens += c.tokens.size();
+          counts.targets += uint64_t(std::count(c.is_target.begin(), c.is_target.end(), 1));
+        }
+        if (progress) progress(counts);
+      });
+  if (trained == 0)
+    user_error(
+        "{}: no conversation to train on: {} were read, {} are longer than {} tokens (train.sequence_length), {} are "
+        "held out",
+        fmt::join(o.sources, ", "), counts.conversations, counts.too_long, o.sequence_length + 1, counts.held_out);
+  train.flush(), held_out.flush();
+  made.commit();
+  return counts;
+}
+
+ConversationData open_conversations(const fs::path& folder) {
+  return {open_set(folder, "train"), open_set(folder, "heldout")};
+}
+
+}  // namespace minke

@@ -1,0 +1,234 @@
+#include "run/sft_stage.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/clock.h"
+#include "core/human_numbers.h"
+#include "data/hash.h"
+#include "model/checkpoint.h"
+#include "report/text.h"
+#include "run/samples.h"
+#include "run/settings.h"
+#include "spec/config.h"
+#include "train/micro_batches.h"
+
+namespace minke {
+namespace {
+
+ChatTemplate template_of(const std::string& jinja, const Tokenizer& tokenizer) {
+  const auto text = [&](int32_t id) { return id < 0 ? std::string() : std::string(tokenizer.token_bytes(id)); };
+  return ChatTemplate({{"default", jinja}}, "chat_template.jinja",
+                      {{"bos_token", text(tokenizer.bos_id())}, {"eos_token", text(tokenizer.eos_id())}});
+}
+
+// The text of the template that the recipe asks for.
+std::string chosen_template(const Recipe& recipe, const fs::path& model) {
+  const std::string& chosen = recipe.sft.chat_template;
+  if (chosen == "r1" || chosen == "v3") return own_chat_template(chosen == "r1");
+  if (chosen != "model") {
+    if (!chosen.ends_with(".jinja"))
+      user_error("sft.chat_template = \"{}\": it is \"model\", \"r1\", \"v3\" or a file that ends in .jinja", chosen);
+    return read_file(chosen, size_t(1) << 20);
+  }
+  const std::optional<ChatTemplate> own = ChatTemplate::load(model);
+  if (!own)
+    user_error("{} has no chat template: choose one with --set sft.chat_template=r1 (thoughts) or =v3 (none)",
+               model.string());
+  for (const auto& [name, text] : own->sources())
+    if (name == "default") return text;
+  return own->sources().front().second;
+}
+
+// What a run keeps of the model that it begins with, besides its weights.
+void keep_base(const Tokenizer& tokenizer, const ChatTemplate& chat_template, const Config& config,
+               const fs::path& base) {
+  AtomicFolder kept(base);
+  tokenizer.save(kept.path());
+  write_file_atomic(kept.path() / "chat_template.jinja", chat_template.sources().front().second);
+  write_file_atomic(kept.path() / "config.json", config_to_json(config).dump(2));
+  kept.commit();
+}
+
+// A recipe for SFT describes no model and no tokenizer: both are the given model's.
+Recipe checked_recipe(Recipe recipe, const fs::path& folder) {
+  if (const std::optional<Recipe> stored = stored_recipe(folder)) return *stored;
+  if (recipe.data.train.empty())
+    user_error("sft: data.train names no conversations: give JSON Lines with \"messages\"");
+  for (const std::string& source : recipe.data.train)
+    if (source.starts_with("builtin:")) user_error("sft: data.train: {} is text, not conversations", source);
+  if (!recipe.long_context.empty())
+    user_error("sft: [[long_context]] belongs to pre-training; set train.sequence_length");
+  if (recipe.data.held_out != HeldOut::documents)
+    user_error("sft: data.held_out = \"tail\" is for one long text; conversations are held out one by one");
+  return recipe;
+}
+
+}  // namespace
+
+bool sft(Recipe recipe, const fs::path& model, const fs::path& folder, bool resume, const RunMachine& machine) {
+  recipe = checked_recipe(std::move(recipe), folder);
+  const RunFolder run_folder(folder, resume);
+  Console console;
+  machine.say(console);
+  SftStage stage(recipe, model, run_folder, console);
+  return TrainingRun(recipe, run_folder, stage, machine, console).run();
+}
+
+SftStage::SftStage(Recipe& recipe, const fs::path& model, const RunFolder& folder, Console& console)
+    : model_(model),
+      seed_(recipe.train.seed),
+      base_(folder.has_begun() ? folder.path() / "base" : model),
+      config_(folder.has_begun() ? load_config(base_) : open_checkpoint(model, kAllMtp).config),
+      tokenizer_(Tokenizer::load(base_)),
+      template_(template_of(
+          folder.has_begun() ? read_file(base_ / "chat_template.jinja") : chosen_template(recipe, model), tokenizer_)) {
+  if (config_.max_position_embeddings < recipe.train.sequence_length)
+    user_error("sft: train.sequence_length {} is more than the model's {} positions: set train.sequence_length={}",
+               recipe.train.sequence_length, config_.max_position_embeddings, config_.max_position_embeddings);
+  const fs::path data = folder.path() / "data";
+  const uint64_t tokenizer_hash = hash64(tokenizer_.json_text());
+  if (!folder.has_begun()) {
+    const ConversationEncoder encoder(tokenizer_, template_);
+    const ConversationCounts c =
+        tokenize_conversations({.sources = recipe.data.train,
+                                .held_out = held_out_options(recipe),
+                                .sequence_length = recipe.train.sequence_length,
+                                .tokenizer_hash = tokenizer_hash,
+                                .vocab_size = tokenizer_.vocab_size()},
+                               encoder, data, [&](const ConversationCounts& now) {
+                                 if (now.conversations % 1000 == 0)
+                                   console.progress(fmt::format("tokenising  {} conversations, {} tokens",
+                                                                now.conversations, human_count(double(now.tokens))),
+                                                    int64_t(now.conversations), 0);
+                               });
+    console.print(fmt::format("data        {} conversations, {} held out; {} sequences, {} tokens, {} of them targets",
+                              c.conversations, c.held_out, c.sequences, human_count(double(c.tokens)),
+                              human_count(double(c.targets))));
+    if (c.too_long > 0)
+      console.print(fmt::format("            {} are longer than train.sequence_length {} and are left out", c.too_long,
+                                recipe.train.sequence_length));
+  }
+  if (!folder.has_begun()) keep_base(tokenizer_, template_, config_, folder.path() / "base");
+  data_ = open_conversations(data);
+  if (data_.train.tokens.tokenizer_hash() != tokenizer_hash)
+    user_error("{}: the tokenizer has changed since the conversations were tokenised",
+               (folder.path() / "base").string());
+  TrainedConversation first;
+  for (const auto& [set, to] : {std::pair{&data_.train.tokens, 0}, {&data_.train.is_target, 1}}) {
+    std::vector<int32_t> ids(set->document_length(0));
+    set->copy_document(0, 0, ids.size(), ids.data());
+    if (to == 0) first.tokens = ids;
+    else first.is_target.assign(ids.begin(), ids.end());
+  }
+  console.print("sample      ⟦what is learned⟧: " + printable(valid_utf8(marked_text(tokenizer_, first))));
+  if (recipe.train.steps > 0 || recipe.train.minutes > 0) return;
+  const Packed once(data_.train, packing(recipe.train.sequence_length, true), std::max(tokenizer_.eos_id(), 0));
+  const double sequences = double(once.tokens.sequences_in_epoch(0));
+  recipe.train.steps =
+      std::max<int64_t>(1, std::llround(std::ceil(sequences * recipe.sft.epochs / double(recipe.train.batch_size))));
+  console.print(
+      fmt::format("steps       {}: {:g} epochs of {:.0f} sequences", recipe.train.steps, recipe.sft.epochs, sequences));
+}
+
+void SftStage::initialise(const Context& ctx, Model& model) {
+  if (fs::exists(model_)) load_weights(ctx, model, open_checkpoint(model_, kAllMtp).weights);
+  else model.weights().initialise(ctx, config_.initializer_range);  // a run that goes on reads its own
+}
+
+void SftStage::save_files(const fs::path& folder) const {
+  tokenizer_.save(folder);
+  write_file_atomic(folder / "chat_template.jinja", template_.sources().front().second);
+}
+
+// Conversations stay whole, and each begins with a sequence of its own: its tokens see no other one.
+PackingOptions SftStage::packing(int64_t sequence_length, bool shuffle) const {
+  return {.sequence_length = sequence_length, .packing = PackingMode::best_fit, .shuffle = shuffle, .seed = seed_};
+}
+
+void SftStage::enter_phase(const Phase& phase) {
+  const int32_t padding = std::max(tokenizer_.eos_id(), 0);
+  packed_.emplace(data_.train, packing(phase.sequence_length, true), padding);
+  if (data_.held_out.tokens.num_tokens() > 0)
+    held_out_.emplace(data_.held_out, packing(phase.sequence_length, false), padding);
+  micro_batch_size_ = phase.micro_batch_size;
+}
+
+std::vector<TokenBatch> SftStage::Packed::batches(LoaderPosition position, int64_t size,
+                                                  int64_t micro_batch_size) const {
+  const SequenceBatch ids = tokens.batch(position, size), marks = is_target.batch(position, size);
+  std::vector<TokenBatch> all = micro_batches(ids, micro_batch_size, true);
+  const int64_t t = ids.sequence_length;
+  int64_t s = 0;
+  for (TokenBatch& b : all)
+    for (int64_t row = 0; row < b.num_sequences; ++row, ++s)
+      for (int64_t i = 0; i < t; ++i)
+        if (!marks.tokens[size_t(s * (t + 1) + i + 1)]) b.targets[size_t(row * t + i)] = -1;
+  return all;
+}
+
+std::vector<TokenBatch> SftStage::batches(LoaderPosition position, int64_t size) {
+  return packed_->batches(position, size, micro_batch_size_);
+}
+
+LoaderPosition SftStage::after(LoaderPosition position, int64_t size) const {
+  return packed_->tokens.advance(position, uint64_t(size));
+}
+
+bool SftStage::has(LoaderPosition position) const {
+  return position.sequence_index < packed_->tokens.sequences_in_epoch(position.epoch);
+}
+
+bool SftStage::evaluate(const RunView& run, bool last) {
+  Json record{{"step", run.step()}, {"train_seconds", run.train_seconds}, {"unix_time", unix_time()}, {"final", last}};
+  double nats = 0;
+  int64_t targets = 0;
+  const uint64_t sequences = held_out_ ? held_out_->tokens.sequences_in_epoch(0) : 0;
+  for (uint64_t i = 0; i < sequences && (last || targets < run.recipe.log.eval_tokens);
+       i += uint64_t(micro_batch_size_)) {
+    if (last && run.stop()) return false;
+    const int64_t size = std::min<int64_t>(micro_batch_size_, int64_t(sequences - i));
+    for (const TokenBatch& b : held_out_->batches({0, i}, size, size)) {
+      const LossSums& sums = run.trainer.losses(run.ctx, b, false);
+      nats += sums.nats[0], targets += sums.targets[0];
+    }
+  }
+  if (targets > 0) {
+    run.console.print(fmt::format("{} step {}: held-out {:.4f} nats per target ({} targets, {} of training)",
+                                  last ? "final      " : "evaluation ", run.step(), nats / double(targets), targets,
+                                  human_time(run.train_seconds)));
+    record["eval_nats_per_token"] = nats / double(targets);
+    record["eval_tokens"] = targets;
+  }
+  if (targets > 0 || last) run.log.write(record);
+  return true;
+}
+
+// An answer to each of log.sample_prompts, as to a user's message; else to the beginning of a conversation that was held out.
+void SftStage::show_samples(const RunView& run) {
+  const auto& log = run.recipe.log;
+  if (log.sample_tokens == 0) return;
+  std::vector<std::vector<int32_t>> prompts;
+  for (const std::string& text : log.sample_prompts) {
+    ChatInputs inputs{.messages = Json::array({{{"role", "user"}, {"content", text}}}), .add_generation_prompt = true};
+    prompts.push_back(tokenizer_.encode(template_.render(inputs)));
+  }
+  const ConversationSet& set = data_.held_out.tokens.num_documents() > 0 ? data_.held_out : data_.train;
+  if (prompts.empty()) {
+    std::vector<int32_t> ids(set.tokens.document_length(0)), marks(ids.size());
+    set.tokens.copy_document(0, 0, ids.size(), ids.data());
+    set.is_target.copy_document(0, 0, ids.size(), marks.data());
+    ids.resize(size_t(std::find(marks.begin(), marks.end(), 1) - marks.begin()));
+    prompts.push_back(std::move(ids));
+  }
+  Engine engine(run.ctx, run.model, sample_settings(run.model));
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    if (prompts[i].empty() || int64_t(prompts[i].size()) >= run.model.max_positions()) continue;
+    write_sample(run, engine, tokenizer_, prompts[i], valid_utf8(tokenizer_.decode(prompts[i])), seed_ + i);
+  }
+}
+
+}  // namespace minke

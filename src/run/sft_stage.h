@@ -1,0 +1,53 @@
+// Supervised fine-tuning as a stage of a run (V3 §5.1, R1 §2.3.3; docs/recipe/post-training.md §1): a model's weights at the start,
+// conversations packed so that none sees another, and only what the assistant wrote as targets. What is needed of the model
+// besides its weights is kept in the run's folder `base`, the tokens in `data`. Test: tests/run/sft_test.cpp, tests/app/sft_test.sh.
+#pragma once
+#include <optional>
+
+#include "data/conversations.h"
+#include "run/training_run.h"
+
+namespace minke {
+
+// As pretrain() of pretrain_stage.h, from the model at `model`, which a run that goes on no longer needs.
+bool sft(Recipe recipe, const fs::path& model, const fs::path& folder, bool resume, const RunMachine& machine);
+
+class SftStage final : public Stage {
+ public:
+  // Sets recipe.train.steps if it is to come from sft.epochs.
+  SftStage(Recipe& recipe, const fs::path& model, const RunFolder& folder, Console& console);
+  const Tokenizer& tokenizer() const override { return tokenizer_; }
+  const Config& config() const override { return config_; }
+  void initialise(const Context& ctx, Model& model) override;
+  void save_files(const fs::path& folder) const override;
+  void enter_phase(const Phase& phase) override;
+  std::vector<TokenBatch> batches(LoaderPosition position, int64_t size) override;
+  LoaderPosition after(LoaderPosition position, int64_t size) const override;
+  LoaderPosition in_next_phase(LoaderPosition position) const override { return {position.epoch + 1, 0}; }
+  bool has(LoaderPosition position) const override;
+  double epochs(LoaderPosition position) const override { return packed_->tokens.epochs(position); }
+  bool evaluate(const RunView& run, bool last) override;
+  void show_samples(const RunView& run) override;
+
+ private:
+  // Tokens and their marks, packed by the same plan.
+  struct Packed {
+    Loader tokens, is_target;
+    Packed(const ConversationSet& set, const PackingOptions& options, int32_t padding)
+        : tokens({{&set.tokens}}, options, padding), is_target({{&set.is_target}}, options, 0) {}
+    std::vector<TokenBatch> batches(LoaderPosition position, int64_t size, int64_t micro_batch_size) const;
+  };
+  PackingOptions packing(int64_t sequence_length, bool shuffle) const;
+
+  fs::path model_;
+  uint64_t seed_;
+  fs::path base_;
+  Config config_;
+  Tokenizer tokenizer_;
+  ChatTemplate template_;
+  ConversationData data_;
+  std::optional<Packed> packed_, held_out_;
+  int64_t micro_batch_size_ = 0;
+};
+
+}  // namespace minke

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# minke sft, as a user goes: a base model, conversations, a chat afterwards; stopped and resumed; mistakes.
+. "$(dirname "$0")/lib.sh"
+cat >base.toml <<END
+[tokenizer]
+vocab_size = 400
+[data]
+train = ["builtin:"]
+builtin_bytes = 100_000
+[train]
+steps = 2
+sequence_length = 128
+batch_size = 4
+[log]
+eval_tokens = 50
+sample_tokens = 0
+needle_lengths = []
+$tiny_model
+num_nextn_predict_layers = 1
+END
+"$minke" pretrain base.toml --out base >out.txt 2>&1 || fail "$(cat out.txt)"
+
+for ((i = 0; i < 60; i++)); do
+  a=$((i % 7)) b=$((i % 5))
+  printf '{"messages":[{"role":"user","content":"%d+%d?"},{"role":"assistant","reasoning_content":"%d and %d","content":"%d"}]}\n' \
+    $a $b $a $b $((a + b))
+done >c.jsonl
+cat >sft.toml <<END
+[data]
+train = ["c.jsonl"]
+held_out_fraction = 0.1
+[train]
+sequence_length = 64
+batch_size = 4
+lr = 3e-3
+[sft]
+epochs = 15
+chat_template = "r1"
+[log]
+sample_tokens = 5
+save_every = 0.5
+END
+"$minke" sft sft.toml -m base/latest --out run >out.txt 2>&1 || fail "$(cat out.txt)"
+grep -q '^data  *60 conversations, [0-9]* held out' out.txt || fail "no word of the data: $(cat out.txt)"
+grep -q 'sample  *⟦what is learned⟧: .*<｜User｜>0+0?<｜Assistant｜><think>\\n⟦0 and 0\\n</think>\\n\\n0<｜end▁of▁sentence｜>⟧$' out.txt ||
+  fail "no masked sample: $(grep sample out.txt)"
+grep -q '^steps .*15 epochs' out.txt || fail "no word of the steps: $(cat out.txt)"
+grep -q '^final .*nats per target' out.txt || fail "no evaluation: $(cat out.txt)"
+first=$(sed -n 's/.*step 1\/.* loss \([0-9.]*\) .*/\1/p' out.txt | head -1) last=$(sed -n 's/.*step [0-9]*\/.* loss \([0-9.]*\) .*/\1/p' out.txt | tail -1)
+awk -v a="$first" -v b="$last" 'BEGIN { exit !(b < 0.6 * a) }' || fail "the loss does not fall: $first, then $last"
+# What is left is a model with its template: it can be talked to.
+printf '1+2?\n' | "$minke" chat -m run/latest -n 8 >chat.txt 2>err.txt || fail "$(cat err.txt)"
+grep -q 'think' run/latest/chat_template.jinja || fail "the template of the run is not in its checkpoint"
+
+# Stopped, and resumed without the model that it began with: the same bits.
+cp -r base lent
+"$minke" sft sft.toml -m lent/latest --out other --set log.sample_tokens=5 >out.txt 2>&1 & pid=$!
+until [ -e other/latest ]; do sleep 0.02; kill -0 $pid 2>/dev/null || break; done
+kill -INT $pid 2>/dev/null || true
+wait $pid || true
+rm -r lent c.jsonl
+"$minke" sft sft.toml -m lent/latest --out other --resume >out.txt 2>&1 || fail "$(cat out.txt)"
+cmp run/latest/model.safetensors other/latest/model.safetensors || fail "stopped and resumed: other weights"
+
+# --- mistakes
+printf '{"messages":[{"role":"user","content":"x"},{"role":"assistant","content":"y"}]}\n' >one.jsonl
+mistake 'cannot open missing' "$minke" sft one.jsonl -m missing --out new
+[ ! -e new ] || fail "something was written"
+printf '{"text":"x"}\n' >text.jsonl
+mistake 'text.jsonl' "$minke" sft text.jsonl -m base/latest --out new --set sft.chat_template=r1 --set train.sequence_length=64
+printf '{"messages":[{"role":"user","content":"x"}]}\n' >asked.jsonl
+mistake 'asked.jsonl, line 1: nothing here is to be learned' "$minke" sft asked.jsonl -m base/latest --out new \
+  --set train.sequence_length=64
+mistake 'sft.chat_template' "$minke" sft one.jsonl -m base/latest --out new --set sft.chat_template=other
+mistake "the model's 128 positions" "$minke" sft one.jsonl -m base/latest --out new --set train.sequence_length=512
+mistake 'is text, not conversations' "$minke" sft builtin: -m base/latest --out new
+mistake 'already holds a run' "$minke" sft one.jsonl -m base/latest --out run --set train.sequence_length=64
+[ ! -e new ] || fail "something was left behind: $(ls new)"

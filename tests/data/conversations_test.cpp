@@ -1,0 +1,200 @@
+// What is learned of a conversation, by decoding the targets back; and the shards that hold both.
+#include "data/conversations.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "tokenize/train.h"
+
+namespace minke {
+namespace {
+
+constexpr const char* kEnd = "<｜end▁of▁sentence｜>";
+
+const Tokenizer& tokenizer() {
+  static const std::vector<std::string_view> text{"The whale sings, and the sea is blue. 1 + 2 = 3"};
+  static const Tokenizer t = train_bpe(text, {.vocab_size = 300});
+  return t;
+}
+
+ChatTemplate own(bool thinking) {
+  return ChatTemplate({{"default", own_chat_template(thinking)}}, "test",
+                      {{"bos_token", "<｜begin▁of▁sentence｜>"}, {"eos_token", kEnd}});
+}
+
+// The texts of the stretches of targets.
+std::vector<std::string> learned(const TrainedConversation& c) {
+  std::vector<std::string> all;
+  for (size_t i = 0; i < c.tokens.size(); ++i) {
+    if (!c.is_target[i]) continue;
+    if (i == 0 || !c.is_target[i - 1]) all.emplace_back();
+    all.back() += tokenizer().decode({&c.tokens[i], 1});
+  }
+  return all;
+}
+std::string whole(const TrainedConversation& c) { return tokenizer().decode(c.tokens); }
+
+Json conversation(std::vector<std::pair<std::string, std::string>> messages) {
+  Json list = Json::array();
+  for (const auto& [role, content] : messages) list.push_back({{"role", role}, {"content", content}});
+  return {{"messages", list}};
+}
+
+std::vector<TrainedConversation> encoded(const Json& line, const ChatTemplate& t) {
+  return ConversationEncoder(tokenizer(), t).encode(line, "a.jsonl, line 3");
+}
+
+using Texts = std::vector<std::string>;
+
+TEST(Conversations, ThePromptIsSeenAndTheAnswerWithItsEndIsLearned) {
+  const ChatTemplate t = own(false);
+  const auto all = encoded(conversation({{"system", "Be brief."}, {"user", "1 + 2"}, {"assistant", "3"}}), t);
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(whole(all[0]), std::string("<｜begin▁of▁sentence｜>Be brief.<｜User｜>1 + 2<｜Assistant｜>3") + kEnd);
+  EXPECT_EQ(learned(all[0]), Texts{std::string("3") + kEnd});
+  EXPECT_EQ(marked_text(tokenizer(), all[0]),
+            std::string("<｜begin▁of▁sentence｜>Be brief.<｜User｜>1 + 2<｜Assistant｜>⟦3") + kEnd + "⟧");
+}
+
+// Both ways to write a thought give the same, and what the prompt has opened is not learned once more.
+TEST(Conversations, ThoughtsAreLearned) {
+  Json apart = conversation({{"user", "1 + 2"}, {"assistant", "3"}});
+  apart["messages"][1]["reasoning_content"] = "one and two";
+  for (const Json& line :
+       {apart, conversation({{"user", "1 + 2"}, {"assistant", "<think>\none and two\n</think>\n\n3"}}),
+        conversation({{"user", "1 + 2"}, {"assistant", "\n <think>\none and two\n</think>\n\n3"}})}) {
+    const auto with = encoded(line, own(true));
+    ASSERT_EQ(with.size(), 1u);
+    EXPECT_EQ(learned(with[0]), Texts{std::string("one and two\n</think>\n\n3") + kEnd});
+    EXPECT_NE(whole(with[0]).find("<｜Assistant｜><think>\none and two"), std::string::npos);
+  }
+  const auto without = encoded(apart, own(false));  // the model opens it
+  EXPECT_EQ(learned(without[0]), Texts{std::string("<think>\none and two\n</think>\n\n3") + kEnd});
+  // An answer without a thought closes the one that the prompt has opened.
+  EXPECT_EQ(learned(encoded(conversation({{"user", "1"}, {"assistant", "2"}}), own(true))[0]),
+            Texts{std::string("\n</think>\n\n2") + kEnd});
+}
+
+// The template shows an old turn without its thought, so that turn is a sequence of its own: with its thought.
+TEST(Conversations, OldTurnsAreLearnedAsTheyWereWritten) {
+  const Json line = conversation({{"user", "1 + 2"},
+                                  {"assistant", "<think>\none and two\n</think>\n\n3"},
+                                  {"user", "and 1?"},
+                                  {"assistant", "<think>\none more\n</think>\n\n4"}});
+  const auto all = encoded(line, own(true));
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(learned(all[0]), Texts{std::string("one and two\n</think>\n\n3") + kEnd});
+  EXPECT_EQ(learned(all[1]), Texts{std::string("one more\n</think>\n\n4") + kEnd});
+  EXPECT_EQ(whole(all[1]).find("one and two"), std::string::npos);
+  // Without thoughts the past is the same, and one sequence has both turns.
+  const auto plain = encoded(
+      conversation({{"user", "1 + 2"}, {"assistant", "3"}, {"user", "and 1?"}, {"assistant", "4"}}), own(false));
+  ASSERT_EQ(plain.size(), 1u);
+  EXPECT_EQ(learned(plain[0]), (Texts{std::string("3") + kEnd, std::string("4") + kEnd}));
+}
+
+TEST(Conversations, AMessageOfWeight0IsSeenOnly) {
+  Json line = conversation({{"user", "1 + 2"}, {"assistant", "5"}, {"user", "no"}, {"assistant", "3"}});
+  line["messages"][1]["weight"] = 0;
+  const auto all = encoded(line, own(false));
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(learned(all[0]), Texts{std::string("3") + kEnd});
+  EXPECT_NE(whole(all[0]).find("5"), std::string::npos);
+}
+
+// The end of a turn is what the template puts there, here with a newline behind it that is not learned.
+TEST(Conversations, TheEndIsTheTemplates) {
+  const ChatTemplate chatml(
+      {{"default",
+        "{% for m in messages %}<｜User｜>{{ m['role'] }}\n{{ m['content'] }}<｜Assistant｜>\n{% endfor %}"
+        "{% if add_generation_prompt %}<｜User｜>assistant\n{% endif %}"}},
+      "test", Json::object());
+  const auto all = encoded(conversation({{"user", "3"}, {"assistant", "the whale 3"}}), chatml);
+  EXPECT_EQ(learned(all[0]), Texts{"the whale 3<｜Assistant｜>"});
+}
+
+void expect_error(const Json& line, const std::string& part) {
+  try {
+    encoded(line, own(true));
+    ADD_FAILURE() << "no error: " << line.dump();
+  } catch (const UserError& e) {
+    EXPECT_NE(std::string(e.what()).find(part), std::string::npos) << e.what();
+    EXPECT_EQ(std::string(e.what()).find("a.jsonl, line 3"), 0u) << e.what();
+  }
+}
+
+TEST(Conversations, Mistakes) {
+  expect_error({{"text", "x"}}, "\"messages\"");
+  expect_error({{"messages", Json::array()}}, "\"messages\"");
+  expect_error({{"messages", {1}}}, "messages[0]: an object with a \"role\"");
+  expect_error({{"messages", {{{"role", "user"}}}}}, "messages[0]: \"content\" is a string");
+  expect_error({{"messages", {{{"role", "user"}, {"content", 3}}}}}, "messages[0]: \"content\" is a string");
+  expect_error(conversation({{"user", "1"}}), "nothing here is to be learned");
+  expect_error(conversation({{"user", "1"}, {"tool", "2"}, {"assistant", "3"}}), "messages[2]: ");
+  Json both = conversation({{"user", "1"}, {"assistant", "<think>a</think>b"}});
+  both["messages"][1]["reasoning_content"] = "c";
+  expect_error(both, "another one in \"reasoning_content\"");
+  both["messages"][1]["reasoning_content"] = 3;
+  expect_error(both, "\"reasoning_content\" is a string");
+  Json weight = conversation({{"user", "1"}, {"assistant", "2"}});
+  weight["messages"][1]["weight"] = "x";
+  expect_error(weight, "\"weight\" is a number");
+}
+
+TEST(Conversations, ShardsHoldTokensAndMarks) {
+  const fs::path folder = fs::path(::testing::TempDir()) / fmt::format("minke-conversations-{}", ::getpid());
+  fs::create_directories(folder);
+  std::string lines;
+  for (int i = 0; i < 200; ++i)
+    lines += conversation({{"user", fmt::format("{} + 1", i)}, {"assistant", std::to_string(i + 1)}}).dump() + "\n";
+  lines += conversation({{"user", "long"}, {"assistant", std::string(500, '7')}}).dump() + "\n";
+  write_file_atomic(folder / "c.jsonl", lines);
+  const ChatTemplate t = own(false);
+  const ConversationEncoder encoder(tokenizer(), t);
+  ConversationOptions o{.sources = {(folder / "c.jsonl").string()},
+                        .held_out = {.hash_fraction = 0.2},
+                        .sequence_length = 64,
+                        .tokenizer_hash = 5,
+                        .vocab_size = tokenizer().vocab_size()};
+  const ConversationCounts counts = tokenize_conversations(o, encoder, folder / "data");
+  EXPECT_EQ(counts.conversations, 201u);
+  EXPECT_EQ(counts.too_long, 1u);
+  EXPECT_EQ(counts.sequences, 200u);
+  const ConversationData data = open_conversations(folder / "data");
+  EXPECT_EQ(data.train.tokens.num_documents() + data.held_out.tokens.num_documents(), 200u);
+  EXPECT_GT(data.held_out.tokens.num_documents(), 20u);
+  EXPECT_LT(data.held_out.tokens.num_documents(), 60u);
+  uint64_t targets = 0;
+  for (const ConversationSet* set : {&data.train, &data.held_out})
+    for (uint64_t d = 0; d < set->tokens.num_documents(); ++d) {
+      TrainedConversation c;
+      c.tokens.resize(set->tokens.document_length(d));
+      std::vector<int32_t> marks(c.tokens.size());
+      set->tokens.copy_document(d, 0, marks.size(), c.tokens.data());
+      set->is_target.copy_document(d, 0, marks.size(), marks.data());
+      c.is_target.assign(marks.begin(), marks.end());
+      const std::string text = whole(c), answer = learned(c).at(0);
+      const int64_t asked = std::stoll(text.substr(text.find("<｜User｜>") + std::string("<｜User｜>").size()));
+      EXPECT_EQ(answer, std::to_string(asked + 1) + kEnd);
+      for (int32_t m : marks) targets += uint64_t(m);
+    }
+  EXPECT_EQ(targets, counts.targets);
+  o.sequence_length = 3;
+  try {
+    tokenize_conversations(o, encoder, folder / "none");
+    ADD_FAILURE();
+  } catch (const UserError& e) {
+    EXPECT_NE(std::string(e.what()).find("no conversation to train on: 201 were read, 201 are longer"),
+              std::string::npos)
+        << e.what();
+  }
+  EXPECT_FALSE(fs::exists(folder / "none"));
+  fs::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace minke
