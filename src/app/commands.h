@@ -21,6 +21,7 @@ void add_chat_command(CLI::App& program);
 void add_convert_command(CLI::App& program);
 void add_init_command(CLI::App& program);
 void add_eval_command(CLI::App& program);
+void add_grade_command(CLI::App& program);
 void add_report_command(CLI::App& program);
 void add_doctor_command(CLI::App& program);
 void add_bench_command(CLI::App& program);

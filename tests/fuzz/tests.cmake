@@ -14,7 +14,7 @@ target_link_libraries(minke_fuzz_driver PRIVATE minke::core)
 
 function(minke_fuzz name source)
   add_executable(fuzz_${name} ${source})
-  target_link_libraries(fuzz_${name} PRIVATE minke::recipe minke::data minke::tokenize minke::formats minke::spec minke::report minke::core
+  target_link_libraries(fuzz_${name} PRIVATE minke::recipe minke::data minke::reward minke::tokenize minke::formats minke::spec minke::report minke::core
     nlohmann_json::nlohmann_json)
   minke_pch(fuzz_${name} minke_core)
   target_include_directories(fuzz_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
