@@ -159,6 +159,13 @@ bool ExactValue::has_root() const {
   return false;
 }
 
+bool ExactValue::is_infinite() const {
+  for (const Sum* sum : {&numerator_, &denominator_})
+    for (const Term& t : *sum)
+      if (t.symbols.count("∞")) return true;
+  return false;
+}
+
 bool ExactValue::adds_like_terms(const ExactValue& other) const {
   for (const Term& a : numerator_)
     for (const Term& b : other.numerator_)

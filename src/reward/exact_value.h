@@ -51,6 +51,7 @@ class ExactValue {
   bool has_symbols() const;                   // letters; π and ∞ are none
   bool adds_like_terms(const ExactValue& other) const;
   bool has_root() const;
+  bool is_infinite() const;  // ∞ is in it
 
   // All throw NoExactValue.
   friend ExactValue operator+(const ExactValue& a, const ExactValue& b);

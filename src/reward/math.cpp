@@ -12,6 +12,7 @@ namespace {
 
 constexpr auto npos = std::string_view::npos;
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 // "… #### 18" and "… \boxed{18}" are 18.
 std::string_view reference_answer(std::string_view reference) {
@@ -50,7 +51,7 @@ std::optional<FoundNumber> last_number(std::string_view text) {
 // What makes of a number something else: 5! and 2^5 and √5 and 5x.
 bool stands_alone(std::string_view before, std::string_view after) {
   constexpr std::string_view kBinding = "^_*/+({[<>!|\\";
-  if (!after.empty() && (kBinding.find(after[0]) != npos || (after[0] >= 'a' && after[0] <= 'z') || (after[0] & 0x80)))
+  if (!after.empty() && (kBinding.find(after[0]) != npos || is_letter(after[0]) || (after[0] & 0x80)))
     if (!after.starts_with("**") && !after.starts_with("\xE3\x80\x82") && after[0] != ')' &&
         !after.starts_with("\\)") && !after.starts_with("\\]"))
       return false;
@@ -63,17 +64,19 @@ bool stands_alone(std::string_view before, std::string_view after) {
   for (const std::string_view sign : {"√", "×", "÷", "·", "±", "≈", "≠", "≤", "≥"})
     if (before.substr(0, end).ends_with(sign)) return false;
   const char c = before[end - 1];
-  const bool tight_letter = end == before.size() && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'));
+  const bool tight_letter = end == before.size() && is_letter(c);
   return kBinding.find(c) == npos && !tight_letter;
 }
 
 bool is_join(const Token& t) {
   static constexpr std::string_view kJoins[] = {"or",       "and",    ",",    ";",  "/",  "&", "maybe", "perhaps",
-                                                "possibly", "either", "also", "或", "和", "$", "%",     "|"};
+                                                "possibly", "either", "also", "或", "和", "$", "%",     "|",
+                                                "*",        "—",      "?",    "!",  ")",  "."};
+  if (t.is("-")) return t.space_before;  // a list's mark; but not "5-10"
   return std::find(std::begin(kJoins), std::end(kJoins), t.text) != std::end(kJoins);
 }
 
-// "7 or 8", "7, 8", "7 8": true if the text before a number ends with another one and at most such words.
+// "7 or 8", "7, 8", "7 8", "1. 7\n2. 8": true if the text before a number ends with another one and at most such words.
 bool ends_with_another(std::string_view before) {
   constexpr size_t kLooked = 64;
   if (before.size() > kLooked) before.remove_prefix(before.size() - kLooked);
@@ -96,6 +99,12 @@ bool joins_another(std::string_view after) {
   return false;
 }
 
+int count_numbers(std::string_view text) {
+  int n = 0;
+  for (size_t i = 0; i < text.size(); ++i) n += is_digit(text[i]) && (i == 0 || !is_digit(text[i - 1]));
+  return n;
+}
+
 // "The total is 42 apples." is 42: one number, and words that do not change it.
 std::optional<std::string_view> only_number(std::string_view text) {
   const auto n = last_number(text);
@@ -104,17 +113,21 @@ std::optional<std::string_view> only_number(std::string_view text) {
     const Tokens tokens = tokens_of(around);
     if (tokens.unreadable) return {};
     for (const Token& t : tokens.all) {
-      constexpr std::string_view kHarmless[] = {"is",   "are",   "was",    "about", "to",   "from",
-                                                "both", "one",   "two",    "than",  "more", "less",
-                                                "and",  "three", "points", "four",  "five", "if"};
+      constexpr std::string_view kHarmless[] = {"is",   "are",  "was",    "about", "to",
+                                                "from", "both", "points", "if",    "and"};
+      constexpr std::string_view kTurning[] = {"negative", "reciprocal", "inverse",  "opposite", "square",
+                                               "cube",     "larger",     "greater",  "smaller",  "least",
+                                               "most",     "under",      "below",    "above",    "fewer",
+                                               "never",    "neither",    "multiple", "divisor",  "factor"};
       constexpr std::string_view kMarks[] = {".", ",", ":", "=", "$", "'", "\"", "*", ")",
                                              "(", "!", "?", "€", "£", "¥", "-",  "°"};
       if (t.kind == TokenKind::number || t.kind == TokenKind::command) return {};
-      if (t.kind == TokenKind::symbol && std::find(std::begin(kMarks), std::end(kMarks), t.text) == std::end(kMarks))
+      const auto listed = [&](const auto& words) {
+        return std::find(std::begin(words), std::end(words), t.text) != std::end(words);
+      };
+      if (t.kind == TokenKind::word && (listed(kTurning) || (changes_the_number(t.text) && !listed(kHarmless))))
         return {};
-      if (t.kind == TokenKind::word && changes_the_number(t.text) &&
-          std::find(std::begin(kHarmless), std::end(kHarmless), t.text) == std::end(kHarmless))
-        return {};
+      if (t.kind == TokenKind::symbol && !listed(kMarks)) return {};
       if (t.kind == TokenKind::word && t.text.size() == 1 && t.text != "a" && t.text != "I" &&
           !around.starts_with(t.text) && t.text != "s")
         return {};
@@ -137,27 +150,27 @@ std::optional<std::string_view> behind_phrase(std::string_view text) {
   return line;
 }
 
-// The line, or its first sentence, or the one number in it.
-Comparison compare_line(std::string_view line, std::string_view reference) {
+// The line, or its first sentence, or the one number in that; nothing if there is no one answer in it. What comes first
+// decides: if "42. No wait, 43" were right for 43 as well, it would be right twice.
+std::optional<Comparison> compare_line(std::string_view line, std::string_view reference) {
   line = trimmed(line.substr(0, line.find('\n')));
   Comparison whole = compare_math(line, reference);
   if (whole.equal != Equal::no) return whole;
-  for (const std::string_view end : {". ", "。", ", ", " because", " since", " so ", " ("}) {
-    const size_t at = line.find(end);
-    if (at == npos) continue;
+  size_t at = npos;
+  for (const std::string_view end : {". ", "。", ", ", " because", " since", " so ", " ("})
+    at = std::min(at, line.find(end));
+  if (at != npos) {
+    // "7, 8": a comma goes on with another answer as often as with the reason.
+    if (line[at] == ',' && joins_another(line.substr(at))) return Comparison{Equal::no, "several answers"};
     const std::string_view sentence = trimmed(line.substr(0, at));
-    if (Comparison c = compare_math(sentence, reference); c.equal != Equal::no) {
-      // "7, 8": a comma goes on with another answer as often as with the reason.
-      if (end == ", " && joins_another(line.substr(at))) break;
-      return c;
-    }
-    if (const auto number = only_number(sentence))
-      if (Comparison c = compare_math(*number, reference);
-          c.equal != Equal::no && !(end == ", " && joins_another(line.substr(at))))
-        return c;
+    Comparison c = compare_math(sentence, reference);
+    if (c.equal != Equal::no) return c;
+    if (const auto number = only_number(sentence)) return compare_math(*number, reference);
+    if (count_numbers(sentence) == 1) return c;  // "larger than 42"
   }
   if (const auto number = only_number(line)) return compare_math(*number, reference);
-  return whole;
+  if (count_numbers(line) == 1) return whole;
+  return {};
 }
 
 Grade lenient_grade(const Comparison& c, const char* reason) {
@@ -170,13 +183,15 @@ Grade grade_unmarked(std::string_view text, std::string_view reference) {
   constexpr const char* kReason = "right, but not marked as the answer";
   text = trimmed(text);
   if (text.empty()) return {0, 0, "no answer"};
+  if (text.find("\\boxed") != npos) return {0, 0, "the box has no end"};  // 42 may be the beginning of 420
   if (const Comparison whole = compare_math(text, reference); whole.equal != Equal::no)
     return lenient_grade(whole, kReason);
-  if (const size_t mark = text.rfind("####"); mark != npos)
-    return lenient_grade(compare_line(text.substr(mark + 4), reference), kReason);
+  if (const size_t mark = text.rfind("####"); mark != npos) {
+    const auto c = compare_line(text.substr(mark + 4), reference);
+    return c ? lenient_grade(*c, kReason) : Grade{0, 0, "several answers"};
+  }
   if (const auto line = behind_phrase(text))
-    if (const Comparison c = compare_line(*line, reference); c.equal != Equal::no || only_number(*line))
-      return lenient_grade(c, kReason);
+    if (const auto c = compare_line(*line, reference)) return lenient_grade(*c, kReason);
   const auto n = last_number(text);
   if (!n) return {0, 0, "no answer"};
   const std::string_view before = text.substr(0, n->begin);

@@ -4,6 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "reward/units.h"
+
 namespace minke {
 namespace {
 
@@ -130,6 +132,7 @@ class Reader {
     for (size_t i = 0; i < tokens.size(); ++i) {
       const Token& t = tokens[i];
       depth += nesting_step(t);
+      if (t.kind == TokenKind::word && changes_the_number(t.text)) return false;  // "not x = 5"
       const bool index =
           t.kind == TokenKind::number && i > 0 && (tokens[i - 1].is("_") || tokens[0].kind == TokenKind::word);
       if (t.kind == TokenKind::number && !(index && (depth > 0 || tokens[i - 1].is("_")))) return false;

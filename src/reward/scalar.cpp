@@ -81,6 +81,8 @@ class Parser {
     if (at("-") || at("+")) ++at_;
     else if (plus_minus_ != PlusMinus::none && at("±")) chosen = true, ++at_;
     Operand all = product();
+    if (negative && all.value.rational() && *all.value.rational() < 0)
+      all.form = std::max(all.form, Form::unreduced);  // −(−3)
     if (negative || (chosen && plus_minus_ == PlusMinus::minus)) all.value = -all.value;
     while (at("+") || at("-") || (plus_minus_ != PlusMinus::none && at("±"))) {
       const bool minus = at("-") || (at("±") && plus_minus_ == PlusMinus::minus);
@@ -88,8 +90,9 @@ class Parser {
       Operand next = product();
       all.form = std::max(all.form, next.form);
       const bool numbers = all.value.rational() && next.value.rational();
-      if (numbers || all.value.adds_like_terms(next.value)) all.form = Form::arithmetic;
-      else if (all.value.is_zero() || next.value.is_zero()) all.form = std::max(all.form, Form::unreduced);
+      const bool nothing = all.value.is_zero() || next.value.is_zero();
+      if (numbers || nothing || all.value.adds_like_terms(next.value)) all.form = Form::arithmetic;
+      finite(all, next);
       all.value = all.value + (minus ? -next.value : next.value);
       all.fraction = true;
     }
@@ -132,19 +135,34 @@ class Parser {
     return true;
   }
 
+  // ∞ has a sign, and nothing is computed with it.
+  static void finite(const Operand& a, const Operand& b) {
+    if (a.value.is_infinite() || b.value.is_infinite()) throw NoExactValue{"arithmetic with ∞"};
+  }
+
   static Operand times(const Operand& a, const Operand& b) {
+    finite(a, b);
     Operand p{a.value * b.value, std::max(a.form, b.form), true};
-    if (a.value.rational() && b.value.rational()) p.form = Form::arithmetic;
-    else if ((a.value.has_root() && b.value.has_root()) || (a.value.is_sum() && b.value.has_symbols()) ||
-             (b.value.is_sum() && a.value.has_symbols()))
+    const auto qa = a.value.rational(), qb = b.value.rational();
+    // 2 · 3, 2 · 3√2 and √2 · 1, but not 2 · √2
+    const auto has_factor = [](const ExactValue& v) {
+      return !v.is_sum() && v.numerator().size() == 1 && v.numerator()[0].factor != 1;
+    };
+    if ((qa && (qb || *qa == 1 || has_factor(b.value))) || (qb && (*qb == 1 || has_factor(a.value)))) {
+      p.form = Form::arithmetic;
+    } else if ((a.value.has_root() && b.value.has_root()) || (a.value.is_sum() && b.value.has_symbols()) ||
+               (b.value.is_sum() && a.value.has_symbols())) {
       p.form = std::max(p.form, Form::unreduced);
+    }
     return p;
   }
 
   static Operand over(const Operand& a, const Operand& b) {
+    finite(a, b);
     Operand q{a.value / b.value, std::max(a.form, b.form), true};
     const auto value = q.value.rational();
-    if ((value && (value->get_den() == 1 || a.fraction || b.fraction)) ||
+    const auto by = b.value.rational();
+    if ((by && *by == 1) || (value && (value->get_den() == 1 || a.fraction || b.fraction)) ||
         (b.value.has_symbols() && a.value.has_symbols()))
       q.form = std::max(q.form, Form::unreduced);
     return q;
@@ -157,6 +175,8 @@ class Parser {
       const Operand exponent = exponent_of();
       const auto n = exponent.value.rational();
       if (!n || n->get_den() != 1 || abs(n->get_num()) > kMaxPower) fail();
+      finite(base, exponent);
+      if (*n == 0 || *n == 1) base.form = Form::arithmetic;  // x^0
       const bool letter = base.value.has_symbols() && !base.value.is_sum();
       if (!letter || exponent.form != Form::plain) {
         const bool pi = !base.value.rational() && !base.value.is_sum() && !base.value.has_root();
@@ -415,7 +435,7 @@ class Parser {
       } else if ((t.is("/") || t.is("-") || t.is("*")) && !name.empty() && here(1) &&
                  here(1)->kind == TokenKind::word) {
         name += " /";
-      } else if (!t.is(".")) {
+      } else if (!t.is(".") || name.empty()) {
         fail();
       }
     }

@@ -6,7 +6,7 @@
 code=0
 $minke >out.txt 2>err.txt || code=$?
 [ $code = 2 ] || fail "minke alone ends with $code"
-for verb in pretrain report generate chat eval inspect score tokenizer template corpus doctor bench init; do
+for verb in pretrain report generate chat eval grade inspect score tokenizer template corpus doctor bench init; do
   grep -qE "^  $verb " out.txt || fail "minke alone does not list $verb: $(cat out.txt)"
 done
 grep -q '^Train a model:$' out.txt || fail "the verbs are not grouped: $(cat out.txt)"

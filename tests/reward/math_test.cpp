@@ -121,6 +121,28 @@ TEST(GradeMath, Cheating) {
   expect('-', "\\boxed{42\xff}", "42");
   expect('-', "\\boxed{answer}", "42");
   expect('-', "\\boxed{$answer}", "42");
+  // Found by trying.
+  expect('-', "The answer is 42. No wait, 43.", "43");
+  expect('l', "The answer is 42. No wait, 43.", "42");
+  expect('-', "The answer is 42. No wait, the answer is 43.", "42");
+  expect('-', "- 41\n- 42\n- 43", "43");
+  expect('-', "1) 41\n2) 42", "42");
+  expect('-', "1. 41\n2. 42", "42");
+  expect('-', "41? 42? 43?", "43");
+  expect('-', "41 — 42", "42");
+  expect('-', "46 and **669**", "669");
+  expect('-', "the answer is larger than 42", "42");
+  expect('-', "\\boxed{negative 42}", "42");
+  expect('-', "\\boxed{less than 42}", "42");
+  expect('-', "\\boxed{the reciprocal of 42}", "42");
+  expect('-', "\\boxed{$42M}", "42");
+  expect('-', "\\boxed{42", "42");
+  expect('-', "so \\boxed{42", "42");
+  expect('-', "\\boxed{\\cancel{43}42}", "42");
+  expect('-', "\\boxed{42}\\boxed{43}", "43");
+  expect('-', "\\boxed{42} </think>", "42");
+  expect('-', "\\boxed{A B C D}", "A");
+  expect('-', "<answer>42 <!-- 43 --></answer>", "42");
 }
 
 TEST(GradeMath, LargeResponses) {
