@@ -45,7 +45,7 @@ void pretrain(PretrainOptions& o) {
                                          : load_recipe(o.recipe, o.set, o.preset);
   const fs::path out = o.out.empty() ? fs::path("runs") / "out" / stem : fs::path(o.out);
   if (const fs::path stored = out / "recipe.toml"; o.resume && fs::exists(stored))
-    compare_with_stored(recipe, stored, o.set);
+    compare_with_stored(recipe, stored, o.set, RecipeOf::pretraining);
   if (o.resume) o.runtime.resumed = stored_backend(out);
   const Runtime runtime(o.runtime);
   if (!minke::pretrain(recipe, out, o.resume, run_machine(runtime))) throw CLI::RuntimeError(130);

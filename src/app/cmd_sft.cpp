@@ -32,7 +32,7 @@ void run(SftOptions& o) {
   const fs::path out = o.out.empty() ? fs::path("runs") / "out" / (o.recipe.empty() ? "sft" : fs::path(o.recipe).stem())
                                      : fs::path(o.out);
   if (const fs::path stored = out / "recipe.toml"; o.resume && fs::exists(stored))
-    compare_with_stored(recipe, stored, o.set);
+    compare_with_stored(recipe, stored, o.set, RecipeOf::sft);
   if (o.resume) o.runtime.resumed = stored_backend(out);
   const Runtime runtime(o.runtime);
   if (!sft(recipe, o.model, out, o.resume, run_machine(runtime))) throw CLI::RuntimeError(130);

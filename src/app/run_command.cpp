@@ -10,9 +10,10 @@
 
 namespace minke {
 
-void compare_with_stored(const Recipe& recipe, const fs::path& stored, const std::vector<std::string>& set) {
+void compare_with_stored(const Recipe& recipe, const fs::path& stored, const std::vector<std::string>& set,
+                         RecipeOf kind) {
   std::string mentioned;
-  for (const RecipeDifference& d : recipe_differences(load_recipe(stored), recipe)) {
+  for (const RecipeDifference& d : recipe_differences(load_recipe(stored, {}, "", kind), recipe)) {
     if (recipe.train.steps == 0 && (d.key == "train.steps" || d.key == "train.minutes")) continue;  // since the start
     const auto in_set = [&](const std::string& s) { return s.substr(0, s.find_first_of(" =")) == d.key; };
     if (std::any_of(set.begin(), set.end(), in_set))

@@ -149,6 +149,13 @@ int32_t Sampler::sample(std::span<const float> logits, const SamplingSettings& s
   return all_.front().token;  // rounding has left a little of u
 }
 
+double log_probability(std::span<const float> logits, int32_t token, double inverse_temperature) {
+  double most = -INFINITY, sum = 0;
+  for (const float x : logits) most = std::max(most, double(x));
+  for (const float x : logits) sum += std::exp((double(x) - most) * inverse_temperature);
+  return (double(logits[size_t(token)]) - most) * inverse_temperature - std::log(sum);
+}
+
 LogProbabilities log_probabilities(std::span<const float> logits, int32_t token, int64_t n) {
   double top = kNever, sum = 0;
   for (float x : logits) top = std::max(top, finite_or_never(x));

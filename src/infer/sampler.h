@@ -70,5 +70,7 @@ struct LogProbabilities {
   std::vector<std::pair<int32_t, double>> top;
 };
 LogProbabilities log_probabilities(std::span<const float> logits, int32_t token, int64_t n);
+// Of `token`, with the logits multiplied by inverse_temperature.
+double log_probability(std::span<const float> logits, int32_t token, double inverse_temperature);
 
 }  // namespace minke

@@ -62,6 +62,32 @@ template <> struct EnumNames<FloatFormat> {
 };
 constexpr DType dtype_of(FloatFormat format) { return format == FloatFormat::bf16 ? DType::bf16 : DType::f32; }
 
+// GRPO: what the advantages of a group are divided by; none is Dr. GRPO's.
+enum class RewardDeviation : uint8_t { population, sample, none };
+template <> struct EnumNames<RewardDeviation> {
+  static constexpr EnumName<RewardDeviation> all[] = {{RewardDeviation::population, "population"},
+                                                      {RewardDeviation::sample, "sample"},
+                                                      {RewardDeviation::none, "none"}};
+};
+// GRPO: what the loss of a step is divided by (rl/advantages.h).
+enum class LossDivision : uint8_t { tokens, sequences, constant };
+template <> struct EnumNames<LossDivision> {
+  static constexpr EnumName<LossDivision> all[] = {
+      {LossDivision::tokens, "tokens"}, {LossDivision::sequences, "sequences"}, {LossDivision::constant, "constant"}};
+};
+// GRPO: answers without an end get the reward of what they say, nothing at all, or no part in the step.
+enum class TruncatedAnswers : uint8_t { score, penalise, mask };
+template <> struct EnumNames<TruncatedAnswers> {
+  static constexpr EnumName<TruncatedAnswers> all[] = {
+      {TruncatedAnswers::score, "score"}, {TruncatedAnswers::penalise, "penalise"}, {TruncatedAnswers::mask, "mask"}};
+};
+// How a question is put (corpus/prompt.h).
+enum class QuestionFormat : uint8_t { brief, r1_zero };
+template <> struct EnumNames<QuestionFormat> {
+  static constexpr EnumName<QuestionFormat> all[] = {{QuestionFormat::brief, "brief"},
+                                                     {QuestionFormat::r1_zero, "r1-zero"}};
+};
+
 enum class ScheduleKind : uint8_t { cosine, step };
 template <> struct EnumNames<ScheduleKind> {
   static constexpr EnumName<ScheduleKind> all[] = {{ScheduleKind::cosine, "cosine"}, {ScheduleKind::step, "step"}};

@@ -315,7 +315,8 @@ Recipe parse_recipe(std::string_view text, std::string_view where, const std::ve
   apply(parsing, own, file);
   for (const std::string& o : overrides) apply_override(parsing, o);
   Recipe& r = parsing.recipe;
-  if (r.data.train.empty()) user_error("{}: data.train is missing: give files to train on, or \"builtin:\"", where);
+  if (r.data.train.empty() && kind != RecipeOf::grpo)
+    user_error("{}: data.train is missing: give files to train on, or \"builtin:\"", where);
   if (kind == RecipeOf::pretraining && r.train.steps == 0 && r.train.minutes == 0)
     user_error("{}: give train.steps or train.minutes", where);
   r.model_json = parsing.model.dump(2);

@@ -69,6 +69,19 @@ struct Recipe {
     double epochs = 2;  // with train.steps and train.minutes 0
     std::string chat_template = "model";
   } sft;
+  // minke grpo.
+  struct Grpo {
+    std::vector<std::string> tasks;  // "countdown:3", "chains:2-3" (corpus/tasks.h), each as often as the others
+    QuestionFormat prompt = QuestionFormat::brief;
+    int64_t group = 16, max_new = 256;
+    double temperature = 1, clip_low = 0.2, clip_high = 0.2;
+    RewardDeviation deviation = RewardDeviation::population;
+    LossDivision division = LossDivision::tokens;
+    double accuracy_reward = 1, format_reward = 0;
+    TruncatedAnswers truncated = TruncatedAnswers::penalise;
+    bool replay = true;
+    int64_t eval_problems = 64;
+  } grpo;
   struct Balance {
     double bias_speed = 0.001;
     BalanceLoss loss = BalanceLoss::sequence;  // V3 eq. 17; batch: V3 §4.5.3; expert: V1, V2 §2.2.3
@@ -94,7 +107,7 @@ constexpr size_t kMaxSources = 512;  // with data.weights; what the loader can m
 // Overrides are "train.lr=3e-4" as in --set; `preset` (recipe/presets.h) replaces the preset that the recipe names. Errors
 // are UserErrors with file, line, key, the nearest key and what is expected.
 // SFT may leave its length to sft.epochs.
-enum class RecipeOf : uint8_t { pretraining, sft };
+enum class RecipeOf : uint8_t { pretraining, sft, grpo };
 Recipe parse_recipe(std::string_view toml, std::string_view where, const std::vector<std::string>& overrides = {},
                     std::string preset = "", RecipeOf kind = RecipeOf::pretraining);
 Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides = {},

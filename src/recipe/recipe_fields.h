@@ -95,6 +95,29 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
     "not; or a "
     ".jinja file",
     any);
+  f("grpo.tasks", r.grpo.tasks, "minke grpo: tasks with their levels, such as \"countdown:3\", \"chains:2-3\"", any);
+  f("grpo.prompt", r.grpo.prompt, "how a question is put: \"brief\", or in R1-Zero's words: \"r1-zero\"", any);
+  f("grpo.group", r.grpo.group, "answers to each question (G); train.batch_size is a multiple of it", Range{2, 65536});
+  f("grpo.max_new", r.grpo.max_new, "tokens of an answer at most", Range{1, 1e7});
+  f("grpo.temperature", r.grpo.temperature, "of the answers, and of the probabilities that are trained",
+    Range{0.01, 100});
+  f("grpo.clip_low", r.grpo.clip_low, "ε below 1; above 1 it never acts (R1: 10)", not_negative);
+  f("grpo.clip_high", r.grpo.clip_high, "ε above 1 (DAPO: 0.28)", not_negative);
+  f("grpo.deviation", r.grpo.deviation,
+    "what advantages are divided by: the \"population\" or the \"sample\" deviation of the group, or \"none\" (Dr. "
+    "GRPO)",
+    any);
+  f("grpo.division", r.grpo.division,
+    "what a token weighs: \"tokens\", all the same; \"sequences\", each answer the same (V2 eq. 32); \"constant\" (Dr. "
+    "GRPO)",
+    any);
+  f("grpo.accuracy_reward", r.grpo.accuracy_reward, "for a right answer", not_negative);
+  f("grpo.format_reward", r.grpo.format_reward, "for <think>…</think>, then <answer>…</answer>", not_negative);
+  f("grpo.truncated", r.grpo.truncated,
+    "answers without an end: \"score\" them like others, \"penalise\": reward 0, \"mask\": leave them out", any);
+  f("grpo.replay", r.grpo.replay, "use the experts again that were chosen at sampling", any);
+  f("grpo.eval_problems", r.grpo.eval_problems, "problems of the test split for each of grpo.tasks in an evaluation",
+    Range{1, 1e6});
   f("balance.bias_speed", r.balance.bias_speed,
     "γ of the loss-free balancing; it is 0 after train.decay_end (\"step\": after the last drop)", not_negative);
   f("balance.loss", r.balance.loss,

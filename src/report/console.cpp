@@ -27,6 +27,7 @@ std::string step_line(const StepLine& l, int columns) {
   std::vector<Part> parts{{0, fmt::format("step {}/{}", l.step, l.steps)},
                           {6, fmt::format(" {}", progress_bar(l.steps ? double(l.step) / double(l.steps) : 0, 16))},
                           {0, fmt::format(" loss {:.3f}", l.loss)},
+                          {0, l.note.empty() ? "" : "  " + l.note},
                           {7, fmt::format("  lr {:.2g}", l.lr)},
                           {4, fmt::format("  |g| {:.2f}", l.grad_norm)},
                           {2, fmt::format("  {} tok/s", human_count(l.tokens_per_second))}};

@@ -20,6 +20,7 @@ struct StepLine {
   int64_t worst_layer = 0;
   double worst_max_violation = 0;
   double share_of_peak = 0;  // of the machine's arithmetic, as measured; 0 = not measured
+  std::string note;          // what else is to be said of the step
 };
 // "step 120/2000 ▕██▏ loss 3.214  lr 9.8e-04  |g| 0.83  12.9k tok/s (41 % of peak)  mtp 3.510  load max/mean 1.18
 // MaxVio 0.15 (layer 3: 0.22)  ETA 14 min". With columns > 0, parts are left out, the least important first, until it

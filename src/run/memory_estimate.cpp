@@ -37,7 +37,7 @@ std::string MemoryEstimate::text() const {
 }
 
 MemoryEstimate training_memory(const Context& ctx, const Config& config, const Recipe& r, const Phase& p,
-                               int64_t sequences) {
+                               int64_t sequences, const EngineSettings* engine_settings) {
   DryRun dry(ctx);
   const Context& d = dry.ctx();
   double before = 0;
@@ -69,8 +69,8 @@ MemoryEstimate training_memory(const Context& ctx, const Config& config, const R
   if (r.data.mask_documents) batch.document_start = batch.tokens;
   trainer.step(d, {&batch, 1});
   m.forms = taken();
-  if (r.log.sample_tokens > 0) {
-    Engine engine(d, model, sample_settings(model));
+  if (engine_settings || r.log.sample_tokens > 0) {
+    Engine engine(d, model, engine_settings ? *engine_settings : sample_settings(model));
     engine.run_largest(d);
     m.evaluation = double(dry.counted().bytes()) - before;
   }

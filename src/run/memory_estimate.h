@@ -10,6 +10,7 @@
 namespace minke {
 
 struct Context;
+struct EngineSettings;
 
 // Bytes.
 struct MemoryEstimate {
@@ -30,8 +31,9 @@ struct MemoryEstimate {
 };
 
 // Training in a phase with micro-batches of so many sequences, samples and saving included; process is left 0.
+// engine: of the batches' engine, if there is one.
 MemoryEstimate training_memory(const Context& ctx, const Config& config, const Recipe& recipe, const Phase& phase,
-                               int64_t sequences);
+                               int64_t sequences, const EngineSettings* engine = nullptr);
 
 // Weights, gradients and moments alone, without a backend to ask: for a recipe that no machine here can hold.
 double weight_bytes(const Config& config, const Recipe& recipe);

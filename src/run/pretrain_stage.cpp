@@ -21,7 +21,7 @@ NeedleOptions needle_options() { return {.lengths = {}, .depths = 5, .trials = 4
 // A resumed run keeps the recipe it was started with. A mistake in the questions or in [model] is said before
 // anything is written.
 Recipe checked_recipe(Recipe recipe, const fs::path& folder) {
-  const std::optional<Recipe> stored = stored_recipe(folder);
+  const std::optional<Recipe> stored = stored_recipe(folder, RecipeOf::pretraining);
   if (stored) recipe = *stored;
   if (!recipe.log.choices.empty()) load_choices({recipe.log.choices});
   if (stored) return recipe;
@@ -66,7 +66,7 @@ void PretrainStage::enter_phase(const Phase& phase) {
   micro_batch_size_ = phase.micro_batch_size;
 }
 
-std::vector<TokenBatch> PretrainStage::batches(LoaderPosition position, int64_t size) {
+std::vector<TokenBatch> PretrainStage::batches(const Context&, Model&, LoaderPosition position, int64_t size) {
   return micro_batches(loader_->batch(position, size), micro_batch_size_, recipe_.data.mask_documents);
 }
 

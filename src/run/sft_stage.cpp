@@ -55,7 +55,7 @@ void keep_base(const Tokenizer& tokenizer, const ChatTemplate& chat_template, co
 
 // A recipe for SFT describes no model and no tokenizer: both are the given model's.
 Recipe checked_recipe(Recipe recipe, const fs::path& folder) {
-  if (const std::optional<Recipe> stored = stored_recipe(folder)) return *stored;
+  if (const std::optional<Recipe> stored = stored_recipe(folder, RecipeOf::sft)) return *stored;
   if (recipe.data.train.empty())
     user_error("sft: data.train names no conversations: give JSON Lines with \"messages\"");
   for (const std::string& source : recipe.data.train)
@@ -170,7 +170,7 @@ std::vector<TokenBatch> SftStage::Packed::batches(LoaderPosition position, int64
   return all;
 }
 
-std::vector<TokenBatch> SftStage::batches(LoaderPosition position, int64_t size) {
+std::vector<TokenBatch> SftStage::batches(const Context&, Model&, LoaderPosition position, int64_t size) {
   return packed_->batches(position, size, micro_batch_size_);
 }
 

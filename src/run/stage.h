@@ -2,9 +2,11 @@
 // with, its batches, and what is looked at while it goes on. What is minimised is the trainer's (TrainSettings::objective).
 #pragma once
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "data/loader.h"
+#include "infer/engine.h"
 #include "report/console.h"
 #include "report/recorder.h"
 #include "run/phases.h"
@@ -42,13 +44,28 @@ class Stage {
 
   // Batches are of this phase from now on.
   virtual void enter_phase(const Phase& phase) = 0;
-  // The `size` sequences from a position on, as micro-batches: a function of both alone.
-  virtual std::vector<TokenBatch> batches(LoaderPosition position, int64_t size) = 0;
+  // What of the recipe's settings is another here: the objective, above all.
+  virtual void adjust(TrainSettings&) const {}
+  // The engine that makes the batches, for the estimate of the memory; none: that of the samples.
+  virtual std::optional<EngineSettings> engine_settings() const { return std::nullopt; }
+  // Whether batches bring expert choices to replay.
+  virtual bool replays_experts() const { return false; }
+  // The `size` sequences from a position on, as micro-batches: a function of both and of the weights alone.
+  virtual std::vector<TokenBatch> batches(const Context& ctx, Model& model, LoaderPosition position, int64_t size) = 0;
+  // A micro-batch that takes as much memory and time as any.
+  virtual std::vector<TokenBatch> largest_batch(const Context& ctx, Model& model, int64_t size) {
+    return batches(ctx, model, {}, size);
+  }
   virtual LoaderPosition after(LoaderPosition position, int64_t size) const = 0;
   // Where a phase goes on that follows one that ended there: its sequences have another length.
   virtual LoaderPosition in_next_phase(LoaderPosition position) const = 0;
   virtual bool has(LoaderPosition position) const = 0;
   virtual double epochs(LoaderPosition position) const = 0;  // for the log
+
+  // What was made of the batches: adds to the record of the step, and returns what its line says besides. Only a stage that
+  // asks is given the losses of the tokens.
+  virtual bool asks_token_losses() const { return false; }
+  virtual std::string after_step(const StepReport&, const TokenLosses&, Json&) { return ""; }
 
   // The evaluation after certain steps, and the last one, which takes long and can be stopped: false then, with nothing written.
   virtual bool evaluate(const RunView& run, bool last) = 0;

@@ -23,28 +23,7 @@ RunView TrainingRun::view() {
           .stop = stop_is_requested};
 }
 
-void TrainingRun::log_step(const StepReport& r, double seconds) {
-  const double rate = double(r.tokens) / seconds;
-  recent_rate_ = recent_rate_ == 0 ? rate : 0.9 * recent_rate_ + 0.1 * rate;
-  const double share = recent_rate_ * training_flops(model_->config(), phase().sequence_length).all() / peak_;
-  // In tokens: with a batch ramp the steps to come are longer.
-  const Phase& last = phases_.back();
-  const double left = std::max(0.0, last.first_token + last.tokens - trainer_->tokens_done()) / recent_rate_;
-  console_.progress(step_line({.step = r.step,
-                               .steps = total_steps(),
-                               .loss = r.loss,
-                               .lr = r.lr,
-                               .grad_norm = r.grad_norm,
-                               .tokens_per_second = recent_rate_,
-                               .eta_seconds = left,
-                               .mtp_loss = r.mtp_loss,
-                               .load_max_over_mean = r.load.empty() ? 0 : r.load_max_over_mean(),
-                               .max_violation = r.max_violation,
-                               .worst_layer = r.worst_layer.layer,
-                               .worst_max_violation = r.worst_layer.max_violation,
-                               .share_of_peak = share},
-                              console_.columns()),
-                    r.step, total_steps());
+void TrainingRun::log_step(const StepReport& r, double scheduled_tokens, double seconds) {
   Json j{{"step", r.step},
          {"loss", r.loss},
          {"lr", r.lr},
@@ -61,6 +40,31 @@ void TrainingRun::log_step(const StepReport& r, double seconds) {
         {"mean", r.max_violation}, {"worst_layer", r.worst_layer.layer}, {"worst", r.worst_layer.max_violation}};
   if (recipe_.balance.capacity > 0) j["dropped"] = r.dropped_share();
   if (!r.skipped.empty()) j["skipped"] = r.skipped;
+  const std::string note = stage_.after_step(r, token_losses_, j);
+  const auto recent = [&](double& rate, double tokens) {
+    rate = rate == 0 ? tokens / seconds : 0.9 * rate + 0.1 * tokens / seconds;
+  };
+  recent(recent_rate_, double(r.tokens)), recent(schedule_rate_, scheduled_tokens);
+  const double share = recent_rate_ * training_flops(model_->config(), phase().sequence_length).all() / peak_;
+  // In tokens: with a batch ramp the steps to come are longer.
+  const Phase& last = phases_.back();
+  const double left = std::max(0.0, last.first_token + last.tokens - trainer_->tokens_done()) / schedule_rate_;
+  console_.progress(step_line({.step = r.step,
+                               .steps = total_steps(),
+                               .loss = r.loss,
+                               .lr = r.lr,
+                               .grad_norm = r.grad_norm,
+                               .tokens_per_second = recent_rate_,
+                               .eta_seconds = left,
+                               .mtp_loss = r.mtp_loss,
+                               .load_max_over_mean = r.load.empty() ? 0 : r.load_max_over_mean(),
+                               .max_violation = r.max_violation,
+                               .worst_layer = r.worst_layer.layer,
+                               .worst_max_violation = r.worst_layer.max_violation,
+                               .share_of_peak = share,
+                               .note = note},
+                              console_.columns()),
+                    r.step, total_steps());
   log_->write(j);
   log_load(r);
 }

@@ -36,10 +36,10 @@ void stop_on_signals() {
 
 double available_memory() { return 0.9 * double(machine_memory()); }
 
-std::optional<Recipe> stored_recipe(const fs::path& folder) {
+std::optional<Recipe> stored_recipe(const fs::path& folder, RecipeOf kind) {
   const fs::path stored = folder / "recipe.toml";
   if (!fs::exists(stored)) return std::nullopt;
-  return load_recipe(stored);
+  return load_recipe(stored, {}, "", kind);
 }
 
 void RunMachine::say(Console& console) const {
@@ -90,7 +90,9 @@ void TrainingRun::announce() {
   const std::vector<Phase> phases = plan_phases(planned);
   for (const Phase& p : phases) {
     const auto need = [&](int64_t sequences) {
-      MemoryEstimate m = training_memory(ctx(), phase_config(stage_.config(), recipe_, p), recipe_, p, sequences);
+      const auto engine = stage_.engine_settings();
+      MemoryEstimate m = training_memory(ctx(), phase_config(stage_.config(), recipe_, p), recipe_, p, sequences,
+                                         engine ? &*engine : nullptr);
       m.process = double(process.now), m.reached = double(process.most);
       return m;
     };
@@ -127,7 +129,7 @@ void TrainingRun::decide_steps() {
   phases_ = plan_phases(recipe_);
   const auto try_step = [&] {
     const int64_t size = phase().micro_batch_size;
-    trainer_->time_step(ctx(), stage_.batches({}, size));
+    trainer_->time_step(ctx(), stage_.largest_batch(ctx(), *model_, size));
   };
   enter_phase(largest_phase_);
   try_step();
@@ -141,7 +143,7 @@ void TrainingRun::decide_steps() {
     t.steps = steps_in_minutes(recipe_, stage_.config(), step);
     t.minutes = 0;
     phases_ = plan_phases(recipe_);
-    trainer_->set_settings(train_settings(recipe_, phase()));
+    trainer_->set_settings(settings(phase()));
     console_.print(fmt::format("steps       {} steps of {:.0f} ms", t.steps, step * 1e3));
   }
   const double compute = phase().tokens * training_flops_per_token(stage_.config(), t.sequence_length);
@@ -163,9 +165,16 @@ void TrainingRun::enter_phase(size_t index) {
   model_.emplace(ctx(), phase_config(stage_.config(), recipe_, p), precision(recipe_), p.sequence_length);
   model_->set_recompute(recompute(recipe_));
   stage_.initialise(ctx(), *model_);
-  trainer_.emplace(ctx(), *model_, train_settings(recipe_, p),
-                   std::make_unique<PlainExecutor>(ctx(), *model_, p.micro_batch_size, p.sequence_length));
+  trainer_.emplace(
+      ctx(), *model_, settings(p),
+      std::make_unique<PlainExecutor>(ctx(), *model_, p.micro_batch_size, p.sequence_length, stage_.replays_experts()));
   trainer_->on_skip = [this](const StepReport& r) { dump_skip(r); };
+}
+
+TrainSettings TrainingRun::settings(const Phase& phase) const {
+  TrainSettings s = train_settings(recipe_, phase);
+  stage_.adjust(s);
+  return s;
 }
 
 RunState TrainingRun::load_latest() {
@@ -234,8 +243,9 @@ void TrainingRun::save() {
 
 StepReport TrainingRun::train_step() {
   const int64_t size = phase().batch_size(trainer_->tokens_done());
-  micro_batches_ = stage_.batches(position_, size);
-  StepReport report = trainer_->step(ctx(), micro_batches_);
+  micro_batches_ = stage_.batches(ctx(), *model_, position_, size);
+  StepReport report = trainer_->step(ctx(), micro_batches_, stage_.asks_token_losses() ? &token_losses_ : nullptr,
+                                     size * phase().sequence_length);
   position_ = stage_.after(position_, size);
   return report;
 }
@@ -283,16 +293,17 @@ bool TrainingRun::run() {
   while (trainer_->steps_done() < total_steps()) {
     if (trainer_->steps_done() == phase().last_step()) next_phase();
     const auto begin = Clock::now();
+    const double tokens_before = trainer_->tokens_done();
     const StepReport report = train_step();
     const double seconds = seconds_since(begin);
     train_seconds_ += seconds;
-    log_step(report, seconds);
+    log_step(report, trainer_->tokens_done() - tokens_before, seconds);
     if (!report.skipped.empty()) {
       handle_skip(report);
       if (trainer_->steps_done() != report.step) continue;  // rolled back
       // The last step of a phase is saved whatever comes, so it is repeated until it is a good one.
       if (report.step == phase().last_step()) {
-        trainer_->resumed_at(report.step - 1, trainer_->tokens_done() - double(report.tokens));
+        trainer_->resumed_at(report.step - 1, tokens_before);
         if (!stop_is_requested()) continue;
       }
     } else {

@@ -25,7 +25,7 @@ struct RunMachine {
 };
 
 // The recipe stored in the folder of a run that has begun: it is kept.
-std::optional<Recipe> stored_recipe(const fs::path& folder);
+std::optional<Recipe> stored_recipe(const fs::path& folder, RecipeOf kind);
 // What a run may use of the machine, bytes.
 double available_memory();
 
@@ -43,6 +43,7 @@ class TrainingRun {
   void decide_steps();
   // Makes model, trainer and batches for a phase, with new weights. Everything of the previous phase is freed first.
   void enter_phase(size_t index);
+  TrainSettings settings(const Phase& phase) const;
   // Loads the latest checkpoint and enters the phase in which it was saved.
   RunState load_latest();
   void load(const RunState& state, size_t phase);
@@ -59,7 +60,7 @@ class TrainingRun {
   // training_log.cpp
   RunView view();
   void log_start();
-  void log_step(const StepReport& report, double seconds);
+  void log_step(const StepReport& report, double scheduled_tokens, double seconds);
   void log_load(const StepReport& report);
   // What is shown after certain steps, if the step just done is one. A run that goes on from there makes it again.
   void evaluate_if_due();
@@ -83,10 +84,12 @@ class TrainingRun {
   std::optional<Trainer> trainer_;
   std::optional<Recorder> log_;
   std::vector<TokenBatch> micro_batches_;  // of the step under way
+  TokenLosses token_losses_;
   int64_t skipped_in_a_row_ = 0, rollbacks_ = 0;
   bool save_due_ = false;
-  double train_seconds_ = 0, recent_rate_ = 0;
-  double peak_ = 0;  // FLOP/s of a large product
+  double train_seconds_ = 0;
+  double recent_rate_ = 0, schedule_rate_ = 0;  // tokens per second, trained and of the schedule
+  double peak_ = 0;                             // FLOP/s of a large product
 };
 
 }  // namespace minke

@@ -32,7 +32,8 @@ Trainer::Trainer(const Context& ctx, Model& model, TrainSettings settings, std::
   }
 }
 
-const StepReport& Trainer::step(const Context& ctx, std::span<const TokenBatch> micro_batches, TokenLosses* tokens) {
+const StepReport& Trainer::step(const Context& ctx, std::span<const TokenBatch> micro_batches, TokenLosses* tokens,
+                                int64_t scheduled_tokens) {
   const double x = tokens_;
   StepReport& report = report_;
   report.lr = learning_rate(settings_.lr, steps_, x);
@@ -74,7 +75,7 @@ const StepReport& Trainer::step(const Context& ctx, std::span<const TokenBatch> 
   optimizer_.clear_gradients(ctx);
   clear_load(ctx, *model_);
   ctx.backend->synchronize(ctx);  // a step that has returned is over: for whoever looks at the clock
-  tokens_ += double(report.tokens);
+  tokens_ += double(scheduled_tokens > 0 ? scheduled_tokens : report.tokens);
   ++steps_;
   return report;
 }

@@ -47,8 +47,10 @@ class Trainer {
   // Allocates gradients and moments. The model must have its weights of step 0, unless a checkpoint is loaded afterwards.
   Trainer(const Context& ctx, Model& model, TrainSettings settings, std::unique_ptr<StepExecutor> executor);
 
-  // The result is valid until the next step. `tokens`, if given, is filled.
-  const StepReport& step(const Context& ctx, std::span<const TokenBatch> micro_batches, TokenLosses* tokens = nullptr);
+  // The result is valid until the next step. `tokens`, if given, is filled. The schedules go on by `scheduled_tokens`; 0 = as many
+  // as the batches have.
+  const StepReport& step(const Context& ctx, std::span<const TokenBatch> micro_batches, TokenLosses* tokens = nullptr,
+                         int64_t scheduled_tokens = 0);
   // Called in a step that is skipped, before its gradients are cleared.
   std::function<void(const StepReport&)> on_skip;
   struct TensorNorms {

@@ -1,0 +1,31 @@
+// Rollouts as the micro-batches of a step: samples of similar length together, so that little is padding; of each sample its
+// prompt without targets, its answer with old losses, advantages, weights and the experts that were chosen.
+// Test: tests/rl/rollouts_test.cpp.
+#pragma once
+#include <vector>
+
+#include "model/batch.h"
+#include "rl/rollouts.h"
+
+namespace minke {
+
+struct PolicySample {
+  const Rollout* rollout = nullptr;
+  double advantage = 0;
+  double weight = 0;  // of each of its tokens (rl/advantages.h)
+};
+
+struct PolicyBatches {
+  std::vector<TokenBatch> batches;
+  // Of every position of the batches, in their order: the sample and the place in its answer, or −1 (prompt, padding).
+  struct Place {
+    int32_t sample = -1, token = -1;
+  };
+  std::vector<Place> places;
+};
+
+// No micro-batch has more than `max_tokens` tokens. experts_per_token: MoE layers · K, 0 without routes.
+PolicyBatches policy_batches(const std::vector<PolicySample>& samples, int64_t max_tokens, int64_t moe_layers,
+                             int64_t top_k);
+
+}  // namespace minke

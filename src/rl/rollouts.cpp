@@ -1,0 +1,54 @@
+#include "rl/rollouts.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "core/error.h"
+
+namespace minke {
+
+std::vector<Rollout> roll_out(const Context& ctx, Engine& engine, const Tokenizer& tokenizer,
+                              const std::vector<std::vector<int32_t>>& prompts, const RolloutSettings& o,
+                              const std::function<void(int64_t)>& progress) {
+  std::vector<Rollout> all(prompts.size() * size_t(o.group));
+  Sampler sampler;
+  const SamplingSettings settings{.temperature = o.temperature, .seed = o.seed};
+  std::unordered_map<int64_t, size_t> rollout_of;  // by the engine's number
+  for (size_t i = 0; i < all.size(); ++i) {
+    Rollout& r = all[i];
+    r.prompt = i / size_t(o.group);
+    r.tokens = prompts[r.prompt];
+    r.prompt_tokens = int64_t(r.tokens.size());
+    Request request{.prompt = r.tokens, .max_new = o.max_new, .stop_tokens = {}, .drafts = false};
+    request.choose = [&, i](std::span<const float> logits, int64_t position) {
+      const int32_t token = sampler.sample(logits, settings, o.first_sample + i, uint64_t(position));
+      all[i].loss.push_back(float(-log_probability(logits, token, 1 / o.temperature)));
+      return token;
+    };
+    if (tokenizer.eos_id() >= 0) request.stop_tokens.push_back(tokenizer.eos_id());
+    if (o.with_experts)
+      request.on_experts = [&r](int64_t position, std::span<const int32_t> experts) {
+        check(int64_t(r.experts.size()) % std::max<int64_t>(position, 1) == 0, "experts come in order");
+        r.experts.insert(r.experts.end(), experts.begin(), experts.end());
+      };
+    rollout_of[engine.add(std::move(request))] = i;
+  }
+  int64_t ended = 0;
+  while (!engine.idle()) {
+    for (const NewToken& t : engine.step(ctx)) {
+      Rollout& r = all[rollout_of.at(t.sequence)];
+      r.tokens.push_back(t.token);
+      r.text += tokenizer.token_bytes(t.token);
+      const bool said_the_end = std::any_of(o.stop_texts.begin(), o.stop_texts.end(),
+                                            [&](const std::string& stop) { return r.text.ends_with(stop); });
+      if (t.ending == Ending::none && !said_the_end) continue;
+      r.truncated = !said_the_end && t.ending != Ending::stop_token;
+      if (t.ending == Ending::none) engine.cancel(t.sequence);
+      ++ended;
+    }
+    if (progress) progress(ended);
+  }
+  return all;
+}
+
+}  // namespace minke

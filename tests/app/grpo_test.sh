@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# minke grpo, as a user goes: a base that knows the format, some steps, stopped and resumed; mistakes.
+. "$(dirname "$0")/lib.sh"
+cat >base.toml <<END
+[tokenizer]
+vocab_size = 400
+pretokenizer = "single_signs"
+tags = ["<answer>", "</answer>"]
+[data]
+train = ["builtin:facts,chains"]
+builtin_bytes = 400_000
+packing = "best-fit"
+mask_documents = true
+[train]
+steps = 150
+sequence_length = 128
+batch_size = 16
+lr = 5e-3
+[log]
+eval_every = 1.0
+eval_tokens = 500
+sample_tokens = 0
+[model]
+hidden_size = 64
+num_hidden_layers = 2
+num_attention_heads = 2
+q_lora_rank = 32
+kv_lora_rank = 32
+qk_nope_head_dim = 16
+qk_rope_head_dim = 16
+v_head_dim = 16
+intermediate_size = 128
+first_k_dense_replace = 1
+n_routed_experts = 4
+num_experts_per_tok = 2
+moe_intermediate_size = 48
+n_group = 2
+topk_group = 1
+num_nextn_predict_layers = 1
+END
+"$minke" pretrain base.toml --out base >out.txt 2>&1 || fail "$(cat out.txt)"
+cat >grpo.toml <<END
+[train]
+steps = 6
+sequence_length = 128
+batch_size = 64
+micro_batch_size = 16
+lr = 1e-3
+weight_decay = 0
+[grpo]
+tasks = ["chains:2-3"]
+group = 8
+max_new = 64
+format_reward = 1
+eval_problems = 10
+[log]
+eval_every = 0.5
+save_every = 0.5
+keep = 3
+END
+"$minke" grpo grpo.toml -m base/latest --out run >out.txt 2>&1 || fail "$(cat out.txt)"
+grep -q 'step 6/6 .* reward [0-9.]*  right [0-9.]* %  length [0-9]*' out.txt || fail "no rewards in the lines: $(cat out.txt)"
+grep -q '^final .*of 10 test problems right (chain:2 [0-9]* %, chain:3 [0-9]* %)' out.txt || fail "no evaluation: $(cat out.txt)"
+grep -q '^sample  *reward' out.txt || fail "no samples: $(cat out.txt)"
+for key in reward reward_std rewards/accuracy/mean rewards/format/mean frac_reward_zero_std completions/mean_length \
+  completions/clipped_ratio entropy clip_ratio delta_logp/max delta_logp/mean delta_logp/p99.9 grad_norm; do
+  [ "$(grep -c "\"$key\":" run/log.jsonl)" -ge 5 ] || fail "no $key in the log: $(head -3 run/log.jsonl)"
+done
+# The experts are replayed, so the update sees what was drawn; without, it does not.
+mean() { sed -n "s|.*\"$1\":\([0-9.e-]*\).*|\1|p" "$2" | awk '{ s += $1 } END { print s / NR }'; }
+awk -v m="$(mean delta_logp/mean run/log.jsonl)" 'BEGIN { exit !(m < 5e-3) }' || fail "the update sees other probabilities: $(mean delta_logp/mean run/log.jsonl)"
+# What is not trained by RL is as it was: MTP's module and the router's bias.
+if python=$(command -v python3); then
+  "$python" - <<'END' || fail "MTP's module or the router's bias was trained"
+import json, struct
+def tensors(path):
+    data = open(path, "rb").read()
+    n = struct.unpack("<Q", data[:8])[0]
+    return {k: data[8 + n + v["data_offsets"][0]:8 + n + v["data_offsets"][1]]
+            for k, v in json.loads(data[8:8 + n]).items() if k != "__metadata__"}
+a, b = tensors("base/latest/model.safetensors"), tensors("run/latest/model.safetensors")
+assert a.keys() == b.keys()
+left = [k for k in a if k.startswith("model.layers.2.") and "embed" not in k and "shared_head.head" not in k or "bias" in k]
+assert len(left) > 10 and all(a[k] == b[k] for k in left), [k for k in left if a[k] != b[k]]
+assert sum(a[k] != b[k] for k in a) > 10
+END
+fi
+
+# The same again, stopped on the way and resumed without the model: the same bits.
+cp -r base lent
+"$minke" grpo grpo.toml -m lent/latest --out other >out.txt 2>&1 & pid=$!
+until [ -e other/latest ]; do sleep 0.02; kill -0 $pid 2>/dev/null || break; done
+kill -KILL $pid 2>/dev/null || true
+wait $pid || true
+rm -r lent
+"$minke" grpo grpo.toml -m lent/latest --out other --resume >out.txt 2>&1 || fail "$(cat out.txt)"
+cmp run/latest/model.safetensors other/latest/model.safetensors || fail "stopped and resumed: other weights"
+
+# --- every setting does something
+changed() {
+  "$minke" grpo grpo.toml -m base/latest --out changed --set train.steps=2 "$@" >out.txt 2>&1 || fail "$*: $(cat out.txt)"
+  ! cmp -s changed/latest/model.safetensors two/latest/model.safetensors || fail "$* changes nothing"
+  rm -r changed
+}
+"$minke" grpo grpo.toml -m base/latest --out two --set train.steps=2 >out.txt 2>&1 || fail "$(cat out.txt)"
+for set in 'tasks=["chains:2"]' group=16 max_new=30 temperature=1.2 deviation=none division=sequences \
+  division=constant format_reward=0 replay=false; do
+  changed --set "grpo.$set"
+done
+
+# --- mistakes
+mistake 'cannot open missing' "$minke" grpo grpo.toml -m missing --out new
+mistake 'grpo.tasks' "$minke" grpo grpo.toml -m base/latest --out new --set 'grpo.tasks=["riddles"]'
+mistake 'grpo.tasks names no task' "$minke" grpo grpo.toml -m base/latest --out new --set 'grpo.tasks=[]'
+mistake 'graded in the sandbox' "$minke" grpo grpo.toml -m base/latest --out new --set 'grpo.tasks=["code"]'
+mistake 'no multiple of grpo.group 7' "$minke" grpo grpo.toml -m base/latest --out new --set grpo.group=7
+mistake 'leaves no room' "$minke" grpo grpo.toml -m base/latest --out new --set grpo.max_new=128
+mistake 'give train.steps' "$minke" grpo grpo.toml -m base/latest --out new --set train.steps=0
+mistake "the model's 128 positions" "$minke" grpo grpo.toml -m base/latest --out new --set train.sequence_length=256
+mistake 'already holds a run' "$minke" grpo grpo.toml -m base/latest --out run
+[ ! -e new ] || fail "something was left behind: $(ls new)"

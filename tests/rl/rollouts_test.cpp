@@ -1,0 +1,168 @@
+// Rollouts and the update: the same probabilities, token by token, with the experts that were chosen; and the batches between.
+#include "rl/rollouts.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+
+#include "rl/policy_batches.h"
+#include "support/random.h"
+#include "support/tiny.h"
+#include "tokenize/train.h"
+#include "train/executor.h"
+
+namespace minke::test {
+namespace {
+
+const Tokenizer& tokenizer() {
+  static const std::vector<std::string_view> text{"abc"};
+  static const Tokenizer t = train_bpe(text, {.vocab_size = 270});
+  return t;
+}
+
+struct Rig {
+  TestContext ctx{cpu_backend()};
+  Model model;
+  std::vector<std::vector<int32_t>> prompts;
+  static Config config() {
+    Config c = tiny_v3(1);
+    c.vocab_size = tokenizer().vocab_size();
+    return c;
+  }
+  explicit Rig(const Precision& precision) : model(ctx, config(), precision, 64) {
+    model.weights().initialise(ctx, 0.3);
+    for (Weight& w : model.weights().all()) w.with_gradient(ctx);
+    for (int p = 0; p < 3; ++p) prompts.push_back(random_tokens(uint64_t(p) + 5, 3 + 4 * p, 200));
+  }
+  std::vector<Rollout> rollouts(RolloutSettings o) {
+    Engine engine(ctx, model,
+                  {.max_context = 64,
+                   .cache_tokens = 16 * 64,
+                   .max_sequences = 12,
+                   .max_tokens = 64,
+                   .cache = model.precision().activation});
+    return roll_out(ctx, engine, tokenizer(), prompts, o);
+  }
+};
+
+TEST(Rollouts, AreGroupsOfDifferentAnswersThatDependOnNothingElse) {
+  Rig rig(Precision::f32());
+  const RolloutSettings o{.group = 4, .max_new = 20, .seed = 3, .first_sample = 100};
+  const std::vector<Rollout> all = rig.rollouts(o);
+  ASSERT_EQ(all.size(), 12u);
+  std::set<std::vector<int32_t>> different;
+  for (size_t i = 0; i < all.size(); ++i) {
+    const Rollout& r = all[i];
+    EXPECT_EQ(r.prompt, i / 4);
+    const auto& prompt = rig.prompts[r.prompt];
+    EXPECT_EQ(r.prompt_tokens, int64_t(prompt.size()));
+    EXPECT_TRUE(std::equal(prompt.begin(), prompt.end(), r.tokens.begin()));
+    EXPECT_EQ(int64_t(r.loss.size()), r.answer_tokens());
+    EXPECT_EQ(r.experts.size(), (r.tokens.size() - 1) * 2 * 2);  // two MoE layers, two experts
+    EXPECT_EQ(r.truncated, r.answer_tokens() == 20 && r.tokens.back() != tokenizer().eos_id());
+    different.insert(r.tokens);
+  }
+  EXPECT_EQ(different.size(), 12u);
+  // The third prompt alone draws the same, by the numbers of its samples.
+  rig.prompts = {rig.prompts[2]};
+  RolloutSettings last = o;
+  last.first_sample = 108;
+  const std::vector<Rollout> alone = rig.rollouts(last);
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(alone[i].tokens, all[8 + i].tokens);
+    EXPECT_EQ(alone[i].loss, all[8 + i].loss);
+    EXPECT_EQ(alone[i].experts, all[8 + i].experts);
+  }
+}
+
+TEST(Rollouts, EndWithAStopText) {
+  Rig rig(Precision::f32());
+  const std::vector<Rollout> free = rig.rollouts({.group = 2, .max_new = 20, .seed = 3});
+  const std::string stop(tokenizer().token_bytes(free[0].tokens[size_t(free[0].prompt_tokens + 5)]));
+  const std::vector<Rollout> stopped = rig.rollouts({.group = 2, .max_new = 20, .seed = 3, .stop_texts = {stop}});
+  bool some = false;
+  for (size_t i = 0; i < stopped.size(); ++i) {
+    const size_t end = free[i].text.find(stop);
+    if (end == std::string::npos) continue;
+    some = true;
+    EXPECT_EQ(stopped[i].text, free[i].text.substr(0, end + stop.size()));
+    EXPECT_FALSE(stopped[i].truncated);
+    EXPECT_EQ(stopped[i].experts.size(), (stopped[i].tokens.size() - 1) * 4);
+  }
+  EXPECT_TRUE(some);
+}
+
+// What the update computes of each token is what it was drawn with, to rounding: in BF16 that of each activation, which the
+// logits of a model as wild as this make large. At another temperature too.
+TEST(Rollouts, TheUpdateSeesTheSameProbabilities) {
+  for (const bool in_bf16 : {false, true})
+    for (const double temperature : {1.0, 1.3}) {
+      Rig rig(in_bf16 ? Precision::bf16() : Precision::f32());
+      const std::vector<Rollout> all = rig.rollouts({.group = 4, .max_new = 30, .temperature = temperature, .seed = 3});
+      std::vector<PolicySample> samples;
+      for (const Rollout& r : all) samples.push_back({&r, 1, 0.01});
+      const PolicyBatches made = policy_batches(samples, 3 * 48, 2, 2);
+      EXPECT_GT(made.batches.size(), 2u);
+      PlainExecutor executor(rig.ctx, rig.model, 3, 48, true);
+      TokenLosses tokens;
+      executor.gradients(rig.ctx, made.batches,
+                         {.objective = {.inverse_temperature = 1 / temperature, .policy = PolicyTerms{}}}, &tokens);
+      ASSERT_EQ(tokens.loss.size(), made.places.size());
+      double moved = 0, n = 0;
+      std::vector<std::vector<bool>> seen;
+      for (const Rollout& r : all) seen.emplace_back(size_t(r.answer_tokens()), false);
+      for (size_t i = 0; i < made.places.size(); ++i) {
+        const auto [sample, token] = made.places[i];
+        if (sample < 0) {
+          EXPECT_EQ(tokens.loss[i], 0);
+          continue;
+        }
+        EXPECT_FALSE(seen[size_t(sample)][size_t(token)]);
+        seen[size_t(sample)][size_t(token)] = true;
+        const double drawn = all[size_t(sample)].loss[size_t(token)];
+        ASSERT_NEAR(tokens.loss[i], drawn, in_bf16 ? 0.2 : 1e-4) << sample << " " << token;
+        moved += std::abs(tokens.loss[i] - drawn), ++n;
+      }
+      for (const auto& s : seen)
+        for (bool token : s) EXPECT_TRUE(token);
+      EXPECT_LT(moved / n, in_bf16 ? 0.02 : 1e-5);
+    }
+}
+
+TEST(PolicyBatches, HoldEachSampleOnce) {
+  std::vector<Rollout> rollouts(5);
+  for (size_t i = 0; i < 5; ++i) {
+    Rollout& r = rollouts[i];
+    r.prompt_tokens = 2;
+    for (size_t t = 0; t < 4 + 9 * i; ++t) r.tokens.push_back(int32_t(10 * i + t % 10));
+    for (int64_t t = 0; t < r.answer_tokens(); ++t) r.loss.push_back(float(i) + 0.5f);
+  }
+  std::vector<PolicySample> samples;
+  for (size_t i = 0; i < 5; ++i) samples.push_back({&rollouts[i], double(i) - 2, 0.25});
+  const PolicyBatches made = policy_batches(samples, 64, 2, 2);
+  size_t at = 0, targets = 0, tokens = 0;
+  for (const Rollout& r : rollouts) tokens += size_t(r.answer_tokens());
+  for (const TokenBatch& b : made.batches) {
+    EXPECT_LE(b.num_sequences * b.sequence_length, 64);
+    EXPECT_TRUE(b.experts.empty());
+    for (int64_t i = 0; i < b.num_sequences * b.sequence_length; ++i, ++at) {
+      const auto [sample, token] = made.places[at];
+      EXPECT_EQ(sample >= 0, b.targets[size_t(i)] >= 0);
+      if (sample < 0) continue;
+      ++targets;
+      const Rollout& r = rollouts[size_t(sample)];
+      EXPECT_EQ(b.targets[size_t(i)], r.tokens[size_t(r.prompt_tokens + token)]);
+      EXPECT_EQ(b.tokens[size_t(i)], r.tokens[size_t(r.prompt_tokens + token - 1)]);
+      EXPECT_EQ(b.old_loss[size_t(i)], r.loss[size_t(token)]);
+      EXPECT_EQ(b.advantage[size_t(i)], float(sample) - 2);
+      EXPECT_EQ(b.weight[size_t(i)], 0.25f);
+      EXPECT_LT(i % b.sequence_length, b.num_valid[size_t(i / b.sequence_length)]);
+    }
+  }
+  EXPECT_EQ(targets, tokens);
+  EXPECT_EQ(at, made.places.size());
+}
+
+}  // namespace
+}  // namespace minke::test
