@@ -209,14 +209,14 @@ TEST_F(Hostile, SignalsThatAskAreNotWaitedFor) {
   EXPECT_LT(r.wall_seconds, 5);
 }
 
+// Were nothing to stop it, it would end at 1,024 processes: a fault in a limit must not take the machine that tests it.
 TEST_F(Hostile, ForkBomb) {
   const SandboxResult r =
       run("import os\n"
-          "most = 0\n"
-          "while True:\n"
-          "    try:\n"
-          "        if os.fork() > 0: most += 1\n"
-          "    except OSError: pass\n",
+          "for i in range(10):\n"
+          "    try: os.fork()\n"
+          "    except OSError: pass\n"
+          "while True: pass\n",
           short_limits());
   EXPECT_NE(r.end, SandboxEnd::exited) << r.errors;
   EXPECT_LT(r.wall_seconds, 5);
