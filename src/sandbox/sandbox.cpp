@@ -45,8 +45,10 @@ SandboxResult run_job(const SandboxOptions& options, const SandboxJob& job, Desc
   input.close(), output.close(), out.write.close(), errors.write.close(), mark.write.close();
   contents.clear();
   SandboxResult result = running.wait();
-  if (result.end == SandboxEnd::exited && !running.started())
+  if (result.end == SandboxEnd::exited && !running.started()) {
+    while (result.errors.ends_with('\n')) result.errors.pop_back();
     user_error("the sandbox could not start (exit code {}): {}", result.exit_code, printable(result.errors));
+  }
   return result;
 }
 
