@@ -119,13 +119,6 @@ Reference reference_of(GradeKind kind, const Json& line, std::string_view where)
   return {};
 }
 
-void check_gradable(GradeKind kind) {
-  if (kind == GradeKind::code)
-    user_error(
-        "code is graded by running it, which this version of minke cannot do yet; it grades math, countdown, format "
-        "and language");
-}
-
 Grade grade(GradeKind kind, std::string_view response, const Reference& reference, Thought thought) {
   switch (kind) {
     case GradeKind::math: return grade_math(response, std::get<std::string>(reference), thought);
@@ -137,24 +130,31 @@ Grade grade(GradeKind kind, std::string_view response, const Reference& referenc
   return {0, 0, "code is not graded here"};
 }
 
-GradedLine grade_line(GradeKind kind, std::string_view text, std::string_view where) {
+Json parse_graded_line(std::string_view text, std::string_view where) {
   Json line = parse_json(text, where);
   if (!line.is_object()) user_error("{}: a JSON object is needed here, this is {}", where, line.type_name());
-  const std::string& response = text_field(line, "response", where);
-  const Thought thought = thought_after(prompt_text(line, where));
-  GradedLine graded{grade(kind, response, reference_of(kind, line, where), thought), {}};
-  const Grade& g = graded.grade;
+  text_field(line, "response", where);
+  return line;
+}
+
+Thought thought_of(const Json& line, std::string_view where) { return thought_after(prompt_text(line, where)); }
+
+std::string with_grade(std::string_view text, Json& line, const Grade& g) {
   if (line.contains("strict") || line.contains("lenient") || line.contains("reason")) {  // graded before
     line["strict"] = g.strict, line["lenient"] = g.lenient, line["reason"] = g.reason;
-    graded.line = line.dump();
-    return graded;
+    return line.dump();
   }
   // The line's own text is kept to the byte: its numbers may have more digits than a parser keeps.
   const size_t end = text.rfind('}');
-  graded.line =
-      fmt::format("{},\"strict\":{},\"lenient\":{},\"reason\":{}}}", text.substr(0, end), Json(g.strict).dump(),
-                  Json(g.lenient).dump(), Json(g.reason).dump(-1, ' ', false, Json::error_handler_t::replace));
-  return graded;
+  return fmt::format("{},\"strict\":{},\"lenient\":{},\"reason\":{}}}", text.substr(0, end), Json(g.strict).dump(),
+                     Json(g.lenient).dump(), Json(g.reason).dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+GradedLine grade_line(GradeKind kind, std::string_view text, std::string_view where) {
+  Json line = parse_graded_line(text, where);
+  const Grade g =
+      grade(kind, text_field(line, "response", where), reference_of(kind, line, where), thought_of(line, where));
+  return {g, with_grade(text, line, g)};
 }
 
 }  // namespace minke

@@ -19,10 +19,7 @@ Reference reference_of(GradeKind kind, const Json& line, std::string_view where)
 // A countdown task as text; nothing if it is none.
 CountdownTask parse_countdown_task(std::string_view text, std::string_view where);
 
-// UserError for a kind that cannot be graded here.
-void check_gradable(GradeKind kind);
-
-// `reference` has what `kind` needs. Throws nothing.
+// `reference` has what `kind` needs. Throws nothing. Not of code, which is run: code.h.
 Grade grade(GradeKind kind, std::string_view response, const Reference& reference, Thought thought);
 
 struct GradedLine {
@@ -31,5 +28,11 @@ struct GradedLine {
 };
 // `text` is an object with "response", perhaps "prompt" (text, or a list of messages), and what reference_of needs.
 GradedLine grade_line(GradeKind kind, std::string_view text, std::string_view where);
+
+// Its parts, for kinds that grade many at once (code_lines.h): an object with the text "response"; whether the thought was begun in its
+// "prompt"; the line with its grade.
+Json parse_graded_line(std::string_view text, std::string_view where);
+Thought thought_of(const Json& line, std::string_view where);
+std::string with_grade(std::string_view text, Json& line, const Grade& grade);
 
 }  // namespace minke

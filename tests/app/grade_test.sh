@@ -38,7 +38,6 @@ mistake 'it would be lost' $grade math.jsonl --out math.jsonl
 mistake 'none.jsonl' $grade none.jsonl --out out.jsonl
 mistake '--jsonl' $minke grade --kind math
 mistake 'prose' $minke grade --kind prose --jsonl math.jsonl
-mistake 'cannot do yet' $minke grade --kind code --jsonl math.jsonl --out out.jsonl
 for line in '{"answer": "3"}' '{"response": 3, "answer": "3"}' '{"response": "3"}' '{"response": "3", "answer": {}}' '[]' '{' \
   '{"response": "3", "answer": 1e99}'; do
   { cat math.jsonl; echo "$line"; } >bad.jsonl
