@@ -131,7 +131,7 @@ TEST_F(Code, ProgramsWrittenToPassDoNot) {
            "while True: pass",
            "def total(n):\n    while True: pass",
            "import time\ntime.sleep(100)",
-           "import os\nwhile True: os.fork()",
+           "import os\nfor i in range(10): os.fork()\nwhile True: pass",
            // What is sent to the tests.
            "import os\nwhile True: os.write(4, b'ffffffff' * 1000)",
            "import os\nos.write(4, b'7fffffff')\ndef total(n): return 6",
