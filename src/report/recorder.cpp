@@ -13,6 +13,12 @@ std::vector<std::pair<std::string, double>> tensorboard_scalars(const Json& reco
       {"eval_nats_per_token", "loss/held_out"},
       {"balance_loss", "loss/balance"},
       {"eval_bits_per_byte", "bits_per_byte/held_out"},
+      {"reward", "rewards/all/mean"},
+      {"reward_std", "rewards/all/std"},
+      {"frac_reward_zero_std", "rewards/frac_zero_std"},
+      {"entropy", "policy/entropy"},
+      {"clip_ratio", "policy/clip_ratio"},
+      {"rollout_seconds", "speed/rollout_seconds"},
       {"lr", "optimizer/lr"},
       {"grad_norm", "optimizer/grad_norm"},
       {"epochs", "data/epochs"},
@@ -42,9 +48,10 @@ std::vector<std::pair<std::string, double>> tensorboard_scalars(const Json& reco
     } else if (value.is_number()) {
       const auto name = names.find(key);
       const bool eval = key.starts_with("eval_");  // "eval/choices", "eval/needle_4096"
-      out.emplace_back(name != names.end() ? name->second
-                       : eval              ? "eval/" + key.substr(5)
-                                           : "other/" + key,
+      out.emplace_back(name != names.end()         ? name->second
+                       : eval                      ? "eval/" + key.substr(5)
+                       : key.find('/') != key.npos ? key  // "rewards/accuracy/mean", as others have it
+                                                   : "other/" + key,
                        value.get<double>());
     }
   }

@@ -38,7 +38,7 @@ std::vector<Rollout> roll_out(const Context& ctx, Engine& engine, const Tokenize
     for (const NewToken& t : engine.step(ctx)) {
       Rollout& r = all[rollout_of.at(t.sequence)];
       r.tokens.push_back(t.token);
-      r.text += tokenizer.token_bytes(t.token);
+      if (t.ending != Ending::stop_token) r.text += tokenizer.token_bytes(t.token);
       const bool said_the_end = std::any_of(o.stop_texts.begin(), o.stop_texts.end(),
                                             [&](const std::string& stop) { return r.text.ends_with(stop); });
       if (t.ending == Ending::none && !said_the_end) continue;

@@ -20,7 +20,7 @@ struct Rollout {
   std::vector<float> loss;       // −log probability of each token of the answer
   std::vector<int32_t> experts;  // of all tokens but the last: [tokens − 1, MoE layers, K]; empty unless asked for
   bool truncated = false;        // the answer had no end
-  std::string text;              // of the answer
+  std::string text;              // of the answer, without the token that ends it
   int64_t answer_tokens() const { return int64_t(tokens.size()) - prompt_tokens; }
 };
 

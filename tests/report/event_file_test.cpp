@@ -281,7 +281,9 @@ TEST(Recorder, BothLogsHaveTheSameNumbers) {
                   {"max_vio", {{"1", 0.5}, {"12", 1.5}}},
                   {"max_vio_100", {{"mean", 0.75}, {"worst_layer", 12}}},
                   {"dropped", 0.125},
-                  {"reward", 0.25}};
+                  {"reward", 0.25},
+                  {"rewards/format/mean", 0.5},
+                  {"luck", 0.25}};
   {
     Recorder recorder(folder.path, 0);
     recorder.write({{"step", 0}, {"run", {{"machine", "m"}}}});
@@ -307,7 +309,9 @@ TEST(Recorder, BothLogsHaveTheSameNumbers) {
                                               {"balance/max_vio_100/worst_layer", 12.f},
                                               {"balance/dropped", 0.125f},
                                               {"balance/load_max_over_mean", 2.f},
-                                              {"other/reward", 0.25f},
+                                              {"other/luck", 0.25f},
+                                              {"rewards/all/mean", 0.25f},
+                                              {"rewards/format/mean", 0.5f},
                                               {"loss/held_out", 2.25f},
                                               {"bits_per_byte/held_out", 1.125f},
                                               {"loss/held_out_average", 2.5f},

@@ -224,12 +224,12 @@ TEST(Report, ALongRunOfManyExpertsFitsInAPage) {
 }
 
 TEST(Report, UnknownNumbersGetAFigure) {
-  RunLog run = parse_run_log("{\"step\":1,\"reward\":0.5}\n{\"step\":2,\"reward\":0.75}\n");
+  RunLog run = parse_run_log("{\"step\":1,\"luck\":0.5}\n{\"step\":2,\"luck\":0.75}\n");
   const std::vector<RunLog> runs{run};
   const std::vector<Metric> metrics = metrics_of(runs);
   ASSERT_EQ(metrics.size(), 1u);
-  EXPECT_EQ(metrics[0].id, "reward");
-  EXPECT_NE(report_html(runs).find("reward <b>0.75</b>"), std::string::npos);
+  EXPECT_EQ(metrics[0].id, "luck");
+  EXPECT_NE(report_html(runs).find("luck <b>0.75</b>"), std::string::npos);
 }
 
 // Every record of the program itself has a title; none stands under its raw key.
