@@ -20,6 +20,8 @@ std::string without_blanks_before(std::string_view text) {
   return begin == text.npos ? "" : std::string(text.substr(begin));
 }
 
+bool is_learned(const Json& message) { return message["role"] == "assistant" && message.value("weight", 1.0) != 0; }
+
 // The messages with their thoughts in the content, as templates cut them out.
 Json checked_messages(const Json& line, std::string_view where) {
   const auto it = line.find("messages");
@@ -36,8 +38,12 @@ Json checked_messages(const Json& line, std::string_view where) {
       user_error("{}: messages[{}]: \"reasoning_content\" is a string", where, i);
     if (m.contains("content") && m["content"].is_null()) m["content"] = "";
     if (!string_at("content")) user_error("{}: messages[{}]: \"content\" is a string", where, i);
-    if (m.contains("weight") && !m["weight"].is_number())
-      user_error("{}: messages[{}]: \"weight\" is a number: 0 for what is not to be learned", where, i);
+    if (m.contains("weight") && m["weight"] != 0 && m["weight"] != 1)
+      user_error("{}: messages[{}]: \"weight\" is 1, or 0 for what is not to be learned", where, i);
+    if (is_learned(m) && m.contains("tool_calls") && !m["tool_calls"].empty())
+      user_error("{}: messages[{}]: calls of tools are not learned: give it \"weight\": 0", where, i);
+    if (is_learned(m) && without_blanks_before(m["content"].get<std::string>()).empty())
+      user_error("{}: messages[{}]: an answer without text: give it \"weight\": 0", where, i);
     if (!has_thought) continue;
     const std::string thought = m["reasoning_content"], content = m["content"];
     if (without_blanks_before(content).starts_with(kOpen))
@@ -47,9 +53,6 @@ Json checked_messages(const Json& line, std::string_view where) {
   }
   return messages;
 }
-
-bool is_answer(const Json& message) { return message["role"] == "assistant"; }
-bool is_learned(const Json& message) { return is_answer(message) && message.value("weight", 1.0) != 0; }
 
 // What the model has to write: where the prompt has opened the thought, its beginning is there already.
 std::string text_to_write(std::string_view prompt, std::string content) {
@@ -75,18 +78,16 @@ ConversationEncoder::Answer ConversationEncoder::answer_of(const Json& messages,
   const std::string prompt = template_.render(inputs);
   const std::string content = messages[turn]["content"];
   Answer answer{tokenizer_.encode(prompt), tokenizer_.encode(text_to_write(prompt, content))};
-  // What the template puts behind an answer ends it.
+  // What the template puts behind an answer ends it: any answer, and one that is found again.
+  constexpr std::string_view kAnswer = "⟦answer⟧";
   inputs.messages = Json(messages.begin(), messages.begin() + std::ptrdiff_t(turn) + 1);
+  inputs.messages.back()["content"] = kAnswer;
   inputs.add_generation_prompt = false;
   const std::string whole = template_.render(inputs);
-  std::string_view written = content;
-  while (!written.empty() && std::string_view(" \t\r\n").find(written.back()) != std::string_view::npos)
-    written.remove_suffix(1);
-  const size_t at = whole.rfind(written.substr(written.size() - std::min<size_t>(written.size(), 64)));
+  const size_t at = whole.rfind(kAnswer);
   int32_t end = tokenizer_.eos_id();
   if (at != whole.npos) {
-    const std::vector<int32_t> behind =
-        tokenizer_.encode(std::string_view(whole).substr(at + std::min<size_t>(written.size(), 64)));
+    const std::vector<int32_t> behind = tokenizer_.encode(std::string_view(whole).substr(at + kAnswer.size()));
     if (!behind.empty() && tokenizer_.is_special(behind[0])) end = behind[0];
   }
   if (end >= 0) answer.text.push_back(end);
@@ -130,6 +131,14 @@ std::string marked_text(const Tokenizer& tokenizer, const TrainedConversation& c
 }
 
 namespace {
+
+// By what a conversation is held out: all answers to a question go the same way, whatever the system prompt (V3 §5.1 has each
+// problem twice).
+std::string question_of(const Json& line) {
+  for (const Json& m : line["messages"])
+    if (m["role"] == "user" && m["content"].is_string()) return m["content"];
+  return line["messages"].dump();
+}
 
 // train-tokens-00000.bin and train-targets-00000.bin, or heldout-….
 class SetWriter {
@@ -187,11 +196,13 @@ ConversationCounts tokenize_conversations(const ConversationOptions& o, const Co
   for (const std::string& source : o.sources)
     for (const fs::path& file : source_files(source, {"messages"}).documents)
       read_json_lines(file, {}, [&](const Json& line, const std::string& where) {
-        const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace);
-        const bool out = split_document(text, o.held_out).train.empty();
+        const std::vector<TrainedConversation> sequences = encoder.encode(line, where);
+        const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace),
+                          question = question_of(line);
+        const bool out = !question.empty() && split_document(question, o.held_out).train.empty();
         ++counts.conversations;
         counts.held_out += out;
-        for (const TrainedConversation& c : encoder.encode(line, where)) {
+        for (const TrainedConversation& c : sequences) {
           if (int64_t(c.tokens.size()) > o.sequence_length + 1) {
             ++counts.too_long;
             continue;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/error.h"
 #include "tokenize/train.h"
@@ -115,6 +116,9 @@ TEST(Conversations, TheEndIsTheTemplates) {
       "test", Json::object());
   const auto all = encoded(conversation({{"user", "3"}, {"assistant", "the whale 3"}}), chatml);
   EXPECT_EQ(learned(all[0]), Texts{"the whale 3<｜Assistant｜>"});
+  // Also where the end holds the answer.
+  EXPECT_EQ(learned(encoded(conversation({{"user", "3"}, {"assistant", "sis"}}), chatml)[0]),
+            Texts{"sis<｜Assistant｜>"});
 }
 
 void expect_error(const Json& line, const std::string& part) {
@@ -141,8 +145,14 @@ TEST(Conversations, Mistakes) {
   both["messages"][1]["reasoning_content"] = 3;
   expect_error(both, "\"reasoning_content\" is a string");
   Json weight = conversation({{"user", "1"}, {"assistant", "2"}});
-  weight["messages"][1]["weight"] = "x";
-  expect_error(weight, "\"weight\" is a number");
+  for (const Json& wrong : {Json("x"), Json(0.5), Json(true), Json(nullptr)}) {
+    weight["messages"][1]["weight"] = wrong;
+    expect_error(weight, "\"weight\" is 1, or 0");
+  }
+  expect_error(conversation({{"user", "1"}, {"assistant", " \n"}}), "messages[1]: an answer without text");
+  Json called = conversation({{"user", "1"}, {"assistant", "2"}});
+  called["messages"][1]["tool_calls"] = {{{"type", "function"}}};
+  expect_error(called, "messages[1]: calls of tools");
 }
 
 TEST(Conversations, ShardsHoldTokensAndMarks) {
@@ -193,6 +203,46 @@ TEST(Conversations, ShardsHoldTokensAndMarks) {
         << e.what();
   }
   EXPECT_FALSE(fs::exists(folder / "none"));
+  fs::remove_all(folder);
+}
+
+// Another system prompt, another answer, other keys beside: what is held out is asked nowhere else.
+TEST(Conversations, AllAnswersToAQuestionGoTheSameWay) {
+  const fs::path folder = fs::path(::testing::TempDir()) / fmt::format("minke-held-out-{}", ::getpid());
+  fs::create_directories(folder);
+  std::string lines;
+  for (int i = 0; i < 60; ++i)
+    for (int k = 0; k < 4; ++k) {
+      Json line = conversation({{"system", std::string(size_t(k / 2 + 1), 's')},
+                                {"user", fmt::format("{}?", i)},
+                                {"assistant", std::to_string(k)}});
+      if (k == 3) line["messages"].erase(0);
+      line["id"] = 4 * i + k;
+      lines += line.dump() + "\n";
+    }
+  write_file_atomic(folder / "c.jsonl", lines);
+  const ChatTemplate t = own(false);
+  const ConversationEncoder encoder(tokenizer(), t);
+  const ConversationCounts counts = tokenize_conversations({.sources = {(folder / "c.jsonl").string()},
+                                                            .held_out = {.hash_fraction = 0.3},
+                                                            .sequence_length = 64,
+                                                            .vocab_size = tokenizer().vocab_size()},
+                                                           encoder, folder / "data");
+  EXPECT_GT(counts.held_out, 20u);
+  EXPECT_LT(counts.held_out, 140u);
+  const ConversationData data = open_conversations(folder / "data");
+  const auto questions = [](const ConversationSet& set) {
+    std::multiset<std::string> all;
+    for (uint64_t d = 0; d < set.tokens.num_documents(); ++d) {
+      std::vector<int32_t> ids(set.tokens.document_length(d));
+      set.tokens.copy_document(d, 0, ids.size(), ids.data());
+      const std::string text = tokenizer().decode(ids), user = "<｜User｜>";
+      all.insert(text.substr(text.find(user) + user.size(), text.find('?') - text.find(user) - user.size()));
+    }
+    return all;
+  };
+  for (const auto& all : {questions(data.train), questions(data.held_out)})
+    for (const std::string& q : all) EXPECT_EQ(all.count(q), 4u) << q;
   fs::remove_all(folder);
 }
 
