@@ -66,7 +66,8 @@ bool grpo(Recipe recipe, const fs::path& model, const fs::path& folder, bool res
 }
 
 GrpoStage::GrpoStage(const Recipe& recipe, const fs::path& model, const RunFolder& folder)
-    : recipe_(recipe),
+    : folder_(folder),
+      recipe_(recipe),
       model_(model),
       base_(folder.has_begun() ? folder.path() / "base" : model),
       config_(folder.has_begun() ? load_config(base_) : open_checkpoint(model, kAllMtp).config),
@@ -77,12 +78,14 @@ GrpoStage::GrpoStage(const Recipe& recipe, const fs::path& model, const RunFolde
   for (const std::string& task : recipe.grpo.tasks) choices_.push_back(parse_task_choice(task, "grpo.tasks"));
   for (TaskChoice& c : choices_)
     if (c.levels.empty()) c.levels = Levels::range(task_levels(c.kind));
-  if (!folder.has_begun()) keep_base(tokenizer_, config_, folder.path() / "base");
+  if (folder.has_begun()) return;
+  check_questions();
+  keep_base(tokenizer_, config_, folder.path() / "base");
 }
 
 void GrpoStage::initialise(const Context& ctx, Model& model) {
-  if (fs::exists(model_)) load_weights(ctx, model, open_checkpoint(model_, kAllMtp).weights);
-  else model.weights().initialise(ctx, config_.initializer_range);  // a run that goes on reads its own
+  if (!folder_.has_checkpoint()) load_weights(ctx, model, open_checkpoint(model_, kAllMtp).weights);
+  else model.weights().initialise(ctx, config_.initializer_range);  // its own are read afterwards
 }
 
 // The router stays as it was trained: its bias is frozen and nothing balances it. MTP modules are left alone.
@@ -126,6 +129,22 @@ GrpoStage::Question GrpoStage::training_question(uint64_t index) const {
   const size_t choice = index % choices_.size();
   Rng rng{RngKey{recipe_.train.seed}.at("grpo level").at(index)};
   return question(recipe_.train.seed, index, TaskSplit::train, choice, choices_[choice].levels.pick(rng));
+}
+
+GrpoStage::Question GrpoStage::test_question(size_t choice, int64_t index) const {
+  const Levels& levels = choices_[choice].levels;
+  return question(recipe_.train.seed, uint64_t(index), TaskSplit::test, choice,
+                  levels.nth(int(index % levels.count())));
+}
+
+// Those of the evaluations, and the first ones of the training: a run must not end in the middle because one is too long.
+void GrpoStage::check_questions() const {
+  constexpr int64_t kMost = 5000;
+  const auto& t = recipe_.train;
+  const int64_t asked = std::min<int64_t>(kMost, t.steps * (t.batch_size / recipe_.grpo.group));
+  for (int64_t i = 0; i < asked; ++i) training_question(uint64_t(i));
+  for (size_t c = 0; c < choices_.size(); ++c)
+    for (int64_t i = 0; i < std::min(kMost, recipe_.grpo.eval_problems); ++i) test_question(c, i);
 }
 
 GrpoStage::Score GrpoStage::score(const Question& q, const Rollout& r) const {
@@ -182,7 +201,7 @@ std::vector<TokenBatch> GrpoStage::batches(const Context& ctx, Model& model, Loa
   const int64_t k = model.config().num_experts_per_tok;
   int64_t moe_layers = 0;
   for (const Block& b : model.blocks()) moe_layers += b.moe() != nullptr;
-  made_ = policy_batches(samples_, micro_tokens_, moe_layers, k);
+  made_ = policy_batches(samples_, micro_tokens_, recipe_.train.sequence_length, moe_layers, k);
   return made_.batches;
 }
 
@@ -245,9 +264,7 @@ bool GrpoStage::evaluate(const RunView& run, bool last) {
   if (last && run.stop()) return false;
   std::vector<Question> questions;
   for (size_t c = 0; c < choices_.size(); ++c)
-    for (int64_t i = 0; i < recipe_.grpo.eval_problems; ++i)
-      questions.push_back(question(recipe_.train.seed, uint64_t(i), TaskSplit::test, c,
-                                   choices_[c].levels.nth(int(i % choices_[c].levels.count()))));
+    for (int64_t i = 0; i < recipe_.grpo.eval_problems; ++i) questions.push_back(test_question(c, i));
   const std::vector<Rollout> made = answers(run.ctx, run.model, questions, 1, recipe_.train.seed, 0);
   std::map<std::string, std::pair<double, int>> right;
   double all = 0, length = 0;

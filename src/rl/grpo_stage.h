@@ -10,7 +10,7 @@
 
 namespace minke {
 
-// As pretrain() of run/pretrain_stage.h, from the model at `model`, which a run that goes on no longer needs.
+// As pretrain() of run/pretrain_stage.h, from the model at `model`, which a run with a checkpoint no longer needs.
 bool grpo(Recipe recipe, const fs::path& model, const fs::path& folder, bool resume, const RunMachine& machine);
 
 class GrpoStage final : public Stage {
@@ -47,10 +47,13 @@ class GrpoStage final : public Stage {
   };
   Question question(uint64_t seed, uint64_t index, TaskSplit split, size_t choice, int level) const;
   Question training_question(uint64_t index) const;
+  Question test_question(size_t choice, int64_t index) const;
+  void check_questions() const;
   Score score(const Question& question, const Rollout& answer) const;
   std::vector<Rollout> answers(const Context& ctx, Model& model, const std::vector<Question>& questions, int64_t group,
                                uint64_t seed, uint64_t first_sample) const;
 
+  const RunFolder& folder_;
   Recipe recipe_;
   fs::path model_, base_;
   Config config_;

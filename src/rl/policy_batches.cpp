@@ -10,17 +10,19 @@ namespace {
 
 constexpr int64_t kLengthUnit = 16;  // so that steps have few shapes
 
-int64_t rounded_length(const Rollout& r) {
-  return (int64_t(r.tokens.size()) - 1 + kLengthUnit - 1) / kLengthUnit * kLengthUnit;
+int64_t rounded_length(const Rollout& r, int64_t most) {
+  const int64_t length = int64_t(r.tokens.size()) - 1;
+  check(length <= most, "policy_batches: a sample is no longer than a sequence");
+  return std::min(most, (length + kLengthUnit - 1) / kLengthUnit * kLengthUnit);
 }
 
 }  // namespace
 
-PolicyBatches policy_batches(const std::vector<PolicySample>& samples, int64_t max_tokens, int64_t moe_layers,
-                             int64_t top_k) {
+PolicyBatches policy_batches(const std::vector<PolicySample>& samples, int64_t max_tokens, int64_t max_length,
+                             int64_t moe_layers, int64_t top_k) {
   std::vector<int32_t> order(samples.size());
   std::iota(order.begin(), order.end(), 0);
-  const auto length = [&](int32_t i) { return rounded_length(*samples[size_t(i)].rollout); };
+  const auto length = [&](int32_t i) { return rounded_length(*samples[size_t(i)].rollout, max_length); };
   std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return length(a) > length(b); });
   PolicyBatches all;
   for (size_t begin = 0; begin < order.size();) {

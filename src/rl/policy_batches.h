@@ -24,8 +24,8 @@ struct PolicyBatches {
   std::vector<Place> places;
 };
 
-// No micro-batch has more than `max_tokens` tokens. experts_per_token: MoE layers · K, 0 without routes.
-PolicyBatches policy_batches(const std::vector<PolicySample>& samples, int64_t max_tokens, int64_t moe_layers,
-                             int64_t top_k);
+// No micro-batch has more than `max_tokens` tokens, and no sequence more than `max_length` (which no sample exceeds).
+PolicyBatches policy_batches(const std::vector<PolicySample>& samples, int64_t max_tokens, int64_t max_length,
+                             int64_t moe_layers, int64_t top_k);
 
 }  // namespace minke

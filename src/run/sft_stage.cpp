@@ -79,7 +79,8 @@ bool sft(Recipe recipe, const fs::path& model, const fs::path& folder, bool resu
 }
 
 SftStage::SftStage(Recipe& recipe, const fs::path& model, const RunFolder& folder, Console& console)
-    : model_(model),
+    : folder_(folder),
+      model_(model),
       seed_(recipe.train.seed),
       base_(folder.has_begun() ? folder.path() / "base" : model),
       config_(folder.has_begun() ? load_config(base_) : open_checkpoint(model, kAllMtp).config),
@@ -135,8 +136,8 @@ SftStage::SftStage(Recipe& recipe, const fs::path& model, const RunFolder& folde
 }
 
 void SftStage::initialise(const Context& ctx, Model& model) {
-  if (fs::exists(model_)) load_weights(ctx, model, open_checkpoint(model_, kAllMtp).weights);
-  else model.weights().initialise(ctx, config_.initializer_range);  // a run that goes on reads its own
+  if (!folder_.has_checkpoint()) load_weights(ctx, model, open_checkpoint(model_, kAllMtp).weights);
+  else model.weights().initialise(ctx, config_.initializer_range);  // its own are read afterwards
 }
 
 void SftStage::save_files(const fs::path& folder) const {

@@ -9,12 +9,12 @@
 
 namespace minke {
 
-// As pretrain() of pretrain_stage.h, from the model at `model`, which a run that goes on no longer needs.
+// As pretrain() of pretrain_stage.h, from the model at `model`, which a run with a checkpoint no longer needs.
 bool sft(Recipe recipe, const fs::path& model, const fs::path& folder, bool resume, const RunMachine& machine);
 
 class SftStage final : public Stage {
  public:
-  // Sets recipe.train.steps if it is to come from sft.epochs.
+  // Sets recipe.train.steps if it is to come from sft.epochs. The folder outlives the stage.
   SftStage(Recipe& recipe, const fs::path& model, const RunFolder& folder, Console& console);
   const Tokenizer& tokenizer() const override { return tokenizer_; }
   const Config& config() const override { return config_; }
@@ -39,6 +39,7 @@ class SftStage final : public Stage {
   };
   PackingOptions packing(int64_t sequence_length, bool shuffle) const;
 
+  const RunFolder& folder_;
   fs::path model_;
   uint64_t seed_;
   fs::path base_;

@@ -96,6 +96,13 @@ rm -r lent
 "$minke" grpo grpo.toml -m lent/latest --out other --resume >out.txt 2>&1 || fail "$(cat out.txt)"
 cmp run/latest/model.safetensors other/latest/model.safetensors || fail "stopped and resumed: other weights"
 
+mkdir begun && cp -r other/recipe.toml other/base begun
+mistake 'cannot open lent' "$minke" grpo grpo.toml -m lent/latest --out begun --resume
+
+# Sequences of any length, filled by the answers.
+"$minke" grpo grpo.toml -m base/latest --out odd --set train.sequence_length=99 --set train.steps=2 --set grpo.max_new=78 \
+  --set grpo.temperature=1.7 >out.txt 2>&1 || fail "$(cat out.txt)"
+
 # --- every setting does something
 changed() {
   "$minke" grpo grpo.toml -m base/latest --out changed --set train.steps=2 "$@" >out.txt 2>&1 || fail "$*: $(cat out.txt)"
@@ -115,6 +122,7 @@ mistake 'grpo.tasks names no task' "$minke" grpo grpo.toml -m base/latest --out 
 mistake 'graded in the sandbox' "$minke" grpo grpo.toml -m base/latest --out new --set 'grpo.tasks=["code"]'
 mistake 'no multiple of grpo.group 7' "$minke" grpo grpo.toml -m base/latest --out new --set grpo.group=7
 mistake 'leaves no room' "$minke" grpo grpo.toml -m base/latest --out new --set grpo.max_new=128
+mistake 'with grpo.max_new 112 that is more than train.sequence_length 128' "$minke" grpo grpo.toml -m base/latest --out new --set grpo.max_new=112
 mistake 'give train.steps' "$minke" grpo grpo.toml -m base/latest --out new --set train.steps=0
 mistake "the model's 128 positions" "$minke" grpo grpo.toml -m base/latest --out new --set train.sequence_length=256
 mistake 'already holds a run' "$minke" grpo grpo.toml -m base/latest --out run

@@ -62,6 +62,12 @@ rm -r lent c.jsonl
 "$minke" sft sft.toml -m lent/latest --out other --resume >out.txt 2>&1 || fail "$(cat out.txt)"
 cmp run/latest/model.safetensors other/latest/model.safetensors || fail "stopped and resumed: other weights"
 
+# Killed before its first checkpoint it has no weights of its own: without the model it does not go on.
+mkdir begun && cp -r other/recipe.toml other/base other/data begun
+mistake 'cannot open lent' "$minke" sft sft.toml -m lent/latest --out begun --resume
+"$minke" sft sft.toml -m base/latest --out begun --resume >out.txt 2>&1 || fail "$(cat out.txt)"
+cmp run/latest/model.safetensors begun/latest/model.safetensors || fail "begun again: other weights"
+
 # --- mistakes
 printf '{"messages":[{"role":"user","content":"x"},{"role":"assistant","content":"y"}]}\n' >one.jsonl
 mistake 'cannot open missing' "$minke" sft one.jsonl -m missing --out new

@@ -102,7 +102,7 @@ TEST(Rollouts, TheUpdateSeesTheSameProbabilities) {
       const std::vector<Rollout> all = rig.rollouts({.group = 4, .max_new = 30, .temperature = temperature, .seed = 3});
       std::vector<PolicySample> samples;
       for (const Rollout& r : all) samples.push_back({&r, 1, 0.01});
-      const PolicyBatches made = policy_batches(samples, 3 * 48, 2, 2);
+      const PolicyBatches made = policy_batches(samples, 3 * 48, 48, 2, 2);
       EXPECT_GT(made.batches.size(), 2u);
       PlainExecutor executor(rig.ctx, rig.model, 3, 48, true);
       TokenLosses tokens;
@@ -140,7 +140,7 @@ TEST(PolicyBatches, HoldEachSampleOnce) {
   }
   std::vector<PolicySample> samples;
   for (size_t i = 0; i < 5; ++i) samples.push_back({&rollouts[i], double(i) - 2, 0.25});
-  const PolicyBatches made = policy_batches(samples, 64, 2, 2);
+  const PolicyBatches made = policy_batches(samples, 64, 64, 2, 2);
   size_t at = 0, targets = 0, tokens = 0;
   for (const Rollout& r : rollouts) tokens += size_t(r.answer_tokens());
   for (const TokenBatch& b : made.batches) {
@@ -162,6 +162,8 @@ TEST(PolicyBatches, HoldEachSampleOnce) {
   }
   EXPECT_EQ(targets, tokens);
   EXPECT_EQ(at, made.places.size());
+  // Lengths are rounded up, but not above that of a sequence.
+  for (const TokenBatch& b : policy_batches(samples, 2 * 41, 41, 2, 2).batches) EXPECT_LE(b.sequence_length, 41);
 }
 
 }  // namespace
