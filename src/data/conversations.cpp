@@ -75,8 +75,11 @@ bool begins_with(const std::vector<int32_t>& all, const std::vector<int32_t>& be
 ConversationEncoder::Answer ConversationEncoder::answer_of(const Json& messages, size_t turn) const {
   ChatInputs inputs{.messages = Json(messages.begin(), messages.begin() + std::ptrdiff_t(turn))};
   inputs.add_generation_prompt = true;
-  const std::string prompt = template_.render(inputs);
   const std::string content = messages[turn]["content"];
+  // Some templates close the thought in the prompt unless they are told that there will be one.
+  if (without_blanks_before(content).starts_with(kOpen))
+    inputs.variables = {{"thinking", true}, {"enable_thinking", true}};
+  const std::string prompt = template_.render(inputs);
   Answer answer{tokenizer_.encode(prompt), tokenizer_.encode(text_to_write(prompt, content))};
   // What the template puts behind an answer ends it: any answer, and one that is found again.
   constexpr std::string_view kAnswer = "⟦answer⟧";
@@ -90,7 +93,10 @@ ConversationEncoder::Answer ConversationEncoder::answer_of(const Json& messages,
     const std::vector<int32_t> behind = tokenizer_.encode(std::string_view(whole).substr(at + kAnswer.size()));
     if (!behind.empty() && tokenizer_.is_special(behind[0])) end = behind[0];
   }
-  if (end >= 0) answer.text.push_back(end);
+  if (end < 0)
+    user_error(
+        "nothing ends an answer: the model has no eos token, and the chat template puts no special token behind it");
+  answer.text.push_back(end);
   return answer;
 }
 
@@ -203,6 +209,11 @@ ConversationCounts tokenize_conversations(const ConversationOptions& o, const Co
         ++counts.conversations;
         counts.held_out += out;
         for (const TrainedConversation& c : sequences) {
+          const int32_t largest = *std::max_element(c.tokens.begin(), c.tokens.end());
+          if (largest >= o.vocab_size)
+            user_error(
+                "{}: {} is token {} of the tokenizer, but the model has {} tokens: the two do not belong together",
+                where, encoder.tokenizer().token_bytes(largest), largest, o.vocab_size);
           if (int64_t(c.tokens.size()) > o.sequence_length + 1) {
             ++counts.too_long;
             continue;

@@ -27,6 +27,8 @@ class ConversationEncoder {
   ConversationEncoder(const Tokenizer& tokenizer, const ChatTemplate& chat_template)
       : tokenizer_(tokenizer), template_(chat_template) {}
 
+  const Tokenizer& tokenizer() const { return tokenizer_; }
+
   // One sequence, or several where the template shows a turn another past than the one before was trained with. UserError, with
   // `where`, for what is no conversation or has no target.
   std::vector<TrainedConversation> encode(const Json& line, std::string_view where) const;
@@ -63,7 +65,7 @@ struct ConversationOptions {
   HeldOutOptions held_out;
   int64_t sequence_length = 0;  // longer ones are left out: a model must not learn from an answer without its end
   uint64_t tokenizer_hash = 0;
-  int32_t vocab_size = 0;
+  int32_t vocab_size = 0;  // of the model
 };
 // Into `folder`, which appears complete or not at all. UserError if nothing is left to train on.
 ConversationCounts tokenize_conversations(const ConversationOptions& options, const ConversationEncoder& encoder,

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/error.h"
 #include "data/loader.h"
 
 namespace minke {
@@ -92,6 +93,16 @@ TrainSettings train_settings(const Recipe& r, const Phase& phase) {
                  .whole_batch = b.loss == BalanceLoss::batch};
   s.drop = {.capacity = b.capacity, .num_devices = b.devices, .protected_fraction = b.protected_fraction};
   return s;
+}
+
+void refuse_unread_keys(const Recipe& recipe, std::string_view verb, std::span<const std::string_view> unread) {
+  Recipe defaults;
+  defaults.model_json = "{}";
+  for (const RecipeDifference& d : recipe_differences(defaults, recipe))
+    for (std::string_view key : unread)
+      if (key.ends_with('.') ? d.key.starts_with(key) : d.key == key)
+        user_error("{}: {}{} has no effect here: leave it out of the recipe", verb, d.key,
+                   d.b.empty() ? "" : " = " + d.b);
 }
 
 }  // namespace minke

@@ -1,5 +1,8 @@
 // The options of each layer for a recipe: pure functions, one per layer. Test: tests/run/phases_test.cpp.
 #pragma once
+#include <span>
+#include <string_view>
+
 #include "data/documents.h"
 #include "data/packing.h"
 #include "infer/engine.h"
@@ -22,5 +25,8 @@ Recompute recompute(const Recipe& recipe);
 // Of the engine that writes samples while the model trains.
 EngineSettings sample_settings(const Model& model);
 TrainSettings train_settings(const Recipe& recipe, const Phase& phase);
+// UserError if a key is set (to anything but its default) that `verb` does not read: one of these, or in one of these sections
+// ("model.").
+void refuse_unread_keys(const Recipe& recipe, std::string_view verb, std::span<const std::string_view> unread);
 
 }  // namespace minke

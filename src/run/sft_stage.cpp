@@ -64,6 +64,20 @@ Recipe checked_recipe(Recipe recipe, const fs::path& folder) {
     user_error("sft: [[long_context]] belongs to pre-training; set train.sequence_length");
   if (recipe.data.held_out != HeldOut::documents)
     user_error("sft: data.held_out = \"tail\" is for one long text; conversations are held out one by one");
+  constexpr std::string_view kUnread[] = {"tokenizer.",
+                                          "model.",
+                                          "grpo.",
+                                          "data.weights",
+                                          "data.text_keys",
+                                          "data.documents",
+                                          "data.builtin_bytes",
+                                          "data.fim_rate",
+                                          "data.cache",
+                                          "train.initializer_range",
+                                          "train.dense",
+                                          "log.choices",
+                                          "log.needle_lengths"};
+  refuse_unread_keys(recipe, "sft", kUnread);
   return recipe;
 }
 
@@ -99,7 +113,7 @@ SftStage::SftStage(Recipe& recipe, const fs::path& model, const RunFolder& folde
                                 .held_out = held_out_options(recipe),
                                 .sequence_length = recipe.train.sequence_length,
                                 .tokenizer_hash = tokenizer_hash,
-                                .vocab_size = tokenizer_.vocab_size()},
+                                .vocab_size = int32_t(config_.vocab_size)},
                                encoder, data, [&](const ConversationCounts& now) {
                                  if (now.conversations % 1000 == 0)
                                    console.progress(fmt::format("tokenising  {} conversations, {} tokens",

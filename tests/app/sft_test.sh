@@ -77,8 +77,14 @@ mistake 'text.jsonl' "$minke" sft text.jsonl -m base/latest --out new --set sft.
 printf '{"messages":[{"role":"user","content":"x"}]}\n' >asked.jsonl
 mistake 'asked.jsonl, line 1: nothing here is to be learned' "$minke" sft asked.jsonl -m base/latest --out new \
   --set train.sequence_length=64
+cp -rL base/latest endless && sed -i '/"eos_token/d' endless/*.json
+mistake 'nothing ends an answer' "$minke" sft one.jsonl -m endless --out new --set sft.chat_template=r1 --set train.sequence_length=64
 mistake 'sft.chat_template' "$minke" sft one.jsonl -m base/latest --out new --set sft.chat_template=other
 mistake "the model's 128 positions" "$minke" sft one.jsonl -m base/latest --out new --set train.sequence_length=512
 mistake 'is text, not conversations' "$minke" sft builtin: -m base/latest --out new
+for set in tokenizer.vocab_size=300 model.hidden_size=64 grpo.group=8 data.weights=[1] data.fim_rate=0.5 train.dense=true \
+  'log.choices="x"' log.needle_lengths=[32]; do
+  mistake "sft: ${set%%=*} = " "$minke" sft one.jsonl -m base/latest --out new --set "$set"
+done
 mistake 'already holds a run' "$minke" sft one.jsonl -m base/latest --out run --set train.sequence_length=64
 [ ! -e new ] || fail "something was left behind: $(ls new)"

@@ -98,6 +98,20 @@ TEST(Conversations, OldTurnsAreLearnedAsTheyWereWritten) {
   EXPECT_EQ(learned(plain[0]), (Texts{std::string("3") + kEnd, std::string("4") + kEnd}));
 }
 
+// V3.1's and Qwen3's templates begin the answer behind the thought, unless they are told to think.
+TEST(Conversations, ATemplateIsToldOfAThought) {
+  const ChatTemplate v31(
+      {{"default",
+        "{% for m in messages %}{{ m.content }}{% endfor %}{% if add_generation_prompt %}"
+        "<｜Assistant｜>{% if thinking and enable_thinking %}<think>{% else %}</think>{% endif %}{% endif %}"}},
+      "test", Json::object());
+  const auto with = encoded(conversation({{"user", "1"}, {"assistant", "<think>a</think>b"}}), v31);
+  EXPECT_EQ(whole(with[0]), std::string("1<｜Assistant｜><think>a</think>b") + kEnd);
+  EXPECT_EQ(learned(with[0]), Texts{std::string("a</think>b") + kEnd});
+  const auto without = encoded(conversation({{"user", "1"}, {"assistant", "b"}}), v31);
+  EXPECT_EQ(whole(without[0]), std::string("1<｜Assistant｜></think>b") + kEnd);
+}
+
 TEST(Conversations, AMessageOfWeight0IsSeenOnly) {
   Json line = conversation({{"user", "1 + 2"}, {"assistant", "5"}, {"user", "no"}, {"assistant", "3"}});
   line["messages"][1]["weight"] = 0;
@@ -193,6 +207,15 @@ TEST(Conversations, ShardsHoldTokensAndMarks) {
       for (int32_t m : marks) targets += uint64_t(m);
     }
   EXPECT_EQ(targets, counts.targets);
+  o.vocab_size = tokenizer().id_of("<｜User｜>").value();
+  try {
+    tokenize_conversations(o, encoder, folder / "none");
+    ADD_FAILURE();
+  } catch (const UserError& e) {
+    EXPECT_NE(std::string(e.what()).find("c.jsonl, line 1: "), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find("do not belong together"), std::string::npos) << e.what();
+  }
+  o.vocab_size = tokenizer().vocab_size();
   o.sequence_length = 3;
   try {
     tokenize_conversations(o, encoder, folder / "none");
