@@ -138,22 +138,20 @@ std::span<const TokenProbability> Sampler::candidates(std::span<const float> log
 
 int32_t Sampler::sample(std::span<const float> logits, const SamplingSettings& s, uint64_t sample_index,
                         uint64_t position, std::span<const int32_t> prompt, std::span<const int32_t> answer) {
+  last_ = 0;
   if (s.temperature == 0) return most_likely(logits, s, prompt, answer);
   const double sum = weigh(logits, s, prompt, answer);
   double u = RngKey{.seed = s.seed}.at("sample").at(sample_index).uniform(position) * sum;
   for (size_t i = 0; i < all_.size(); ++i) {
     if (i == sorted_) sort_more();
-    if (u < all_[i].probability) return all_[i].token;
+    if (u < all_[i].probability) {
+      last_ = std::log(all_[i].probability / sum);
+      return all_[i].token;
+    }
     u -= all_[i].probability;
   }
+  last_ = std::log(all_.front().probability / sum);
   return all_.front().token;  // rounding has left a little of u
-}
-
-double log_probability(std::span<const float> logits, int32_t token, double inverse_temperature) {
-  double most = -INFINITY, sum = 0;
-  for (const float x : logits) most = std::max(most, double(x));
-  for (const float x : logits) sum += std::exp((double(x) - most) * inverse_temperature);
-  return (double(logits[size_t(token)]) - most) * inverse_temperature - std::log(sum);
 }
 
 LogProbabilities log_probabilities(std::span<const float> logits, int32_t token, int64_t n) {

@@ -44,6 +44,8 @@ class Sampler {
   // are for the penalties.
   int32_t sample(std::span<const float> logits, const SamplingSettings& settings, uint64_t sample_index,
                  uint64_t position, std::span<const int32_t> prompt = {}, std::span<const int32_t> answer = {});
+  // Of the token that the last sample() has drawn, among those that might be drawn.
+  double log_probability_of_last() const { return last_; }
   // The probabilities that the draw uses, most likely first. Valid until the next call. A draw finds only the first of them: to
   // sort all of 49,152 took 8 ms a token, twice as long as a step of SmolLM2-135M.
   std::span<const TokenProbability> candidates(std::span<const float> logits, const SamplingSettings& settings,
@@ -60,7 +62,8 @@ class Sampler {
   std::vector<double> logits_;
   std::vector<int32_t> counts_, counted_;  // how often each token occurs; those that do
   std::vector<TokenProbability> all_;      // that may be drawn
-  size_t sorted_ = 0;                      // the first of all_, which are the most likely, in order
+  double last_ = 0;
+  size_t sorted_ = 0;  // the first of all_, which are the most likely, in order
 };
 
 // Natural logarithms of the probabilities that the model itself gives, before any setting: of `token`, and of the n most
@@ -70,7 +73,5 @@ struct LogProbabilities {
   std::vector<std::pair<int32_t, double>> top;
 };
 LogProbabilities log_probabilities(std::span<const float> logits, int32_t token, int64_t n);
-// Of `token`, with the logits multiplied by inverse_temperature.
-double log_probability(std::span<const float> logits, int32_t token, double inverse_temperature);
 
 }  // namespace minke

@@ -99,7 +99,10 @@ void GrpoStage::adjust(TrainSettings& s) const {
   s.spike_jump = 0;  // the loss is no likelihood of a text
 }
 
-void GrpoStage::enter_phase(const Phase& phase) { micro_tokens_ = phase.micro_batch_size * phase.sequence_length; }
+void GrpoStage::enter_phase(const Phase& phase) {
+  engine_.reset();  // it was the last phase's model's
+  micro_tokens_ = phase.micro_batch_size * phase.sequence_length;
+}
 
 std::optional<EngineSettings> GrpoStage::engine_settings() const {
   const int64_t t = recipe_.train.sequence_length, page = EngineSettings{}.page;
@@ -158,11 +161,12 @@ GrpoStage::Score GrpoStage::score(const Question& q, const Rollout& r) const {
 }
 
 std::vector<Rollout> GrpoStage::answers(const Context& ctx, Model& model, const std::vector<Question>& questions,
-                                        int64_t group, uint64_t seed, uint64_t first_sample) const {
+                                        int64_t group, uint64_t seed, uint64_t first_sample) {
   std::vector<std::vector<int32_t>> prompts;
   for (const Question& q : questions) prompts.push_back(q.ids);
-  Engine engine(ctx, model, *engine_settings());
-  return roll_out(ctx, engine, tokenizer_, prompts,
+  if (!engine_) engine_.emplace(ctx, model, *engine_settings());
+  engine_->weights_changed();
+  return roll_out(ctx, *engine_, tokenizer_, prompts,
                   {.group = group,
                    .max_new = recipe_.grpo.max_new,
                    .temperature = recipe_.grpo.temperature,

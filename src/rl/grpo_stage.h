@@ -51,7 +51,7 @@ class GrpoStage final : public Stage {
   void check_questions() const;
   Score score(const Question& question, const Rollout& answer) const;
   std::vector<Rollout> answers(const Context& ctx, Model& model, const std::vector<Question>& questions, int64_t group,
-                               uint64_t seed, uint64_t first_sample) const;
+                               uint64_t seed, uint64_t first_sample);
 
   const RunFolder& folder_;
   Recipe recipe_;
@@ -60,6 +60,7 @@ class GrpoStage final : public Stage {
   Tokenizer tokenizer_;
   std::vector<TaskChoice> choices_;
   int64_t micro_tokens_ = 0;  // of a micro-batch at most
+  std::optional<Engine> engine_;
 
   // Of the step under way.
   std::vector<Question> questions_;

@@ -22,7 +22,7 @@ std::vector<Rollout> roll_out(const Context& ctx, Engine& engine, const Tokenize
     Request request{.prompt = r.tokens, .max_new = o.max_new, .stop_tokens = {}, .drafts = false};
     request.choose = [&, i](std::span<const float> logits, int64_t position) {
       const int32_t token = sampler.sample(logits, settings, o.first_sample + i, uint64_t(position));
-      all[i].loss.push_back(float(-log_probability(logits, token, 1 / o.temperature)));
+      all[i].loss.push_back(float(-sampler.log_probability_of_last()));
       return token;
     };
     if (tokenizer.eos_id() >= 0) request.stop_tokens.push_back(tokenizer.eos_id());

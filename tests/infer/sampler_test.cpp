@@ -157,5 +157,19 @@ TEST(Sampler, BadSettingsAreNamed) {
   EXPECT_THROW(validate({.logit_bias = {{-1, 1}}}), UserError);
 }
 
+TEST(Sampler, ProbabilityOfWhatWasDrawn) {
+  const std::vector<float> logits{0.5f, -1, 2, 0, 1.5f};
+  Sampler sampler;
+  for (const double temperature : {1.0, 0.6, 1.7})
+    for (uint64_t i = 0; i < 20; ++i) {
+      const int32_t token = sampler.sample(logits, {.temperature = temperature}, 0, i);
+      double sum = 0;
+      for (const float x : logits) sum += std::exp(x / temperature);
+      EXPECT_NEAR(sampler.log_probability_of_last(), logits[size_t(token)] / temperature - std::log(sum), 1e-12);
+    }
+  EXPECT_EQ(sampler.sample(logits, {.temperature = 0}, 0, 0), 2);
+  EXPECT_EQ(sampler.log_probability_of_last(), 0);
+}
+
 }  // namespace
 }  // namespace minke
