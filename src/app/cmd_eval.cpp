@@ -1,4 +1,5 @@
-// minke eval: what a checkpoint can do, as numbers: bits per byte of a text, multiple-choice, needle in a haystack.
+// minke eval: what a checkpoint can do, as numbers: bits per byte of a text, multiple-choice, needle in a haystack
+// (and tasks: cmd_eval_tasks.cpp).
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -201,7 +202,8 @@ void add_context(CLI::App& c, const std::shared_ptr<EvalOptions>& o) {
 
 void add_eval_command(CLI::App& program) {
   const auto o = std::make_shared<EvalOptions>();
-  CLI::App* eval = program.add_subcommand("eval", "Measure a checkpoint: bits per byte, multiple choice, needles");
+  CLI::App* eval =
+      program.add_subcommand("eval", "Measure a checkpoint: bits per byte, multiple choice, needles, graded tasks");
   set_example(*eval, "minke eval text -m runs/out/quickstart/latest notes.txt");
   eval->require_subcommand(1);
   CLI::App* text = add_kind(*eval, o, "text", "Bits per byte of text");
@@ -235,6 +237,7 @@ void add_eval_command(CLI::App& program) {
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   needle->callback([o] { eval_needle(*o); });
+  add_eval_tasks(*eval);
 }
 
 }  // namespace minke

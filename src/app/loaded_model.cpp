@@ -73,7 +73,11 @@ LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, b
   if (o.ctx_size > limit) user_error("--ctx-size {}: the model supports at most {} positions", o.ctx_size, limit);
   const Precision precision = held_precision(o, source.files, ctx(), blocks_);
   if (!quiet && !blocks_.note.empty()) std::fprintf(stderr, "%s\n", blocks_.note.c_str());
-  const EngineSettings settings{.max_context = o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(limit, 4096),
+  const int64_t context = o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(limit, 4096), page = EngineSettings{}.page;
+  const EngineSettings settings{.max_context = context,
+                                .cache_tokens = o.sequences * ((context + page - 1) / page * page),
+                                .max_sequences = o.sequences,
+                                .max_tokens = std::max<int64_t>(512, o.sequences * (1 + o.drafts)),
                                 .cache = dtype_of(o.cache_type),
                                 .strict = o.strict,
                                 .speculation = speculation_of(o, config),

@@ -23,6 +23,7 @@ struct InferenceOptions {
   bool strict = false;
   SpeculationMode speculation = SpeculationMode::off;
   int64_t drafts = 1;
+  int64_t sequences = 1;  // that run at once, each with cache for a whole context
   int64_t mtp_modules() const { return speculation == SpeculationMode::off ? 0 : 1; }  // that are to be loaded
 };
 

@@ -9,10 +9,10 @@
 
 #include "core/clock.h"
 #include "corpus/prompt.h"
+#include "eval/task_grade.h"
 #include "model/checkpoint.h"
 #include "report/text.h"
 #include "rl/advantages.h"
-#include "rl/task_reward.h"
 #include "run/settings.h"
 
 namespace minke {

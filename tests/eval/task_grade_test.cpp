@@ -1,6 +1,6 @@
 // Tasks are graded by the rule that they name: their own answers are right, another task's are not, and neither is what only
 // looks like one.
-#include "rl/task_reward.h"
+#include "eval/task_grade.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 namespace minke {
 namespace {
 
-TEST(TaskReward, TheRightAnswerInTheFormat) {
+TEST(TaskGrade, TheRightAnswerInTheFormat) {
   for (const TaskKind kind : {TaskKind::countdown, TaskKind::chain, TaskKind::word_problem, TaskKind::logic})
     for (uint64_t i = 0; i < 20; ++i) {
       const Task task = make_task(1, i, kind, 3), other = make_task(1, i + 1, kind, 3);
@@ -32,7 +32,32 @@ TEST(TaskReward, TheRightAnswerInTheFormat) {
     }
 }
 
-TEST(TaskReward, CodeNeedsTheSandbox) {
+TEST(TaskGrade, FinalAnswersForAVote) {
+  const Thought begins = Thought::begins_in_response;
+  EXPECT_EQ(final_answer("<think>\\boxed{3}</think>\n<answer> 7 </answer>", begins), "7");
+  EXPECT_EQ(final_answer("a thought</think> so \\boxed{8}", Thought::begun_in_prompt), "8");
+  EXPECT_EQ(final_answer("it is 7", begins), "");
+  EXPECT_EQ(final_answer("<think>\\boxed{3}", begins), "");
+  EXPECT_EQ(final_answer("<answer>7</answer> or <answer>8</answer>", begins), "");
+  EXPECT_TRUE(is_same_answer(GraderKind::math, "1/2", "0.5"));
+  EXPECT_TRUE(is_same_answer(GraderKind::math, "6/12", "1/2"));
+  EXPECT_TRUE(is_same_answer(GraderKind::math, "1/2", "6/12"));
+  EXPECT_FALSE(is_same_answer(GraderKind::math, "1/2", "1/3"));
+  EXPECT_TRUE(is_same_answer(GraderKind::countdown, "(25 - 7)*3", "(25-7) * 3"));
+  EXPECT_FALSE(is_same_answer(GraderKind::countdown, "(25-7)*3", "3*(25-7)"));
+}
+
+TEST(TaskGrade, ReferencesFromHostileFiles) {
+  Task task;
+  task.grader = GraderKind::countdown;
+  for (const char* answer : {R"({"numbers": [99999999999999999999], "target": 1})", R"({"numbers": [-1], "target": 1})",
+                             R"({"numbers": [1], "target": 18446744073709551615})"}) {
+    task.answer = answer;
+    EXPECT_THROW(task_reference(task, "a file, line 3"), UserError) << answer;
+  }
+}
+
+TEST(TaskGrade, CodeNeedsTheSandbox) {
   EXPECT_THROW(grade_task(make_task(1, 0, TaskKind::code, 1), "", "x"), UserError);
 }
 

@@ -1,0 +1,117 @@
+#include "eval/task_answers.h"
+
+#include <algorithm>
+#include <optional>
+#include <unordered_map>
+
+#include "core/rng.h"
+#include "core/threads.h"
+
+namespace minke {
+namespace {
+
+// Programs are run several at a time: twice as many as processors, because each waits for the kernel about half of its time.
+class Grading {
+ public:
+  Grading(const std::vector<TaskProblem>& problems, const std::function<void(TaskAnswer)>& each)
+      : problems_(problems), each_(each) {
+    for (const TaskProblem& p : problems)
+      if (p.task.grader == GraderKind::code && !sandbox_) sandbox_.emplace();
+  }
+  void add(TaskAnswer a) {
+    const TaskProblem& p = problems_[a.problem];
+    if (p.task.grader == GraderKind::code) {
+      programs_.push_back(std::move(a));
+      if (programs_.size() >= kPrograms) finish();
+      return;
+    }
+    a.grade = grade_task(p.task, p.prompt, a.response);
+    a.final_answer = final_answer(a.response, thought_after(p.prompt));
+    each_(std::move(a));
+  }
+  void finish() {
+    if (programs_.empty()) return;
+    std::vector<CodeToGrade> jobs;
+    for (const TaskAnswer& a : programs_) {
+      const TaskProblem& p = problems_[a.problem];
+      jobs.push_back({a.response, &std::get<CodeTask>(p.reference), thought_after(p.prompt)});
+    }
+    const std::vector<Grade> grades = grade_code_all(*sandbox_, jobs, 2 * hardware_threads());
+    for (size_t i = 0; i < jobs.size(); ++i) {
+      TaskAnswer& a = programs_[i];
+      a.grade = {grades[i], grade_format(a.response, jobs[i].thought)};
+      each_(std::move(a));
+    }
+    programs_.clear();
+  }
+
+ private:
+  static constexpr size_t kPrograms = 64;
+  const std::vector<TaskProblem>& problems_;
+  const std::function<void(TaskAnswer)>& each_;
+  std::optional<Sandbox> sandbox_;
+  std::vector<TaskAnswer> programs_;
+};
+
+// Ends the text behind the first stop text that the piece at the end of it has completed.
+bool ends_with_stop(std::string& text, size_t piece, const std::vector<std::string>& stops) {
+  size_t end = std::string::npos;
+  for (const std::string& stop : stops) {
+    const size_t from = text.size() - std::min(text.size(), piece + stop.size() - 1);
+    if (const size_t at = text.find(stop, from); at != text.npos) end = std::min(end, at + stop.size());
+  }
+  if (end == std::string::npos) return false;
+  text.resize(end);
+  return true;
+}
+
+}  // namespace
+
+void answer_problems(const Context& ctx, Engine& engine, const Tokenizer& tokenizer,
+                     const std::vector<TaskProblem>& problems, const AnswerSettings& o, const AnswerKeys& known,
+                     const std::function<void(TaskAnswer)>& each, const std::function<void(int64_t tokens)>& progress) {
+  Grading grading(problems, each);
+  std::unordered_map<int64_t, TaskAnswer> open;  // by the engine's number
+  size_t problem = 0;
+  int64_t sample = 0, drawn = 0;
+  // The engine waits for as many as it runs, so that no place is empty, and no more.
+  const auto fill = [&] {
+    while (problem < problems.size() && engine.num_waiting() < engine.settings().max_sequences) {
+      if (!known.contains({problem, sample})) {
+        const TaskProblem& p = problems[problem];
+        const int64_t room = engine.settings().max_context - int64_t(p.ids.size());
+        Request request{.prompt = p.ids,
+                        .max_new = o.max_new > 0 ? std::min(o.max_new, room) : room,
+                        .sampling = o.sampling,
+                        .sample_index = uint64_t(sample),
+                        .stop_tokens = o.stop_tokens};
+        request.sampling.seed =
+            RngKey{o.sampling.seed}.at("tasks").at(p.group).at(uint64_t(p.level)).at(uint64_t(p.index)).u64(0);
+        open[engine.add(std::move(request))] = {.problem = problem, .sample = sample};
+      }
+      if (++sample == o.samples) sample = 0, ++problem;
+    }
+  };
+  for (fill(); !engine.idle(); fill()) {
+    for (const NewToken& t : engine.step(ctx)) {
+      const auto found = open.find(t.sequence);
+      TaskAnswer& a = found->second;
+      ++a.tokens, ++drawn;
+      bool stopped = t.ending == Ending::stop_token;  // which is no part of the text
+      if (!stopped) {
+        const std::string_view piece = tokenizer.token_bytes(t.token);
+        a.response += piece;
+        stopped = ends_with_stop(a.response, piece.size(), o.stop_texts);
+      }
+      if (!stopped && t.ending == Ending::none) continue;
+      a.truncated = !stopped;
+      if (t.ending == Ending::none) engine.cancel(t.sequence);
+      grading.add(std::move(a));
+      open.erase(found);
+    }
+    progress(drawn);
+  }
+  grading.finish();
+}
+
+}  // namespace minke

@@ -1,0 +1,52 @@
+#include "eval/task_grade.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "reward/grade_line.h"
+#include "reward/math_answer.h"
+
+namespace minke {
+
+TaskReference task_reference(const Task& task, std::string_view where) {
+  switch (task.grader) {
+    case GraderKind::math: return task.answer;
+    case GraderKind::countdown:
+      return std::get<CountdownTask>(
+          reference_of(GradeKind::countdown, Json{{"answer", parse_json(task.answer, where)}}, where));
+    case GraderKind::code: break;
+  }
+  return parse_code_task(parse_json(task.answer, where), where);
+}
+
+TaskGrade grade_task(const Task& task, std::string_view prompt, std::string_view response) {
+  if (task.grader == GraderKind::code)
+    user_error(
+        "tasks of code are graded in the sandbox, which training does not use yet: leave \"code\" out of grpo.tasks");
+  const Thought thought = thought_after(prompt);
+  const TaskReference reference = task_reference(task, "a task");
+  if (const auto* countdown = std::get_if<CountdownTask>(&reference))
+    return {grade_countdown(response, *countdown, thought), grade_format(response, thought)};
+  return {grade_math(response, std::get<std::string>(reference), thought), grade_format(response, thought)};
+}
+
+std::string final_answer(std::string_view response, Thought thought) {
+  const MarkedAnswer marked = marked_answer(parts_of(response, thought).rest);
+  if (marked.mark == Mark::none || marked.mark == Mark::hedge) return {};
+  return std::string(trimmed(marked.text));
+}
+
+bool is_same_answer(GraderKind grader, std::string_view a, std::string_view b) {
+  if (a == b) return true;
+  if (grader == GraderKind::math)  // one of them may be worked out further
+    return compare_math(a, b).equal != Equal::no || compare_math(b, a).equal != Equal::no;
+  const auto without_blanks = [](std::string_view text) {
+    std::string out(text);
+    std::erase_if(out, [](char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; });
+    return out;
+  };
+  return without_blanks(a) == without_blanks(b);
+}
+
+}  // namespace minke

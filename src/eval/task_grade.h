@@ -1,0 +1,29 @@
+// What an answer to a task is worth: the rules of the reward layer for the kind of grader that a task names (R1 §2.2.2: accuracy
+// and format). Test: tests/eval/task_grade_test.cpp.
+#pragma once
+#include <string_view>
+#include <variant>
+
+#include "corpus/tasks.h"
+#include "reward/code.h"
+#include "reward/grade.h"
+
+namespace minke {
+
+// What a task's answers are held against: math, countdown, code.
+using TaskReference = std::variant<std::string, CountdownTask, CodeTask>;
+// UserError names `where` if the task's answer is none for its kind.
+TaskReference task_reference(const Task& task, std::string_view where);
+
+struct TaskGrade {
+  Grade accuracy, format;
+};
+// `prompt`: what stands before the response; it may have opened the thought. UserError for a code task: those need the sandbox.
+TaskGrade grade_task(const Task& task, std::string_view prompt, std::string_view response);
+
+// The answer that the response marks, for a vote; empty if it marks none, or several. Not of code, where no two are alike.
+std::string final_answer(std::string_view response, Thought thought);
+// Math: equal, however it is written. Countdown: the same expression but for blanks.
+bool is_same_answer(GraderKind grader, std::string_view a, std::string_view b);
+
+}  // namespace minke

@@ -1,0 +1,86 @@
+#include "eval/task_problems.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "core/error.h"
+#include "data/task_files.h"
+
+namespace minke {
+namespace {
+
+// What a chat model is told beside the question, so that its answer can be found (R1's README for mathematics).
+std::string chat_question(const Task& task) {
+  switch (task.grader) {
+    case GraderKind::math:
+      return task.question + "\nPlease reason step by step, and put your final answer within \\boxed{}.";
+    case GraderKind::countdown: return task.question + "\nPut the expression within <answer> </answer>.";
+    case GraderKind::code: break;
+  }
+  return task.question + "\nWrite the whole program in one block that begins with ```python.";
+}
+
+TaskProblem problem_of(std::string group, int level, int64_t index, Task task) {
+  TaskProblem p{.group = std::move(group), .level = level, .index = index, .task = std::move(task)};
+  p.reference = task_reference(p.task, p.where());
+  if (const auto* code = std::get_if<CodeTask>(&p.reference)) require(code->language);
+  return p;
+}
+
+}  // namespace
+
+std::string TaskProblem::where() const {
+  return level > 0 ? fmt::format("{}:{}, problem {}", group, level, index)
+                   : fmt::format("{}, problem {}", group, index);
+}
+
+std::vector<TaskProblem> generated_problems(const TaskChoice& choice, int64_t count, uint64_t seed) {
+  const Levels levels = choice.levels.empty() ? Levels::range(task_levels(choice.kind)) : choice.levels;
+  std::vector<TaskProblem> all;
+  for (int l = 0; l < levels.count(); ++l)
+    for (int64_t i = 0; i < count; ++i)
+      all.push_back(problem_of(std::string(name_of(choice.kind)), levels.nth(l), i,
+                               make_task(seed, uint64_t(i), choice.kind, levels.nth(l), TaskSplit::test)));
+  return all;
+}
+
+std::vector<TaskProblem> problems_of_file(const fs::path& file, int64_t count) {
+  std::vector<Task> tasks = read_task_file(file);
+  if (count > 0 && int64_t(tasks.size()) > count) tasks.resize(size_t(count));
+  std::string name = file.filename().string();
+  if (const size_t dot = name.find('.', 1); dot != name.npos) name.resize(dot);
+  std::vector<TaskProblem> all;
+  for (Task& task : tasks) all.push_back(problem_of(name, 0, int64_t(all.size()), std::move(task)));
+  return all;
+}
+
+void make_prompts(std::vector<TaskProblem>& problems, TaskPrompt kind, const Tokenizer& tokenizer,
+                  const std::optional<ChatTemplate>& chat, int64_t max_context) {
+  if (kind == TaskPrompt::chat && !chat)
+    user_error("--prompt chat: the model has no chat template; use --prompt brief or r1-zero");
+  std::set<std::string> seen;
+  for (TaskProblem& p : problems) {
+    if (!seen.insert(p.where()).second)
+      user_error(
+          "{} is asked twice: name each task, level and file once (files by their names without folder and ending)",
+          p.level > 0 ? fmt::format("{}:{}", p.group, p.level) : p.group);
+    if (kind == TaskPrompt::chat) {
+      ChatInputs inputs{.add_generation_prompt = true};
+      inputs.messages.push_back(Json{{"role", "user"}, {"content", chat_question(p.task)}});
+      p.prompt = chat->render(inputs);
+      p.ids = tokenizer.encode(p.prompt);
+    } else {
+      p.prompt =
+          prompt_of(p.task.question, kind == TaskPrompt::brief ? PromptTemplate::brief : PromptTemplate::r1_zero);
+      p.ids = tokenizer.encode(p.prompt, {.parse_special = false, .add_bos = true});
+    }
+    if (int64_t(p.ids.size()) >= max_context)
+      user_error(
+          "{}: its prompt has {} tokens, which leaves no room for an answer in a context of {}: use a larger "
+          "--ctx-size, if the model has one",
+          p.where(), p.ids.size(), max_context);
+  }
+}
+
+}  // namespace minke

@@ -1,0 +1,134 @@
+// Answers are drawn by (problem, sample) and by nothing else; problems and their prompts.
+#include "eval/task_answers.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "core/error.h"
+#include "support/random.h"
+#include "support/tiny.h"
+#include "tokenize/train.h"
+
+namespace minke::test {
+namespace {
+
+const Tokenizer& tokenizer() {
+  static const std::vector<std::string_view> text{"abc"};
+  static const Tokenizer t = train_bpe(text, {.vocab_size = 270});
+  return t;
+}
+
+struct Rig {
+  TestContext ctx{cpu_backend()};
+  Model model;
+  std::vector<TaskProblem> problems = generated_problems(parse_task_choice("chains:2-3", "test"), 3, 5);
+  static Config config() {
+    Config c = tiny_v3(1);
+    c.vocab_size = tokenizer().vocab_size();
+    return c;
+  }
+  Rig() : model(ctx, config(), Precision::f32(), 128) {
+    model.weights().initialise(ctx, 0.3);
+    make_prompts(problems, TaskPrompt::brief, tokenizer(), {}, 128);
+  }
+  std::map<std::pair<size_t, int64_t>, TaskAnswer> answers(AnswerSettings o, int64_t at_once,
+                                                           const AnswerKeys& known = {}) {
+    Engine engine(ctx, model,
+                  {.max_context = 128, .cache_tokens = 128 * at_once, .max_sequences = at_once, .max_tokens = 64});
+    std::map<std::pair<size_t, int64_t>, TaskAnswer> all;
+    int64_t drawn = 0, tokens = 0;
+    answer_problems(
+        ctx, engine, tokenizer(), problems, o, known,
+        [&](TaskAnswer a) {
+          tokens += a.tokens;
+          const std::pair key{a.problem, a.sample};
+          EXPECT_TRUE(all.emplace(key, std::move(a)).second);
+        },
+        [&](int64_t n) { drawn = n; });
+    EXPECT_EQ(drawn, tokens);
+    return all;
+  }
+};
+
+TEST(TaskAnswers, DependOnProblemAndNumberOnly) {
+  Rig rig;
+  const AnswerSettings o{.samples = 3, .max_new = 12, .sampling = {.seed = 4}};
+  const auto all = rig.answers(o, 4);
+  ASSERT_EQ(all.size(), 18u);
+  std::set<std::string> different;
+  for (const auto& [key, a] : all) {
+    different.insert(a.response);
+    EXPECT_EQ(a.tokens, 12);
+    EXPECT_TRUE(a.truncated);
+    EXPECT_EQ(a.grade.accuracy.strict, 0);
+    EXPECT_FALSE(a.grade.accuracy.reason.empty());
+  }
+  EXPECT_EQ(different.size(), 18u);
+  // One at a time, and only those that are not known.
+  AnswerKeys known;
+  for (const auto& [key, a] : all)
+    if (key.first != 4) known.insert(key);
+  const auto rest = rig.answers(o, 1, known);
+  ASSERT_EQ(rest.size(), 3u);
+  for (const auto& [key, a] : rest) EXPECT_EQ(a.response, all.at(key).response);
+  // As many as asked for before come again when more are asked for.
+  const auto more = rig.answers({.samples = 5, .max_new = 12, .sampling = {.seed = 4}}, 7);
+  for (const auto& [key, a] : all) EXPECT_EQ(a.response, more.at(key).response);
+  AnswerSettings other = o;
+  other.sampling.seed = 5;
+  EXPECT_NE(rig.answers(other, 4).begin()->second.response, all.begin()->second.response);
+}
+
+TEST(TaskAnswers, EndBehindAStopTextAndWithTheContext) {
+  Rig rig;
+  const AnswerSettings o{.samples = 2, .max_new = 0, .sampling = {.seed = 4}};
+  const auto free = rig.answers(o, 4);
+  for (const auto& [key, a] : free)
+    if (a.truncated) {
+      EXPECT_EQ(a.tokens + int64_t(rig.problems[key.first].ids.size()), 128);
+    }
+  AnswerSettings stopping = o;
+  stopping.stop_texts = {free.begin()->second.response.substr(3, 2)};  // of two tokens
+  bool some = false;
+  for (const auto& [key, a] : rig.answers(stopping, 4)) {
+    const std::string& whole = free.at(key).response;
+    const size_t end = whole.find(stopping.stop_texts[0]);
+    some |= end != whole.npos;
+    EXPECT_EQ(a.response, end == whole.npos ? whole : whole.substr(0, end + 2));
+    if (end != whole.npos) {
+      EXPECT_FALSE(a.truncated);
+    }
+  }
+  EXPECT_TRUE(some);
+}
+
+TEST(TaskProblems, AreOfTheTestSplitAndStayTheSame) {
+  const auto few = generated_problems(parse_task_choice("countdown:3-4", "test"), 20, 9),
+             many = generated_problems(parse_task_choice("countdown:3-4", "test"), 30, 9);
+  for (size_t i = 0; i < 20; ++i) {
+    EXPECT_EQ(few[i].task.question, many[i].task.question);
+    EXPECT_EQ(few[20 + i].task.question, many[30 + i].task.question);
+    EXPECT_EQ(few[20 + i].level, 4);
+    EXPECT_EQ(split_of(few[i].task.canonical), TaskSplit::test);
+  }
+  EXPECT_NE(generated_problems(parse_task_choice("countdown:3", "test"), 1, 10)[0].task.question, few[0].task.question);
+}
+
+TEST(TaskProblems, PromptsAndTheirMistakes) {
+  auto problems = generated_problems(parse_task_choice("chains:2", "test"), 2, 1);
+  const ChatTemplate chat({{"default", "<{{ messages[0].role }}>{{ messages[0].content }}<|A|>"}}, "test",
+                          Json::object());
+  make_prompts(problems, TaskPrompt::chat, tokenizer(), chat, 4096);
+  EXPECT_EQ(problems[0].prompt.find("<user>" + problems[0].task.question), 0u);
+  EXPECT_NE(problems[0].prompt.find("\\boxed{}.<|A|>"), std::string::npos);
+  make_prompts(problems, TaskPrompt::r1_zero, tokenizer(), {}, 4096);
+  EXPECT_NE(problems[0].prompt.find("reasoning process"), std::string::npos);
+  EXPECT_THROW(make_prompts(problems, TaskPrompt::chat, tokenizer(), {}, 4096), UserError);
+  EXPECT_THROW(make_prompts(problems, TaskPrompt::brief, tokenizer(), {}, int64_t(10)), UserError);
+  problems.push_back(problems[0]);
+  EXPECT_THROW(make_prompts(problems, TaskPrompt::brief, tokenizer(), {}, 4096), UserError);
+}
+
+}  // namespace
+}  // namespace minke::test

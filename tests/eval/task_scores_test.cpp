@@ -1,0 +1,116 @@
+// Figures of answers whose grades are known, and answers that go to a file and come back.
+#include "eval/task_scores.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "eval/task_responses.h"
+
+namespace minke {
+namespace {
+
+struct Rig {
+  std::vector<TaskProblem> problems;
+  std::vector<TaskAnswer> answers;
+  void add_problem(int level, GraderKind grader = GraderKind::math) {
+    TaskProblem p{.group = "chain", .level = level, .index = int64_t(problems.size())};
+    p.task.canonical = std::to_string(problems.size()), p.task.answer = "5", p.task.grader = grader;
+    p.prompt = "What?";
+    problems.push_back(p);
+  }
+  void add(size_t problem, int64_t sample, const std::string& answer, double strict) {
+    TaskAnswer a{
+        .problem = problem, .sample = sample, .response = "r\xff", .final_answer = answer, .tokens = 10 * (sample + 1)};
+    a.grade.accuracy = {strict, strict, "as planted"};
+    answers.push_back(a);
+  }
+};
+
+TEST(TaskScores, OfPlantedGrades) {
+  Rig rig;
+  rig.add_problem(2), rig.add_problem(2), rig.add_problem(3);
+  // Out of order, as they end. The vote of the first goes to 5, written in two ways; the second has none that is answered.
+  rig.add(0, 3, "10/2", 1), rig.add(0, 0, "7", 0), rig.add(0, 1, "5", 1), rig.add(0, 2, "", 0);
+  for (int s = 0; s < 4; ++s) rig.add(1, s, "", 0), rig.add(2, s, "6", 0);
+  rig.answers.back().truncated = true;
+  const std::vector<TaskScore> scores = score_tasks(rig.problems, rig.answers, 4);
+  ASSERT_EQ(scores.size(), 2u);
+  const TaskScore& s = scores[0];
+  EXPECT_EQ(s.level, 2);
+  EXPECT_EQ(s.problems, 2);
+  ASSERT_EQ(s.pass.size(), 3u);
+  EXPECT_DOUBLE_EQ(s.pass[0].second.value, 0.25);
+  EXPECT_DOUBLE_EQ(s.pass[1].second.value, (1 - 1.0 / 6) / 2);
+  EXPECT_EQ(s.pass[2].first, 4);
+  EXPECT_DOUBLE_EQ(s.pass[2].second.value, 0.5);
+  EXPECT_DOUBLE_EQ(s.cons->value, 0.5);
+  EXPECT_DOUBLE_EQ(s.mean_tokens, 25);
+  EXPECT_DOUBLE_EQ(*s.mean_tokens_right, 30);
+  EXPECT_EQ(s.truncated, 0);
+  EXPECT_EQ(scores[1].cons->value, 0);
+  EXPECT_EQ(scores[1].mean_tokens_right, std::nullopt);
+  EXPECT_EQ(scores[1].truncated, 0.25);
+  const Json j = score_json(s);
+  for (const char* key :
+       {"n", "k", "pass@1", "pass@2", "pass@4", "pass@k", "cons@k", "ci95", "strict", "lenient", "mean_tokens"})
+    EXPECT_TRUE(j.contains(key)) << key;
+  EXPECT_NE(score_line(s).find("pass@1 25.0 % ["), std::string::npos) << score_line(s);
+  // Powers of two, and k itself.
+  for (TaskAnswer a : std::vector<TaskAnswer>(rig.answers))
+    if (a.sample < 2) a.sample += 4, rig.answers.push_back(a);
+  EXPECT_EQ(score_tasks(rig.problems, rig.answers, 6)[0].pass[2].first, 4);
+  EXPECT_EQ(score_tasks(rig.problems, rig.answers, 6)[0].pass[3].first, 6);
+  rig.answers.pop_back();
+  EXPECT_THROW(score_tasks(rig.problems, rig.answers, 6), BugError);
+}
+
+TEST(TaskScores, NoVoteOnPrograms) {
+  Rig rig;
+  rig.add_problem(1, GraderKind::code);
+  rig.add(0, 0, "", 1);
+  const TaskScore s = score_tasks(rig.problems, rig.answers, 1)[0];
+  EXPECT_EQ(s.cons, std::nullopt);
+  EXPECT_EQ(s.pass.size(), 1u);
+  EXPECT_TRUE(score_json(s).at("cons@k").is_null());
+}
+
+TEST(ResponsesFile, GoesOnFromItsWholeLines) {
+  const fs::path file = testing::TempDir() + "minke_responses_test.jsonl";
+  fs::remove(file);
+  Rig rig;
+  rig.add_problem(2), rig.add_problem(2);
+  rig.add(0, 0, "5", 1), rig.add(1, 0, "7", 0), rig.add(1, 1, "8", 0);
+  const Json settings{{"seed", 1}};
+  {
+    ResponsesFile f(file, false, rig.problems, 2, settings);
+    EXPECT_FALSE(fs::exists(file));
+    for (const TaskAnswer& a : rig.answers) f.add(a);
+  }
+  EXPECT_THROW(ResponsesFile(file, false, rig.problems, 2, settings), UserError);
+  EXPECT_THROW(ResponsesFile(file, true, rig.problems, 2, Json{{"seed", 2}}), UserError);
+  std::ofstream(file, std::ios::app) << "{\"task\": \"cha";
+  const auto torn = fs::file_size(file);
+  {
+    ResponsesFile f(file, true, rig.problems, 2, settings);
+    ASSERT_EQ(f.known().size(), 3u);
+    EXPECT_EQ(f.known()[2].problem, 1u);
+    EXPECT_EQ(f.known()[2].sample, 1);
+    EXPECT_EQ(f.known()[2].final_answer, "8");
+    EXPECT_EQ(f.known()[0].grade.accuracy.strict, 1);
+    EXPECT_EQ(f.known()[0].tokens, 10);
+    EXPECT_EQ(fs::file_size(file), torn);
+    rig.answers[0].sample = 1;
+    f.add(rig.answers[0]);
+  }
+  EXPECT_EQ(ResponsesFile(file, true, rig.problems, 2, settings).known().size(), 4u);
+  EXPECT_EQ(ResponsesFile(file, true, rig.problems, 1, settings).known().size(), 2u);  // fewer are asked for
+  rig.problems[1].prompt = "Another?";
+  EXPECT_THROW(ResponsesFile(file, true, rig.problems, 2, settings), UserError);
+  fs::remove(file);
+}
+
+}  // namespace
+}  // namespace minke
