@@ -40,6 +40,23 @@ Recipe checked_recipe(Recipe recipe, const fs::path& folder) {
     user_error("grpo: train.batch_size {} is no multiple of grpo.group {}: a step takes whole groups of answers",
                recipe.train.batch_size, g.group);
   if (recipe.train.batch_start > 0) user_error("grpo: train.batch_start, a batch that grows, belongs to pre-training");
+  if (recipe.train.dropout > 0)
+    user_error("grpo: train.dropout would train another distribution than the one drawn from");
+  constexpr std::string_view kUnread[] = {"tokenizer.",
+                                          "model.",
+                                          "data.",
+                                          "sft.",
+                                          "balance.",
+                                          "train.mtp_weight",
+                                          "train.mtp_weight_late",
+                                          "train.spike_jump",
+                                          "train.initializer_range",
+                                          "train.dense",
+                                          "log.eval_tokens",
+                                          "log.sample_prompts",
+                                          "log.choices",
+                                          "log.needle_lengths"};
+  refuse_unread_keys(recipe, "grpo", kUnread);
   if (g.max_new >= recipe.train.sequence_length)
     user_error("grpo: grpo.max_new {} leaves no room for a question in train.sequence_length {}", g.max_new,
                recipe.train.sequence_length);
@@ -121,6 +138,8 @@ GrpoStage::Question GrpoStage::question(uint64_t seed, uint64_t index, TaskSplit
   q.prompt = prompt_of(q.task.question,
                        recipe_.grpo.prompt == QuestionFormat::brief ? PromptTemplate::brief : PromptTemplate::r1_zero);
   q.ids = tokenizer_.encode(q.prompt, {.add_bos = true});
+  if (*std::max_element(q.ids.begin(), q.ids.end()) >= config_.vocab_size)
+    user_error("grpo: a question has a token that the model has not: its tokenizer is of another model");
   if (int64_t(q.ids.size()) + recipe_.grpo.max_new > recipe_.train.sequence_length)
     user_error("grpo: a question has {} tokens; with grpo.max_new {} that is more than train.sequence_length {}",
                q.ids.size(), recipe_.grpo.max_new, recipe_.train.sequence_length);

@@ -123,7 +123,14 @@ mistake 'graded in the sandbox' "$minke" grpo grpo.toml -m base/latest --out new
 mistake 'no multiple of grpo.group 7' "$minke" grpo grpo.toml -m base/latest --out new --set grpo.group=7
 mistake 'leaves no room' "$minke" grpo grpo.toml -m base/latest --out new --set grpo.max_new=128
 mistake 'with grpo.max_new 112 that is more than train.sequence_length 128' "$minke" grpo grpo.toml -m base/latest --out new --set grpo.max_new=112
+cp -rL base/latest large && sed -i 's/"User": *[0-9]*/"User": 500/' large/tokenizer.json
+mistake 'its tokenizer is of another model' "$minke" grpo grpo.toml -m large --out new
 mistake 'give train.steps' "$minke" grpo grpo.toml -m base/latest --out new --set train.steps=0
 mistake "the model's 128 positions" "$minke" grpo grpo.toml -m base/latest --out new --set train.sequence_length=256
+mistake 'train.dropout' "$minke" grpo grpo.toml -m base/latest --out new --set train.dropout=0.1
+for set in tokenizer.vocab_size=300 model.hidden_size=64 data.fim_rate=0.5 sft.epochs=3 balance.capacity=1 balance.bias_speed=0.01 \
+  train.mtp_weight=0.1 train.spike_jump=1 log.eval_tokens=8; do
+  mistake "grpo: ${set%%=*} = " "$minke" grpo grpo.toml -m base/latest --out new --set "$set"
+done
 mistake 'already holds a run' "$minke" grpo grpo.toml -m base/latest --out run
 [ ! -e new ] || fail "something was left behind: $(ls new)"
