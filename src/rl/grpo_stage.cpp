@@ -150,13 +150,17 @@ GrpoStage::Question GrpoStage::question(uint64_t seed, uint64_t index, TaskSplit
 GrpoStage::Question GrpoStage::training_question(uint64_t index) const {
   const size_t choice = index % choices_.size();
   Rng rng{RngKey{recipe_.train.seed}.at("grpo level").at(index)};
-  return question(recipe_.train.seed, index, TaskSplit::train, choice, choices_[choice].levels.pick(rng));
+  Question q = question(recipe_.train.seed, index, TaskSplit::train, choice, choices_[choice].levels.pick(rng));
+  check(split_of(q.task.canonical) == TaskSplit::train, "grpo: no problem of the test split is trained on");
+  return q;
 }
 
 GrpoStage::Question GrpoStage::test_question(size_t choice, int64_t index) const {
   const Levels& levels = choices_[choice].levels;
-  return question(recipe_.train.seed, uint64_t(index), TaskSplit::test, choice,
-                  levels.nth(int(index % levels.count())));
+  Question q =
+      question(recipe_.train.seed, uint64_t(index), TaskSplit::test, choice, levels.nth(int(index % levels.count())));
+  check(split_of(q.task.canonical) == TaskSplit::test, "grpo: no problem of the training split is a test");
+  return q;
 }
 
 // Those of the evaluations, and the first ones of the training: a run must not end in the middle because one is too long.

@@ -46,6 +46,9 @@ grep -q 'sample  *⟦what is learned⟧: .*<｜User｜>0+0?<｜Assistant｜><thi
   fail "no masked sample: $(grep sample out.txt)"
 grep -q '^steps .*15 epochs' out.txt || fail "no word of the steps: $(cat out.txt)"
 grep -q '^final .*nats per target' out.txt || fail "no evaluation: $(cat out.txt)"
+# Of the conversations that were held out, and of nothing else.
+all=$(sed -n 's/^data .* tokens, \([0-9]*\) of them targets$/\1/p' out.txt) out=$(sed -n 's/^final .*per target (\([0-9]*\) targets.*/\1/p' out.txt)
+[ "$out" -gt 0 ] && [ "$((2 * out))" -lt "$all" ] || fail "$out of $all targets were held out"
 first=$(sed -n 's/.*step 1\/.* loss \([0-9.]*\) .*/\1/p' out.txt | head -1) last=$(sed -n 's/.*step [0-9]*\/.* loss \([0-9.]*\) .*/\1/p' out.txt | tail -1)
 awk -v a="$first" -v b="$last" 'BEGIN { exit !(b < 0.6 * a) }' || fail "the loss does not fall: $first, then $last"
 # What is left is a model with its template: it can be talked to.

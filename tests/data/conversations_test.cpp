@@ -207,6 +207,15 @@ TEST(Conversations, ShardsHoldTokensAndMarks) {
       for (int32_t m : marks) targets += uint64_t(m);
     }
   EXPECT_EQ(targets, counts.targets);
+  // T inputs and the last target are T + 1 tokens: just not too long, and one too many.
+  uint64_t longest = 0;
+  for (uint64_t d = 0; d < data.train.tokens.num_documents(); ++d)
+    longest = std::max(longest, data.train.tokens.document_length(d));
+  o.held_out = {};
+  o.sequence_length = int64_t(longest) - 1;
+  EXPECT_EQ(tokenize_conversations(o, encoder, folder / "all").too_long, 1u);
+  o.sequence_length = int64_t(longest) - 2;
+  EXPECT_GT(tokenize_conversations(o, encoder, folder / "less").too_long, 1u);
   o.vocab_size = tokenizer().id_of("<｜User｜>").value();
   try {
     tokenize_conversations(o, encoder, folder / "none");

@@ -121,5 +121,31 @@ TEST(LmHead, RowsOfAChunk) {
   EXPECT_EQ(rows(129280), 64);
 }
 
+// What the objective reads of each token goes with its row, in every chunk.
+TEST(LmHead, EveryChunkHasItsOwnPolicyTerms) {
+  HeadRig rig;
+  rig.model.head().loss(rig.ctx, rig.h, rig.batch(), rig.loss, kScale, rig.dh);
+  const Values nats = rig.download(rig.loss), plain = rig.download(rig.dh);
+  Values weight, advantage, old_loss, reference, expected(plain.size());
+  const PolicyTerms terms{.beta = 0.1};
+  const RngKey key = RngKey{7}.at("terms");
+  auto draw = [&, i = uint64_t(0)]() mutable { return double(float(2 * key.uniform(i++) - 1)); };
+  for (size_t n = 0; n < size_t(kRows); ++n) {
+    weight.push_back(draw() + 2), advantage.push_back(draw());
+    old_loss.push_back(double(float(nats[n] + 0.1 * draw()))), reference.push_back(double(float(nats[n] + draw())));
+    const double w = weight[n] * policy_weight(nats[n], old_loss[n], reference[n], advantage[n], terms);
+    for (size_t i = n * size_t(kWidth); i < (n + 1) * size_t(kWidth); ++i) expected[i] = w * plain[i];
+  }
+  Batch batch = rig.batch();
+  batch.objective.policy = terms;
+  std::vector<Buffer> buffers;
+  for (const Values* v : {&weight, &advantage, &old_loss, &reference})
+    buffers.emplace_back(rig.ctx, DType::f32, std::initializer_list<int64_t>{kRows}).set(*v);
+  batch.weight = buffers[0], batch.advantage = buffers[1], batch.old_loss = buffers[2];
+  batch.reference_loss = buffers[3];
+  rig.model.head().loss(rig.ctx, rig.h, batch, rig.loss, kScale, rig.dh);
+  expect_near(rig.download(rig.dh), expected, "dh");
+}
+
 }  // namespace
 }  // namespace minke

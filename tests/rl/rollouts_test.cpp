@@ -146,6 +146,12 @@ TEST(PolicyBatches, HoldEachSampleOnce) {
   for (const TokenBatch& b : made.batches) {
     EXPECT_LE(b.num_sequences * b.sequence_length, 64);
     EXPECT_TRUE(b.experts.empty());
+    for (int64_t row = 0; row < b.num_sequences; ++row) {  // all that follows the last target is padding
+      const auto first = b.targets.begin() + row * b.sequence_length;
+      int64_t last = b.sequence_length - 1;
+      while (first[last] < 0) --last;
+      EXPECT_EQ(b.num_valid[size_t(row)], last + 1);
+    }
     for (int64_t i = 0; i < b.num_sequences * b.sequence_length; ++i, ++at) {
       const auto [sample, token] = made.places[at];
       EXPECT_EQ(sample >= 0, b.targets[size_t(i)] >= 0);
