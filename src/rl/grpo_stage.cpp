@@ -199,12 +199,25 @@ std::vector<Rollout> GrpoStage::answers(const Context& ctx, Model& model, const 
                    .stop_texts = {std::string(kAnswerEnd)}});
 }
 
+std::vector<GrpoStage::Question> GrpoStage::questions_at(LoaderPosition position, int64_t size) const {
+  const uint64_t group = uint64_t(recipe_.grpo.group);
+  std::vector<Question> all;
+  for (uint64_t i = 0; i < uint64_t(size) / group; ++i)
+    all.push_back(training_question(position.sequence_index / group + i));
+  return all;
+}
+
+std::vector<std::string> GrpoStage::prompts(LoaderPosition position, int64_t size) const {
+  std::vector<std::string> all;
+  for (const Question& q : questions_at(position, size)) all.push_back(q.prompt);
+  return all;
+}
+
 std::vector<TokenBatch> GrpoStage::batches(const Context& ctx, Model& model, LoaderPosition position, int64_t size) {
   const auto& g = recipe_.grpo;
   const auto begin = Clock::now();
-  questions_.clear(), scores_.clear(), samples_.clear();
-  for (int64_t i = 0; i < size / g.group; ++i)
-    questions_.push_back(training_question(position.sequence_index / uint64_t(g.group) + uint64_t(i)));
+  scores_.clear(), samples_.clear();
+  questions_ = questions_at(position, size);
   rollouts_ = answers(ctx, model, questions_, g.group, recipe_.train.seed, position.sequence_index);
   rollout_seconds_ = seconds_since(begin);
   for (const Rollout& r : rollouts_) scores_.push_back(score(questions_[r.prompt], r));

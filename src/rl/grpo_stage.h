@@ -29,6 +29,8 @@ class GrpoStage final : public Stage {
   LoaderPosition in_next_phase(LoaderPosition position) const override { return position; }
   bool has(LoaderPosition position) const override { return position.epoch == 0; }
   double epochs(LoaderPosition) const override { return 0; }
+  // What the step asks that takes `size` answers from a position on.
+  std::vector<std::string> prompts(LoaderPosition position, int64_t size) const;
   bool asks_token_losses() const override { return true; }
   std::string after_step(const StepReport& report, const TokenLosses& tokens, Json& record) override;
   bool evaluate(const RunView& run, bool last) override;
@@ -47,6 +49,7 @@ class GrpoStage final : public Stage {
   };
   Question question(uint64_t seed, uint64_t index, TaskSplit split, size_t choice, int level) const;
   Question training_question(uint64_t index) const;
+  std::vector<Question> questions_at(LoaderPosition position, int64_t size) const;
   Question test_question(size_t choice, int64_t index) const;
   void check_questions() const;
   Score score(const Question& question, const Rollout& answer) const;

@@ -115,6 +115,15 @@ for set in 'tasks=["chains:2"]' group=16 max_new=30 temperature=1.2 deviation=no
   changed --set "grpo.$set"
 done
 
+# The schedule goes on by what a step may take, not by the shorter answers: at the last of four steps the rate is low.
+"$minke" grpo grpo.toml -m base/latest --out decay --set train.steps=4 --set train.warmup=0 --set train.decay_begin=0 \
+  --set train.decay_end=1 --set train.low_ratio=0.1 >out.txt 2>&1 || fail "$(cat out.txt)"
+lr=$(sed -n 's/.*"lr":\([0-9.e-]*\).*/\1/p' decay/log.jsonl | tail -1)
+awk -v lr="$lr" 'BEGIN { exit !(lr > 0 && lr < 0.4e-3) }' || fail "the learning rate of the last step is $lr of 1e-3"
+# Each step draws by numbers of its own: with a rate of next to nothing, lengths still differ from step to step.
+"$minke" grpo grpo.toml -m base/latest --out still --set train.steps=4 --set train.lr=1e-12 >out.txt 2>&1 || fail "$(cat out.txt)"
+[ "$(grep -o '"completions/mean_length":[0-9.]*' still/log.jsonl | sort -u | wc -l)" -ge 3 ] || fail "every step draws the same answers"
+
 # --- mistakes
 mistake 'cannot open missing' "$minke" grpo grpo.toml -m missing --out new
 mistake 'grpo.tasks' "$minke" grpo grpo.toml -m base/latest --out new --set 'grpo.tasks=["riddles"]'
