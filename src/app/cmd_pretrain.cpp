@@ -6,18 +6,17 @@
 #include "app/command_line.h"
 #include "app/commands.h"
 #include "app/run_command.h"
-#include "app/runtime.h"
 #include "run/pretrain_stage.h"
 
 namespace minke {
 namespace {
 
 struct PretrainOptions {
-  RuntimeOptions runtime;
-  std::string recipe, preset, out;
-  std::vector<std::string> set, data, text_keys;
+  std::string recipe, preset;
+  std::vector<std::string> data, text_keys;
   double minutes = 0;
-  bool resume = false, help_recipe = false, dense = false;
+  bool help_recipe = false, dense = false;
+  RunFlags run;
 };
 
 void pretrain(PretrainOptions& o) {
@@ -33,22 +32,19 @@ void pretrain(PretrainOptions& o) {
     o.recipe.clear();
   }
   if (o.recipe.empty() && o.data.empty()) o.data.push_back("builtin:");
-  if (!o.data.empty()) o.set.push_back(set_list("data.train", o.data));
-  if (!o.text_keys.empty()) o.set.push_back(set_list("data.text_keys", o.text_keys));
+  if (!o.data.empty()) o.run.set.push_back(set_list("data.train", o.data));
+  if (!o.text_keys.empty()) o.run.set.push_back(set_list("data.text_keys", o.text_keys));
   if (o.minutes > 0) {
-    o.set.push_back("train.steps=0");
-    o.set.push_back(fmt::format("train.minutes={}", o.minutes));
+    o.run.set.push_back("train.steps=0");
+    o.run.set.push_back(fmt::format("train.minutes={}", o.minutes));
   }
-  if (o.dense) o.set.push_back("train.dense=true");
+  if (o.dense) o.run.set.push_back("train.dense=true");
   const std::string stem = o.recipe.empty() ? o.preset : fs::path(o.recipe).stem().string();
-  const Recipe recipe = o.recipe.empty() ? parse_recipe("", "preset " + o.preset, o.set, o.preset)
-                                         : load_recipe(o.recipe, o.set, o.preset);
-  const fs::path out = o.out.empty() ? fs::path("runs") / "out" / stem : fs::path(o.out);
-  if (const fs::path stored = out / "recipe.toml"; o.resume && fs::exists(stored))
-    compare_with_stored(recipe, stored, o.set, RecipeOf::pretraining);
-  if (o.resume) o.runtime.resumed = stored_backend(out);
-  const Runtime runtime(o.runtime);
-  if (!minke::pretrain(recipe, out, o.resume, run_machine(runtime))) throw CLI::RuntimeError(130);
+  const Recipe recipe = o.recipe.empty() ? parse_recipe("", "preset " + o.preset, o.run.set, o.preset)
+                                         : load_recipe(o.recipe, o.run.set, o.preset);
+  start_run(recipe, RecipeOf::pretraining, o.run, stem, [&](const fs::path& out, const RunMachine& machine) {
+    return minke::pretrain(recipe, out, o.run.resume, machine);
+  });
 }
 
 }  // namespace
@@ -63,19 +59,13 @@ void add_pretrain_command(CLI::App& program) {
       ->allow_extra_args(false);
   c->add_option("--preset", o->preset,
                 "Built-in recipe to start from, with or without a recipe file (--help-recipe lists them)");
-  c->add_option("--out", o->out, "Folder of the run; default: runs/out/<recipe>");
-  c->add_option("--set", o->set, "Override a key of the recipe: --set train.lr=3e-4 (may be repeated)")
-      ->allow_extra_args(false);
+  add_run_flags(*c, o->run);
   c->add_option("--minutes", o->minutes,
                 "Length of the run with all its phases, instead of train.steps; 0 = as in the recipe")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
   c->add_flag("--dense", o->dense, "Train a dense model with the same number of active parameters instead");
-  c->add_flag("--resume", o->resume, "Continue the run in --out, if there is one");
   c->add_flag("--help-recipe", o->help_recipe, "List every key of a recipe with its default and meaning");
-  c->add_option("-t,--threads", o->runtime.threads, "Threads; 0 = all cores this process may use")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
   c->callback([o] { pretrain(*o); });
 }
 

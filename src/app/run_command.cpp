@@ -9,6 +9,7 @@
 #include "core/error.h"
 
 namespace minke {
+namespace {
 
 void compare_with_stored(const Recipe& recipe, const fs::path& stored, const std::vector<std::string>& set,
                          RecipeOf kind) {
@@ -26,18 +27,38 @@ void compare_with_stored(const Recipe& recipe, const fs::path& stored, const std
                stored.string(), mentioned);
 }
 
+}  // namespace
+
+void add_run_flags(CLI::App& c, RunFlags& flags) {
+  c.add_option("--out", flags.out, "Folder of the run; default: runs/out/<recipe>");
+  c.add_option("--set", flags.set, "Override a key of the recipe: --set train.lr=3e-4 (may be repeated)")
+      ->allow_extra_args(false);
+  c.add_flag("--resume", flags.resume, "Continue the run in --out, if there is one");
+  c.add_option("-t,--threads", flags.runtime.threads, "Threads; 0 = all cores this process may use")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+}
+
+void start_run(const Recipe& recipe, RecipeOf kind, RunFlags& flags, const std::string& stem,
+               const std::function<bool(const fs::path&, const RunMachine&)>& train) {
+  const fs::path out = flags.out.empty() ? fs::path("runs") / "out" / stem : fs::path(flags.out);
+  if (const fs::path stored = out / "recipe.toml"; flags.resume && fs::exists(stored))
+    compare_with_stored(recipe, stored, flags.set, kind);
+  if (flags.resume) flags.runtime.resumed = stored_backend(out);
+  const Runtime runtime(flags.runtime);
+  const RunMachine machine{
+      .ctx = runtime.ctx(),
+      .description = runtime.description(),
+      .product_peak = [](const Context& ctx, DType dtype) { return product_ceiling(ctx, dtype, 0.02).best().rate; },
+      .note = runtime.note()};
+  if (!train(out, machine)) throw CLI::RuntimeError(130);
+}
+
 std::string set_list(const char* key, const std::vector<std::string>& values) {
   std::string list;
   for (const std::string& v : values)
     list += (list.empty() ? "" : ", ") + Json(v).dump(-1, ' ', false, Json::error_handler_t::replace);
   return fmt::format("{}=[{}]", key, list);
-}
-
-RunMachine run_machine(const Runtime& runtime) {
-  return {.ctx = runtime.ctx(),
-          .description = runtime.description(),
-          .product_peak = [](const Context& ctx, DType dtype) { return product_ceiling(ctx, dtype, 0.02).best().rate; },
-          .note = runtime.note()};
 }
 
 }  // namespace minke

@@ -1,5 +1,7 @@
 // What the verbs that train have in common: flags → settings of a run.
 #pragma once
+#include <CLI/CLI.hpp>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -9,14 +11,22 @@
 
 namespace minke {
 
-// A run that goes on keeps its recipe: what a --set asks for beside it would have no effect, and is refused; what only
-// the recipe's file says is mentioned.
-void compare_with_stored(const Recipe& recipe, const fs::path& stored, const std::vector<std::string>& set,
-                         RecipeOf kind);
+// The flags of a run.
+struct RunFlags {
+  std::string out;
+  std::vector<std::string> set;
+  bool resume = false;
+  RuntimeOptions runtime;
+};
+void add_run_flags(CLI::App& command, RunFlags& flags);
+
+// Calls train(folder, machine), the folder being --out or runs/out/<stem>. A run that goes on keeps its recipe: what a --set asks
+// for beside it would have no effect, and is refused; what only the recipe's file says is mentioned. CLI::RuntimeError 130 if train
+// returns false: it was stopped.
+void start_run(const Recipe& recipe, RecipeOf kind, RunFlags& flags, const std::string& stem,
+               const std::function<bool(const fs::path& folder, const RunMachine& machine)>& train);
 
 // "key=[…]" with these strings, for --set.
 std::string set_list(const char* key, const std::vector<std::string>& values);
-
-RunMachine run_machine(const Runtime& runtime);
 
 }  // namespace minke

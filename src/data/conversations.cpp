@@ -236,6 +236,16 @@ ConversationCounts tokenize_conversations(const ConversationOptions& o, const Co
   return counts;
 }
 
+TrainedConversation ConversationSet::conversation(uint64_t document) const {
+  TrainedConversation c;
+  c.tokens.resize(tokens.document_length(document));
+  tokens.copy_document(document, 0, c.tokens.size(), c.tokens.data());
+  std::vector<int32_t> marks(c.tokens.size());
+  is_target.copy_document(document, 0, marks.size(), marks.data());
+  c.is_target.assign(marks.begin(), marks.end());
+  return c;
+}
+
 ConversationData open_conversations(const fs::path& folder) {
   return {open_set(folder, "train"), open_set(folder, "heldout")};
 }

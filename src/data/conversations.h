@@ -50,6 +50,7 @@ std::string marked_text(const Tokenizer& tokenizer, const TrainedConversation& c
 // the same plan packs both (packing.h).
 struct ConversationSet {
   TokenSet tokens, is_target;
+  TrainedConversation conversation(uint64_t document) const;
 };
 struct ConversationData {
   ConversationSet train, held_out;

@@ -10,21 +10,12 @@
 #include "core/clock.h"
 #include "corpus/prompt.h"
 #include "eval/task_grade.h"
-#include "model/checkpoint.h"
 #include "report/text.h"
 #include "rl/advantages.h"
 #include "run/settings.h"
 
 namespace minke {
 namespace {
-
-// What a run keeps of the model that it begins with, besides its weights.
-void keep_base(const Tokenizer& tokenizer, const Config& config, const fs::path& base) {
-  AtomicFolder kept(base);
-  tokenizer.save(kept.path());
-  write_file_atomic(kept.path() / "config.json", config_to_json(config).dump(2));
-  kept.commit();
-}
 
 Recipe checked_recipe(Recipe recipe, const fs::path& folder) {
   if (const std::optional<Recipe> stored = stored_recipe(folder, RecipeOf::grpo)) return *stored;
@@ -83,26 +74,16 @@ bool grpo(Recipe recipe, const fs::path& model, const fs::path& folder, bool res
 }
 
 GrpoStage::GrpoStage(const Recipe& recipe, const fs::path& model, const RunFolder& folder)
-    : folder_(folder),
-      recipe_(recipe),
-      model_(model),
-      base_(folder.has_begun() ? folder.path() / "base" : model),
-      config_(folder.has_begun() ? load_config(base_) : open_checkpoint(model, kAllMtp).config),
-      tokenizer_(Tokenizer::load(base_)) {
-  if (config_.max_position_embeddings < recipe.train.sequence_length)
+    : recipe_(recipe), base_(model, folder) {
+  if (config().max_position_embeddings < recipe.train.sequence_length)
     user_error("grpo: train.sequence_length {} is more than the model's {} positions", recipe.train.sequence_length,
-               config_.max_position_embeddings);
+               config().max_position_embeddings);
   for (const std::string& task : recipe.grpo.tasks) choices_.push_back(parse_task_choice(task, "grpo.tasks"));
   for (TaskChoice& c : choices_)
     if (c.levels.empty()) c.levels = Levels::range(task_levels(c.kind));
   if (folder.has_begun()) return;
   check_questions();
-  keep_base(tokenizer_, config_, folder.path() / "base");
-}
-
-void GrpoStage::initialise(const Context& ctx, Model& model) {
-  if (!folder_.has_checkpoint()) load_weights(ctx, model, open_checkpoint(model_, kAllMtp).weights);
-  else model.weights().initialise(ctx, config_.initializer_range);  // its own are read afterwards
+  base_.keep();
 }
 
 // The router stays as it was trained: its bias is frozen and nothing balances it. MTP modules are left alone.
@@ -137,8 +118,8 @@ GrpoStage::Question GrpoStage::question(uint64_t seed, uint64_t index, TaskSplit
       .task = make_task(seed, index, choices_[choice].kind, level, split), .choice = choices_[choice], .level = level};
   q.prompt = prompt_of(q.task.question,
                        recipe_.grpo.prompt == QuestionFormat::brief ? PromptTemplate::brief : PromptTemplate::r1_zero);
-  q.ids = tokenizer_.encode(q.prompt, {.add_bos = true});
-  if (*std::max_element(q.ids.begin(), q.ids.end()) >= config_.vocab_size)
+  q.ids = tokenizer().encode(q.prompt, {.add_bos = true});
+  if (*std::max_element(q.ids.begin(), q.ids.end()) >= config().vocab_size)
     user_error("grpo: a question has a token that the model has not: its tokenizer is of another model");
   if (int64_t(q.ids.size()) + recipe_.grpo.max_new > recipe_.train.sequence_length)
     user_error("grpo: a question has {} tokens; with grpo.max_new {} that is more than train.sequence_length {}",
@@ -189,7 +170,7 @@ std::vector<Rollout> GrpoStage::answers(const Context& ctx, Model& model, const 
   for (const Question& q : questions) prompts.push_back(q.ids);
   if (!engine_) engine_.emplace(ctx, model, *engine_settings());
   engine_->weights_changed();
-  return roll_out(ctx, *engine_, tokenizer_, prompts,
+  return roll_out(ctx, *engine_, tokenizer(), prompts,
                   {.group = group,
                    .max_new = recipe_.grpo.max_new,
                    .temperature = recipe_.grpo.temperature,
@@ -242,7 +223,7 @@ std::vector<TokenBatch> GrpoStage::batches(const Context& ctx, Model& model, Loa
   int64_t moe_layers = 0;
   for (const Block& b : model.blocks()) moe_layers += b.moe() != nullptr;
   made_ = policy_batches(samples_, micro_tokens_, recipe_.train.sequence_length, moe_layers, k);
-  return made_.batches;
+  return std::move(made_.batches);  // only the places are looked at afterwards
 }
 
 std::vector<TokenBatch> GrpoStage::largest_batch(const Context&, Model&, int64_t size) {

@@ -1,11 +1,12 @@
 // GRPO as a stage of a run (V2 §4.2, R1-Zero §2.2; docs/recipe/post-training.md §3): questions of the training split, a group of
 // answers to each by the policy as it is, rewards by rule, one update; no critic. One copy of the policy: the engine reads the
-// weights that are trained. Test: tests/app/grpo_test.sh.
+// weights that are trained. Test: tests/rl/grpo_test.cpp, tests/app/grpo_test.sh.
 #pragma once
 #include <optional>
 
 #include "corpus/tasks.h"
 #include "rl/policy_batches.h"
+#include "run/base_model.h"
 #include "run/training_run.h"
 
 namespace minke {
@@ -16,9 +17,9 @@ bool grpo(Recipe recipe, const fs::path& model, const fs::path& folder, bool res
 class GrpoStage final : public Stage {
  public:
   GrpoStage(const Recipe& recipe, const fs::path& model, const RunFolder& folder);
-  const Tokenizer& tokenizer() const override { return tokenizer_; }
-  const Config& config() const override { return config_; }
-  void initialise(const Context& ctx, Model& model) override;
+  const Tokenizer& tokenizer() const override { return base_.tokenizer(); }
+  const Config& config() const override { return base_.config(); }
+  void initialise(const Context& ctx, Model& model) override { base_.initialise(ctx, model); }
   void adjust(TrainSettings& settings) const override;
   std::optional<EngineSettings> engine_settings() const override;
   bool replays_experts() const override { return recipe_.grpo.replay; }
@@ -56,11 +57,8 @@ class GrpoStage final : public Stage {
   std::vector<Rollout> answers(const Context& ctx, Model& model, const std::vector<Question>& questions, int64_t group,
                                uint64_t seed, uint64_t first_sample);
 
-  const RunFolder& folder_;
   Recipe recipe_;
-  fs::path model_, base_;
-  Config config_;
-  Tokenizer tokenizer_;
+  BaseModel base_;
   std::vector<TaskChoice> choices_;
   int64_t micro_tokens_ = 0;  // of a micro-batch at most
   std::optional<Engine> engine_;

@@ -9,7 +9,6 @@
 #include "core/clock.h"
 #include "core/human_numbers.h"
 #include "data/hash.h"
-#include "model/checkpoint.h"
 #include "report/text.h"
 #include "run/samples.h"
 #include "run/settings.h"
@@ -41,16 +40,6 @@ std::string chosen_template(const Recipe& recipe, const fs::path& model) {
   for (const auto& [name, text] : own->sources())
     if (name == "default") return text;
   return own->sources().front().second;
-}
-
-// What a run keeps of the model that it begins with, besides its weights.
-void keep_base(const Tokenizer& tokenizer, const ChatTemplate& chat_template, const Config& config,
-               const fs::path& base) {
-  AtomicFolder kept(base);
-  tokenizer.save(kept.path());
-  write_file_atomic(kept.path() / "chat_template.jinja", chat_template.sources().front().second);
-  write_file_atomic(kept.path() / "config.json", config_to_json(config).dump(2));
-  kept.commit();
 }
 
 // A recipe for SFT describes no model and no tokenizer: both are the given model's.
@@ -93,27 +82,24 @@ bool sft(Recipe recipe, const fs::path& model, const fs::path& folder, bool resu
 }
 
 SftStage::SftStage(Recipe& recipe, const fs::path& model, const RunFolder& folder, Console& console)
-    : folder_(folder),
-      model_(model),
-      seed_(recipe.train.seed),
-      base_(folder.has_begun() ? folder.path() / "base" : model),
-      config_(folder.has_begun() ? load_config(base_) : open_checkpoint(model, kAllMtp).config),
-      tokenizer_(Tokenizer::load(base_)),
+    : seed_(recipe.train.seed),
+      base_(model, folder),
       template_(template_of(
-          folder.has_begun() ? read_file(base_ / "chat_template.jinja") : chosen_template(recipe, model), tokenizer_)) {
-  if (config_.max_position_embeddings < recipe.train.sequence_length)
+          folder.has_begun() ? read_file(base_.files() / "chat_template.jinja") : chosen_template(recipe, model),
+          tokenizer())) {
+  if (config().max_position_embeddings < recipe.train.sequence_length)
     user_error("sft: train.sequence_length {} is more than the model's {} positions: set train.sequence_length={}",
-               recipe.train.sequence_length, config_.max_position_embeddings, config_.max_position_embeddings);
+               recipe.train.sequence_length, config().max_position_embeddings, config().max_position_embeddings);
   const fs::path data = folder.path() / "data";
-  const uint64_t tokenizer_hash = hash64(tokenizer_.json_text());
+  const uint64_t tokenizer_hash = hash64(tokenizer().json_text());
   if (!folder.has_begun()) {
-    const ConversationEncoder encoder(tokenizer_, template_);
+    const ConversationEncoder encoder(tokenizer(), template_);
     const ConversationCounts c =
         tokenize_conversations({.sources = recipe.data.train,
                                 .held_out = held_out_options(recipe),
                                 .sequence_length = recipe.train.sequence_length,
                                 .tokenizer_hash = tokenizer_hash,
-                                .vocab_size = int32_t(config_.vocab_size)},
+                                .vocab_size = int32_t(config().vocab_size)},
                                encoder, data, [&](const ConversationCounts& now) {
                                  if (now.conversations % 1000 == 0)
                                    console.progress(fmt::format("tokenising  {} conversations, {} tokens",
@@ -126,22 +112,16 @@ SftStage::SftStage(Recipe& recipe, const fs::path& model, const RunFolder& folde
     if (c.too_long > 0)
       console.print(fmt::format("            {} are longer than train.sequence_length {} and are left out", c.too_long,
                                 recipe.train.sequence_length));
+    base_.keep([&](const fs::path& to) { save_template(to); });
   }
-  if (!folder.has_begun()) keep_base(tokenizer_, template_, config_, folder.path() / "base");
   data_ = open_conversations(data);
   if (data_.train.tokens.tokenizer_hash() != tokenizer_hash)
     user_error("{}: the tokenizer has changed since the conversations were tokenised",
                (folder.path() / "base").string());
-  TrainedConversation first;
-  for (const auto& [set, to] : {std::pair{&data_.train.tokens, 0}, {&data_.train.is_target, 1}}) {
-    std::vector<int32_t> ids(set->document_length(0));
-    set->copy_document(0, 0, ids.size(), ids.data());
-    if (to == 0) first.tokens = ids;
-    else first.is_target.assign(ids.begin(), ids.end());
-  }
-  console.print("sample      ⟦what is learned⟧: " + printable(valid_utf8(marked_text(tokenizer_, first))));
+  console.print("sample      ⟦what is learned⟧: " +
+                printable(valid_utf8(marked_text(tokenizer(), data_.train.conversation(0)))));
   if (recipe.train.steps > 0 || recipe.train.minutes > 0) return;
-  const Packed once(data_.train, packing(recipe.train.sequence_length, true), std::max(tokenizer_.eos_id(), 0));
+  const Packed once(data_.train, packing(recipe.train.sequence_length, true), std::max(tokenizer().eos_id(), 0));
   const double sequences = double(once.tokens.sequences_in_epoch(0));
   recipe.train.steps =
       std::max<int64_t>(1, std::llround(std::ceil(sequences * recipe.sft.epochs / double(recipe.train.batch_size))));
@@ -149,14 +129,13 @@ SftStage::SftStage(Recipe& recipe, const fs::path& model, const RunFolder& folde
       fmt::format("steps       {}: {:g} epochs of {:.0f} sequences", recipe.train.steps, recipe.sft.epochs, sequences));
 }
 
-void SftStage::initialise(const Context& ctx, Model& model) {
-  if (!folder_.has_checkpoint()) load_weights(ctx, model, open_checkpoint(model_, kAllMtp).weights);
-  else model.weights().initialise(ctx, config_.initializer_range);  // its own are read afterwards
+void SftStage::save_template(const fs::path& folder) const {
+  write_file_atomic(folder / "chat_template.jinja", template_.sources().front().second);
 }
 
 void SftStage::save_files(const fs::path& folder) const {
-  tokenizer_.save(folder);
-  write_file_atomic(folder / "chat_template.jinja", template_.sources().front().second);
+  tokenizer().save(folder);
+  save_template(folder);
 }
 
 // Conversations stay whole, and each begins with a sequence of its own: its tokens see no other one.
@@ -165,7 +144,7 @@ PackingOptions SftStage::packing(int64_t sequence_length, bool shuffle) const {
 }
 
 void SftStage::enter_phase(const Phase& phase) {
-  const int32_t padding = std::max(tokenizer_.eos_id(), 0);
+  const int32_t padding = std::max(tokenizer().eos_id(), 0);
   packed_.emplace(data_.train, packing(phase.sequence_length, true), padding);
   if (data_.held_out.tokens.num_tokens() > 0)
     held_out_.emplace(data_.held_out, packing(phase.sequence_length, false), padding);
@@ -229,20 +208,18 @@ void SftStage::show_samples(const RunView& run) {
   std::vector<std::vector<int32_t>> prompts;
   for (const std::string& text : log.sample_prompts) {
     ChatInputs inputs{.messages = Json::array({{{"role", "user"}, {"content", text}}}), .add_generation_prompt = true};
-    prompts.push_back(tokenizer_.encode(template_.render(inputs)));
+    prompts.push_back(tokenizer().encode(template_.render(inputs)));
   }
   const ConversationSet& set = data_.held_out.tokens.num_documents() > 0 ? data_.held_out : data_.train;
   if (prompts.empty()) {
-    std::vector<int32_t> ids(set.tokens.document_length(0)), marks(ids.size());
-    set.tokens.copy_document(0, 0, ids.size(), ids.data());
-    set.is_target.copy_document(0, 0, ids.size(), marks.data());
-    ids.resize(size_t(std::find(marks.begin(), marks.end(), 1) - marks.begin()));
-    prompts.push_back(std::move(ids));
+    TrainedConversation c = set.conversation(0);
+    c.tokens.resize(size_t(std::find(c.is_target.begin(), c.is_target.end(), 1) - c.is_target.begin()));
+    prompts.push_back(std::move(c.tokens));
   }
   Engine engine(run.ctx, run.model, sample_settings(run.model));
   for (size_t i = 0; i < prompts.size(); ++i) {
     if (prompts[i].empty() || int64_t(prompts[i].size()) >= run.model.max_positions()) continue;
-    write_sample(run, engine, tokenizer_, prompts[i], valid_utf8(tokenizer_.decode(prompts[i])), seed_ + i);
+    write_sample(run, engine, tokenizer(), prompts[i], valid_utf8(tokenizer().decode(prompts[i])), seed_ + i);
   }
 }
 

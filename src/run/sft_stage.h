@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "data/conversations.h"
+#include "run/base_model.h"
 #include "run/training_run.h"
 
 namespace minke {
@@ -16,9 +17,9 @@ class SftStage final : public Stage {
  public:
   // Sets recipe.train.steps if it is to come from sft.epochs. The folder outlives the stage.
   SftStage(Recipe& recipe, const fs::path& model, const RunFolder& folder, Console& console);
-  const Tokenizer& tokenizer() const override { return tokenizer_; }
-  const Config& config() const override { return config_; }
-  void initialise(const Context& ctx, Model& model) override;
+  const Tokenizer& tokenizer() const override { return base_.tokenizer(); }
+  const Config& config() const override { return base_.config(); }
+  void initialise(const Context& ctx, Model& model) override { base_.initialise(ctx, model); }
   void save_files(const fs::path& folder) const override;
   void enter_phase(const Phase& phase) override;
   std::vector<TokenBatch> batches(const Context&, Model&, LoaderPosition position, int64_t size) override;
@@ -39,12 +40,10 @@ class SftStage final : public Stage {
   };
   PackingOptions packing(int64_t sequence_length, bool shuffle) const;
 
-  const RunFolder& folder_;
-  fs::path model_;
+  void save_template(const fs::path& folder) const;
+
   uint64_t seed_;
-  fs::path base_;
-  Config config_;
-  Tokenizer tokenizer_;
+  BaseModel base_;
   ChatTemplate template_;
   ConversationData data_;
   std::optional<Packed> packed_, held_out_;

@@ -71,17 +71,15 @@ void PlainExecutor::want_entropy(const Context& ctx, Batch& batch) {
 
 void PlainExecutor::add_losses(const Context& ctx, const ModelSaved& saved, const TokenBatch& host,
                                TokenLosses* tokens) {
-  const auto add = [&](std::vector<float>& all, const Operand& values) {
-    sum_of(ctx, values);  // leaves the values on the host
-    if (values.dtype == DType::f64) all.insert(all.end(), host64_.begin(), host64_.end());
-    else all.insert(all.end(), host32_.begin(), host32_.end());
+  const auto sum = [&](const Operand& values, std::vector<float>* all) {
+    const double result = sum_of(ctx, values);  // leaves the values on the host
+    if (all && values.dtype == DType::f64) all->insert(all->end(), host64_.begin(), host64_.end());
+    else if (all) all->insert(all->end(), host32_.begin(), host32_.end());
+    return result;
   };
-  if (tokens) {
-    add(tokens->loss, saved.loss);
-    add(tokens->entropy, buffers_.batches().front().entropy);
-  }
+  if (tokens) sum(buffers_.batches().front().entropy, &tokens->entropy);
   for (size_t k = 0; k <= saved.mtp.size(); ++k) {
-    sums_.nats[k] += sum_of(ctx, k == 0 ? saved.loss : saved.mtp[k - 1].loss);
+    sums_.nats[k] += k == 0 ? sum(saved.loss, tokens ? &tokens->loss : nullptr) : sum(saved.mtp[k - 1].loss, nullptr);
     sums_.targets[k] += count_targets(host, int64_t(k));
   }
 }

@@ -38,6 +38,41 @@ n_shared_experts = 1
 num_experts_per_tok = 2
 n_group = 2
 topk_group = 1"
+# A recipe whose model knows the format of thoughts and answers, after seconds; the test may add to its model.
+thinking_base="[tokenizer]
+vocab_size = 400
+pretokenizer = \"single_signs\"
+tags = [\"<answer>\", \"</answer>\"]
+[data]
+train = [\"builtin:facts,chains\"]
+builtin_bytes = 400_000
+packing = \"best-fit\"
+mask_documents = true
+[train]
+steps = 150
+sequence_length = 128
+batch_size = 16
+lr = 5e-3
+[log]
+eval_every = 1.0
+eval_tokens = 500
+sample_tokens = 0
+[model]
+hidden_size = 64
+num_hidden_layers = 2
+num_attention_heads = 2
+q_lora_rank = 32
+kv_lora_rank = 32
+qk_nope_head_dim = 16
+qk_rope_head_dim = 16
+v_head_dim = 16
+intermediate_size = 128
+first_k_dense_replace = 1
+n_routed_experts = 4
+num_experts_per_tok = 2
+moe_intermediate_size = 48
+n_group = 2
+topk_group = 1"
 # The text that the recipe is trained on: whales 200 >text.txt
 tiny_data='[tokenizer]
 vocab_size = 270

@@ -195,16 +195,11 @@ TEST(Conversations, ShardsHoldTokensAndMarks) {
   uint64_t targets = 0;
   for (const ConversationSet* set : {&data.train, &data.held_out})
     for (uint64_t d = 0; d < set->tokens.num_documents(); ++d) {
-      TrainedConversation c;
-      c.tokens.resize(set->tokens.document_length(d));
-      std::vector<int32_t> marks(c.tokens.size());
-      set->tokens.copy_document(d, 0, marks.size(), c.tokens.data());
-      set->is_target.copy_document(d, 0, marks.size(), marks.data());
-      c.is_target.assign(marks.begin(), marks.end());
+      const TrainedConversation c = set->conversation(d);
       const std::string text = whole(c), answer = learned(c).at(0);
       const int64_t asked = std::stoll(text.substr(text.find("<｜User｜>") + std::string("<｜User｜>").size()));
       EXPECT_EQ(answer, std::to_string(asked + 1) + kEnd);
-      for (int32_t m : marks) targets += uint64_t(m);
+      for (const uint8_t m : c.is_target) targets += m;
     }
   EXPECT_EQ(targets, counts.targets);
   // T inputs and the last target are T + 1 tokens: just not too long, and one too many.
