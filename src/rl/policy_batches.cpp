@@ -53,7 +53,7 @@ PolicyBatches policy_batches(const std::vector<PolicySample>& samples, int64_t m
         const int64_t answer = i + 1 - r.prompt_tokens;
         if (answer < 0) continue;
         batch.targets[at] = r.tokens[size_t(i + 1)];
-        batch.weight[at] = float(s.weight), batch.advantage[at] = float(s.advantage);
+        batch.weight[at] = float(s.weight), batch.advantage[at] = s.advantages[size_t(answer)];
         batch.old_loss[at] = r.loss[size_t(answer)];
         places[at] = {which, int32_t(answer)};
       }

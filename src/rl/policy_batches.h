@@ -11,8 +11,8 @@ namespace minke {
 
 struct PolicySample {
   const Rollout* rollout = nullptr;
-  double advantage = 0;
-  double weight = 0;  // of each of its tokens (rl/advantages.h)
+  std::vector<float> advantages;  // of each token of the answer
+  double weight = 0;              // of each of them (rl/advantages.h)
 };
 
 struct PolicyBatches {

@@ -101,7 +101,7 @@ TEST(Rollouts, TheUpdateSeesTheSameProbabilities) {
       Rig rig(in_bf16 ? Precision::bf16() : Precision::f32());
       const std::vector<Rollout> all = rig.rollouts({.group = 4, .max_new = 30, .temperature = temperature, .seed = 3});
       std::vector<PolicySample> samples;
-      for (const Rollout& r : all) samples.push_back({&r, 1, 0.01});
+      for (const Rollout& r : all) samples.push_back({&r, std::vector<float>(r.loss.size(), 1), 0.01});
       const PolicyBatches made = policy_batches(samples, 3 * 48, 48, 2, 2);
       EXPECT_GT(made.batches.size(), 2u);
       PlainExecutor executor(rig.ctx, rig.model, 3, 48, true);
@@ -139,7 +139,10 @@ TEST(PolicyBatches, HoldEachSampleOnce) {
     for (int64_t t = 0; t < r.answer_tokens(); ++t) r.loss.push_back(float(i) + 0.5f);
   }
   std::vector<PolicySample> samples;
-  for (size_t i = 0; i < 5; ++i) samples.push_back({&rollouts[i], double(i) - 2, 0.25});
+  for (size_t i = 0; i < 5; ++i) {
+    PolicySample& s = samples.emplace_back(PolicySample{&rollouts[i], {}, 0.25});
+    for (size_t t = 0; t < rollouts[i].loss.size(); ++t) s.advantages.push_back(float(i) - 2 + 0.01f * float(t));
+  }
   const PolicyBatches made = policy_batches(samples, 64, 64, 2, 2);
   size_t at = 0, targets = 0, tokens = 0;
   for (const Rollout& r : rollouts) tokens += size_t(r.answer_tokens());
@@ -161,7 +164,7 @@ TEST(PolicyBatches, HoldEachSampleOnce) {
       EXPECT_EQ(b.targets[size_t(i)], r.tokens[size_t(r.prompt_tokens + token)]);
       EXPECT_EQ(b.tokens[size_t(i)], r.tokens[size_t(r.prompt_tokens + token - 1)]);
       EXPECT_EQ(b.old_loss[size_t(i)], r.loss[size_t(token)]);
-      EXPECT_EQ(b.advantage[size_t(i)], float(sample) - 2);
+      EXPECT_EQ(b.advantage[size_t(i)], float(sample) - 2 + 0.01f * float(token));
       EXPECT_EQ(b.weight[size_t(i)], 0.25f);
       EXPECT_LT(i % b.sequence_length, b.num_valid[size_t(i / b.sequence_length)]);
     }

@@ -1,0 +1,68 @@
+#include "rl/policy_log.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "rl/advantages.h"
+
+namespace minke {
+
+double mean_of(const std::vector<double>& v) {
+  double sum = 0;
+  for (double x : v) sum += x;
+  return v.empty() ? 0 : sum / double(v.size());
+}
+
+std::string log_answers(const std::vector<Rollout>& answers, const std::vector<Score>& scores, int64_t group,
+                        Json& record) {
+  std::vector<double> reward, accuracy, lenient, format, length, deviation;
+  size_t truncated = 0, same = 0;
+  for (size_t i = 0; i < answers.size(); ++i) {
+    reward.push_back(scores[i].reward), accuracy.push_back(scores[i].accuracy), lenient.push_back(scores[i].lenient);
+    format.push_back(scores[i].format), length.push_back(double(answers[i].answer_tokens()));
+    truncated += answers[i].truncated;
+  }
+  const size_t g = size_t(group);
+  for (size_t first = 0; first < reward.size(); first += g) {
+    const std::vector<double> rewards(reward.begin() + std::ptrdiff_t(first),
+                                      reward.begin() + std::ptrdiff_t(first + g));
+    same += all_the_same(rewards);
+    double squares = 0;
+    for (double r : rewards) squares += (r - mean_of(rewards)) * (r - mean_of(rewards));
+    deviation.push_back(std::sqrt(squares / double(g)));
+  }
+  record["reward"] = mean_of(reward), record["reward_std"] = mean_of(deviation);
+  record["rewards/accuracy/mean"] = mean_of(accuracy), record["rewards/accuracy_lenient/mean"] = mean_of(lenient);
+  record["rewards/format/mean"] = mean_of(format);
+  record["frac_reward_zero_std"] = double(same) / double(deviation.size());
+  record["completions/mean_length"] = mean_of(length);
+  record["completions/clipped_ratio"] = double(truncated) / double(answers.size());
+  return fmt::format("reward {:.3f}  right {:.1f} %  length {:.0f}", mean_of(reward), 100 * mean_of(accuracy),
+                     mean_of(length));
+}
+
+// How far the update's probabilities are from those that the answers were drawn with: rounding, and nothing else on policy.
+void log_update(const PolicyBatches& made, const std::vector<PolicySample>& samples, const TokenLosses& tokens,
+                const PolicyTerms& terms, Json& record) {
+  std::vector<double> moved, entropy;
+  size_t clipped = 0;
+  for (size_t i = 0; i < made.places.size(); ++i) {
+    const auto [sample, token] = made.places[i];
+    if (sample < 0) continue;
+    const PolicySample& s = samples[size_t(sample)];
+    const double log_ratio = double(s.rollout->loss[size_t(token)]) - double(tokens.loss[i]);
+    moved.push_back(std::abs(log_ratio));
+    entropy.push_back(tokens.entropy[i]);
+    clipped += is_clipped(std::exp(log_ratio), s.advantages[size_t(token)], terms);
+  }
+  if (moved.empty()) return;
+  std::sort(moved.begin(), moved.end());
+  record["entropy"] = mean_of(entropy), record["clip_ratio"] = double(clipped) / double(moved.size());
+  record["delta_logp/mean"] = mean_of(moved), record["delta_logp/max"] = moved.back();
+  record["delta_logp/p99.9"] = moved[size_t(0.999 * double(moved.size() - 1))];
+}
+
+}  // namespace minke

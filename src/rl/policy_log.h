@@ -1,0 +1,20 @@
+// What a step of reinforcement learning writes into the log, by the names that are usual elsewhere. Test: tests/app/grpo_test.sh.
+#pragma once
+#include "core/json.h"
+#include "kernels/policy_objective.h"
+#include "rl/policy_batches.h"
+#include "rl/rewards.h"
+#include "train/executor.h"
+
+namespace minke {
+
+double mean_of(const std::vector<double>& values);  // 0 of none
+
+// What was drawn: rewards, groups of `group` answers, lengths. Returns it for the line of the step.
+std::string log_answers(const std::vector<Rollout>& answers, const std::vector<Score>& scores, int64_t group,
+                        Json& record);
+// How the update found them: `tokens` of the batches that `made` describes.
+void log_update(const PolicyBatches& made, const std::vector<PolicySample>& samples, const TokenLosses& tokens,
+                const PolicyTerms& terms, Json& record);
+
+}  // namespace minke

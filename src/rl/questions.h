@@ -1,0 +1,45 @@
+// What a run of reinforcement learning asks: problems of the training split, and for its evaluations of the test split, as prompts.
+// Question i is a function of the recipe and i. Test: tests/rl/grpo_test.cpp.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "corpus/tasks.h"
+#include "recipe/recipe.h"
+#include "tokenize/tokenizer.h"
+
+namespace minke {
+
+struct Question {
+  Task task;
+  TaskChoice choice;
+  int level = 0;
+  std::string prompt;
+  std::vector<int32_t> ids;
+};
+
+class Questions {
+ public:
+  // Of [grpo]. `verb` is named in messages. The recipe and the others outlive this.
+  Questions(std::string_view verb, const Recipe& recipe, const Tokenizer& tokenizer, const Config& config);
+
+  // Kinds in turn, levels by chance.
+  Question training(uint64_t index) const;
+  std::vector<Question> training(uint64_t first, int64_t count) const;
+  // grpo.eval_problems of each kind, levels in turn.
+  std::vector<Question> tests() const;
+  // UserError if one of the evaluations, or of the first of the training, is too long: a run must not end in the middle.
+  void check_lengths() const;
+
+ private:
+  Question question(uint64_t index, TaskSplit split, size_t choice, int level) const;
+  Question test(size_t choice, int64_t index) const;
+
+  std::string verb_;
+  const Recipe& recipe_;
+  const Tokenizer& tokenizer_;
+  const Config& config_;
+  std::vector<TaskChoice> choices_;
+};
+
+}  // namespace minke
