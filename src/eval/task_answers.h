@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "eval/reflection.h"
 #include "eval/task_problems.h"
 #include "infer/engine.h"
 
@@ -20,6 +21,7 @@ struct TaskAnswer {
   int64_t tokens = 0;
   bool truncated = false;  // it had no end
   TaskGrade grade;
+  Reflection reflection;
 };
 
 struct AnswerSettings {

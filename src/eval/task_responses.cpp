@@ -73,7 +73,9 @@ std::vector<TaskAnswer> read_answers(const fs::path& file, const std::vector<Tas
     a.grade.accuracy = {field<double>(line, "strict", where), field<double>(line, "lenient", where),
                         field<std::string>(line, "reason", where)};
     a.grade.format.strict = field<double>(line, "format", where);
-    const std::string prompt = field<std::string>(line, "prompt", where);
+    const std::string prompt = field<std::string>(line, "prompt", where),
+                      response = field<std::string>(line, "response", where);
+    a.reflection = reflection_of(parts_of(response, thought_after(prompt)).thought);
     if (found == problem_of.end() || a.sample >= samples) continue;
     a.problem = found->second;
     if (prompt != problems[a.problem].prompt)

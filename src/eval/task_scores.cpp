@@ -48,6 +48,7 @@ TaskScore score_group(const std::vector<TaskProblem>& problems, const std::vecto
     for (const TaskAnswer* a : answers[p]) {
       right += is_right(*a), lenient += a->grade.accuracy.lenient;
       s.format += a->grade.format.strict, s.truncated += a->truncated;
+      s.reflection.add(a->reflection);
       tokens.push_back(double(a->tokens));
       (is_right(*a) ? tokens_right : tokens_wrong).push_back(double(a->tokens));
     }
@@ -114,6 +115,12 @@ Json score_json(const TaskScore& s) {
   j["strict"] = s.pass.front().second.value, j["lenient"] = s.lenient.value;
   j["lenient_ci95"] = interval_json(s.lenient.ci95);
   j["format"] = s.format, j["truncated"] = s.truncated, j["mean_tokens"] = s.mean_tokens;
+  const Reflection& r = s.reflection;
+  j["reflection"] = {{"equations", r.equations},
+                     {"wrong", r.wrong},
+                     {"caught", r.caught},
+                     {"corrections", r.corrections},
+                     {"false_alarms", r.false_alarms}};
   j["mean_tokens_right"] = s.mean_tokens_right ? Json(*s.mean_tokens_right) : Json();
   j["mean_tokens_wrong"] = s.mean_tokens_wrong ? Json(*s.mean_tokens_wrong) : Json();
   return j;

@@ -28,6 +28,7 @@ struct TaskScore {
   double format = 0, truncated = 0;                // shares of the answers
   double mean_tokens = 0;
   std::optional<double> mean_tokens_right, mean_tokens_wrong;
+  Reflection reflection;  // of all answers
 };
 
 // `answers` holds each of `samples` answers to each problem once, in any order; responses are not read.

@@ -36,6 +36,8 @@ TEST(TaskScores, OfPlantedGrades) {
   rig.add(0, 3, "10/2", 1), rig.add(0, 0, "7", 0), rig.add(0, 1, "5", 1), rig.add(0, 2, "", 0);
   for (int s = 0; s < 4; ++s) rig.add(1, s, "", 0), rig.add(2, s, "6", 0);
   rig.answers.back().truncated = true;
+  rig.answers[0].reflection = {.equations = 3, .wrong = 1, .caught = 1, .corrections = 2, .false_alarms = 1};
+  rig.answers[1].reflection = {.equations = 4, .wrong = 2, .caught = 0, .corrections = 0, .false_alarms = 0};
   const std::vector<TaskScore> scores = score_tasks(rig.problems, rig.answers, 4);
   ASSERT_EQ(scores.size(), 2u);
   const TaskScore& s = scores[0];
@@ -54,6 +56,8 @@ TEST(TaskScores, OfPlantedGrades) {
   EXPECT_EQ(scores[1].mean_tokens_right, std::nullopt);
   EXPECT_EQ(scores[1].truncated, 0.25);
   const Json j = score_json(s);
+  EXPECT_EQ(j["reflection"],
+            Json({{"equations", 7}, {"wrong", 3}, {"caught", 1}, {"corrections", 2}, {"false_alarms", 1}}));
   for (const char* key :
        {"n", "k", "pass@1", "pass@2", "pass@4", "pass@k", "cons@k", "ci95", "strict", "lenient", "mean_tokens"})
     EXPECT_TRUE(j.contains(key)) << key;
