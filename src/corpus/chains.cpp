@@ -8,20 +8,6 @@
 namespace minke::corpus {
 namespace {
 
-// The next operation on a value: an addend up to 50, a factor or divisor up to 12.
-Equation next_equation(Rng& rng, int64_t value) {
-  for (;;) {
-    const char op = "+-*/"[rng.below(4)];
-    const int64_t b = op == '+' || op == '-' ? 1 + int64_t(rng.below(50)) : 2 + int64_t(rng.below(11));
-    int64_t result = 0;
-    if (op == '+') result = value + b;
-    else if (op == '-') result = value - b;
-    else if (op == '*') result = value * b;
-    else if (value % b == 0) result = value / b;
-    if (result >= 1 && result <= kLargestValue) return {value, op, b, result};
-  }
-}
-
 // Every true "a op b = c" of a text, with or without spaces.
 std::vector<Equation> equations_in(std::string_view text) {
   std::vector<Equation> found;
@@ -75,6 +61,19 @@ bool is_of_test(const std::vector<Equation>& chain) {
 }
 
 }  // namespace
+
+Equation next_equation(Rng& rng, int64_t value) {
+  for (;;) {
+    const char op = "+-*/"[rng.below(4)];
+    const int64_t b = op == '+' || op == '-' ? 1 + int64_t(rng.below(50)) : 2 + int64_t(rng.below(11));
+    int64_t result = 0;
+    if (op == '+') result = value + b;
+    else if (op == '-') result = value - b;
+    else if (op == '*') result = value * b;
+    else if (value % b == 0) result = value / b;
+    if (result >= 1 && result <= kLargestValue) return {value, op, b, result};
+  }
+}
 
 bool shows_test_problem(std::string_view text) { return shows_test_problem(equations_in(text)); }
 

@@ -13,6 +13,8 @@ struct Chain {
   int64_t value() const { return equations.back().value; }
 };
 Chain make_chain(Rng rng, int steps);
+// The next operation on a value: an addend up to 50, a factor or divisor up to 12.
+Equation next_equation(Rng& rng, int64_t value);
 
 // "chain 7+12*3-8": the whole chain; the first two numbers sorted where their order is free.
 std::string chain_form(int64_t first, const std::vector<Equation>& equations);

@@ -36,32 +36,36 @@ Path::Path(const std::vector<int64_t>& numbers) {
   for (int64_t n : numbers) table.push_back({n, std::to_string(n), 0});
 }
 
-void Path::apply(size_t i, size_t j, char op, int64_t value) {
-  equations.push_back({table[i].value, op, table[j].value, value});
-  Operand result = combine(table[i], op, table[j], value, true);
-  table.erase(table.begin() + ptrdiff_t(std::max(i, j)));
-  table.erase(table.begin() + ptrdiff_t(std::min(i, j)));
+void Path::apply(const Move& m) {
+  equations.push_back({table[m.i].value, m.op, table[m.j].value, m.value});
+  Operand result = combine(table[m.i], m.op, table[m.j], m.value, true);
+  table.erase(table.begin() + ptrdiff_t(std::max(m.i, m.j)));
+  table.erase(table.begin() + ptrdiff_t(std::min(m.i, m.j)));
   table.push_back(std::move(result));
 }
 
-bool Path::step(Rng& rng) {
-  // Larger first where the order is free, so that there is one way to write an equation.
-  struct Move {
-    size_t i, j;
-    char op;
-    int64_t value;
-  };
-  std::vector<Move> moves;
+void Path::apply(const Equation& e) {
+  for (const Move& m : moves())
+    if (table[m.i].value == e.a && table[m.j].value == e.b && m.op == e.op) return apply(m);
+  check(false, "the equation is a move");
+}
+
+std::vector<Path::Move> Path::moves() const {
+  std::vector<Move> all;
   for (size_t i = 0; i < table.size(); ++i)
     for (size_t j = 0; j < table.size(); ++j) {
       if (i == j || table[i].value < table[j].value || (table[i].value == table[j].value && i > j)) continue;
       for (char op : {'+', '-', '*', '/'})
         if (const int64_t v = value_of(table[i].value, op, table[j].value); v > 0 && v <= kLargestValue)
-          moves.push_back({i, j, op, v});
+          all.push_back({i, j, op, v});
     }
-  if (moves.empty()) return false;
-  const Move& m = moves[size_t(rng.below(moves.size()))];
-  apply(m.i, m.j, m.op, m.value);
+  return all;
+}
+
+bool Path::step(Rng& rng) {
+  const std::vector<Move> all = moves();
+  if (all.empty()) return false;
+  apply(all[size_t(rng.below(all.size()))]);
   return true;
 }
 

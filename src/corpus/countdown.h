@@ -35,9 +35,18 @@ struct Path {
   std::vector<Operand> table;
   std::vector<Equation> equations;
 
+  // An operation on two numbers of the table, the larger one first, so that there is one way to write an equation.
+  struct Move {
+    size_t i, j;
+    char op;
+    int64_t value;
+  };
+
   explicit Path(const std::vector<int64_t>& numbers);
-  bool step(Rng& rng);  // false: no operation is allowed
-  void apply(size_t i, size_t j, char op, int64_t value);
+  std::vector<Move> moves() const;  // that are allowed
+  bool step(Rng& rng);              // false: no operation is allowed
+  void apply(const Move& move);
+  void apply(const Equation& equation);  // its numbers are on the table
   bool complete() const { return table.size() == 1; }
 };
 

@@ -11,10 +11,8 @@ std::string prompt_of(std::string_view question, PromptTemplate kind) {
   return std::string(text.substr(0, at)) + std::string(question) + std::string(text.substr(at + kPlace.size()));
 }
 
-std::string response_without_answer(std::string_view thought) { return "<think>" + std::string(thought) + "</think>"; }
-
 std::string response_of(std::string_view thought, std::string_view answer) {
-  return response_without_answer(thought) + "\n<answer>" + std::string(answer) + std::string(kAnswerEnd);
+  return "<think>" + std::string(thought) + "</think>\n<answer>" + std::string(answer) + std::string(kAnswerEnd);
 }
 
 }  // namespace minke

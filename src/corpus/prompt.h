@@ -36,8 +36,6 @@ inline constexpr std::string_view kR1ZeroTemplate =
 std::string prompt_of(std::string_view question, PromptTemplate kind = PromptTemplate::brief);
 // "<think>thought</think>\n<answer>answer</answer>"
 std::string response_of(std::string_view thought, std::string_view answer);
-// A thought that ends without an answer.
-std::string response_without_answer(std::string_view thought);
 
 inline constexpr std::string_view kAnswerEnd = "</answer>";  // a response is complete with it
 

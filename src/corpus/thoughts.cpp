@@ -1,12 +1,12 @@
 // The text that a base for R1-Zero reads: arithmetic facts, and thoughts of the kinds that reinforcement learning can then
 // make more or less of. Every document but the lists of facts is in the one format of prompt.h.
-//   fact       lists of sums, differences, products, divisions; single ones as a question
+//   fact       lists of sums, differences, products, divisions, half of them steps of chains; single ones as a question
+//   attempt    a chain or a countdown at once: the whole expression in one line, "(25-7)*3=54"
 //   chain      a chain of calculations, one equation a line
-//   attempt    countdown: one way straight to the target, unchecked
-//   check      a chain or a countdown, and then each equation again: "ok". In half of them one equation is wrong at first;
-//              the check says so ("19*3=57 not 47") and the rest is done again
-//   countdown  two to six ways, each that misses marked "no", some of them from the same beginning; one in eight gives up
-//              without an answer
+//   check      a chain, and then each equation again: "ok". In half of them one equation is wrong at first; the check says
+//              so ("19*3=57 not 47") and the rest is done again
+//   countdown  a search: up to seven ways to begin, each ended as close to the target as it goes, until one reaches it. After an
+//              equation stand the numbers that are left, at the end of a way what it was for: "25-3=22 and 7", "22+7=29 for 54 no"
 // An equation is wrong only where a later "not" names it, and an answer never is. Tested in tests/corpus/thoughts_test.cpp.
 #include <fmt/format.h>
 
@@ -24,6 +24,7 @@ namespace {
 
 // The usual levels of countdown: three numbers, now and then four.
 constexpr double kFourNumbers = 0.04;
+constexpr int kMostEquations = 14;  // of a search
 
 int countdown_level(Rng& rng, Levels levels) {
   if (!levels.empty()) return levels.pick(rng);
@@ -78,13 +79,14 @@ constexpr std::string_view kOk = " ok", kMissed = " no";
 Equation fact(Rng& rng) {
   const auto between = [&](int64_t low, int64_t high) { return low + int64_t(rng.below(uint64_t(high - low + 1))); };
   const double kind = rng.uniform();
-  if (kind < 0.55) {  // a sum up to 199, or the difference that undoes it
-    const int64_t sum = between(2, kind < 0.2 ? 50 : kLargestValue), a = between(1, sum - 1);
+  if (kind < 0.5) return next_equation(rng, between(2, kLargestValue));
+  if (kind < 0.7) {  // a sum, or the difference that undoes it
+    const int64_t sum = between(2, kLargestValue), a = between(1, sum - 1);
     if (rng.below(2)) return {std::max(a, sum - a), '+', std::min(a, sum - a), sum};
     return {sum, '-', a, sum - a};
   }
   // Tables to 12, and those of the other numbers that countdown has.
-  const bool table = kind < 0.85;
+  const bool table = kind < 0.88;
   const int64_t b = between(2, table ? 12 : 7), a = table ? between(2, 12) : between(13, kLargestNumber);
   if (rng.below(5) < 3) return {std::max(a, b), '*', std::min(a, b), a * b};
   return {a * b, '/', b, a};
@@ -142,6 +144,18 @@ void checked_chain(Rng& rng, const Chain& chain, bool error, Lines& lines) {
   }
 }
 
+// The equations of a way, after each the numbers that are left then.
+void show_way(const Countdown& c, const Path& path, std::string_view mark, Lines& lines) {
+  Path table(c.numbers);
+  for (const Equation& e : path.equations) {
+    table.apply(e);
+    std::string rest;
+    for (size_t i = 0; i + 1 < table.table.size(); ++i)
+      rest += (rest.empty() ? " and " : " ") + std::to_string(table.table[i].value);
+    lines.add(e, rest.empty() ? fmt::format(" for {}{}", c.target, mark) : rest);
+  }
+}
+
 // Whether a way over all numbers may be shown as one that misses.
 bool misses(const Countdown& c, const Path& path) {
   Countdown other;
@@ -151,81 +165,33 @@ bool misses(const Countdown& c, const Path& path) {
          !shows_test_problem(path.equations);
 }
 
-// Over all numbers, to another value than the target; nothing where that is hard to find.
-std::optional<Path> missing_path(Rng& rng, const Countdown& c) {
-  for (int tries = 0; tries < 100; ++tries) {
-    Path path(c.numbers);
-    while (!path.complete() && path.step(rng)) {
-    }
-    if (path.complete() && misses(c, path)) return path;
+// The path with the last operation that comes closest to the target; of equals the first.
+Path ended_close(const Path& path, int64_t target) {
+  std::optional<Path> best;
+  for (const Path::Move& m : path.moves()) {
+    Path ended = path;
+    ended.apply(m);
+    if (!best || std::abs(ended.table[0].value - target) < std::abs(best->table[0].value - target)) best = ended;
   }
-  return {};
+  return best.value_or(path);
 }
 
-void solve(const Countdown& c, Lines& lines, size_t first = 0) {
-  const auto& equations = c.solution.equations;
-  for (size_t i = first; i < equations.size(); ++i) lines.add(equations[i], i + 1 == equations.size() ? kOk : "");
-}
-
-// The error is that a way which misses the target is said to reach it. False where there is none.
-bool checked_countdown(Rng& rng, const Countdown& c, bool error, Lines& lines) {
-  if (!error) {
-    lines.add_all(c.solution.equations, "");
-    lines.add("check");
-    lines.add_all(c.solution.equations, kOk);
-    return true;
-  }
-  const std::optional<Path> path = missing_path(rng, c);
-  if (!path) return false;
-  std::vector<Equation> way = path->equations;
-  const Equation last = way.back();
-  way.pop_back();
-  lines.add_all(way, "");
-  lines.add(Equation{last.a, last.op, last.b, c.target});
-  lines.add("check");
-  lines.add_all(way, kOk);
-  lines.add(wrong_then_right(last, c.target));
-  solve(c, lines);
-  return true;
-}
-
-// So many ways that miss; half of them keep all but the last equation of the one before. Returns the equations that stand
-// before the last one; nothing where there are not so many ways.
-std::optional<std::vector<Equation>> miss(Rng& rng, const Countdown& c, int ways, Lines& lines) {
+// So many ways that miss, each with another beginning. False where there are not so many.
+bool miss(Rng& rng, const Countdown& c, int ways, Lines& lines) {
   std::set<std::string> seen;
-  std::optional<Path> before;  // all but the last equation of the last way
-  const auto key = [](const Path& path) {
-    std::string all;
-    for (const Equation& e : path.equations) all += e.text() + " ";
-    return all;
-  };
   constexpr int kTries = 20;
   int shown = 0;
   for (int tries = 0; shown < ways && tries < ways * kTries; ++tries) {
-    const bool back = before && rng.below(2);
-    std::optional<Path> drawn = back ? before : missing_path(rng, c);
-    if (!drawn) return {};
-    Path& path = *drawn;
-    if (back) path.step(rng);
-    if (!path.complete() || !misses(c, path) || !seen.insert(key(path)).second) continue;
-    const size_t kept = back ? path.equations.size() - 1 : 0;
-    for (size_t k = kept; k < path.equations.size(); ++k)
-      lines.add(path.equations[k], k + 1 == path.equations.size() ? kMissed : "");
-    if (!back) {  // again without the last step
-      Path again(c.numbers);
-      for (size_t k = 0; k + 1 < path.equations.size(); ++k) {
-        const Equation& e = path.equations[k];
-        size_t left = 0, right = 0;
-        while (again.table[left].value != e.a) ++left;
-        while (right == left || again.table[right].value != e.b) ++right;
-        again.apply(left, right, e.op, e.value);
-      }
-      before = std::move(again);
-    }
+    Path path(c.numbers);
+    std::string beginning;
+    while (path.table.size() > 2 && path.step(rng)) beginning += path.equations.back().text() + " ";
+    if (path.table.size() > 2 || !seen.insert(beginning).second) continue;
+    path = ended_close(path, c.target);
+    if (!path.complete() || !misses(c, path)) continue;
+    show_way(c, path, kMissed, lines);
     ++shown;
   }
-  if (shown < ways) return {};
-  return before->equations;
+  return shown == ways;
 }
 
 // The text that make(rng, problems) writes, drawn again where it is empty or shows a test chain. What decides about the shape of the
@@ -274,45 +240,39 @@ std::string chain_text(Rng rng, Levels levels, Problems& problems) {
 }
 
 std::string attempt_text(Rng rng, Levels levels, Problems& problems) {
-  const int level = countdown_level(rng, levels);
+  const Levels of_countdown{levels.bits & Levels::range(task_levels(TaskKind::countdown)).bits};
+  const bool countdown = rng.below(2) && (levels.empty() || !of_countdown.empty());
+  const int level = countdown ? countdown_level(rng, of_countdown) : chain_level(rng, levels);
   return clean(rng, problems, [&](Rng own, Problems& held) {
-    const Countdown c = train_countdown(own, level, held);
-    Lines lines;
-    lines.add_all(c.solution.equations, "");
-    return document(c.question(), response_of(lines.text(), c.solution.table[0].text));
+    if (countdown) {
+      const Countdown c = train_countdown(own, level, held);
+      const std::string& answer = c.solution.table[0].text;
+      return document(c.question(), response_of(fmt::format("{}={}", answer, c.target), answer));
+    }
+    const Chain chain = train_chain(own, level, held);
+    return document(chain.question(),
+                    response_of(fmt::format("{}={}", chain.expression, chain.value()), std::to_string(chain.value())));
   });
 }
 
 std::string check_text(Rng rng, Levels levels, Problems& problems) {
-  const Levels of_countdown{levels.bits & Levels::range(task_levels(TaskKind::countdown)).bits};
-  const bool countdown = rng.below(2) && (levels.empty() || !of_countdown.empty()), error = rng.below(2);
-  const int level = countdown ? countdown_level(rng, of_countdown) : chain_level(rng, levels);
+  const bool error = rng.below(2);
+  const int level = chain_level(rng, levels);
   return clean(rng, problems, [&](Rng own, Problems& held) {
-    Lines lines;
-    if (countdown) {
-      const Countdown c = train_countdown(own, level, held);
-      if (!checked_countdown(own, c, error, lines)) return std::string();
-      return document(c.question(), response_of(lines.text(), c.solution.table[0].text));
-    }
     const Chain chain = train_chain(own, level, held);
+    Lines lines;
     checked_chain(own, chain, error, lines);
     return document(chain.question(), response_of(lines.text(), std::to_string(chain.value())));
   });
 }
 
 std::string countdown_text(Rng rng, Levels levels, Problems& problems) {
-  const int level = countdown_level(rng, levels), ways = 2 + int(rng.below(5));
-  const bool gives_up = rng.below(8) == 0;
+  const int level = countdown_level(rng, levels), ways = 1 + int(rng.below(kMostEquations / uint64_t(level - 1)));
   return clean(rng, problems, [&](Rng own, Problems& held) {
     const Countdown c = train_countdown(own, level, held);
     Lines lines;
-    const auto before = miss(own, c, gives_up ? ways : ways - 1, lines);
-    if (!before) return std::string();
-    if (gives_up) return document(c.question(), response_without_answer(lines.text()));
-    const auto& right = c.solution.equations;
-    const bool goes_on =
-        before->size() + 1 == right.size() && std::equal(before->begin(), before->end(), right.begin());
-    solve(c, lines, goes_on ? before->size() : 0);
+    if (!miss(own, c, ways - 1, lines)) return std::string();
+    show_way(c, c.solution, kOk, lines);
     return document(c.question(), response_of(lines.text(), c.solution.table[0].text));
   });
 }

@@ -79,7 +79,7 @@ struct Recipe {
     LossDivision division = LossDivision::tokens;
     double accuracy_reward = 1, format_reward = 0;
     TruncatedAnswers truncated = TruncatedAnswers::penalise;
-    bool replay = true;
+    bool replay = true, shuffle_rewards = false;
     int64_t eval_problems = 64;
   } grpo;
   struct Balance {

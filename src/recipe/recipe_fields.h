@@ -116,6 +116,8 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
   f("grpo.truncated", r.grpo.truncated,
     "answers without an end: \"score\" them like others, \"penalise\": reward 0, \"mask\": leave them out", any);
   f("grpo.replay", r.grpo.replay, "use the experts again that were chosen at sampling", any);
+  f("grpo.shuffle_rewards", r.grpo.shuffle_rewards,
+    "a control: deal the rewards of a step out at random among its answers", any);
   f("grpo.eval_problems", r.grpo.eval_problems, "problems of the test split for each of grpo.tasks in an evaluation",
     Range{1, 1e6});
   f("balance.bias_speed", r.balance.bias_speed,

@@ -129,6 +129,8 @@ std::vector<TokenBatch> PolicyStage::batches(const Context& ctx, Model& model, L
   rollouts_ = answers(ctx, model, asked_, g.group, position.sequence_index);
   rollout_seconds_ = seconds_since(begin);
   scores_ = score_answers(recipe_, asked_, rollouts_);
+  if (g.shuffle_rewards)
+    shuffle_rewards(scores_, RngKey{recipe_.train.seed}.at("grpo shuffle").at(position.sequence_index));
   std::vector<std::vector<float>> worth = advantages(ctx, rollouts_, scores_);
   int64_t tokens = 0, count = 0;
   for (size_t i = 0; i < rollouts_.size(); ++i)

@@ -1,5 +1,7 @@
 #include "rl/rewards.h"
 
+#include <utility>
+
 #include "eval/task_grade.h"
 
 namespace minke {
@@ -20,6 +22,10 @@ std::vector<Score> score_answers(const Recipe& recipe, const std::vector<Questio
       s.reward = g.accuracy_reward * s.accuracy + g.format_reward * s.format;
   }
   return all;
+}
+
+void shuffle_rewards(std::vector<Score>& scores, RngKey key) {  // Fisher–Yates
+  for (size_t i = scores.size(); i > 1; --i) std::swap(scores[i - 1].reward, scores[key.below(i, i)].reward);
 }
 
 }  // namespace minke

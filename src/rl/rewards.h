@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "core/rng.h"
 #include "rl/questions.h"
 #include "rl/rollouts.h"
 
@@ -15,5 +16,7 @@ struct Score {
 // Of each answer; `prompt` of an answer is which of the questions.
 std::vector<Score> score_answers(const Recipe& recipe, const std::vector<Question>& questions,
                                  const std::vector<Rollout>& answers);
+// Deals the rewards of a step out at random among its answers (grpo.shuffle_rewards): a control, from which nothing can be learned.
+void shuffle_rewards(std::vector<Score>& scores, RngKey key);
 
 }  // namespace minke

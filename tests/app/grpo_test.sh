@@ -75,7 +75,7 @@ changed() {
 }
 "$minke" grpo grpo.toml -m base/latest --out two --set train.steps=2 >out.txt 2>&1 || fail "$(cat out.txt)"
 for set in 'tasks=["chains:2"]' group=16 max_new=30 temperature=1.2 deviation=none division=sequences \
-  division=constant format_reward=0 replay=false 'truncated="mask"'; do
+  division=constant format_reward=0 replay=false shuffle_rewards=true 'truncated="mask"'; do
   changed --set "grpo.$set"
 done
 

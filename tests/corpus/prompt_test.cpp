@@ -8,7 +8,6 @@ namespace {
 TEST(Prompt, IsTheFormatToTheLetter) {
   EXPECT_EQ(prompt_of("Make 54 from 3 7 25.") + response_of("25-7=18\n18*3=54 ok", "(25-7)*3"),
             "User: Make 54 from 3 7 25.\nAssistant:<think>25-7=18\n18*3=54 ok</think>\n<answer>(25-7)*3</answer>");
-  EXPECT_EQ(response_without_answer("3+4=7 no"), "<think>3+4=7 no</think>");
   EXPECT_TRUE(response_of("a", "b").ends_with(kAnswerEnd));
 }
 

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <map>
 #include <regex>
+#include <set>
 #include <sstream>
 
 #include "calculator.h"
@@ -21,7 +22,9 @@ using namespace test;
 struct Line {
   int64_t a = 0, b = 0, stated = 0, instead = -1;  // instead: the value after "not"
   char op = 0;
-  std::string mark;  // "", "ok", "no", "not"
+  std::string mark;     // "", "ok", "no", "not"
+  Ints rest;            // the numbers behind "and"
+  int64_t target = -1;  // behind "for"
   int64_t value() const {
     return op == '+' ? a + b : op == '-' ? a - b : op == '*' ? a * b : b && a % b == 0 ? a / b : INT64_MIN;
   }
@@ -29,7 +32,7 @@ struct Line {
 
 struct Reading {
   std::string fault;  // "" where all is as it should be
-  bool list = false, has_check = false, caught = false, answered = false, countdown = false;
+  bool list = false, has_check = false, caught = false, countdown = false, at_once = false;
   int numbers = 0, steps = 0, misses = 0, equations = 0;
 };
 
@@ -38,10 +41,11 @@ Reading read(const std::string& text) {
   const auto fault = [&](const std::string& what) {
     if (r.fault.empty()) r.fault = what;
   };
-  static const std::regex kLine(R"((\d+)([-+*/])(\d+)=(\d+)(?: (ok|no|not (\d+)))?)");
+  static const std::regex kLine(R"((\d+)([-+*/])(\d+)=(\d+)(?: for (\d+))?(?: (ok|no|not (\d+)|and ([\d ]+)))?)");
+  static const std::regex kAtOnce(R"(([^=]*[-+*/(][^=]*)=(\d+))");
   std::string thought = text, question, answer;
   static const std::regex kDocument(
-      R"(User: ((?:Make|Compute) [^\n]*)\.\nAssistant:<think>([^<]*)</think>(?:\n<answer>([^<]+)</answer>)?)");
+      R"(User: ((?:Make|Compute) [^\n]*)\.\nAssistant:<think>([^<]*)</think>\n<answer>([^<]+)</answer>)");
   std::smatch m;
   if (!text.starts_with("User: ")) {
     r.list = true;
@@ -52,7 +56,27 @@ Reading read(const std::string& text) {
     return r;
   }
   r.countdown = question.starts_with("Make ");
-  r.answered = !answer.empty();
+  bool ok = true;
+  const Ints asked = integers(question);
+  if (std::regex_match(thought, m, kAtOnce) && integers(m[1]).size() > 2) {  // the whole expression in one line
+    r.at_once = true;
+    const std::string expression = m[1], value = m[2];
+    const Ints numbers = integers(expression);
+    if (value_of(expression, ok) != std::stoll(value) || !ok) fault("a wrong value");
+    if (r.countdown) {
+      r.numbers = int(numbers.size());
+      Ints given(asked.begin() + 1, asked.end()), used = numbers;
+      std::sort(given.begin(), given.end()), std::sort(used.begin(), used.end());
+      if (given != used) fault("other numbers");
+      if (std::stoll(value) != asked[0]) fault("not the target");
+      if (answer != expression) fault("another answer");
+    } else {
+      r.steps = int(numbers.size()) - 1;
+      if (question != "Compute " + expression) fault("another expression");
+      if (answer != value) fault("another answer");
+    }
+    return r;
+  }
   std::vector<Line> lines;
   size_t check_at = SIZE_MAX;
   std::istringstream in(thought);
@@ -67,9 +91,10 @@ Reading read(const std::string& text) {
       fault("line " + line);
       return r;
     }
-    Line l{std::stoll(m[1]), std::stoll(m[3]), std::stoll(m[4]), -1, m[2].str()[0], m[5].str().substr(0, 3)};
-    if (m[6].matched) l.instead = std::stoll(m[6]);
-    if (l.mark == "ok ") l.mark = "ok";
+    Line l{std::stoll(m[1]), std::stoll(m[3]), std::stoll(m[4]), -1, m[2].str()[0], m[6].str().substr(0, 3), {}};
+    if (m[5].matched) l.target = std::stoll(m[5]);
+    if (m[7].matched) l.instead = std::stoll(m[7]);
+    if (l.mark == "and") l.mark = "", l.rest = integers(m[8]);
     lines.push_back(l);
   }
   r.equations = int(lines.size());
@@ -93,8 +118,6 @@ Reading read(const std::string& text) {
     if (!wrong_before || i < check_at) fault("false alarm");
   }
   if (r.list) return r;
-  const Ints asked = integers(question);
-  bool ok = true;
   if (!r.countdown) {
     r.steps = int(std::count_if(question.begin(), question.end(), [](char c) { return strchr("+-*/", c) != nullptr; }));
     if (answer != std::to_string(value_of(question.substr(8), ok)) || !ok) fault("wrong answer");
@@ -104,21 +127,32 @@ Reading read(const std::string& text) {
   const int64_t target = asked[0];
   Ints numbers(asked.begin() + 1, asked.end());
   r.numbers = int(numbers.size());
-  for (size_t i = 0; i < lines.size(); ++i) {
-    const Line& l = lines[i];
-    r.misses += l.mark == "no";
-    if (l.mark == "no" && l.stated == target) fault("a hit is called a miss");
-    if (l.mark == "ok" && i < check_at && l.stated != target) fault("a miss is called a hit");
-    // What an equation works with is on the table or came out before.
-    for (int64_t x : {l.a, l.b}) {
-      bool known = std::count(numbers.begin(), numbers.end(), x) > 0;
-      for (size_t k = 0; k < i; ++k) known |= lines[k].stated == x;
-      if (!known) fault("a number from nowhere");
+  // Ways from all numbers: each equation takes two of the table, and its value lies there instead; behind it stands what else
+  // lies there. A way ends with the last two, and its mark says whether it has reached the target.
+  Ints table = numbers;
+  const auto take = [&](int64_t x) {
+    const auto at = std::find(table.begin(), table.end(), x);
+    if (at == table.end()) return fault("a number from nowhere");
+    table.erase(at);
+  };
+  std::set<std::string> beginnings;
+  std::string beginning;
+  for (const Line& l : lines) {
+    take(l.a), take(l.b);
+    if (!r.fault.empty()) return r;
+    Ints rest = l.rest;
+    if (rest != table) fault("other numbers are left");
+    table.push_back(l.stated);
+    const bool ends = table.size() == 1;
+    if (l.target != (ends ? target : -1)) fault("for another target");
+    if (l.mark != (!ends ? "" : l.stated == target ? "ok" : "no")) fault("a wrong mark");
+    if (!ends) {
+      beginning += std::to_string(l.a) + l.op + std::to_string(l.b) + " ";
+      continue;
     }
-  }
-  if (!r.answered) {
-    if (r.misses < 2) fault("gave up at once");
-    return r;
+    if (!beginnings.insert(beginning).second) fault("the same beginning again");
+    r.misses += l.mark == "no";
+    beginning.clear(), table = numbers;
   }
   Ints used = integers(answer);
   std::sort(used.begin(), used.end());
@@ -138,14 +172,24 @@ TEST(Thoughts, TheCheckerSeesFaults) {
   EXPECT_EQ(read(chain + "12+7=19\n19*3=47\ncheck\n12+7=19 ok\n19*3=57 not 47</think>\n<answer>57</answer>").fault, "");
   EXPECT_NE(read(chain + "12+7=19\n19*3=47\ncheck\n12+7=19 ok\n19*3=57 not 46</think>\n<answer>57</answer>").fault, "");
   EXPECT_NE(read(chain + "12+7=19\n19*3=57\ncheck\n12+7=19 ok\n19*3=57 not 47</think>\n<answer>57</answer>").fault, "");
-  EXPECT_NE(
-      fault("User: Make 54 from 3 7 25.\nAssistant:<think>25-7=18\n18*3=54 no</think>\n<answer>(25-7)*3</answer>"), "");
-  EXPECT_NE(
-      fault("User: Make 54 from 3 7 25.\nAssistant:<think>25-7=18\n18*3=54 ok</think>\n<answer>(25-7)*4</answer>"), "");
-  EXPECT_NE(fault("User: Make 54 from 3 7 25.\nAssistant:<think>25-7=18\n6*9=54 ok</think>\n<answer>(25-7)*3</answer>"),
-            "");
-  EXPECT_EQ(
-      fault("User: Make 54 from 3 7 25.\nAssistant:<think>25-7=18\n18*3=54 ok</think>\n<answer>(25-7)*3</answer>"), "");
+  const std::string make = "User: Make 54 from 3 7 25.\nAssistant:<think>",
+                    right = "</think>\n<answer>(25-7)*3</answer>", miss = "25-3=22 and 7\n22+7=29 for 54 no\n";
+  EXPECT_EQ(read(make + miss + "25-7=18 and 3\n18*3=54 for 54 ok" + right).fault, "");
+  for (const char* thought :
+       {"25-7=18 and 3\n18*3=54 for 54 no", "25-7=18 and 3\n18*3=54 for 54", "25-7=18 and 3\n18*3=54 ok",
+        "25-7=18 and 3\n18*3=54 for 55 ok", "25-7=18 for 54 and 3\n18*3=54 for 54 ok", "25-7=18\n18*3=54 for 54 ok",
+        "25-7=18 and 7\n18*3=54 for 54 ok", "25-7=18 and 3\n6*9=54 for 54 ok", "25-7=18 and 3\n18+3=21 for 54 ok",
+        "25-7=18 and 3\n18*3=54 for 54 ok\n25-7=18 and 3",
+        "25-7=18 and 3\n18+3=21 for 54 no\n25-7=18 and 3\n18*3=54 for 54 ok"})
+    EXPECT_NE(read(make + thought + right).fault, "") << thought;
+  EXPECT_NE(read(make + "25-7=18 and 3\n18*3=54 for 54 ok</think>\n<answer>(25-7)*4</answer>").fault, "");
+  EXPECT_NE(read(make + miss + "25-7=18 and 3\n18*3=54 for 54 ok</think>").fault, "");  // no answer
+  EXPECT_EQ(read(make + "(25-7)*3=54" + right).fault, "");
+  EXPECT_NE(read(make + "(25-7)*3=55" + right).fault, "");
+  EXPECT_NE(read(make + "(25-7)*4=72" + right).fault, "");
+  EXPECT_EQ(read(chain + "(12+7)*3=57</think>\n<answer>57</answer>").fault, "");
+  EXPECT_NE(read(chain + "(12+7)*3=58</think>\n<answer>58</answer>").fault, "");
+  EXPECT_NE(read(chain + "(12+7)*4=76</think>\n<answer>76</answer>").fault, "");
   EXPECT_NE(fault("3+4=8"), "");
 }
 
@@ -170,7 +214,7 @@ TEST(Thoughts, EveryEquationMarkAndAnswerIsTrue) {
   constexpr int kDocuments = 20000;
   std::array<double, kDocumentKinds> length{}, documents{};
   std::map<int, int> countdown_numbers, chain_steps, ways;
-  int checks = 0, caught = 0, gave_up = 0, searches = 0, single = 0, lists = 0;
+  int checks = 0, caught = 0, searches = 0, single = 0, lists = 0, attempts = 0, countdown_attempts = 0;
   double total = 0;
   const CorpusMix mix = corpus_mix("r1_zero", "");
   for (uint64_t i = 0; i < kDocuments; ++i) {
@@ -185,6 +229,7 @@ TEST(Thoughts, EveryEquationMarkAndAnswerIsTrue) {
     ASSERT_EQ(r.fault, "") << d.text;
     ASSERT_EQ(r.list && d.kind != DocumentKind::fact, false);
     ASSERT_LT(n, 256) << d.text;  // a document fits a sequence
+    ASSERT_EQ(r.at_once, d.kind == DocumentKind::attempt) << d.text;
     if (r.countdown) ++countdown_numbers[r.numbers];
     switch (d.kind) {
       case DocumentKind::fact:
@@ -197,48 +242,47 @@ TEST(Thoughts, EveryEquationMarkAndAnswerIsTrue) {
         ASSERT_EQ(r.equations, r.steps);
         break;
       case DocumentKind::attempt:
-        ASSERT_TRUE(r.countdown && r.answered && !r.has_check);
-        ASSERT_EQ(r.equations, r.numbers - 1);
+        ++attempts, countdown_attempts += r.countdown;
+        if (!r.countdown) ++chain_steps[r.steps];
         break;
       case DocumentKind::check:
-        if (!r.countdown) ++chain_steps[r.steps];
-        ASSERT_TRUE(r.has_check && r.answered);
+        ++chain_steps[r.steps];
+        ASSERT_TRUE(r.has_check && !r.countdown);
         ++checks, caught += r.caught;
         break;
       case DocumentKind::countdown:
         ASSERT_TRUE(r.countdown && !r.has_check && !r.caught);
-        ++searches, gave_up += !r.answered;
-        ++ways[r.misses + r.answered];
+        if (r.numbers == 3) ++searches, ++ways[r.misses + 1];
         break;
       default: FAIL();
     }
   }
-  const std::pair<DocumentKind, double> shares[] = {{DocumentKind::fact, 0.25},      {DocumentKind::chain, 0.15},
-                                                    {DocumentKind::attempt, 0.25},   {DocumentKind::check, 0.20},
-                                                    {DocumentKind::countdown, 0.10}, {DocumentKind::story, 0.05}};
+  const std::pair<DocumentKind, double> shares[] = {{DocumentKind::fact, 0.30},      {DocumentKind::attempt, 0.32},
+                                                    {DocumentKind::chain, 0.055},    {DocumentKind::check, 0.085},
+                                                    {DocumentKind::countdown, 0.19}, {DocumentKind::story, 0.05}};
   for (const auto& [kind, share] : shares) {
     EXPECT_NEAR(length[size_t(kind)] / total, share, 0.02) << name_of(kind);
     const double mean = length[size_t(kind)] / documents[size_t(kind)];
     RecordProperty(std::string("mean_tokens_") + name_of(kind), int(mean));
   }
   const auto mean = [&](DocumentKind kind) { return length[size_t(kind)] / documents[size_t(kind)]; };
-  EXPECT_LT(mean(DocumentKind::countdown), 110);
-  EXPECT_LT(mean(DocumentKind::attempt), mean(DocumentKind::check));
+  EXPECT_LT(mean(DocumentKind::countdown), 150);
+  EXPECT_LT(mean(DocumentKind::attempt), mean(DocumentKind::chain));
+  EXPECT_NEAR(double(countdown_attempts) / attempts, 0.5, 0.03);
   EXPECT_NEAR(double(caught) / checks, 0.5, 0.03);
-  EXPECT_NEAR(double(gave_up) / searches, 0.125, 0.03);
   EXPECT_NEAR(double(single) / (single + lists), 0.25, 0.03);
   // The two hardest levels are never shown; four numbers are rare.
   ASSERT_EQ(countdown_numbers.size(), 2u);
-  EXPECT_NEAR(double(countdown_numbers[4]) / kDocuments, 0.02, 0.006);
+  EXPECT_NEAR(double(countdown_numbers[4]) / kDocuments, 0.014, 0.006);
   ASSERT_EQ(chain_steps.size(), 3u);
   for (int steps : {2, 3, 4}) EXPECT_GT(chain_steps[steps], 1000);
-  ASSERT_EQ(ways.begin()->first, 2);
-  ASSERT_EQ(ways.rbegin()->first, 6);
-  for (const auto& [n, count] : ways) EXPECT_NEAR(double(count) / searches, 0.2, 0.04) << n;
+  ASSERT_EQ(ways.begin()->first, 1);
+  ASSERT_EQ(ways.rbegin()->first, 7);
+  for (const auto& [n, count] : ways) EXPECT_NEAR(double(count) / searches, 1 / 7.0, 0.03) << n;
 }
 
 TEST(Thoughts, LevelsCanBeChosen) {
-  for (const char* kinds : {"countdown:6", "attempts:5", "chain:6", "check:5", "check:2"}) {
+  for (const char* kinds : {"countdown:6", "attempts:5", "attempts:2", "chain:6", "check:5", "check:2"}) {
     const CorpusMix mix = corpus_mix(kinds, "");
     const int level = kinds[std::string_view(kinds).size() - 1] - '0';
     for (uint64_t i = 0; i < 300; ++i) {
