@@ -25,11 +25,7 @@ Trainer::Trainer(const Context& ctx, Model& model, TrainSettings settings, std::
       executor_(std::move(executor)),
       optimizer_(ctx, model.weights(), settings_.adamw),
       spike_guard_(settings_.spike_jump) {
-  if (settings_.ema_decay <= 0) return;
-  for (const Weight& w : model.weights().all()) {
-    average_.emplace_back(ctx.backend->memory(), w.master().dtype, std::initializer_list<int64_t>{w.master().size()});
-    ctx.backend->copy(ctx, {.src = w.master().flat(), .dst = average_.back()});
-  }
+  if (settings_.ema_decay > 0) average_.emplace(ctx, model);
 }
 
 const StepReport& Trainer::step(const Context& ctx, std::span<const TokenBatch> micro_batches, TokenLosses* tokens,
@@ -65,8 +61,8 @@ const StepReport& Trainer::step(const Context& ctx, std::span<const TokenBatch> 
     spike_guard_.add_good(report.loss);
     optimizer_.step(ctx, report.lr, report.step, report.grad_norm);
     update_bias(ctx, *model_, bias_speed(settings_.bias_speed, settings_.lr, x));
-    for (size_t i = 0; i < average_.size(); ++i)
-      ctx.backend->ema(ctx, {.average = average_[i],
+    for (size_t i = 0; average_ && i < average_->tensors().size(); ++i)
+      ctx.backend->ema(ctx, {.average = average_->tensors()[i],
                              .value = model_->weights().all()[i].master().flat(),
                              .decay = average_decay(settings_.ema_decay, steps_)});
   } else if (on_skip) {
@@ -97,8 +93,8 @@ std::vector<std::pair<std::string, Operand>> Trainer::state() const {
   std::vector<std::pair<std::string, Operand>> all;
   for (const Weight& w : model_->weights().all()) all.emplace_back("w." + w.storage().name, w.master());
   for (auto& s : optimizer_.state()) all.push_back(std::move(s));
-  for (size_t i = 0; i < average_.size(); ++i)
-    all.emplace_back("e." + model_->weights().all()[i].storage().name, average_[i]);
+  if (average_)
+    for (auto& s : average_->state("e.")) all.push_back(std::move(s));
   return all;
 }
 
@@ -118,21 +114,13 @@ std::vector<Trainer::TensorNorms> Trainer::norms(const Context& ctx) const {
 }
 
 void Trainer::with_average(const Context& ctx, const std::function<void()>& f) {
-  check(!average_.empty(), "Trainer::with_average: no average is kept");
-  const auto swap = [&] {
-    for (size_t i = 0; i < average_.size(); ++i) {
-      Weight& w = model_->weights().all()[i];
-      const Tensor kept(ctx.backend->memory(), w.master().dtype, {w.master().size()});
-      ctx.backend->copy(ctx, {.src = w.master().flat(), .dst = kept});
-      ctx.backend->copy(ctx, {.src = average_[i], .dst = w.master().flat()});
-      ctx.backend->copy(ctx, {.src = kept, .dst = average_[i]});
-      ctx.backend->synchronize(ctx);  // kept goes
-      w.changed();
-    }
-  };
-  swap();
-  f();
-  swap();
+  check(average_.has_value(), "Trainer::with_average: no average is kept");
+  average_->with(ctx, f);
+}
+
+void Trainer::token_losses(const Context& ctx, const TokenBatch& batch, TokenLosses& tokens) {
+  tokens.loss.clear(), tokens.entropy.clear();
+  executor_->losses(ctx, batch, false, {.inverse_temperature = settings_.objective.inverse_temperature}, &tokens);
 }
 
 void Trainer::resumed_at(int64_t step, double tokens) {

@@ -4,6 +4,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "train/adamw.h"
@@ -11,6 +12,7 @@
 #include "train/executor.h"
 #include "train/schedule.h"
 #include "train/spike.h"
+#include "train/weight_copy.h"
 
 namespace minke {
 
@@ -65,7 +67,10 @@ class Trainer {
   const LossSums& losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) {
     return executor_->losses(ctx, batch, with_mtp);
   }
+  // −log probability of each target, with the temperature of the objective, as the weights are now; `tokens` is filled.
+  void token_losses(const Context& ctx, const TokenBatch& batch, TokenLosses& tokens);
 
+  Model& model() { return *model_; }
   int64_t steps_done() const { return steps_; }
   double tokens_done() const { return tokens_; }
   LoadWindow& load_window() { return load_window_; }
@@ -83,7 +88,7 @@ class Trainer {
   TrainSettings settings_;
   std::unique_ptr<StepExecutor> executor_;
   AdamW optimizer_;
-  std::deque<Tensor> average_;  // of each weight, if ema_decay > 0
+  std::optional<WeightCopy> average_;  // if ema_decay > 0
   LoadWindow load_window_;
   SpikeGuard spike_guard_;
   StepReport report_;
