@@ -5,12 +5,10 @@
 #include <unordered_map>
 
 #include "core/rng.h"
-#include "core/threads.h"
 
 namespace minke {
 namespace {
 
-// Programs are run several at a time: twice as many as processors, because each waits for the kernel about half of its time.
 class Grading {
  public:
   Grading(const std::vector<TaskProblem>& problems, const std::function<void(TaskAnswer)>& each)
@@ -37,7 +35,7 @@ class Grading {
       const TaskProblem& p = problems_[a.problem];
       jobs.push_back({a.response, &std::get<CodeTask>(p.reference), thought_after(p.prompt)});
     }
-    const std::vector<Grade> grades = grade_code_all(*sandbox_, jobs, 2 * hardware_threads());
+    const std::vector<Grade> grades = grade_code_all(*sandbox_, jobs, programs_at_once());
     for (size_t i = 0; i < jobs.size(); ++i) {
       TaskAnswer& a = programs_[i];
       a.grade = {grades[i], grade_format(a.response, jobs[i].thought)};

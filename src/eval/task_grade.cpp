@@ -1,9 +1,11 @@
 #include "eval/task_grade.h"
 
 #include <algorithm>
+#include <deque>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/threads.h"
 #include "reward/grade_line.h"
 #include "reward/math_answer.h"
 
@@ -21,14 +23,37 @@ TaskReference task_reference(const Task& task, std::string_view where) {
 }
 
 TaskGrade grade_task(const Task& task, std::string_view prompt, std::string_view response) {
-  if (task.grader == GraderKind::code)
-    user_error(
-        "tasks of code are graded in the sandbox, which training does not use yet: leave \"code\" out of grpo.tasks");
+  check(task.grader != GraderKind::code, "grade_task: programs are graded in the sandbox");
   const Thought thought = thought_after(prompt);
   const TaskReference reference = task_reference(task, "a task");
   if (const auto* countdown = std::get_if<CountdownTask>(&reference))
     return {grade_countdown(response, *countdown, thought), grade_format(response, thought)};
   return {grade_math(response, std::get<std::string>(reference), thought), grade_format(response, thought)};
+}
+
+int programs_at_once() { return 2 * hardware_threads(); }
+
+std::vector<TaskGrade> grade_tasks(std::span<const TaskToGrade> all, const Sandbox* sandbox) {
+  std::vector<TaskGrade> grades(all.size());
+  std::deque<CodeTask> references;
+  std::vector<CodeToGrade> programs;
+  std::vector<size_t> which;
+  for (size_t i = 0; i < all.size(); ++i) {
+    const TaskToGrade& t = all[i];
+    if (t.task->grader != GraderKind::code) {
+      grades[i] = grade_task(*t.task, t.prompt, t.response);
+      continue;
+    }
+    references.push_back(std::get<CodeTask>(task_reference(*t.task, "a task")));
+    programs.push_back({t.response, &references.back(), thought_after(t.prompt)});
+    which.push_back(i);
+  }
+  if (programs.empty()) return grades;
+  check(sandbox != nullptr, "grade_tasks: programs need a sandbox");
+  const std::vector<Grade> accuracy = grade_code_all(*sandbox, programs, programs_at_once());
+  for (size_t i = 0; i < programs.size(); ++i)
+    grades[which[i]] = {accuracy[i], grade_format(programs[i].response, programs[i].thought)};
+  return grades;
 }
 
 std::string final_answer(std::string_view response, Thought thought) {

@@ -1,8 +1,10 @@
 // What an answer to a task is worth: the rules of the reward layer for the kind of grader that a task names (R1 §2.2.2: accuracy
 // and format). Test: tests/eval/task_grade_test.cpp.
 #pragma once
+#include <span>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "corpus/tasks.h"
 #include "reward/code.h"
@@ -18,8 +20,17 @@ TaskReference task_reference(const Task& task, std::string_view where);
 struct TaskGrade {
   Grade accuracy, format;
 };
-// `prompt`: what stands before the response; it may have opened the thought. UserError for a code task: those need the sandbox.
+// `prompt`: what stands before the response; it may have opened the thought. Not of a code task: those need the sandbox.
 TaskGrade grade_task(const Task& task, std::string_view prompt, std::string_view response);
+
+struct TaskToGrade {
+  const Task* task = nullptr;
+  std::string_view prompt, response;
+};
+// Of each; programs run many at once, in the sandbox, which is needed only for them.
+std::vector<TaskGrade> grade_tasks(std::span<const TaskToGrade> all, const Sandbox* sandbox);
+// At a time: twice as many as processors, because each waits for the kernel about half of its time.
+int programs_at_once();
 
 // The answer that the response marks, for a vote; empty if it marks none, or several. Not of code, where no two are alike.
 std::string final_answer(std::string_view response, Thought thought);

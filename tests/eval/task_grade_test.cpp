@@ -58,7 +58,11 @@ TEST(TaskGrade, ReferencesFromHostileFiles) {
 }
 
 TEST(TaskGrade, CodeNeedsTheSandbox) {
-  EXPECT_THROW(grade_task(make_task(1, 0, TaskKind::code, 1), "", "x"), UserError);
+  const Task program = make_task(1, 0, TaskKind::code, 1), sum = make_task(1, 0, TaskKind::chain, 2);
+  EXPECT_THROW(grade_task(program, "", "x"), BugError);
+  const std::vector<TaskToGrade> both{{&sum, "", "x"}, {&program, "", "x"}};
+  EXPECT_THROW(grade_tasks(both, nullptr), BugError);
+  EXPECT_EQ(grade_tasks(std::span(both).first(1), nullptr).size(), 1u);  // not needed
 }
 
 }  // namespace
