@@ -81,6 +81,11 @@ template <> struct EnumNames<TruncatedAnswers> {
   static constexpr EnumName<TruncatedAnswers> all[] = {
       {TruncatedAnswers::score, "score"}, {TruncatedAnswers::penalise, "penalise"}, {TruncatedAnswers::mask, "mask"}};
 };
+// GRPO: how often a level of a task is asked: as often as the others, or where the policy is neither always right nor never.
+enum class LevelSampling : uint8_t { even, edge };
+template <> struct EnumNames<LevelSampling> {
+  static constexpr EnumName<LevelSampling> all[] = {{LevelSampling::even, "even"}, {LevelSampling::edge, "edge"}};
+};
 // How a question is put (corpus/prompt.h).
 enum class QuestionFormat : uint8_t { brief, r1_zero };
 template <> struct EnumNames<QuestionFormat> {

@@ -73,8 +73,11 @@ struct Recipe {
   struct Grpo {
     std::vector<std::string> tasks;  // "countdown:3", "chains:2-3" (corpus/tasks.h), each as often as the others
     QuestionFormat prompt = QuestionFormat::brief;
-    int64_t group = 16, max_new = 256;
-    double temperature = 1, clip_low = 0.2, clip_high = 0.2;
+    int64_t group = 16, max_new = 256, mini_batches = 1;
+    LevelSampling levels = LevelSampling::even;
+    int64_t dynamic = 1;
+    double temperature = 1, clip_low = 0.2, clip_high = 0.2, beta = 0;
+    int64_t reference_every = 0;
     RewardDeviation deviation = RewardDeviation::population;
     LossDivision division = LossDivision::tokens;
     double accuracy_reward = 1, format_reward = 0;

@@ -146,6 +146,21 @@ void check_losses(const Recipe& r, const Places& places) {
                places.of({"balance.top_devices", "balance.devices"}), b.top_devices, b.devices);
 }
 
+void check_grpo(const Recipe& r, const Places& places) {
+  const auto& g = r.grpo;
+  if (r.train.steps % g.mini_batches != 0)
+    user_error("{}: train.steps {} is no multiple of grpo.mini_batches {}: the last answers would not all be used",
+               places.of({"grpo.mini_batches", "train.steps"}), r.train.steps, g.mini_batches);
+  if (g.reference_every > 0 && g.beta == 0)
+    user_error("{}: grpo.reference_every {} has no effect without grpo.beta: set both or none",
+               places.of({"grpo.reference_every", "grpo.beta"}), g.reference_every);
+  if (g.reference_every % g.mini_batches != 0)
+    user_error(
+        "{}: grpo.reference_every {} is no multiple of grpo.mini_batches {}: the reference would change between "
+        "the updates with the same answers",
+        places.of({"grpo.reference_every", "grpo.mini_batches"}), g.reference_every, g.mini_batches);
+}
+
 }  // namespace
 
 void check_recipe(const Recipe& r, const Places& places) {
@@ -155,6 +170,7 @@ void check_recipe(const Recipe& r, const Places& places) {
   check_long_context(r, places);
   check_needles(r, places);
   check_losses(r, places);
+  check_grpo(r, places);
 }
 
 void check_balance(const Recipe& r, const Config& c) {

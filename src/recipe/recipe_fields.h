@@ -97,12 +97,27 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
     any);
   f("grpo.tasks", r.grpo.tasks, "minke grpo: tasks with their levels, such as \"countdown:3\", \"chains:2-3\"", any);
   f("grpo.prompt", r.grpo.prompt, "how a question is put: \"brief\", or in R1-Zero's words: \"r1-zero\"", any);
+  f("grpo.levels", r.grpo.levels,
+    "levels of a task: \"even\", each as often; \"edge\", in proportion to p(1 − p) + 0.05, p being how often its "
+    "answers are "
+    "right",
+    any);
+  f("grpo.dynamic", r.grpo.dynamic,
+    "ask up to so many times as many questions, until groups whose answers all have the same reward are replaced "
+    "(DAPO); "
+    "1: not",
+    Range{1, 1000});
   f("grpo.group", r.grpo.group, "answers to each question (G); train.batch_size is a multiple of it", Range{2, 65536});
+  f("grpo.mini_batches", r.grpo.mini_batches,
+    "updates with the answers that are drawn at once, train.batch_size of them in each (R1: 16)", Range{1, 1024});
   f("grpo.max_new", r.grpo.max_new, "tokens of an answer at most", Range{1, 1e7});
   f("grpo.temperature", r.grpo.temperature, "of the answers, and of the probabilities that are trained",
     Range{0.01, 100});
   f("grpo.clip_low", r.grpo.clip_low, "ε below 1; above 1 it never acts (R1: 10)", not_negative);
   f("grpo.clip_high", r.grpo.clip_high, "ε above 1 (DAPO: 0.28)", not_negative);
+  f("grpo.beta", r.grpo.beta, "β of the KL term (R1: 0.001); 0: there is no reference policy", not_negative);
+  f("grpo.reference_every", r.grpo.reference_every,
+    "the reference is the policy of this many steps ago at most (R1: 400); 0: always that of the start", count0);
   f("grpo.deviation", r.grpo.deviation,
     "what advantages are divided by: the \"population\" or the \"sample\" deviation of the group, or \"none\" (Dr. "
     "GRPO)",

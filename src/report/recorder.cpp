@@ -18,6 +18,8 @@ std::vector<std::pair<std::string, double>> tensorboard_scalars(const Json& reco
       {"frac_reward_zero_std", "rewards/frac_zero_std"},
       {"entropy", "policy/entropy"},
       {"clip_ratio", "policy/clip_ratio"},
+      {"ratio/mean", "policy/ratio"},
+      {"kl", "policy/kl"},
       {"rollout_seconds", "speed/rollout_seconds"},
       {"lr", "optimizer/lr"},
       {"grad_norm", "optimizer/grad_norm"},

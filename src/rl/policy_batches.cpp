@@ -18,6 +18,14 @@ int64_t rounded_length(const Rollout& r, int64_t most) {
 
 }  // namespace
 
+std::vector<size_t> random_order(size_t n, const RngKey& key) {
+  std::vector<size_t> order(n);
+  std::iota(order.begin(), order.end(), 0);
+  Rng rng{key};
+  for (size_t i = n; i > 1; --i) std::swap(order[i - 1], order[rng.below(i)]);
+  return order;
+}
+
 PolicyBatches policy_batches(const std::vector<PolicySample>& samples, int64_t max_tokens, int64_t max_length,
                              int64_t moe_layers, int64_t top_k) {
   std::vector<int32_t> order(samples.size());

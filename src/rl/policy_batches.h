@@ -4,6 +4,7 @@
 #pragma once
 #include <vector>
 
+#include "core/rng.h"
 #include "model/batch.h"
 #include "rl/rollouts.h"
 
@@ -27,5 +28,8 @@ struct PolicyBatches {
 // No micro-batch has more than `max_tokens` tokens, and no sequence more than `max_length` (which no sample exceeds).
 PolicyBatches policy_batches(const std::vector<PolicySample>& samples, int64_t max_tokens, int64_t max_length,
                              int64_t moe_layers, int64_t top_k);
+
+// A random order of n samples: one mini-batch after another.
+std::vector<size_t> random_order(size_t n, const RngKey& key);
 
 }  // namespace minke

@@ -44,25 +44,34 @@ std::string log_answers(const std::vector<Rollout>& answers, const std::vector<S
                      mean_of(length));
 }
 
-// How far the update's probabilities are from those that the answers were drawn with: rounding, and nothing else on policy.
 void log_update(const PolicyBatches& made, const std::vector<PolicySample>& samples, const TokenLosses& tokens,
-                const PolicyTerms& terms, Json& record) {
-  std::vector<double> moved, entropy;
+                const PolicyTerms& terms, bool on_policy, Json& record) {
+  std::vector<double> moved, entropy, ratio;
   size_t clipped = 0;
   for (size_t i = 0; i < made.places.size(); ++i) {
     const auto [sample, token] = made.places[i];
     if (sample < 0) continue;
     const PolicySample& s = samples[size_t(sample)];
     const double log_ratio = double(s.rollout->loss[size_t(token)]) - double(tokens.loss[i]);
-    moved.push_back(std::abs(log_ratio));
+    moved.push_back(std::abs(log_ratio)), ratio.push_back(std::exp(log_ratio));
     entropy.push_back(tokens.entropy[i]);
-    clipped += is_clipped(std::exp(log_ratio), s.advantages[size_t(token)], terms);
+    clipped += is_clipped(ratio.back(), s.advantages[size_t(token)], terms);
   }
   if (moved.empty()) return;
-  std::sort(moved.begin(), moved.end());
   record["entropy"] = mean_of(entropy), record["clip_ratio"] = double(clipped) / double(moved.size());
+  record["ratio/mean"] = mean_of(ratio);
+  if (!on_policy) return;
+  // How far the update's probabilities are from those that the answers were drawn with: by rounding alone.
+  std::sort(moved.begin(), moved.end());
   record["delta_logp/mean"] = mean_of(moved), record["delta_logp/max"] = moved.back();
   record["delta_logp/p99.9"] = moved[size_t(0.999 * double(moved.size() - 1))];
+}
+
+double mean_kl(const PolicyBatches& made, const TokenLosses& tokens, const std::vector<float>& reference) {
+  std::vector<double> kl;
+  for (size_t i = 0; i < made.places.size(); ++i)
+    if (made.places[i].sample >= 0) kl.push_back(policy_kl(double(tokens.loss[i]) - double(reference[i])));
+  return mean_of(kl);
 }
 
 }  // namespace minke

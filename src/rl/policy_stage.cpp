@@ -18,9 +18,6 @@ namespace minke {
 void check_policy_recipe(const Recipe& recipe, std::string_view verb, std::span<const std::string_view> unread) {
   const auto& g = recipe.grpo;
   if (g.tasks.empty()) user_error("{}: grpo.tasks names no task, such as [\"countdown:3\"]", verb);
-  for (const std::string& task : g.tasks)
-    if (parse_task_choice(task, "grpo.tasks").kind == TaskKind::code)
-      user_error("grpo.tasks: {}: tasks of code are graded in the sandbox, which training does not use yet", task);
   if (!recipe.data.train.empty()) user_error("{}: data.train is for text; what is asked is in grpo.tasks", verb);
   if (!recipe.long_context.empty()) user_error("{}: [[long_context]] belongs to pre-training", verb);
   if (recipe.train.steps == 0) user_error("{}: give train.steps", verb);
@@ -56,13 +53,25 @@ namespace {
 
 constexpr int64_t kRunning = 256;  // answers that are drawn at once
 
+// Of a group, without those of answers that take no part.
+std::vector<double> rewards_of(const std::vector<Score>& scores, size_t first, size_t group) {
+  std::vector<double> rewards;
+  for (size_t i = first; i < first + group; ++i)
+    if (!scores[i].masked) rewards.push_back(scores[i].reward);
+  return rewards;
+}
+
 }  // namespace
 
 PolicyStage::PolicyStage(std::string_view verb, const Recipe& recipe, const fs::path& model, const RunFolder& folder)
-    : recipe_(recipe), base_(model, folder), questions_(verb, recipe_, base_.tokenizer(), base_.config()) {
+    : recipe_(recipe),
+      base_(model, folder),
+      questions_(verb, recipe_, base_.tokenizer(), base_.config()),
+      rewards_(recipe_) {
   if (config().max_position_embeddings < recipe.train.sequence_length)
     user_error("{}: train.sequence_length {} is more than the model's {} positions", verb, recipe.train.sequence_length,
                config().max_position_embeddings);
+  if (recipe.grpo.levels == LevelSampling::edge) rates_.emplace(questions_.choices());
   if (folder.has_begun()) return;
   questions_.check_lengths();
   base_.keep();
@@ -86,21 +95,38 @@ void PolicyStage::enter_phase(const Phase& phase) {
   micro_tokens_ = phase.micro_batch_size * phase.sequence_length;
 }
 
-std::optional<EngineSettings> PolicyStage::engine_settings() const {
+EngineSettings PolicyStage::engine_settings() const {
   const int64_t t = recipe_.train.sequence_length, page = EngineSettings{}.page;
-  const int64_t running = std::min<int64_t>(recipe_.train.batch_size, kRunning);
-  return EngineSettings{.max_context = t,
-                        .cache_tokens = running * ((t + page - 1) / page * page),
-                        .max_sequences = running,
-                        .max_tokens = std::max<int64_t>(running, 512),
-                        .cache = precision(recipe_).activation};
+  const int64_t running = std::min<int64_t>(recipe_.train.batch_size * recipe_.grpo.mini_batches, kRunning);
+  return {.max_context = t,
+          .cache_tokens = running * ((t + page - 1) / page * page),
+          .max_sequences = running,
+          .max_tokens = std::max<int64_t>(running, 512),
+          .cache = precision(recipe_).activation};
+}
+
+StageMemory PolicyStage::memory() const {
+  const auto& t = recipe_.train;
+  const auto& g = recipe_.grpo;
+  TrainSettings settings;
+  adjust(settings);
+  int64_t moe_layers = 0;
+  for (int64_t l = 0; l < config().num_hidden_layers; ++l) moe_layers += config().is_moe_layer(l);
+  const double experts = g.replay ? 4.0 * double(moe_layers * config().num_experts_per_tok) : 0;
+  const double step = double(t.batch_size * t.sequence_length);
+  // Tokens, their probabilities, advantages and text of all answers that are drawn; tokens, targets, four values of a step.
+  return {.engine = engine_settings(),
+          .objective = settings.objective,
+          .replays_experts = g.replay,
+          .asks_token_losses = true,
+          .host_bytes = step * double(g.mini_batches * g.dynamic) * (16 + experts) + step * (24 + experts)};
 }
 
 std::vector<Rollout> PolicyStage::answers(const Context& ctx, Model& model, const std::vector<Question>& questions,
                                           int64_t group, uint64_t first_sample) {
   std::vector<std::vector<int32_t>> prompts;
   for (const Question& q : questions) prompts.push_back(q.ids);
-  if (!engine_) engine_.emplace(ctx, model, *engine_settings());
+  if (!engine_) engine_.emplace(ctx, model, engine_settings());
   engine_->weights_changed();
   return roll_out(ctx, *engine_, tokenizer(), prompts,
                   {.group = group,
@@ -112,55 +138,121 @@ std::vector<Rollout> PolicyStage::answers(const Context& ctx, Model& model, cons
                    .stop_texts = {std::string(kAnswerEnd)}});
 }
 
-std::vector<Question> PolicyStage::questions_at(LoaderPosition position, int64_t size) const {
-  return questions_.training(position.sequence_index / uint64_t(recipe_.grpo.group), size / recipe_.grpo.group);
+std::string PolicyStage::level_name(const Question& q) const {
+  return fmt::format("{}:{}", name_of(questions_.choices()[q.choice].kind), q.level);
+}
+
+std::vector<Question> PolicyStage::questions_at(uint64_t position, int64_t size) const {
+  const int64_t group = recipe_.grpo.group;
+  return questions_.training(position / uint64_t(group), size / group, rates_ ? &*rates_ : nullptr);
 }
 
 std::vector<std::string> PolicyStage::prompts(LoaderPosition position, int64_t size) const {
   std::vector<std::string> all;
-  for (const Question& q : questions_at(position, size)) all.push_back(q.prompt);
+  for (const Question& q : questions_at(position.sequence_index, size)) all.push_back(q.prompt);
   return all;
 }
 
-std::vector<TokenBatch> PolicyStage::batches(const Context& ctx, Model& model, LoaderPosition position, int64_t size) {
+// Answers for all mini-batches come from the policy as it is now. With grpo.dynamic, further questions take the place of those
+// whose answers are all worth the same; if there are still too few, these fill up, and teach nothing.
+void PolicyStage::draw(const Context& ctx, Model& model, uint64_t position, int64_t size) {
   const auto& g = recipe_.grpo;
-  const auto begin = Clock::now();
-  asked_ = questions_at(position, size);
-  rollouts_ = answers(ctx, model, asked_, g.group, position.sequence_index);
-  rollout_seconds_ = seconds_since(begin);
-  scores_ = score_answers(recipe_, asked_, rollouts_);
-  if (g.shuffle_rewards)
-    shuffle_rewards(scores_, RngKey{recipe_.train.seed}.at("grpo shuffle").at(position.sequence_index));
-  std::vector<std::vector<float>> worth = advantages(ctx, rollouts_, scores_);
+  const size_t group = size_t(g.group), wanted = size_t(size) / group;
+  double seconds = 0;
+  Answers all;
+  std::vector<size_t> kept, others;  // groups
+  while (kept.size() < wanted && all.questions.size() < wanted * size_t(g.dynamic)) {
+    const size_t more = std::min(wanted - kept.size(), wanted * size_t(g.dynamic) - all.questions.size());
+    const uint64_t from = position + all.rollouts.size();
+    const auto begin = Clock::now();
+    Answers made{.questions = questions_at(from, int64_t(more * group))};
+    made.rollouts = answers(ctx, model, made.questions, g.group, from);
+    seconds += seconds_since(begin);
+    made.scores = rewards_.score(made.questions, made.rollouts);
+    if (g.shuffle_rewards) shuffle_rewards(made.scores, RngKey{recipe_.train.seed}.at("grpo shuffle").at(from));
+    for (size_t i = 0; i < more; ++i) {
+      const bool teaches = g.dynamic == 1 || !all_the_same(rewards_of(made.scores, i * group, group));
+      (teaches ? kept : others).push_back(all.questions.size() + i);
+    }
+    all.append(std::move(made));
+  }
+  drawn_ = {};
+  drawn_.end = position + all.rollouts.size();
+  drawn_.note = log_answers(all.rollouts, all.scores, g.group, drawn_.record);
+  drawn_.record["rollout_seconds"] = seconds;
+  if (g.dynamic > 1)
+    drawn_.record["questions/asked"] = all.questions.size(), drawn_.record["questions/same_reward"] = others.size();
+  for (size_t i = 0; rates_ && i < all.questions.size(); ++i) {
+    double right = 0;
+    for (size_t k = 0; k < group; ++k) right += all.scores[i * group + k].accuracy;
+    const Question& q = all.questions[i];
+    rates_->add(q.choice, q.level, right / double(group));
+    drawn_.record["level_rates/" + level_name(q)] = rates_->rate(q.choice, q.level);
+  }
+  kept.insert(kept.end(), others.begin(), others.begin() + std::ptrdiff_t(wanted - kept.size()));
+  drawn_.answers = all.groups(kept, group);
+  drawn_.advantages = advantages(ctx, drawn_.answers.rollouts, drawn_.answers.scores);
+  drawn_.order = random_order(size_t(size), RngKey{recipe_.train.seed}.at("mini-batches").at(position));
+}
+
+std::vector<TokenBatch> PolicyStage::batches(const Context& ctx, Trainer& trainer, LoaderPosition position,
+                                             int64_t size) {
+  const auto& g = recipe_.grpo;
+  Model& model = trainer.model();
+  is_first_ = may_save();
+  if (is_first_) draw(ctx, model, position.sequence_index, size * g.mini_batches);
+  const auto from = drawn_.order.begin() + std::ptrdiff_t(drawn_.used);
+  std::vector<size_t> part(from, from + size);
+  std::sort(part.begin(), part.end());
+  drawn_.used += size_t(size);
+  const auto& [questions, rollouts, scores] = drawn_.answers;
   int64_t tokens = 0, count = 0;
-  for (size_t i = 0; i < rollouts_.size(); ++i)
-    if (!scores_[i].masked) tokens += rollouts_[i].answer_tokens(), ++count;
+  for (size_t i : part)
+    if (!scores[i].masked) tokens += rollouts[i].answer_tokens(), ++count;
   samples_.clear();
-  for (size_t i = 0; i < rollouts_.size(); ++i) {
-    const Rollout& r = rollouts_[i];
-    if (!worth[i].empty())
+  for (size_t i : part) {
+    const Rollout& r = rollouts[i];
+    if (!drawn_.advantages[i].empty())
       samples_.push_back(
-          {&r, std::move(worth[i]), token_weight(g.division, r.answer_tokens(), count, tokens, g.max_new)});
+          {&r, std::move(drawn_.advantages[i]), token_weight(g.division, r.answer_tokens(), count, tokens, g.max_new)});
   }
   int64_t moe_layers = 0;
   for (const Block& b : model.blocks()) moe_layers += b.moe() != nullptr;
   made_ = policy_batches(samples_, micro_tokens_, recipe_.train.sequence_length, moe_layers,
                          model.config().num_experts_per_tok);
+  complete(ctx, trainer, made_.batches);
   return std::move(made_.batches);  // only the places are looked at afterwards
 }
 
-std::vector<TokenBatch> PolicyStage::largest_batch(const Context&, Model&, int64_t size) {
+LoaderPosition PolicyStage::after(LoaderPosition position, int64_t size) const {
+  const uint64_t next = position.sequence_index + uint64_t(size);
+  return {0, may_save() ? std::max(next, drawn_.end) : next};
+}
+
+LoaderPosition PolicyStage::after_rollback(LoaderPosition position) {
+  const uint64_t end = drawn_.end;
+  drawn_ = {};
+  return {0, std::max(position.sequence_index, end)};
+}
+
+Json PolicyStage::small_state() const { return rates_ ? Json{{"levels", rates_->to_json()}} : Json(); }
+
+void PolicyStage::restore(const Json& saved) {
+  if (rates_ && saved.contains("levels")) rates_->restore(saved.at("levels"));
+}
+
+std::vector<TokenBatch> PolicyStage::largest_batch(const Context&, Trainer&, int64_t size) {
   TokenBatch b{.num_sequences = size, .sequence_length = micro_tokens_ / size};
   const size_t n = size_t(micro_tokens_ / size * size);
   b.tokens.assign(n, 0), b.targets.assign(n, 0);
-  b.weight.assign(n, 0), b.advantage.assign(n, 0), b.old_loss.assign(n, 0);
+  b.weight.assign(n, 0), b.advantage.assign(n, 0), b.old_loss.assign(n, 0), b.reference_loss.assign(n, 0);
   return {b};
 }
 
 std::string PolicyStage::after_step(const StepReport&, const TokenLosses& tokens, Json& record) {
-  record["rollout_seconds"] = rollout_seconds_;
-  log_update(made_, samples_, tokens, terms(), record);
-  return log_answers(rollouts_, scores_, recipe_.grpo.group, record);
+  log_update(made_, samples_, tokens, terms(), is_first_, record);
+  if (is_first_) record.update(drawn_.record);
+  return drawn_.note;
 }
 
 // One answer to each problem; by level.
@@ -168,11 +260,11 @@ bool PolicyStage::evaluate(const RunView& run, bool last) {
   if (last && run.stop()) return false;
   const std::vector<Question> questions = questions_.tests();
   const std::vector<Rollout> made = answers(run.ctx, run.model, questions, 1, 0);
-  const std::vector<Score> scores = score_answers(recipe_, questions, made);
+  const std::vector<Score> scores = rewards_.score(questions, made);
   std::map<std::string, std::pair<double, int>> right;
   double all = 0, length = 0;
   for (size_t i = 0; i < made.size(); ++i) {
-    auto& [sum, n] = right[fmt::format("{}:{}", name_of(questions[i].choice.kind), questions[i].level)];
+    auto& [sum, n] = right[level_name(questions[i])];
     sum += scores[i].accuracy, ++n;
     all += scores[i].accuracy / double(made.size()), length += double(made[i].answer_tokens()) / double(made.size());
   }
@@ -193,14 +285,15 @@ bool PolicyStage::evaluate(const RunView& run, bool last) {
 
 // The best and the worst answer of the last step.
 void PolicyStage::show_samples(const RunView& run) {
-  if (rollouts_.empty() || recipe_.log.sample_tokens == 0) return;
+  const auto& [asked, rollouts, scores] = drawn_.answers;
+  if (rollouts.empty() || recipe_.log.sample_tokens == 0) return;
   const auto less = [](const Score& a, const Score& b) { return a.reward < b.reward; };
-  const size_t worst = size_t(std::min_element(scores_.begin(), scores_.end(), less) - scores_.begin()),
-               best = size_t(std::max_element(scores_.begin(), scores_.end(), less) - scores_.begin());
+  const size_t worst = size_t(std::min_element(scores.begin(), scores.end(), less) - scores.begin()),
+               best = size_t(std::max_element(scores.begin(), scores.end(), less) - scores.begin());
   for (const size_t i : {worst, best}) {
-    const std::string& prompt = asked_[rollouts_[i].prompt].prompt;
-    const std::string text = valid_utf8(rollouts_[i].text);
-    run.console.print(fmt::format("sample      reward {:g}: {}▶{}", scores_[i].reward, prompt, text));
+    const std::string& prompt = asked[rollouts[i].prompt].prompt;
+    const std::string text = valid_utf8(rollouts[i].text);
+    run.console.print(fmt::format("sample      reward {:g}: {}▶{}", scores[i].reward, prompt, text));
     run.log.write({{"step", run.step()}, {"prompt", prompt}, {"sample", text}});
   }
 }

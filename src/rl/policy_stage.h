@@ -23,15 +23,23 @@ class PolicyStage : public Stage {
   const Config& config() const override { return base_.config(); }
   void initialise(const Context& ctx, Model& model) override { base_.initialise(ctx, model); }
   void adjust(TrainSettings& settings) const override;
-  std::optional<EngineSettings> engine_settings() const override;
-  bool replays_experts() const override { return recipe_.grpo.replay; }
+  StageMemory memory() const override;
   void enter_phase(const Phase& phase) override;
-  std::vector<TokenBatch> batches(const Context& ctx, Model& model, LoaderPosition position, int64_t size) override;
-  std::vector<TokenBatch> largest_batch(const Context& ctx, Model& model, int64_t size) override;
-  LoaderPosition after(LoaderPosition p, int64_t size) const override { return {0, p.sequence_index + uint64_t(size)}; }
+  std::vector<TokenBatch> batches(const Context& ctx, Trainer& trainer, LoaderPosition position, int64_t size) override;
+  std::vector<TokenBatch> largest_batch(const Context& ctx, Trainer& trainer, int64_t size) override;
+  // In answers that were asked for, which may be more than are used (grpo.dynamic).
+  LoaderPosition after(LoaderPosition position, int64_t size) const override;
+  int64_t most_sequences(int64_t size) const override {
+    const auto& g = recipe_.grpo;
+    return (g.mini_batches > 1 ? 2 : 1) * size * g.dynamic;  // twice: a rollback drops what is left
+  }
+  bool may_save() const override { return drawn_.used == drawn_.order.size(); }
+  LoaderPosition after_rollback(LoaderPosition position) override;
   LoaderPosition in_next_phase(LoaderPosition position) const override { return position; }
   bool has(LoaderPosition position) const override { return position.epoch == 0; }
   double epochs(LoaderPosition) const override { return 0; }
+  Json small_state() const override;
+  void restore(const Json& saved) override;
   // What the step asks that takes `size` answers from a position on.
   std::vector<std::string> prompts(LoaderPosition position, int64_t size) const;
   bool asks_token_losses() const override { return true; }
@@ -47,27 +55,46 @@ class PolicyStage : public Stage {
   // groups to the same question, one after another; those that are masked are given none.
   virtual std::vector<std::vector<float>> advantages(const Context& ctx, const std::vector<Rollout>& answers,
                                                      const std::vector<Score>& scores) = 0;
+  // What else the objective reads of the micro-batches of an update.
+  virtual void complete(const Context&, Trainer&, std::vector<TokenBatch>&) {}
   virtual PolicyTerms terms() const;
   const Recipe& recipe() const { return recipe_; }
+  // Of the step under way; the batches themselves are gone.
+  const std::vector<PolicySample>& samples() const { return samples_; }
+  const PolicyBatches& made() const { return made_; }
 
  private:
   std::vector<Rollout> answers(const Context& ctx, Model& model, const std::vector<Question>& questions, int64_t group,
                                uint64_t first_sample);
-  std::vector<Question> questions_at(LoaderPosition position, int64_t size) const;
+  // Questions from a position on for so many answers, by the rates of the levels as they are now.
+  std::vector<Question> questions_at(uint64_t position, int64_t size) const;
+  void draw(const Context& ctx, Model& model, uint64_t position, int64_t size);
+  EngineSettings engine_settings() const;
+  std::string level_name(const Question& question) const;  // "chain:2"
 
   Recipe recipe_;
   BaseModel base_;
   Questions questions_;
-  int64_t micro_tokens_ = 0;  // of a micro-batch at most
+  Rewards rewards_;
+  std::optional<LevelRates> rates_;  // with grpo.levels = "edge"
+  int64_t micro_tokens_ = 0;         // of a micro-batch at most
   std::optional<Engine> engine_;
 
+  // Answers that were drawn at once, and in which order they are used: so many of them have been.
+  struct Drawn {
+    Answers answers;
+    std::vector<std::vector<float>> advantages;
+    std::vector<size_t> order;
+    size_t used = 0;
+    uint64_t end = 0;  // the position after them
+    Json record;       // for the log
+    std::string note;  // for the lines of their steps
+  };
+  Drawn drawn_;
   // Of the step under way.
-  std::vector<Question> asked_;
-  std::vector<Rollout> rollouts_;
-  std::vector<Score> scores_;
+  bool is_first_ = false;  // of these answers: the policy is still the one that gave them
   std::vector<PolicySample> samples_;
   PolicyBatches made_;
-  double rollout_seconds_ = 0;
 };
 
 }  // namespace minke

@@ -16,7 +16,7 @@ Questions::Questions(std::string_view verb, const Recipe& recipe, const Tokenize
 
 Question Questions::question(uint64_t index, TaskSplit split, size_t choice, int level) const {
   Question q{.task = make_task(recipe_.train.seed, index, choices_[choice].kind, level, split),
-             .choice = choices_[choice],
+             .choice = choice,
              .level = level};
   q.prompt = prompt_of(q.task.question,
                        recipe_.grpo.prompt == QuestionFormat::brief ? PromptTemplate::brief : PromptTemplate::r1_zero);
@@ -29,17 +29,18 @@ Question Questions::question(uint64_t index, TaskSplit split, size_t choice, int
   return q;
 }
 
-Question Questions::training(uint64_t index) const {
+Question Questions::training(uint64_t index, const LevelRates* rates) const {
   const size_t choice = index % choices_.size();
   Rng rng{RngKey{recipe_.train.seed}.at("grpo level").at(index)};
-  Question q = question(index, TaskSplit::train, choice, choices_[choice].levels.pick(rng));
+  const int level = rates ? rates->pick(choice, rng.uniform()) : choices_[choice].levels.pick(rng);
+  Question q = question(index, TaskSplit::train, choice, level);
   check(split_of(q.task.canonical) == TaskSplit::train, "questions: no problem of the test split is trained on");
   return q;
 }
 
-std::vector<Question> Questions::training(uint64_t first, int64_t count) const {
+std::vector<Question> Questions::training(uint64_t first, int64_t count, const LevelRates* rates) const {
   std::vector<Question> all;
-  for (uint64_t i = 0; i < uint64_t(count); ++i) all.push_back(training(first + i));
+  for (uint64_t i = 0; i < uint64_t(count); ++i) all.push_back(training(first + i, rates));
   return all;
 }
 
@@ -61,7 +62,15 @@ void Questions::check_lengths() const {
   constexpr int64_t kMost = 5000;
   const auto& t = recipe_.train;
   const int64_t asked = std::min<int64_t>(kMost, t.steps * (t.batch_size / recipe_.grpo.group));
-  for (int64_t i = 0; i < asked; ++i) training(uint64_t(i));
+  const bool by_chance =
+      recipe_.grpo.levels == LevelSampling::edge;  // then which level a question will have is not known
+  for (int64_t i = 0; i < asked; ++i) {
+    const size_t choice = size_t(i) % choices_.size();
+    const Levels& levels = choices_[choice].levels;
+    if (by_chance)
+      question(uint64_t(i), TaskSplit::train, choice, levels.nth(int(i / int64_t(choices_.size()) % levels.count())));
+    else training(uint64_t(i));
+  }
   for (size_t c = 0; c < choices_.size(); ++c)
     for (int64_t i = 0; i < std::min(kMost, recipe_.grpo.eval_problems); ++i) test(c, i);
 }

@@ -1,18 +1,19 @@
 // What a run of reinforcement learning asks: problems of the training split, and for its evaluations of the test split, as prompts.
-// Question i is a function of the recipe and i. Test: tests/rl/grpo_test.cpp.
+// Question i is a function of the recipe, of i, and, with grpo.levels = "edge", of how often the levels were right. Test: tests/rl/grpo_test.cpp.
 #pragma once
 #include <string>
 #include <vector>
 
 #include "corpus/tasks.h"
 #include "recipe/recipe.h"
+#include "rl/level_rates.h"
 #include "tokenize/tokenizer.h"
 
 namespace minke {
 
 struct Question {
   Task task;
-  TaskChoice choice;
+  size_t choice = 0;  // which of the tasks of the recipe
   int level = 0;
   std::string prompt;
   std::vector<int32_t> ids;
@@ -23,9 +24,11 @@ class Questions {
   // Of [grpo]. `verb` is named in messages. The recipe and the others outlive this.
   Questions(std::string_view verb, const Recipe& recipe, const Tokenizer& tokenizer, const Config& config);
 
-  // Kinds in turn, levels by chance.
-  Question training(uint64_t index) const;
-  std::vector<Question> training(uint64_t first, int64_t count) const;
+  // With their levels, none of them empty.
+  const std::vector<TaskChoice>& choices() const { return choices_; }
+  // Tasks in turn, levels by chance: by `rates` if they are given, or each as often.
+  Question training(uint64_t index, const LevelRates* rates = nullptr) const;
+  std::vector<Question> training(uint64_t first, int64_t count, const LevelRates* rates = nullptr) const;
   // grpo.eval_problems of each kind, levels in turn.
   std::vector<Question> tests() const;
   // UserError if one of the evaluations, or of the first of the training, is too long: a run must not end in the middle.

@@ -1,24 +1,58 @@
 #include "rl/rewards.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "eval/task_grade.h"
+#include "sandbox/programs.h"
 
 namespace minke {
 
-std::vector<Score> score_answers(const Recipe& recipe, const std::vector<Question>& questions,
-                                 const std::vector<Rollout>& answers) {
-  const auto& g = recipe.grpo;
-  std::vector<Score> all;
+void Answers::append(Answers&& more) {
+  for (Rollout& r : more.rollouts) r.prompt += questions.size(), rollouts.push_back(std::move(r));
+  std::move(more.questions.begin(), more.questions.end(), std::back_inserter(questions));
+  scores.insert(scores.end(), more.scores.begin(), more.scores.end());
+}
+
+Answers Answers::groups(const std::vector<size_t>& which, size_t size) {
+  Answers some;
+  for (size_t g : which) {
+    for (size_t i = g * size; i < (g + 1) * size; ++i) {
+      some.rollouts.push_back(std::move(rollouts[i]));
+      some.rollouts.back().prompt = some.questions.size();
+      some.scores.push_back(scores[i]);
+    }
+    some.questions.push_back(std::move(questions[g]));
+  }
+  return some;
+}
+
+Rewards::Rewards(const Recipe& recipe, const SandboxOptions& options) : recipe_(recipe) {
+  const auto& tasks = recipe.grpo.tasks;
+  const auto is_code = [](const std::string& t) { return parse_task_choice(t, "grpo.tasks").kind == TaskKind::code; };
+  if (std::none_of(tasks.begin(), tasks.end(), is_code)) return;
+  require(CodeLanguage::python);
+  sandbox_.emplace(options);
+}
+
+std::vector<Score> Rewards::score(const std::vector<Question>& questions, const std::vector<Rollout>& answers) const {
+  const auto& g = recipe_.grpo;
+  std::vector<TaskToGrade> to_grade;
   for (const Rollout& r : answers) {
     const Question& q = questions[r.prompt];
-    const TaskGrade grade = grade_task(q.task, q.prompt, r.text);
+    to_grade.push_back({&q.task, q.prompt, r.text});
+  }
+  const std::vector<TaskGrade> grades = grade_tasks(to_grade, sandbox_ ? &*sandbox_ : nullptr);
+  std::vector<Score> all;
+  for (size_t i = 0; i < answers.size(); ++i) {
+    const bool truncated = answers[i].truncated;
     Score& s = all.emplace_back(Score{.reward = 0,
-                                      .accuracy = grade.accuracy.strict,
-                                      .lenient = grade.accuracy.lenient,
-                                      .format = grade.format.strict,
-                                      .masked = r.truncated && g.truncated == TruncatedAnswers::mask});
-    if (!r.truncated || g.truncated == TruncatedAnswers::score)
+                                      .accuracy = grades[i].accuracy.strict,
+                                      .lenient = grades[i].accuracy.lenient,
+                                      .format = grades[i].format.strict,
+                                      .masked = truncated && g.truncated == TruncatedAnswers::mask});
+    if (!truncated || g.truncated == TruncatedAnswers::score)
       s.reward = g.accuracy_reward * s.accuracy + g.format_reward * s.format;
   }
   return all;

@@ -1,10 +1,12 @@
-// What answers are rewarded with: the grades of eval/task_grade.h, weighed as [grpo] says. Test: tests/rl/grpo_test.cpp.
+// What answers are rewarded with: the grades of eval/task_grade.h, weighed as [grpo] says. Test: tests/rl/rewards_test.cpp.
 #pragma once
+#include <optional>
 #include <vector>
 
 #include "core/rng.h"
 #include "rl/questions.h"
 #include "rl/rollouts.h"
+#include "sandbox/sandbox.h"
 
 namespace minke {
 
@@ -13,9 +15,28 @@ struct Score {
   bool masked = false;  // the answer takes no part in the update (grpo.truncated = "mask")
 };
 
-// Of each answer; `prompt` of an answer is which of the questions.
-std::vector<Score> score_answers(const Recipe& recipe, const std::vector<Question>& questions,
-                                 const std::vector<Rollout>& answers);
+// Questions, and to each a group of answers, one group after another; `prompt` of an answer is which of the questions.
+struct Answers {
+  std::vector<Question> questions;
+  std::vector<Rollout> rollouts;
+  std::vector<Score> scores;  // of each answer
+
+  void append(Answers&& more);
+  // Some of the groups; they are moved out of this.
+  Answers groups(const std::vector<size_t>& which, size_t size);
+};
+
+class Rewards {
+ public:
+  // The recipe outlives this. UserError if there are tasks of code that cannot be graded here: what is missing, and its package.
+  explicit Rewards(const Recipe& recipe, const SandboxOptions& options = {});
+  // Of each answer; `prompt` of an answer is which of the questions. Programs run many at once.
+  std::vector<Score> score(const std::vector<Question>& questions, const std::vector<Rollout>& answers) const;
+
+ private:
+  const Recipe& recipe_;
+  std::optional<Sandbox> sandbox_;  // for programs
+};
 // Deals the rewards of a step out at random among its answers (grpo.shuffle_rewards): a control, from which nothing can be learned.
 void shuffle_rewards(std::vector<Score>& scores, RngKey key);
 

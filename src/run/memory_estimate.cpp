@@ -1,5 +1,7 @@
 #include "run/memory_estimate.h"
 
+#include <deque>
+
 #include "core/human_numbers.h"
 #include "core/machine_memory.h"
 #include "eval/likelihood.h"
@@ -28,7 +30,7 @@ std::string MemoryEstimate::text() const {
   };
   add(in_file, "weights in the file"), add(parameters, "parameters"), add(forms, "compute forms"),
       add(gradients, "gradients"), add(moments, "moments");
-  add(average, "average"), add(activations, "activations"), add(scratch, "scratch"),
+  add(average, "average"), add(copies, "reference policy"), add(activations, "activations"), add(scratch, "scratch"),
       add(evaluation, "samples and questions");
   add(host, "batches and saving"), add(process, "program and data");
   text += " = " + human_bytes(sum());
@@ -37,7 +39,7 @@ std::string MemoryEstimate::text() const {
 }
 
 MemoryEstimate training_memory(const Context& ctx, const Config& config, const Recipe& r, const Phase& p,
-                               int64_t sequences, const EngineSettings* engine_settings) {
+                               int64_t sequences, const StageMemory& stage) {
   DryRun dry(ctx);
   const Context& d = dry.ctx();
   double before = 0;
@@ -50,8 +52,13 @@ MemoryEstimate training_memory(const Context& ctx, const Config& config, const R
   Model model(d, config, precision(r), p.sequence_length);
   model.set_recompute(recompute(r));
   m.parameters = taken();
-  Trainer trainer(d, model, train_settings(r, p),
-                  std::make_unique<PlainExecutor>(d, model, sequences, p.sequence_length));
+  std::deque<WeightCopy> copies;
+  for (int64_t i = 0; i < stage.weight_copies; ++i) copies.emplace_back(d, model);
+  m.copies = taken();
+  TrainSettings settings = train_settings(r, p);
+  settings.objective = stage.objective;
+  Trainer trainer(d, model, settings,
+                  std::make_unique<PlainExecutor>(d, model, sequences, p.sequence_length, stage.replays_experts));
   for (const Weight& w : model.weights().all()) m.gradients += footprint(w.grad());
   for (const auto& [name, o] : trainer.state()) {
     if (name[0] == 'm' || name[0] == 'v') m.moments += footprint(o);
@@ -67,10 +74,15 @@ MemoryEstimate training_memory(const Context& ctx, const Config& config, const R
   batch.tokens.assign(size_t(sequences * p.sequence_length), 0);
   batch.targets = batch.tokens;
   if (r.data.mask_documents) batch.document_start = batch.tokens;
-  trainer.step(d, {&batch, 1});
+  if (stage.objective.policy) {
+    batch.weight.assign(batch.tokens.size(), 0);
+    batch.advantage = batch.old_loss = batch.reference_loss = batch.weight;
+  }
+  TokenLosses tokens;
+  trainer.step(d, {&batch, 1}, stage.asks_token_losses ? &tokens : nullptr);
   m.forms = taken();
-  if (engine_settings || r.log.sample_tokens > 0) {
-    Engine engine(d, model, engine_settings ? *engine_settings : sample_settings(model));
+  if (stage.engine || r.log.sample_tokens > 0) {
+    Engine engine(d, model, stage.engine ? *stage.engine : sample_settings(model));
     engine.run_largest(d);
     m.evaluation = double(dry.counted().bytes()) - before;
   }
@@ -81,7 +93,7 @@ MemoryEstimate training_memory(const Context& ctx, const Config& config, const R
   }
   m.scratch = double(dry.scratch_bytes());
   // The loader's batch of i32, as micro-batches of tokens and targets, and what is uploaded: 5 rows a depth.
-  m.host = saving_bytes(model) +
+  m.host = saving_bytes(model) + stage.host_bytes +
            4.0 * double(p.largest_batch() * p.sequence_length) * double(4 + 5 * (config.num_nextn_predict_layers + 1));
   return m;
 }

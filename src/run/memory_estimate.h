@@ -2,28 +2,38 @@
 // nothing is said twice. Tests: tests/run/memory_estimate_test.cpp, tests/app/memory_test.sh (against the process's own peak).
 #pragma once
 #include <algorithm>
+#include <optional>
 #include <string>
 
+#include "infer/engine.h"
+#include "model/batch.h"
 #include "recipe/recipe.h"
 #include "run/phases.h"
 
 namespace minke {
 
-struct Context;
-struct EngineSettings;
+// What a kind of training takes beside weights, trainer and samples (run/stage.h).
+struct StageMemory {
+  std::optional<EngineSettings> engine;  // of its batches
+  Objective objective;
+  bool replays_experts = false;    // batches bring expert choices
+  bool asks_token_losses = false;  // and the losses of their tokens are looked at
+  int64_t weight_copies = 0;       // train/weight_copy.h
+  double host_bytes = 0;           // of what batches are made from
+};
 
 // Bytes.
 struct MemoryEstimate {
   double process = 0;  // what is held before: the program, its libraries, the tokenizer, the data's maps
   double in_file = 0;  // weights that are read where they lie in a mapped file
-  double parameters = 0, forms = 0, gradients = 0, moments = 0, average = 0;
+  double parameters = 0, forms = 0, gradients = 0, moments = 0, average = 0, copies = 0;
   double activations = 0, scratch = 0;
   double evaluation = 0;  // beside the training: the cache of the samples, the batches of questions
   double host = 0;        // batches of tokens; a tensor that is being saved
   double reached = 0;     // the most that is held before this, while data are prepared or weights loaded
   double sum() const {
-    return process + in_file + parameters + forms + gradients + moments + average + activations + scratch + evaluation +
-           host;
+    return process + in_file + parameters + forms + gradients + moments + average + copies + activations + scratch +
+           evaluation + host;
   }
   double all() const { return std::max(sum(), reached); }
   // "41 MiB parameters + … = 501 MiB", without what is 0.
@@ -31,9 +41,8 @@ struct MemoryEstimate {
 };
 
 // Training in a phase with micro-batches of so many sequences, samples and saving included; process is left 0.
-// engine: of the batches' engine, if there is one.
 MemoryEstimate training_memory(const Context& ctx, const Config& config, const Recipe& recipe, const Phase& phase,
-                               int64_t sequences, const EngineSettings* engine = nullptr);
+                               int64_t sequences, const StageMemory& stage = {});
 
 // Weights, gradients and moments alone, without a backend to ask: for a recipe that no machine here can hold.
 double weight_bytes(const Config& config, const Recipe& recipe);

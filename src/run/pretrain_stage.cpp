@@ -66,7 +66,7 @@ void PretrainStage::enter_phase(const Phase& phase) {
   micro_batch_size_ = phase.micro_batch_size;
 }
 
-std::vector<TokenBatch> PretrainStage::batches(const Context&, Model&, LoaderPosition position, int64_t size) {
+std::vector<TokenBatch> PretrainStage::batches(const Context&, Trainer&, LoaderPosition position, int64_t size) {
   return micro_batches(loader_->batch(position, size), micro_batch_size_, recipe_.data.mask_documents);
 }
 

@@ -27,7 +27,7 @@ class PretrainStage final : public Stage {
   const Config& config() const override { return config_; }
   void initialise(const Context& ctx, Model& model) override;
   void enter_phase(const Phase& phase) override;
-  std::vector<TokenBatch> batches(const Context&, Model&, LoaderPosition position, int64_t size) override;
+  std::vector<TokenBatch> batches(const Context&, Trainer&, LoaderPosition position, int64_t size) override;
   LoaderPosition after(LoaderPosition position, int64_t size) const override;
   LoaderPosition in_next_phase(LoaderPosition position) const override;
   bool has(LoaderPosition position) const override;

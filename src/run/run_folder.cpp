@@ -79,6 +79,7 @@ RunState read_checkpoint(const fs::path& folder) {
       if (row.size() != layers.size() || rows.size() > LoadWindow::kBatches) damaged("load_window has no table");
     s.load.restore(layers, rows);
     s.good_losses = j.at("good_losses").get<std::vector<double>>();
+    if (j.contains("stage")) s.stage = j.at("stage");
     if (j.contains("backend")) s.backend = j.at("backend").get<std::string>();  // not in older checkpoints
     for (const auto& [name, sum] : j.at("files").items()) files.emplace_back(name, sum.get<std::string>());
   } catch (const nlohmann::json::exception&) {
@@ -234,19 +235,19 @@ void RunFolder::save(const RunState& s, int64_t keep, const std::function<void(c
     AtomicFolder folder(checkpoints / name);
     fs::create_directories(folder.path() / "train");
     write(folder.path());
-    write_file_atomic(folder.path() / "train" / "state.json",
-                      Json{{"step", s.step},
-                           {"phase", s.phase},
-                           {"rollbacks", s.rollbacks},
-                           {"tokens", s.tokens},
-                           {"epoch", s.position.epoch},
-                           {"sequence", s.position.sequence_index},
-                           {"train_seconds", s.train_seconds},
-                           {"load_window", {{"layers", s.load.layer_numbers()}, {"max_vio", s.load.batches()}}},
-                           {"good_losses", s.good_losses},
-                           {"backend", s.backend},
-                           {"files", checksums(folder.path())}}
-                          .dump(2));
+    Json state{{"step", s.step},
+               {"phase", s.phase},
+               {"rollbacks", s.rollbacks},
+               {"tokens", s.tokens},
+               {"epoch", s.position.epoch},
+               {"sequence", s.position.sequence_index},
+               {"train_seconds", s.train_seconds},
+               {"load_window", {{"layers", s.load.layer_numbers()}, {"max_vio", s.load.batches()}}},
+               {"good_losses", s.good_losses},
+               {"backend", s.backend},
+               {"files", checksums(folder.path())}};
+    if (!s.stage.is_null()) state["stage"] = s.stage;
+    write_file_atomic(folder.path() / "train" / "state.json", state.dump(2));
     folder.commit();
   }
   replace_link(latest(), fs::path("checkpoints") / name);

@@ -5,7 +5,10 @@
 #include <functional>
 #include <optional>
 
+#include <nlohmann/json.hpp>
+
 #include "core/files.h"
+#include "core/json.h"
 #include "data/loader.h"
 #include "train/balance.h"
 
@@ -18,6 +21,7 @@ struct RunState {
   LoaderPosition position;
   LoadWindow load;
   std::vector<double> good_losses;  // of the spike guard
+  Json stage;                       // what the stage remembers (stage.h)
   std::string backend;              // that computed so far: a run that goes on takes it again, for the same bits
 };
 // The backend of the latest checkpoint in a folder; "" where there is none, or it does not say. Looks at nothing else.

@@ -164,7 +164,7 @@ std::vector<TokenBatch> SftStage::Packed::batches(LoaderPosition position, int64
   return all;
 }
 
-std::vector<TokenBatch> SftStage::batches(const Context&, Model&, LoaderPosition position, int64_t size) {
+std::vector<TokenBatch> SftStage::batches(const Context&, Trainer&, LoaderPosition position, int64_t size) {
   return packed_->batches(position, size, micro_batch_size_);
 }
 

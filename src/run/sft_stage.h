@@ -22,7 +22,7 @@ class SftStage final : public Stage {
   void initialise(const Context& ctx, Model& model) override { base_.initialise(ctx, model); }
   void save_files(const fs::path& folder) const override;
   void enter_phase(const Phase& phase) override;
-  std::vector<TokenBatch> batches(const Context&, Model&, LoaderPosition position, int64_t size) override;
+  std::vector<TokenBatch> batches(const Context&, Trainer&, LoaderPosition position, int64_t size) override;
   LoaderPosition after(LoaderPosition position, int64_t size) const override;
   LoaderPosition in_next_phase(LoaderPosition position) const override { return {position.epoch + 1, 0}; }
   bool has(LoaderPosition position) const override;

@@ -2,6 +2,7 @@
 // with, its batches, and what is looked at while it goes on. What is minimised is the trainer's (TrainSettings::objective).
 #pragma once
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "infer/engine.h"
 #include "report/console.h"
 #include "report/recorder.h"
+#include "run/memory_estimate.h"
 #include "run/phases.h"
 #include "tokenize/tokenizer.h"
 #include "train/trainer.h"
@@ -46,17 +48,28 @@ class Stage {
   virtual void enter_phase(const Phase& phase) = 0;
   // What of the recipe's settings is another here: the objective, above all.
   virtual void adjust(TrainSettings&) const {}
-  // The engine that makes the batches, for the estimate of the memory; none: that of the samples.
-  virtual std::optional<EngineSettings> engine_settings() const { return std::nullopt; }
-  // Whether batches bring expert choices to replay.
-  virtual bool replays_experts() const { return false; }
-  // The `size` sequences from a position on, as micro-batches: a function of both and of the weights alone.
-  virtual std::vector<TokenBatch> batches(const Context& ctx, Model& model, LoaderPosition position, int64_t size) = 0;
+  // What it takes beside weights, trainer and samples.
+  virtual StageMemory memory() const { return {}; }
+  // The `size` sequences from a position on, as micro-batches: a function of both, of the weights and of the stage's state alone.
+  virtual std::vector<TokenBatch> batches(const Context& ctx, Trainer& trainer, LoaderPosition position,
+                                          int64_t size) = 0;
   // A micro-batch that takes as much memory and time as any.
-  virtual std::vector<TokenBatch> largest_batch(const Context& ctx, Model& model, int64_t size) {
-    return batches(ctx, model, {}, size);
+  virtual std::vector<TokenBatch> largest_batch(const Context& ctx, Trainer& trainer, int64_t size) {
+    return batches(ctx, trainer, {}, size);
   }
+  // What the stage has to remember in a checkpoint: tensors, which exist from initialise() on, beside the trainer's, and JSON.
+  virtual std::vector<std::pair<std::string, Operand>> state() const { return {}; }
+  virtual Json small_state() const { return nullptr; }
+  // UserError if it is none of this stage.
+  virtual void restore(const Json&) {}
   virtual LoaderPosition after(LoaderPosition position, int64_t size) const = 0;
+  // What a step of `size` sequences moves the position by, at most.
+  virtual int64_t most_sequences(int64_t size) const { return size; }
+  // Whether the run may be saved after the step just done, or end there: not if what it was made for is still to come, such as the
+  // other mini-batches of what was drawn at once.
+  virtual bool may_save() const { return true; }
+  // Where the data goes on, after `position`, when the run has gone back to a checkpoint: what was made before is dropped.
+  virtual LoaderPosition after_rollback(LoaderPosition position) { return position; }
   // Where a phase goes on that follows one that ended there: its sequences have another length.
   virtual LoaderPosition in_next_phase(LoaderPosition position) const = 0;
   virtual bool has(LoaderPosition position) const = 0;

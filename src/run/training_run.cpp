@@ -90,9 +90,8 @@ void TrainingRun::announce() {
   const std::vector<Phase> phases = plan_phases(planned);
   for (const Phase& p : phases) {
     const auto need = [&](int64_t sequences) {
-      const auto engine = stage_.engine_settings();
-      MemoryEstimate m = training_memory(ctx(), phase_config(stage_.config(), recipe_, p), recipe_, p, sequences,
-                                         engine ? &*engine : nullptr);
+      MemoryEstimate m =
+          training_memory(ctx(), phase_config(stage_.config(), recipe_, p), recipe_, p, sequences, stage_.memory());
       m.process = double(process.now), m.reached = double(process.most);
       return m;
     };
@@ -129,7 +128,7 @@ void TrainingRun::decide_steps() {
   phases_ = plan_phases(recipe_);
   const auto try_step = [&] {
     const int64_t size = phase().micro_batch_size;
-    trainer_->time_step(ctx(), stage_.largest_batch(ctx(), *model_, size));
+    trainer_->time_step(ctx(), stage_.largest_batch(ctx(), *trainer_, size));
   };
   enter_phase(largest_phase_);
   try_step();
@@ -165,9 +164,9 @@ void TrainingRun::enter_phase(size_t index) {
   model_.emplace(ctx(), phase_config(stage_.config(), recipe_, p), precision(recipe_), p.sequence_length);
   model_->set_recompute(recompute(recipe_));
   stage_.initialise(ctx(), *model_);
-  trainer_.emplace(
-      ctx(), *model_, settings(p),
-      std::make_unique<PlainExecutor>(ctx(), *model_, p.micro_batch_size, p.sequence_length, stage_.replays_experts()));
+  trainer_.emplace(ctx(), *model_, settings(p),
+                   std::make_unique<PlainExecutor>(ctx(), *model_, p.micro_batch_size, p.sequence_length,
+                                                   stage_.memory().replays_experts));
   trainer_->on_skip = [this](const StepReport& r) { dump_skip(r); };
 }
 
@@ -191,7 +190,8 @@ RunState TrainingRun::load_latest() {
   // Sequences there can have been: an epoch has one at least, each phase begins a new one, and rollbacks repeat steps but
   // not the data.
   double most = 0;
-  for (size_t i = 0; i <= phase_; ++i) most += double(phases_[i].steps) * double(phases_[i].largest_batch()) + 1;
+  for (size_t i = 0; i <= phase_; ++i)
+    most += double(phases_[i].steps) * double(stage_.most_sequences(phases_[i].largest_batch())) + 1;
   most *= double(recipe_.train.max_rollbacks + 1);
   if (double(position_.epoch) > most || double(position_.sequence_index) > most || !stage_.has(position_))
     damaged(fmt::format("sequence {} of epoch {} after {} steps is not in this data", position_.sequence_index,
@@ -212,10 +212,21 @@ void TrainingRun::next_phase() {
 void TrainingRun::load(const RunState& s, size_t index) {
   enter_phase(index);
   position_ = s.position;
-  load_tensors(ctx(), trainer_->state(), folder_.state_tensors());
+  load_tensors(ctx(), tensors(), folder_.state_tensors());
   trainer_->resumed_at(s.step, s.tokens);
   trainer_->load_window() = s.load;
   trainer_->spike_guard().restore(s.good_losses);
+  try {
+    stage_.restore(s.stage);
+  } catch (const UserError& e) {
+    folder_.damaged((folder_.latest() / "train" / "state.json").string() + ": " + e.what());
+  }
+}
+
+std::vector<std::pair<std::string, Operand>> TrainingRun::tensors() const {
+  auto all = trainer_->state();
+  for (auto& s : stage_.state()) all.push_back(std::move(s));
+  return all;
 }
 
 void TrainingRun::save() {
@@ -228,11 +239,12 @@ void TrainingRun::save() {
                        .position = position_,
                        .load = trainer_->load_window(),
                        .good_losses = trainer_->spike_guard().window(),
+                       .stage = stage_.small_state(),
                        .backend = ctx().backend->name()};
   folder_.save(state, recipe_.log.keep, [&](const fs::path& folder) {
     save_weights(ctx(), *model_, folder, dtype);
     stage_.save_files(folder);
-    save_tensors(ctx(), trainer_->state(), folder / "train" / "state.safetensors");
+    save_tensors(ctx(), tensors(), folder / "train" / "state.safetensors");
     if (recipe_.train.ema_decay <= 0) return;
     fs::create_directories(folder / "average");
     trainer_->with_average(ctx(), [&] { save_weights(ctx(), *model_, folder / "average", dtype); });
@@ -243,7 +255,7 @@ void TrainingRun::save() {
 
 StepReport TrainingRun::train_step() {
   const int64_t size = phase().batch_size(trainer_->tokens_done());
-  micro_batches_ = stage_.batches(ctx(), *model_, position_, size);
+  micro_batches_ = stage_.batches(ctx(), *trainer_, position_, size);
   StepReport report = trainer_->step(ctx(), micro_batches_, stage_.asks_token_losses() ? &token_losses_ : nullptr,
                                      size * phase().sequence_length);
   position_ = stage_.after(position_, size);
@@ -275,7 +287,7 @@ void TrainingRun::handle_skip(const StepReport& report) {
   log_->write({{"step", trainer_->steps_done()}, {"rolled_back_from", report.step}});
   evaluate_if_due();
   if (phase_ != phase_before) next_phase();  // the bad batches were its first ones
-  position_ = go_on;
+  position_ = stage_.after_rollback(go_on);
   console_.print(fmt::format("rolled back to step {} ({} of {} times); the data continues after the bad batches",
                              trainer_->steps_done(), rollbacks_, recipe_.train.max_rollbacks));
 }
@@ -311,10 +323,10 @@ bool TrainingRun::run() {
     }
     // Saved before evaluated: a crash in an evaluation must not cost the run.
     // Not while steps are being skipped: the weights may be bad, and must not take the place of good ones.
-    const bool stop = stop_is_requested();
+    const bool may_save = stage_.may_save() || report.step == phase().last_step(), stop = stop_is_requested();
     save_due_ |= due(recipe_.log.save_every) || stop || report.step == phase().last_step();
-    if (save_due_ && skipped_in_a_row_ == 0) save();
-    if (stop) {
+    if (save_due_ && skipped_in_a_row_ == 0 && may_save) save();
+    if (stop && may_save) {
       console_.print(
           fmt::format("stopped     at step {}: {}; continue with --resume", report.step,
                       save_due_ ? "not saved, because it was skipped" : "saved in " + folder_.path().string()));

@@ -48,6 +48,7 @@ class TrainingRun {
   RunState load_latest();
   void load(const RunState& state, size_t phase);
   void next_phase();
+  std::vector<std::pair<std::string, Operand>> tensors() const;  // of a checkpoint's state
   void save();
   StepReport train_step();
   void handle_skip(const StepReport& report);

@@ -67,6 +67,42 @@ mistake 'cannot open lent' "$minke" grpo grpo.toml -m lent/latest --out begun --
 "$minke" grpo grpo.toml -m base/latest --out odd --set train.sequence_length=99 --set train.steps=2 --set grpo.max_new=78 \
   --set grpo.temperature=1.7 >out.txt 2>&1 || fail "$(cat out.txt)"
 
+# --- several updates with the same answers, a reference policy, levels and questions by what was right: killed and resumed, and
+# stopped between two updates, which waits until the answers are used: the same bits.
+cat >all.toml <<END
+$(sed 's/^steps = 6/steps = 12/; s/^batch_size = 64/batch_size = 32/; s/^lr = .*/lr = 3e-3/; s/^tasks = .*/tasks = ["chains:2-4"]/' grpo.toml)
+END
+all=(--set grpo.mini_batches=4 --set grpo.beta=0.01 --set grpo.reference_every=8 --set grpo.levels=edge --set grpo.dynamic=2
+  --set log.save_every=0.1 --set log.eval_every=0.5)
+"$minke" grpo all.toml -m base/latest --out whole "${all[@]}" >out.txt 2>&1 || fail "$(cat out.txt)"
+[ "$(ls whole/checkpoints)" = "$(printf 'step-%06d\n' 4 8 12)" ] || fail "saved between updates with the same answers: $(ls whole/checkpoints)"
+for key in kl clip_ratio ratio/mean entropy; do
+  [ "$(grep -c "\"$key\":" whole/log.jsonl)" -ge 11 ] || fail "no $key in the log: $(head -3 whole/log.jsonl)"
+done
+for key in reward questions/asked delta_logp/mean; do
+  [ "$(grep -c "\"$key\":" whole/log.jsonl)" = 3 ] || fail "$key belongs to what was drawn: $(cat whole/log.jsonl)"
+done
+sed -n 's/.*"clip_ratio":\([0-9.e-]*\).*/\1/p' whole/log.jsonl | awk '$1 > 0 { n++ } END { exit !(n > 4) }' || fail "nothing is ever clipped"
+sed -n 's|.*"questions/asked":\([0-9]*\).*|\1|p' whole/log.jsonl | awk '$1 > 16 { n++ } $1 > 32 { exit 1 } END { exit !(n > 0) }' || fail "no more questions were asked"
+"$minke" grpo all.toml -m base/latest --out killed "${all[@]}" >out.txt 2>&1 & pid=$!
+until [ -e killed/latest ]; do sleep 0.02; kill -0 $pid 2>/dev/null || break; done
+kill -KILL $pid 2>/dev/null || true
+wait $pid || true
+"$minke" grpo all.toml -m base/latest --out killed --resume >out.txt 2>&1 || fail "$(cat out.txt)"
+grep -q '^resumed ' out.txt || fail "not killed on the way: $(cat out.txt)"
+for file in model.safetensors train/state.safetensors; do
+  cmp whole/latest/$file killed/latest/$file || fail "killed and resumed: another $file"
+done
+"$minke" grpo all.toml -m base/latest --out stopped "${all[@]}" >out.txt 2>&1 & pid=$!
+until grep -q '"step":1,' stopped/log.jsonl 2>/dev/null; do sleep 0.02; kill -0 $pid 2>/dev/null || break; done
+kill -INT $pid || true
+wait $pid || true
+grep -q '^stopped  *at step [48]:' out.txt || fail "stopped between updates with the same answers: $(cat out.txt)"
+"$minke" grpo all.toml -m base/latest --out stopped --resume >out.txt 2>&1 || fail "$(cat out.txt)"
+for file in model.safetensors train/state.safetensors; do
+  cmp whole/latest/$file stopped/latest/$file || fail "stopped and resumed: another $file"
+done
+
 # --- every setting does something
 changed() {
   "$minke" grpo grpo.toml -m base/latest --out changed --set train.steps=2 "$@" >out.txt 2>&1 || fail "$*: $(cat out.txt)"
@@ -75,7 +111,8 @@ changed() {
 }
 "$minke" grpo grpo.toml -m base/latest --out two --set train.steps=2 >out.txt 2>&1 || fail "$(cat out.txt)"
 for set in 'tasks=["chains:2"]' group=16 max_new=30 temperature=1.2 deviation=none division=sequences \
-  division=constant format_reward=0 replay=false shuffle_rewards=true 'truncated="mask"'; do
+  division=constant format_reward=0 replay=false shuffle_rewards=true 'truncated="mask"' mini_batches=2 beta=1 dynamic=3 \
+  levels=edge; do
   changed --set "grpo.$set"
 done
 
@@ -92,7 +129,6 @@ awk -v lr="$lr" 'BEGIN { exit !(lr > 0 && lr < 0.4e-3) }' || fail "the learning 
 mistake 'cannot open missing' "$minke" grpo grpo.toml -m missing --out new
 mistake 'grpo.tasks' "$minke" grpo grpo.toml -m base/latest --out new --set 'grpo.tasks=["riddles"]'
 mistake 'grpo.tasks names no task' "$minke" grpo grpo.toml -m base/latest --out new --set 'grpo.tasks=[]'
-mistake 'graded in the sandbox' "$minke" grpo grpo.toml -m base/latest --out new --set 'grpo.tasks=["code"]'
 mistake 'no multiple of grpo.group 7' "$minke" grpo grpo.toml -m base/latest --out new --set grpo.group=7
 mistake 'leaves no room' "$minke" grpo grpo.toml -m base/latest --out new --set grpo.max_new=128
 mistake 'with grpo.max_new 112 that is more than train.sequence_length 128' "$minke" grpo grpo.toml -m base/latest --out new --set grpo.max_new=112

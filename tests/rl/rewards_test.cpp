@@ -1,11 +1,118 @@
+// What answers are rewarded with: rules, their weights, answers without an end, programs in the sandbox; and groups of answers.
 #include "rl/rewards.h"
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <cmath>
 
-namespace minke {
+#include "core/error.h"
+#include "sandbox/hostile.h"
+
+namespace minke::test {
 namespace {
+
+Recipe recipe_of(const std::vector<std::string>& settings) {
+  return parse_recipe("", "r.toml", settings, "", RecipeOf::grpo);
+}
+
+Question question_of(TaskKind kind, int level) {
+  Question q{.task = make_task(1, 7, kind, level), .level = level};
+  q.prompt = "User: " + q.task.question + "\nAssistant:";
+  return q;
+}
+
+Rollout answer_of(std::string text, size_t prompt = 0, bool truncated = false) {
+  return {.prompt = prompt, .truncated = truncated, .text = std::move(text)};
+}
+
+std::string formatted(const std::string& answer) { return "<think>so</think>\n<answer>" + answer + "</answer>"; }
+
+TEST(Rewards, AreWeighed) {
+  const Recipe recipe = recipe_of({"grpo.tasks=[\"chains:2\"]", "grpo.accuracy_reward=2", "grpo.format_reward=0.5"});
+  const std::vector<Question> questions{question_of(TaskKind::chain, 2), question_of(TaskKind::chain, 3)};
+  const std::string right = questions[0].task.answer, other = questions[1].task.answer;
+  ASSERT_NE(right, other);
+  const auto scores =
+      Rewards(recipe).score(questions, {answer_of(formatted(right)), answer_of(formatted("no")),
+                                        answer_of("<answer>" + right + "</answer>"), answer_of(formatted(right), 1)});
+  EXPECT_EQ(scores[0].reward, 2.5);
+  EXPECT_EQ(scores[0].accuracy, 1);
+  EXPECT_EQ(scores[0].format, 1);
+  EXPECT_EQ(scores[1].reward, 0.5);
+  EXPECT_EQ(scores[2].format, 0);
+  EXPECT_EQ(scores[3].accuracy, 0) << "graded by another question";
+}
+
+// An answer that was cut off behind what happens to be right.
+TEST(Rewards, OfAnswersWithoutAnEnd) {
+  const std::vector<Question> questions{question_of(TaskKind::chain, 2)};
+  const std::string right = formatted(questions[0].task.answer);
+  const std::vector<Rollout> answers{answer_of(right), answer_of(right, 0, true)};
+  struct Case {
+    const char* how;
+    double reward;
+    bool masked;
+  };
+  for (const Case& c : {Case{"score", 1, false}, Case{"penalise", 0, false}, Case{"mask", 0, true}}) {
+    SCOPED_TRACE(c.how);
+    const Recipe recipe = recipe_of({"grpo.tasks=[\"chains:2\"]", std::string("grpo.truncated=") + c.how});
+    const auto scores = Rewards(recipe).score(questions, answers);
+    EXPECT_EQ(scores[0].reward, 1);
+    EXPECT_FALSE(scores[0].masked);
+    EXPECT_EQ(scores[1].reward, c.reward);
+    EXPECT_EQ(scores[1].accuracy, 1);  // what is logged is what it is
+    EXPECT_EQ(scores[1].masked, c.masked);
+  }
+}
+
+TEST(Rewards, ProgramsNeedASandbox) {
+  const Recipe recipe = recipe_of({"grpo.tasks=[\"chains:2\",\"code:1-2\"]"});
+  EXPECT_THROW(Rewards(recipe, {.bubblewrap = "/nowhere/bwrap"}), UserError);
+  const Recipe without = recipe_of({"grpo.tasks=[\"chains:2\"]"});
+  EXPECT_NO_THROW(Rewards(without, {.bubblewrap = "/nowhere/bwrap"}));
+}
+
+class CodeRewards : public SandboxTest {};
+
+TEST_F(CodeRewards, ProgramsAreRun) {
+  const Recipe recipe = recipe_of({"grpo.tasks=[\"chains:2\",\"code:1\"]"});
+  const std::vector<Question> questions{question_of(TaskKind::code, 1), question_of(TaskKind::chain, 2),
+                                        question_of(TaskKind::code, 2)};
+  const auto program = [](const std::string& text) { return formatted("\n```python\n" + text + "\n```\n"); };
+  std::vector<Rollout> answers;
+  for (int i = 0; i < 3; ++i) {
+    answers.push_back(answer_of(program(questions[0].task.solution), 0));
+    answers.push_back(answer_of(program("def f(): pass"), 0));
+    answers.push_back(answer_of(formatted(questions[1].task.answer), 1));
+    answers.push_back(answer_of(program(questions[0].task.solution), 2));
+    answers.push_back(answer_of(program(questions[2].task.solution), 2));
+  }
+  const auto scores = Rewards(recipe).score(questions, answers);
+  for (size_t i = 0; i < answers.size(); ++i) EXPECT_EQ(scores[i].reward, (std::vector{1, 0, 1, 0, 1})[i % 5]) << i;
+}
+
+TEST(Answers, GroupsKeepTheirQuestions) {
+  Answers all;
+  for (int part = 0; part < 2; ++part) {
+    Answers more;
+    for (size_t q = 0; q < 2; ++q) {
+      more.questions.push_back({.prompt = std::to_string(2 * part + int(q))});
+      for (int i = 0; i < 3; ++i) {
+        more.rollouts.push_back(answer_of(more.questions[q].prompt, q));
+        more.scores.push_back({.reward = double(2 * part + int(q))});
+      }
+    }
+    all.append(std::move(more));
+  }
+  const Answers some = all.groups({3, 0}, 3);
+  ASSERT_EQ(some.rollouts.size(), 6u);
+  for (size_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(some.rollouts[i].prompt, i / 3);
+    EXPECT_EQ(some.rollouts[i].text, i < 3 ? "3" : "0");
+    EXPECT_EQ(some.questions[i / 3].prompt, some.rollouts[i].text);
+    EXPECT_EQ(some.scores[i].reward, i < 3 ? 3 : 0);
+  }
+}
 
 // The control's rewards: the same ones, at other places, and in the long run as many at each.
 TEST(Rewards, ShuffledOnesSayNothing) {
@@ -34,4 +141,4 @@ TEST(Rewards, ShuffledOnesSayNothing) {
 }
 
 }  // namespace
-}  // namespace minke
+}  // namespace minke::test

@@ -109,6 +109,11 @@ TEST(Rollouts, TheUpdateSeesTheSameProbabilities) {
       executor.gradients(rig.ctx, made.batches,
                          {.objective = {.inverse_temperature = 1 / temperature, .policy = PolicyTerms{}}}, &tokens);
       ASSERT_EQ(tokens.loss.size(), made.places.size());
+      TokenLosses again;  // without a gradient: the same
+      for (const TokenBatch& b : made.batches)
+        executor.losses(rig.ctx, b, false, {.inverse_temperature = 1 / temperature}, &again);
+      EXPECT_EQ(again.loss, tokens.loss);
+      EXPECT_EQ(again.entropy, tokens.entropy);
       double moved = 0, n = 0;
       std::vector<std::vector<bool>> seen;
       for (const Rollout& r : all) seen.emplace_back(size_t(r.answer_tokens()), false);

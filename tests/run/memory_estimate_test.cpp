@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <set>
 
 #include "run/settings.h"
@@ -28,7 +29,7 @@ class CountedMemory final : public Memory {
   size_t held = 0;
 };
 
-void compare(const Config& config, FloatFormat format) {
+void compare(const Config& config, FloatFormat format, const StageMemory& stage = {}) {
   SCOPED_TRACE(fmt::format("{} in {}", name_of(config.model_type), name_of(format)));
   Recipe recipe;
   recipe.train.precision = format;
@@ -43,7 +44,7 @@ void compare(const Config& config, FloatFormat format) {
   CpuBackend backend(cpu_backend().kernels(), memory);
   TestContext ctx(backend, 2);
   const size_t before = memory.held;
-  const MemoryEstimate m = training_memory(ctx, config, recipe, phase, 2);
+  const MemoryEstimate m = training_memory(ctx, config, recipe, phase, 2, stage);
   EXPECT_EQ(memory.held, before) << "a dry run took memory";
 
   Arena scratch(host_memory(), size_t(m.scratch));  // exactly so much
@@ -52,12 +53,24 @@ void compare(const Config& config, FloatFormat format) {
   Model model(exact, config, precision(recipe), 8);
   EXPECT_EQ(m.parameters, double(memory.held - before));
   model.weights().initialise(exact, 0.1);
-  Trainer trainer(exact, model, train_settings(recipe, phase), std::make_unique<PlainExecutor>(exact, model, 2, 8));
-  EXPECT_EQ(m.parameters + m.gradients + m.moments + m.average + m.activations, double(memory.held - before));
+  std::deque<WeightCopy> copies;
+  for (int64_t i = 0; i < stage.weight_copies; ++i) copies.emplace_back(exact, model);
+  EXPECT_EQ(m.parameters + m.copies, double(memory.held - before));
+  TrainSettings settings = train_settings(recipe, phase);
+  settings.objective = stage.objective;
+  Trainer trainer(exact, model, settings, std::make_unique<PlainExecutor>(exact, model, 2, 8, stage.replays_experts));
+  const double kept = m.parameters + m.copies + m.gradients + m.moments + m.average + m.activations;
+  EXPECT_EQ(kept, double(memory.held - before));
   TokenBatch batch{.num_sequences = 2, .sequence_length = 8, .tokens = {}, .targets = {}, .document_start = {}};
   batch.tokens = batch.targets = random_tokens(3, 16, config.vocab_size);
-  for (int step = 0; step < 2; ++step) EXPECT_EQ(trainer.step(exact, {&batch, 1}).skipped, "");
-  EXPECT_EQ(m.parameters + m.gradients + m.moments + m.average + m.activations + m.forms, double(memory.held - before));
+  if (stage.objective.policy) {
+    batch.weight.assign(16, 0.1f);
+    batch.advantage = batch.old_loss = batch.reference_loss = batch.weight;
+  }
+  TokenLosses tokens;
+  for (int step = 0; step < 2; ++step)
+    EXPECT_EQ(trainer.step(exact, {&batch, 1}, stage.asks_token_losses ? &tokens : nullptr).skipped, "");
+  EXPECT_EQ(kept + m.forms, double(memory.held - before));
   EXPECT_EQ(m.scratch, double(scratch.high_water()));
 }
 
@@ -66,6 +79,18 @@ TEST(TrainingMemory, IsWhatAStepTakes) {
     compare(tiny_v3(1), format);
     compare(tiny_v3(0, false), format);
     compare(tiny_llama(), format);  // tied: the embedding is multiplied with, too
+  }
+}
+
+// Reinforcement learning: what the objective reads, routes, entropies and a reference policy.
+TEST(TrainingMemory, IsWhatAStepOfThePolicyTakes) {
+  const StageMemory stage{.objective = {.policy = PolicyTerms{.beta = 0.1}},
+                          .replays_experts = true,
+                          .asks_token_losses = true,
+                          .weight_copies = 1};
+  for (FloatFormat format : {FloatFormat::bf16, FloatFormat::f32}) {
+    compare(tiny_v3(1), format, stage);
+    compare(tiny_llama(), format, stage);
   }
 }
 

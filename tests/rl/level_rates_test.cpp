@@ -1,0 +1,76 @@
+// How often levels were right, and how often they are asked then.
+#include "rl/level_rates.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+
+namespace minke {
+namespace {
+
+std::vector<TaskChoice> choices(const std::vector<std::string>& names) {
+  std::vector<TaskChoice> all;
+  for (const std::string& name : names) all.push_back(parse_task_choice(name, "test"));
+  return all;
+}
+
+// The share of each level in many picks at even steps.
+std::map<int, double> shares(const LevelRates& rates, size_t choice) {
+  std::map<int, double> all;
+  constexpr int kPicks = 10000;
+  for (int i = 0; i < kPicks; ++i) all[rates.pick(choice, (i + 0.5) / kPicks)] += 1.0 / kPicks;
+  return all;
+}
+
+TEST(LevelRates, MoveTowardsWhatIsSeen) {
+  LevelRates rates(choices({"chains:2-4", "countdown:3"}));
+  EXPECT_EQ(rates.rate(0, 3), 0.5);
+  rates.add(0, 3, 1);
+  EXPECT_DOUBLE_EQ(rates.rate(0, 3), 0.75);  // by a half
+  rates.add(0, 3, 0);
+  EXPECT_DOUBLE_EQ(rates.rate(0, 3), 0.5);  // by a third
+  EXPECT_EQ(rates.rate(0, 2), 0.5);
+  EXPECT_EQ(rates.rate(1, 3), 0.5);
+  for (int i = 0; i < 20; ++i) rates.add(1, 3, 0);
+  const double before = rates.rate(1, 3);
+  EXPECT_LT(before, 0.02);
+  rates.add(1, 3, 1);
+  EXPECT_DOUBLE_EQ(rates.rate(1, 3), before + 0.1 * (1 - before));
+}
+
+TEST(LevelRates, LevelsAtTheEdgeAreAskedMost) {
+  LevelRates rates(choices({"chains:2-4"}));
+  for (const auto& [level, share] : shares(rates, 0)) EXPECT_NEAR(share, 1.0 / 3, 1e-3) << level;
+  for (int i = 0; i < 200; ++i) rates.add(0, 2, 1), rates.add(0, 4, 0);
+  // p = 1, 0.5, 0: weights 0.05, 0.3, 0.05.
+  const auto now = shares(rates, 0);
+  EXPECT_NEAR(now.at(2), 0.125, 1e-3);
+  EXPECT_NEAR(now.at(3), 0.75, 1e-3);
+  EXPECT_NEAR(now.at(4), 0.125, 1e-3);
+  EXPECT_EQ(rates.pick(0, 0), 2);
+  EXPECT_EQ(rates.pick(0, std::nextafter(1.0, 0.0)), 4);
+}
+
+TEST(LevelRates, AreSavedToTheLastBit) {
+  LevelRates rates(choices({"chains:2-4", "countdown:3-4"}));
+  for (int i = 0; i < 30; ++i) rates.add(size_t(i % 2), 3, i % 7 / 6.0);
+  LevelRates other(choices({"chains:2-4", "countdown:3-4"}));
+  other.restore(Json::parse(rates.to_json().dump(2)));
+  EXPECT_EQ(other.rate(0, 3), rates.rate(0, 3));
+  EXPECT_EQ(other.rate(1, 3), rates.rate(1, 3));
+  rates.add(0, 3, 1), other.add(0, 3, 1);
+  EXPECT_EQ(other.rate(0, 3), rates.rate(0, 3));
+  for (const char* damaged :
+       {R"(7)", R"([])", R"([[],[]])", R"([[{"level":2},{},{}],[{},{}]])",
+        R"([[{"level":2,"rate":2,"questions":1},{},{}],[{},{}]])",
+        R"([[{"level":5,"rate":1,"questions":1},{},{}],[{},{}]])",
+        R"([[{"level":2,"rate":"x","questions":1},{},{}],[{},{}]])", R"({"a":[1,2,3],"b":[1,2]})"})
+    EXPECT_THROW(other.restore(Json::parse(damaged)), UserError) << damaged;
+}
+
+}  // namespace
+}  // namespace minke
