@@ -103,6 +103,16 @@ for file in model.safetensors train/state.safetensors; do
   cmp whole/latest/$file stopped/latest/$file || fail "stopped and resumed: another $file"
 done
 
+# Programs are graded in the sandbox; without one the run is refused before it begins.
+"$minke" pretrain base.toml --out long --set train.sequence_length=512 --set train.steps=2 --set train.batch_size=4 >out.txt 2>&1 || fail "$(cat out.txt)"
+if "$minke" grpo grpo.toml -m long/latest --out code --set 'grpo.tasks=["code:1-2"]' --set train.steps=2 --set train.batch_size=16 \
+  --set train.sequence_length=512 --set train.micro_batch_size=4 >out.txt 2>&1; then
+  grep -q '^final .*(code:1 [0-9]* %, code:2 [0-9]* %)' out.txt || fail "no programs were graded: $(cat out.txt)"
+else
+  grep -q 'bubblewrap\|python3' out.txt || fail "$(cat out.txt)"
+  [ ! -e code ] || fail "a run that cannot grade has left something: $(ls code)"
+fi
+
 # --- every setting does something
 changed() {
   "$minke" grpo grpo.toml -m base/latest --out changed --set train.steps=2 "$@" >out.txt 2>&1 || fail "$*: $(cat out.txt)"

@@ -294,6 +294,36 @@ TEST_F(GrpoUpdates, WithoutKlThereIsNoReference) {
   EXPECT_EQ(life("other", {"grpo.beta=0.1"})->stage.memory().weight_copies, 1);
 }
 
+class OpenStage : public GrpoStage {
+ public:
+  using GrpoStage::advantages;
+  using GrpoStage::GrpoStage;
+};
+
+// Groups of four: one without differences, one with an answer at the mean, one whose only difference is masked.
+TEST_F(GrpoUpdates, WhichAnswersAreTrained) {
+  std::vector<Rollout> answers(12);
+  std::vector<Score> scores(12);
+  for (size_t i = 0; i < answers.size(); ++i) answers[i].prompt_tokens = 1, answers[i].tokens.assign(3 + i, 0);
+  for (size_t i = 0; i < 4; ++i) scores[i].reward = 1;
+  scores[4].reward = 2, scores[5].reward = scores[6].reward = 1, scores[7].reward = 0;
+  scores[8].reward = 1, scores[8].masked = true;
+  const auto trained = [&](const std::string& name, const std::vector<std::string>& more) {
+    const Recipe recipe = with(more);
+    const RunFolder run(folder / name, false);
+    OpenStage stage(recipe, folder / "base", run);
+    std::string which;
+    const auto all = stage.advantages(ctx, answers, scores);
+    for (size_t i = 0; i < all.size(); ++i) {
+      EXPECT_TRUE(all[i].empty() || int64_t(all[i].size()) == answers[i].answer_tokens());
+      which += all[i].empty() ? '.' : all[i][0] > 0 ? '+' : all[i][0] < 0 ? '-' : '0';
+    }
+    return which;
+  };
+  EXPECT_EQ(trained("plain", {}), "....+..-....");
+  EXPECT_EQ(trained("kl", {"grpo.beta=0.1"}), "....+00-....");
+}
+
 // All answers of the tiny model are worth the same: as many more are asked as may be, and the position counts them.
 TEST_F(GrpoUpdates, DynamicSamplingAsksForMore) {
   const auto run = life("run", {"grpo.dynamic=3", "grpo.mini_batches=2"});
