@@ -5,7 +5,7 @@
 #include <limits>
 #include <utility>
 
-#include "core/error.h"
+#include "infer/diverged.h"
 
 namespace minke {
 namespace {
@@ -15,7 +15,7 @@ constexpr double kNever = -std::numeric_limits<double>::infinity();
 double finite_or_never(float x) { return std::isnan(x) ? kNever : double(x); }
 
 [[noreturn]] void no_token() {
-  user_error("the model's output is not finite: its weights are damaged or training has diverged");
+  throw DivergedError("the model's output is not finite: its weights are damaged or training has diverged");
 }
 
 bool likelier(const TokenProbability& a, const TokenProbability& b) {

@@ -7,6 +7,7 @@
 #include "core/clock.h"
 #include "core/human_numbers.h"
 #include "core/machine_memory.h"
+#include "infer/diverged.h"
 #include "model/checkpoint.h"
 #include "recipe/scaling_law.h"
 #include "run/settings.h"
@@ -268,15 +269,19 @@ void TrainingRun::handle_skip(const StepReport& report) {
   console_.print(
       fmt::format("step {}: {} ({:.4g}, gradient norm {:.4g}); the step is skipped, its batch and norms are in {}",
                   report.step, report.skipped, report.loss, report.grad_norm, (folder_.path() / "skipped").string()));
-  if (++skipped_in_a_row_ < kSkipsBeforeRollback) return;
+  if (++skipped_in_a_row_ >= kSkipsBeforeRollback)
+    roll_back(report.step, fmt::format("{} steps in a row were skipped", skipped_in_a_row_));
+}
+
+void TrainingRun::roll_back(int64_t step, const std::string& what) {
   const std::string advice =
       fmt::format("lower train.lr or lengthen train.warmup (for --resume: in {}), or look at the batches",
                   folder_.recipe().string());
   if (!folder_.has_checkpoint())
-    user_error("{} steps in a row were skipped, and there is no checkpoint to go back to: {} in {}", skipped_in_a_row_,
-               advice, (folder_.path() / "skipped").string());
+    user_error("{}, and there is no checkpoint to go back to: {} in {}", what, advice,
+               (folder_.path() / "skipped").string());
   if (++rollbacks_ > recipe_.train.max_rollbacks)
-    user_error("step {}: the loss does not recover after {} rollbacks (train.max_rollbacks): {} in {}", report.step,
+    user_error("step {}: the loss does not recover after {} rollbacks (train.max_rollbacks): {} in {}", step,
                recipe_.train.max_rollbacks, advice, (folder_.path() / "skipped").string());
   const LoaderPosition go_on = position_;
   const size_t phase_before = phase_;
@@ -284,12 +289,25 @@ void TrainingRun::handle_skip(const StepReport& report) {
   skipped_in_a_row_ = 0;
   save_due_ = false;
   log_.emplace(folder_.path(), trainer_->steps_done());
-  log_->write({{"step", trainer_->steps_done()}, {"rolled_back_from", report.step}});
+  log_->write({{"step", trainer_->steps_done()}, {"rolled_back_from", step}});
   evaluate_if_due();
   if (phase_ != phase_before) next_phase();  // the bad batches were its first ones
   position_ = stage_.after_rollback(go_on);
   console_.print(fmt::format("rolled back to step {} ({} of {} times); the data continues after the bad batches",
                              trainer_->steps_done(), rollbacks_, recipe_.train.max_rollbacks));
+}
+
+// Answers and samples cannot be drawn from weights that have diverged.
+bool TrainingRun::survives(const std::function<void()>& f) {
+  try {
+    f();
+    return true;
+  } catch (const DivergedError& e) {
+    const int64_t step = trainer_->steps_done();
+    console_.print(fmt::format("step {}: {}", step, e.what()));
+    roll_back(step, e.what());
+    return false;
+  }
 }
 
 bool TrainingRun::stop_is_requested() { return stop_requested; }
@@ -306,7 +324,8 @@ bool TrainingRun::run() {
     if (trainer_->steps_done() == phase().last_step()) next_phase();
     const auto begin = Clock::now();
     const double tokens_before = trainer_->tokens_done();
-    const StepReport report = train_step();
+    StepReport report;
+    if (!survives([&] { report = train_step(); })) continue;
     const double seconds = seconds_since(begin);
     train_seconds_ += seconds;
     log_step(report, trainer_->tokens_done() - tokens_before, seconds);
@@ -332,7 +351,7 @@ bool TrainingRun::run() {
                       save_due_ ? "not saved, because it was skipped" : "saved in " + folder_.path().string()));
       return false;
     }
-    evaluate_if_due();
+    survives([&] { evaluate_if_due(); });
   }
   if (!stage_.evaluate(view(), true)) {
     console_.print("stopped     in the last evaluation: all steps are saved; --resume repeats the evaluation");

@@ -52,6 +52,9 @@ class TrainingRun {
   void save();
   StepReport train_step();
   void handle_skip(const StepReport& report);
+  // To the last checkpoint, if that may still be done: `what` has shown at `step` that the weights are bad.
+  void roll_back(int64_t step, const std::string& what);
+  bool survives(const std::function<void()>& f);  // or the run has been rolled back
   const Phase& phase() const { return phases_[phase_]; }
   int64_t total_steps() const { return phases_.back().last_step(); }
   static bool stop_is_requested();

@@ -103,6 +103,15 @@ for file in model.safetensors train/state.safetensors; do
   cmp whole/latest/$file stopped/latest/$file || fail "stopped and resumed: another $file"
 done
 
+# Weights that no answer can be drawn from: back to the checkpoint, with other questions, and in the end a message.
+cp -r whole diverged && ln -sfn checkpoints/step-000004 diverged/latest
+sed -i 's/^lr = .*/lr = 1e4/; s/^warmup = .*/warmup = 0.0/; s/^clip = .*/clip = 0.0/' diverged/recipe.toml
+status=0
+"$minke" grpo all.toml -m base/latest --out diverged --resume >out.txt 2>&1 || status=$?
+[ $status = 2 ] || fail "exit code $status: $(cat out.txt)"
+[ "$(grep -c '^rolled back to step 4 ([123] of 3 times)' out.txt)" = 3 ] || fail "not rolled back: $(cat out.txt)"
+grep -q '^minke: step .*does not recover after 3 rollbacks' out.txt || fail "no message in the end: $(cat out.txt)"
+
 # Programs are graded in the sandbox; without one the run is refused before it begins.
 "$minke" pretrain base.toml --out long --set train.sequence_length=512 --set train.steps=2 --set train.batch_size=4 >out.txt 2>&1 || fail "$(cat out.txt)"
 if "$minke" grpo grpo.toml -m long/latest --out code --set 'grpo.tasks=["code:1-2"]' --set train.steps=2 --set train.batch_size=16 \
