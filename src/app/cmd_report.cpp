@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/standard_output.h"
+#include "report/pipeline_page.h"
 #include "report/report.h"
 
 namespace minke {
@@ -22,8 +23,18 @@ struct Options {
   XAxis x = XAxis::step;
 };
 
+// Of a pipeline: its stages, with links to the reports that their runs have made.
+void pipeline_page(const Options& o, const fs::path& folder) {
+  if (!o.svg.empty() || !o.out.empty())
+    user_error("{} is the folder of a pipeline: its page is report.html there; --svg and --out are for one of its runs",
+               folder.string());
+  write_pipeline_page(folder);
+  fmt::print("{}\n", (folder / "report.html").string());
+}
+
 void run(const Options& o) {
   const std::vector<fs::path> folders(o.runs.begin(), o.runs.end());
+  if (folders.size() == 1 && is_pipeline(folders[0])) return pipeline_page(o, folders[0]);
   const std::vector<RunLog> runs = read_runs(folders);
   fs::path out = o.out;
   if (out.empty()) {

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 
 #include "app/choice_flag.h"
 #include "app/model_flag.h"
@@ -64,7 +65,27 @@ std::string file_note(const Runtime& runtime, const Model& model) {
   return runtime.placement().file_note(pages);
 }
 
-LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, bool quiet) : runtime_(o.runtime) {
+int64_t context_size(const InferenceOptions& o, const ModelSource& source) {
+  return o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(source.files.config.max_position_embeddings, 4096);
+}
+
+Json computation_settings(const InferenceOptions& o) {
+  return {{"ctx_size", o.ctx_size},
+          {"dtype", name_of(o.dtype)},
+          {"weights", name_of(o.weights)},
+          {"activations", name_of(o.activations)},
+          {"cache_type", name_of(o.cache_type)}};
+}
+
+LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, bool quiet)
+    : LoadedModel(std::make_unique<Runtime>(o.runtime), nullptr, o, source, quiet) {}
+
+LoadedModel::LoadedModel(Runtime& runtime, const InferenceOptions& o, const ModelSource& source, bool quiet)
+    : LoadedModel(nullptr, &runtime, o, source, quiet) {}
+
+LoadedModel::LoadedModel(std::unique_ptr<Runtime> own, Runtime* lent, const InferenceOptions& o,
+                         const ModelSource& source, bool quiet)
+    : own_runtime_(std::move(own)), runtime_(lent ? *lent : *own_runtime_) {
   if (!quiet) std::fprintf(stderr, "%s\n", runtime_.description().c_str());
   if (!quiet)
     for (const std::string& note : source.notes) std::fprintf(stderr, "%s\n", note.c_str());
@@ -73,7 +94,7 @@ LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, b
   if (o.ctx_size > limit) user_error("--ctx-size {}: the model supports at most {} positions", o.ctx_size, limit);
   const Precision precision = held_precision(o, source.files, ctx(), blocks_);
   if (!quiet && !blocks_.note.empty()) std::fprintf(stderr, "%s\n", blocks_.note.c_str());
-  const int64_t context = o.ctx_size > 0 ? o.ctx_size : std::min<int64_t>(limit, 4096), page = EngineSettings{}.page;
+  const int64_t context = context_size(o, source), page = EngineSettings{}.page;
   const EngineSettings settings{.max_context = context,
                                 .cache_tokens = o.sequences * ((context + page - 1) / page * page),
                                 .max_sequences = o.sequences,

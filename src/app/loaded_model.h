@@ -5,6 +5,7 @@
 
 #include "app/runtime.h"
 #include "chat/model_source.h"
+#include "core/json.h"
 #include "infer/engine.h"
 #include "model/block_weights.h"
 #include "recipe/choices.h"
@@ -42,17 +43,28 @@ Precision held_precision(const InferenceOptions& options, const CheckpointFiles&
 // Where weights stay in their file and memory has nodes: MemoryPlacement::file_note of pages all over them.
 std::string file_note(const Runtime& runtime, const Model& model);
 
+// What --ctx-size asks for, by default the model's own, at most 4096.
+int64_t context_size(const InferenceOptions& options, const ModelSource& source);
+// What the bits of an answer depend on beside the model and the sampling, for files of answers.
+Json computation_settings(const InferenceOptions& options);
+
 class LoadedModel {
  public:
   // UserError if it needs more memory than is free. The source outlives it: weights may stay in its files.
   LoadedModel(const InferenceOptions& options, const ModelSource& source, bool quiet);
+  // With a runtime that others use, too, before and afterwards.
+  LoadedModel(Runtime& runtime, const InferenceOptions& options, const ModelSource& source, bool quiet);
 
   const Context& ctx() const { return runtime_.ctx(); }
   const Model& model() const { return *model_; }
   Engine& engine() { return *engine_; }
 
  private:
-  Runtime runtime_;
+  LoadedModel(std::unique_ptr<Runtime> own, Runtime* lent, const InferenceOptions& options, const ModelSource& source,
+              bool quiet);
+
+  std::unique_ptr<Runtime> own_runtime_;
+  Runtime& runtime_;
   BlockWeights blocks_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<Engine> engine_;

@@ -9,13 +9,11 @@
 #include "core/error.h"
 
 namespace minke {
-namespace {
 
-void compare_with_stored(const Recipe& recipe, const fs::path& stored, const std::vector<std::string>& set,
-                         RecipeOf kind) {
+void compare_with_stored(const std::vector<RecipeDifference>& differences, const fs::path& stored,
+                         const std::vector<std::string>& set) {
   std::string mentioned;
-  for (const RecipeDifference& d : recipe_differences(load_recipe(stored, {}, "", kind), recipe)) {
-    if (recipe.train.steps == 0 && (d.key == "train.steps" || d.key == "train.minutes")) continue;  // since the start
+  for (const RecipeDifference& d : differences) {
     const auto in_set = [&](const std::string& s) { return s.substr(0, s.find_first_of(" =")) == d.key; };
     if (std::any_of(set.begin(), set.end(), in_set))
       user_error("{} is {} in the stored recipe of the run and {} here: edit {} to change it, or leave out --set",
@@ -27,7 +25,12 @@ void compare_with_stored(const Recipe& recipe, const fs::path& stored, const std
                stored.string(), mentioned);
 }
 
-}  // namespace
+RunMachine machine_of(const Runtime& runtime) {
+  return {.ctx = runtime.ctx(),
+          .description = runtime.description(),
+          .product_peak = [](const Context& ctx, DType dtype) { return product_ceiling(ctx, dtype, 0.02).best().rate; },
+          .note = runtime.note()};
+}
 
 void add_run_flags(CLI::App& c, RunFlags& flags) {
   c.add_option("--out", flags.out, "Folder of the run; default: runs/out/<recipe>");
@@ -42,15 +45,15 @@ void add_run_flags(CLI::App& c, RunFlags& flags) {
 void start_run(const Recipe& recipe, RecipeOf kind, RunFlags& flags, const std::string& stem,
                const std::function<bool(const fs::path&, const RunMachine&)>& train) {
   const fs::path out = flags.out.empty() ? fs::path("runs") / "out" / stem : fs::path(flags.out);
-  if (const fs::path stored = out / "recipe.toml"; flags.resume && fs::exists(stored))
-    compare_with_stored(recipe, stored, flags.set, kind);
+  if (const fs::path stored = out / "recipe.toml"; flags.resume && fs::exists(stored)) {
+    std::vector<RecipeDifference> differences = recipe_differences(load_recipe(stored, {}, "", kind), recipe);
+    if (recipe.train.steps == 0)  // since the start they are known
+      std::erase_if(differences, [](const auto& d) { return d.key == "train.steps" || d.key == "train.minutes"; });
+    compare_with_stored(differences, stored, flags.set);
+  }
   if (flags.resume) flags.runtime.resumed = stored_backend(out);
   const Runtime runtime(flags.runtime);
-  const RunMachine machine{
-      .ctx = runtime.ctx(),
-      .description = runtime.description(),
-      .product_peak = [](const Context& ctx, DType dtype) { return product_ceiling(ctx, dtype, 0.02).best().rate; },
-      .note = runtime.note()};
+  const RunMachine machine = machine_of(runtime);
   if (!train(out, machine)) throw CLI::RuntimeError(130);
 }
 

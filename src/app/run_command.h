@@ -26,6 +26,13 @@ void add_run_flags(CLI::App& command, RunFlags& flags);
 void start_run(const Recipe& recipe, RecipeOf kind, RunFlags& flags, const std::string& stem,
                const std::function<bool(const fs::path& folder, const RunMachine& machine)>& train);
 
+// A run or a pipeline that goes on keeps what is stored in `stored`: UserError for a difference that a --set asks for, since it would
+// have no effect; others are mentioned.
+void compare_with_stored(const std::vector<RecipeDifference>& differences, const fs::path& stored,
+                         const std::vector<std::string>& set);
+
+RunMachine machine_of(const Runtime& runtime);
+
 // "key=[…]" with these strings, for --set.
 std::string set_list(const char* key, const std::vector<std::string>& values);
 

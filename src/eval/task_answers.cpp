@@ -66,9 +66,9 @@ bool ends_with_stop(std::string& text, size_t piece, const std::vector<std::stri
 
 }  // namespace
 
-void answer_problems(const Context& ctx, Engine& engine, const Tokenizer& tokenizer,
+bool answer_problems(const Context& ctx, Engine& engine, const Tokenizer& tokenizer,
                      const std::vector<TaskProblem>& problems, const AnswerSettings& o, const AnswerKeys& known,
-                     const std::function<void(TaskAnswer)>& each, const std::function<void(int64_t tokens)>& progress) {
+                     const std::function<void(TaskAnswer)>& each, const std::function<bool(int64_t tokens)>& go_on) {
   Grading grading(problems, each);
   std::unordered_map<int64_t, TaskAnswer> open;  // by the engine's number
   size_t problem = 0;
@@ -108,9 +108,12 @@ void answer_problems(const Context& ctx, Engine& engine, const Tokenizer& tokeni
       grading.add(std::move(a));
       open.erase(found);
     }
-    progress(drawn);
+    if (go_on(drawn)) continue;
+    grading.finish();
+    return false;
   }
   grading.finish();
+  return true;
 }
 
 }  // namespace minke

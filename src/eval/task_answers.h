@@ -34,10 +34,11 @@ struct AnswerSettings {
 
 using AnswerKeys = std::set<std::pair<size_t, int64_t>>;  // problem, sample
 
-// Draws and grades all that are not `known`; each is given to `each` once, in the order in which they end. `progress` is told after
-// each step how many tokens have been drawn.
-void answer_problems(const Context& ctx, Engine& engine, const Tokenizer& tokenizer,
+// Draws and grades all that are not `known`; each is given to `each` once, in the order in which they end. `go_on` is asked after
+// each step, with the number of tokens drawn so far. False if it said no: the answers that had no end by then are lost, and the
+// engine is in the midst of them.
+bool answer_problems(const Context& ctx, Engine& engine, const Tokenizer& tokenizer,
                      const std::vector<TaskProblem>& problems, const AnswerSettings& settings, const AnswerKeys& known,
-                     const std::function<void(TaskAnswer)>& each, const std::function<void(int64_t tokens)>& progress);
+                     const std::function<void(TaskAnswer)>& each, const std::function<bool(int64_t tokens)>& go_on);
 
 }  // namespace minke

@@ -58,7 +58,7 @@ std::vector<TaskProblem> problems_of_file(const fs::path& file, int64_t count) {
 void make_prompts(std::vector<TaskProblem>& problems, TaskPrompt kind, const Tokenizer& tokenizer,
                   const std::optional<ChatTemplate>& chat, int64_t max_context) {
   if (kind == TaskPrompt::chat && !chat)
-    user_error("--prompt chat: the model has no chat template; use --prompt brief or r1-zero");
+    user_error("the prompt is to be \"chat\", but the model has no chat template: use brief or r1-zero");
   std::set<std::string> seen;
   for (TaskProblem& p : problems) {
     if (!seen.insert(p.where()).second)
@@ -77,8 +77,8 @@ void make_prompts(std::vector<TaskProblem>& problems, TaskPrompt kind, const Tok
     }
     if (int64_t(p.ids.size()) >= max_context)
       user_error(
-          "{}: its prompt has {} tokens, which leaves no room for an answer in a context of {}: use a larger "
-          "--ctx-size, if the model has one",
+          "{}: its prompt has {} tokens, which leaves no room for an answer in a context of {} tokens: use a "
+          "larger one, if the model has it",
           p.where(), p.ids.size(), max_context);
   }
 }

@@ -93,6 +93,13 @@ template <> struct EnumNames<QuestionFormat> {
                                                      {QuestionFormat::r1_zero, "r1-zero"}};
 };
 
+// How a problem of an evaluation is put: as in training, or by the model's chat template (eval/task_problems.h).
+enum class EvalPrompt : uint8_t { brief, r1_zero, chat };
+template <> struct EnumNames<EvalPrompt> {
+  static constexpr EnumName<EvalPrompt> all[] = {
+      {EvalPrompt::brief, "brief"}, {EvalPrompt::r1_zero, "r1-zero"}, {EvalPrompt::chat, "chat"}};
+};
+
 enum class ScheduleKind : uint8_t { cosine, step };
 template <> struct EnumNames<ScheduleKind> {
   static constexpr EnumName<ScheduleKind> all[] = {{ScheduleKind::cosine, "cosine"}, {ScheduleKind::step, "step"}};

@@ -9,7 +9,7 @@
 #include "recipe/presets.h"
 #include "recipe/recipe_check.h"
 #include "recipe/recipe_fields.h"
-#include "recipe/toml_parser.h"
+#include "recipe/recipe_parts.h"
 #include "recipe/toml_text.h"
 #include "spec/config_keys.h"
 
@@ -125,17 +125,6 @@ concept Number = std::is_arithmetic_v<T> && !std::is_same_v<T, bool>;
 template <class T>
 concept ListOfNamed = NamedEnum<typename T::value_type>;
 
-// What keys are read from: a file, a preset or one --set. Only a file has lines that a user can look up.
-struct Source {
-  std::string name;
-  bool has_lines = false;
-
-  std::string at(const toml::source_region& region) const {
-    return has_lines ? fmt::format("{}:{}", name, region.begin.line) : name;
-  }
-  std::string at(const toml::node& node) const { return at(node.source()); }
-};
-
 struct Parsing {
   Recipe recipe;
   Json model = Json::object();
@@ -182,7 +171,7 @@ void set_field(Fields&& fields, const std::string& key, const toml::node& node, 
   if (!known) unknown_key(where, key);
 }
 
-Json to_json(const toml::node& node, const Source& source, int depth = 0) {
+Json to_json(const toml::node& node, const TomlSource& source, int depth = 0) {
   constexpr int kMaxDepth = 64;
   if (depth > kMaxDepth) user_error("{}: [model] is nested deeper than {} levels", source.at(node), kMaxDepth);
   if (const auto* t = node.as_table()) {
@@ -204,7 +193,7 @@ Json to_json(const toml::node& node, const Source& source, int depth = 0) {
   user_error("{}: [model] has a date, nan or inf here, which config.json cannot store", source.at(node));
 }
 
-void apply_long_context(Parsing& parsing, const toml::node& node, const Source& source) {
+void apply_long_context(Parsing& parsing, const toml::node& node, const TomlSource& source) {
   const toml::array* phases = node.as_array();
   Recipe& r = parsing.recipe;
   r.long_context.clear();
@@ -223,7 +212,7 @@ void apply_long_context(Parsing& parsing, const toml::node& node, const Source& 
   if (!phases) user_error("{}: long_context must be [[long_context]] tables, one per phase", source.at(node));
 }
 
-void apply_model(Parsing& parsing, const toml::table& model, const Source& source) {
+void apply_model(Parsing& parsing, const toml::table& model, const TomlSource& source) {
   parsing.model.update(to_json(model, source));
   for (const auto& [key, value] : model) {
     const std::string name = fmt::format("model.{}", key.str());
@@ -236,7 +225,7 @@ void apply_model(Parsing& parsing, const toml::table& model, const Source& sourc
   }
 }
 
-void apply(Parsing& parsing, const toml::table& table, const Source& source) {
+void apply(Parsing& parsing, const toml::table& table, const TomlSource& source) {
   for (const auto& [key, node] : table) {
     const std::string section(key.str());
     const toml::table* t = node.as_table();
@@ -258,7 +247,28 @@ void apply(Parsing& parsing, const toml::table& table, const Source& source) {
   }
 }
 
-toml::table parse_toml(std::string_view text, const Source& source) {
+void apply_override(Parsing& parsing, const RecipeOverride& set) {
+  const TomlSource source{"--set " + printable(set.shown)};
+  const size_t equals = set.text.find('=');
+  if (equals == set.text.npos || set.text.find('\n') != set.text.npos)
+    user_error("{}: write it as section.key=value", source.name);
+  const std::string key = set.text.substr(0, equals), value = set.text.substr(equals + 1);
+  const size_t first = value.find_first_not_of(" \t");
+  const bool is_bare = first == value.npos || std::string_view("[{\"'").find(value[first]) == std::string_view::npos;
+  toml::table table;
+  try {
+    table = parse_toml(key + " = " + value, source);
+  } catch (const UserError&) {
+    if (!is_bare) throw;
+    table = parse_toml(key + " = " + toml_of(value), source);  // a bare word is a string
+  }
+  if (table.contains("preset")) user_error("{}: a preset cannot be set with --set: use --preset instead", source.name);
+  apply(parsing, table, source);
+}
+
+}  // namespace
+
+toml::table parse_toml(std::string_view text, const TomlSource& source) {
   // The parser bounds how deep values nest, but a key a.a.a… makes one table in another for each dot. Keys end with
   // their line.
   constexpr int kMaxDots = 1000;
@@ -276,31 +286,9 @@ toml::table parse_toml(std::string_view text, const Source& source) {
   }
 }
 
-void apply_override(Parsing& parsing, const std::string& text) {
-  const Source source{"--set " + printable(text)};
-  const size_t equals = text.find('=');
-  if (equals == text.npos || text.find('\n') != text.npos) user_error("{}: write it as section.key=value", source.name);
-  const std::string key = text.substr(0, equals), value = text.substr(equals + 1);
-  const size_t first = value.find_first_not_of(" \t");
-  const bool is_bare = first == value.npos || std::string_view("[{\"'").find(value[first]) == std::string_view::npos;
-  toml::table table;
-  try {
-    table = parse_toml(key + " = " + value, source);
-  } catch (const UserError&) {
-    if (!is_bare) throw;
-    table = parse_toml(key + " = " + toml_of(value), source);  // a bare word is a string
-  }
-  if (table.contains("preset")) user_error("{}: a preset cannot be set with --set: use --preset instead", source.name);
-  apply(parsing, table, source);
-}
-
-}  // namespace
-
-Recipe parse_recipe(std::string_view text, std::string_view where, const std::vector<std::string>& overrides,
-                    std::string preset, RecipeOf kind) {
+Recipe read_recipe(toml::table own, const TomlSource& file, std::string_view where,
+                   const std::vector<RecipeOverride>& overrides, std::string preset, RecipeOf kind) {
   Parsing parsing{.places = Places(where)};
-  const Source file{std::string(where), true};
-  toml::table own = parse_toml(text, file);
   std::string preset_place = "--preset";
   if (const toml::node* named = own.get("preset")) {
     if (!named->is_string()) user_error("{}: preset must be a name in quotes", file.at(*named));
@@ -308,20 +296,31 @@ Recipe parse_recipe(std::string_view text, std::string_view where, const std::ve
     own.erase("preset");
   }
   if (!preset.empty()) {
-    const Source source{"preset " + preset};
+    const TomlSource source{"preset " + preset};
     for (std::string_view layer : find_preset(preset, preset_place).recipes)
       apply(parsing, parse_toml(layer, source), source);
   }
   apply(parsing, own, file);
-  for (const std::string& o : overrides) apply_override(parsing, o);
+  for (const RecipeOverride& o : overrides) apply_override(parsing, o);
   Recipe& r = parsing.recipe;
-  if (r.data.train.empty() && kind != RecipeOf::grpo)
+  if (r.data.train.empty() && (kind == RecipeOf::pretraining || kind == RecipeOf::sft))
     user_error("{}: data.train is missing: give files to train on, or \"builtin:\"", where);
   if (kind == RecipeOf::pretraining && r.train.steps == 0 && r.train.minutes == 0)
     user_error("{}: give train.steps or train.minutes", where);
   r.model_json = parsing.model.dump(2);
   check_recipe(r, parsing.places);
   return std::move(r);
+}
+
+Recipe parse_recipe(std::string_view text, std::string_view where, const std::vector<std::string>& overrides,
+                    std::string preset, RecipeOf kind) {
+  const TomlSource file{std::string(where), true};
+  std::vector<RecipeOverride> set;
+  for (const std::string& o : overrides) set.push_back({o, o});
+  toml::table own = parse_toml(text, file);
+  if (const toml::node* stages = own.get("stage"); stages && stages->is_array_of_tables())
+    user_error("{}: [[stage]] tables are a pipeline's: minke pipeline runs all of them", file.at(*stages));
+  return read_recipe(std::move(own), file, where, set, std::move(preset), kind);
 }
 
 Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides,

@@ -85,6 +85,15 @@ struct Recipe {
     bool replay = true, shuffle_rewards = false;
     int64_t eval_problems = 64;
   } grpo;
+  // A stage of minke pipeline that evaluates, as minke eval tasks does.
+  struct Eval {
+    std::vector<std::string> tasks, jsonl;  // "countdown:3" (corpus/tasks.h); files of problems
+    int64_t problems = 0, samples = 1;      // of each level and file, 0: 100, and all of a file; answers to each
+    EvalPrompt prompt = EvalPrompt::brief;
+    int64_t max_new = 1024;
+    double temperature = 0.6, top_p = 0.95;
+    uint64_t seed = 0, test_seed = 1;
+  } eval;
   struct Balance {
     double bias_speed = 0.001;
     BalanceLoss loss = BalanceLoss::sequence;  // V3 eq. 17; batch: V3 §4.5.3; expert: V1, V2 §2.2.3
@@ -110,7 +119,11 @@ constexpr size_t kMaxSources = 512;  // with data.weights; what the loader can m
 // Overrides are "train.lr=3e-4" as in --set; `preset` (recipe/presets.h) replaces the preset that the recipe names. Errors
 // are UserErrors with file, line, key, the nearest key and what is expected.
 // SFT may leave its length to sft.epochs.
-enum class RecipeOf : uint8_t { pretraining, sft, grpo };
+enum class RecipeOf : uint8_t { pretraining, sft, grpo, eval };
+template <> struct EnumNames<RecipeOf> {
+  static constexpr EnumName<RecipeOf> all[] = {
+      {RecipeOf::pretraining, "pretrain"}, {RecipeOf::sft, "sft"}, {RecipeOf::grpo, "grpo"}, {RecipeOf::eval, "eval"}};
+};
 Recipe parse_recipe(std::string_view toml, std::string_view where, const std::vector<std::string>& overrides = {},
                     std::string preset = "", RecipeOf kind = RecipeOf::pretraining);
 Recipe load_recipe(const std::filesystem::path& file, const std::vector<std::string>& overrides = {},

@@ -135,6 +135,19 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
     "a control: deal the rewards of a step out at random among its answers", any);
   f("grpo.eval_problems", r.grpo.eval_problems, "problems of the test split for each of grpo.tasks in an evaluation",
     Range{1, 1e6});
+  f("eval.tasks", r.eval.tasks, "minke pipeline, kind eval: problems of the test split, such as \"countdown:3-4\"",
+    any);
+  f("eval.jsonl", r.eval.jsonl, "files of problems: GSM8K's, HumanEval's or minke's lines", any);
+  f("eval.problems", r.eval.problems, "problems of each level, and of each file; 0: 100, and all of a file",
+    Range{0, 1e6});
+  f("eval.samples", r.eval.samples, "answers to each problem", Range{1, 4096});
+  f("eval.prompt", r.eval.prompt, "how a question is put: \"brief\", \"r1-zero\" or \"chat\", by the chat template",
+    any);
+  f("eval.max_new", r.eval.max_new, "tokens of an answer at most; 0: what the context holds", Range{0, 1 << 30});
+  f("eval.temperature", r.eval.temperature, "of the answers; 0: always the most likely token", Range{0, 100});
+  f("eval.top_p", r.eval.top_p, "only the most likely tokens that together reach this probability", Range{1e-6, 1});
+  f("eval.seed", r.eval.seed, "seed of the answers", count0);
+  f("eval.test_seed", r.eval.test_seed, "seed of the generated problems; any is disjoint from all training", count0);
   f("balance.bias_speed", r.balance.bias_speed,
     "γ of the loss-free balancing; it is 0 after train.decay_end (\"step\": after the last drop)", not_negative);
   f("balance.loss", r.balance.loss,

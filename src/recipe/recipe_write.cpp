@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "recipe/presets.h"
 #include "recipe/recipe_fields.h"
+#include "recipe/recipe_parts.h"
 #include "recipe/toml_text.h"
 #include "spec/config_keys.h"
 
@@ -21,10 +22,10 @@ const char* filled_in(const ConfigKey& key) {
   return key.fallback;
 }
 
-std::string phases_to_toml(const Recipe& r) {
+std::string phases_to_toml(const Recipe& r, const std::string& prefix = "") {
   std::string text;
   for (const Recipe::LongContext& p : r.long_context) {
-    text += "\n[[long_context]]\n";
+    text += fmt::format("\n[[{}long_context]]\n", prefix);
     long_context_fields(p, [&](std::string_view key, const auto& member, const char*, Range) {
       text += fmt::format("{} = {}\n", key.substr(key.find('.') + 1), toml_of(member));
     });
@@ -55,18 +56,26 @@ std::vector<RecipeDifference> recipe_differences(const Recipe& a, const Recipe& 
   return all;
 }
 
-std::string recipe_to_toml(const Recipe& r) {
+std::string sections_to_toml(const Recipe& r, const std::string& prefix,
+                             const std::function<bool(std::string_view)>& wanted) {
   std::string text, section;
   recipe_fields(r, [&](std::string_view key, const auto& member, const char*, Range) {
     const size_t dot = key.find('.');
+    if (!wanted(key.substr(0, dot))) return;
     if (key.substr(0, dot) != section)
-      text += fmt::format("{}[{}]\n", text.empty() ? "" : "\n", section = key.substr(0, dot));
+      text += fmt::format("{}[{}{}]\n", text.empty() ? "" : "\n", prefix, section = key.substr(0, dot));
     text += fmt::format("{} = {}\n", key.substr(dot + 1), toml_of(member));
   });
-  text += phases_to_toml(r) + "\n[model]\n";
+  if (wanted("long_context")) text += phases_to_toml(r, prefix);
+  if (!wanted("model")) return text;
+  text += fmt::format("\n[{}model]\n", prefix);
   const Json model = model_of(r);
   for (const auto& [k, v] : model.items()) text += toml_key(k) + " = " + toml_of(v) + "\n";
   return text;
+}
+
+std::string recipe_to_toml(const Recipe& r) {
+  return sections_to_toml(r, "", [](std::string_view) { return true; });
 }
 
 std::string recipe_help() {

@@ -72,8 +72,8 @@ std::string html_page(const Page& page) {
              "<div class=\"tools\">{}<button id=\"theme\" hidden>Dark</button></div></div></header>",
              kWhale, escape_html(page.title), page.subtitle,
              page.going_on ? "<button id=\"follow\" hidden title=\"reload every 20 seconds\">Follow</button>" : "") +
-         fmt::format("<div class=\"wrap\"><div class=\"lead\">{}</div><div class=\"bar\">Curves over {}</div>\n{}",
-                     page.header, labels, page.body) +
+         fmt::format("<div class=\"wrap\"><div class=\"lead\">{}</div>{}\n{}", page.header,
+                     page.has_curves ? fmt::format("<div class=\"bar\">Curves over {}</div>", labels) : "", page.body) +
          fmt::format(
              "<footer>Made by <b>minke report</b>. This page is one file; it loads nothing from anywhere.</footer>"
              "</div></main><script>{}</script></body></html>\n",

@@ -15,7 +15,8 @@ struct Page {
   std::string subtitle;  // HTML, as all that follows
   std::string header;    // between the title and the switch of the axes
   std::string body;
-  bool going_on = false;  // the run has not ended: offer to reload
+  bool going_on = false;   // the run has not ended: offer to reload
+  bool has_curves = true;  // whose axes can be chosen
 };
 
 // The horizontal axes to choose from. A chart has one <div class="by-<name>"> for each; CSS shows the chosen one.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <ctime>
+#include <map>
 #include <set>
 
 #include "core/error.h"
@@ -93,18 +94,47 @@ std::string warnings(const RunLog& run) {
   return out.empty() ? "" : fmt::format("<p class=\"note\">{}: {}</p>", escape_html(run.name), out);
 }
 
-std::string sample_html(const Sample& s) {
+std::string text_html(const std::string& text) {
   constexpr size_t kLongest = 3000;
-  size_t shown = std::min(s.text.size(), kLongest);
-  while (shown < s.text.size() && shown > 0 && (s.text[shown] & 0xc0) == 0x80) --shown;
-  return fmt::format("<p dir=\"auto\"><span class=\"prompt\">{}</span>{}{}</p>", escape_html(s.prompt),
-                     escape_html(std::string_view(s.text).substr(0, shown)), shown < s.text.size() ? " …" : "");
+  size_t shown = std::min(text.size(), kLongest);
+  while (shown < text.size() && shown > 0 && (text[shown] & 0xc0) == 0x80) --shown;
+  return escape_html(std::string_view(text).substr(0, shown)) + (shown < text.size() ? " …" : "");
+}
+
+std::string sample_html(const Sample& s) {
+  return fmt::format("<p dir=\"auto\"><span class=\"prompt\">{}</span>{}</p>", escape_html(s.prompt),
+                     text_html(s.text));
+}
+
+// Answers to the same problems of the evaluations: of the first one, and of the last one beside it.
+std::string early_and_late_html(const RunLog& run) {
+  std::map<int64_t, std::pair<const Sample*, const Sample*>> problems;
+  for (const Sample& s : run.samples) {
+    if (s.problem < 0) continue;
+    auto& [early, late] = problems[s.problem];
+    if (!early) early = &s;
+    else if (s.prompt == early->prompt && s.step > early->step) late = &s;
+  }
+  const auto cell = [](const Sample& s) {
+    return fmt::format("<td class=\"sample\"><small>step {}, {}</small><p dir=\"auto\">{}</p></td>", s.step,
+                       s.right ? "right ✓" : "wrong ✗", text_html(s.text));
+  };
+  std::string rows;
+  for (const auto& [problem, answers] : problems)
+    if (answers.second)
+      rows += fmt::format("<tr><th>{}</th>{}{}</tr>\n", escape_html(answers.first->prompt), cell(*answers.first),
+                          cell(*answers.second));
+  if (rows.empty()) return "";
+  return "<h2>Early and late answers</h2><div class=\"card\"><table><tr><th>test problem</th><th>first "
+         "evaluation</th><th>last evaluation</th></tr>\n" +
+         rows + "</table></div>";
 }
 
 // The samples of the last step open, those of up to ten earlier ones behind a click, spread over the run.
 std::string samples_html(const RunLog& run, bool with_name) {
   std::set<int64_t> steps;
-  for (const Sample& s : run.samples) steps.insert(s.step);
+  for (const Sample& s : run.samples)
+    if (s.problem < 0) steps.insert(s.step);  // the others stand in a table of their own
   std::string last, earlier;
   size_t k = 0;
   for (int64_t step : steps) {
@@ -116,7 +146,7 @@ std::string samples_html(const RunLog& run, bool with_name) {
     out += fmt::format("<div class=\"card sample\"><small>{}step {}</small>",
                        with_name ? escape_html(run.name) + ", " : "", step);
     for (const Sample& s : run.samples)
-      if (s.step == step) out += sample_html(s);
+      if (s.step == step && s.problem < 0) out += sample_html(s);
     out += "</div>";
   }
   if (with_name || earlier.empty()) return last;
@@ -201,6 +231,7 @@ std::string report_html(std::span<const RunLog> runs) {
   if (one) page.body += layer_figure(runs[0]);
   page.body += "</div>";
   if (one) page.body += expert_figures(runs[0]);
+  if (one) page.body += early_and_late_html(runs[0]);
   std::string samples;
   for (const RunLog& run : runs) samples += samples_html(run, !one);
   if (!samples.empty()) page.body += "<h2>What it writes</h2>" + samples;

@@ -75,7 +75,11 @@ class Reader {
 
   void sample(const Json& j, double step) {
     if (run.samples.size() == kMaxSamples) run.samples.erase(run.samples.begin() + kMaxSamples / 2);
-    run.samples.push_back({int64_t(step), string_or_empty(j, "prompt"), string_or_empty(j, "sample")});
+    Sample s{int64_t(step), string_or_empty(j, "prompt"), string_or_empty(j, "sample")};
+    if (const double problem = number_or(j, "problem", -1); problem >= 0 && problem < kMaxStep)
+      s.problem = int64_t(problem);
+    if (const auto right = j.find("right"); right != j.end()) s.right = *right == true;
+    run.samples.push_back(std::move(s));
   }
 
   void row(const Json& j, double step) {

@@ -20,6 +20,8 @@ struct Series {
 struct Sample {
   int64_t step = 0;
   std::string prompt, text;
+  int64_t problem = -1;  // which of the evaluations' problems it answers; −1: none
+  bool right = false;
 };
 
 // Tokens that each expert of each MoE layer got in the batch of one step.

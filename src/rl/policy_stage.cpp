@@ -32,6 +32,7 @@ void check_policy_recipe(const Recipe& recipe, std::string_view verb, std::span<
                                           "model.",
                                           "data.",
                                           "sft.",
+                                          "eval.",
                                           "balance.",
                                           "train.mtp_weight",
                                           "train.mtp_weight_late",
@@ -280,7 +281,19 @@ bool PolicyStage::evaluate(const RunView& run, bool last) {
                                 last ? "final      " : "evaluation ", run.step(), 100 * all, made.size(), by_level,
                                 length));
   run.log.write(record);
+  if (recipe_.log.sample_tokens > 0) log_shown(run, questions, made, scores);
   return true;
+}
+
+// The answers to the first problem of each level, and of further ones up to some: the report shows early ones beside late ones.
+void PolicyStage::log_shown(const RunView& run, const std::vector<Question>& questions,
+                            const std::vector<Rollout>& made, const std::vector<Score>& scores) {
+  for (const size_t i : shown_problems(questions))
+    run.log.write({{"step", run.step()},
+                   {"prompt", questions[i].prompt},
+                   {"sample", valid_utf8(made[i].text)},
+                   {"problem", i},
+                   {"right", scores[i].accuracy >= 1}});
 }
 
 // The best and the worst answer of the last step.

@@ -45,6 +45,7 @@ class PolicyStage : public Stage {
   bool asks_token_losses() const override { return true; }
   std::string after_step(const StepReport& report, const TokenLosses& tokens, Json& record) override;
   bool evaluate(const RunView& run, bool last) override;
+  bool evaluates_untrained() const override { return true; }  // what the base can do: the figure to compare with
   void show_samples(const RunView& run) override;
 
  protected:
@@ -71,6 +72,8 @@ class PolicyStage : public Stage {
   void draw(const Context& ctx, Model& model, uint64_t position, int64_t size);
   EngineSettings engine_settings() const;
   std::string level_name(const Question& question) const;  // "chain:2"
+  void log_shown(const RunView& run, const std::vector<Question>& questions, const std::vector<Rollout>& made,
+                 const std::vector<Score>& scores);
 
   Recipe recipe_;
   BaseModel base_;

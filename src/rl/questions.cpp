@@ -1,6 +1,7 @@
 #include "rl/questions.h"
 
 #include <algorithm>
+#include <map>
 
 #include "core/error.h"
 #include "corpus/prompt.h"
@@ -73,6 +74,18 @@ void Questions::check_lengths() const {
   }
   for (size_t c = 0; c < choices_.size(); ++c)
     for (int64_t i = 0; i < std::min(kMost, recipe_.grpo.eval_problems); ++i) test(c, i);
+}
+
+std::vector<size_t> shown_problems(const std::vector<Question>& tests) {
+  constexpr size_t kMost = 8;
+  std::map<std::pair<size_t, int>, size_t> count;
+  std::vector<std::pair<size_t, size_t>> order;  // how many of its kind and level come before it, and which it is
+  for (size_t i = 0; i < tests.size(); ++i) order.push_back({count[{tests[i].choice, tests[i].level}]++, i});
+  std::sort(order.begin(), order.end());
+  std::vector<size_t> shown;
+  for (size_t i = 0; i < std::min(kMost, order.size()); ++i) shown.push_back(order[i].second);
+  std::sort(shown.begin(), shown.end());
+  return shown;
 }
 
 }  // namespace minke

@@ -45,4 +45,8 @@ class Questions {
   std::vector<TaskChoice> choices_;
 };
 
+// Which of an evaluation's problems are shown with their answers: the first of each choice and level, then the second …, at most eight,
+// in the order of the problems.
+std::vector<size_t> shown_problems(const std::vector<Question>& tests);
+
 }  // namespace minke

@@ -20,11 +20,19 @@ NeedleOptions needle_options() { return {.lengths = {}, .depths = 5, .trials = 4
 
 // A resumed run keeps the recipe it was started with. A mistake in the questions or in [model] is said before
 // anything is written.
-Recipe checked_recipe(Recipe recipe, const fs::path& folder) {
+Recipe checked_recipe(const Recipe& recipe, const fs::path& folder) {
   const std::optional<Recipe> stored = stored_recipe(folder, RecipeOf::pretraining);
-  if (stored) recipe = *stored;
+  if (!stored) check_pretrain_recipe(recipe);
+  else if (!stored->log.choices.empty()) load_choices({stored->log.choices});
+  return stored ? *stored : recipe;
+}
+
+}  // namespace
+
+void check_pretrain_recipe(const Recipe& recipe) {
+  constexpr std::string_view kUnread[] = {"sft.", "grpo.", "eval."};
+  refuse_unread_keys(recipe, "pretrain", kUnread);
   if (!recipe.log.choices.empty()) load_choices({recipe.log.choices});
-  if (stored) return recipe;
   for (const std::string& source : recipe.data.train) source_files(source, recipe.data.text_keys);
   const Config config = model_config(recipe, 1, -1, -1);
   if (const double weights = weight_bytes(config, recipe); weights > available_memory())
@@ -34,10 +42,7 @@ Recipe checked_recipe(Recipe recipe, const fs::path& folder) {
         "and moments, but only {} are available: make the model smaller",
         config.hidden_size, config.num_hidden_layers, config.n_routed_experts, human_bytes(weights),
         human_bytes(available_memory()));
-  return recipe;
 }
-
-}  // namespace
 
 bool pretrain(Recipe recipe, const fs::path& folder, bool resume, const RunMachine& machine) {
   recipe = checked_recipe(std::move(recipe), folder);

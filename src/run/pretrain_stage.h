@@ -9,6 +9,8 @@
 
 namespace minke {
 
+// UserError for what the recipe alone shows to be wrong: its questions, its sources, its model.
+void check_pretrain_recipe(const Recipe& recipe);
 // Trains to the end, or saves and stops at a signal: false then. resume: goes on with the run in `folder` if there is one, by
 // the recipe stored there; otherwise an existing run there is a UserError.
 bool pretrain(Recipe recipe, const fs::path& folder, bool resume, const RunMachine& machine);

@@ -1,11 +1,6 @@
 #include "run/run_folder.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -172,11 +167,7 @@ RunFolder::RunFolder(const fs::path& folder, bool resume) : path_(folder) {
   std::error_code error;
   is_new_ = fs::create_directories(folder, error);
   if (error) user_error("cannot make the folder {}: {}", folder.string(), error.message());
-  lock_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (lock_ >= 0 && ::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    ::close(lock_);
-    user_error("another process is using {}: wait for it, stop it, or choose another --out", folder.string());
-  }
+  lock_.emplace(folder);
   remove_leftovers(folder, is_of_a_run);
   for (const char* steps : {"checkpoints", "skipped"}) remove_leftovers(folder / steps, is_step);
   if (!fs::is_symlink(folder / "data", error)) remove_leftovers(folder / "data", is_number);
@@ -185,7 +176,6 @@ RunFolder::RunFolder(const fs::path& folder, bool resume) : path_(folder) {
 RunFolder::~RunFolder() {
   std::error_code not_empty;
   if (is_new_) fs::remove(path_, not_empty);
-  if (lock_ >= 0) ::close(lock_);
 }
 
 bool RunFolder::has_checkpoint() const { return fs::exists(fs::symlink_status(latest())); }

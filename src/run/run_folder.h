@@ -10,6 +10,7 @@
 #include "core/files.h"
 #include "core/json.h"
 #include "data/loader.h"
+#include "run/folder_lock.h"
 #include "train/balance.h"
 
 namespace minke {
@@ -56,7 +57,7 @@ class RunFolder {
  private:
   fs::path path_;
   bool is_new_ = false;
-  int lock_ = -1;  // of the folder, held until the end of the process that has it
+  std::optional<FolderLock> lock_;
 };
 
 }  // namespace minke

@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/human_numbers.h"
 #include "data/hash.h"
+#include "data/source_files.h"
 #include "report/text.h"
 #include "run/samples.h"
 #include "run/settings.h"
@@ -42,13 +43,21 @@ std::string chosen_template(const Recipe& recipe, const fs::path& model) {
   return own->sources().front().second;
 }
 
-// A recipe for SFT describes no model and no tokenizer: both are the given model's.
-Recipe checked_recipe(Recipe recipe, const fs::path& folder) {
+Recipe checked_recipe(const Recipe& recipe, const fs::path& folder) {
   if (const std::optional<Recipe> stored = stored_recipe(folder, RecipeOf::sft)) return *stored;
+  check_sft_recipe(recipe);
+  return recipe;
+}
+
+}  // namespace
+
+// A recipe for SFT describes no model and no tokenizer: both are the given model's.
+void check_sft_recipe(const Recipe& recipe) {
   if (recipe.data.train.empty())
     user_error("sft: data.train names no conversations: give JSON Lines with \"messages\"");
   for (const std::string& source : recipe.data.train)
     if (source.starts_with("builtin:")) user_error("sft: data.train: {} is text, not conversations", source);
+    else source_files(source, {"messages"});
   if (!recipe.long_context.empty())
     user_error("sft: [[long_context]] belongs to pre-training; set train.sequence_length");
   if (recipe.data.held_out != HeldOut::documents)
@@ -56,6 +65,7 @@ Recipe checked_recipe(Recipe recipe, const fs::path& folder) {
   constexpr std::string_view kUnread[] = {"tokenizer.",
                                           "model.",
                                           "grpo.",
+                                          "eval.",
                                           "data.weights",
                                           "data.text_keys",
                                           "data.documents",
@@ -67,10 +77,7 @@ Recipe checked_recipe(Recipe recipe, const fs::path& folder) {
                                           "log.choices",
                                           "log.needle_lengths"};
   refuse_unread_keys(recipe, "sft", kUnread);
-  return recipe;
 }
-
-}  // namespace
 
 bool sft(Recipe recipe, const fs::path& model, const fs::path& folder, bool resume, const RunMachine& machine) {
   recipe = checked_recipe(std::move(recipe), folder);

@@ -10,6 +10,8 @@
 
 namespace minke {
 
+// UserError for what the recipe alone shows to be wrong.
+void check_sft_recipe(const Recipe& recipe);
 // As pretrain() of pretrain_stage.h, from the model at `model`, which a run with a checkpoint no longer needs.
 bool sft(Recipe recipe, const fs::path& model, const fs::path& folder, bool resume, const RunMachine& machine);
 

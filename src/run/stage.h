@@ -82,6 +82,8 @@ class Stage {
 
   // The evaluation after certain steps, and the last one, which takes long and can be stopped: false then, with nothing written.
   virtual bool evaluate(const RunView& run, bool last) = 0;
+  // Whether there is an evaluation before the first step, too.
+  virtual bool evaluates_untrained() const { return false; }
   virtual void show_samples(const RunView&) {}
   virtual void phase_has_ended(const RunView&) {}
 };

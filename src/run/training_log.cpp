@@ -6,6 +6,7 @@
 #include "core/human_numbers.h"
 #include "report/report.h"
 #include "report/text.h"
+#include "run/stop_signals.h"
 #include "run/training_run.h"
 #include "spec/counts.h"
 
@@ -109,7 +110,8 @@ void TrainingRun::refresh_report() {
 void TrainingRun::evaluate_if_due() {
   const int64_t done = trainer_->steps_done();
   const bool phase_ends = done == phase().last_step();
-  if (done == 0 || done == total_steps() || !(phase_ends || due(recipe_.log.eval_every))) return;
+  const bool untrained = done == 0 && stage_.evaluates_untrained();
+  if (!untrained && (done == 0 || done == total_steps() || !(phase_ends || due(recipe_.log.eval_every)))) return;
   stage_.evaluate(view(), false);
   stage_.show_samples(view());
   if (phase_ends) stage_.phase_has_ended(view());

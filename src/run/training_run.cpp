@@ -1,7 +1,6 @@
 #include "run/training_run.h"
 
 #include <cmath>
-#include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "core/clock.h"
@@ -11,27 +10,13 @@
 #include "model/checkpoint.h"
 #include "recipe/scaling_law.h"
 #include "run/settings.h"
+#include "run/stop_signals.h"
 #include "spec/counts.h"
 
 namespace minke {
 namespace {
 
 constexpr int64_t kSkipsBeforeRollback = 5;  // in a row: then it is not the batch, it is the weights
-
-volatile std::sig_atomic_t stop_requested = 0;
-
-// The first signal asks the run to save and end, the second one ends it at once; but not where it only says once more
-// that nobody reads the output.
-extern "C" void on_stop(int signal) {
-  if (stop_requested && signal != SIGPIPE && signal != SIGHUP) std::_Exit(128 + signal);
-  stop_requested = 1;
-}
-
-void stop_on_signals() {
-  stop_requested = 0;
-  for (int signal : {SIGINT, SIGTERM, SIGPIPE}) std::signal(signal, on_stop);
-  if (std::signal(SIGHUP, on_stop) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // nohup
-}
 
 }  // namespace
 
@@ -310,15 +295,13 @@ bool TrainingRun::survives(const std::function<void()>& f) {
   }
 }
 
-bool TrainingRun::stop_is_requested() { return stop_requested; }
-
 bool TrainingRun::due(double every) const {
   const double n = double(total_steps()), done = double(trainer_->steps_done());
   return std::floor(done / n / every + 1e-9) > std::floor((done - 1) / n / every + 1e-9);
 }
 
 bool TrainingRun::run() {
-  stop_on_signals();
+  const StopSignals signals;
   evaluate_if_due();
   while (trainer_->steps_done() < total_steps()) {
     if (trainer_->steps_done() == phase().last_step()) next_phase();

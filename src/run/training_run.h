@@ -57,7 +57,6 @@ class TrainingRun {
   bool survives(const std::function<void()>& f);  // or the run has been rolled back
   const Phase& phase() const { return phases_[phase_]; }
   int64_t total_steps() const { return phases_.back().last_step(); }
-  static bool stop_is_requested();
   bool due(double every) const;  // the step just done completes another `every` share of the run
   const Context& ctx() const { return ctx_; }
 

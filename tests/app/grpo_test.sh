@@ -25,6 +25,9 @@ END
 "$minke" grpo grpo.toml -m base/latest --out run >out.txt 2>&1 || fail "$(cat out.txt)"
 grep -q 'step 6/6 .* reward [0-9.]*  right [0-9.]* %  length [0-9]*' out.txt || fail "no rewards in the lines: $(cat out.txt)"
 grep -q '^final .*of 10 test problems right (chain:2 [0-9]* %, chain:3 [0-9]* %)' out.txt || fail "no evaluation: $(cat out.txt)"
+grep -q '^evaluation  *step 0: .*of 10 test problems right' out.txt || fail "the base is not evaluated: $(cat out.txt)"
+[ "$(grep -c '"problem":' run/log.jsonl)" = 24 ] && grep -q 'Early and late answers' run/report.html || fail "no early and late answers: $(grep problem run/log.jsonl)"
+[ "$(grep '"problem":' run/log.jsonl | sed 's/.*"prompt":"\([^"]*\)".*/\1/' | sort | uniq -c | awk '$1 != 3' | wc -l)" = 0 ] || fail "other problems each time: $(grep problem run/log.jsonl)"
 grep -q '^sample  *reward' out.txt || fail "no samples: $(cat out.txt)"
 for key in reward reward_std rewards/accuracy/mean rewards/format/mean frac_reward_zero_std completions/mean_length \
   completions/clipped_ratio entropy clip_ratio delta_logp/max delta_logp/mean delta_logp/p99.9 grad_norm; do

@@ -38,14 +38,17 @@ struct Rig {
                   {.max_context = 128, .cache_tokens = 128 * at_once, .max_sequences = at_once, .max_tokens = 64});
     std::map<std::pair<size_t, int64_t>, TaskAnswer> all;
     int64_t drawn = 0, tokens = 0;
-    answer_problems(
+    EXPECT_TRUE(answer_problems(
         ctx, engine, tokenizer(), problems, o, known,
         [&](TaskAnswer a) {
           tokens += a.tokens;
           const std::pair key{a.problem, a.sample};
           EXPECT_TRUE(all.emplace(key, std::move(a)).second);
         },
-        [&](int64_t n) { drawn = n; });
+        [&](int64_t n) {
+          drawn = n;
+          return true;
+        }));
     EXPECT_EQ(drawn, tokens);
     return all;
   }

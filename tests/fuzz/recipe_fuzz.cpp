@@ -1,6 +1,6 @@
-// libFuzzer: any text is either a recipe that is written and read again as the same, or a UserError. What stands before
-// a zero byte is an override, as after --set.
-#include "recipe/recipe.h"
+// libFuzzer: any text is either a recipe that is written and read again as the same, or a UserError; and the same as a
+// pipeline. What stands before a zero byte is an override, as after --set.
+#include "recipe/pipeline.h"
 
 #include <cstdint>
 
@@ -17,8 +17,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     resolved = minke::recipe_to_toml(minke::parse_recipe(text, "fuzz", overrides));
   } catch (const minke::UserError&) {
-    return 0;
   }
-  if (minke::recipe_to_toml(minke::parse_recipe(resolved, "written back")) != resolved) __builtin_trap();
+  if (!resolved.empty() && minke::recipe_to_toml(minke::parse_recipe(resolved, "written back")) != resolved)
+    __builtin_trap();
+  std::string stages;
+  try {
+    stages = minke::pipeline_to_toml(minke::parse_pipeline(text, "fuzz", overrides));
+  } catch (const minke::UserError&) {
+  }
+  if (!stages.empty() && minke::pipeline_to_toml(minke::parse_pipeline(stages, "written back")) != stages)
+    __builtin_trap();
   return 0;
 }

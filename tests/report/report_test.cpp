@@ -175,6 +175,27 @@ TEST(Report, MoreRunsThanColours) {
   EXPECT_THROW(report_svg(runs, "loss", XAxis::step, "nine"), UserError);
 }
 
+TEST(Report, EarlyAndLateAnswersSideBySide) {
+  RunLog run = a_run("r", 30, 2);
+  run.samples = {{0, "What?", "too early", 3, false},   {0, "Who?", "me", 5, true},
+                 {10, "What?", "in between", 3, false}, {30, "What?", "just right", 3, true},
+                 {30, "Other?", "new", 7, true},        {30, "Once", "a whale"}};
+  const std::string page = report_html(std::vector<RunLog>{run});
+  EXPECT_EQ(unbalanced(page), "");
+  const size_t table = page.find("Early and late answers"),
+               early = page.find("step 0, wrong ✗</small><p dir=\"auto\">too early", table),
+               late = page.find("step 30, right ✓</small><p dir=\"auto\">just right", early);
+  EXPECT_NE(table, page.npos);
+  EXPECT_NE(early, page.npos);
+  EXPECT_NE(late, page.npos);
+  for (const char* part :
+       {"in between", ">me<", ">new<"})  // of a problem that was answered once, there is nothing to compare
+    EXPECT_EQ(page.find(part), page.npos) << part;
+  EXPECT_NE(page.find("a whale"), page.npos);
+  run.samples = {{30, "Once", "a whale"}, {0, "What?", "too early", 3, false}};
+  EXPECT_EQ(report_html(std::vector<RunLog>{run}).find("Early and late"), std::string::npos);
+}
+
 TEST(Report, HostileTextStaysText) {
   const std::string evil = "</p></details></script><script>alert(1)</script><img src=http://x onerror=y>\"'\xff\x1b[2J";
   RunLog run = a_run(evil, 30, 2);
@@ -183,7 +204,10 @@ TEST(Report, HostileTextStaysText) {
   run.series[evil] = run.series["loss"];
   run.series["max_vio." + evil] = run.series["loss"];
   run.series["max_vio.9999999999999999999999"] = run.series["loss"];
-  run.samples = {{30, evil, evil + std::string(10000, 'x') + "é"}, {30, "从前", std::string(2999, 'x') + "从"}};
+  run.samples = {{30, evil, evil + std::string(10000, 'x') + "é"},
+                 {30, "从前", std::string(2999, 'x') + "从"},
+                 {1, evil, evil, 1},
+                 {30, evil, evil, 1}};
   for (const size_t n : {1u, 2u}) {
     const std::string page = report_html(std::vector<RunLog>(n, run));
     EXPECT_EQ(page.find("<script>alert"), page.npos);

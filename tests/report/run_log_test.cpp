@@ -19,6 +19,8 @@ TEST(RunLog, ReadsWhatARunWrites) {
 {"step":2,"loss":3.25,"lr":0.2,"tokens":100,"seconds":4,"train_seconds":60,"mtp_loss":[4.25]}
 {"step":2,"eval_nats_per_token":3.0,"eval_bits_per_byte":1.5,"eval_tokens":7,"train_seconds":60,"final":false}
 {"step":2,"prompt":"Once","sample":" upon"}
+{"step":2,"prompt":"2+2","sample":"4","problem":6,"right":true}
+{"step":2,"sample":"x","problem":-3,"right":"yes"}
 {"step":3,"loss":3.125,"tokens":100,"seconds":4,"train_seconds":90,"skipped":true}
 {"step":3,"eval_nats_per_token":2.5,"final":true}
 )");
@@ -37,8 +39,13 @@ TEST(RunLog, ReadsWhatARunWrites) {
   EXPECT_TRUE(std::isnan(run.last("nothing")));
   ASSERT_EQ(run.loads.size(), 1u);
   EXPECT_EQ(run.loads[0].tokens.at(1), (std::vector<double>{3, 1}));
-  ASSERT_EQ(run.samples.size(), 1u);
+  ASSERT_EQ(run.samples.size(), 3u);
   EXPECT_EQ(run.samples[0].text, " upon");
+  EXPECT_EQ(run.samples[0].problem, -1);
+  EXPECT_EQ(run.samples[1].problem, 6);
+  EXPECT_TRUE(run.samples[1].right);
+  EXPECT_EQ(run.samples[2].problem, -1);
+  EXPECT_FALSE(run.samples[2].right);
   EXPECT_EQ(run.machine, "m");
   EXPECT_EQ(run.parameters, 10);
   EXPECT_EQ(run.active_parameters, 4);

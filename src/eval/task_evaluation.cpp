@@ -1,0 +1,94 @@
+#include "eval/task_evaluation.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/clock.h"
+#include "core/human_numbers.h"
+
+namespace minke {
+
+std::vector<TaskProblem> asked_problems(const TaskQuestions& q, std::string_view where) {
+  std::vector<TaskProblem> all;
+  const auto append = [&](std::vector<TaskProblem> more) {
+    std::move(more.begin(), more.end(), std::back_inserter(all));
+  };
+  constexpr int64_t kUsual = 100;
+  for (const std::string& task : q.tasks)
+    append(generated_problems(parse_task_choice(task, where), q.problems > 0 ? q.problems : kUsual, q.test_seed));
+  for (const std::string& file : q.files) append(problems_of_file(file, q.problems));
+  return all;
+}
+
+Json answer_settings(const std::string& model, TaskPrompt prompt, uint64_t test_seed, const AnswerSettings& a) {
+  const SamplingSettings& s = a.sampling;
+  return {{"model", model},
+          {"prompt", name_of(prompt)},
+          {"test_seed", test_seed},
+          {"seed", s.seed},
+          {"temperature", s.temperature},
+          {"top_k", s.top_k},
+          {"top_p", s.top_p},
+          {"min_p", s.min_p},
+          {"repetition_penalty", s.repetition_penalty},
+          {"presence_penalty", s.presence_penalty},
+          {"frequency_penalty", s.frequency_penalty},
+          {"max_new", a.max_new}};
+}
+
+void put_questions(TaskEvaluation& e, TaskPrompt prompt, const Tokenizer& tokenizer,
+                   const std::optional<ChatTemplate>& chat, int64_t max_context, std::vector<int32_t> stop_tokens) {
+  make_prompts(e.problems, prompt, tokenizer, chat, max_context);
+  e.answers.stop_tokens = std::move(stop_tokens);
+  if (prompt != TaskPrompt::chat) e.answers.stop_texts = {std::string(kAnswerEnd)};
+}
+
+std::optional<std::vector<TaskScore>> evaluate_tasks(const TaskEvaluation& e,
+                                                     const std::function<AnsweringModel()>& open,
+                                                     const TaskProgress& progress) {
+  std::optional<ResponsesFile> responses;
+  if (!e.responses.empty()) responses.emplace(e.responses, e.resume, e.problems, e.answers.samples, e.settings);
+  std::vector<TaskAnswer> answers;
+  if (responses) answers = responses->known();
+  AnswerKeys known;
+  for (const TaskAnswer& a : answers) known.insert({a.problem, a.sample});
+  const int64_t all = int64_t(e.problems.size()) * e.answers.samples;
+  if (!known.empty()) progress.note(fmt::format("{} of {} answers are in {}", known.size(), all, e.responses.string()));
+  if (int64_t(known.size()) < all) {
+    if (responses) responses->open();
+    const AnsweringModel model = open();
+    const auto begin = Clock::now();
+    double right = 0;
+    const auto take = [&](TaskAnswer a) {
+      if (responses) responses->add(a);
+      right += a.grade.accuracy.strict;
+      a.response = {};
+      answers.push_back(std::move(a));
+    };
+    const auto drawn = [&](int64_t tokens) {
+      const int64_t fresh = int64_t(answers.size() - known.size());
+      if (fresh > 0) {
+        const double seconds = seconds_since(begin);
+        progress.line(fmt::format("answers {}/{}  right {:.1f} %  {} tok/s  ETA {}", answers.size(), all,
+                                  100 * right / double(fresh), human_count(double(tokens) / seconds),
+                                  human_time(seconds / double(fresh) * double(all - int64_t(answers.size())))),
+                      int64_t(answers.size()), all);
+      }
+      return !progress.stop || !progress.stop();
+    };
+    if (!answer_problems(model.ctx, model.engine, model.tokenizer, e.problems, e.answers, known, take, drawn))
+      return std::nullopt;
+  }
+  return score_tasks(e.problems, answers, e.answers.samples);
+}
+
+Json evaluation_json(const Json& settings, const std::vector<TaskScore>& scores) {
+  Json results = Json::array();
+  for (const TaskScore& s : scores) results.push_back(score_json(s));
+  return {{"settings", settings},
+          {"intervals", "95 %, Wilson, over problems; of means with the effective number of problems"},
+          {"results", results}};
+}
+
+}  // namespace minke

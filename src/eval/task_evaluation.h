@@ -1,0 +1,61 @@
+// An evaluation on tasks from start to end: problems, what of their answers is there already, the rest, the figures. Shared by
+// `minke eval tasks` and the stages of a pipeline. Tests: tests/app/eval_tasks_test.sh, pipeline_test.sh.
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "eval/task_responses.h"
+#include "eval/task_scores.h"
+
+namespace minke {
+
+struct TaskQuestions {
+  std::vector<std::string> tasks;  // generated, "countdown:3-4" (corpus/tasks.h)
+  std::vector<std::string> files;
+  int64_t problems = 0;  // of each level, and of each file; 0 = 100, and all of a file
+  uint64_t test_seed = 1;
+};
+// Without prompts. UserError; `where` names what has the tasks, for messages ("--task").
+std::vector<TaskProblem> asked_problems(const TaskQuestions& questions, std::string_view where);
+
+// R1's evaluations (R1 §3).
+constexpr double kUsualTemperature = 0.6, kUsualTopP = 0.95;
+
+// What an answer depends on beside its problem; the caller adds how the model computes. `model` names it.
+Json answer_settings(const std::string& model, TaskPrompt prompt, uint64_t test_seed, const AnswerSettings& settings);
+
+struct TaskEvaluation {
+  std::vector<TaskProblem> problems;  // with prompts
+  AnswerSettings answers;
+  Json settings;        // answer_settings() and more
+  fs::path responses;   // a file for the answers; empty: none
+  bool resume = false;  // go on with what it holds
+};
+// Fills in the prompts and what ends an answer: make_prompts()'s UserErrors.
+void put_questions(TaskEvaluation& evaluation, TaskPrompt prompt, const Tokenizer& tokenizer,
+                   const std::optional<ChatTemplate>& chat, int64_t max_context, std::vector<int32_t> stop_tokens);
+
+// What draws the answers.
+struct AnsweringModel {
+  const Context& ctx;
+  Engine& engine;
+  const Tokenizer& tokenizer;
+};
+
+struct TaskProgress {
+  std::function<void(const std::string& line, int64_t done, int64_t all)> line;  // while it goes on
+  std::function<void(const std::string& note)> note;                             // what was there already
+  std::function<bool()> stop;                                                    // asked after each step, if given
+};
+
+// `open` is called if answers are missing. Nothing if it was stopped: what was answered is in the file.
+std::optional<std::vector<TaskScore>> evaluate_tasks(const TaskEvaluation& evaluation,
+                                                     const std::function<AnsweringModel()>& open,
+                                                     const TaskProgress& progress);
+
+// The file of figures.
+Json evaluation_json(const Json& settings, const std::vector<TaskScore>& scores);
+
+}  // namespace minke

@@ -1,0 +1,107 @@
+#include "pipeline/stage_kinds.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/human_numbers.h"
+#include "report/run_log.h"
+#include "rl/grpo_stage.h"
+#include "run/pretrain_stage.h"
+#include "run/sft_stage.h"
+
+namespace minke {
+namespace {
+
+std::string steps_of(const Recipe& r) {
+  if (r.train.steps == 0) return fmt::format("{:g} minutes", r.train.minutes);
+  double tokens = 0;
+  int64_t steps = 0;
+  for (const Phase& p : plan_phases(r)) tokens += p.tokens, steps += p.steps;
+  return fmt::format("{} steps, {} tokens", steps, human_count(tokens));
+}
+
+std::string plan_of_sft(const Recipe& r) {
+  return r.train.steps == 0 && r.train.minutes == 0 ? fmt::format("{:g} epochs", r.sft.epochs) : steps_of(r);
+}
+
+std::string plan_of_grpo(const Recipe& r) {
+  return fmt::format("{} steps, {} answers of at most {} tokens", r.train.steps,
+                     human_count(double(r.train.steps * r.train.batch_size)), r.grpo.max_new);
+}
+
+std::string plan_of_eval(const Recipe& r) {
+  std::vector<std::string> all = r.eval.tasks;
+  all.insert(all.end(), r.eval.jsonl.begin(), r.eval.jsonl.end());
+  return fmt::format("{}, {} answers to a problem", fmt::join(all, ", "), r.eval.samples);
+}
+
+bool has_recipe(const fs::path& folder) { return fs::exists(folder / "recipe.toml"); }
+
+// Of the last evaluation of a run that is over.
+void add_last(Json& result, const RunLog& log, const char* key, const char* name) {
+  if (const double value = log.last(key); std::isfinite(value)) result[name] = value;
+}
+
+Json held_out_result(const fs::path& folder) {
+  const RunLog log = read_run(folder);
+  Json result{{"steps", log.step.back()}, {"train_seconds", log.minutes.back() * 60}};
+  add_last(result, log, "eval_nats_per_token", "nats");
+  add_last(result, log, "eval_bits_per_byte", "bits_per_byte");
+  return result;
+}
+
+Json rewards_result(const fs::path& folder) {
+  const RunLog log = read_run(folder);
+  Json result{{"steps", log.step.back()}, {"train_seconds", log.minutes.back() * 60}};
+  for (const auto& [key, name] : {std::pair{"eval_right", "right"}, {"eval_length", "length"}}) {
+    const Series* s = log.find(key);
+    if (!s || s->value.size() < 2) continue;
+    result[std::string(name) + "_before"] = s->value.front();
+    result[name] = s->value.back();
+  }
+  return result;
+}
+
+Json tasks_result(const fs::path& folder) {
+  const fs::path file = folder / "eval.json";
+  return {{"results", parse_json(read_file(file, size_t(16) << 20), file.string()).at("results")}};
+}
+
+constexpr StageActions kActions[] = {
+    {.kind = RecipeOf::pretraining,
+     .check = check_pretrain_recipe,
+     .plan = steps_of,
+     .has_begun = has_recipe,
+     .run = [](const StageTask& t) { return pretrain(t.recipe, t.folder, true, t.machine.run); },
+     .result = held_out_result},
+    {.kind = RecipeOf::sft,
+     .check = check_sft_recipe,
+     .plan = plan_of_sft,
+     .has_begun = has_recipe,
+     .run = [](const StageTask& t) { return sft(t.recipe, t.model, t.folder, true, t.machine.run); },
+     .result = held_out_result},
+    {.kind = RecipeOf::grpo,
+     .check = [](const Recipe& r) { check_policy_recipe(r, "grpo"); },
+     .plan = plan_of_grpo,
+     .has_begun = has_recipe,
+     .run = [](const StageTask& t) { return grpo(t.recipe, t.model, t.folder, true, t.machine.run); },
+     .result = rewards_result},
+    {.kind = RecipeOf::eval,
+     .check = check_eval_recipe,
+     .plan = plan_of_eval,
+     .has_begun = [](const fs::path&) { return false; },
+     .run = evaluate,
+     .result = tasks_result},
+};
+
+}  // namespace
+
+const StageActions& stage_actions(RecipeOf kind) {
+  for (const StageActions& a : kActions)
+    if (a.kind == kind) return a;
+  bug("a kind of stage that the table lacks", SourceLocation::current());
+}
+
+}  // namespace minke

@@ -1,0 +1,44 @@
+// Several runs as one TOML file: [[stage]] tables, each with a name, a kind, the model that it begins with, and below it the
+// tables of the recipe of that verb, checked as they are there. Test: tests/recipe/pipeline_test.cpp.
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "recipe/recipe.h"
+
+namespace minke {
+
+struct PipelineStage {
+  std::string name;  // letters, digits, _ and -: also of its folder
+  RecipeOf kind = RecipeOf::pretraining;
+  std::string from;                  // an earlier stage, or the path of a model; empty: none is needed
+  std::optional<size_t> from_stage;  // which of the stages
+  Recipe recipe;
+  std::string place;  // "r1.toml:12: stage base", for messages
+};
+
+struct Pipeline {
+  std::vector<PipelineStage> stages;
+};
+
+// What a kind of stage takes and gives.
+struct StageKind {
+  RecipeOf kind;
+  bool needs_model, makes_model;
+  std::span<const std::string_view> sections;  // of the recipe that it reads
+};
+const StageKind& stage_kind(RecipeOf kind);
+
+// Overrides are "base.train.lr=3e-4": the name of a stage before the key. UserErrors as of parse_recipe.
+Pipeline parse_pipeline(std::string_view toml, std::string_view where, const std::vector<std::string>& overrides = {});
+Pipeline load_pipeline(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
+// The resolved pipeline as text, from which parse_pipeline reads an equal one.
+std::string pipeline_to_toml(const Pipeline& pipeline);
+// Keys are "base.train.lr", "base.from"; "base" where one of the two has no such stage; "stage" for another order.
+std::vector<RecipeDifference> pipeline_differences(const Pipeline& a, const Pipeline& b);
+
+}  // namespace minke
