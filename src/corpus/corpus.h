@@ -63,7 +63,7 @@ struct Document {
 };
 
 // Increased whenever the text of a document changes, so that data sets prepared from the older text are not used again.
-inline constexpr int kCorpusVersion = 3;
+inline constexpr int kCorpusVersion = 4;
 
 // Shares of the documents, relative to each other; a zero leaves a genre out.
 struct CorpusMix {
