@@ -183,6 +183,11 @@ template <class F> class OperandVisitor {
     see(a.advantage, {"advantage", reads, high}), see(a.old_loss, {"old_loss", reads, high});
     see(a.reference_loss, {"reference_loss", reads, high}), see(a.weight, {"weight", writes, high});
   }
+  void operator()(const ValueLossArgs& a) {
+    see(a.value, {"value", reads, high}), see(a.target, {"target", reads, index, contiguous});
+    see(a.value_target, {"value_target", reads, high}), see(a.weight, {"weight", reads, high});
+    see(a.loss, {"loss", writes, high}), see(a.gradient, {"gradient", writes, high});
+  }
   void operator()(const AddArgs& a) {
     see(a.x, {"x", reads, value, strided}), see(a.y, {"y", updates, value, strided});
   }

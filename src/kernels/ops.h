@@ -268,6 +268,17 @@ struct PolicyWeightArgs {
   PolicyTerms terms;
   Operand weight;  // out, as loss
 };
+// A critic's error: loss[n] = ½(value − value_target)²; target −1: loss and gradient 0. gradient[n], if given, is that of
+// grad_scale · Σ weight[n]·loss[n].
+struct ValueLossArgs {
+  Operand value;         // f32/f64 [n]
+  Operand target;        // i32 [n]: where there is none, no value is asked for
+  Operand value_target;  // as value
+  Operand weight;        // as value, optional: 1 for all
+  Operand loss;          // out, as value
+  Operand gradient;      // out, as value, optional
+  double grad_scale = 1;
+};
 
 // ---- elementwise, optimizer -----------------------------------------------------------------------------------------
 struct AddArgs {
@@ -347,7 +358,7 @@ struct DownloadArgs {
   X(route, RouteArgs) X(route_backward, RouteBackwardArgs) X(balance, BalanceArgs) X(drop_tokens, DropTokensArgs)     \
   X(permute_plan, PermutePlanArgs) X(gather, GatherArgs) X(combine, CombineArgs) X(bias_update, BiasUpdateArgs)       \
   X(scatter_add, ScatterAddArgs) X(scatter, ScatterArgs) X(cross_entropy, CrossEntropyArgs)                           \
-  X(policy_weight, PolicyWeightArgs)                                                                                  \
+  X(policy_weight, PolicyWeightArgs) X(value_loss, ValueLossArgs)                                                     \
   X(add, AddArgs) X(copy, CopyArgs) X(fill, FillArgs) X(fill_normal, FillNormalArgs) X(dropout, DropoutArgs)          \
   X(bias_grad, BiasGradArgs) X(add_bias, AddBiasArgs) X(adamw, AdamWArgs) X(ema, EmaArgs)                            \
   X(sum_squares, SumSquaresArgs)                                                                                      \

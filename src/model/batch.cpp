@@ -36,6 +36,7 @@ const std::vector<Batch>& BatchBuffers::fill(const Context& ctx, const TokenBatc
   main.advantage = upload(0, kAdvantage, host.advantage);
   main.old_loss = upload(0, kOldLoss, host.old_loss);
   main.reference_loss = upload(0, kReferenceLoss, host.reference_loss);
+  main.value_target = upload(0, kValueTarget, host.value_target);
   main.weight = upload(0, kWeight, host.weight);
   for (size_t depth = 1; depth < batches_.size(); ++depth) {
     std::vector<float>& weights = weights_[depth];

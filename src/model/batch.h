@@ -22,6 +22,7 @@ struct TokenBatch {
   // What an objective reads of each target, [B,T] or empty; anything where there is no target.
   std::vector<float> weight;                               // in the loss; empty: all count the same
   std::vector<float> advantage, old_loss, reference_loss;  // policy objectives (kernels/policy_objective.h)
+  std::vector<float> value_target;                         // a critic's (model/value_head.h)
   // Expert choices to replay, recorded at sampling: [MoE layers of the main model][B,T,K], or empty: choose.
   std::vector<int32_t> experts;
 };
@@ -74,6 +75,8 @@ struct Batch {
   Operand weight;                               // f32 [N], optional: of a token in the loss
   Operand advantage, old_loss, reference_loss;  // f32 [N], with objective.policy; the last one only if it has a KL term
   Operand entropy;                              // out, high [N], optional: of the distribution of each target
+  Operand value_target;                         // f32 [N], with a value head
+  Operand value;                                // out, high [N], with a value head: of every position
 
   // Expert choices to replay instead of choosing (RL): by layer i32 [N,K], null for a dense one; empty = choose.
   std::vector<Operand> replay_experts;
@@ -108,7 +111,7 @@ class BatchBuffers {
 
  private:
   enum Row { kTokens, kTargets, kPositions, kVisible, kValid, kPrevious, kRows };
-  enum FloatRow { kWeight, kAdvantage, kOldLoss, kReferenceLoss, kFloatRows };
+  enum FloatRow { kWeight, kAdvantage, kOldLoss, kReferenceLoss, kValueTarget, kFloatRows };
   std::vector<Tensor> memory_;  // one [kRows, max_tokens] i32 per depth
   std::vector<Batch> batches_;
   std::vector<std::array<std::vector<int32_t>, kRows>> rows_;  // what is uploaded, per depth; stays until the next fill

@@ -4,25 +4,32 @@
 
 namespace minke {
 Model::Model(const Context& ctx, Config config, const Precision& precision, int64_t max_positions,
-             std::unique_ptr<ExpertExchange> exchange)
-    : Model{
-          ask_backend(ctx, config, precision), ctx, std::move(config), precision, max_positions, std::move(exchange)} {}
+             std::unique_ptr<ExpertExchange> exchange, Head head)
+    : Model{ask_backend(ctx, config, precision, head),
+            ctx,
+            std::move(config),
+            precision,
+            max_positions,
+            std::move(exchange),
+            head} {}
 
 Model::Model(Unasked, const Context& ctx, Config config, const Precision& precision, int64_t max_positions,
-             std::unique_ptr<ExpertExchange> exchange)
+             std::unique_ptr<ExpertExchange> exchange, Head head)
     : config_(std::move(config)),
       precision_(precision),
-      weights_(ctx, config_, precision),
+      weights_(ctx, config_, precision, head),
       rope_(ctx, config_, max_positions, precision.high),
       exchange_(exchange ? std::move(exchange) : std::make_unique<LocalExchange>()),
       embedding_(weights_.get("embed_tokens")),
-      final_norm_{weights_.get("norm"), config_.rms_norm_eps},
-      head_(weights_.get(config_.tie_word_embeddings ? "embed_tokens" : "lm_head"), precision) {
+      final_norm_{weights_.get("norm"), config_.rms_norm_eps} {
+  check(head == Head::tokens || config_.num_nextn_predict_layers == 0, "Model: a critic has no MTP modules");
+  if (head == Head::value) value_head_.emplace(weights_.get("value_head"));
+  else head_.emplace(weights_.get(config_.tie_word_embeddings ? "embed_tokens" : "lm_head"), precision);
   for (int64_t l = 0; l < config_.num_hidden_layers; ++l)
     blocks_.emplace_back(ctx, config_, weights_, l, layer_prefix(l), &rope_, exchange_.get());
   for (int64_t k = 1; k <= config_.num_nextn_predict_layers; ++k)
     mtp_.emplace_back(ctx, config_, weights_, k, &rope_, exchange_.get());
-  if (config_.tie_word_embeddings) embedding_->also_head();
+  if (config_.tie_word_embeddings && head_) embedding_->also_head();
   const auto add = [this](const Block& b) {
     if (b.moe()) moe_layers_.emplace_back(b.layer(), b.moe());
   };
@@ -32,12 +39,12 @@ Model::Model(Unasked, const Context& ctx, Config config, const Precision& precis
 
 // A forward and a backward of the smallest batch that has every part, dry: what the backend does not support is said now.
 // Frozen weights have no backward. The steps of inference are asked for by infer/memory.h.
-Model::Unasked Model::ask_backend(const Context& ctx, const Config& config, const Precision& precision) {
+Model::Unasked Model::ask_backend(const Context& ctx, const Config& config, const Precision& precision, Head head) {
   validate(config, "model");
   DryRun dry(ctx);
   const Context& d = dry.ctx();
   const int64_t depths = config.num_nextn_predict_layers, sequences = 2, length = depths + 2;
-  Model model(Unasked{}, d, config, precision, length, nullptr);
+  Model model(Unasked{}, d, config, precision, length, nullptr, head);
   const bool gradients = !precision.frozen;
   if (gradients) model.weights().with_gradients(d);
   const auto num_tokens = tokens_per_batch(config, sequences, length, true);
@@ -47,7 +54,10 @@ Model::Unasked Model::ask_backend(const Context& ctx, const Config& config, cons
   BatchBuffers buffers(d, sequences * length, depths);
   const std::vector<int32_t> zeros(size_t(sequences * length));
   buffers.fill(d, zeros, zeros, sequences, length, zeros, std::vector<int32_t>(size_t(sequences), int32_t(length)));
+  const Tensor values(dry.memory(), precision.high, {sequences * length});
+  const Tensor value_targets(dry.memory(), DType::f32, {sequences * length});
   for (Batch& batch : buffers.batches()) {
+    if (head == Head::value) batch.value = values, batch.value_target = value_targets;
     batch.count_load = true;
     batch.balance_loss = balance_loss;
     batch.drop.capacity = 1;
@@ -105,17 +115,23 @@ void Model::forward(const Context& ctx, const std::vector<Batch>& batches, const
     mtp_[k].forward(ctx, precision_, batches[k + 1], k == 0 ? s.h : s.mtp[k - 1].h, s.mtp[k]);
 }
 
+void Model::head_loss(const Context& ctx, const Operand& h, const Batch& batch, const Operand& loss, double grad_scale,
+                      const Operand& dh) const {
+  if (value_head_) value_head_->loss(ctx, h, batch, loss, grad_scale, dh);
+  else head_->loss(ctx, h, batch, loss, grad_scale, dh);
+}
+
 void Model::loss(const Context& ctx, const std::vector<Batch>& batches, const ModelSaved& s) const {
-  head_.loss(ctx, s.h, batches[0], s.loss);
-  for (size_t k = 0; k < s.mtp.size(); ++k) head_.loss(ctx, s.mtp[k].h, batches[k + 1], s.mtp[k].loss);
+  head_loss(ctx, s.h, batches[0], s.loss);
+  for (size_t k = 0; k < s.mtp.size(); ++k) head_loss(ctx, s.mtp[k].h, batches[k + 1], s.mtp[k].loss);
 }
 
 void Model::loss_and_backward(const Context& ctx, const std::vector<Batch>& batches, const ModelSaved& s,
                               const LossScales& scales) const {
   const Batch& batch = batches[0];
-  head_.loss(ctx, s.h, batch, s.loss, scales.main, s.dh);
+  head_loss(ctx, s.h, batch, s.loss, scales.main, s.dh);
   for (size_t k = 0; k < s.mtp.size(); ++k)
-    head_.loss(ctx, s.mtp[k].h, batches[k + 1], s.mtp[k].loss, scales.mtp[k], s.mtp[k].dh);
+    head_loss(ctx, s.mtp[k].h, batches[k + 1], s.mtp[k].loss, scales.mtp[k], s.mtp[k].dh);
   for (size_t k = s.mtp.size(); k-- > 0;)
     mtp_[k].backward(ctx, precision_, batches[k + 1], k == 0 ? s.dh : s.mtp[k - 1].dh, s.mtp[k]);
 
@@ -156,13 +172,13 @@ void Model::step(const Context& ctx, const Step& step, std::span<const LayerCach
     ctx.backend->gather(ctx, {.src = x, .index = step.sampled, .dst = last});
     final_norm_.forward(ctx, last, h_sampled);
   }
-  head_.logits(ctx, h_sampled, logits);
+  head_->logits(ctx, h_sampled, logits);
 }
 
 void Model::draft(const Context& ctx, const Step& step, const Operand& h_previous, const LayerCache& cache,
                   const Operand& h, const Operand& logits) const {
   mtp_.front().step(ctx, precision_, step, h_previous, cache, h);
-  if (h.shape[0] > 0) head_.logits(ctx, h, logits);
+  if (h.shape[0] > 0) head_->logits(ctx, h, logits);
 }
 
 }  // namespace minke

@@ -6,10 +6,12 @@
 #pragma once
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "model/lm_head.h"
 #include "model/mtp.h"
+#include "model/value_head.h"
 
 namespace minke {
 
@@ -33,9 +35,10 @@ struct LossScales {
 class Model {
  public:
   // Weights are zero: initialise() or a checkpoint fills them. exchange null = all experts are here. UserError
-  // if the backend does not support what this model will give it, with op, dtype and shape.
+  // if the backend does not support what this model will give it, with op, dtype and shape. With a value head it is a critic: it
+  // has no MTP modules, and its batches have a place for values.
   Model(const Context& ctx, Config config, const Precision& precision, int64_t max_positions,
-        std::unique_ptr<ExpertExchange> exchange = nullptr);
+        std::unique_ptr<ExpertExchange> exchange = nullptr, Head head = Head::tokens);
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
@@ -45,7 +48,8 @@ class Model {
   const WeightStore& weights() const { return weights_; }
   const std::deque<Block>& blocks() const { return blocks_; }
   const std::deque<Mtp>& mtp() const { return mtp_; }
-  const LmHead& head() const { return head_; }
+  bool is_critic() const { return value_head_.has_value(); }
+  const LmHead& head() const { return *head_; }
   int64_t max_positions() const { return rope_.max_positions(); }
   // For the blocks of the main model; MTP modules keep everything. Set before state is laid out.
   void set_recompute(Recompute what) { recompute_ = what; }
@@ -81,8 +85,10 @@ class Model {
  private:
   struct Unasked {};
   Model(Unasked, const Context& ctx, Config config, const Precision& precision, int64_t max_positions,
-        std::unique_ptr<ExpertExchange> exchange);
-  static Unasked ask_backend(const Context& ctx, const Config& config, const Precision& precision);
+        std::unique_ptr<ExpertExchange> exchange, Head head);
+  static Unasked ask_backend(const Context& ctx, const Config& config, const Precision& precision, Head head);
+  void head_loss(const Context& ctx, const Operand& h, const Batch& batch, const Operand& loss, double grad_scale = 0,
+                 const Operand& dh = {}) const;
 
   Config config_;
   Precision precision_;
@@ -94,7 +100,8 @@ class Model {
   std::vector<std::pair<int64_t, const Moe*>> moe_layers_;
   Weight* embedding_;
   RmsNorm final_norm_;
-  LmHead head_;
+  std::optional<LmHead> head_;  // or
+  std::optional<ValueHead> value_head_;
   Recompute recompute_;
 };
 

@@ -6,9 +6,14 @@
 
 namespace minke {
 
-WeightStore::WeightStore(const Context& ctx, const Config& config, const Precision& precision) {
-  for (const Storage& s : storages(config)) {
-    const bool router = s.part == Part::router;
+WeightStore::WeightStore(const Context& ctx, const Config& config, const Precision& precision, Head head) {
+  std::vector<Storage> all = storages(config);
+  if (head == Head::value) {
+    std::erase_if(all, [](const Storage& s) { return s.part == Part::head; });
+    all.push_back({.name = "value_head", .shape = {1, config.hidden_size}, .init = Init::zeros, .part = Part::head});
+  }
+  for (const Storage& s : all) {
+    const bool router = s.part == Part::router || s.name == "value_head";
     if (const std::vector<HeldRows>* parts = precision.blocks ? precision.blocks->find(s.name) : nullptr) {
       check(precision.frozen && !router, "WeightStore: blocks are frozen, and no router");
       weights_.emplace_back(ctx, s, precision.compute, *parts, precision.integer_products);

@@ -11,13 +11,17 @@
 
 namespace minke {
 
+// What a model says at each position: the next token's distribution, or, as a critic, one number (model/value_head.h).
+enum class Head : uint8_t { tokens, value };
+
 // "layers.3.": where the weights of layer 3 begin.
 inline std::string layer_prefix(int64_t layer) { return "layers." + std::to_string(layer) + "."; }
 
 class WeightStore {
  public:
-  // All storages of the config, zero-filled. The router is held and multiplied in `high`, gains and biases are held in it.
-  WeightStore(const Context& ctx, const Config& config, const Precision& precision);
+  // All storages of the config, zero-filled. The router is held and multiplied in `high`, gains and biases are held in it; so is
+  // a value head ("value_head"), which takes the place of lm_head.
+  WeightStore(const Context& ctx, const Config& config, const Precision& precision, Head head = Head::tokens);
 
   Weight* find(std::string_view storage_name) { return lookup(storage_name); }  // null if the config has none such
   const Weight* find(std::string_view storage_name) const { return lookup(storage_name); }

@@ -64,9 +64,10 @@ void PlainExecutor::clear_sums(size_t depths) {
   sums_.balance = 0;
 }
 
-void PlainExecutor::want_entropy(const Context& ctx, Batch& batch) {
-  if (!entropy_) entropy_ = Tensor(ctx.backend->memory(), model_->precision().high, {buffers_.max_tokens()});
-  batch.entropy = entropy_.operand().slice(0, 0, batch.num_tokens);
+void PlainExecutor::place_outputs(const Context& ctx, Batch& batch, bool entropies) {
+  if (!entropies && !model_->is_critic()) return;
+  if (!outputs_) outputs_ = Tensor(ctx.backend->memory(), model_->precision().high, {buffers_.max_tokens()});
+  (model_->is_critic() ? batch.value : batch.entropy) = outputs_.operand().slice(0, 0, batch.num_tokens);
 }
 
 void PlainExecutor::add_losses(const Context& ctx, const ModelSaved& saved, const TokenBatch& host,
@@ -77,7 +78,9 @@ void PlainExecutor::add_losses(const Context& ctx, const ModelSaved& saved, cons
     else if (all) all->insert(all->end(), host32_.begin(), host32_.end());
     return result;
   };
-  if (tokens) sum(buffers_.batches().front().entropy, &tokens->entropy);
+  const Batch& batch = buffers_.batches().front();
+  if (tokens && model_->is_critic()) sum(batch.value, &tokens->value);
+  else if (tokens) sum(batch.entropy, &tokens->entropy);
   for (size_t k = 0; k <= saved.mtp.size(); ++k) {
     sums_.nats[k] += k == 0 ? sum(saved.loss, tokens ? &tokens->loss : nullptr) : sum(saved.mtp[k - 1].loss, nullptr);
     sums_.targets[k] += count_targets(host, int64_t(k));
@@ -107,7 +110,7 @@ const LossSums& PlainExecutor::gradients(const Context& ctx, std::span<const Tok
   const bool with_mtp = model_->config().num_nextn_predict_layers > 0 && settings.mtp_weight > 0;
   const LossScales& scales = scales_of(micro_batches, settings.mtp_weight);
   clear_sums(with_mtp ? targets_.size() : 1);
-  if (tokens) tokens->loss.clear(), tokens->entropy.clear();
+  if (tokens) tokens->clear();
   const bool balanced = settings.balance.terms.any();
   if (balanced) ctx.backend->fill(ctx, {.dst = balance_loss_, .value = 0});
   const RngKey dropout_key = ctx.rng.at("dropout").at(uint64_t(settings.step));
@@ -120,7 +123,7 @@ const LossSums& PlainExecutor::gradients(const Context& ctx, std::span<const Tok
         is_protected_.push_back(drop_key.uniform(uint64_t(first_sequence + s)) < settings.drop.protected_fraction);
     buffers_.fill(ctx, host);
     buffers_.batches().front().objective = settings.objective;
-    if (tokens) want_entropy(ctx, buffers_.batches().front());
+    place_outputs(ctx, buffers_.batches().front(), tokens != nullptr);
     for (Batch& batch : buffers_.batches()) {
       batch.count_load = true;
       batch.drop = settings.drop;
@@ -146,7 +149,7 @@ const LossSums& PlainExecutor::losses(const Context& ctx, const TokenBatch& host
                                       const Objective& objective, TokenLosses* tokens) {
   buffers_.fill(ctx, host);
   buffers_.batches().front().objective = objective;
-  if (tokens) want_entropy(ctx, buffers_.batches().front());
+  place_outputs(ctx, buffers_.batches().front(), tokens != nullptr);
   for (Batch& batch : buffers_.batches()) {
     batch.count_load = false;
     batch.drop = {};  // nothing is dropped in evaluations

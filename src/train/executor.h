@@ -22,8 +22,10 @@ struct StepSettings {
 
 // Of every target of a step, in the order of its micro-batches [B,T]; 0 where there is no target.
 struct TokenLosses {
-  std::vector<float> loss;     // −log probability
-  std::vector<float> entropy;  // of the distribution, nats
+  std::vector<float> loss;     // −log probability; of a critic, its error
+  std::vector<float> entropy;  // of the distribution, nats; of a critic none
+  std::vector<float> value;    // of a critic
+  void clear() { loss.clear(), entropy.clear(), value.clear(); }
 };
 
 // Sums over the tokens that have a target; [0] main, [k] MTP depth k.
@@ -73,14 +75,14 @@ class PlainExecutor final : public StepExecutor {
   double sum_of(const Context& ctx, const Operand& values);
   void clear_sums(size_t depths);
   void add_losses(const Context& ctx, const ModelSaved& saved, const TokenBatch& host, TokenLosses* tokens);
-  // The batch's entropies are wanted: they get a place.
-  void want_entropy(const Context& ctx, Batch& batch);
+  // A critic's values get a place; so do entropies, if they are wanted.
+  void place_outputs(const Context& ctx, Batch& batch, bool entropies);
 
   Model* model_;
   Arena arena_;
   std::deque<Layout> layouts_;
   BatchBuffers buffers_;
-  Tensor balance_loss_, entropy_;
+  Tensor balance_loss_, outputs_;
   LossSums sums_;
   LossScales scales_;
   std::vector<int64_t> targets_;

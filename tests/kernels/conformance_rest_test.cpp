@@ -104,6 +104,28 @@ TEST_P(KernelConformance, PolicyWeight) {
         });
 }
 
+// Computed in double on both sides.
+TEST_P(KernelConformance, ValueLoss) {
+  for (int64_t n : {0, 1, 7, 100})
+    for (bool with_weight : {false, true})
+      for (bool with_gradient : {false, true})
+        compare(fmt::format("n {} {} {}", n, with_weight, with_gradient), [&](Bed& bed) {
+          const auto some = [&](double stddev) { return bed.floats(DType::f32, {n}, bed.random({n}, stddev)); };
+          Indices target;
+          for (int64_t i = 0; i < n; ++i) target.push_back(i % 3 == 1 ? -1 : int32_t(i));
+          const Operand loss = bed.unset(DType::f32, {n}), gradient = bed.unset(DType::f32, {n});
+          bed.backend.value_loss(bed.ctx, {.value = some(1),
+                                           .target = bed.ints({n}, target),
+                                           .value_target = some(1),
+                                           .weight = with_weight ? some(1) : Operand{},
+                                           .loss = loss,
+                                           .gradient = with_gradient ? gradient : Operand{},
+                                           .grad_scale = 0.125});
+          bed.expect_near("loss", loss, {0, kU32});
+          if (with_gradient) bed.expect_near("gradient", gradient, {0, kU32});
+        });
+}
+
 TEST_P(KernelConformance, ReductionRuleOfCrossEntropy) {
   constexpr int64_t N = 11, V = 301;
   for (DType dtype : {DType::f32, DType::bf16}) {

@@ -164,6 +164,12 @@ class Supports : public ::testing::Test {
                                                 .reference_loss = f({kN}),
                                                 .terms = {},
                                                 .weight = f({kN})});
+    MINKE_AGREE(value_loss, ValueLossArgs{.value = f({kN}),
+                                          .target = index({kN}),
+                                          .value_target = f({kN}),
+                                          .weight = f({kN}),
+                                          .loss = f({kN}),
+                                          .gradient = f({kN})});
     MINKE_AGREE(add, AddArgs{matrix(), matrix()});
     MINKE_AGREE(copy, CopyArgs{matrix(), matrix()});
     MINKE_AGREE(fill, FillArgs{matrix()});

@@ -128,6 +128,24 @@ void policy_weight(const Kernels&, const Context&, const PolicyWeightArgs& args)
                       (token ? token[i] : 1));
 }
 
+void value_loss(const Kernels&, const Context&, const ValueLossArgs& args) {
+  const int64_t n = args.value.shape[0];
+  const auto floats = [&](const Operand& o) -> float* {
+    if (!o) return nullptr;
+    expect_shape(o, {n}, "value_loss: operands are [n]");
+    return f32_data(o);
+  };
+  expect_shape(args.target, {n}, "value_loss: target is [n]");
+  const int32_t* target = i32_data(args.target);
+  const float *value = floats(args.value), *wanted = floats(args.value_target), *weight = floats(args.weight);
+  float *loss = floats(args.loss), *gradient = floats(args.gradient);
+  for (int64_t i = 0; i < n; ++i) {
+    const double error = target[i] >= 0 ? double(value[i]) - double(wanted[i]) : 0;
+    loss[i] = float(0.5 * error * error);
+    if (gradient) gradient[i] = target[i] >= 0 ? float(args.grad_scale * (weight ? weight[i] : 1) * error) : 0;
+  }
+}
+
 void scatter_add(const Kernels& kernels, const Context& ctx, const ScatterAddArgs& args) {
   check(args.src.rank == 2 && args.dst.rank == 2 && args.src.shape[1] == args.dst.shape[1], "scatter_add: shapes");
   const int64_t n = args.src.shape[0], width = args.dst.shape[1];

@@ -85,4 +85,19 @@ void policy_weight(const Context&, const PolicyWeightArgs& args) {
   }
 }
 
+void value_loss(const Context&, const ValueLossArgs& args) {
+  const int64_t N = args.value.shape[0];
+  for (const Operand& o : {args.value, args.target, args.value_target, args.loss})
+    expect_shape(o, {N}, "value_loss: operands are [n]");
+  if (args.weight) expect_shape(args.weight, {N}, "value_loss: weight is [n]");
+  if (args.gradient) expect_shape(args.gradient, {N}, "value_loss: gradient is [n]");
+  for (int64_t n = 0; n < N; ++n) {
+    const bool asked = load_index(args.target, n) >= 0;
+    const double error = asked ? load<double>(args.value, n) - load<double>(args.value_target, n) : 0;
+    store(args.loss, 0.5 * error * error, n);
+    if (!args.gradient) continue;
+    store(args.gradient, asked ? args.grad_scale * (args.weight ? load<double>(args.weight, n) : 1) * error : 0, n);
+  }
+}
+
 }  // namespace minke::reference
