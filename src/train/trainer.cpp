@@ -59,7 +59,8 @@ const StepReport& Trainer::step(const Context& ctx, std::span<const TokenBatch> 
   else if (spike_guard_.is_spike(report.loss)) report.skipped = "the loss jumped up";
   if (report.skipped.empty()) {
     spike_guard_.add_good(report.loss);
-    optimizer_.step(ctx, report.lr, report.step, report.grad_norm);
+    // A step that teaches nothing changes nothing: neither decay nor momentum moves the weights.
+    if (!micro_batches.empty()) optimizer_.step(ctx, report.lr, report.step, report.grad_norm);
     update_bias(ctx, *model_, bias_speed(settings_.bias_speed, settings_.lr, x));
     for (size_t i = 0; average_ && i < average_->tensors().size(); ++i)
       ctx.backend->ema(ctx, {.average = average_->tensors()[i],
@@ -119,7 +120,7 @@ void Trainer::with_average(const Context& ctx, const std::function<void()>& f) {
 }
 
 void Trainer::token_losses(const Context& ctx, const TokenBatch& batch, TokenLosses& tokens) {
-  tokens.loss.clear(), tokens.entropy.clear();
+  tokens.clear();
   executor_->losses(ctx, batch, false, {.inverse_temperature = settings_.objective.inverse_temperature}, &tokens);
 }
 

@@ -299,6 +299,18 @@ TEST(Trainer, SkipsAStepWithoutAFiniteGradient) {
   EXPECT_EQ(before, after);
 }
 
+// Neither decay nor the moments of earlier steps move the weights; schedules go on.
+TEST(Trainer, AStepThatTeachesNothingChangesNothing) {
+  TinyRun run(reference_backend(), 1, Precision::f32());
+  run.step(0);
+  const std::vector<float> before = run.all_weights();
+  const StepReport& report = run.trainer.step(run.ctx, {}, nullptr, 100);
+  EXPECT_EQ(report.step, 2);
+  EXPECT_EQ(report.skipped, "");
+  EXPECT_EQ(run.all_weights(), before);
+  EXPECT_EQ(run.trainer.tokens_done(), 148);
+}
+
 // A batch whose loss jumps is skipped, and the run goes on as if it had not been there (but for the counters).
 TEST(Trainer, SkipsASpike) {
   TinyRun run(reference_backend(), 1, Precision::f32());
