@@ -17,6 +17,7 @@ void add_score_command(CLI::App& program);
 void add_pretrain_command(CLI::App& program);
 void add_sft_command(CLI::App& program);
 void add_grpo_command(CLI::App& program);
+void add_ppo_command(CLI::App& program);
 void add_pipeline_command(CLI::App& program);
 void add_generate_command(CLI::App& program);
 void add_chat_command(CLI::App& program);

@@ -8,6 +8,7 @@
 #include "core/human_numbers.h"
 #include "report/run_log.h"
 #include "rl/grpo_stage.h"
+#include "rl/ppo_stage.h"
 #include "run/pretrain_stage.h"
 #include "run/sft_stage.h"
 
@@ -26,7 +27,7 @@ std::string plan_of_sft(const Recipe& r) {
   return r.train.steps == 0 && r.train.minutes == 0 ? fmt::format("{:g} epochs", r.sft.epochs) : steps_of(r);
 }
 
-std::string plan_of_grpo(const Recipe& r) {
+std::string plan_of_rl(const Recipe& r) {
   return fmt::format("{} steps, {} answers of at most {} tokens", r.train.steps,
                      human_count(double(r.train.steps * r.train.batch_size)), r.grpo.max_new);
 }
@@ -83,10 +84,16 @@ constexpr StageActions kActions[] = {
      .run = [](const StageTask& t) { return sft(t.recipe, t.model, t.folder, true, t.machine.run); },
      .result = held_out_result},
     {.kind = RecipeOf::grpo,
-     .check = [](const Recipe& r) { check_policy_recipe(r, "grpo"); },
-     .plan = plan_of_grpo,
+     .check = check_grpo_recipe,
+     .plan = plan_of_rl,
      .has_begun = has_recipe,
      .run = [](const StageTask& t) { return grpo(t.recipe, t.model, t.folder, true, t.machine.run); },
+     .result = rewards_result},
+    {.kind = RecipeOf::ppo,
+     .check = check_ppo_recipe,
+     .plan = plan_of_rl,
+     .has_begun = has_recipe,
+     .run = [](const StageTask& t) { return ppo(t.recipe, t.model, t.folder, true, t.machine.run); },
      .result = rewards_result},
     {.kind = RecipeOf::eval,
      .check = check_eval_recipe,

@@ -25,8 +25,8 @@ std::string name_of_model(const StageTask& t) {
 
 void check_eval_recipe(const Recipe& recipe) {
   const Recipe::Eval& e = recipe.eval;
-  constexpr std::string_view kUnread[] = {"tokenizer.", "data.",    "train.", "long_context", "sft.",
-                                          "grpo.",      "balance.", "log.",   "model."};
+  constexpr std::string_view kUnread[] = {"tokenizer.", "data.", "train.",   "long_context", "sft.",
+                                          "grpo.",      "ppo.",  "balance.", "log.",         "model."};
   refuse_unread_keys(recipe, "eval", kUnread);
   if (e.tasks.empty() && e.jsonl.empty())
     user_error("eval: give eval.tasks, such as [\"countdown:3-4\"], or eval.jsonl, files of problems");

@@ -17,12 +17,14 @@ constexpr size_t kMaxStages = 100, kMaxName = 64;
 constexpr std::string_view kPretrain[] = {"tokenizer", "data", "train", "long_context", "balance", "log", "model"};
 constexpr std::string_view kSft[] = {"data", "train", "sft", "balance", "log"};
 constexpr std::string_view kGrpo[] = {"train", "grpo", "log"};
+constexpr std::string_view kPpo[] = {"train", "grpo", "ppo", "log"};
 constexpr std::string_view kEval[] = {"eval"};
 // A further kind is a line here and one in pipeline/stage_kinds.cpp.
 constexpr StageKind kKinds[] = {
     {.kind = RecipeOf::pretraining, .needs_model = false, .makes_model = true, .sections = kPretrain},
     {.kind = RecipeOf::sft, .needs_model = true, .makes_model = true, .sections = kSft},
     {.kind = RecipeOf::grpo, .needs_model = true, .makes_model = true, .sections = kGrpo},
+    {.kind = RecipeOf::ppo, .needs_model = true, .makes_model = true, .sections = kPpo},
     {.kind = RecipeOf::eval, .needs_model = true, .makes_model = false, .sections = kEval},
 };
 

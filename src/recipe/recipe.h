@@ -85,6 +85,13 @@ struct Recipe {
     bool replay = true, shuffle_rewards = false;
     int64_t eval_problems = 64;
   } grpo;
+  // minke ppo: the critic. What is asked, drawn and rewarded is as [grpo] says.
+  struct Ppo {
+    double gamma = 1, lambda = 1;
+    double critic_lr = 0;  // 0: train.lr
+    int64_t critic_warmup = 0;
+    bool whiten = true;
+  } ppo;
   // A stage of minke pipeline that evaluates, as minke eval tasks does.
   struct Eval {
     std::vector<std::string> tasks, jsonl;  // "countdown:3" (corpus/tasks.h); files of problems
@@ -119,10 +126,13 @@ constexpr size_t kMaxSources = 512;  // with data.weights; what the loader can m
 // Overrides are "train.lr=3e-4" as in --set; `preset` (recipe/presets.h) replaces the preset that the recipe names. Errors
 // are UserErrors with file, line, key, the nearest key and what is expected.
 // SFT may leave its length to sft.epochs.
-enum class RecipeOf : uint8_t { pretraining, sft, grpo, eval };
+enum class RecipeOf : uint8_t { pretraining, sft, grpo, ppo, eval };
 template <> struct EnumNames<RecipeOf> {
-  static constexpr EnumName<RecipeOf> all[] = {
-      {RecipeOf::pretraining, "pretrain"}, {RecipeOf::sft, "sft"}, {RecipeOf::grpo, "grpo"}, {RecipeOf::eval, "eval"}};
+  static constexpr EnumName<RecipeOf> all[] = {{RecipeOf::pretraining, "pretrain"},
+                                               {RecipeOf::sft, "sft"},
+                                               {RecipeOf::grpo, "grpo"},
+                                               {RecipeOf::ppo, "ppo"},
+                                               {RecipeOf::eval, "eval"}};
 };
 Recipe parse_recipe(std::string_view toml, std::string_view where, const std::vector<std::string>& overrides = {},
                     std::string preset = "", RecipeOf kind = RecipeOf::pretraining);

@@ -135,6 +135,14 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
     "a control: deal the rewards of a step out at random among its answers", any);
   f("grpo.eval_problems", r.grpo.eval_problems, "problems of the test split for each of grpo.tasks in an evaluation",
     Range{1, 1e6});
+  f("ppo.gamma", r.ppo.gamma, "minke ppo, which also reads [grpo]: γ, what a reward is worth one token earlier",
+    Range{0, 1});
+  f("ppo.lambda", r.ppo.lambda, "λ of the advantages: 1, the reward less the critic's value; 0, one token ahead",
+    Range{0, 1});
+  f("ppo.critic_lr", r.ppo.critic_lr, "learning rate of the critic at its peak; 0: train.lr", not_negative);
+  f("ppo.critic_warmup", r.ppo.critic_warmup, "steps at the start in which only the critic learns", count0);
+  f("ppo.whiten", r.ppo.whiten, "advantages less their mean, divided by their deviation, of all tokens that are drawn",
+    any);
   f("eval.tasks", r.eval.tasks, "minke pipeline, kind eval: problems of the test split, such as \"countdown:3-4\"",
     any);
   f("eval.jsonl", r.eval.jsonl, "files of problems: GSM8K's, HumanEval's or minke's lines", any);

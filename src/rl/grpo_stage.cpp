@@ -7,9 +7,14 @@
 
 namespace minke {
 
+void check_grpo_recipe(const Recipe& recipe) {
+  constexpr std::string_view kUnread[] = {"ppo."};
+  check_policy_recipe(recipe, "grpo", kUnread);
+}
+
 bool grpo(Recipe recipe, const fs::path& model, const fs::path& folder, bool resume, const RunMachine& machine) {
   if (const std::optional<Recipe> stored = stored_recipe(folder, RecipeOf::grpo)) recipe = *stored;
-  else check_policy_recipe(recipe, "grpo");
+  else check_grpo_recipe(recipe);
   const RunFolder run_folder(folder, resume);
   Console console;
   machine.say(console);
@@ -62,13 +67,13 @@ std::vector<std::vector<float>> GrpoStage::advantages(const Context&, const std:
 
 // What the reference policy says of the answers. It chooses its experts itself: it is another model, and the term is about how far its
 // distribution is from the policy's, whichever way it comes about. Only the policy's are replayed.
-void GrpoStage::complete(const Context& ctx, Trainer& trainer, std::vector<TokenBatch>& batches) {
+void GrpoStage::complete(const Context& ctx, Trainer& trainer, PolicyBatches& made) {
   if (!reference_) return;
   const int64_t every = recipe().grpo.reference_every, done = trainer.steps_done();
   if (every > 0 && done > 0 && done % every == 0) reference_->refresh(ctx);
   reference_losses_.clear();
   reference_->with(ctx, [&] {
-    for (TokenBatch& b : batches) {
+    for (TokenBatch& b : made.batches) {
       std::vector<int32_t> experts;
       std::swap(experts, b.experts);
       TokenLosses tokens;

@@ -8,6 +8,8 @@
 
 namespace minke {
 
+// UserError for what the recipe alone shows to be wrong.
+void check_grpo_recipe(const Recipe& recipe);
 // As pretrain() of run/pretrain_stage.h, from the model at `model`, which a run with a checkpoint no longer needs.
 bool grpo(Recipe recipe, const fs::path& model, const fs::path& folder, bool resume, const RunMachine& machine);
 
@@ -23,7 +25,7 @@ class GrpoStage : public PolicyStage {
  protected:
   std::vector<std::vector<float>> advantages(const Context& ctx, const std::vector<Rollout>& answers,
                                              const std::vector<Score>& scores) override;
-  void complete(const Context& ctx, Trainer& trainer, std::vector<TokenBatch>& batches) override;
+  void complete(const Context& ctx, Trainer& trainer, PolicyBatches& made) override;
   PolicyTerms terms() const override;
 
  private:

@@ -14,6 +14,7 @@ struct PolicySample {
   const Rollout* rollout = nullptr;
   std::vector<float> advantages;  // of each token of the answer
   double weight = 0;              // of each of them (rl/advantages.h)
+  size_t answer = 0;              // which of those that were drawn
 };
 
 struct PolicyBatches {

@@ -54,6 +54,12 @@ namespace {
 
 constexpr int64_t kRunning = 256;  // answers that are drawn at once
 
+int64_t moe_layers(const Config& c) {
+  int64_t n = 0;
+  for (int64_t l = 0; l < c.num_hidden_layers; ++l) n += c.is_moe_layer(l);
+  return n;
+}
+
 // Of a group, without those of answers that take no part.
 std::vector<double> rewards_of(const std::vector<Score>& scores, size_t first, size_t group) {
   std::vector<double> rewards;
@@ -111,9 +117,7 @@ StageMemory PolicyStage::memory() const {
   const auto& g = recipe_.grpo;
   TrainSettings settings;
   adjust(settings);
-  int64_t moe_layers = 0;
-  for (int64_t l = 0; l < config().num_hidden_layers; ++l) moe_layers += config().is_moe_layer(l);
-  const double experts = g.replay ? 4.0 * double(moe_layers * config().num_experts_per_tok) : 0;
+  const double experts = g.replay ? 4.0 * double(moe_layers(config()) * config().num_experts_per_tok) : 0;
   const double step = double(t.batch_size * t.sequence_length);
   // Tokens, their probabilities, advantages and text of all answers that are drawn; tokens, targets, four values of a step.
   return {.engine = engine_settings(),
@@ -214,15 +218,17 @@ std::vector<TokenBatch> PolicyStage::batches(const Context& ctx, Trainer& traine
   for (size_t i : part) {
     const Rollout& r = rollouts[i];
     if (!drawn_.advantages[i].empty())
-      samples_.push_back(
-          {&r, std::move(drawn_.advantages[i]), token_weight(g.division, r.answer_tokens(), count, tokens, g.max_new)});
+      samples_.push_back({&r, std::move(drawn_.advantages[i]),
+                          token_weight(g.division, r.answer_tokens(), count, tokens, g.max_new), i});
   }
-  int64_t moe_layers = 0;
-  for (const Block& b : model.blocks()) moe_layers += b.moe() != nullptr;
-  made_ = policy_batches(samples_, micro_tokens_, recipe_.train.sequence_length, moe_layers,
-                         model.config().num_experts_per_tok);
-  complete(ctx, trainer, made_.batches);
+  made_ = in_batches(samples_, model.config());
+  complete(ctx, trainer, made_);
   return std::move(made_.batches);  // only the places are looked at afterwards
+}
+
+PolicyBatches PolicyStage::in_batches(const std::vector<PolicySample>& samples, const Config& config) const {
+  return policy_batches(samples, micro_tokens_, recipe_.train.sequence_length, moe_layers(config),
+                        config.num_experts_per_tok);
 }
 
 LoaderPosition PolicyStage::after(LoaderPosition position, int64_t size) const {

@@ -56,8 +56,10 @@ class PolicyStage : public Stage {
   // groups to the same question, one after another; those that are masked are given none.
   virtual std::vector<std::vector<float>> advantages(const Context& ctx, const std::vector<Rollout>& answers,
                                                      const std::vector<Score>& scores) = 0;
-  // What else the objective reads of the micro-batches of an update.
-  virtual void complete(const Context&, Trainer&, std::vector<TokenBatch>&) {}
+  // What else the objective reads of the micro-batches of an update, which is of samples().
+  virtual void complete(const Context&, Trainer&, PolicyBatches&) {}
+  // Of a model of this configuration.
+  PolicyBatches in_batches(const std::vector<PolicySample>& samples, const Config& config) const;
   virtual PolicyTerms terms() const;
   const Recipe& recipe() const { return recipe_; }
   // Of the step under way; the batches themselves are gone.

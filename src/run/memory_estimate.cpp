@@ -30,8 +30,8 @@ std::string MemoryEstimate::text() const {
   };
   add(in_file, "weights in the file"), add(parameters, "parameters"), add(forms, "compute forms"),
       add(gradients, "gradients"), add(moments, "moments");
-  add(average, "average"), add(copies, "reference policy"), add(activations, "activations"), add(scratch, "scratch"),
-      add(evaluation, "samples and questions");
+  add(average, "average"), add(copies, "reference policy"), add(critic, "critic"), add(activations, "activations"),
+      add(scratch, "scratch"), add(evaluation, "samples and questions");
   add(host, "batches and saving"), add(process, "program and data");
   text += " = " + human_bytes(sum());
   if (reached > sum()) text += fmt::format(" (before that, {})", human_bytes(reached));
@@ -81,6 +81,8 @@ MemoryEstimate training_memory(const Context& ctx, const Config& config, const R
   TokenLosses tokens;
   trainer.step(d, {&batch, 1}, stage.asks_token_losses ? &tokens : nullptr);
   m.forms = taken();
+  const std::shared_ptr<void> held = stage.holds ? stage.holds(d, model, sequences) : nullptr;
+  m.critic = taken();
   if (stage.engine || r.log.sample_tokens > 0) {
     Engine engine(d, model, stage.engine ? *stage.engine : sample_settings(model));
     engine.run_largest(d);

@@ -2,6 +2,8 @@
 // nothing is said twice. Tests: tests/run/memory_estimate_test.cpp, tests/app/memory_test.sh (against the process's own peak).
 #pragma once
 #include <algorithm>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -19,21 +21,23 @@ struct StageMemory {
   bool replays_experts = false;    // batches bring expert choices
   bool asks_token_losses = false;  // and the losses of their tokens are looked at
   int64_t weight_copies = 0;       // train/weight_copy.h
-  double host_bytes = 0;           // of what batches are made from
+  // Makes and uses what it holds besides, such as a critic, for micro-batches of so many sequences.
+  std::function<std::shared_ptr<void>(const Context& dry, const Model& policy, int64_t sequences)> holds;
+  double host_bytes = 0;  // of what batches are made from
 };
 
 // Bytes.
 struct MemoryEstimate {
   double process = 0;  // what is held before: the program, its libraries, the tokenizer, the data's maps
   double in_file = 0;  // weights that are read where they lie in a mapped file
-  double parameters = 0, forms = 0, gradients = 0, moments = 0, average = 0, copies = 0;
+  double parameters = 0, forms = 0, gradients = 0, moments = 0, average = 0, copies = 0, critic = 0;
   double activations = 0, scratch = 0;
   double evaluation = 0;  // beside the training: the cache of the samples, the batches of questions
   double host = 0;        // batches of tokens; a tensor that is being saved
   double reached = 0;     // the most that is held before this, while data are prepared or weights loaded
   double sum() const {
-    return process + in_file + parameters + forms + gradients + moments + average + copies + activations + scratch +
-           evaluation + host;
+    return process + in_file + parameters + forms + gradients + moments + average + copies + critic + activations +
+           scratch + evaluation + host;
   }
   double all() const { return std::max(sum(), reached); }
   // "41 MiB parameters + … = 501 MiB", without what is 0.

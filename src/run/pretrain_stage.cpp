@@ -30,7 +30,7 @@ Recipe checked_recipe(const Recipe& recipe, const fs::path& folder) {
 }  // namespace
 
 void check_pretrain_recipe(const Recipe& recipe) {
-  constexpr std::string_view kUnread[] = {"sft.", "grpo.", "eval."};
+  constexpr std::string_view kUnread[] = {"sft.", "grpo.", "ppo.", "eval."};
   refuse_unread_keys(recipe, "pretrain", kUnread);
   if (!recipe.log.choices.empty()) load_choices({recipe.log.choices});
   for (const std::string& source : recipe.data.train) source_files(source, recipe.data.text_keys);

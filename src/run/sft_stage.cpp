@@ -62,20 +62,11 @@ void check_sft_recipe(const Recipe& recipe) {
     user_error("sft: [[long_context]] belongs to pre-training; set train.sequence_length");
   if (recipe.data.held_out != HeldOut::documents)
     user_error("sft: data.held_out = \"tail\" is for one long text; conversations are held out one by one");
-  constexpr std::string_view kUnread[] = {"tokenizer.",
-                                          "model.",
-                                          "grpo.",
-                                          "eval.",
-                                          "data.weights",
-                                          "data.text_keys",
-                                          "data.documents",
-                                          "data.builtin_bytes",
-                                          "data.fim_rate",
-                                          "data.cache",
-                                          "train.initializer_range",
-                                          "train.dense",
-                                          "log.choices",
-                                          "log.needle_lengths"};
+  constexpr std::string_view kUnread[] = {"tokenizer.",     "model.",         "grpo.",
+                                          "ppo.",           "eval.",          "data.weights",
+                                          "data.text_keys", "data.documents", "data.builtin_bytes",
+                                          "data.fim_rate",  "data.cache",     "train.initializer_range",
+                                          "train.dense",    "log.choices",    "log.needle_lengths"};
   refuse_unread_keys(recipe, "sft", kUnread);
 }
 
