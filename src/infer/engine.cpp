@@ -1,6 +1,7 @@
 #include "infer/engine.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "core/clock.h"
 #include "core/divided_up.h"
@@ -23,10 +24,12 @@ Engine::Engine(const Context& ctx, const Model& model, const EngineSettings& set
       settings_(checked(settings, model)),
       pool_(ctx, model.config(), settings_.cache, divided_up(settings_.cache_tokens, settings_.page), settings_.page,
             settings_.most_drafts() > 0 ? 1 : 0),
+      samplers_(size_t(ctx.threads->count())),
       rows_(ctx, settings_),
       logits_(ctx.backend->memory(), DType::f32,
               {settings_.max_sequences * (1 + settings_.most_drafts()), model.config().vocab_size}),
       host_logits_(size_t(logits_.operand().size())) {
+  for (Sampler& s : samplers_) s.reserve(size_t(model.config().vocab_size));
   for (const Block& b : model.blocks()) moe_layers_ += b.moe() != nullptr;
   if (settings_.most_drafts() > 0)
     speculation_ = std::make_unique<Speculation>(ctx, model, settings_, pool_.layers().back());
@@ -54,6 +57,7 @@ int64_t Engine::add(Request request) {
   s->tokens.reserve(size_t(s->limit));
   s->tokens = request.prompt;
   s->pages.reserve(size_t(divided_up(s->limit, settings_.page)));
+  s->chosen.reserve(size_t(1 + settings_.most_drafts()));
   s->request = std::move(request);
   s->id = ++last_id_;
   waiting_.push_back(std::move(s));
@@ -189,7 +193,7 @@ std::span<const NewToken> Engine::step(const Context& ctx) {
   else ctx.backend->synchronize(ctx);
   const double seconds = seconds_since(begin);
   computed_ += step.num_tokens;
-  choose_tokens();
+  choose_tokens(ctx);
   if (step.experts) report_experts(ctx, step.experts);
   if (speculation_) finish_speculation(ctx, seconds);
   for (Sequence* s : stepped_) {
@@ -206,7 +210,7 @@ void Engine::finish_speculation(const Context& ctx, double seconds) {
   for (Sequence* s : stepped_)  // further drafts take slots of tokens that are not there yet
     if (s->followed && s->sampled > 0 && settings_.drafts > 1)
       take_pages(*s, std::min(s->limit, int64_t(s->tokens.size()) - 1 + settings_.drafts));
-  if (speculation_->finish_step(ctx, stepped_, host_experts_, seconds, sampler_)) return;
+  if (speculation_->finish_step(ctx, stepped_, host_experts_, seconds, samplers_.front())) return;
   for (const auto& s : running_) s->followed = false, s->drafts.clear();
 }
 
@@ -225,41 +229,55 @@ void Engine::learn_pages(Sequence& s) {
   if (s.cached == s.prompt() && rest > ahead && s.learned == whole) learn(rest);
 }
 
-// Of each sequence that has logits: its next token, and one more as long as the draft behind is the token chosen.
-void Engine::choose_tokens() {
-  const size_t vocab = size_t(model_->config().vocab_size);
+// All threads sample: a draw depends on neither order nor thread. Callers that choose themselves are asked one after another.
+void Engine::choose_tokens(const Context& ctx) {
   size_t row = 0;
   for (Sequence* s : stepped_) {
-    s->kept = s->rows;
-    if (s->sampled == 0) continue;
-    s->kept -= s->sampled - 1;
-    for (int64_t i = 0; i < s->sampled; ++i) {
-      choose_token(*s, std::span(host_logits_).subspan((row + size_t(i)) * vocab, vocab));
-      if (s->ending != Ending::none || i + 1 == s->sampled || s->tokens.back() != s->drafts[size_t(i)]) break;
-      ++s->kept;
-    }
+    s->first_logits = row, s->kept = s->rows - std::max<int64_t>(s->sampled - 1, 0);
     row += size_t(s->sampled);
+    s->chosen.clear();
+  }
+  ctx.threads->for_each(int64_t(stepped_.size()), [&](int64_t i, int thread) {
+    Sequence& s = *stepped_[size_t(i)];
+    if (!s.request.choose) choose_tokens(s, samplers_[size_t(thread)]);
+  });
+  for (Sequence* s : stepped_) {
+    if (s->request.choose) choose_tokens(*s, samplers_.front());
+    std::move(s->chosen.begin(), s->chosen.end(), std::back_inserter(new_tokens_));
   }
 }
 
-void Engine::choose_token(Sequence& s, std::span<const float> logits) {
+// The sequence's next token, and one more as long as the draft behind is the token chosen.
+void Engine::choose_tokens(Sequence& s, Sampler& sampler) const {
+  const size_t vocab = size_t(model_->config().vocab_size);
+  for (int64_t i = 0; i < s.sampled; ++i) {
+    choose_token(s, std::span(host_logits_).subspan((s.first_logits + size_t(i)) * vocab, vocab), sampler);
+    if (s.ending != Ending::none || i + 1 == s.sampled || s.tokens.back() != s.drafts[size_t(i)]) break;
+    ++s.kept;
+  }
+}
+
+void Engine::choose_token(Sequence& s, std::span<const float> logits, Sampler& sampler) const {
   const Request& r = s.request;
   const int64_t position = int64_t(s.tokens.size());
-  const std::span<const int32_t> all(s.tokens);
-  const int32_t token = r.choose ? r.choose(logits, position)
-                                 : sampler_.sample(logits, r.sampling, r.sample_index, uint64_t(position), r.prompt,
-                                                   all.subspan(r.prompt.size()));
-  check(token >= 0 && token < model_->config().vocab_size, "Engine: a token that the model has");
-  s.tokens.push_back(token);
-  NewToken t{.sequence = s.id, .token = token};
-  if (r.top_log_probabilities >= 0) t.log_probabilities = log_probabilities(logits, token, r.top_log_probabilities);
+  NewToken t{.sequence = s.id};
+  if (r.choose) {
+    t.token = r.choose(logits, position);
+  } else {
+    t.token = sampler.sample(logits, r.sampling, r.sample_index, uint64_t(position), r.prompt,
+                             std::span<const int32_t>(s.tokens).subspan(r.prompt.size()));
+    t.log_probability = sampler.log_probability_of_last();
+  }
+  check(t.token >= 0 && t.token < model_->config().vocab_size, "Engine: a token that the model has");
+  s.tokens.push_back(t.token);
+  if (r.top_log_probabilities >= 0) t.log_probabilities = log_probabilities(logits, t.token, r.top_log_probabilities);
   const int64_t made = position + 1 - s.prompt();
-  if (std::find(r.stop_tokens.begin(), r.stop_tokens.end(), token) != r.stop_tokens.end())
+  if (std::find(r.stop_tokens.begin(), r.stop_tokens.end(), t.token) != r.stop_tokens.end())
     s.ending = Ending::stop_token;
   else if (made == r.max_new) s.ending = Ending::max_new;
   else if (position + 1 == s.limit) s.ending = Ending::context_full;
   t.ending = s.ending;
-  new_tokens_.push_back(std::move(t));
+  s.chosen.push_back(std::move(t));
 }
 
 // Of the tokens that the sequences keep.
@@ -280,7 +298,8 @@ void Engine::report_experts(const Context& ctx, const Operand& e) {  // [layers,
 }
 
 double Engine::host_bytes() const {
-  return 4.0 * double(host_logits_.size()) * (speculation_ ? 1 + 1.0 / double(1 + settings_.drafts) : 1);
+  return 4.0 * double(host_logits_.size()) * (speculation_ ? 1 + 1.0 / double(1 + settings_.drafts) : 1) +
+         double(samplers_.size() * Sampler::bytes(size_t(model_->config().vocab_size)));
 }
 
 void Engine::run_largest(const Context& ctx) {
@@ -316,7 +335,7 @@ void Engine::run_largest(const Context& ctx) {
     model_->step(ctx, step, pool_.layers(), logits_.operand().slice(0, 0, rows_.num_wanted()),
                  speculation_ ? speculation_->hidden(step.num_tokens) : Operand{});
     if (step.experts) host_experts_.assign(size_t(step.experts.size()), 0);
-    if (speculation_) speculation_->finish_step(ctx, stepped_, host_experts_, 0, sampler_);
+    if (speculation_) speculation_->finish_step(ctx, stepped_, host_experts_, 0, samplers_.front());
   };
   const int64_t most = std::min(settings_.max_tokens, context), answers = settings_.max_sequences;
   run(most, 0);

@@ -49,7 +49,7 @@ class Engine {
 
   // The largest steps, with nothing in them; only on a dry run (infer/memory.h).
   void run_largest(const Context& ctx);
-  double host_bytes() const;  // of logits
+  double host_bytes() const;  // of logits, and to sample from them
 
  private:
   void admit(const Context& ctx);
@@ -59,8 +59,9 @@ class Engine {
   void add_rows(Sequence& s, int64_t count, bool as_prompt);
   void take_pages(Sequence& s, int64_t end);
   Operand asked_experts(const Context& ctx, const Step& step);
-  void choose_tokens();
-  void choose_token(Sequence& s, std::span<const float> logits);
+  void choose_tokens(const Context& ctx);
+  void choose_tokens(Sequence& s, Sampler& sampler) const;
+  void choose_token(Sequence& s, std::span<const float> logits, Sampler& sampler) const;
   void report_experts(const Context& ctx, const Operand& experts);
   void finish_speculation(const Context& ctx, double seconds);
   void learn_pages(Sequence& s);
@@ -71,7 +72,7 @@ class Engine {
   int64_t promised_ = 0, last_id_ = 0, computed_ = 0;
   std::deque<std::unique_ptr<Sequence>> waiting_, running_;
   std::vector<NewToken> new_tokens_;
-  Sampler sampler_;
+  std::vector<Sampler> samplers_;  // one a thread
   std::unique_ptr<Speculation> speculation_;
 
   StepRows rows_;

@@ -100,9 +100,11 @@ double Sampler::weigh(std::span<const float> logits, const SamplingSettings& s, 
     std::partial_sort(all_.begin(), all_.begin() + ptrdiff_t(s.top_k), all_.end(), likelier);
     all_.resize(size_t(s.top_k)), sorted_ = all_.size();
   }
-  const double top = std::min_element(all_.begin(), all_.end(), likelier)->probability;
+  const auto first = std::min_element(all_.begin(), all_.end(), likelier);
+  const double top = first->probability;
   double sum = 0;
   for (TokenProbability& t : all_) sum += t.probability = std::exp((t.probability - top) / s.temperature);
+  std::iter_swap(all_.begin(), first), sorted_ = std::max<size_t>(sorted_, 1);  // most draws want no other
   if (s.top_p == 1 && s.min_p == 0) return sum;
   size_t kept = 0;
   double mass = 0;

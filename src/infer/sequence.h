@@ -52,6 +52,7 @@ struct NewToken {
   int64_t sequence = 0;
   int32_t token = 0;
   Ending ending = Ending::none;  // of the answer, with this token
+  double log_probability = 0;    // of the token among those that could be drawn; 0 if Request::choose chose it
   LogProbabilities log_probabilities = {};
 };
 
@@ -67,6 +68,8 @@ struct Sequence {
 
   // In this step: its rows; how many of the last ones have logits; how many of the first ones are tokens that it really has.
   int64_t first_row = 0, rows = 0, sampled = 0, kept = 0;
+  size_t first_logits = 0;       // the row of the first of them that has logits
+  std::vector<NewToken> chosen;  // by these
   bool as_prompt = false;
 
   // The cache of the MTP module holds as many tokens as that of the model; tokens that may come next.

@@ -11,20 +11,17 @@ std::vector<Rollout> roll_out(const Context& ctx, Engine& engine, const Tokenize
                               const std::vector<std::vector<int32_t>>& prompts, const RolloutSettings& o,
                               const std::function<void(int64_t)>& progress) {
   std::vector<Rollout> all(prompts.size() * size_t(o.group));
-  Sampler sampler;
-  const SamplingSettings settings{.temperature = o.temperature, .seed = o.seed};
   std::unordered_map<int64_t, size_t> rollout_of;  // by the engine's number
   for (size_t i = 0; i < all.size(); ++i) {
     Rollout& r = all[i];
     r.prompt = i / size_t(o.group);
     r.tokens = prompts[r.prompt];
     r.prompt_tokens = int64_t(r.tokens.size());
-    Request request{.prompt = r.tokens, .max_new = o.max_new, .stop_tokens = {}, .drafts = false};
-    request.choose = [&, i](std::span<const float> logits, int64_t position) {
-      const int32_t token = sampler.sample(logits, settings, o.first_sample + i, uint64_t(position));
-      all[i].loss.push_back(float(-sampler.log_probability_of_last()));
-      return token;
-    };
+    Request request{.prompt = r.tokens,
+                    .max_new = o.max_new,
+                    .sampling = {.temperature = o.temperature, .seed = o.seed},
+                    .sample_index = o.first_sample + i,
+                    .drafts = false};
     if (tokenizer.eos_id() >= 0) request.stop_tokens.push_back(tokenizer.eos_id());
     if (o.with_experts)
       request.on_experts = [&r](int64_t position, std::span<const int32_t> experts) {
@@ -38,6 +35,7 @@ std::vector<Rollout> roll_out(const Context& ctx, Engine& engine, const Tokenize
     for (const NewToken& t : engine.step(ctx)) {
       Rollout& r = all[rollout_of.at(t.sequence)];
       r.tokens.push_back(t.token);
+      r.loss.push_back(float(-t.log_probability));
       if (t.ending != Ending::stop_token) r.text += tokenizer.token_bytes(t.token);
       const bool said_the_end = std::any_of(o.stop_texts.begin(), o.stop_texts.end(),
                                             [&](const std::string& stop) { return r.text.ends_with(stop); });

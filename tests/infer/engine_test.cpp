@@ -202,6 +202,39 @@ TEST(Engine, ACrowdIsEachAloneWithAnFp8Cache) {
 }
 
 // Strict: the same bits wherever the prompt ends and the answer begins.
+// The engine's own sampling, by one thread and by several: the tokens that one sampler draws from the same logits, and their
+// log-probabilities.
+TEST(Engine, ACrowdSamplesAsEachWouldAlone) {
+  for (const int threads : {1, 4}) {
+    const TestContext ctx(cpu_backend(), threads);
+    Model model(ctx, tiny_v3(), Precision::f32(), 64);
+    model.weights().initialise(ctx, 0.25);
+    const EngineSettings settings{.max_context = 64, .cache_tokens = 64 * 24, .max_sequences = 24, .max_tokens = 24};
+    Engine engine(ctx, model, settings);
+    Crowd crowd = random_crowd(5, 24, model.config().vocab_size, 0);
+    std::map<int64_t, size_t> by_id;
+    std::vector<std::vector<NewToken>> made(crowd.requests.size());
+    for (size_t i = 0; i < crowd.requests.size(); ++i) {
+      crowd.requests[i].sampling.temperature = i % 4 == 0 ? 0 : 1.3;
+      by_id[engine.add(crowd.requests[i])] = i;
+    }
+    while (!engine.idle())
+      for (const NewToken& t : engine.step(ctx)) made[by_id.at(t.sequence)].push_back(t);
+    for (size_t i = 0; i < made.size(); ++i) {
+      const Request& r = crowd.requests[i];
+      const Made expected = alone(ctx, model, settings, r);
+      ASSERT_EQ(made[i].size(), expected.tokens.size()) << i;
+      Sampler sampler;
+      for (size_t t = 0; t < made[i].size(); ++t) {
+        EXPECT_EQ(made[i][t].token, expected.tokens[t]) << i << " " << t;
+        sampler.sample(expected.logits[t], r.sampling, r.sample_index, r.prompt.size() + t);
+        EXPECT_EQ(made[i][t].log_probability, sampler.log_probability_of_last());
+        EXPECT_EQ(made[i][t].log_probability < 0, r.sampling.temperature > 0) << i << " " << t;
+      }
+    }
+  }
+}
+
 TEST(Engine, StrictHasOneFormForPromptAndAnswer) {
   const TestContext ctx(cpu_backend());
   for (const auto& [config, cache] :
