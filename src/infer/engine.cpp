@@ -1,6 +1,7 @@
 #include "infer/engine.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 
 #include "core/clock.h"
@@ -80,12 +81,15 @@ void Engine::give_back(Sequence& s) {
   s.promised = 0;
 }
 
-// Another sequence is about to compute the same beginning: when it has, this one can share it.
+// Another sequence is about to compute the same beginning: when it has, this one can share it. One that has found it itself, and
+// computes the end of its prompt only, is not waited for.
 bool Engine::must_wait_for_another(const Sequence& s) const {
   for (const auto& r : running_) {
     if (!r->in_prompt()) continue;
     const int64_t most = std::min({settings_.page, r->prompt(), s.prompt() - 1});
-    if (most > 0 && std::equal(s.tokens.begin(), s.tokens.begin() + most, r->tokens.begin())) return true;
+    if (most > 0 && std::equal(s.tokens.begin(), s.tokens.begin() + most, r->tokens.begin()) &&
+        pool_.find(-1, std::span(s.tokens).first(size_t(most))).count < most)
+      return true;
   }
   return false;
 }
@@ -93,12 +97,12 @@ bool Engine::must_wait_for_another(const Sequence& s) const {
 void Engine::admit(const Context& ctx) {
   while (!waiting_.empty() && num_running() < settings_.max_sequences) {
     Sequence& s = *waiting_.front();
-    if (!s.request.on_experts && must_wait_for_another(s)) return;
+    if (s.request.shares_beginnings() && must_wait_for_another(s)) return;
     // Pages of a known beginning. The last token of the prompt is computed in any case: its logits are wanted.
     std::vector<int32_t> held;
     PagePool::Match part;
     const std::span<const int32_t> known(s.tokens.data(), size_t(s.prompt() - (pool_.ahead() > 0 ? 0 : 1)));
-    while (!s.request.on_experts) {
+    while (s.request.shares_beginnings()) {
       part = pool_.find(held.empty() ? -1 : held.back(), known.subspan(held.size() * size_t(settings_.page)));
       if (part.count < settings_.page) break;
       pool_.hold(part.page);
@@ -159,8 +163,7 @@ void Engine::plan() {
   for (const auto& s : running_) {
     if (!s->in_prompt()) continue;
     const int64_t count = std::min(room, s->prompt() - s->cached);
-    // The keys of all prompts of a step are held at once: no more than those of the longest.
-    if (count == 0 || (!settings_.strict && rows_.num_keys() + s->cached + count > settings_.max_context)) break;
+    if (count == 0 || (!settings_.strict && rows_.num_keys() + s->cached + count > settings_.most_keys())) break;
     add_rows(*s, count, !settings_.strict);
     room -= count;
   }
@@ -303,7 +306,8 @@ double Engine::host_bytes() const {
 }
 
 void Engine::run_largest(const Context& ctx) {
-  // A prompt that fills the context, then as many answers as may run, each with a context that is full.
+  // A prompt that fills the context, then as many answers as may run, each with a context that is full, then both; short prompts
+  // that fill a step.
   const int64_t context = settings_.max_context, per_answer = 1 + settings_.most_drafts();
   const auto full = [&](int64_t cached) {
     Sequence s;
@@ -316,20 +320,21 @@ void Engine::run_largest(const Context& ctx) {
     s.drafts.reserve(size_t(per_answer));
     return s;
   };
-  const auto run = [&](int64_t prompt_tokens, int64_t answers) {
+  // The rows of each prompt that begins the step, `cached` keys before them.
+  const auto run = [&](int64_t cached, std::span<const int64_t> prompts, int64_t answers) {
     plan();
-    Sequence prompt = full(context - prompt_tokens), answer = full(std::max<int64_t>(context - per_answer, 0));
-    const auto add = [&](Sequence& s, int64_t sampled, bool as_prompt) {
+    Sequence prompt = full(cached), answer = full(std::max<int64_t>(context - per_answer, 0));
+    const auto add = [&](Sequence& s, int64_t rows, int64_t sampled, bool as_prompt) {
       s.first_row = rows_.count();
-      s.rows = s.kept = context - s.cached;
+      s.rows = s.kept = rows;
       s.sampled = std::min(sampled, s.rows);
       s.as_prompt = as_prompt;
       rows_.add(s, s.cached, s.rows, 0, as_prompt);
       rows_.want_last(s.sampled);
       stepped_.push_back(&s);
     };
-    if (prompt_tokens > 0) add(prompt, 1, !settings_.strict);
-    for (int64_t i = 0; i < answers; ++i) add(answer, per_answer, false);
+    for (const int64_t rows : prompts) add(prompt, rows, 1, !settings_.strict);
+    for (int64_t i = 0; i < answers; ++i) add(answer, context - answer.cached, per_answer, false);
     Step& step = rows_.upload(ctx);
     step.experts = asked_experts(ctx, step);
     model_->step(ctx, step, pool_.layers(), logits_.operand().slice(0, 0, rows_.num_wanted()),
@@ -338,10 +343,17 @@ void Engine::run_largest(const Context& ctx) {
     if (speculation_) speculation_->finish_step(ctx, stepped_, host_experts_, 0, samplers_.front());
   };
   const int64_t most = std::min(settings_.max_tokens, context), answers = settings_.max_sequences;
-  run(most, 0);
-  run(0, answers);
+  const auto prompt = [&](int64_t rows, int64_t others) { run(context - rows, std::array{rows}, others); };
+  prompt(most, 0);
+  run(0, {}, answers);
   const int64_t others = (answers - 1) * per_answer;
-  if (most > others && answers > 1) run(most - others, answers - 1);
+  if (most > others && answers > 1) prompt(most - others, answers - 1);
+  if (answers > 1 && settings_.max_tokens > context) {
+    std::vector<int64_t> rows(size_t(std::min(settings_.max_tokens / context, answers)), context);
+    if (int64_t(rows.size()) < answers && settings_.max_tokens % context > 0)
+      rows.push_back(settings_.max_tokens % context);
+    run(0, rows, 0);
+  }
   plan();
 }
 

@@ -40,6 +40,7 @@ class Engine {
 
   const PagePool& pool() const { return pool_; }
   const EngineSettings& settings() const { return settings_; }
+  int64_t experts_per_token() const { return moe_layers_ * model_->config().num_experts_per_tok; }  // of all layers
   int64_t tokens_computed() const { return computed_; }                  // so far, by the model; drafts count
   const Speculation* speculation() const { return speculation_.get(); }  // null without
 

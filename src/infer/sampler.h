@@ -41,8 +41,12 @@ struct TokenProbability {
 class Sampler {
  public:
   // Takes the memory for so many logits now.
-  void reserve(size_t logits) { logits_.reserve(logits), all_.reserve(logits); }
-  static size_t bytes(size_t logits) { return logits * (sizeof(double) + sizeof(TokenProbability)); }
+  void reserve(size_t logits) {
+    logits_.reserve(logits), all_.reserve(logits), counts_.reserve(logits), counted_.reserve(logits);
+  }
+  static size_t bytes(size_t logits) {
+    return logits * (sizeof(double) + sizeof(TokenProbability) + 2 * sizeof(int32_t));
+  }
   // NaN logits count as −inf; if all are, a UserError says that the model's output is not finite. prompt and answer so far
   // are for the penalties.
   int32_t sample(std::span<const float> logits, const SamplingSettings& settings, uint64_t sample_index,

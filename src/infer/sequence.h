@@ -29,6 +29,8 @@ struct EngineSettings {
   SpeculationMode speculation = SpeculationMode::off;  // else the model must have an MTP module
   int64_t drafts = 1;                                  // of a sequence in a step, with speculation
   int64_t most_drafts() const { return speculation == SpeculationMode::off ? 0 : drafts; }
+  // Of the prompts of a step, which are held at once: those of the longest context, or of a step full of short prompts.
+  int64_t most_keys() const { return max_context > max_tokens ? max_context : max_tokens; }
 };
 
 struct Request {
@@ -44,6 +46,9 @@ struct Request {
   std::function<int32_t(std::span<const float>, int64_t)> choose = {};
   // The experts chosen for the tokens from `position` on: i32 [tokens, MoE layers, K].
   std::function<void(int64_t position, std::span<const int32_t>)> on_experts = {};
+  // With on_experts: of every token, so no known beginning is used; false: of those that are computed for this request.
+  bool all_experts = true;
+  bool shares_beginnings() const { return !on_experts || !all_experts; }
 };
 
 enum class Ending : uint8_t { none, stop_token, max_new, context_full };

@@ -28,7 +28,7 @@ StepRows::StepRows(const Context& ctx, const EngineSettings& s)
     : d_tokens_(indices(ctx, s.max_tokens)),
       d_positions_(indices(ctx, s.max_tokens)),
       d_slots_(indices(ctx, s.max_tokens)),
-      d_key_slots_(indices(ctx, s.max_context)),
+      d_key_slots_(indices(ctx, s.most_keys())),
       d_row_offsets_(indices(ctx, s.max_sequences + 1)),
       d_lengths_(indices(ctx, s.max_sequences)),
       d_table_(indices(ctx, s.max_sequences * divided_up(s.max_context + s.most_drafts(), s.page))),
@@ -37,7 +37,7 @@ StepRows::StepRows(const Context& ctx, const EngineSettings& s)
   step_.page = s.page;
   for (auto* rows : {&tokens_, &positions_, &slots_}) rows->reserve(size_t(s.max_tokens));
   if (s.most_drafts() > 0) previous_.reserve(size_t(s.max_tokens));
-  key_slots_.reserve(size_t(s.max_context));
+  key_slots_.reserve(size_t(s.most_keys()));
   table_.reserve(size_t(d_table_.operand().size()));
   wanted_.reserve(size_t(most_wanted(s)));
 }

@@ -52,7 +52,8 @@ void check_policy_recipe(const Recipe& recipe, std::string_view verb, std::span<
 
 namespace {
 
-constexpr int64_t kRunning = 256;  // answers that are drawn at once
+constexpr int64_t kRunning = 256;      // answers that are drawn at once
+constexpr int64_t kStepTokens = 2048;  // short prompts come in a few steps
 
 int64_t moe_layers(const Config& c) {
   int64_t n = 0;
@@ -108,7 +109,7 @@ EngineSettings PolicyStage::engine_settings() const {
   return {.max_context = t,
           .cache_tokens = running * ((t + page - 1) / page * page),
           .max_sequences = running,
-          .max_tokens = std::max<int64_t>(running, 512),
+          .max_tokens = std::max(running, kStepTokens),
           .cache = precision(recipe_).activation};
 }
 

@@ -12,7 +12,7 @@ std::vector<Rollout> roll_out(const Context& ctx, Engine& engine, const Tokenize
                               const std::function<void(int64_t)>& progress) {
   std::vector<Rollout> all(prompts.size() * size_t(o.group));
   std::unordered_map<int64_t, size_t> rollout_of;  // by the engine's number
-  for (size_t i = 0; i < all.size(); ++i) {
+  const auto ask = [&](size_t i) {
     Rollout& r = all[i];
     r.prompt = i / size_t(o.group);
     r.tokens = prompts[r.prompt];
@@ -23,13 +23,26 @@ std::vector<Rollout> roll_out(const Context& ctx, Engine& engine, const Tokenize
                     .sample_index = o.first_sample + i,
                     .drafts = false};
     if (tokenizer.eos_id() >= 0) request.stop_tokens.push_back(tokenizer.eos_id());
-    if (o.with_experts)
-      request.on_experts = [&r](int64_t position, std::span<const int32_t> experts) {
-        check(int64_t(r.experts.size()) % std::max<int64_t>(position, 1) == 0, "experts come in order");
+    if (o.with_experts) {
+      const Rollout& first = all[i - i % size_t(o.group)];
+      request.all_experts = &r == &first;
+      request.on_experts = [&r, &first, per_token = engine.experts_per_token()](int64_t position,
+                                                                                std::span<const int32_t> experts) {
+        const size_t before = size_t(position * per_token);
+        if (r.experts.empty() && before > 0) {  // of the prompt, which the first one has computed
+          check(first.experts.size() >= before, "roll_out: the first answer of a group is ahead");
+          r.experts.assign(first.experts.begin(), first.experts.begin() + std::ptrdiff_t(before));
+        }
+        check(r.experts.size() == before, "roll_out: experts come in order");
         r.experts.insert(r.experts.end(), experts.begin(), experts.end());
       };
+    }
     rollout_of[engine.add(std::move(request))] = i;
-  }
+  };
+  // The first of each group computes the prompt, the others find it.
+  for (size_t i = 0; i < all.size(); i += size_t(o.group)) ask(i);
+  for (size_t i = 0; i < all.size(); ++i)
+    if (i % size_t(o.group) != 0) ask(i);
   int64_t ended = 0;
   while (!engine.idle()) {
     for (const NewToken& t : engine.step(ctx)) {

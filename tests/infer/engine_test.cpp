@@ -229,7 +229,7 @@ TEST(Engine, ACrowdSamplesAsEachWouldAlone) {
         EXPECT_EQ(made[i][t].token, expected.tokens[t]) << i << " " << t;
         sampler.sample(expected.logits[t], r.sampling, r.sample_index, r.prompt.size() + t);
         EXPECT_EQ(made[i][t].log_probability, sampler.log_probability_of_last());
-        EXPECT_EQ(made[i][t].log_probability < 0, r.sampling.temperature > 0) << i << " " << t;
+        EXPECT_EQ(made[i][t].log_probability<0, r.sampling.temperature> 0) << i << " " << t;
       }
     }
   }
@@ -328,6 +328,50 @@ TEST(Engine, ASharedBeginningIsComputedOnce) {
   EXPECT_EQ(engine.tokens_computed(), 22 + 7 + 8 + 22);
 }
 
+// When the first has computed the prompt, all others come in at once.
+TEST(Engine, AnswersToOnePromptBeginTogether) {
+  const TestContext ctx(cpu_backend());
+  Model model(ctx, tiny_v3(), Precision::f32(), 64);
+  model.weights().initialise(ctx, 0.3);
+  Engine engine(ctx, model, {.max_context = 64, .cache_tokens = 64 * 12, .max_sequences = 12, .max_tokens = 256});
+  std::vector<std::pair<int64_t, size_t>> told;  // from which position, how many choices
+  for (uint64_t i = 0; i < 12; ++i) {
+    Request r{.prompt = random_tokens(2, 20, 23), .max_new = 3, .sample_index = i};
+    r.on_experts = [&](int64_t position, std::span<const int32_t> e) { told.emplace_back(position, e.size()); };
+    r.all_experts = i == 0;
+    engine.add(std::move(r));
+  }
+  engine.step(ctx);
+  EXPECT_EQ(engine.num_running(), 1);
+  engine.step(ctx);
+  EXPECT_EQ(engine.num_running(), 12);
+  EXPECT_EQ(engine.tokens_computed(), 20 + 1 + 11);
+  ASSERT_EQ(told.size(), 13u);
+  const size_t each = size_t(engine.experts_per_token());
+  EXPECT_EQ(each, 4u);
+  EXPECT_EQ(told[0], std::pair(int64_t(0), 20 * each));
+  size_t last = 0;
+  for (size_t i = 1; i < told.size(); ++i) {
+    EXPECT_EQ(told[i].second, each);
+    last += told[i].first == 19;  // of the prompt; the first answer's next token stands at 20
+  }
+  EXPECT_EQ(last, 11u);
+}
+
+// Prompts come together until the step is full, also when they are longer together than a context.
+TEST(Engine, ShortPromptsShareAStep) {
+  const TestContext ctx(cpu_backend());
+  Model model(ctx, tiny_v3(), Precision::f32(), 64);
+  model.weights().initialise(ctx, 0.3);
+  Engine engine(ctx, model,
+                {.max_context = 32, .cache_tokens = 640, .max_sequences = 10, .max_tokens = 100, .page = 4});
+  for (uint64_t i = 0; i < 10; ++i) engine.add({.prompt = random_tokens(i, 12, 23), .max_new = 2});
+  engine.step(ctx);
+  EXPECT_EQ(engine.tokens_computed(), 100);
+  engine.step(ctx);
+  EXPECT_EQ(engine.tokens_computed(), 100 + 20 + 8);
+}
+
 // Chosen experts of every token, prompt and answer: those of the router in training.
 TEST(Engine, ReportsTheExpertsChosen) {
   const TestContext ctx(cpu_backend());
@@ -399,13 +443,18 @@ TEST(Engine, RunsOnThePoisonBackend) {
 
 // What the dry run says is enough: a smaller arena is too small, and this one is not.
 TEST(Engine, ScratchIsWhatTheDryRunSays) {
-  for (const bool strict : {false, true}) {
-    const TestContext ctx(cpu_backend());
-    const EngineSettings settings{
-        .max_context = 64, .cache_tokens = 256, .max_sequences = 5, .max_tokens = 24, .page = 4, .strict = strict};
-    expect_planned_scratch(ctx, tiny_v3(), settings,
-                           [](const Context& c, Model& model) { model.weights().initialise(c, 0.3); });
-  }
+  for (const int64_t tokens : {24, 200})  // of a step: fewer and more than a context
+    for (const bool strict : {false, true}) {
+      const TestContext ctx(cpu_backend());
+      const EngineSettings settings{.max_context = 64,
+                                    .cache_tokens = 256,
+                                    .max_sequences = 5,
+                                    .max_tokens = tokens,
+                                    .page = 4,
+                                    .strict = strict};
+      expect_planned_scratch(ctx, tiny_v3(), settings,
+                             [](const Context& c, Model& model) { model.weights().initialise(c, 0.3); });
+    }
 }
 
 }  // namespace

@@ -74,6 +74,15 @@ TEST(Rollouts, AreGroupsOfDifferentAnswersThatDependOnNothingElse) {
     EXPECT_EQ(alone[i].loss, all[8 + i].loss);
     EXPECT_EQ(alone[i].experts, all[8 + i].experts);
   }
+  // Within a group only the first computes the prompt; each for itself, they draw and choose the same.
+  rig.prompts = std::vector<std::vector<int32_t>>(4, rig.prompts[0]);
+  last.group = 1;
+  const std::vector<Rollout> each = rig.rollouts(last);
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(each[i].tokens, all[8 + i].tokens);
+    EXPECT_EQ(each[i].loss, all[8 + i].loss);
+    EXPECT_EQ(each[i].experts, all[8 + i].experts);
+  }
 }
 
 TEST(Rollouts, EndWithAStopText) {
