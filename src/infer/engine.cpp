@@ -25,7 +25,7 @@ Engine::Engine(const Context& ctx, const Model& model, const EngineSettings& set
       settings_(checked(settings, model)),
       pool_(ctx, model.config(), settings_.cache, divided_up(settings_.cache_tokens, settings_.page), settings_.page,
             settings_.most_drafts() > 0 ? 1 : 0),
-      samplers_(size_t(ctx.threads->count())),
+      samplers_(settings_.max_sequences > 1 ? size_t(ctx.threads->count()) : 1),
       rows_(ctx, settings_),
       logits_(ctx.backend->memory(), DType::f32,
               {settings_.max_sequences * (1 + settings_.most_drafts()), model.config().vocab_size}),
@@ -81,15 +81,30 @@ void Engine::give_back(Sequence& s) {
   s.promised = 0;
 }
 
-// Another sequence is about to compute the same beginning: when it has, this one can share it. One that has found it itself, and
-// computes the end of its prompt only, is not waited for.
-bool Engine::must_wait_for_another(const Sequence& s) const {
+// Pages of a known beginning. The last token of the prompt is computed in any case: its logits are wanted.
+Engine::Beginning Engine::known_beginning(const Sequence& s) const {
+  Beginning known;
+  if (!s.request.shares_beginnings()) return known;
+  const std::span<const int32_t> tokens(s.tokens.data(), size_t(s.prompt() - (pool_.ahead() > 0 ? 0 : 1)));
+  for (;;) {
+    const size_t from = known.pages.size() * size_t(settings_.page);
+    known.part = pool_.find(known.pages.empty() ? -1 : known.pages.back(), tokens.subspan(from));
+    if (known.part.count < settings_.page) return known;
+    known.pages.push_back(known.part.page);
+  }
+}
+
+// Another sequence is about to compute a page, or the end of its prompt, that this one could share. One whose own beginning was
+// known, and which has the rest alone to compute, is not waited for.
+bool Engine::must_wait_for_another(const Sequence& s, int64_t known) const {
+  if (!s.request.shares_beginnings()) return false;
   for (const auto& r : running_) {
     if (!r->in_prompt()) continue;
-    const int64_t most = std::min({settings_.page, r->prompt(), s.prompt() - 1});
-    if (most > 0 && std::equal(s.tokens.begin(), s.tokens.begin() + most, r->tokens.begin()) &&
-        pool_.find(-1, std::span(s.tokens).first(size_t(most))).count < most)
-      return true;
+    const auto mine = std::span(s.tokens).first(size_t(s.prompt() - 1)),
+               other = std::span<const int32_t>(r->tokens).first(size_t(r->prompt()));
+    const int64_t common = std::mismatch(mine.begin(), mine.end(), other.begin(), other.end()).first - mine.begin();
+    const bool all = common == r->prompt() || common == s.prompt() - 1;
+    if ((all ? common : common / settings_.page * settings_.page) > known) return true;
   }
   return false;
 }
@@ -97,17 +112,11 @@ bool Engine::must_wait_for_another(const Sequence& s) const {
 void Engine::admit(const Context& ctx) {
   while (!waiting_.empty() && num_running() < settings_.max_sequences) {
     Sequence& s = *waiting_.front();
-    if (s.request.shares_beginnings() && must_wait_for_another(s)) return;
-    // Pages of a known beginning. The last token of the prompt is computed in any case: its logits are wanted.
-    std::vector<int32_t> held;
-    PagePool::Match part;
-    const std::span<const int32_t> known(s.tokens.data(), size_t(s.prompt() - (pool_.ahead() > 0 ? 0 : 1)));
-    while (s.request.shares_beginnings()) {
-      part = pool_.find(held.empty() ? -1 : held.back(), known.subspan(held.size() * size_t(settings_.page)));
-      if (part.count < settings_.page) break;
-      pool_.hold(part.page);
-      held.push_back(part.page);
-    }
+    const Beginning known = known_beginning(s);
+    const std::vector<int32_t>& held = known.pages;
+    const PagePool::Match& part = known.part;
+    if (must_wait_for_another(s, int64_t(held.size()) * settings_.page + part.count)) return;
+    for (const int32_t p : held) pool_.hold(p);
     const int64_t needed = divided_up(s.limit, settings_.page) - int64_t(held.size());
     if (needed > pool_.num_free() - promised_) {
       for (int32_t p : held) pool_.release(p);
@@ -118,6 +127,7 @@ void Engine::admit(const Context& ctx) {
     if (part.count > 0) s.followed = s.followed && pool_.has_modules(part.page);
     s.pages.insert(s.pages.end(), held.begin(), held.end());
     s.learned = int64_t(held.size());
+    s.known_as = held.empty() ? 0 : pool_.number_of(held.back());
     s.cached = s.learned * settings_.page;
     s.promised = needed;
     promised_ += needed;
@@ -223,8 +233,9 @@ void Engine::learn_pages(Sequence& s) {
   const int64_t computed = settings_.strict ? s.cached : std::min(s.cached, s.prompt()),
                 whole = (computed - ahead) / page;
   const auto learn = [&](int64_t tokens) {
-    pool_.learn(s.pages[size_t(s.learned)], s.learned ? s.pages[size_t(s.learned - 1)] : -1,
-                std::span(s.tokens).subspan(size_t(s.learned * page), size_t(tokens)), s.followed);
+    if (s.learned == 0 || s.known_as != 0)
+      s.known_as = pool_.learn(s.pages[size_t(s.learned)], s.known_as,
+                               std::span(s.tokens).subspan(size_t(s.learned * page), size_t(tokens)), s.followed);
     ++s.learned;
   };
   while (s.learned < whole) learn(page + ahead);
@@ -333,7 +344,7 @@ void Engine::run_largest(const Context& ctx) {
       rows_.want_last(s.sampled);
       stepped_.push_back(&s);
     };
-    for (const int64_t rows : prompts) add(prompt, rows, 1, !settings_.strict);
+    for (const int64_t& rows : prompts) add(prompt, rows, &rows == prompts.data() || answers == 0, !settings_.strict);
     for (int64_t i = 0; i < answers; ++i) add(answer, context - answer.cached, per_answer, false);
     Step& step = rows_.upload(ctx);
     step.experts = asked_experts(ctx, step);
@@ -349,10 +360,15 @@ void Engine::run_largest(const Context& ctx) {
   const int64_t others = (answers - 1) * per_answer;
   if (most > others && answers > 1) prompt(most - others, answers - 1);
   if (answers > 1 && settings_.max_tokens > context) {
-    std::vector<int64_t> rows(size_t(std::min(settings_.max_tokens / context, answers)), context);
-    if (int64_t(rows.size()) < answers && settings_.max_tokens % context > 0)
-      rows.push_back(settings_.max_tokens % context);
+    const auto prompts = [&](int64_t tokens) {
+      std::vector<int64_t> rows(size_t(tokens / context), context);
+      if (tokens % context > 0) rows.push_back(tokens % context);
+      return rows;
+    };
+    std::vector<int64_t> rows = prompts(settings_.max_tokens);
+    if (int64_t(rows.size()) > answers) rows.resize(size_t(answers));
     run(0, rows, 0);
+    if (!settings_.strict && settings_.max_tokens > others) run(0, prompts(settings_.max_tokens - others), answers - 1);
   }
   plan();
 }
@@ -376,7 +392,7 @@ void Engine::assume_known(const Context& ctx, std::span<const int32_t> tokens) {
     } else {
       held.push_back(pool_.take());
       pool_.copy(ctx, held.front(), held.back(), settings_.page);
-      pool_.learn(held.back(), before, tokens.first(known), pool_.ahead() > 0);
+      pool_.learn(held.back(), pool_.number_of(before), tokens.first(known), pool_.ahead() > 0);
     }
   }
   ctx.backend->synchronize(ctx);

@@ -54,7 +54,12 @@ class Engine {
 
  private:
   void admit(const Context& ctx);
-  bool must_wait_for_another(const Sequence& s) const;
+  struct Beginning {
+    std::vector<int32_t> pages;  // whole ones
+    PagePool::Match part;        // of one more
+  };
+  Beginning known_beginning(const Sequence& s) const;
+  bool must_wait_for_another(const Sequence& s, int64_t known) const;
   void give_back(Sequence& s);
   void plan();
   void add_rows(Sequence& s, int64_t count, bool as_prompt);

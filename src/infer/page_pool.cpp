@@ -79,9 +79,9 @@ void PagePool::copy(const Context& ctx, int32_t from, int32_t to, int64_t slots)
                                 .dst = o.slice(0, to * page_, to * page_ + slots)});
 }
 
-PagePool::Match PagePool::find(int32_t before, std::span<const int32_t> tokens) const {
+PagePool::Match PagePool::find_after(uint64_t before, std::span<const int32_t> tokens) const {
   Match best;
-  const auto after = after_.find(number_of(before));
+  const auto after = after_.find(before);
   if (after == after_.end()) return best;
   for (const int32_t p : after->second) {
     const std::vector<int32_t>& known = pages_[size_t(p)].tokens;
@@ -93,17 +93,18 @@ PagePool::Match PagePool::find(int32_t before, std::span<const int32_t> tokens) 
   return best;
 }
 
-void PagePool::learn(int32_t p, int32_t before, std::span<const int32_t> tokens, bool modules) {
+uint64_t PagePool::learn(int32_t p, uint64_t before, std::span<const int32_t> tokens, bool modules) {
   Page& page = pages_[size_t(p)];
   const int64_t slots = int64_t(tokens.size()) - ahead_;
   check(page.holders > 0 && slots > 0 && slots <= page_, "PagePool::learn");
-  if (page.number != 0 || (before >= 0 && number_of(before) == 0)) return;
-  if (find(before, tokens).count == slots) return;
+  if (page.number != 0) return page.number;
+  if (const Match same = find_after(before, tokens); same.count == slots) return number_of(same.page);
   page.number = ++last_number_;
-  page.before = number_of(before);
+  page.before = before;
   page.tokens.assign(tokens.begin(), tokens.end());
   page.modules = modules;
   after_[page.before].push_back(p);
+  return page.number;
 }
 
 void PagePool::forget(int32_t p) {

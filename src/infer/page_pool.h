@@ -52,10 +52,12 @@ class PagePool {
         0;  // slots that can be used; page() of them: the page can be held as it is, fewer: they can be copied
   };
   int64_t ahead() const { return ahead_; }
-  Match find(int32_t before, std::span<const int32_t> tokens) const;
-  // Makes a page that is held known for the tokens of its first slots, which never change while it is held, and `ahead` more.
-  // modules: the slots of the MTP modules are filled, too.
-  void learn(int32_t page, int32_t before, std::span<const int32_t> tokens, bool modules = true);
+  Match find(int32_t before, std::span<const int32_t> tokens) const { return find_after(number_of(before), tokens); }
+  // Makes a page that is held known for the tokens of its first slots, which never change while it is held, and `ahead` more, after
+  // the page of the number `before` (0: none). modules: the slots of the MTP modules are filled, too. Returns its number, or that of
+  // another page that is known for the same.
+  uint64_t learn(int32_t page, uint64_t before, std::span<const int32_t> tokens, bool modules = true);
+  uint64_t number_of(int32_t page) const { return page < 0 ? 0 : pages_[size_t(page)].number; }
   bool has_modules(int32_t page) const { return pages_[size_t(page)].modules; }
   void forget_all();  // the weights have changed
 
@@ -68,7 +70,7 @@ class PagePool {
     bool modules = true;
     std::list<int32_t>::iterator kept;
   };
-  uint64_t number_of(int32_t page) const { return page < 0 ? 0 : pages_[size_t(page)].number; }
+  Match find_after(uint64_t before, std::span<const int32_t> tokens) const;
   void forget(int32_t page);
 
   std::vector<Tensor> memory_;

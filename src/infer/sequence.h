@@ -68,7 +68,8 @@ struct Sequence {
   int64_t cached = 0, limit = 0;  // tokens in the cache; tokens in all at the end
   int64_t promised = 0;           // pages that it may still take
   std::vector<int32_t> pages;
-  int64_t learned = 0;  // pages that have been offered to the pool
+  int64_t learned = 0;    // pages that have been offered to the pool
+  uint64_t known_as = 0;  // the number of the last of them
   Ending ending = Ending::none;
 
   // In this step: its rows; how many of the last ones have logits; how many of the first ones are tokens that it really has.

@@ -53,6 +53,7 @@ class Model {
   int64_t max_positions() const { return rope_.max_positions(); }
   // For the blocks of the main model; MTP modules keep everything. Set before state is laid out.
   void set_recompute(Recompute what) { recompute_ = what; }
+  Recompute recompute() const { return recompute_; }
   // Every MoE layer, MTP's included, with its layer index.
   const std::vector<std::pair<int64_t, const Moe*>>& moe_layers() const { return moe_layers_; }
 

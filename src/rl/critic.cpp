@@ -23,6 +23,7 @@ Critic::Critic(const Context& ctx, const Model& policy, TrainSettings settings, 
     w.changed();
   }
   ctx.backend->synchronize(ctx);
+  model_.set_recompute(policy.recompute());
   settings.objective = {};
   trainer_.emplace(ctx, model_, settings, std::make_unique<PlainExecutor>(ctx, model_, sequences, length));
 }

@@ -26,7 +26,7 @@ class Critic {
     return trainer_->step(ctx, batches, nullptr, scheduled_tokens);
   }
 
-  const Config& config() const { return model_.config(); }
+  int64_t num_mtp_modules() const { return int64_t(model_.mtp().size()); }
 
   // What goes into a checkpoint: tensors "c.…", and how far it has come.
   std::vector<std::pair<std::string, Operand>> state() const;

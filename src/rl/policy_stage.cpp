@@ -222,14 +222,14 @@ std::vector<TokenBatch> PolicyStage::batches(const Context& ctx, Trainer& traine
       samples_.push_back({&r, std::move(drawn_.advantages[i]),
                           token_weight(g.division, r.answer_tokens(), count, tokens, g.max_new), i});
   }
-  made_ = in_batches(samples_, model.config());
+  made_ = in_batches(samples_, true);
   complete(ctx, trainer, made_);
   return std::move(made_.batches);  // only the places are looked at afterwards
 }
 
-PolicyBatches PolicyStage::in_batches(const std::vector<PolicySample>& samples, const Config& config) const {
-  return policy_batches(samples, micro_tokens_, recipe_.train.sequence_length, moe_layers(config),
-                        config.num_experts_per_tok);
+PolicyBatches PolicyStage::in_batches(const std::vector<PolicySample>& samples, bool with_experts) const {
+  return policy_batches(samples, micro_tokens_, recipe_.train.sequence_length, with_experts ? moe_layers(config()) : 0,
+                        config().num_experts_per_tok);
 }
 
 LoaderPosition PolicyStage::after(LoaderPosition position, int64_t size) const {

@@ -58,8 +58,7 @@ class PolicyStage : public Stage {
                                                      const std::vector<Score>& scores) = 0;
   // What else the objective reads of the micro-batches of an update, which is of samples().
   virtual void complete(const Context&, Trainer&, PolicyBatches&) {}
-  // Of a model of this configuration.
-  PolicyBatches in_batches(const std::vector<PolicySample>& samples, const Config& config) const;
+  PolicyBatches in_batches(const std::vector<PolicySample>& samples, bool with_experts) const;
   virtual PolicyTerms terms() const;
   const Recipe& recipe() const { return recipe_; }
   // Of the step under way; the batches themselves are gone.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "rl/gae.h"
@@ -9,13 +10,6 @@
 
 namespace minke {
 namespace {
-
-// A critic's batches: it chooses its own experts, and knows nothing of the policy's objective.
-std::vector<TokenBatch> critic_batches(const std::vector<TokenBatch>& policy) {
-  std::vector<TokenBatch> all = policy;
-  for (TokenBatch& b : all) b.experts.clear(), b.advantage.clear(), b.old_loss.clear();
-  return all;
-}
 
 // 1 − Var(R − V) / Var(R): 1 if the critic knows what an answer will get, 0 if it knows the mean alone.
 double explained_variance(const std::vector<double>& returns, const std::vector<double>& values) {
@@ -30,7 +24,7 @@ double explained_variance(const std::vector<double>& returns, const std::vector<
 }  // namespace
 
 void check_ppo_recipe(const Recipe& recipe) {
-  constexpr std::string_view kUnread[] = {"grpo.beta", "grpo.reference_every", "grpo.deviation"};
+  constexpr std::string_view kUnread[] = {"grpo.beta", "grpo.reference_every", "grpo.deviation", "grpo.dynamic"};
   check_policy_recipe(recipe, "ppo", kUnread);
   if (recipe.ppo.critic_warmup >= recipe.train.steps)
     user_error("ppo: ppo.critic_warmup {} leaves no step of train.steps {} for the policy", recipe.ppo.critic_warmup,
@@ -72,6 +66,9 @@ void PpoStage::initialise(const Context& ctx, Model& model) {
 
 StageMemory PpoStage::memory() const {
   StageMemory m = PolicyStage::memory();
+  // Of all answers that are drawn: the batches that the critic judges, values, returns and advantages; of a step its own batches.
+  const double step = double(recipe().train.batch_size * recipe().train.sequence_length);
+  m.host_bytes += step * (double(recipe().grpo.mini_batches) * 60 + 20);
   m.holds = [this](const Context& dry, const Model& policy, int64_t sequences) {
     const int64_t length = recipe().train.sequence_length;
     auto critic = std::make_shared<Critic>(dry, policy, critic_settings(), sequences, length);
@@ -101,8 +98,8 @@ std::vector<std::vector<float>> PpoStage::advantages(const Context& ctx, const s
   for (size_t i = 0; i < answers.size(); ++i)
     if (!scores[i].masked)
       asked.push_back({&answers[i], std::vector<float>(size_t(answers[i].answer_tokens()), 0), 0, i});
-  const PolicyBatches made = in_batches(asked, critic_->config());
-  const std::vector<float> values = critic_->values(ctx, critic_batches(made.batches));
+  const PolicyBatches made = in_batches(asked, false);  // a critic chooses its own experts
+  const std::vector<float> values = critic_->values(ctx, made.batches);
   std::vector<std::vector<float>> of_answer(answers.size()), all(answers.size());
   for (const PolicySample& s : asked) of_answer[s.answer].resize(s.advantages.size());
   for (size_t i = 0; i < values.size(); ++i)
@@ -116,7 +113,10 @@ std::vector<std::vector<float>> PpoStage::advantages(const Context& ctx, const s
         generalised_advantages(v, scores[s.answer].reward, recipe().ppo.gamma, recipe().ppo.lambda);
     all[s.answer].assign(g.advantages.begin(), g.advantages.end());
     returns_[s.answer].assign(g.returns.begin(), g.returns.end());
-    for (size_t t = 0; t < v.size(); ++t) got.push_back(scores[s.answer].reward), judged.push_back(double(v[t]));
+    for (size_t t = 0; t < v.size(); ++t) {
+      got.push_back(scores[s.answer].reward * std::pow(recipe().ppo.gamma, double(v.size() - 1 - t)));
+      judged.push_back(double(v[t]));
+    }
   }
   judged_ = {{"critic/explained_variance", explained_variance(got, judged)}};
   if (recipe().ppo.whiten) whiten(all);
@@ -124,9 +124,12 @@ std::vector<std::vector<float>> PpoStage::advantages(const Context& ctx, const s
 }
 
 void PpoStage::complete(const Context& ctx, Trainer& trainer, PolicyBatches& made) {
-  std::vector<TokenBatch> batches = critic_batches(made.batches);
+  std::vector<TokenBatch> batches;
   size_t place = 0;
-  for (TokenBatch& b : batches) {
+  for (const TokenBatch& policy : made.batches) {
+    TokenBatch& b = batches.emplace_back(
+        TokenBatch{.num_sequences = policy.num_sequences, .sequence_length = policy.sequence_length});
+    b.tokens = policy.tokens, b.targets = policy.targets, b.num_valid = policy.num_valid, b.weight = policy.weight;
     b.value_target.assign(b.tokens.size(), 0);
     for (float& target : b.value_target)
       if (const auto [sample, token] = made.places[place++]; sample >= 0)
@@ -141,7 +144,8 @@ std::string PpoStage::after_step(const StepReport& report, const TokenLosses& to
   record["critic/loss"] = critic_step_.loss, record["critic/grad_norm"] = critic_step_.grad_norm;
   record["critic/skipped"] = !critic_step_.skipped.empty();
   record.update(std::exchange(judged_, Json::object()));
-  return fmt::format("{}  critic {:.4f}", note, critic_step_.loss);
+  return fmt::format("{}  critic {:.4f}{}", note, critic_step_.loss,
+                     critic_step_.skipped.empty() ? "" : " (its step is skipped: " + critic_step_.skipped + ")");
 }
 
 }  // namespace minke

@@ -86,7 +86,7 @@ MemoryEstimate training_memory(const Context& ctx, const Config& config, const R
   if (stage.engine || r.log.sample_tokens > 0) {
     Engine engine(d, model, stage.engine ? *stage.engine : sample_settings(model));
     engine.run_largest(d);
-    m.evaluation = double(dry.counted().bytes()) - before;
+    m.evaluation = double(dry.counted().bytes()) - before + engine.host_bytes();
   }
   if (!r.log.choices.empty() || !r.log.needle_lengths.empty()) {
     Likelihood likelihood(d, model, model.max_positions());

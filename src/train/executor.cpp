@@ -141,7 +141,7 @@ const LossSums& PlainExecutor::gradients(const Context& ctx, std::span<const Tok
     add_losses(ctx, saved, host, tokens);
     first_sequence += host.num_sequences;
   }
-  if (balanced) sums_.balance = sum_of(ctx, balance_loss_) / double(micro_batches.size());
+  if (balanced && !micro_batches.empty()) sums_.balance = sum_of(ctx, balance_loss_) / double(micro_batches.size());
   return sums_;
 }
 

@@ -46,7 +46,8 @@ const StepReport& Trainer::step(const Context& ctx, std::span<const TokenBatch> 
   for (size_t k = 1; k < sums.nats.size(); ++k) report.mtp_loss.push_back(sums.mean(k));
   report.balance_loss = sums.balance;
   read_expert_load(ctx, *model_, report.load);
-  load_window_.add(report.load);
+  const bool teaches = !micro_batches.empty();
+  if (teaches) load_window_.add(report.load);
   report.max_violation = load_window_.mean();
   report.worst_layer = load_window_.worst();
   report.tokens = 0;
@@ -57,17 +58,16 @@ const StepReport& Trainer::step(const Context& ctx, std::span<const TokenBatch> 
   if (!std::isfinite(report.loss)) report.skipped = "the loss is not finite";
   else if (!std::isfinite(report.grad_norm)) report.skipped = "the gradient is not finite";
   else if (spike_guard_.is_spike(report.loss)) report.skipped = "the loss jumped up";
-  if (report.skipped.empty()) {
+  if (!report.skipped.empty()) {
+    if (on_skip) on_skip(report);
+  } else if (teaches) {  // if not, neither decay nor momentum moves the weights
     spike_guard_.add_good(report.loss);
-    // A step that teaches nothing changes nothing: neither decay nor momentum moves the weights.
-    if (!micro_batches.empty()) optimizer_.step(ctx, report.lr, report.step, report.grad_norm);
+    optimizer_.step(ctx, report.lr, report.step, report.grad_norm);
     update_bias(ctx, *model_, bias_speed(settings_.bias_speed, settings_.lr, x));
     for (size_t i = 0; average_ && i < average_->tensors().size(); ++i)
       ctx.backend->ema(ctx, {.average = average_->tensors()[i],
                              .value = model_->weights().all()[i].master().flat(),
                              .decay = average_decay(settings_.ema_decay, steps_)});
-  } else if (on_skip) {
-    on_skip(report);
   }
   optimizer_.clear_gradients(ctx);
   clear_load(ctx, *model_);

@@ -201,7 +201,6 @@ TEST(Engine, ACrowdIsEachAloneWithAnFp8Cache) {
   check_crowd(tiny_v2(), Precision::f32(), false, 1, DType::f8_e4m3);
 }
 
-// Strict: the same bits wherever the prompt ends and the answer begins.
 // The engine's own sampling, by one thread and by several: the tokens that one sampler draws from the same logits, and their
 // log-probabilities.
 TEST(Engine, ACrowdSamplesAsEachWouldAlone) {
@@ -235,6 +234,7 @@ TEST(Engine, ACrowdSamplesAsEachWouldAlone) {
   }
 }
 
+// Strict: the same bits wherever the prompt ends and the answer begins.
 TEST(Engine, StrictHasOneFormForPromptAndAnswer) {
   const TestContext ctx(cpu_backend());
   for (const auto& [config, cache] :
@@ -356,6 +356,39 @@ TEST(Engine, AnswersToOnePromptBeginTogether) {
     last += told[i].first == 19;  // of the prompt; the first answer's next token stands at 20
   }
   EXPECT_EQ(last, 11u);
+}
+
+// Only what is known already is not waited for: the first page is, the rest is computed once.
+TEST(Engine, WaitsForWhatAnotherIsAboutToCompute) {
+  const TestContext ctx(cpu_backend());
+  Model model(ctx, tiny_v3(), Precision::f32(), 64);
+  model.weights().initialise(ctx, 0.3);
+  Engine engine(ctx, model, {.max_context = 64, .cache_tokens = 256, .max_sequences = 8, .page = 4});
+  const std::vector<int32_t> prompt = random_tokens(2, 22, 23);
+  engine.add({.prompt = {prompt.begin(), prompt.begin() + 5}, .max_new = 1});
+  while (!engine.idle()) engine.step(ctx);
+  EXPECT_EQ(engine.tokens_computed(), 5);
+  for (uint64_t i = 0; i < 4; ++i) engine.add({.prompt = prompt, .max_new = 1, .sample_index = i});
+  while (!engine.idle()) engine.step(ctx);
+  EXPECT_EQ(engine.tokens_computed(), 5 + 17 + 3 * 1);
+}
+
+// Two that compute the same beginning at once: what follows it is known behind either.
+TEST(Engine, WhatFollowsABeginningComputedTwiceIsKnown) {
+  const TestContext ctx(cpu_backend());
+  Model model(ctx, tiny_v3(), Precision::f32(), 64);
+  model.weights().initialise(ctx, 0.3);
+  Engine engine(ctx, model, {.max_context = 64, .cache_tokens = 512, .max_sequences = 8, .page = 4});
+  std::vector<int32_t> a = random_tokens(2, 18, 23), b = a;
+  for (size_t i = 10; i < b.size(); ++i) b[i] = (b[i] + 1) % 23;
+  for (const auto& prompt : {a, b}) {
+    Request r{.prompt = prompt, .max_new = 1};
+    r.on_experts = [](int64_t, std::span<const int32_t>) {};  // of every token: computed, whatever is known
+    engine.add(std::move(r));
+  }
+  for (const auto& prompt : {a, b, b}) engine.add({.prompt = prompt, .max_new = 1});
+  while (!engine.idle()) engine.step(ctx);
+  EXPECT_EQ(engine.tokens_computed(), 2 * 18 + 3 * 1);
 }
 
 // Prompts come together until the step is full, also when they are longer together than a context.

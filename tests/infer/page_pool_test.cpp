@@ -50,7 +50,7 @@ TEST_F(PagePoolTest, GivesEachPageToOneHolder) {
 TEST_F(PagePoolTest, FindsWhatBeginsAlike) {
   const std::vector<int32_t> a{1, 2, 3, 4}, b{5, 6, 7, 8}, other{1, 2, 9, 9};
   const int32_t first = pool.take(), second = pool.take();
-  pool.learn(first, -1, a), pool.learn(second, first, b);
+  pool.learn(first, 0, a), pool.learn(second, pool.number_of(first), b);
   const auto found = [&](int32_t before, std::vector<int32_t> tokens) {
     const PagePool::Match m = pool.find(before, tokens);
     return std::pair(m.page, m.count);
@@ -67,7 +67,7 @@ TEST_F(PagePoolTest, FindsWhatBeginsAlike) {
 TEST_F(PagePoolTest, KeepsWhatIsKnownUntilItsMemoryIsNeeded) {
   const std::vector<int32_t> a{1, 2, 3, 4}, b{5, 6, 7, 8};
   const int32_t first = pool.take(), second = pool.take();
-  pool.learn(first, -1, a), pool.learn(second, -1, b);
+  pool.learn(first, 0, a), pool.learn(second, 0, b);
   pool.release(second), pool.release(first);
   EXPECT_EQ(pool.num_free(), 4);
   pool.take(), pool.take();  // those that nobody knows go first
@@ -94,7 +94,7 @@ TEST_F(PagePoolTest, ModulesLookOneTokenAhead) {
     return std::pair(m.page, m.count);
   };
   const std::vector<int32_t> a{1, 2, 3, 4, 5}, b{5, 6, 7};
-  two.learn(first, -1, a), two.learn(second, first, b, false);
+  two.learn(first, 0, a), two.learn(second, two.number_of(first), b, false);
   EXPECT_EQ(found(-1, {1, 2, 3, 4, 5, 6}), std::pair(first, kPage));
   EXPECT_EQ(found(-1, {1, 2, 3, 4, 6}), std::pair(first, kPage - 1));
   EXPECT_EQ(found(-1, {1, 2, 3, 4}), std::pair(first, kPage - 1));
@@ -103,20 +103,20 @@ TEST_F(PagePoolTest, ModulesLookOneTokenAhead) {
   EXPECT_EQ(found(first, {5, 6, 7, 8}), std::pair(second, int64_t(2)));
   EXPECT_TRUE(two.has_modules(first));
   EXPECT_FALSE(two.has_modules(second));
-  EXPECT_THROW(two.learn(two.take(), -1, std::vector<int32_t>{7}), BugError);  // no slot of it is whole
-  EXPECT_THROW(two.learn(two.take(), -1, std::vector<int32_t>(kPage + 2)), BugError);
+  EXPECT_THROW(two.learn(two.take(), 0, std::vector<int32_t>{7}), BugError);  // no slot of it is whole
+  EXPECT_THROW(two.learn(two.take(), 0, std::vector<int32_t>(kPage + 2)), BugError);
 }
 
 TEST_F(PagePoolTest, TheLongestUnusedGoesFirstAndWhatFollowsItIsNotFound) {
   std::vector<int32_t> pages;
   for (int i = 0; i < 4; ++i) pages.push_back(pool.take());
   for (int32_t i = 0; i < 4; ++i)
-    pool.learn(pages[size_t(i)], i ? pages[size_t(i - 1)] : -1, std::vector<int32_t>(4, i));
+    pool.learn(pages[size_t(i)], pool.number_of(i ? pages[size_t(i - 1)] : -1), std::vector<int32_t>(4, i));
   for (int32_t p : pages) pool.release(p);
   const int32_t taken = pool.take();
   EXPECT_EQ(taken, pages[0]);
   // The same beginning computed anew is another page; what came after the old one is not found after it.
-  pool.learn(taken, -1, std::vector<int32_t>(4, 0));
+  pool.learn(taken, 0, std::vector<int32_t>(4, 0));
   EXPECT_EQ(pool.find(-1, std::vector<int32_t>(4, 0)).page, taken);
   EXPECT_EQ(pool.find(taken, std::vector<int32_t>(4, 1)).page, -1);
 }
@@ -124,7 +124,12 @@ TEST_F(PagePoolTest, TheLongestUnusedGoesFirstAndWhatFollowsItIsNotFound) {
 TEST_F(PagePoolTest, LearnsTheSameOnlyOnce) {
   const std::vector<int32_t> a{1, 2, 3, 4}, part{1, 2};
   const int32_t first = pool.take(), twin = pool.take(), shorter = pool.take();
-  pool.learn(first, -1, a), pool.learn(twin, -1, a), pool.learn(shorter, -1, part);
+  const uint64_t number = pool.learn(first, 0, a);
+  EXPECT_EQ(number, pool.number_of(first));
+  EXPECT_EQ(pool.learn(twin, 0, a), number);  // what comes after the twin is known after the first
+  EXPECT_EQ(pool.learn(shorter, 0, part), number);
+  EXPECT_EQ(pool.learn(first, 0, a), number);
+  EXPECT_EQ(pool.number_of(twin), 0u);
   pool.release(twin), pool.release(shorter);
   EXPECT_EQ(pool.find(-1, a).page, first);
   EXPECT_EQ(pool.find(-1, part).page, first);

@@ -65,7 +65,7 @@ TEST(Critic, BeginsWithThePolicysWeightsAndValuesOfNothing) {
   }
   EXPECT_GT(same, 20u);
   for (float v : critic.values(rig.ctx, {&rig.batch, 1})) EXPECT_EQ(v, 0);
-  EXPECT_EQ(critic.config().num_nextn_predict_layers, 0);
+  EXPECT_EQ(critic.num_mtp_modules(), 0);
 }
 
 TEST(Critic, LearnsWhatAnswersGetAndLeavesThePolicyAlone) {
