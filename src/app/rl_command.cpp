@@ -1,14 +1,12 @@
-// minke grpo, minke ppo: flags → recipe → rl/grpo_stage.h, rl/ppo_stage.h.
+#include "app/rl_command.h"
+
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <memory>
 
 #include "app/command_line.h"
-#include "app/commands.h"
 #include "app/run_command.h"
-#include "rl/grpo_stage.h"
-#include "rl/ppo_stage.h"
 
 namespace minke {
 namespace {
@@ -18,9 +16,9 @@ struct RlOptions {
   RunFlags run;
 };
 
-using Train = bool (*)(Recipe, const fs::path& model, const fs::path& folder, bool resume, const RunMachine&);
+}  // namespace
 
-void add_rl_command(CLI::App& program, RecipeOf kind, Train train, const std::string& description) {
+void add_rl_command(CLI::App& program, RecipeOf kind, TrainByRewards train, const std::string& description) {
   auto o = std::make_shared<RlOptions>();
   const std::string verb(name_of(kind));
   CLI::App* c = program.add_subcommand(verb, description);
@@ -34,16 +32,6 @@ void add_rl_command(CLI::App& program, RecipeOf kind, Train train, const std::st
       return train(recipe, o->model, out, o->run.resume, machine);
     });
   });
-}
-
-}  // namespace
-
-void add_grpo_command(CLI::App& program) {
-  add_rl_command(program, RecipeOf::grpo, grpo, "Reinforcement learning: rewards by rule, groups of answers (GRPO)");
-}
-
-void add_ppo_command(CLI::App& program) {
-  add_rl_command(program, RecipeOf::ppo, ppo, "The same with a critic instead of groups (PPO), to compare with");
 }
 
 }  // namespace minke
