@@ -233,9 +233,8 @@ void Engine::learn_pages(Sequence& s) {
   const int64_t computed = settings_.strict ? s.cached : std::min(s.cached, s.prompt()),
                 whole = (computed - ahead) / page;
   const auto learn = [&](int64_t tokens) {
-    if (s.learned == 0 || s.known_as != 0)
-      s.known_as = pool_.learn(s.pages[size_t(s.learned)], s.known_as,
-                               std::span(s.tokens).subspan(size_t(s.learned * page), size_t(tokens)), s.followed);
+    s.known_as = pool_.learn(s.pages[size_t(s.learned)], s.known_as,
+                             std::span(s.tokens).subspan(size_t(s.learned * page), size_t(tokens)), s.followed);
     ++s.learned;
   };
   while (s.learned < whole) learn(page + ahead);

@@ -4,6 +4,7 @@
 
 #include "rl/advantages.h"
 #include "rl/policy_log.h"
+#include "rl/policy_run.h"
 
 namespace minke {
 
@@ -13,13 +14,7 @@ void check_grpo_recipe(const Recipe& recipe) {
 }
 
 bool grpo(Recipe recipe, const fs::path& model, const fs::path& folder, bool resume, const RunMachine& machine) {
-  if (const std::optional<Recipe> stored = stored_recipe(folder, RecipeOf::grpo)) recipe = *stored;
-  else check_grpo_recipe(recipe);
-  const RunFolder run_folder(folder, resume);
-  Console console;
-  machine.say(console);
-  GrpoStage stage(recipe, model, run_folder);
-  return TrainingRun(recipe, run_folder, stage, machine, console).run();
+  return run_policy<GrpoStage>(RecipeOf::grpo, check_grpo_recipe, std::move(recipe), model, folder, resume, machine);
 }
 
 void GrpoStage::initialise(const Context& ctx, Model& model) {

@@ -12,6 +12,7 @@
 #include "rl/advantages.h"
 #include "rl/policy_log.h"
 #include "run/settings.h"
+#include "spec/counts.h"
 
 namespace minke {
 
@@ -54,12 +55,6 @@ namespace {
 
 constexpr int64_t kRunning = 256;      // answers that are drawn at once
 constexpr int64_t kStepTokens = 2048;  // short prompts come in a few steps
-
-int64_t moe_layers(const Config& c) {
-  int64_t n = 0;
-  for (int64_t l = 0; l < c.num_hidden_layers; ++l) n += c.is_moe_layer(l);
-  return n;
-}
 
 // Of a group, without those of answers that take no part.
 std::vector<double> rewards_of(const std::vector<Score>& scores, size_t first, size_t group) {
@@ -118,7 +113,8 @@ StageMemory PolicyStage::memory() const {
   const auto& g = recipe_.grpo;
   TrainSettings settings;
   adjust(settings);
-  const double experts = g.replay ? 4.0 * double(moe_layers(config()) * config().num_experts_per_tok) : 0;
+  const double experts =
+      g.replay ? 4.0 * double(count_parameters(config()).moe_layers * config().num_experts_per_tok) : 0;
   const double step = double(t.batch_size * t.sequence_length);
   // Tokens, their probabilities, advantages and text of all answers that are drawn; tokens, targets, four values of a step.
   return {.engine = engine_settings(),
@@ -204,9 +200,8 @@ void PolicyStage::draw(const Context& ctx, Model& model, uint64_t position, int6
 std::vector<TokenBatch> PolicyStage::batches(const Context& ctx, Trainer& trainer, LoaderPosition position,
                                              int64_t size) {
   const auto& g = recipe_.grpo;
-  Model& model = trainer.model();
   is_first_ = may_save();
-  if (is_first_) draw(ctx, model, position.sequence_index, size * g.mini_batches);
+  if (is_first_) draw(ctx, trainer.model(), position.sequence_index, size * g.mini_batches);
   const auto from = drawn_.order.begin() + std::ptrdiff_t(drawn_.used);
   std::vector<size_t> part(from, from + size);
   std::sort(part.begin(), part.end());
@@ -228,8 +223,8 @@ std::vector<TokenBatch> PolicyStage::batches(const Context& ctx, Trainer& traine
 }
 
 PolicyBatches PolicyStage::in_batches(const std::vector<PolicySample>& samples, bool with_experts) const {
-  return policy_batches(samples, micro_tokens_, recipe_.train.sequence_length, with_experts ? moe_layers(config()) : 0,
-                        config().num_experts_per_tok);
+  return policy_batches(samples, micro_tokens_, recipe_.train.sequence_length,
+                        with_experts ? count_parameters(config()).moe_layers : 0, config().num_experts_per_tok);
 }
 
 LoaderPosition PolicyStage::after(LoaderPosition position, int64_t size) const {

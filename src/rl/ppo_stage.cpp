@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "rl/gae.h"
+#include "rl/policy_run.h"
 #include "run/settings.h"
 
 namespace minke {
@@ -32,13 +33,7 @@ void check_ppo_recipe(const Recipe& recipe) {
 }
 
 bool ppo(Recipe recipe, const fs::path& model, const fs::path& folder, bool resume, const RunMachine& machine) {
-  if (const std::optional<Recipe> stored = stored_recipe(folder, RecipeOf::ppo)) recipe = *stored;
-  else check_ppo_recipe(recipe);
-  const RunFolder run_folder(folder, resume);
-  Console console;
-  machine.say(console);
-  PpoStage stage(recipe, model, run_folder);
-  return TrainingRun(recipe, run_folder, stage, machine, console).run();
+  return run_policy<PpoStage>(RecipeOf::ppo, check_ppo_recipe, std::move(recipe), model, folder, resume, machine);
 }
 
 // As the policy's, but for the rate.

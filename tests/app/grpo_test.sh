@@ -55,10 +55,7 @@ fi
 
 # The same again, stopped on the way and resumed without the model: the same bits.
 cp -r base lent
-"$minke" grpo grpo.toml -m lent/latest --out other >out.txt 2>&1 & pid=$!
-until [ -e other/latest ]; do sleep 0.02; kill -0 $pid 2>/dev/null || break; done
-kill -KILL $pid 2>/dev/null || true
-wait $pid || true
+killed_at_checkpoint other "$minke" grpo grpo.toml -m lent/latest --out other
 rm -r lent
 "$minke" grpo grpo.toml -m lent/latest --out other --resume >out.txt 2>&1 || fail "$(cat out.txt)"
 cmp run/latest/model.safetensors other/latest/model.safetensors || fail "stopped and resumed: other weights"
@@ -87,10 +84,7 @@ for key in reward questions/asked delta_logp/mean; do
 done
 sed -n 's/.*"clip_ratio":\([0-9.e-]*\).*/\1/p' whole/log.jsonl | awk '$1 > 0 { n++ } END { exit !(n > 4) }' || fail "nothing is ever clipped"
 sed -n 's|.*"questions/asked":\([0-9]*\).*|\1|p' whole/log.jsonl | awk '$1 > 16 { n++ } $1 > 32 { exit 1 } END { exit !(n > 0) }' || fail "no more questions were asked"
-"$minke" grpo all.toml -m base/latest --out killed "${all[@]}" >out.txt 2>&1 & pid=$!
-until [ -e killed/latest ]; do sleep 0.02; kill -0 $pid 2>/dev/null || break; done
-kill -KILL $pid 2>/dev/null || true
-wait $pid || true
+killed_at_checkpoint killed "$minke" grpo all.toml -m base/latest --out killed "${all[@]}"
 "$minke" grpo all.toml -m base/latest --out killed --resume >out.txt 2>&1 || fail "$(cat out.txt)"
 grep -q '^resumed ' out.txt || fail "not killed on the way: $(cat out.txt)"
 for file in model.safetensors train/state.safetensors; do

@@ -83,6 +83,15 @@ held_out_fraction = 0.05'
 whales() { local i; for ((i = 1; i <= $1; i++)); do printf 'The whale number %d sings, and the sea is blue.\n\n' "$i"; done; }
 # No leftovers of interrupted writing in FOLDER.
 nothing_left() { [ -z "$(find "$1" -name '*.tmp*' -o -name '*.old')" ] || fail "left behind: $(find "$1" -name '*.tmp*' -o -name '*.old')"; }
+# killed_at_checkpoint FOLDER COMMAND…: runs it in out.txt, and kills it as soon as the run in FOLDER has a checkpoint.
+killed_at_checkpoint() {
+  local folder=$1 pid
+  shift
+  "$@" >out.txt 2>&1 & pid=$!
+  until [ -e "$folder/latest" ]; do sleep 0.02; kill -0 $pid 2>/dev/null || break; done
+  kill -KILL $pid 2>/dev/null || true
+  wait $pid || true
+}
 # mistake EXPECTED COMMAND…: exit code 2, one message on stderr that holds EXPECTED.
 mistake() {
   local expected=$1 code=0

@@ -41,10 +41,7 @@ losses() { sed -n 's|.*"critic/loss":\([0-9.e-]*\).*|\1|p' run/log.jsonl; }
 awk -v first="$(losses | head -1)" -v last="$(losses | tail -1)" 'BEGIN { exit !(last < first) }' || fail "the critic does not learn: $(losses)"
 
 # Killed and resumed: the same bits, the critic's included.
-"$minke" ppo ppo.toml -m base/latest --out killed >out.txt 2>&1 & pid=$!
-until [ -e killed/latest ]; do sleep 0.02; kill -0 $pid 2>/dev/null || break; done
-kill -KILL $pid 2>/dev/null || true
-wait $pid || true
+killed_at_checkpoint killed "$minke" ppo ppo.toml -m base/latest --out killed
 "$minke" ppo ppo.toml -m base/latest --out killed --resume >out.txt 2>&1 || fail "$(cat out.txt)"
 grep -q '^resumed ' out.txt || fail "not killed on the way: $(cat out.txt)"
 for file in model.safetensors train/state.safetensors; do

@@ -11,6 +11,7 @@
 #include "support/poison.h"
 #include "support/random.h"
 #include "support/tiny.h"
+#include "support/weight_gradients.h"
 
 namespace minke {
 namespace {
@@ -100,20 +101,7 @@ void check_all_gradients(const Config& config, std::vector<int32_t> document_sta
   Rig rig(ctx, config, Precision::f64(), std::move(document_start));
   rig.drop_out(dropout);
   rig.gradients();
-  for (Weight& w : rig.model.weights().all()) {
-    if (!w.grad()) continue;
-    const Values x = host_copy<double>(ctx, w.master()), gradient = host_copy<double>(ctx, w.grad());
-    const auto loss = [&](const Values& at) {
-      ctx.backend().upload(ctx, {.host = at.data(), .device = w.master()});
-      w.changed();
-      return rig.loss();
-    };
-    // The model's third derivatives are large against a kernel's; h⁴ of them stays under 1e-7 at this step.
-    EXPECT_TRUE(
-        gradient_matches(loss, x, gradient, {.step = 2e-4, .tolerance = 1e-7, .max_elements = 12, .directions = 2}))
-        << w.storage().name;
-    loss(x);
-  }
+  expect_weight_gradients(ctx, rig.model, [&] { return rig.loss(); });
 }
 
 TEST(Model, GradientsV3) { check_all_gradients(tiny_v3()); }

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "support/policy_run.h"
 #include "support/random.h"
 #include "support/tiny.h"
 
@@ -14,12 +15,6 @@ namespace minke::test {
 namespace {
 
 constexpr int64_t kSequences = 4, kLength = 8;
-
-std::vector<float> host(const Context& ctx, const Operand& o) {
-  std::vector<float> all(size_t(o.size()));
-  ctx.backend->download(ctx, {.device = o.flat(), .host = all.data()});
-  return all;
-}
 
 struct Rig {
   TestContext ctx{cpu_backend()};
@@ -60,7 +55,8 @@ TEST(Critic, BeginsWithThePolicysWeightsAndValuesOfNothing) {
   size_t same = 0;
   for (const auto& [name, operand] : critic.state()) {
     if (!name.starts_with("c.w.") || name == "c.w.value_head") continue;
-    EXPECT_EQ(host(rig.ctx, operand), host(rig.ctx, rig.policy.weights().get(name.substr(4))->master())) << name;
+    EXPECT_EQ(host_floats(rig.ctx, operand), host_floats(rig.ctx, rig.policy.weights().get(name.substr(4))->master()))
+        << name;
     ++same;
   }
   EXPECT_GT(same, 20u);
@@ -72,12 +68,12 @@ TEST(Critic, LearnsWhatAnswersGetAndLeavesThePolicyAlone) {
   Rig rig;
   Critic critic = rig.critic();
   std::vector<std::vector<float>> policy;
-  for (const Weight& w : rig.policy.weights().all()) policy.push_back(host(rig.ctx, w.master()));
+  for (const Weight& w : rig.policy.weights().all()) policy.push_back(host_floats(rig.ctx, w.master()));
   const double before = rig.error(critic);
   for (int i = 0; i < 60; ++i) EXPECT_EQ(critic.step(rig.ctx, {&rig.batch, 1}, 32).skipped, "");
   EXPECT_LT(rig.error(critic), 0.05 * before);
   size_t i = 0;
-  for (const Weight& w : rig.policy.weights().all()) EXPECT_EQ(host(rig.ctx, w.master()), policy[i++]);
+  for (const Weight& w : rig.policy.weights().all()) EXPECT_EQ(host_floats(rig.ctx, w.master()), policy[i++]);
 }
 
 // The gradient is of Σ weight·½(v − target)²: with twice the weights it is twice as large, and positions without a target have none.

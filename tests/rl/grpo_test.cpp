@@ -1,44 +1,21 @@
 // GRPO as a stage of a run: what of the trainer's settings it changes, and that every step asks other questions.
 #include "rl/grpo_stage.h"
 
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-#include <unistd.h>
-
 #include <cmath>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 
-#include "model/checkpoint.h"
-#include "run/settings.h"
-#include "support/random.h"
-#include "support/tiny.h"
-#include "tokenize/train.h"
+#include "support/policy_run.h"
 
 namespace minke::test {
 namespace {
 
-class Grpo : public ::testing::Test {
+class Grpo : public PolicyTest {
  protected:
-  fs::path folder = fs::path(::testing::TempDir()) / fmt::format("minke-grpo-{}", ::getpid());
-  TestContext ctx{cpu_backend()};
   Recipe recipe = parse_recipe("", "r.toml",
                                {"train.steps=4", "train.sequence_length=96", "train.batch_size=8", "grpo.group=4",
                                 "grpo.max_new=16", "grpo.tasks=[\"countdown:3\",\"chains:2\"]", "grpo.clip_high=0.28"},
                                "", RecipeOf::grpo);
-  void SetUp() override {
-    const std::vector<std::string_view> text{"Make 54 from 3 7 25. Compute 1 + 2."};
-    const Tokenizer tokenizer = train_bpe(text, {.vocab_size = 290});
-    Config config = tiny_v3(1);
-    config.vocab_size = tokenizer.vocab_size(), config.max_position_embeddings = 96;
-    Model model(ctx, config, Precision::f32(), 96);
-    model.weights().initialise(ctx, 0.1);
-    fs::create_directories(folder / "base");
-    save_weights(ctx, model, folder / "base", DType::f32);
-    tokenizer.save(folder / "base");
-  }
-  void TearDown() override { fs::remove_all(folder); }
 };
 
 TEST_F(Grpo, NothingButThePolicyIsTrained) {
@@ -92,35 +69,8 @@ class RankedStage : public GrpoStage {
   }
 };
 
-// A stage with the model and the trainer that a run gives it, in F32.
-struct Life {
-  const Context& ctx;
-  RunFolder run;
-  RankedStage stage;
-  Model model;
-  std::optional<Trainer> trainer;
-  LoaderPosition position;
-  std::vector<TokenBatch> batches;
-  TokenLosses tokens;
-  Json record;
-
-  Life(const Context& context, const Recipe& recipe, const fs::path& base, const fs::path& folder)
-      : ctx(context), run(folder, false), stage(recipe, base, run), model(ctx, stage.config(), Precision::f32(), 96) {
-    const Phase phase = plan_phases(recipe).front();
-    stage.enter_phase(phase);
-    stage.initialise(ctx, model);
-    TrainSettings settings = train_settings(recipe, phase);
-    stage.adjust(settings);
-    trainer.emplace(ctx, model, settings,
-                    std::make_unique<PlainExecutor>(ctx, model, 8, 96, stage.memory().replays_experts));
-  }
-  void draw() { batches = stage.batches(ctx, *trainer, position, 8); }
-  void train() {
-    const StepReport& report = trainer->step(ctx, batches, &tokens);
-    position = stage.after(position, 8);
-    record = Json::object();
-    stage.after_step(report, tokens, record);
-  }
+struct Life : PolicyLife<RankedStage> {
+  using PolicyLife::PolicyLife;
   std::vector<float> old_losses() const {
     std::vector<float> all;
     for (const TokenBatch& b : batches) all.insert(all.end(), b.old_loss.begin(), b.old_loss.end());
@@ -223,16 +173,6 @@ TEST_F(GrpoUpdates, ARollbackDropsWhatWasDrawn) {
   run->draw();
   for (const auto& [tokens, w] : sequences(run->batches)) EXPECT_FALSE(before.contains(tokens));
   EXPECT_EQ(run->stage.after_rollback({0, 32}).sequence_index, 48u);
-}
-
-std::vector<float> weights_of(const Context& ctx, Model& model) {
-  std::vector<float> all;
-  for (Weight& w : model.weights().all()) {
-    std::vector<float> host(size_t(w.master().size()));
-    ctx.backend->download(ctx, {.device = w.master().flat(), .host = host.data()});
-    all.insert(all.end(), host.begin(), host.end());
-  }
-  return all;
 }
 
 // The reference is the policy of the start, chooses its own experts, and stays so until it is renewed.

@@ -1,22 +1,12 @@
 // PPO as a stage of a run: advantages by its critic, which is trained on the same answers, and what it leaves alone.
 #include "rl/ppo_stage.h"
 
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "core/error.h"
-#include "model/checkpoint.h"
-#include "rl/gae.h"
-#include "run/settings.h"
-#include "support/random.h"
-#include "support/tiny.h"
-#include "tokenize/train.h"
+#include "support/policy_run.h"
 
 namespace minke::test {
 namespace {
@@ -27,28 +17,8 @@ class OpenStage : public PpoStage {
   using PpoStage::PpoStage;
 };
 
-std::vector<float> host(const Context& ctx, const Operand& o) {
-  std::vector<float> all(size_t(o.size()));
-  ctx.backend->download(ctx, {.device = o.flat(), .host = all.data()});
-  return all;
-}
-
-class Ppo : public ::testing::Test {
+class Ppo : public PolicyTest {
  protected:
-  fs::path folder = fs::path(::testing::TempDir()) / fmt::format("minke-ppo-{}", ::getpid());
-  TestContext ctx{cpu_backend()};
-  void SetUp() override {
-    const std::vector<std::string_view> text{"Make 54 from 3 7 25. Compute 1 + 2."};
-    const Tokenizer tokenizer = train_bpe(text, {.vocab_size = 290});
-    Config config = tiny_v3(1);
-    config.vocab_size = tokenizer.vocab_size(), config.max_position_embeddings = 96;
-    Model model(ctx, config, Precision::f32(), 96);
-    model.weights().initialise(ctx, 0.1);
-    fs::create_directories(folder / "base");
-    save_weights(ctx, model, folder / "base", DType::f32);
-    tokenizer.save(folder / "base");
-  }
-  void TearDown() override { fs::remove_all(folder); }
   static Recipe with(const std::vector<std::string>& more) {
     std::vector<std::string> set{"train.steps=4",         "train.sequence_length=96", "train.batch_size=8",
                                  "grpo.group=4",          "grpo.max_new=16",          "grpo.tasks=[\"chains:2\"]",
@@ -58,46 +28,14 @@ class Ppo : public ::testing::Test {
     return parse_recipe("", "r.toml", set, "", RecipeOf::ppo);
   }
 
-  // A stage with the model and the trainer that a run gives it.
-  struct Life {
-    const Context& ctx;
-    RunFolder run;
-    OpenStage stage;
-    Model model;
-    std::optional<Trainer> trainer;
-    std::vector<TokenBatch> batches;
-    TokenLosses tokens;
-    LoaderPosition position;
-    Json record;
-    Life(const Context& context, const Recipe& recipe, const fs::path& base, const fs::path& at)
-        : ctx(context), run(at, false), stage(recipe, base, run), model(ctx, stage.config(), Precision::f32(), 96) {
-      const Phase phase = plan_phases(recipe).front();
-      stage.enter_phase(phase);
-      stage.initialise(ctx, model);
-      TrainSettings settings = train_settings(recipe, phase);
-      stage.adjust(settings);
-      trainer.emplace(ctx, model, settings, std::make_unique<PlainExecutor>(ctx, model, 8, 96, true));
-    }
-    void step() {
-      batches = stage.batches(ctx, *trainer, position, 8);
-      const StepReport& report = trainer->step(ctx, batches, &tokens);
-      position = stage.after(position, 8);
-      record = Json::object();
-      stage.after_step(report, tokens, record);
-    }
-    std::vector<float> weights() const {
-      std::vector<float> all;
-      for (const Weight& w : model.weights().all()) {
-        const std::vector<float> one = host(ctx, w.master());
-        all.insert(all.end(), one.begin(), one.end());
-      }
-      return all;
-    }
+  struct Life : PolicyLife<OpenStage> {
+    using PolicyLife::PolicyLife;
+    void step() { draw(), train(); }
     std::vector<float> critic_weights() const {
       std::vector<float> all;
       for (const auto& [name, o] : stage.state())
         if (name.starts_with("c.w.")) {
-          const std::vector<float> one = host(ctx, o);
+          const std::vector<float> one = host_floats(ctx, o);
           all.insert(all.end(), one.begin(), one.end());
         }
       return all;
@@ -139,7 +77,8 @@ TEST_F(Ppo, TheCriticLearnsWhichAnswersAreRight) {
   class Told : public PpoStage {
    public:
     using PpoStage::PpoStage;
-    mutable std::vector<std::vector<float>> seen;
+    std::vector<std::vector<float>> seen;
+    std::vector<double> rewards;
 
    protected:
     std::vector<std::vector<float>> advantages(const Context& c, const std::vector<Rollout>& answers,
@@ -150,33 +89,21 @@ TEST_F(Ppo, TheCriticLearnsWhichAnswersAreRight) {
         const auto begin = answers[i].tokens.begin(), end = begin + std::ptrdiff_t(answers[i].prompt_tokens);
         told[i].reward = std::find(begin, end, times) != end;
       }
-      seen = PpoStage::advantages(c, answers, told);  // λ = 1: the reward less the value
+      const auto all = PpoStage::advantages(c, answers, told);  // λ = 1: the reward less the value
+      seen = all;
       for (size_t i = 0; i < seen.size(); ++i)
         for (float& a : seen[i]) a = float(told[i].reward) - a;  // the value
       rewards.clear();
       for (const Score& s : told) rewards.push_back(s.reward);
-      return PpoStage::advantages(c, answers, told);
+      return all;
     }
-
-   public:
-    std::vector<double> rewards;
   };
   const Recipe recipe = with({"ppo.whiten=false", "train.steps=200", "ppo.critic_warmup=100", "ppo.critic_lr=0.02"});
-  const RunFolder folder_of_run(folder / "run", false);
-  Told stage(recipe, folder / "base", folder_of_run);
-  const Phase phase = plan_phases(recipe).front();
-  Model model(ctx, stage.config(), Precision::f32(), 96);
-  stage.enter_phase(phase);
-  stage.initialise(ctx, model);
-  TrainSettings settings = train_settings(recipe, phase);
-  stage.adjust(settings);
-  Trainer trainer(ctx, model, settings, std::make_unique<PlainExecutor>(ctx, model, 8, 96, true));
-  LoaderPosition position;
+  PolicyLife<Told> run(ctx, recipe, folder / "base", folder / "run");
+  const Told& stage = run.stage;
   double error = 0, n = 0;
   for (int step = 0; step < 80; ++step) {
-    TokenLosses tokens;
-    trainer.step(ctx, stage.batches(ctx, trainer, position, 8), &tokens);
-    position = stage.after(position, 8);
+    run.draw(), run.train();
     for (size_t i = 0; step >= 60 && i < stage.seen.size(); ++i)
       for (size_t t = 0; t < stage.seen[i].size(); ++t)
         error += std::pow(double(stage.seen[i][t]) - stage.rewards[i], 2), ++n;

@@ -68,21 +68,18 @@ TEST(Rollouts, AreGroupsOfDifferentAnswersThatDependOnNothingElse) {
   rig.prompts = {rig.prompts[2]};
   RolloutSettings last = o;
   last.first_sample = 108;
-  const std::vector<Rollout> alone = rig.rollouts(last);
-  for (size_t i = 0; i < 4; ++i) {
-    EXPECT_EQ(alone[i].tokens, all[8 + i].tokens);
-    EXPECT_EQ(alone[i].loss, all[8 + i].loss);
-    EXPECT_EQ(alone[i].experts, all[8 + i].experts);
-  }
+  const auto expect_the_last_four = [&](const std::vector<Rollout>& some) {
+    for (size_t i = 0; i < 4; ++i) {
+      EXPECT_EQ(some[i].tokens, all[8 + i].tokens);
+      EXPECT_EQ(some[i].loss, all[8 + i].loss);
+      EXPECT_EQ(some[i].experts, all[8 + i].experts);
+    }
+  };
+  expect_the_last_four(rig.rollouts(last));
   // Within a group only the first computes the prompt; each for itself, they draw and choose the same.
   rig.prompts = std::vector<std::vector<int32_t>>(4, rig.prompts[0]);
   last.group = 1;
-  const std::vector<Rollout> each = rig.rollouts(last);
-  for (size_t i = 0; i < 4; ++i) {
-    EXPECT_EQ(each[i].tokens, all[8 + i].tokens);
-    EXPECT_EQ(each[i].loss, all[8 + i].loss);
-    EXPECT_EQ(each[i].experts, all[8 + i].experts);
-  }
+  expect_the_last_four(rig.rollouts(last));
 }
 
 TEST(Rollouts, EndWithAStopText) {

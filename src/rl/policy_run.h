@@ -1,0 +1,20 @@
+// The run of a stage that learns by rewards, as pretrain() of run/pretrain_stage.h: the same for GRPO and PPO.
+#pragma once
+#include "rl/policy_stage.h"
+#include "run/training_run.h"
+
+namespace minke {
+
+template <class S>
+bool run_policy(RecipeOf kind, void (*check_recipe)(const Recipe&), Recipe recipe, const fs::path& model,
+                const fs::path& folder, bool resume, const RunMachine& machine) {
+  if (const std::optional<Recipe> stored = stored_recipe(folder, kind)) recipe = *stored;
+  else check_recipe(recipe);
+  const RunFolder run_folder(folder, resume);
+  Console console;
+  machine.say(console);
+  S stage(recipe, model, run_folder);
+  return TrainingRun(recipe, run_folder, stage, machine, console).run();
+}
+
+}  // namespace minke
