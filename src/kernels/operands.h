@@ -133,6 +133,7 @@ template <class F> class OperandVisitor {
     // Chosen here, or given; padding among what is given becomes -1.
     const Access expert = backward || (a.replay && !a.valid) ? reads : a.replay ? updates : writes;
     see(a.expert, {"expert", expert, index, rows});
+    see(a.flips, {"flips", updates, index, contiguous});
     see(a.valid, {"valid", reads, index, contiguous});
   }
   void operator()(const RouteBackwardArgs& a) {

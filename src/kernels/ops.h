@@ -164,6 +164,7 @@ struct RouteArgs {
   bool normalise = false;
   double scale = 1;
   bool replay = false;  // keep the experts that `expert` holds (recorded at sampling), compute their weights
+  Operand flips;        // i32 [N], optional, on replay: += how many of a token's experts would not be chosen now
   Operand valid;        // i32 [N], optional
 };
 // d_logits from d_weight and, added to them, d_affinity of the balance loss.

@@ -89,7 +89,7 @@ const std::vector<Batch>& BatchBuffers::fill(const Context& ctx, std::span<const
     Batch& b = batches_[depth];
     b.num_tokens = n;
     b.objective = {};
-    b.weight = b.advantage = b.old_loss = b.reference_loss = b.entropy = {};
+    b.weight = b.advantage = b.old_loss = b.reference_loss = b.entropy = b.flips = {};
     b.replay_experts.clear();
     b.sequence_offsets.resize(size_t(num_sequences) + 1);
     for (int64_t s = 0; s <= num_sequences; ++s) b.sequence_offsets[s] = s * length;

@@ -80,6 +80,7 @@ struct Batch {
 
   // Expert choices to replay instead of choosing (RL): by layer i32 [N,K], null for a dense one; empty = choose.
   std::vector<Operand> replay_experts;
+  Operand flips;  // with them: i32 [N], optional: += how many of a token's experts its routers would not choose now
 
   int64_t num_sequences() const { return int64_t(sequence_offsets.size()) - 1; }
 };

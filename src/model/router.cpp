@@ -47,6 +47,7 @@ void Router::forward(const Context& ctx, const Batch& batch, const Operand& u, c
   if (replay) {
     ctx.backend->copy(ctx, {.src = replay, .dst = s.expert});
     args.replay = true;
+    args.flips = batch.flips;
   }
   ctx.backend->route(ctx, args);
 }

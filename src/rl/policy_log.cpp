@@ -10,6 +10,10 @@
 
 namespace minke {
 
+namespace {
+constexpr double kFar = 0.05;  // of a log-probability
+}
+
 double mean_of(const std::vector<double>& v) {
   double sum = 0;
   for (double x : v) sum += x;
@@ -45,9 +49,10 @@ std::string log_answers(const std::vector<Rollout>& answers, const std::vector<S
 }
 
 void log_update(const PolicyBatches& made, const std::vector<PolicySample>& samples, const TokenLosses& tokens,
-                const PolicyTerms& terms, bool on_policy, Json& record) {
+                const PolicyTerms& terms, int64_t experts, bool on_policy, Json& record) {
   std::vector<double> moved, entropy, ratio;
-  size_t clipped = 0;
+  size_t clipped = 0, far = 0;
+  int64_t flips = 0;
   for (size_t i = 0; i < made.places.size(); ++i) {
     const auto [sample, token] = made.places[i];
     if (sample < 0) continue;
@@ -55,16 +60,22 @@ void log_update(const PolicyBatches& made, const std::vector<PolicySample>& samp
     const double log_ratio = double(s.rollout->loss[size_t(token)]) - double(tokens.loss[i]);
     moved.push_back(std::abs(log_ratio)), ratio.push_back(std::exp(log_ratio));
     entropy.push_back(tokens.entropy[i]);
+    far += moved.back() > kFar;
+    if (!tokens.flips.empty()) flips += tokens.flips[i];
     clipped += is_clipped(ratio.back(), s.advantages[size_t(token)], terms);
   }
   if (moved.empty()) return;
   record["entropy"] = mean_of(entropy), record["clip_ratio"] = double(clipped) / double(moved.size());
   record["ratio/mean"] = mean_of(ratio);
   if (!on_policy) return;
-  // How far the update's probabilities are from those that the answers were drawn with: by rounding alone.
+  // How far the update's probabilities are from those that the answers were drawn with: by rounding alone. The share of those
+  // that are far can be added up over steps, as a percentile cannot.
   std::sort(moved.begin(), moved.end());
   record["delta_logp/mean"] = mean_of(moved), record["delta_logp/max"] = moved.back();
   record["delta_logp/p99.9"] = moved[size_t(0.999 * double(moved.size() - 1))];
+  record["delta_logp/above_0.05"] = double(far) / double(moved.size());
+  // Experts that were chosen at sampling and would not be chosen now: what the update would get wrong without replay.
+  if (!tokens.flips.empty()) record["flip_rate"] = double(flips) / (double(moved.size()) * double(experts));
 }
 
 double mean_kl(const PolicyBatches& made, const TokenLosses& tokens, const std::vector<float>& reference) {

@@ -14,8 +14,9 @@ double mean_of(const std::vector<double>& values);  // 0 of none
 std::string log_answers(const std::vector<Rollout>& answers, const std::vector<Score>& scores, int64_t group,
                         Json& record);
 // How the update found them: `tokens` of the batches that `made` describes. on_policy: the weights are still those that answered.
+// experts: that a token has, in all layers.
 void log_update(const PolicyBatches& made, const std::vector<PolicySample>& samples, const TokenLosses& tokens,
-                const PolicyTerms& terms, bool on_policy, Json& record);
+                const PolicyTerms& terms, int64_t experts, bool on_policy, Json& record);
 
 // The KL term's estimate, mean over the answers' tokens; reference: −log probabilities of the reference policy, as in `tokens`.
 double mean_kl(const PolicyBatches& made, const TokenLosses& tokens, const std::vector<float>& reference);

@@ -8,8 +8,11 @@
 
 #include "core/clock.h"
 #include "corpus/prompt.h"
+#include "eval/reflection.h"
 #include "report/text.h"
+#include "reward/response.h"
 #include "rl/advantages.h"
+#include "rl/mtp_acceptance.h"
 #include "rl/policy_log.h"
 #include "run/settings.h"
 #include "spec/counts.h"
@@ -55,6 +58,12 @@ namespace {
 
 constexpr int64_t kRunning = 256;      // answers that are drawn at once
 constexpr int64_t kStepTokens = 2048;  // short prompts come in a few steps
+
+std::vector<std::vector<int32_t>> ids_of(const std::vector<Question>& questions) {
+  std::vector<std::vector<int32_t>> prompts;
+  for (const Question& q : questions) prompts.push_back(q.ids);
+  return prompts;
+}
 
 // Of a group, without those of answers that take no part.
 std::vector<double> rewards_of(const std::vector<Score>& scores, size_t first, size_t group) {
@@ -126,18 +135,19 @@ StageMemory PolicyStage::memory() const {
 
 std::vector<Rollout> PolicyStage::answers(const Context& ctx, Model& model, const std::vector<Question>& questions,
                                           int64_t group, uint64_t first_sample) {
-  std::vector<std::vector<int32_t>> prompts;
-  for (const Question& q : questions) prompts.push_back(q.ids);
   if (!engine_) engine_.emplace(ctx, model, engine_settings());
   engine_->weights_changed();
-  return roll_out(ctx, *engine_, tokenizer(), prompts,
-                  {.group = group,
-                   .max_new = recipe_.grpo.max_new,
-                   .temperature = recipe_.grpo.temperature,
-                   .seed = recipe_.train.seed,
-                   .first_sample = first_sample,
-                   .with_experts = recipe_.grpo.replay,
-                   .stop_texts = {std::string(kAnswerEnd)}});
+  return roll_out(ctx, *engine_, tokenizer(), ids_of(questions), rollout_settings(group, first_sample));
+}
+
+RolloutSettings PolicyStage::rollout_settings(int64_t group, uint64_t first_sample) const {
+  return {.group = group,
+          .max_new = recipe_.grpo.max_new,
+          .temperature = recipe_.grpo.temperature,
+          .seed = recipe_.train.seed,
+          .first_sample = first_sample,
+          .with_experts = recipe_.grpo.replay,
+          .stop_texts = {std::string(kAnswerEnd)}};
 }
 
 std::string PolicyStage::level_name(const Question& q) const {
@@ -253,7 +263,8 @@ std::vector<TokenBatch> PolicyStage::largest_batch(const Context&, Trainer&, int
 }
 
 std::string PolicyStage::after_step(const StepReport&, const TokenLosses& tokens, Json& record) {
-  log_update(made_, samples_, tokens, terms(), is_first_, record);
+  const int64_t experts = count_parameters(config()).moe_layers * config().num_experts_per_tok;
+  log_update(made_, samples_, tokens, terms(), experts, is_first_, record);
   if (is_first_) record.update(drawn_.record);
   return drawn_.note;
 }
@@ -265,16 +276,24 @@ bool PolicyStage::evaluate(const RunView& run, bool last) {
   const std::vector<Rollout> made = answers(run.ctx, run.model, questions, 1, 0);
   const std::vector<Score> scores = rewards_.score(questions, made);
   std::map<std::string, std::pair<double, int>> right;
+  Reflection thoughts;
   double all = 0, length = 0;
   for (size_t i = 0; i < made.size(); ++i) {
     auto& [sum, n] = right[level_name(questions[i])];
     sum += scores[i].accuracy, ++n;
     all += scores[i].accuracy / double(made.size()), length += double(made[i].answer_tokens()) / double(made.size());
+    thoughts.add(reflection_of(parts_of(made[i].text, thought_after(questions[i].prompt)).thought));
   }
   std::string by_level;
   Json record{{"step", run.step()},       {"train_seconds", run.train_seconds},
               {"unix_time", unix_time()}, {"final", last},
               {"eval_right", all},        {"eval_length", length}};
+  const auto share = [&](const char* name, int64_t part, int64_t whole) {  // of nothing, none
+    if (whole > 0) record[name] = double(part) / double(whole);
+  };
+  share("reflection/wrong", thoughts.wrong, thoughts.equations);
+  share("reflection/caught", thoughts.caught, thoughts.wrong);
+  share("reflection/false_alarms", thoughts.false_alarms, thoughts.corrections);
   for (const auto& [name, score] : right) {
     by_level += fmt::format("{}{} {:.0f} %", by_level.empty() ? "" : ", ", name, 100 * score.first / score.second);
     record["eval_right/" + name] = score.first / score.second;
@@ -284,7 +303,22 @@ bool PolicyStage::evaluate(const RunView& run, bool last) {
                                 length));
   run.log.write(record);
   if (recipe_.log.sample_tokens > 0) log_shown(run, questions, made, scores);
+  if (run.step() == 0 || last) log_mtp_acceptance(run, questions);
   return true;
+}
+
+// The module is left alone while the policy changes: what it is still good for.
+void PolicyStage::log_mtp_acceptance(const RunView& run, const std::vector<Question>& questions) {
+  constexpr size_t kMost = 64;  // some thousand drafts
+  std::vector<std::vector<int32_t>> prompts = ids_of(questions);
+  prompts.resize(std::min(prompts.size(), kMost));
+  const auto counts =
+      mtp_acceptance(run.ctx, run.model, tokenizer(), prompts, rollout_settings(1, 0), engine_settings());
+  if (!counts || counts->drafted == 0) return;
+  run.console.print(
+      fmt::format("MTP         step {}: {:.1f} % of {} drafts of the module are right in the model's answers",
+                  run.step(), 100 * counts->acceptance(), counts->drafted));
+  run.log.write({{"step", run.step()}, {"mtp_acceptance", counts->acceptance()}, {"mtp_drafts", counts->drafted}});
 }
 
 // The answers to the first problem of each level, and of further ones up to some: the report shows early ones beside late ones.

@@ -68,11 +68,13 @@ class PolicyStage : public Stage {
  private:
   std::vector<Rollout> answers(const Context& ctx, Model& model, const std::vector<Question>& questions, int64_t group,
                                uint64_t first_sample);
+  RolloutSettings rollout_settings(int64_t group, uint64_t first_sample) const;
   // Questions from a position on for so many answers, by the rates of the levels as they are now.
   std::vector<Question> questions_at(uint64_t position, int64_t size) const;
   void draw(const Context& ctx, Model& model, uint64_t position, int64_t size);
   EngineSettings engine_settings() const;
   std::string level_name(const Question& question) const;  // "chain:2"
+  void log_mtp_acceptance(const RunView& run, const std::vector<Question>& questions);
   void log_shown(const RunView& run, const std::vector<Question>& questions, const std::vector<Rollout>& made,
                  const std::vector<Score>& scores);
 

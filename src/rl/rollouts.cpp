@@ -21,7 +21,7 @@ std::vector<Rollout> roll_out(const Context& ctx, Engine& engine, const Tokenize
                     .max_new = o.max_new,
                     .sampling = {.temperature = o.temperature, .seed = o.seed},
                     .sample_index = o.first_sample + i,
-                    .drafts = false};
+                    .drafts = o.drafts};
     if (tokenizer.eos_id() >= 0) request.stop_tokens.push_back(tokenizer.eos_id());
     if (o.with_experts) {
       const Rollout& first = all[i - i % size_t(o.group)];
@@ -46,7 +46,9 @@ std::vector<Rollout> roll_out(const Context& ctx, Engine& engine, const Tokenize
   int64_t ended = 0;
   while (!engine.idle()) {
     for (const NewToken& t : engine.step(ctx)) {
-      Rollout& r = all[rollout_of.at(t.sequence)];
+      const auto at = rollout_of.find(t.sequence);
+      if (at == rollout_of.end()) continue;  // what was drafted behind the end
+      Rollout& r = all[at->second];
       r.tokens.push_back(t.token);
       r.loss.push_back(float(-t.log_probability));
       if (t.ending != Ending::stop_token) r.text += tokenizer.token_bytes(t.token);
@@ -55,6 +57,7 @@ std::vector<Rollout> roll_out(const Context& ctx, Engine& engine, const Tokenize
       if (t.ending == Ending::none && !said_the_end) continue;
       r.truncated = !said_the_end && t.ending != Ending::stop_token;
       if (t.ending == Ending::none) engine.cancel(t.sequence);
+      rollout_of.erase(at);
       ++ended;
     }
     if (progress) progress(ended);

@@ -31,6 +31,7 @@ struct RolloutSettings {
   uint64_t seed = 0;
   uint64_t first_sample = 0;  // the number of the first sample in the run: what it draws by
   bool with_experts = true;
+  bool drafts = false;                  // with an engine that speculates: the same answers
   std::vector<std::string> stop_texts;  // an answer ends with any of these, or with eos
 };
 

@@ -64,8 +64,14 @@ void PlainExecutor::clear_sums(size_t depths) {
   sums_.balance = 0;
 }
 
-void PlainExecutor::place_outputs(const Context& ctx, Batch& batch, bool entropies) {
-  if (!entropies && !model_->is_critic()) return;
+void PlainExecutor::place_outputs(const Context& ctx, Batch& batch, bool wanted) {
+  if (wanted && !batch.replay_experts.empty()) {
+    if (!flips_) flips_ = Tensor(ctx.backend->memory(), DType::i32, {buffers_.max_tokens()});
+    batch.flips = flips_.operand().slice(0, 0, batch.num_tokens);
+    host_flips_.assign(size_t(batch.num_tokens), 0);
+    ctx.backend->upload(ctx, {.host = host_flips_.data(), .device = batch.flips});
+  }
+  if (!wanted && !model_->is_critic()) return;
   if (!outputs_) outputs_ = Tensor(ctx.backend->memory(), model_->precision().high, {buffers_.max_tokens()});
   (model_->is_critic() ? batch.value : batch.entropy) = outputs_.operand().slice(0, 0, batch.num_tokens);
 }
@@ -81,6 +87,10 @@ void PlainExecutor::add_losses(const Context& ctx, const ModelSaved& saved, cons
   const Batch& batch = buffers_.batches().front();
   if (tokens && model_->is_critic()) sum(batch.value, &tokens->value);
   else if (tokens) sum(batch.entropy, &tokens->entropy);
+  if (tokens && batch.flips) {
+    ctx.backend->download(ctx, {.device = batch.flips, .host = host_flips_.data()});
+    tokens->flips.insert(tokens->flips.end(), host_flips_.begin(), host_flips_.end());
+  }
   for (size_t k = 0; k <= saved.mtp.size(); ++k) {
     sums_.nats[k] += k == 0 ? sum(saved.loss, tokens ? &tokens->loss : nullptr) : sum(saved.mtp[k - 1].loss, nullptr);
     sums_.targets[k] += count_targets(host, int64_t(k));

@@ -25,7 +25,9 @@ struct TokenLosses {
   std::vector<float> loss;     // −log probability; of a critic, its error
   std::vector<float> entropy;  // of the distribution, nats; of a critic none
   std::vector<float> value;    // of a critic
-  void clear() { loss.clear(), entropy.clear(), value.clear(); }
+  std::vector<int32_t>
+      flips;  // of every token whose experts are replayed: how many would not be chosen now, in all layers
+  void clear() { loss.clear(), entropy.clear(), value.clear(), flips.clear(); }
 };
 
 // Sums over the tokens that have a target; [0] main, [k] MTP depth k.
@@ -75,18 +77,19 @@ class PlainExecutor final : public StepExecutor {
   double sum_of(const Context& ctx, const Operand& values);
   void clear_sums(size_t depths);
   void add_losses(const Context& ctx, const ModelSaved& saved, const TokenBatch& host, TokenLosses* tokens);
-  // A critic's values get a place; so do entropies, if they are wanted.
-  void place_outputs(const Context& ctx, Batch& batch, bool entropies);
+  // A critic's values get a place; so do entropies and flips, if they are wanted.
+  void place_outputs(const Context& ctx, Batch& batch, bool wanted);
 
   Model* model_;
   Arena arena_;
   std::deque<Layout> layouts_;
   BatchBuffers buffers_;
-  Tensor balance_loss_, outputs_;
+  Tensor balance_loss_, outputs_, flips_;
   LossSums sums_;
   LossScales scales_;
   std::vector<int64_t> targets_;
   std::vector<uint8_t> is_protected_;
+  std::vector<int32_t> host_flips_;
   std::vector<float> host32_;
   std::vector<double> host64_;
 };

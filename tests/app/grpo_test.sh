@@ -28,9 +28,10 @@ grep -q '^final .*of 10 test problems right (chain:2 [0-9]* %, chain:3 [0-9]* %)
 grep -q '^evaluation  *step 0: .*of 10 test problems right' out.txt || fail "the base is not evaluated: $(cat out.txt)"
 [ "$(grep -c '"problem":' run/log.jsonl)" = 24 ] && grep -q 'Early and late answers' run/report.html || fail "no early and late answers: $(grep problem run/log.jsonl)"
 [ "$(grep '"problem":' run/log.jsonl | sed 's/.*"prompt":"\([^"]*\)".*/\1/' | sort | uniq -c | awk '$1 != 3' | wc -l)" = 0 ] || fail "other problems each time: $(grep problem run/log.jsonl)"
+[ "$(grep -c '^MTP  *step [06]: [0-9.]* % of [0-9]* drafts' out.txt)" = 2 ] || fail "MTP's acceptance is not said before and after: $(cat out.txt)"
 grep -q '^sample  *reward' out.txt || fail "no samples: $(cat out.txt)"
 for key in reward reward_std rewards/accuracy/mean rewards/format/mean frac_reward_zero_std completions/mean_length \
-  completions/clipped_ratio entropy clip_ratio delta_logp/max delta_logp/mean delta_logp/p99.9 grad_norm; do
+  completions/clipped_ratio entropy clip_ratio delta_logp/max delta_logp/mean delta_logp/p99.9 delta_logp/above_0.05 flip_rate grad_norm; do
   [ "$(grep -c "\"$key\":" run/log.jsonl)" -ge 5 ] || fail "no $key in the log: $(head -3 run/log.jsonl)"
 done
 # The experts are replayed, so the update sees what was drawn; without, it does not.
@@ -120,17 +121,21 @@ else
 fi
 
 # --- every setting does something
-changed() {
+changed() {  # from the run $two, which lacks the setting
   "$minke" grpo grpo.toml -m base/latest --out changed --set train.steps=2 "$@" >out.txt 2>&1 || fail "$*: $(cat out.txt)"
-  ! cmp -s changed/latest/model.safetensors two/latest/model.safetensors || fail "$* changes nothing"
+  ! cmp -s changed/latest/model.safetensors $two/latest/model.safetensors || fail "$* changes nothing"
   rm -r changed
 }
+two=two
 "$minke" grpo grpo.toml -m base/latest --out two --set train.steps=2 >out.txt 2>&1 || fail "$(cat out.txt)"
 for set in 'tasks=["chains:2"]' group=16 max_new=30 temperature=1.2 deviation=none division=sequences \
-  division=constant format_reward=0 replay=false shuffle_rewards=true 'truncated="mask"' mini_batches=2 beta=1 dynamic=3 \
+  division=constant format_reward=0 replay=false shuffle_rewards=true mini_batches=2 beta=1 dynamic=3 \
   levels=edge; do
   changed --set "grpo.$set"
 done
+two=cut_off  # some answers of nearly every group
+"$minke" grpo grpo.toml -m base/latest --out cut_off --set train.steps=2 --set grpo.max_new=24 >out.txt 2>&1 || fail "$(cat out.txt)"
+changed --set grpo.max_new=24 --set 'grpo.truncated="mask"'
 
 # The schedule goes on by what a step may take, not by the shorter answers: at the last of four steps the rate is low.
 "$minke" grpo grpo.toml -m base/latest --out decay --set train.steps=4 --set train.warmup=0 --set train.decay_begin=0 \

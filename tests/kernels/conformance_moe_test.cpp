@@ -89,9 +89,13 @@ TEST_P(KernelConformance, RouteReplaysRecordedExperts) {
         for (int64_t k = 0; k < c.K; ++k) experts.push_back((n + k * 5 + (c.E % 5 == 0 ? k : 0)) % c.E);
       args.expert = bed.ints({c.N, c.K}, experts);
       args.replay = true;
+      Indices flips;  // what they are added to
+      for (int64_t n = 0; n < c.N; ++n) flips.push_back(n);
+      args.flips = bed.ints({c.N}, flips);
       if (c.layout == Layout::padded) args.valid = bed.ints({c.N}, two_of_three(c.N));
       bed.backend.route(bed.ctx, args);
       bed.expect_equal("expert", args.expert);
+      bed.expect_equal("flips", args.flips);
       bed.expect_near("weight", args.weight, {0, (double(2 * c.E) + 2 * kFunction) * kU32});
     });
 }

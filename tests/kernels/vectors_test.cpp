@@ -107,6 +107,23 @@ TEST_F(Vectors, DroppedAssignmentHasNoWeight) {
   EXPECT_TRUE(all_near(weight.get(), Values{.5, 0, .5}, {1e-12, 0}));
 }
 
+// Of three tokens' experts {0,2}, {2,3} and those of padding the first has one that its router would choose now, {0,1}.
+TEST_F(Vectors, FlipsAreReplayedExpertsThatWouldNotBeChosenNow) {
+  const Buffer in = floats({4, 4}, {2, 1, 0, -1, -1, 0, 1, 2, 2, 1, 0, -1, 2, 1, 0, -1}),
+               affinity(ctx, DType::f64, {4, 4}), expert = ints({4, 2}, {0, 2, 2, 3, 2, 3, 3, -1}),
+               weight(ctx, DType::f64, {4, 2}), valid = ints({4}, {1, 1, 0, 1}), flips = ints({4}, {10, 20, 30, 40});
+  backend.route(ctx, {.logits = in,
+                      .affinity = affinity,
+                      .expert = expert,
+                      .weight = weight,
+                      .normalise = true,
+                      .replay = true,
+                      .flips = flips,
+                      .valid = valid});
+  EXPECT_EQ(flips.get(), (Values{11, 20, 30, 41}));
+  EXPECT_EQ(expert.get(), (Values{0, 2, 2, 3, -1, -1, 3, -1}));
+}
+
 // Nor has padding, and it is sent to nobody, whether the experts are chosen or replayed.
 TEST_F(Vectors, PaddingIsRoutedNowhere) {
   for (bool replay : {false, true}) {

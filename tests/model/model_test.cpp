@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 #include <set>
 
 #include "support/gradcheck.h"
@@ -303,12 +304,22 @@ TEST(Model, ReplayedRoutes) {
     if (l > 0) ctx.backend().copy(ctx, {.src = rig.saved.blocks[l].moe.router.expert, .dst = routes.back()});
     batch.replay_experts.push_back(routes.back());
   }
-  rig.model.forward(ctx, {batch}, rig.saved);
+  const Tensor flips(ctx.context().backend->memory(), DType::i32, {12});
+  const std::vector<int32_t> none(12, 0);
+  const auto flipped = [&] {
+    ctx.backend().upload(ctx, {.host = none.data(), .device = flips});
+    rig.model.forward(ctx, {batch}, rig.saved);
+    std::vector<int32_t> host(12);
+    ctx.backend().download(ctx, {.device = flips, .host = host.data()});
+    return std::accumulate(host.begin(), host.end(), 0);
+  };
+  batch.flips = flips;
+  EXPECT_EQ(flipped(), 0);
   EXPECT_EQ(host_copy<double>(ctx, rig.saved.h), chosen);
   std::vector<int32_t> other(24);
   for (size_t i = 0; i < other.size(); ++i) other[i] = int32_t(i % 2 == 0 ? 0 : 3);
   ctx.backend().upload(ctx, {.host = other.data(), .device = routes[1]});
-  rig.model.forward(ctx, {batch}, rig.saved);
+  EXPECT_GT(flipped(), 0);
   EXPECT_NE(host_copy<double>(ctx, rig.saved.h), chosen);
 }
 

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 #include <set>
 
+#include "rl/mtp_acceptance.h"
 #include "rl/policy_batches.h"
 #include "support/random.h"
 #include "support/tiny.h"
@@ -99,6 +101,30 @@ TEST(Rollouts, EndWithAStopText) {
   EXPECT_TRUE(some);
 }
 
+// With the module's drafts an answer is the same, to its end in the middle of a step; how many are right is counted.
+TEST(Rollouts, AreTheSameWithDrafts) {
+  Rig rig(Precision::f32());
+  RolloutSettings o{.group = 1, .max_new = 20, .temperature = 0.05, .seed = 3, .with_experts = false};
+  const std::vector<Rollout> plain = rig.rollouts(o);
+  o.stop_texts = {plain[0].text.substr(2, 2)};
+  const std::vector<Rollout> stopped = rig.rollouts(o);
+  EXPECT_LT(stopped[0].tokens.size(), plain[0].tokens.size());
+  EngineSettings engine{
+      .max_context = 64, .cache_tokens = 256, .max_sequences = 3, .max_tokens = 64, .cache = DType::f32};
+  const auto counts = mtp_acceptance(rig.ctx, rig.model, tokenizer(), rig.prompts, o, engine);
+  ASSERT_TRUE(counts);
+  EXPECT_GT(counts->drafted, 0);
+  engine.speculation = SpeculationMode::mtp;
+  Engine drafting(rig.ctx, rig.model, engine);
+  o.drafts = true;
+  const std::vector<Rollout> drafted = roll_out(rig.ctx, drafting, tokenizer(), rig.prompts, o);
+  for (size_t i = 0; i < drafted.size(); ++i) {
+    EXPECT_EQ(drafted[i].tokens, stopped[i].tokens);
+    EXPECT_EQ(drafted[i].loss, stopped[i].loss);
+  }
+  EXPECT_EQ(counts->accepted, drafting.speculation()->counts().accepted);
+}
+
 // What the update computes of each token is what it was drawn with, to rounding: in BF16 that of each activation, which the
 // logits of a model as wild as this make large. At another temperature too.
 TEST(Rollouts, TheUpdateSeesTheSameProbabilities) {
@@ -120,6 +146,11 @@ TEST(Rollouts, TheUpdateSeesTheSameProbabilities) {
         executor.losses(rig.ctx, b, false, {.inverse_temperature = 1 / temperature}, &again);
       EXPECT_EQ(again.loss, tokens.loss);
       EXPECT_EQ(again.entropy, tokens.entropy);
+      EXPECT_EQ(again.flips, tokens.flips);
+      ASSERT_EQ(tokens.flips.size(), made.places.size());
+      const double flips = std::accumulate(tokens.flips.begin(), tokens.flips.end(), 0.0);
+      if (in_bf16) EXPECT_LT(flips, 0.05 * 4 * double(made.places.size()));
+      else EXPECT_EQ(flips, 0);
       double moved = 0, n = 0;
       std::vector<std::vector<bool>> seen;
       for (const Rollout& r : all) seen.emplace_back(size_t(r.answer_tokens()), false);

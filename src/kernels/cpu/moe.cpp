@@ -1,6 +1,7 @@
 // Router, balance losses, sort by expert, combine. The choice of experts is scalar code on purpose: it must be
 // the same on every instruction set, because top-k is discontinuous. Mathematics: docs/recipe/architecture.md §3.2–3.3,
 // docs/recipe/training.md §4.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -107,19 +108,25 @@ void route(const Kernels&, const Context& ctx, const RouteArgs& args) {
   const float* bias = nullptr;
   if (args.bias) expect_shape(args.bias, {g.experts}, "route: bias is [E]"), bias = f32_data(args.bias);
   const int32_t* valid = valid_data(args.valid, g.n);
+  if (args.flips) expect_shape(args.flips, {g.n}, "route: flips is [N]");
+  int32_t* flips = args.flips && args.replay ? i32_data(args.flips) : nullptr;
   in_chunks(ctx, g.n, g.experts * 16, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       float* affinity = g.affinity + t * g.affinity_stride;
       int32_t* expert = g.expert + t * g.expert_stride;
       float* weight = g.weight + t * g.weight_stride;
       affinities(logits + t * args.logits.stride[0], g.experts, args.affinity_func, affinity);
-      if (!args.replay) {
+      if (!args.replay || flips) {
         float candidates[kMaxExperts];
         int64_t chosen[kMaxExperts];
         for (int64_t e = 0; e < g.experts; ++e) candidates[e] = bias ? affinity[e] + bias[e] : affinity[e];
         if (args.group_affinity != GroupAffinity::none) limit_groups(args, candidates, g.experts);
         largest(candidates, g.experts, g.k, chosen);
-        for (int64_t k = 0; k < g.k; ++k) expert[k] = int32_t(chosen[k]);
+        for (int64_t k = 0; k < g.k; ++k) {
+          if (!args.replay) expert[k] = int32_t(chosen[k]);
+          else if (expert[k] >= 0 && (!valid || valid[t]))
+            flips[t] += std::find(chosen, chosen + g.k, expert[k]) == chosen + g.k;
+        }
       }
       if (valid && !valid[t]) std::fill_n(expert, g.k, -1);
       float sum = 0;

@@ -67,6 +67,7 @@ void check_route(const RouteArgs& args) {
   check(args.num_groups > 0 && E % args.num_groups == 0 && 0 < args.top_groups && args.top_groups <= args.num_groups,
         "route: groups");
   if (args.valid) expect_shape(args.valid, {N}, "route: valid is [N]");
+  if (args.flips) expect_shape(args.flips, {N}, "route: flips is [N]");
 }
 
 }  // namespace
@@ -82,12 +83,18 @@ void route(const Context&, const RouteArgs& args) {
     for (int64_t n = 0; n < N; ++n) {
       const auto affinity = affinity_of(load_row<S>(args.logits, n), args.affinity_func);
       store_row(args.affinity, n, affinity);
-      if (!args.replay) {
+      if (!args.replay || args.flips) {
         auto candidates = affinity;
         for (int64_t e = 0; args.bias && e < E; ++e) candidates[size_t(e)] += load<S>(args.bias, e);
         if (args.group_affinity != GroupAffinity::none) limit_groups(candidates, args);
         const auto chosen = largest(candidates, K);
-        for (int64_t k = 0; k < K; ++k) store(args.expert, double(chosen[size_t(k)]), n, k);
+        double flips = 0;
+        for (int64_t k = 0; k < K; ++k) {
+          if (!args.replay) store(args.expert, double(chosen[size_t(k)]), n, k);
+          const int64_t e = int64_t(load<double>(args.expert, n, k));
+          flips += e >= 0 && std::find(chosen.begin(), chosen.end(), e) == chosen.end();
+        }
+        if (args.flips && is_valid(args.valid, n)) store(args.flips, load<double>(args.flips, n) + flips, n);
       }
       for (int64_t k = 0; !is_valid(args.valid, n) && k < K; ++k) store(args.expert, -1.0, n, k);
       std::vector<S> weight(static_cast<size_t>(K));
