@@ -52,7 +52,8 @@ class Grading {
   std::vector<TaskAnswer> programs_;
 };
 
-// Ends the text behind the first stop text that the piece at the end of it has completed.
+}  // namespace
+
 bool ends_with_stop(std::string& text, size_t piece, const std::vector<std::string>& stops) {
   size_t end = std::string::npos;
   for (const std::string& stop : stops) {
@@ -63,8 +64,6 @@ bool ends_with_stop(std::string& text, size_t piece, const std::vector<std::stri
   text.resize(end);
   return true;
 }
-
-}  // namespace
 
 bool answer_problems(const Context& ctx, Engine& engine, const Tokenizer& tokenizer,
                      const std::vector<TaskProblem>& problems, const AnswerSettings& o, const AnswerKeys& known,
@@ -94,6 +93,7 @@ bool answer_problems(const Context& ctx, Engine& engine, const Tokenizer& tokeni
   for (fill(); !engine.idle(); fill()) {
     for (const NewToken& t : engine.step(ctx)) {
       const auto found = open.find(t.sequence);
+      if (found == open.end()) continue;  // what was drafted behind the end
       TaskAnswer& a = found->second;
       ++a.tokens, ++drawn;
       bool stopped = t.ending == Ending::stop_token;  // which is no part of the text

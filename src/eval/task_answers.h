@@ -32,6 +32,9 @@ struct AnswerSettings {
   std::vector<std::string> stop_texts;  // an answer ends behind any of these, too
 };
 
+// Ends the text behind the first stop text that the piece at the end of it has completed; false if there is none.
+bool ends_with_stop(std::string& text, size_t piece, const std::vector<std::string>& stops);
+
 using AnswerKeys = std::set<std::pair<size_t, int64_t>>;  // problem, sample
 
 // Draws and grades all that are not `known`; each is given to `each` once, in the order in which they end. `go_on` is asked after

@@ -1,9 +1,9 @@
 #include "rl/rollouts.h"
 
-#include <algorithm>
 #include <unordered_map>
 
 #include "core/error.h"
+#include "eval/task_answers.h"
 
 namespace minke {
 
@@ -51,9 +51,10 @@ std::vector<Rollout> roll_out(const Context& ctx, Engine& engine, const Tokenize
       Rollout& r = all[at->second];
       r.tokens.push_back(t.token);
       r.loss.push_back(float(-t.log_probability));
-      if (t.ending != Ending::stop_token) r.text += tokenizer.token_bytes(t.token);
-      const bool said_the_end = std::any_of(o.stop_texts.begin(), o.stop_texts.end(),
-                                            [&](const std::string& stop) { return r.text.ends_with(stop); });
+      const std::string_view piece =
+          t.ending == Ending::stop_token ? std::string_view() : tokenizer.token_bytes(t.token);
+      r.text += piece;
+      const bool said_the_end = ends_with_stop(r.text, piece.size(), o.stop_texts);
       if (t.ending == Ending::none && !said_the_end) continue;
       r.truncated = !said_the_end && t.ending != Ending::stop_token;
       if (t.ending == Ending::none) engine.cancel(t.sequence);

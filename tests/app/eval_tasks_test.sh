@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # minke eval tasks, as a user goes: figures, answers with reasons, stopped and resumed; mistakes.
 . "$(dirname "$0")/lib.sh"
-echo "$thinking_base" >base.toml
+{ echo "$thinking_base"; echo num_nextn_predict_layers = 1; } >base.toml
 "$minke" pretrain base.toml --out base >out.txt 2>&1 || fail "$(cat out.txt)"
 tasks=("$minke" eval tasks -m base/latest --temp 1 --top-p 1 --max-new 60)
 
@@ -33,6 +33,11 @@ for r in results:
     assert 0 <= r["cons@k"] <= r["pass@k"]
 END
 fi
+
+# With the MTP module's drafts: the same answers, also where tokens were drafted behind their end.
+"${tasks[@]}" --task chains:2-3 -n 12 -k 4 --spec mtp --responses drafted.jsonl >out.txt 2>err.txt || fail "$(cat err.txt)"
+for f in r drafted; do sed 's/"settings".*//' $f.jsonl | sort >$f.txt; done
+cmp r.txt drafted.txt || fail "with drafts: other answers"
 
 # Stopped, with half a line, and resumed: the same answers. More of them later: the first stay.
 sort r.jsonl >whole.txt
