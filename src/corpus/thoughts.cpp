@@ -79,14 +79,21 @@ constexpr std::string_view kOk = " ok", kMissed = " no";
 Equation fact(Rng& rng) {
   const auto between = [&](int64_t low, int64_t high) { return low + int64_t(rng.below(uint64_t(high - low + 1))); };
   const double kind = rng.uniform();
-  if (kind < 0.5) return next_equation(rng, between(2, kLargestValue));
-  if (kind < 0.7) {  // a sum, or the difference that undoes it
-    const int64_t sum = between(2, kLargestValue), a = between(1, sum - 1);
+  if (kind < 0.4) return next_equation(rng, between(2, kLargestValue));
+  if (kind < 0.75) {  // a sum, or the difference that undoes it
+    int64_t a = 0, sum = 0;
+    if (rng.below(3) == 0) {  // of whole tens: the last digit stays
+      a = 10 * between(1, 12);
+      sum = a + between(1, kLargestValue - a);
+    } else {  // of digits, or of any numbers
+      sum = between(2, rng.below(2) ? 19 : kLargestValue);
+      a = between(1, sum - 1);
+    }
     if (rng.below(2)) return {std::max(a, sum - a), '+', std::min(a, sum - a), sum};
     return {sum, '-', a, sum - a};
   }
   // Tables to 12, and those of the other numbers that countdown has.
-  const bool table = kind < 0.88;
+  const bool table = kind < 0.9;
   const int64_t b = between(2, table ? 12 : 7), a = table ? between(2, 12) : between(13, kLargestNumber);
   if (rng.below(5) < 3) return {std::max(a, b), '*', std::min(a, b), a * b};
   return {a * b, '/', b, a};

@@ -123,7 +123,8 @@ grep -q '^stopped  *in stage base of c; continue with --resume' c.txt || fail "$
 [ "$(states c)" = "stopped waiting waiting waiting " ] || fail "states: $(states c)"
 # What is asked for beside the stored pipeline is refused, or mentioned; a stage that has begun keeps its recipe.
 mistake "base.train.lr is 0.005 in the stored recipe" "$minke" pipeline p.toml --out c --resume --set base.train.lr=0.5
-sed -i 's/^steps = 1000000$/steps = 40/' c/base/recipe.toml
+reached=$(sed -n 's/.*"step": *\([0-9]*\).*/\1/p' c/base/latest/train/state.json | head -1)  # that depends on the machine
+sed -i "s/^steps = 1000000$/steps = $((reached + 10))/" c/base/recipe.toml
 sed -i 's/^tasks = \["chains:2-3"\]$/tasks = ["chains:2"]/' c/pipeline.toml
 "$minke" pipeline long.toml --out c --resume >c.txt 2>&1 || fail "$(cat c.txt)"
 grep -q '^note .*the recipe given here differs in rl.grpo.tasks, test.eval.tasks$' c.txt || fail "$(head -3 c.txt)"
@@ -138,6 +139,21 @@ cmp a/chats/latest/model.safetensors alone/latest/model.safetensors || fail "min
 cmp a/rl/latest/model.safetensors alone_rl/latest/model.safetensors || fail "minke grpo makes another model"
 "$minke" eval tasks -m a/rl/latest --task chains:2-3 -n 8 -k 2 --max-new 40 --temp 1 --top-p 1 --out f.json >out.txt 2>&1 || fail "$(cat out.txt)"
 cmp <(sed -n '/"results"/,$p' f.json) <(sed -n '/"results"/,$p' a/test/eval.json) || fail "minke eval tasks has other figures"
+
+# Every key of an evaluation counts.
+stage test eval a/rl/latest <<<$'[eval]\ntasks = ["chains:2"]\nproblems = 6\nsamples = 2\nmax_new = 40\ntemperature = 1\ntop_p = 1' >e.toml
+echo '{"question": "What is 2 + 3?", "answer": "2 + 3 = 5 #### 5"}' >sums.jsonl
+answers() {
+  "$minke" pipeline e.toml --out e "$@" >out.txt 2>&1 || fail "$*: $(cat out.txt)"
+  sed 's/"settings".*//' e/test/responses.jsonl | sort
+  rm -r e
+}
+answers >usual.txt
+for set in 'tasks=["chains:3"]' 'jsonl=["sums.jsonl"]' problems=7 samples=3 'prompt="r1-zero"' max_new=5 temperature=2 top_p=0.1 \
+  seed=5 test_seed=2; do
+  answers --set "test.eval.$set" >set.txt
+  ! cmp -s set.txt usual.txt || fail "eval.$set changes nothing"
+done
 
 # A stage that fails leaves what is done, and goes on once the cause is gone. A path as a beginning.
 { stage chats sft a/base/latest <sft.toml; stage more sft chats <sft.toml; } >f.toml

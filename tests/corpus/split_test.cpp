@@ -114,7 +114,7 @@ TEST(Split, NoTestProblemIsInTheText) {
       text.add(d);
     }
   }
-  EXPECT_GT(problems, 40000u);
+  EXPECT_GT(problems, 36000u);  // facts are no problems
   EXPECT_GT(text.forms.size(), 25000u);
   const std::vector<Task> tests = tasks_of(TaskSplit::test, {0, 1, 77, 20261128}, 60);
   for (const Task& t : tests) {
