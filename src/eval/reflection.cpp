@@ -4,6 +4,8 @@
 #include <optional>
 #include <vector>
 
+#include "reward/response.h"
+
 namespace minke {
 namespace {
 
@@ -52,6 +54,10 @@ std::optional<Stated> equation_of(std::string_view line) {
 void Reflection::add(const Reflection& o) {
   equations += o.equations, wrong += o.wrong, caught += o.caught;
   corrections += o.corrections, false_alarms += o.false_alarms;
+}
+
+Reflection reflection_of(std::string_view prompt, std::string_view response) {
+  return reflection_of(parts_of(response, thought_after(prompt)).thought);
 }
 
 Reflection reflection_of(std::string_view thought) {

@@ -20,5 +20,7 @@ struct Reflection {
 };
 
 Reflection reflection_of(std::string_view thought);
+// Of the thought in a response to a prompt, which may have begun it.
+Reflection reflection_of(std::string_view prompt, std::string_view response);
 
 }  // namespace minke

@@ -18,7 +18,7 @@ class Grading {
   }
   void add(TaskAnswer a) {
     const TaskProblem& p = problems_[a.problem];
-    a.reflection = reflection_of(parts_of(a.response, thought_after(p.prompt)).thought);
+    a.reflection = reflection_of(p.prompt, a.response);
     if (p.task.grader == GraderKind::code) {
       programs_.push_back(std::move(a));
       if (programs_.size() >= kPrograms) finish();

@@ -75,7 +75,7 @@ std::vector<TaskAnswer> read_answers(const fs::path& file, const std::vector<Tas
     a.grade.format.strict = field<double>(line, "format", where);
     const std::string prompt = field<std::string>(line, "prompt", where),
                       response = field<std::string>(line, "response", where);
-    a.reflection = reflection_of(parts_of(response, thought_after(prompt)).thought);
+    a.reflection = reflection_of(prompt, response);
     if (found == problem_of.end() || a.sample >= samples) continue;
     a.problem = found->second;
     if (prompt != problems[a.problem].prompt)

@@ -10,7 +10,6 @@
 #include "corpus/prompt.h"
 #include "eval/reflection.h"
 #include "report/text.h"
-#include "reward/response.h"
 #include "rl/advantages.h"
 #include "rl/mtp_acceptance.h"
 #include "rl/policy_log.h"
@@ -282,7 +281,7 @@ bool PolicyStage::evaluate(const RunView& run, bool last) {
     auto& [sum, n] = right[level_name(questions[i])];
     sum += scores[i].accuracy, ++n;
     all += scores[i].accuracy / double(made.size()), length += double(made[i].answer_tokens()) / double(made.size());
-    thoughts.add(reflection_of(parts_of(made[i].text, thought_after(questions[i].prompt)).thought));
+    thoughts.add(reflection_of(questions[i].prompt, made[i].text));
   }
   std::string by_level;
   Json record{{"step", run.step()},       {"train_seconds", run.train_seconds},

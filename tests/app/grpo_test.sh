@@ -74,7 +74,7 @@ cat >all.toml <<END
 $(sed 's/^steps = 6/steps = 12/; s/^batch_size = 64/batch_size = 32/; s/^lr = .*/lr = 3e-3/; s/^tasks = .*/tasks = ["chains:2-4"]/' grpo.toml)
 END
 all=(--set grpo.mini_batches=4 --set grpo.beta=0.01 --set grpo.reference_every=8 --set grpo.levels=edge --set grpo.dynamic=2
-  --set log.save_every=0.1 --set log.eval_every=0.5)
+  --set log.save_every=0.1 --set log.eval_every=0.5 --set grpo.temperature=1.4)  # hot: answers in and out of the format
 "$minke" grpo all.toml -m base/latest --out whole "${all[@]}" >out.txt 2>&1 || fail "$(cat out.txt)"
 [ "$(ls whole/checkpoints)" = "$(printf 'step-%06d\n' 4 8 12)" ] || fail "saved between updates with the same answers: $(ls whole/checkpoints)"
 for key in kl clip_ratio ratio/mean entropy; do
@@ -129,10 +129,14 @@ changed() {  # from the run $two, which lacks the setting
 two=two
 "$minke" grpo grpo.toml -m base/latest --out two --set train.steps=2 >out.txt 2>&1 || fail "$(cat out.txt)"
 for set in 'tasks=["chains:2"]' group=16 max_new=30 temperature=1.2 deviation=none division=sequences \
-  division=constant format_reward=0 replay=false shuffle_rewards=true mini_batches=2 beta=1 dynamic=3 \
+  division=constant format_reward=0 shuffle_rewards=true mini_batches=2 beta=1 dynamic=3 \
   levels=edge; do
   changed --set "grpo.$set"
 done
+# Without replay the update chooses the experts itself, mostly the same ones.
+"$minke" grpo grpo.toml -m base/latest --out chosen --set train.steps=2 --set grpo.replay=false >out.txt 2>&1 || fail "$(cat out.txt)"
+grep -q '"delta_logp/max":' chosen/log.jsonl && ! grep -q flip_rate chosen/log.jsonl || fail "experts are replayed: $(cat chosen/log.jsonl)"
+grep -q flip_rate two/log.jsonl || fail "experts are not replayed: $(cat two/log.jsonl)"
 two=cut_off  # some answers of nearly every group
 "$minke" grpo grpo.toml -m base/latest --out cut_off --set train.steps=2 --set grpo.max_new=24 >out.txt 2>&1 || fail "$(cat out.txt)"
 changed --set grpo.max_new=24 --set 'grpo.truncated="mask"'

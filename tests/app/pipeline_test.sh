@@ -149,11 +149,13 @@ answers() {
   rm -r e
 }
 answers >usual.txt
-for set in 'tasks=["chains:3"]' 'jsonl=["sums.jsonl"]' problems=7 samples=3 'prompt="r1-zero"' max_new=5 temperature=2 top_p=0.1 \
+for set in 'tasks=["chains:3"]' 'jsonl=["sums.jsonl"]' problems=7 samples=3 max_new=5 temperature=2 top_p=0.1 \
   seed=5 test_seed=2; do
   answers --set "test.eval.$set" >set.txt
   ! cmp -s set.txt usual.txt || fail "eval.$set changes nothing"
 done
+mistake 'which leaves no room for an answer in a context of 128 tokens' "$minke" pipeline e.toml --out e --set 'test.eval.prompt="r1-zero"'  # a long one
+rm -r e
 
 # A stage that fails leaves what is done, and goes on once the cause is gone. A path as a beginning.
 { stage chats sft a/base/latest <sft.toml; stage more sft chats <sft.toml; } >f.toml

@@ -258,7 +258,7 @@ TEST(Thoughts, EveryEquationMarkAndAnswerIsTrue) {
     }
   }
   const std::pair<DocumentKind, double> shares[] = {{DocumentKind::fact, 0.50},      {DocumentKind::attempt, 0.26},
-                                                    {DocumentKind::chain, 0.021},     {DocumentKind::check, 0.034},
+                                                    {DocumentKind::chain, 0.021},    {DocumentKind::check, 0.034},
                                                     {DocumentKind::countdown, 0.14}, {DocumentKind::story, 0.05}};
   for (const auto& [kind, share] : shares) {
     EXPECT_NEAR(length[size_t(kind)] / total, share, 0.1 * share + 0.002) << name_of(kind);
