@@ -20,7 +20,7 @@ namespace {
 
 bool is_emulated(const std::string& isa) { return isa.ends_with("_emulated"); }
 
-#if defined(__x86_64__)
+#if defined(MINKE_HAS_EMULATED)
 template <int isa> const cpu::Kernels& kernels_of() {
   static const cpu::Kernels kernels = [] {
     cpu::Kernels k;
@@ -48,7 +48,9 @@ CpuBackend& emulated_at(const std::string& isa) {
   bug("no emulated instruction set " + isa, SourceLocation::current());
 }
 #else
-CpuBackend& emulated_at(const std::string& isa) { user_error("{} is emulated on x86 only", isa); }
+CpuBackend& emulated_at(const std::string& isa) {
+  user_error("{} is emulated on x86 only, and not in a sanitized build", isa);
+}
 #endif
 
 }  // namespace
@@ -57,7 +59,9 @@ Backend& emulated_backend(const std::string& isa) { return emulated_at(isa); }
 
 std::vector<std::string> tested_isas() {
   std::vector<std::string> names = available_isas();
+#if defined(MINKE_HAS_EMULATED)
   if (names.size() > 1) names.insert(names.end(), std::begin(kEmulatedIsas), std::end(kEmulatedIsas));
+#endif
   return names;
 }
 std::vector<std::string> tested_backends() {

@@ -13,7 +13,7 @@ namespace minke::test {
 
 constexpr const char* kEmulatedIsas[] = {"avx512_emulated", "avx512_vnni_emulated", "avx512_bf16_emulated",
                                          "amx_bf16_emulated"};
-Backend& emulated_backend(const std::string& isa);  // UserError on a machine without AVX2
+Backend& emulated_backend(const std::string& isa);  // UserError on a machine without AVX2, or in a sanitized build
 
 // Those of available_isas(), and the emulated ones where there are any.
 std::vector<std::string> tested_isas();
