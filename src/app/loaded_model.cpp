@@ -94,15 +94,15 @@ LoadedModel::LoadedModel(std::unique_ptr<Runtime> own, Runtime* lent, const Infe
   if (o.ctx_size > limit) user_error("--ctx-size {}: the model supports at most {} positions", o.ctx_size, limit);
   const Precision precision = held_precision(o, source.files, ctx(), blocks_);
   if (!quiet && !blocks_.note.empty()) std::fprintf(stderr, "%s\n", blocks_.note.c_str());
-  const int64_t context = context_size(o, source), page = EngineSettings{}.page;
-  const EngineSettings settings{.max_context = context,
-                                .cache_tokens = o.sequences * ((context + page - 1) / page * page),
-                                .max_sequences = o.sequences,
-                                .max_tokens = std::max<int64_t>(512, o.sequences * (1 + o.drafts)),
-                                .cache = dtype_of(o.cache_type),
-                                .strict = o.strict,
-                                .speculation = speculation_of(o, config),
-                                .drafts = o.drafts};
+  const int64_t context = context_size(o, source);
+  EngineSettings settings{.max_context = context,
+                          .max_sequences = o.sequences,
+                          .max_tokens = std::max<int64_t>(512, o.sequences * (1 + o.drafts)),
+                          .cache = dtype_of(o.cache_type),
+                          .strict = o.strict,
+                          .speculation = speculation_of(o, config),
+                          .drafts = o.drafts};
+  settings.cache_tokens = settings.slots_for_all();
   InferenceMemory needed = inference_memory(ctx(), config, precision, settings);
   const double available = double(free_memory());
   if (needed.must_fit() > available) {

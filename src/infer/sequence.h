@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "core/divided_up.h"
 #include "core/enum_names.h"
 #include "core/types.h"
 #include "infer/sampler.h"
@@ -29,6 +30,8 @@ struct EngineSettings {
   SpeculationMode speculation = SpeculationMode::off;  // else the model must have an MTP module
   int64_t drafts = 1;                                  // of a sequence in a step, with speculation
   int64_t most_drafts() const { return speculation == SpeculationMode::off ? 0 : drafts; }
+  // The cache_tokens that let max_sequences of the longest context run at once, in whole pages.
+  int64_t slots_for_all() const { return max_sequences * divided_up(max_context, page) * page; }
   // Of the prompts of a step, which are held at once: those of the longest context, or of a step full of short prompts.
   int64_t most_keys() const { return max_context > max_tokens ? max_context : max_tokens; }
 };

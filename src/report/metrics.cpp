@@ -29,8 +29,7 @@ const std::vector<Metric>& known_metrics() {
        .heading = "Reflection",
        .unit = "%",
        .note = "Of the equations in the thoughts, those that are wrong; of these, those that a later line names and "
-               "puts right; of the lines "
-               "that name one as wrong, those that are false alarms. Of the test problems.",
+               "puts right; of such lines, the false alarms. On the test problems.",
        .parts = {{"reflection/wrong", "wrong equations", false, true},
                  {"reflection/caught", "wrong ones that are caught", false, true},
                  {"reflection/false_alarms", "corrections that are false alarms", false, true}},

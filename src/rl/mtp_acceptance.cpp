@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "core/divided_up.h"
-
 namespace minke {
 
 std::optional<SpeculationCounts> mtp_acceptance(const Context& ctx, const Model& model, const Tokenizer& tokenizer,
@@ -15,7 +13,7 @@ std::optional<SpeculationCounts> mtp_acceptance(const Context& ctx, const Model&
   engine.max_sequences = std::min<int64_t>({engine.max_sequences, kAtOnce, int64_t(prompts.size())});
   engine.speculation = SpeculationMode::mtp, engine.drafts = 1;
   engine.max_tokens = std::max(engine.max_sequences * 2, engine.page);
-  engine.cache_tokens = engine.max_sequences * divided_up(engine.max_context, engine.page) * engine.page;
+  engine.cache_tokens = engine.slots_for_all();
   Engine own(ctx, model, engine);
   roll_out(ctx, own, tokenizer, prompts, rollouts);
   return own.speculation()->counts();

@@ -9,10 +9,11 @@
 #include "rl/advantages.h"
 
 namespace minke {
-
 namespace {
+
 constexpr double kFar = 0.05;  // of a log-probability
-}
+
+}  // namespace
 
 double mean_of(const std::vector<double>& v) {
   double sum = 0;

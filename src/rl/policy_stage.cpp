@@ -107,13 +107,17 @@ void PolicyStage::enter_phase(const Phase& phase) {
 }
 
 EngineSettings PolicyStage::engine_settings() const {
-  const int64_t t = recipe_.train.sequence_length, page = EngineSettings{}.page;
   const int64_t running = std::min<int64_t>(recipe_.train.batch_size * recipe_.grpo.mini_batches, kRunning);
-  return {.max_context = t,
-          .cache_tokens = running * ((t + page - 1) / page * page),
-          .max_sequences = running,
-          .max_tokens = std::max(running, kStepTokens),
-          .cache = precision(recipe_).activation};
+  EngineSettings s{.max_context = recipe_.train.sequence_length,
+                   .max_sequences = running,
+                   .max_tokens = std::max(running, kStepTokens),
+                   .cache = precision(recipe_).activation};
+  s.cache_tokens = s.slots_for_all();
+  return s;
+}
+
+int64_t PolicyStage::experts_per_token() const {
+  return count_parameters(config()).moe_layers * config().num_experts_per_tok;
 }
 
 StageMemory PolicyStage::memory() const {
@@ -121,8 +125,7 @@ StageMemory PolicyStage::memory() const {
   const auto& g = recipe_.grpo;
   TrainSettings settings;
   adjust(settings);
-  const double experts =
-      g.replay ? 4.0 * double(count_parameters(config()).moe_layers * config().num_experts_per_tok) : 0;
+  const double experts = g.replay ? 4.0 * double(experts_per_token()) : 0;
   const double step = double(t.batch_size * t.sequence_length);
   // Tokens, their probabilities, advantages and text of all answers that are drawn; tokens, targets, four values of a step.
   return {.engine = engine_settings(),
@@ -262,8 +265,7 @@ std::vector<TokenBatch> PolicyStage::largest_batch(const Context&, Trainer&, int
 }
 
 std::string PolicyStage::after_step(const StepReport&, const TokenLosses& tokens, Json& record) {
-  const int64_t experts = count_parameters(config()).moe_layers * config().num_experts_per_tok;
-  log_update(made_, samples_, tokens, terms(), experts, is_first_, record);
+  log_update(made_, samples_, tokens, terms(), experts_per_token(), is_first_, record);
   if (is_first_) record.update(drawn_.record);
   return drawn_.note;
 }

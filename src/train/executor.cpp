@@ -68,8 +68,7 @@ void PlainExecutor::place_outputs(const Context& ctx, Batch& batch, bool wanted)
   if (wanted && !batch.replay_experts.empty()) {
     if (!flips_) flips_ = Tensor(ctx.backend->memory(), DType::i32, {buffers_.max_tokens()});
     batch.flips = flips_.operand().slice(0, 0, batch.num_tokens);
-    host_flips_.assign(size_t(batch.num_tokens), 0);
-    ctx.backend->upload(ctx, {.host = host_flips_.data(), .device = batch.flips});
+    ctx.backend->fill(ctx, {.dst = batch.flips, .value = 0});
   }
   if (!wanted && !model_->is_critic()) return;
   if (!outputs_) outputs_ = Tensor(ctx.backend->memory(), model_->precision().high, {buffers_.max_tokens()});
@@ -88,6 +87,7 @@ void PlainExecutor::add_losses(const Context& ctx, const ModelSaved& saved, cons
   if (tokens && model_->is_critic()) sum(batch.value, &tokens->value);
   else if (tokens) sum(batch.entropy, &tokens->entropy);
   if (tokens && batch.flips) {
+    host_flips_.resize(size_t(batch.num_tokens));
     ctx.backend->download(ctx, {.device = batch.flips, .host = host_flips_.data()});
     tokens->flips.insert(tokens->flips.end(), host_flips_.begin(), host_flips_.end());
   }

@@ -305,9 +305,8 @@ TEST(Model, ReplayedRoutes) {
     batch.replay_experts.push_back(routes.back());
   }
   const Tensor flips(ctx.context().backend->memory(), DType::i32, {12});
-  const std::vector<int32_t> none(12, 0);
   const auto flipped = [&] {
-    ctx.backend().upload(ctx, {.host = none.data(), .device = flips});
+    ctx.backend().fill(ctx, {.dst = flips, .value = 0});
     rig.model.forward(ctx, {batch}, rig.saved);
     std::vector<int32_t> host(12);
     ctx.backend().download(ctx, {.device = flips, .host = host.data()});
