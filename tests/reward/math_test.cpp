@@ -5,7 +5,6 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "core/clock.h"
 #include "reward/grade.h"
 #include "support/shared_files.h"
 
@@ -145,9 +144,9 @@ TEST(GradeMath, Cheating) {
   expect('-', "<answer>42 <!-- 43 --></answer>", "42");
 }
 
+// 36 responses of 10 MB. Work that grew with the square of their length would outlast the time limit of a test by hours.
 TEST(GradeMath, LargeResponses) {
   const size_t n = 10 << 20;
-  const auto begin = Clock::now();
   for (const std::string_view piece :
        {"\\boxed{", "<answer>", "</answer>", "<think>", "</think>", "{", "}", "(", "7 ", "7,", "the answer is ",
         "#### ", "\\boxed{7} ", "<answer>7</answer>", "\\", "9", "\xff", "x"}) {
@@ -157,7 +156,6 @@ TEST(GradeMath, LargeResponses) {
   }
   expect('s', "<think>" + repeated("hmm ", n / 4) + "</think>\\boxed{42}", "42");
   expect('-', "\\boxed{" + repeated("(", 100000) + "42" + repeated(")", 100000) + "}", "42");
-  EXPECT_LT(seconds_since(begin), 20);  // of 36 responses of 10 MB: it is about five
 }
 
 // Whatever bytes there are: strict ≤ lenient, both 0 or 1.
