@@ -83,6 +83,31 @@ TEST(TaskAnswers, DependOnProblemAndNumberOnly) {
   EXPECT_NE(rig.answers(other, 4).begin()->second.response, all.begin()->second.response);
 }
 
+// Problems that are put in the same words, as generated ones may be by chance, are still other problems.
+TEST(TaskAnswers, OfTheSameQuestionAskedTwiceAreOthers) {
+  Rig rig;
+  TaskProblem same = rig.problems[0], level = rig.problems[0], group = rig.problems[0];
+  same.index = 1, level.level = 3, group.group = "sums";
+  rig.problems = {rig.problems[0], same, level, group};
+  std::set<std::string> different;
+  for (const auto& [key, a] : rig.answers({.samples = 2, .max_new = 12, .sampling = {.seed = 4}}, 8))
+    different.insert(a.response);
+  EXPECT_EQ(different.size(), 8u);
+}
+
+TEST(EndsWithStop, CutsBehindTheFirstOne) {
+  const std::vector<std::string> stops{"</answer>", "\nUser"};
+  const auto ended = [&](std::string text, size_t piece) {
+    return ends_with_stop(text, piece, stops) ? text : std::string("goes on");
+  };
+  EXPECT_EQ(ended("<answer>7</answer>", 1), "<answer>7</answer>");
+  EXPECT_EQ(ended("<answer>7</answer> and so on", 11), "<answer>7</answer>");  // the token holds more than the end
+  EXPECT_EQ(ended("7</answer>\nUser: 8</answer>", 27), "7</answer>");
+  EXPECT_EQ(ended("7\nUser: </answer>", 16), "7\nUser");
+  EXPECT_EQ(ended("<answer>7</answer", 1), "goes on");
+  EXPECT_EQ(ended("", 0), "goes on");
+}
+
 TEST(TaskAnswers, EndBehindAStopTextAndWithTheContext) {
   Rig rig;
   const AnswerSettings o{.samples = 2, .max_new = 0, .sampling = {.seed = 4}};

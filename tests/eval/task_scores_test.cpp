@@ -25,6 +25,7 @@ struct Rig {
     TaskAnswer a{
         .problem = problem, .sample = sample, .response = "r\xff", .final_answer = answer, .tokens = 10 * (sample + 1)};
     a.grade.accuracy = {strict, strict, "as planted"};
+    a.grade.format = {answer.empty() ? 0.0 : 1.0, 1, "as planted"};  // strictly, of those that say something
     answers.push_back(a);
   }
 };
@@ -52,6 +53,9 @@ TEST(TaskScores, OfPlantedGrades) {
   EXPECT_DOUBLE_EQ(s.mean_tokens, 25);
   EXPECT_DOUBLE_EQ(*s.mean_tokens_right, 30);
   EXPECT_EQ(s.truncated, 0);
+  EXPECT_DOUBLE_EQ(s.format, 3.0 / 8);
+  EXPECT_EQ(scores[1].format, 1);
+  EXPECT_EQ(score_json(s).at("format"), 3.0 / 8);
   EXPECT_EQ(scores[1].cons->value, 0);
   EXPECT_EQ(scores[1].mean_tokens_right, std::nullopt);
   EXPECT_EQ(scores[1].truncated, 0.25);
