@@ -19,6 +19,11 @@ namespace {
 
 using namespace test;
 
+TEST(EngineSettings, SlotsForAllAreWholePages) {
+  EXPECT_EQ((EngineSettings{.max_context = 100, .max_sequences = 3, .page = 16}).slots_for_all(), 3 * 112);
+  EXPECT_EQ((EngineSettings{.max_context = 96, .max_sequences = 5, .page = 16}).slots_for_all(), 5 * 96);
+}
+
 std::vector<float> training_logits(const Context& ctx, const Model& model, const std::vector<int32_t>& tokens) {
   const int64_t t = int64_t(tokens.size());
   const std::vector<int64_t> n{t};

@@ -84,6 +84,23 @@ TEST(Rollouts, AreGroupsOfDifferentAnswersThatDependOnNothingElse) {
   expect_the_last_four(rig.rollouts(last));
 }
 
+// The answers of a group share its prompt: it is computed once, and of the others only its last token.
+TEST(Rollouts, AGroupComputesItsPromptOnce) {
+  Rig rig(Precision::f32());
+  rig.prompts = {random_tokens(1, 40, 200), random_tokens(2, 21, 200)};
+  for (const bool with_experts : {true, false}) {
+    Engine engine(
+        rig.ctx, rig.model,
+        {.max_context = 64, .cache_tokens = 8 * 64, .max_sequences = 8, .max_tokens = 64, .cache = DType::f32});
+    const auto all = roll_out(rig.ctx, engine, tokenizer(), rig.prompts,
+                              {.group = 4, .max_new = 6, .seed = 3, .with_experts = with_experts});
+    int64_t tokens = 0;
+    for (const Rollout& r : all) tokens += r.answer_tokens() - 1;  // the last one is not looked behind
+    for (const auto& p : rig.prompts) tokens += int64_t(p.size()) + 3;
+    EXPECT_EQ(engine.tokens_computed(), tokens) << with_experts;
+  }
+}
+
 TEST(Rollouts, EndWithAStopText) {
   Rig rig(Precision::f32());
   const std::vector<Rollout> free = rig.rollouts({.group = 2, .max_new = 20, .seed = 3});
