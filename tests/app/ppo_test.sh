@@ -50,6 +50,15 @@ done
 grep -q 'c.w.value_head' run/latest/train/state.safetensors || fail "the checkpoint lacks the critic"
 ! grep -q value_head run/latest/model.safetensors || fail "the model holds a part of the critic"
 
+# As a stage of a pipeline: what the verb makes alone.
+{ printf '[[stage]]\nname = "rl"\nkind = "ppo"\nfrom = "base/latest"\n'; sed 's/^\[/[stage./' ppo.toml; } >p.toml
+"$minke" pipeline p.toml --out line >out.txt 2>&1 || fail "$(cat out.txt)"
+grep -q '^ *rl  *ppo .* % right, before .* %$\|^results  *rl  *ppo .* % right, before .* %$' out.txt || fail "no results of ppo: $(tail -4 out.txt)"
+for file in model.safetensors train/state.safetensors; do
+  cmp run/latest/$file line/rl/latest/$file || fail "in a pipeline: another $file"
+done
+mistake 'stage rl: ppo: grpo.beta = ' "$minke" pipeline p.toml --out new --set rl.grpo.beta=0.1
+
 # --- every setting does something
 changed() {
   "$minke" ppo ppo.toml -m base/latest --out changed --set train.steps=4 --set ppo.critic_warmup=0 "$@" >out.txt 2>&1 || fail "$*: $(cat out.txt)"

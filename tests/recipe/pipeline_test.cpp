@@ -80,6 +80,28 @@ TEST(Pipeline, ReadsStagesAndWritesThemBack) {
   EXPECT_EQ(text.find("[stage.sft]"), text.npos) << "sections that no stage reads";
 }
 
+// What a stage of each kind reads is written, and read back: also that of the kinds that are not in the pipeline above.
+TEST(Pipeline, EveryKindKeepsItsSections) {
+  const std::string rl = "[stage.train]\nsteps = 3\n[stage.grpo]\ntasks = [\"chains:2\"]\ngroup = 4\n";
+  const std::string toml =
+      "[[stage]]\nname = \"talk\"\nkind = \"sft\"\nfrom = \"a/model\"\n[stage.data]\ntrain = [\"c\"]\n"
+      "[stage.sft]\nepochs = 7.0\n[[stage]]\nname = \"g\"\nkind = \"grpo\"\nfrom = \"talk\"\n" +
+      rl + "[[stage]]\nname = \"p\"\nkind = \"ppo\"\nfrom = \"g\"\n" + rl +
+      "[stage.ppo]\nlambda = 0.5\ncritic_warmup = 2\n";
+  const std::string text = pipeline_to_toml(parse_pipeline(toml, "p.toml", {"p.ppo.gamma=0.25"}));
+  const Pipeline again = parse_pipeline(text, "again");
+  ASSERT_EQ(again.stages.size(), 3u);
+  EXPECT_EQ(again.stages[0].recipe.sft.epochs, 7);
+  EXPECT_EQ(again.stages[1].recipe.grpo.group, 4);
+  const PipelineStage& p = again.stages[2];
+  EXPECT_EQ(p.kind, RecipeOf::ppo);
+  EXPECT_EQ(p.recipe.grpo.tasks, std::vector<std::string>{"chains:2"});
+  EXPECT_EQ(p.recipe.ppo.lambda, 0.5);
+  EXPECT_EQ(p.recipe.ppo.gamma, 0.25);
+  EXPECT_EQ(p.recipe.ppo.critic_warmup, 2);
+  EXPECT_EQ(text.find("[stage.ppo]"), text.rfind("[stage.ppo]")) << "of a stage that does not read it";
+}
+
 TEST(Pipeline, AStagesPresetIsItsOwn) {
   const Pipeline p =
       parse_pipeline(replaced(kThree, "kind = \"pretrain\"", "kind = \"pretrain\"\npreset = \"v3-11m\""), "p");
