@@ -30,4 +30,13 @@ void whiten(std::span<std::vector<float>> advantages) {
     for (float& a : answer) a = deviation == 0 ? 0 : float((double(a) - mean) / deviation);
 }
 
+double explained_variance(std::span<const double> returns, std::span<const double> values) {
+  const double n = double(returns.size());
+  double r = 0, e = 0, rr = 0, ee = 0;
+  for (size_t i = 0; i < returns.size(); ++i) r += returns[i] / n, e += (returns[i] - values[i]) / n;
+  for (size_t i = 0; i < returns.size(); ++i)
+    rr += (returns[i] - r) * (returns[i] - r), ee += (returns[i] - values[i] - e) * (returns[i] - values[i] - e);
+  return rr > 0 ? 1 - ee / rr : 0;
+}
+
 }  // namespace minke

@@ -19,4 +19,7 @@ GeneralisedAdvantages generalised_advantages(std::span<const float> values, doub
 // Subtracts the mean of all and divides by their deviation; all the same: zeros.
 void whiten(std::span<std::vector<float>> advantages);
 
+// 1 − Var(R − V) / Var(R): 1 if the values tell the returns but for a constant, 0 if they tell nothing, and where all are the same.
+double explained_variance(std::span<const double> returns, std::span<const double> values);
+
 }  // namespace minke

@@ -10,19 +10,6 @@
 #include "run/settings.h"
 
 namespace minke {
-namespace {
-
-// 1 − Var(R − V) / Var(R): 1 if the critic knows what an answer will get, 0 if it knows the mean alone.
-double explained_variance(const std::vector<double>& returns, const std::vector<double>& values) {
-  const double n = double(returns.size());
-  double r = 0, e = 0, rr = 0, ee = 0;
-  for (size_t i = 0; i < returns.size(); ++i) r += returns[i] / n, e += (returns[i] - values[i]) / n;
-  for (size_t i = 0; i < returns.size(); ++i)
-    rr += (returns[i] - r) * (returns[i] - r), ee += (returns[i] - values[i] - e) * (returns[i] - values[i] - e);
-  return rr > 0 ? 1 - ee / rr : 0;
-}
-
-}  // namespace
 
 void check_ppo_recipe(const Recipe& recipe) {
   constexpr std::string_view kUnread[] = {"grpo.beta", "grpo.reference_every", "grpo.deviation", "grpo.dynamic"};

@@ -60,5 +60,16 @@ TEST(Whiten, MeanAndDeviationAreOfAllTokens) {
   EXPECT_TRUE(none[0].empty());
 }
 
+TEST(ExplainedVariance, IsOfWhatTheMeanDoesNotSay) {
+  using V = std::vector<double>;
+  const V returns{0, 0, 3, 1};                                        // their variance: 1.5
+  EXPECT_DOUBLE_EQ(explained_variance(returns, V{0, 0, 3, 1}), 1);    // known
+  EXPECT_DOUBLE_EQ(explained_variance(returns, V{5, 5, 8, 6}), 1);    // but for a constant
+  EXPECT_DOUBLE_EQ(explained_variance(returns, V{1, 1, 1, 1}), 0);    // the mean alone
+  EXPECT_DOUBLE_EQ(explained_variance(returns, V{0, 0, 1, 1}), 0.5);  // errors 0, 0, 2, 0: their variance is 0.75
+  EXPECT_LT(explained_variance(returns, V{3, 3, 0, 1}), 0);           // worse than the mean
+  EXPECT_EQ(explained_variance(V{2, 2, 2}, V{1, 2, 3}), 0);           // nothing to explain
+}
+
 }  // namespace
 }  // namespace minke

@@ -70,6 +70,54 @@ TEST_F(Ppo, AdvantagesAreByTheCritic) {
   EXPECT_NEAR(squares, 10, 1e-4);  // ten tokens
 }
 
+// γ and λ each in its place: against the sum of eq. 16, with the values of a critic that has learned something. What it says of a
+// token is found by an answer that ends there and gets nothing: its last advantage is −V.
+TEST_F(Ppo, AdvantagesAreDiscountedByGammaAndLambda) {
+  class Told : public OpenStage {
+   public:
+    using OpenStage::OpenStage;
+    bool is_telling = true;
+    Rollout one;
+    std::vector<std::vector<float>> advantages(const Context& c, const std::vector<Rollout>& answers,
+                                               const std::vector<Score>& scores) override {
+      std::vector<Score> told = scores;
+      for (size_t i = 0; is_telling && i < told.size(); ++i) told[i].reward = double(i % 2);
+      one = answers[0];
+      return OpenStage::advantages(c, answers, told);
+    }
+  };
+  const double gamma = 0.5, lambda = 0.9;
+  const Recipe recipe = with({"ppo.whiten=false", "train.steps=20", "ppo.critic_warmup=10", "ppo.critic_lr=0.05",
+                              "ppo.gamma=0.5", "ppo.lambda=0.9"});
+  PolicyLife<Told> run(ctx, recipe, folder / "base", folder / "run");
+  for (int step = 0; step < 4; ++step) run.draw(), run.train();
+  Told& stage = run.stage;
+  stage.is_telling = false;
+  const Rollout whole = stage.one;
+  const size_t n = size_t(whole.answer_tokens());
+  ASSERT_GT(n, 3u);
+  std::vector<Rollout> parts(n, whole);
+  for (size_t i = 0; i < n; ++i)
+    parts[i].tokens.resize(size_t(whole.prompt_tokens) + i + 1), parts[i].loss.resize(i + 1);
+  const auto none = stage.advantages(ctx, parts, std::vector<Score>(n));
+  std::vector<double> v;
+  for (size_t i = 0; i < n; ++i) v.push_back(-double(none[i].back()));
+  std::vector<Score> scores(1);
+  scores[0].reward = 0.7;
+  const std::vector<float> a = stage.advantages(ctx, {whole}, scores)[0];
+  const auto expected = [&](size_t t, double g, double l) {
+    double sum = 0;
+    for (size_t k = t; k < n; ++k) sum += std::pow(g * l, double(k - t)) * ((k + 1 == n ? 0.7 : g * v[k + 1]) - v[k]);
+    return sum;
+  };
+  double others = 0;
+  for (size_t t = 0; t < n; ++t) {
+    EXPECT_NEAR(a[t], expected(t, gamma, lambda), 1e-4) << t;
+    others = std::max(others, std::abs(expected(t, gamma, lambda) - expected(t, lambda, gamma)));
+  }
+  EXPECT_GT(others, 0.01) << "the critic has learned too little to tell one from the other";
+}
+
 // The critic's own targets arrive at the tokens they are of: after steps towards a reward of 1 for one answer and 0 for the next it
 // tells them apart. While the policy waits, the same questions get the same answers.
 TEST_F(Ppo, TheCriticLearnsWhichAnswersAreRight) {
@@ -148,6 +196,29 @@ TEST_F(Ppo, TheCriticHasARateOfItsOwn) {
   EXPECT_EQ(run->critic_weights(), same->critic_weights());
   EXPECT_NE(run->critic_weights(), other->critic_weights());
   EXPECT_EQ(run->weights(), other->weights());
+}
+
+// It follows the schedule of the policy, by what a step may take. Rewards and values are 0, so decay alone moves the critic, and its
+// matrices shrink by what the rate is.
+TEST_F(Ppo, TheCriticsRateFollowsTheSchedule) {
+  const auto run =
+      life("run", {"ppo.critic_lr=0.05", "train.decay_begin=0", "train.decay_end=1", "train.low_ratio=0.1"});
+  const auto matrix = [&] {
+    for (const auto& [name, o] : run->stage.state())
+      if (name.starts_with("c.w.") && name.find("embed") != name.npos) return host_floats(ctx, o);
+    return std::vector<float>{};
+  };
+  for (int step = 0; step < 4; ++step) {
+    const std::vector<float> before = matrix();
+    run->step();
+    const std::vector<float> after = matrix();
+    double dot = 0, squares = 0;
+    for (size_t i = 0; i < before.size(); ++i)
+      dot += double(before[i]) * double(after[i]), squares += double(before[i]) * double(before[i]);
+    ASSERT_GT(squares, 0);
+    const double decayed = 0.1 + 0.45 * (1 + std::cos(std::acos(-1.0) * step / 4));  // a cosine from 1 to 0.1
+    EXPECT_NEAR((1 - dot / squares) / 0.1, 0.05 * decayed, 1e-5) << step;
+  }
 }
 
 TEST_F(Ppo, MistakesInTheRecipe) {
