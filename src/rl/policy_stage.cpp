@@ -152,10 +152,6 @@ RolloutSettings PolicyStage::rollout_settings(int64_t group, uint64_t first_samp
           .stop_texts = {std::string(kAnswerEnd)}};
 }
 
-std::string PolicyStage::level_name(const Question& q) const {
-  return fmt::format("{}:{}", name_of(questions_.choices()[q.choice].kind), q.level);
-}
-
 std::vector<Question> PolicyStage::questions_at(uint64_t position, int64_t size) const {
   const int64_t group = recipe_.grpo.group;
   return questions_.training(position / uint64_t(group), size / group, rates_ ? &*rates_ : nullptr);
@@ -201,7 +197,7 @@ void PolicyStage::draw(const Context& ctx, Model& model, uint64_t position, int6
     for (size_t k = 0; k < group; ++k) right += all.scores[i * group + k].accuracy;
     const Question& q = all.questions[i];
     rates_->add(q.choice, q.level, right / double(group));
-    drawn_.record["level_rates/" + level_name(q)] = rates_->rate(q.choice, q.level);
+    drawn_.record["level_rates/" + questions_.level_name(q)] = rates_->rate(q.choice, q.level);
   }
   kept.insert(kept.end(), others.begin(), others.begin() + std::ptrdiff_t(wanted - kept.size()));
   drawn_.answers = all.groups(kept, group);
@@ -280,7 +276,7 @@ bool PolicyStage::evaluate(const RunView& run, bool last) {
   Reflection thoughts;
   double all = 0, length = 0;
   for (size_t i = 0; i < made.size(); ++i) {
-    auto& [sum, n] = right[level_name(questions[i])];
+    auto& [sum, n] = right[questions_.level_name(questions[i])];
     sum += scores[i].accuracy, ++n;
     all += scores[i].accuracy / double(made.size()), length += double(made[i].answer_tokens()) / double(made.size());
     thoughts.add(reflection_of(questions[i].prompt, made[i].text));

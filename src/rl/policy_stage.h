@@ -73,8 +73,7 @@ class PolicyStage : public Stage {
   std::vector<Question> questions_at(uint64_t position, int64_t size) const;
   void draw(const Context& ctx, Model& model, uint64_t position, int64_t size);
   EngineSettings engine_settings() const;
-  int64_t experts_per_token() const;                       // of all layers
-  std::string level_name(const Question& question) const;  // "chain:2"
+  int64_t experts_per_token() const;  // of all layers
   void log_mtp_acceptance(const RunView& run, const std::vector<Question>& questions);
   void log_shown(const RunView& run, const std::vector<Question>& questions, const std::vector<Rollout>& made,
                  const std::vector<Score>& scores);

@@ -1,5 +1,7 @@
 #include "rl/questions.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
@@ -7,6 +9,13 @@
 #include "corpus/prompt.h"
 
 namespace minke {
+namespace {
+
+constexpr int64_t kLookedAt = 64;       // problems of each task and level, before a run
+constexpr uint64_t kMostPassed = 1000;  // if half of them can be asked, this does not happen
+constexpr int kOthers = 40;             // bits of an index: problems that stand in for others come behind all of these
+
+}  // namespace
 
 Questions::Questions(std::string_view verb, const Recipe& recipe, const Tokenizer& tokenizer, const Config& config)
     : verb_(verb), recipe_(recipe), tokenizer_(tokenizer), config_(config) {
@@ -21,22 +30,34 @@ Question Questions::question(uint64_t index, TaskSplit split, size_t choice, int
              .level = level};
   q.prompt = prompt_of(q.task.question,
                        recipe_.grpo.prompt == QuestionFormat::brief ? PromptTemplate::brief : PromptTemplate::r1_zero);
-  q.ids = tokenizer_.encode(q.prompt, {.add_bos = true});
-  if (*std::max_element(q.ids.begin(), q.ids.end()) >= config_.vocab_size)
-    user_error("{}: a question has a token that the model has not: its tokenizer is of another model", verb_);
-  if (int64_t(q.ids.size()) + recipe_.grpo.max_new > recipe_.train.sequence_length)
-    user_error("{}: a question has {} tokens; with grpo.max_new {} that is more than train.sequence_length {}", verb_,
-               q.ids.size(), recipe_.grpo.max_new, recipe_.train.sequence_length);
+  q.ids = tokenizer_.encode(q.prompt, {.parse_special = false, .add_bos = true});  // as an evaluation does
   return q;
+}
+
+std::string Questions::level_name(const Question& q) const {
+  return fmt::format("{}:{}", name_of(choices_[q.choice].kind), q.level);
+}
+
+std::string Questions::trouble(const Question& q) const {
+  if (*std::max_element(q.ids.begin(), q.ids.end()) >= config_.vocab_size)
+    return fmt::format("{}: a question has a token that the model has not: its tokenizer is of another model", verb_);
+  if (int64_t(q.ids.size()) + recipe_.grpo.max_new > recipe_.train.sequence_length)
+    return fmt::format("{}: a question has {} tokens; with grpo.max_new {} that is more than train.sequence_length {}",
+                       verb_, q.ids.size(), recipe_.grpo.max_new, recipe_.train.sequence_length);
+  return "";
 }
 
 Question Questions::training(uint64_t index, const LevelRates* rates) const {
   const size_t choice = index % choices_.size();
   Rng rng{RngKey{recipe_.train.seed}.at("grpo level").at(index)};
   const int level = rates ? rates->pick(choice, rng.uniform()) : choices_[choice].levels.pick(rng);
-  Question q = question(index, TaskSplit::train, choice, level);
-  check(split_of(q.task.canonical) == TaskSplit::train, "questions: no problem of the test split is trained on");
-  return q;
+  for (uint64_t passed = 0;; ++passed) {
+    Question q = question(index + (passed << kOthers), TaskSplit::train, choice, level);
+    check(split_of(q.task.canonical) == TaskSplit::train, "questions: no problem of the test split is trained on");
+    const std::string why = trouble(q);
+    if (why.empty()) return q;
+    if (passed == kMostPassed) user_error("{}", why);
+  }
 }
 
 std::vector<Question> Questions::training(uint64_t first, int64_t count, const LevelRates* rates) const {
@@ -49,6 +70,7 @@ Question Questions::test(size_t choice, int64_t index) const {
   const Levels& levels = choices_[choice].levels;
   Question q = question(uint64_t(index), TaskSplit::test, choice, levels.nth(int(index % levels.count())));
   check(split_of(q.task.canonical) == TaskSplit::test, "questions: no problem of the training split is a test");
+  if (const std::string why = trouble(q); !why.empty()) user_error("{}", why);
   return q;
 }
 
@@ -60,20 +82,19 @@ std::vector<Question> Questions::tests() const {
 }
 
 void Questions::check_lengths() const {
-  constexpr int64_t kMost = 5000;
-  const auto& t = recipe_.train;
-  const int64_t asked = std::min<int64_t>(kMost, t.steps * (t.batch_size / recipe_.grpo.group));
-  const bool by_chance =
-      recipe_.grpo.levels == LevelSampling::edge;  // then which level a question will have is not known
-  for (int64_t i = 0; i < asked; ++i) {
-    const size_t choice = size_t(i) % choices_.size();
-    const Levels& levels = choices_[choice].levels;
-    if (by_chance)
-      question(uint64_t(i), TaskSplit::train, choice, levels.nth(int(i / int64_t(choices_.size()) % levels.count())));
-    else training(uint64_t(i));
-  }
+  tests();
   for (size_t c = 0; c < choices_.size(); ++c)
-    for (int64_t i = 0; i < std::min(kMost, recipe_.grpo.eval_problems); ++i) test(c, i);
+    for (int l = 0; l < choices_[c].levels.count(); ++l) {
+      int64_t passed = 0;
+      std::string why;
+      for (int64_t i = 0; i < kLookedAt; ++i) {
+        const Question q = question(uint64_t(i), TaskSplit::train, c, choices_[c].levels.nth(l));
+        if (std::string w = trouble(q); !w.empty()) why = std::move(w), ++passed;
+      }
+      if (2 * passed > kLookedAt)
+        user_error("{}; of {} questions of {}:{} {} cannot be asked", why, kLookedAt, name_of(choices_[c].kind),
+                   choices_[c].levels.nth(l), passed);
+    }
 }
 
 std::vector<size_t> shown_problems(const std::vector<Question>& tests) {

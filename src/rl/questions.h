@@ -1,5 +1,5 @@
 // What a run of reinforcement learning asks: problems of the training split, and for its evaluations of the test split, as prompts.
-// Question i is a function of the recipe, of i, and, with grpo.levels = "edge", of how often the levels were right. Test: tests/rl/grpo_test.cpp.
+// Question i is a function of the recipe, of i, and, with grpo.levels = "edge", of how often the levels were right. Test: tests/rl/questions_test.cpp.
 #pragma once
 #include <string>
 #include <vector>
@@ -26,16 +26,19 @@ class Questions {
 
   // With their levels, none of them empty.
   const std::vector<TaskChoice>& choices() const { return choices_; }
-  // Tasks in turn, levels by chance: by `rates` if they are given, or each as often.
+  // Tasks in turn, levels by chance: by `rates` if they are given, or each as often. A problem that is too long is passed over:
+  // another one of its task and level, which no other question is, stands in for it. So no question ends a run in the middle.
   Question training(uint64_t index, const LevelRates* rates = nullptr) const;
   std::vector<Question> training(uint64_t first, int64_t count, const LevelRates* rates = nullptr) const;
   // grpo.eval_problems of each kind, levels in turn.
   std::vector<Question> tests() const;
-  // UserError if one of the evaluations, or of the first of the training, is too long: a run must not end in the middle.
+  // UserError if one of the tests is too long, or most problems of a task and level are.
   void check_lengths() const;
+  std::string level_name(const Question& question) const;  // "chain:2"
 
  private:
   Question question(uint64_t index, TaskSplit split, size_t choice, int level) const;
+  std::string trouble(const Question& question) const;  // why it cannot be asked; "" if it can
   Question test(size_t choice, int64_t index) const;
 
   std::string verb_;

@@ -300,18 +300,5 @@ TEST_F(GrpoUpdates, LevelsAtTheEdgeFollowTheAnswers) {
   EXPECT_TRUE(life("even", {})->stage.small_state().is_null());
 }
 
-TEST(ShownProblems, AreOfEachKindAndLevel) {
-  std::vector<Question> tests(20);
-  EXPECT_EQ(shown_problems({}), std::vector<size_t>{});
-  for (size_t i = 0; i < tests.size(); ++i) {
-    tests[i].choice = i < 10 ? 0 : 1;
-    tests[i].level = i < 10 ? 3 : int(2 + i % 2);
-  }
-  // The first three of countdown, three of the one level of chains and two of the other.
-  EXPECT_EQ(shown_problems(tests), (std::vector<size_t>{0, 1, 2, 10, 11, 12, 13, 14}));
-  tests.resize(3);
-  EXPECT_EQ(shown_problems(tests), (std::vector<size_t>{0, 1, 2}));
-}
-
 }  // namespace
 }  // namespace minke::test

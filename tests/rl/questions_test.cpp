@@ -1,0 +1,186 @@
+// What is asked: as an evaluation asks it, by the levels' rates, and nothing that is too long.
+#include "rl/questions.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/error.h"
+#include "eval/task_problems.h"
+#include "tokenize/train.h"
+
+namespace minke {
+namespace {
+
+// "User" is a special token, which the text of a question must not become.
+const Tokenizer& tokenizer() {
+  static const Tokenizer t = [] {
+    const std::vector<std::string_view> text{"Make 54 from 3 7 25. Compute 1 + 2."};
+    std::vector<std::string> special = default_special_tokens();
+    special.push_back("User");
+    return train_bpe(text, {.vocab_size = 300, .special_tokens = special, .tags = {"<answer>", "</answer>"}});
+  }();
+  return t;
+}
+
+struct Asked {
+  Recipe recipe;
+  Config config;
+  Questions questions;
+  explicit Asked(const std::vector<std::string>& more)
+      : recipe(parse_recipe("", "r.toml", settings(more), "", RecipeOf::grpo)),
+        questions("grpo", recipe, tokenizer(), config) {
+    config.vocab_size = tokenizer().vocab_size();
+  }
+  static std::vector<std::string> settings(const std::vector<std::string>& more) {
+    std::vector<std::string> all{"train.steps=4", "train.sequence_length=4000", "train.batch_size=8", "grpo.group=4",
+                                 "grpo.max_new=16"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+};
+
+TEST(Questions, AreThoseOfAnEvaluation) {
+  for (const auto& [name, prompt] : {std::pair{"brief", TaskPrompt::brief}, {"r1-zero", TaskPrompt::r1_zero}}) {
+    SCOPED_TRACE(name);
+    const Asked asked(
+        {"grpo.tasks=[\"countdown:3\"]", std::string("grpo.prompt=") + name, "train.seed=5", "grpo.eval_problems=3"});
+    auto problems = generated_problems(parse_task_choice("countdown:3", "test"), 3, 5);
+    make_prompts(problems, prompt, tokenizer(), {}, 4000);
+    const std::vector<Question> tests = asked.questions.tests();
+    ASSERT_EQ(tests.size(), 3u);
+    for (size_t i = 0; i < 3; ++i) {
+      EXPECT_EQ(tests[i].prompt, problems[i].prompt);
+      EXPECT_EQ(tests[i].ids, problems[i].ids);
+    }
+    EXPECT_EQ(tests[0].ids.front(), tokenizer().bos_id());
+    // Those of the training are put in the same way.
+    for (TaskProblem& p : problems) p.task = asked.questions.training(uint64_t(p.index)).task;
+    make_prompts(problems, prompt, tokenizer(), {}, 4000);
+    for (const TaskProblem& p : problems) {
+      EXPECT_EQ(asked.questions.training(uint64_t(p.index)).ids, p.ids);
+      EXPECT_EQ(split_of(p.task.canonical), TaskSplit::train);
+    }
+  }
+}
+
+// Each task by its own rates: where it is right half of the time.
+TEST(Questions, LevelsAreDrawnByTheRatesOfTheirTask) {
+  const Asked asked({"grpo.tasks=[\"chains:2-5\",\"countdown:3-6\"]", "grpo.levels=edge"});
+  LevelRates rates(asked.questions.choices());
+  Json state = rates.to_json();
+  for (Json& l : state[0]) l["rate"] = l["level"] == 4 ? 0.5 : 0.0;
+  for (Json& l : state[1]) l["rate"] = l["level"] == 6 ? 0.5 : 1.0;
+  rates.restore(state);
+  std::map<std::string, int> count, evenly;
+  constexpr uint64_t kAsked = 400;
+  for (uint64_t i = 0; i < kAsked; ++i) {
+    ++count[asked.questions.level_name(asked.questions.training(i, &rates))];
+    ++evenly[asked.questions.level_name(asked.questions.training(i))];
+  }
+  EXPECT_GT(count["chain:4"], 110);  // two thirds of 200, by weights of 0.3 and 0.05
+  EXPECT_GT(count["countdown:6"], 110);
+  for (const char* other : {"chain:2", "chain:3", "chain:5", "countdown:3", "countdown:4", "countdown:5"})
+    EXPECT_LT(count[other], 45) << other;
+  for (const auto& [name, n] : evenly) EXPECT_NEAR(n, 50, 25) << name;
+  EXPECT_EQ(evenly.size(), 8u);
+}
+
+std::vector<size_t> sorted_lengths(const Questions& questions, int64_t count) {
+  std::vector<size_t> all;
+  for (const Question& q : questions.training(0, count)) all.push_back(q.ids.size());
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+// A question that is too long is passed over for another one of its task and level; the others stay what they are.
+TEST(Questions, ThatAreTooLongDoNotEndARun) {
+  const std::vector<std::string> tasks{"grpo.tasks=[\"word_problem:2\",\"countdown:3\"]", "grpo.eval_problems=1"};
+  const Asked all(tasks);
+  constexpr int64_t kAsked = 400;
+  const std::vector<size_t> lengths = sorted_lengths(all.questions, kAsked);
+  const size_t most = std::max(lengths[size_t(0.85 * kAsked)], all.questions.tests()[0].ids.size());
+  ASSERT_LT(most, lengths.back());
+  const auto shorter = [&](size_t tokens, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> set = tasks;
+    set.push_back(fmt::format("train.sequence_length={}", tokens + 16));
+    set.insert(set.end(), more.begin(), more.end());
+    return Asked(set).recipe;
+  };
+  const auto ask = [&](const Recipe& recipe, uint64_t index, const LevelRates* rates = nullptr) {
+    return Questions("grpo", recipe, tokenizer(), all.config).training(index, rates);
+  };
+  const Recipe recipe = shorter(most);
+  EXPECT_NO_THROW(Questions("grpo", recipe, tokenizer(), all.config).check_lengths());
+  const LevelRates rates(all.questions.choices());
+  std::set<std::string> different;
+  int passed = 0;
+  for (uint64_t i = 0; i < kAsked; ++i) {
+    const Question before = all.questions.training(i), now = ask(recipe, i);
+    EXPECT_LE(now.ids.size(), most);
+    EXPECT_EQ(now.choice, before.choice);
+    EXPECT_EQ(now.level, before.level);
+    if (before.ids.size() <= most) EXPECT_EQ(now.ids, before.ids);
+    else ++passed, different.insert(now.prompt);
+    EXPECT_LE(ask(recipe, i, &rates).ids.size(), most);
+    EXPECT_EQ(ask(recipe, i).ids, now.ids);
+  }
+  EXPECT_GT(passed, 20);
+  EXPECT_EQ(different.size(), size_t(passed)) << "the same one stands in for several";
+}
+
+TEST(Questions, WhereMostAreTooLongTheRunIsRefused) {
+  const auto message = [&](const Asked& asked) -> std::string {
+    try {
+      asked.questions.check_lengths();
+    } catch (const UserError& e) {
+      return e.what();
+    }
+    return "";
+  };
+  const std::vector<std::string> tasks{"grpo.tasks=[\"chains:2\",\"countdown:3-6\"]", "grpo.eval_problems=1"};
+  const Asked all(tasks);
+  EXPECT_EQ(message(all), "");
+  // One level of one task, of which the evaluation has no problem.
+  std::vector<size_t> lengths;
+  for (const Question& q : all.questions.training(0, 600))
+    if (q.choice == 1 && q.level == 6) lengths.push_back(q.ids.size());
+  std::sort(lengths.begin(), lengths.end());
+  std::vector<std::string> set = tasks;
+  set.push_back(fmt::format("train.sequence_length={}", lengths[lengths.size() / 10] + 16));
+  const std::string said = message(Asked(set));
+  EXPECT_NE(said.find("with grpo.max_new 16 that is more than train.sequence_length"), said.npos) << said;
+  EXPECT_NE(said.find("of 64 questions of countdown:6 "), said.npos) << said;
+  // A test is not passed over: all runs have the same ones.
+  set = {"grpo.tasks=[\"word_problem:3\"]", "grpo.eval_problems=40"};
+  const Asked tests(set);
+  size_t longest = 0;
+  for (const Question& q : tests.questions.tests()) longest = std::max(longest, q.ids.size());
+  set.push_back(fmt::format("train.sequence_length={}", longest + 16));
+  EXPECT_EQ(message(Asked(set)), "");
+  set.back() = fmt::format("train.sequence_length={}", longest + 15);
+  EXPECT_NE(message(Asked(set)), "");
+  // Nor is anything asked with a token that the model has not.
+  Asked other(tasks);
+  other.config.vocab_size = 20;
+  EXPECT_NE(message(other).find("its tokenizer is of another model"), std::string::npos);
+}
+
+TEST(ShownProblems, AreOfEachKindAndLevel) {
+  std::vector<Question> tests(20);
+  EXPECT_EQ(shown_problems({}), std::vector<size_t>{});
+  for (size_t i = 0; i < tests.size(); ++i) {
+    tests[i].choice = i < 10 ? 0 : 1;
+    tests[i].level = i < 10 ? 3 : int(2 + i % 2);
+  }
+  // The first three of countdown, three of the one level of chains and two of the other.
+  EXPECT_EQ(shown_problems(tests), (std::vector<size_t>{0, 1, 2, 10, 11, 12, 13, 14}));
+  tests.resize(3);
+  EXPECT_EQ(shown_problems(tests), (std::vector<size_t>{0, 1, 2}));
+}
+
+}  // namespace
+}  // namespace minke
