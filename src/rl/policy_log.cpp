@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 
+#include "eval/reflection.h"
 #include "rl/advantages.h"
 
 namespace minke {
@@ -77,6 +79,32 @@ void log_update(const PolicyBatches& made, const std::vector<PolicySample>& samp
   record["delta_logp/above_0.05"] = double(far) / double(moved.size());
   // Experts that were chosen at sampling and would not be chosen now: what the update would get wrong without replay.
   if (!tokens.flips.empty()) record["flip_rate"] = double(flips) / (double(moved.size()) * double(experts));
+}
+
+std::string log_evaluation(const std::vector<Question>& questions, const std::vector<std::string>& levels,
+                           const std::vector<Rollout>& answers, const std::vector<Score>& scores, Json& record) {
+  std::map<std::string, std::vector<double>> right_at;
+  std::vector<double> right, length;
+  Reflection thoughts;
+  for (size_t i = 0; i < answers.size(); ++i) {
+    right.push_back(scores[i].accuracy), right_at[levels[i]].push_back(scores[i].accuracy);
+    length.push_back(double(answers[i].answer_tokens()));
+    thoughts.add(reflection_of(questions[i].prompt, answers[i].text));
+  }
+  record["eval_right"] = mean_of(right), record["eval_length"] = mean_of(length);
+  const auto share = [&](const char* name, int64_t part, int64_t whole) {  // of nothing, none
+    if (whole > 0) record[name] = double(part) / double(whole);
+  };
+  share("reflection/wrong", thoughts.wrong, thoughts.equations);
+  share("reflection/caught", thoughts.caught, thoughts.wrong);
+  share("reflection/false_alarms", thoughts.false_alarms, thoughts.corrections);
+  std::string by_level;
+  for (const auto& [name, scores_there] : right_at) {
+    by_level += fmt::format("{}{} {:.0f} %", by_level.empty() ? "" : ", ", name, 100 * mean_of(scores_there));
+    record["eval_right/" + name] = mean_of(scores_there);
+  }
+  return fmt::format("{:.1f} % of {} test problems right ({}); {:.0f} tokens an answer", 100 * mean_of(right),
+                     answers.size(), by_level, mean_of(length));
 }
 
 double mean_kl(const PolicyBatches& made, const TokenLosses& tokens, const std::vector<float>& reference) {

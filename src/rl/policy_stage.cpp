@@ -3,12 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "core/clock.h"
 #include "corpus/prompt.h"
-#include "eval/reflection.h"
 #include "report/text.h"
 #include "rl/advantages.h"
 #include "rl/mtp_acceptance.h"
@@ -57,6 +55,7 @@ namespace {
 
 constexpr int64_t kRunning = 256;      // answers that are drawn at once
 constexpr int64_t kStepTokens = 2048;  // short prompts come in a few steps
+constexpr size_t kMtpProblems = 64;    // some thousand drafts
 
 std::vector<std::vector<int32_t>> ids_of(const std::vector<Question>& questions) {
   std::vector<std::vector<int32_t>> prompts;
@@ -272,32 +271,11 @@ bool PolicyStage::evaluate(const RunView& run, bool last) {
   const std::vector<Question> questions = questions_.tests();
   const std::vector<Rollout> made = answers(run.ctx, run.model, questions, 1, 0);
   const std::vector<Score> scores = rewards_.score(questions, made);
-  std::map<std::string, std::pair<double, int>> right;
-  Reflection thoughts;
-  double all = 0, length = 0;
-  for (size_t i = 0; i < made.size(); ++i) {
-    auto& [sum, n] = right[questions_.level_name(questions[i])];
-    sum += scores[i].accuracy, ++n;
-    all += scores[i].accuracy / double(made.size()), length += double(made[i].answer_tokens()) / double(made.size());
-    thoughts.add(reflection_of(questions[i].prompt, made[i].text));
-  }
-  std::string by_level;
-  Json record{{"step", run.step()},       {"train_seconds", run.train_seconds},
-              {"unix_time", unix_time()}, {"final", last},
-              {"eval_right", all},        {"eval_length", length}};
-  const auto share = [&](const char* name, int64_t part, int64_t whole) {  // of nothing, none
-    if (whole > 0) record[name] = double(part) / double(whole);
-  };
-  share("reflection/wrong", thoughts.wrong, thoughts.equations);
-  share("reflection/caught", thoughts.caught, thoughts.wrong);
-  share("reflection/false_alarms", thoughts.false_alarms, thoughts.corrections);
-  for (const auto& [name, score] : right) {
-    by_level += fmt::format("{}{} {:.0f} %", by_level.empty() ? "" : ", ", name, 100 * score.first / score.second);
-    record["eval_right/" + name] = score.first / score.second;
-  }
-  run.console.print(fmt::format("{} step {}: {:.1f} % of {} test problems right ({}); {:.0f} tokens an answer",
-                                last ? "final      " : "evaluation ", run.step(), 100 * all, made.size(), by_level,
-                                length));
+  std::vector<std::string> levels;
+  for (const Question& q : questions) levels.push_back(questions_.level_name(q));
+  Json record{{"step", run.step()}, {"train_seconds", run.train_seconds}, {"unix_time", unix_time()}, {"final", last}};
+  const std::string figures = log_evaluation(questions, levels, made, scores, record);
+  run.console.print(fmt::format("{} step {}: {}", last ? "final      " : "evaluation ", run.step(), figures));
   run.log.write(record);
   if (recipe_.log.sample_tokens > 0) log_shown(run, questions, made, scores);
   if (run.step() == 0 || last) log_mtp_acceptance(run, questions);
@@ -306,9 +284,8 @@ bool PolicyStage::evaluate(const RunView& run, bool last) {
 
 // The module is left alone while the policy changes: what it is still good for.
 void PolicyStage::log_mtp_acceptance(const RunView& run, const std::vector<Question>& questions) {
-  constexpr size_t kMost = 64;  // some thousand drafts
   std::vector<std::vector<int32_t>> prompts = ids_of(questions);
-  prompts.resize(std::min(prompts.size(), kMost));
+  prompts.resize(std::min(prompts.size(), kMtpProblems));
   const auto counts =
       mtp_acceptance(run.ctx, run.model, tokenizer(), prompts, rollout_settings(1, 0), engine_settings());
   if (!counts || counts->drafted == 0) return;

@@ -1,6 +1,7 @@
 // What GRPO and PPO have in common as stages of a run: questions → answers by the policy as it is → rewards → advantages → the
 // batches of an update. They differ in the advantages. There is one copy of the policy: the engine that answers reads the weights
-// that are trained. Tests: tests/rl/grpo_test.cpp, tests/app/grpo_test.sh.
+// that are trained. Tests: tests/rl/policy_stage_test.cpp, tests/rl/grpo_test.cpp,
+// tests/app/grpo_test.sh.
 #pragma once
 #include <optional>
 #include <span>
@@ -56,6 +57,9 @@ class PolicyStage : public Stage {
   // groups to the same question, one after another; those that are masked are given none.
   virtual std::vector<std::vector<float>> advantages(const Context& ctx, const std::vector<Rollout>& answers,
                                                      const std::vector<Score>& scores) = 0;
+  // `group` answers to each question by the model as it is; the first of them is sample `first_sample` of the run.
+  virtual std::vector<Rollout> answers(const Context& ctx, Model& model, const std::vector<Question>& questions,
+                                       int64_t group, uint64_t first_sample);
   // What else the objective reads of the micro-batches of an update, which is of samples().
   virtual void complete(const Context&, Trainer&, PolicyBatches&) {}
   PolicyBatches in_batches(const std::vector<PolicySample>& samples, bool with_experts) const;
@@ -66,8 +70,6 @@ class PolicyStage : public Stage {
   const PolicyBatches& made() const { return made_; }
 
  private:
-  std::vector<Rollout> answers(const Context& ctx, Model& model, const std::vector<Question>& questions, int64_t group,
-                               uint64_t first_sample);
   RolloutSettings rollout_settings(int64_t group, uint64_t first_sample) const;
   // Questions from a position on for so many answers, by the rates of the levels as they are now.
   std::vector<Question> questions_at(uint64_t position, int64_t size) const;

@@ -36,16 +36,17 @@ class PolicyTest : public ::testing::Test {
  protected:
   fs::path folder = fs::path(::testing::TempDir()) / fmt::format("minke-policy-{}", ::getpid());
   TestContext ctx{cpu_backend()};
-  void SetUp() override {
+  void SetUp() override { make_base("base", {}); }
+  void make_base(const char* name, const std::vector<std::string>& tags) {
     const std::vector<std::string_view> text{"Make 54 from 3 7 25. Compute 1 + 2."};
-    const Tokenizer tokenizer = train_bpe(text, {.vocab_size = 290});
+    const Tokenizer tokenizer = train_bpe(text, {.vocab_size = 290, .tags = tags});
     Config config = tiny_v3(1);
     config.vocab_size = tokenizer.vocab_size(), config.max_position_embeddings = kPolicyLength;
     Model model(ctx, config, Precision::f32(), kPolicyLength);
     model.weights().initialise(ctx, 0.1);
-    fs::create_directories(folder / "base");
-    save_weights(ctx, model, folder / "base", DType::f32);
-    tokenizer.save(folder / "base");
+    fs::create_directories(folder / name);
+    save_weights(ctx, model, folder / name, DType::f32);
+    tokenizer.save(folder / name);
   }
   void TearDown() override { fs::remove_all(folder); }
 };

@@ -1,0 +1,246 @@
+// A stage with answers that are given to it: what is asked, kept, weighed, counted and logged; and what it asks of the engine.
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <set>
+
+#include "rl/grpo_stage.h"
+#include "support/policy_run.h"
+
+namespace minke::test {
+namespace {
+
+std::string formatted(const std::string& answer) { return "<think>so</think>\n<answer>" + answer + "</answer>"; }
+
+// Answers as `answer` says: of a question, of which number the question and the answer in its group are.
+class Given : public GrpoStage {
+ public:
+  using GrpoStage::GrpoStage;
+  struct Answer {
+    std::string text;
+    int64_t tokens = 3;
+    bool truncated = false;
+  };
+  std::function<Answer(const Question& question, uint64_t number, int64_t k)> answer;
+
+ protected:
+  std::vector<Rollout> answers(const Context&, Model&, const std::vector<Question>& questions, int64_t group,
+                               uint64_t first_sample) override {
+    std::vector<Rollout> all;
+    for (size_t q = 0; q < questions.size(); ++q)
+      for (int64_t k = 0; k < group; ++k) {
+        const Answer a = answer(questions[q], first_sample / uint64_t(group) + q, k);
+        Rollout& r = all.emplace_back(Rollout{.prompt = q, .truncated = a.truncated, .text = a.text});
+        r.tokens = questions[q].ids, r.prompt_tokens = int64_t(r.tokens.size());
+        r.tokens.resize(r.tokens.size() + size_t(a.tokens), 7), r.loss.assign(size_t(a.tokens), 1);
+      }
+    return all;
+  }
+};
+
+// What the engine gave.
+class Seen : public GrpoStage {
+ public:
+  using GrpoStage::answers;
+  using GrpoStage::GrpoStage;
+  std::vector<Rollout> drawn;
+
+ protected:
+  std::vector<std::vector<float>> advantages(const Context&, const std::vector<Rollout>& answers,
+                                             const std::vector<Score>&) override {
+    drawn = answers;
+    std::vector<std::vector<float>> all;
+    for (size_t i = 0; i < answers.size(); ++i) all.emplace_back(answers[i].loss.size(), i % 2 ? 1.0f : -1.0f);
+    return all;
+  }
+};
+
+class PolicyStages : public PolicyTest {
+ protected:
+  static Recipe with(const std::vector<std::string>& more) {
+    std::vector<std::string> all{"train.steps=6",      "train.sequence_length=96", "train.batch_size=8",
+                                 "train.lr=0.05",      "train.warmup=0",           "train.precision=f32",
+                                 "grpo.group=4",       "grpo.max_new=16",          "grpo.tasks=[\"chains:2-3\"]",
+                                 "log.sample_tokens=0"};
+    all.insert(all.end(), more.begin(), more.end());
+    return parse_recipe("", "r.toml", all, "", RecipeOf::grpo);
+  }
+  template <class S> std::unique_ptr<PolicyLife<S>> life(const std::string& name, const Recipe& recipe) {
+    return std::make_unique<PolicyLife<S>>(ctx, recipe, folder / "base", folder / name);
+  }
+  // The records that an evaluation before the first step writes.
+  template <class S> std::vector<Json> evaluated(PolicyLife<S>& run, const Recipe& recipe) {
+    std::FILE* nowhere = std::fopen("/dev/null", "w");
+    {
+      Console console(nowhere);
+      const fs::path log = folder / "log";
+      fs::create_directories(log);
+      Recorder recorder(log, 0);
+      const Phase phase = plan_phases(recipe).front();
+      EXPECT_TRUE(run.stage.evaluate({.ctx = ctx,
+                                      .recipe = recipe,
+                                      .console = console,
+                                      .model = run.model,
+                                      .trainer = *run.trainer,
+                                      .log = recorder,
+                                      .phase = phase,
+                                      .train_seconds = 0,
+                                      .stop = [] { return false; }},
+                                     false));
+    }
+    std::fclose(nowhere);
+    std::vector<Json> records;
+    std::ifstream file(folder / "log" / "log.jsonl");
+    for (std::string line; std::getline(file, line);) records.push_back(Json::parse(line));
+    return records;
+  }
+};
+
+// Right is what is right as the format asks; neither the format alone, nor what a reader would let pass.
+TEST_F(PolicyStages, AnEvaluationCountsRightAnswers) {
+  const Recipe recipe = with({"grpo.eval_problems=8", "grpo.format_reward=1"});
+  const auto run = life<Given>("run", recipe);
+  run->stage.answer = [](const Question& q, uint64_t number, int64_t) -> Given::Answer {
+    if (q.level == 3) return {formatted("no")};
+    if (number == 0) return {formatted(q.task.answer), 7};
+    return {"<answer>" + q.task.answer + "</answer> <answer>" + q.task.answer + "</answer>"};
+  };
+  const auto records = evaluated(*run, recipe);
+  ASSERT_GE(records.size(), 1u);
+  EXPECT_EQ(records[0].at("eval_right"), 1.0 / 8);
+  EXPECT_EQ(records[0].at("eval_right/chain:2"), 1.0 / 4);
+  EXPECT_EQ(records[0].at("eval_right/chain:3"), 0.0);
+  EXPECT_EQ(records[0].at("eval_length"), 28.0 / 8);
+  EXPECT_EQ(records[0].at("final"), false);
+}
+
+// Three questions: of the first the only answer that is worth something else takes no part, so another one is asked; of the last two
+// one does not. What a token weighs is by the answers that do.
+TEST_F(PolicyStages, MaskedAnswersTakeNoPart) {
+  const auto length = [](uint64_t number, int64_t k) { return 2 + 4 * int64_t(number) + k; };
+  const auto answer = [&](const Question& q, uint64_t number, int64_t k) -> Given::Answer {
+    const bool right = number == 0 || k < 2, truncated = k == 3 && number != 1;
+    return {formatted(right ? q.task.answer : "no"), length(number, k), truncated};
+  };
+  for (const std::string division : {"tokens", "sequences", "constant"}) {
+    SCOPED_TRACE(division);
+    const auto run =
+        life<Given>(division, with({"grpo.truncated=mask", "grpo.dynamic=2", "grpo.division=" + division}));
+    run->stage.answer = answer;
+    run->draw();
+    std::map<int64_t, double> weights;  // by the length of the answer, which is its name
+    for (const TokenBatch& b : run->batches)
+      for (int64_t s = 0; s < b.num_sequences; ++s) {
+        std::set<float> weight;
+        int64_t tokens = 0;
+        for (int64_t i = s * b.sequence_length; i < (s + 1) * b.sequence_length; ++i)
+          if (b.targets[size_t(i)] >= 0) ++tokens, weight.insert(b.weight[size_t(i)]);
+        ASSERT_EQ(weight.size(), 1u);
+        EXPECT_TRUE(weights.emplace(tokens, *weight.begin()).second) << tokens;
+      }
+    std::vector<int64_t> lengths;
+    double all = 0;
+    for (uint64_t number : {1, 2})
+      for (int64_t k = 0; k < (number == 1 ? 4 : 3); ++k)
+        lengths.push_back(length(number, k)), all += double(length(number, k));
+    ASSERT_EQ(weights.size(), lengths.size());
+    for (const int64_t n : lengths)
+      EXPECT_FLOAT_EQ(float(weights.at(n)), float(division == "tokens"      ? 1 / all
+                                                  : division == "sequences" ? 1 / (7.0 * double(n))
+                                                                            : 1 / (7.0 * 16)))
+          << n;
+    EXPECT_EQ(run->stage.after({}, 8).sequence_index, 12u);
+    // The record, with a token of whose experts one would be another one now, of two in each of two layers.
+    TokenLosses tokens;
+    for (const TokenBatch& b : run->batches) tokens.loss.resize(tokens.loss.size() + b.targets.size(), 1);
+    tokens.entropy.assign(tokens.loss.size(), 0), tokens.flips.assign(tokens.loss.size(), 1);
+    Json record = Json::object();
+    run->stage.after_step({}, tokens, record);
+    EXPECT_EQ(record.at("questions/asked"), 3);
+    EXPECT_EQ(record.at("questions/same_reward"), 1);
+    EXPECT_EQ(record.at("flip_rate"), 0.25);
+    EXPECT_EQ(record.at("rewards/accuracy/mean"), 8.0 / 12);
+    EXPECT_EQ(record.at("reward"), 7.0 / 12);
+  }
+}
+
+// A level's rate moves by answers that are right, whatever they are rewarded with, and it is that of its own task.
+TEST_F(PolicyStages, RatesOfLevelsAreOfRightAnswers) {
+  const auto run = life<Given>("run", with({"grpo.levels=edge", "grpo.tasks=[\"chains:2-5\",\"countdown:3-6\"]",
+                                            "grpo.format_reward=1", "grpo.accuracy_reward=0.5"}));
+  run->stage.answer = [](const Question& q, uint64_t, int64_t k) -> Given::Answer {
+    if (q.choice == 0 && k != 1) return {formatted(q.task.answer)};
+    return {formatted("no")};  // in the format, which is rewarded
+  };
+  run->draw();
+  const Json state = run->stage.small_state();
+  const auto moved = [&](size_t choice) {
+    std::vector<double> rates;
+    for (const Json& level : state.at("levels").at(choice))
+      if (level.at("questions") == 1) rates.push_back(level.at("rate"));
+      else EXPECT_EQ(level.at("rate"), 0.5);
+    return rates;
+  };
+  EXPECT_EQ(moved(0), std::vector<double>{0.625});  // half the way to 3/4
+  EXPECT_EQ(moved(1), std::vector<double>{0.25});   // … to 0
+}
+
+// Known beginnings are of the weights that made them: a prompt of more than a page, asked again when the weights have moved, is
+// answered as by an engine that has never seen it.
+TEST_F(PolicyStages, TheEngineForgetsWhatOlderWeightsMade) {
+  const auto known = life<Seen>("known", with({})), fresh = life<Seen>("fresh", with({}));
+  Question question;
+  question.ids = random_tokens(1, 70, 250);
+  const auto losses = [&](PolicyLife<Seen>& l) {
+    std::vector<std::vector<float>> all;
+    for (const Rollout& r : l.stage.answers(ctx, l.model, {question}, 3, 0)) all.push_back(r.loss);
+    return all;
+  };
+  const auto before = losses(*known);
+  for (PolicyLife<Seen>* l : {known.get(), fresh.get()}) l->draw(), l->train();
+  const auto after = losses(*known);
+  EXPECT_NE(after, before);
+  EXPECT_EQ(after, losses(*fresh));
+}
+
+// An answer ends behind </answer>, though this model would go on.
+TEST_F(PolicyStages, AnswersEndBehindTheAnswer) {
+  make_base("base", {"<answer>", "</answer>"});
+  const auto run = life<Seen>("run", with({"train.batch_size=64", "grpo.max_new=40", "grpo.temperature=50"}));
+  run->stage.batches(ctx, *run->trainer, {}, 64);
+  ASSERT_EQ(run->stage.drawn.size(), 64u);
+  const int32_t end = run->stage.tokenizer().id_of("</answer>").value();
+  int ended = 0;
+  for (const Rollout& r : run->stage.drawn) {
+    const auto at = std::find(r.tokens.begin() + r.prompt_tokens, r.tokens.end(), end);
+    if (at == r.tokens.end()) continue;
+    ++ended;
+    EXPECT_EQ(at + 1, r.tokens.end());
+    EXPECT_TRUE(r.text.ends_with("</answer>"));
+    EXPECT_FALSE(r.truncated);
+  }
+  EXPECT_GT(ended, 3);
+}
+
+TEST_F(PolicyStages, AnswersAreDrawnByTheSeedOfTheRecipe) {
+  const Recipe first = with({});
+  const auto run = life<Seen>("run", first), same = life<Seen>("same", first),
+             other = life<Seen>("other", with({"train.seed=2"}));
+  const std::vector<Question> questions =
+      Questions("test", first, run->stage.tokenizer(), run->stage.config()).training(0, 3);
+  const auto drawn = [&](PolicyLife<Seen>& l, uint64_t sample) {
+    std::vector<std::vector<int32_t>> all;
+    for (const Rollout& r : l.stage.answers(ctx, l.model, questions, 2, sample)) all.push_back(r.tokens);
+    return all;
+  };
+  const auto answers = drawn(*run, 0);
+  EXPECT_EQ(answers, drawn(*same, 0));
+  const auto others = drawn(*other, 0), later = drawn(*run, 6);
+  for (size_t i = 0; i < 6; ++i) {
+    EXPECT_NE(answers[i], others[i]);
+    EXPECT_NE(answers[i], later[i]);
+  }
+}
+
+}  // namespace
+}  // namespace minke::test
