@@ -284,8 +284,8 @@ bool PolicyStage::evaluate(const RunView& run, bool last) {
 
 // The module is left alone while the policy changes: what it is still good for.
 void PolicyStage::log_mtp_acceptance(const RunView& run, const std::vector<Question>& questions) {
-  std::vector<std::vector<int32_t>> prompts = ids_of(questions);
-  prompts.resize(std::min(prompts.size(), kMtpProblems));
+  std::vector<std::vector<int32_t>> prompts;
+  for (const size_t i : some_of_each(questions, kMtpProblems)) prompts.push_back(questions[i].ids);
   const auto counts =
       mtp_acceptance(run.ctx, run.model, tokenizer(), prompts, rollout_settings(1, 0), engine_settings());
   if (!counts || counts->drafted == 0) return;
@@ -298,7 +298,8 @@ void PolicyStage::log_mtp_acceptance(const RunView& run, const std::vector<Quest
 // The answers to the first problem of each level, and of further ones up to some: the report shows early ones beside late ones.
 void PolicyStage::log_shown(const RunView& run, const std::vector<Question>& questions,
                             const std::vector<Rollout>& made, const std::vector<Score>& scores) {
-  for (const size_t i : shown_problems(questions))
+  constexpr size_t kMost = 8;
+  for (const size_t i : some_of_each(questions, kMost))
     run.log.write({{"step", run.step()},
                    {"prompt", questions[i].prompt},
                    {"sample", valid_utf8(made[i].text)},

@@ -97,16 +97,15 @@ void Questions::check_lengths() const {
     }
 }
 
-std::vector<size_t> shown_problems(const std::vector<Question>& tests) {
-  constexpr size_t kMost = 8;
+std::vector<size_t> some_of_each(const std::vector<Question>& tests, size_t most) {
   std::map<std::pair<size_t, int>, size_t> count;
   std::vector<std::pair<size_t, size_t>> order;  // how many of its kind and level come before it, and which it is
   for (size_t i = 0; i < tests.size(); ++i) order.push_back({count[{tests[i].choice, tests[i].level}]++, i});
   std::sort(order.begin(), order.end());
-  std::vector<size_t> shown;
-  for (size_t i = 0; i < std::min(kMost, order.size()); ++i) shown.push_back(order[i].second);
-  std::sort(shown.begin(), shown.end());
-  return shown;
+  std::vector<size_t> some;
+  for (size_t i = 0; i < std::min(most, order.size()); ++i) some.push_back(order[i].second);
+  std::sort(some.begin(), some.end());
+  return some;
 }
 
 }  // namespace minke

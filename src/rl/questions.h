@@ -48,8 +48,8 @@ class Questions {
   std::vector<TaskChoice> choices_;
 };
 
-// Which of an evaluation's problems are shown with their answers: the first of each choice and level, then the second …, at most eight,
-// in the order of the problems.
-std::vector<size_t> shown_problems(const std::vector<Question>& tests);
+// Some of an evaluation's problems: the first of each choice and level, then the second …, so many at most, in the order of the
+// problems.
+std::vector<size_t> some_of_each(const std::vector<Question>& tests, size_t most);
 
 }  // namespace minke

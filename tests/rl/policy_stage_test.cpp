@@ -5,6 +5,7 @@
 #include <set>
 
 #include "rl/grpo_stage.h"
+#include "rl/mtp_acceptance.h"
 #include "support/policy_run.h"
 
 namespace minke::test {
@@ -112,6 +113,33 @@ TEST_F(PolicyStages, AnEvaluationCountsRightAnswers) {
   EXPECT_EQ(records[0].at("eval_right/chain:3"), 0.0);
   EXPECT_EQ(records[0].at("eval_length"), 28.0 / 8);
   EXPECT_EQ(records[0].at("final"), false);
+}
+
+// What the MTP module is good for is measured at problems of all tasks and levels, with the settings of the answers.
+TEST_F(PolicyStages, MtpIsMeasuredOnAllTasks) {
+  const Recipe recipe = with({"grpo.tasks=[\"countdown:3\",\"chains:2-3\"]", "grpo.eval_problems=60",
+                              "grpo.temperature=0.5", "train.seed=3", "grpo.max_new=12"});
+  const auto run = life<Seen>("run", recipe);
+  const Questions questions("test", recipe, run->stage.tokenizer(), run->stage.config());
+  const std::vector<Question> tests = questions.tests();
+  const auto counts = [&](const std::vector<size_t>& which) {
+    std::vector<std::vector<int32_t>> prompts;
+    for (const size_t i : which) prompts.push_back(tests[i].ids);
+    return *mtp_acceptance(ctx, run->model, run->stage.tokenizer(), prompts,
+                           {.group = 1, .max_new = 12, .temperature = 0.5, .seed = 3, .stop_texts = {"</answer>"}},
+                           *run->stage.memory().engine);
+  };
+  std::vector<size_t> which;  // a third are of countdown, and 21 of each level of chains
+  for (size_t i = 0; i < 22; ++i) which.push_back(i);
+  for (size_t i = 60; i < 102; ++i) which.push_back(i);
+  ASSERT_EQ(some_of_each(tests, 64), which);
+  const SpeculationCounts expected = counts(which);
+  const auto records = evaluated(*run, recipe);
+  const Json& last = records.back();
+  EXPECT_EQ(last.at("mtp_drafts"), expected.drafted);
+  EXPECT_EQ(last.at("mtp_acceptance"), expected.acceptance());
+  for (size_t i = 0; i < 64; ++i) which[i] = i;
+  EXPECT_NE(counts(which).drafted, expected.drafted) << "these tests cannot tell which problems were taken";
 }
 
 // Three questions: of the first the only answer that is worth something else takes no part, so another one is asked; of the last two

@@ -169,17 +169,17 @@ TEST(Questions, WhereMostAreTooLongTheRunIsRefused) {
   EXPECT_NE(message(other).find("its tokenizer is of another model"), std::string::npos);
 }
 
-TEST(ShownProblems, AreOfEachKindAndLevel) {
+TEST(SomeOfEach, AreOfEachKindAndLevel) {
   std::vector<Question> tests(20);
-  EXPECT_EQ(shown_problems({}), std::vector<size_t>{});
+  EXPECT_EQ(some_of_each({}, 8), std::vector<size_t>{});
   for (size_t i = 0; i < tests.size(); ++i) {
     tests[i].choice = i < 10 ? 0 : 1;
     tests[i].level = i < 10 ? 3 : int(2 + i % 2);
   }
   // The first three of countdown, three of the one level of chains and two of the other.
-  EXPECT_EQ(shown_problems(tests), (std::vector<size_t>{0, 1, 2, 10, 11, 12, 13, 14}));
+  EXPECT_EQ(some_of_each(tests, 8), (std::vector<size_t>{0, 1, 2, 10, 11, 12, 13, 14}));
   tests.resize(3);
-  EXPECT_EQ(shown_problems(tests), (std::vector<size_t>{0, 1, 2}));
+  EXPECT_EQ(some_of_each(tests, 8), (std::vector<size_t>{0, 1, 2}));
 }
 
 }  // namespace
