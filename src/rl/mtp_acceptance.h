@@ -7,7 +7,10 @@
 
 namespace minke {
 
-// Of one draft a step for one answer to each prompt, with a cache of its own; `engine` is made smaller where it is for more answers.
+// The engine for it, which is made beside the one that answers: one draft a step, and few answers at once.
+EngineSettings mtp_engine(EngineSettings engine, size_t prompts);
+
+// Of one answer to each prompt, by an engine of its own: mtp_engine(engine, …).
 // The answers are those of a plain engine (infer/speculation.h). Nothing if the model has no module.
 std::optional<SpeculationCounts> mtp_acceptance(const Context& ctx, const Model& model, const Tokenizer& tokenizer,
                                                 const std::vector<std::vector<int32_t>>& prompts,

@@ -86,7 +86,13 @@ MemoryEstimate training_memory(const Context& ctx, const Config& config, const R
   if (stage.engine || r.log.sample_tokens > 0) {
     Engine engine(d, model, stage.engine ? *stage.engine : sample_settings(model));
     engine.run_largest(d);
-    m.evaluation = double(dry.counted().bytes()) - before + engine.host_bytes();
+    double host = engine.host_bytes();
+    std::optional<Engine> second;
+    if (stage.second_engine) {
+      second.emplace(d, model, *stage.second_engine).run_largest(d);
+      host += second->host_bytes();
+    }
+    m.evaluation = double(dry.counted().bytes()) - before + host;
   }
   if (!r.log.choices.empty() || !r.log.needle_lengths.empty()) {
     Likelihood likelihood(d, model, model.max_positions());

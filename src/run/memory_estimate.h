@@ -16,7 +16,8 @@ namespace minke {
 
 // What a kind of training takes beside weights, trainer and samples (run/stage.h).
 struct StageMemory {
-  std::optional<EngineSettings> engine;  // of its batches
+  std::optional<EngineSettings> engine;         // of its batches
+  std::optional<EngineSettings> second_engine;  // beside it, for a while
   Objective objective;
   bool replays_experts = false;    // batches bring expert choices
   bool asks_token_losses = false;  // and the losses of their tokens are looked at

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "infer/memory.h"
 #include "rl/grpo_stage.h"
 #include "rl/mtp_acceptance.h"
 #include "support/policy_run.h"
@@ -140,6 +141,24 @@ TEST_F(PolicyStages, MtpIsMeasuredOnAllTasks) {
   EXPECT_EQ(last.at("mtp_acceptance"), expected.acceptance());
   for (size_t i = 0; i < 64; ++i) which[i] = i;
   EXPECT_NE(counts(which).drafted, expected.drafted) << "these tests cannot tell which problems were taken";
+}
+
+// While it is measured there are two engines.
+TEST_F(PolicyStages, TheMemoryOfBothEnginesIsEstimated) {
+  const Recipe recipe = with({"grpo.eval_problems=64"});
+  const auto run = life<Seen>("run", recipe);
+  const Phase phase = plan_phases(recipe).front();
+  StageMemory memory = run->stage.memory();
+  ASSERT_TRUE(memory.second_engine);
+  EXPECT_EQ(memory.second_engine->max_sequences, 8);
+  EXPECT_EQ(memory.second_engine->speculation, SpeculationMode::mtp);
+  const double both = training_memory(ctx, run->stage.config(), recipe, phase, 8, memory).evaluation;
+  const InferenceMemory second = inference_memory(ctx, run->stage.config(), Precision::f32(), *memory.second_engine);
+  memory.second_engine.reset();
+  const double one = training_memory(ctx, run->stage.config(), recipe, phase, 8, memory).evaluation;
+  EXPECT_GE(both - one, second.cache);
+  EXPECT_LE(both - one, second.cache + second.buffers);
+  EXPECT_GT(second.cache, 8 * 96 * 4 * 4);
 }
 
 // Three questions: of the first the only answer that is worth something else takes no part, so another one is asked; of the last two
