@@ -133,6 +133,7 @@ StageMemory PolicyStage::memory() const {
   return {.engine = engine_settings(),
           .second_engine = mtp,
           .objective = settings.objective,
+          .trains_mtp = false,
           .replays_experts = g.replay,
           .asks_token_losses = true,
           .host_bytes = step * double(g.mini_batches * g.dynamic) * (16 + experts) + step * (24 + experts)};

@@ -57,8 +57,10 @@ MemoryEstimate training_memory(const Context& ctx, const Config& config, const R
   m.copies = taken();
   TrainSettings settings = train_settings(r, p);
   settings.objective = stage.objective;
-  Trainer trainer(d, model, settings,
-                  std::make_unique<PlainExecutor>(d, model, sequences, p.sequence_length, stage.replays_experts));
+  if (!stage.trains_mtp) settings.mtp = {.early = 0, .late = 0};
+  Trainer trainer(
+      d, model, settings,
+      std::make_unique<PlainExecutor>(d, model, sequences, p.sequence_length, stage.replays_experts, stage.trains_mtp));
   for (const Weight& w : model.weights().all()) m.gradients += footprint(w.grad());
   for (const auto& [name, o] : trainer.state()) {
     if (name[0] == 'm' || name[0] == 'v') m.moments += footprint(o);

@@ -19,6 +19,7 @@ struct StageMemory {
   std::optional<EngineSettings> engine;         // of its batches
   std::optional<EngineSettings> second_engine;  // beside it, for a while
   Objective objective;
+  bool trains_mtp = true;          // the MTP modules, if there are any
   bool replays_experts = false;    // batches bring expert choices
   bool asks_token_losses = false;  // and the losses of their tokens are looked at
   int64_t weight_copies = 0;       // train/weight_copy.h

@@ -150,9 +150,10 @@ void TrainingRun::enter_phase(size_t index) {
   model_.emplace(ctx(), phase_config(stage_.config(), recipe_, p), precision(recipe_), p.sequence_length);
   model_->set_recompute(recompute(recipe_));
   stage_.initialise(ctx(), *model_);
+  const StageMemory memory = stage_.memory();
   trainer_.emplace(ctx(), *model_, settings(p),
                    std::make_unique<PlainExecutor>(ctx(), *model_, p.micro_batch_size, p.sequence_length,
-                                                   stage_.memory().replays_experts));
+                                                   memory.replays_experts, memory.trains_mtp));
   trainer_->on_skip = [this](const StepReport& r) { dump_skip(r); };
 }
 

@@ -22,14 +22,15 @@ RoutedLayers routes_of(const Model& model) {
 
 }  // namespace
 
-size_t PlainExecutor::activation_bytes(const Model& model, int64_t num_sequences, int64_t sequence_length) {
-  return model.saved_bytes(Model::tokens_per_batch(model.config(), num_sequences, sequence_length, true), true);
+size_t PlainExecutor::activation_bytes(const Model& model, int64_t num_sequences, int64_t sequence_length,
+                                       bool with_mtp) {
+  return model.saved_bytes(Model::tokens_per_batch(model.config(), num_sequences, sequence_length, with_mtp), true);
 }
 
 PlainExecutor::PlainExecutor(const Context& ctx, Model& model, int64_t num_sequences, int64_t sequence_length,
-                             bool with_routes)
+                             bool with_routes, bool with_mtp)
     : model_(&model),
-      arena_(ctx.backend->memory(), activation_bytes(model, num_sequences, sequence_length)),
+      arena_(ctx.backend->memory(), activation_bytes(model, num_sequences, sequence_length, with_mtp)),
       buffers_(ctx, num_sequences * sequence_length, model.config().num_nextn_predict_layers,
                with_routes ? routes_of(model) : RoutedLayers{}),
       balance_loss_(ctx.backend->memory(), model.precision().high, {1}) {}

@@ -55,8 +55,9 @@ class PlainExecutor final : public StepExecutor {
  public:
   // Allocates memory for micro-batches of up to num_sequences × sequence_length tokens. A micro-batch with a shape that was
   // used before allocates nothing (tests/train/allocation_test.cpp). with_routes: batches may bring expert choices to replay.
+  // with_mtp: the model's MTP modules may be asked for.
   PlainExecutor(const Context& ctx, Model& model, int64_t num_sequences, int64_t sequence_length,
-                bool with_routes = false);
+                bool with_routes = false, bool with_mtp = true);
 
   const LossSums& gradients(const Context& ctx, std::span<const TokenBatch> micro_batches, const StepSettings& settings,
                             TokenLosses* tokens = nullptr) override;
@@ -64,7 +65,8 @@ class PlainExecutor final : public StepExecutor {
                          TokenLosses* tokens = nullptr) override;
 
   // What the constructor will take for such micro-batches.
-  static size_t activation_bytes(const Model& model, int64_t num_sequences, int64_t sequence_length);
+  static size_t activation_bytes(const Model& model, int64_t num_sequences, int64_t sequence_length,
+                                 bool with_mtp = true);
 
  private:
   struct Layout {  // where the state of micro-batches of one shape lies in the arena; all begin at its start

@@ -49,6 +49,20 @@ close f32.txt
 { cat run.toml; printf '[[long_context]]\nsteps = 2\nsequence_length = 512\nbatch_size = 8\nlr = 1e-4\n'; } >long.toml
 "$minke" pretrain long.toml --out long >long.txt
 close long.txt
+# Reinforcement learning: a critic, and the engines that answer. So hot, all answers are as long as they may be.
+cat >ppo.toml <<END
+[train]
+steps = 2
+sequence_length = 128
+batch_size = 16
+[grpo]
+tasks = ["chains:2"]
+group = 2
+max_new = 90
+temperature = 20
+END
+"$minke" ppo ppo.toml -m plain/latest --out ppo >ppo.txt
+close ppo.txt
 
 python=$(command -v python3 || true)
 [ -n "$python" ] || { echo "score and generate are not tried: no python3 to write tokens and to read the peak of a process with"; exit 0; }

@@ -39,6 +39,7 @@ TEST_F(Grpo, NothingButThePolicyIsTrained) {
   EXPECT_FALSE(s.balance.terms.any());
   EXPECT_EQ(s.spike_jump, 0);
   EXPECT_TRUE(stage.memory().replays_experts);
+  EXPECT_FALSE(stage.memory().trains_mtp);
 }
 
 // Positions go on by answers, and a step of 8 answers asks two questions: never the same ones again.

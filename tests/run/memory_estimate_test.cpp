@@ -58,7 +58,9 @@ void compare(const Config& config, FloatFormat format, const StageMemory& stage 
   EXPECT_EQ(m.parameters + m.copies, double(memory.held - before));
   TrainSettings settings = train_settings(recipe, phase);
   settings.objective = stage.objective;
-  Trainer trainer(exact, model, settings, std::make_unique<PlainExecutor>(exact, model, 2, 8, stage.replays_experts));
+  if (!stage.trains_mtp) settings.mtp = {.early = 0, .late = 0};
+  Trainer trainer(exact, model, settings,
+                  std::make_unique<PlainExecutor>(exact, model, 2, 8, stage.replays_experts, stage.trains_mtp));
   const double kept = m.parameters + m.copies + m.gradients + m.moments + m.average + m.activations;
   EXPECT_EQ(kept, double(memory.held - before));
   TokenBatch batch{.num_sequences = 2, .sequence_length = 8, .tokens = {}, .targets = {}, .document_start = {}};
@@ -82,9 +84,10 @@ TEST(TrainingMemory, IsWhatAStepTakes) {
   }
 }
 
-// Reinforcement learning: what the objective reads, routes, entropies and a reference policy.
+// Reinforcement learning: what the objective reads, routes, entropies and a reference policy, but no MTP.
 TEST(TrainingMemory, IsWhatAStepOfThePolicyTakes) {
   const StageMemory stage{.objective = {.policy = PolicyTerms{.beta = 0.1}},
+                          .trains_mtp = false,
                           .replays_experts = true,
                           .asks_token_losses = true,
                           .weight_copies = 1};
@@ -92,6 +95,19 @@ TEST(TrainingMemory, IsWhatAStepOfThePolicyTakes) {
     compare(tiny_v3(1), format, stage);
     compare(tiny_llama(), format, stage);
   }
+}
+
+TEST(TrainingMemory, ModulesThatAreNotTrainedTakeNoActivations) {
+  Recipe recipe;
+  recipe.train.steps = 10;
+  recipe.train.sequence_length = 8;
+  const Phase phase = plan_phases(recipe).front();
+  TestContext ctx(cpu_backend());
+  const auto activations = [&](int64_t modules, bool trained) {
+    return training_memory(ctx, tiny_v3(modules), recipe, phase, 2, {.trains_mtp = trained}).activations;
+  };
+  EXPECT_GT(activations(1, true), activations(1, false) + 1000);
+  EXPECT_LT(activations(1, false), activations(0, true) + 1000);  // the tokens of the module's batch
 }
 
 TEST(TrainingMemory, TextNamesWhatThereIs) {

@@ -72,9 +72,9 @@ template <class S> struct PolicyLife {
     stage.initialise(ctx, model);
     TrainSettings settings = train_settings(recipe, phase);
     stage.adjust(settings);
-    trainer.emplace(
-        ctx, model, settings,
-        std::make_unique<PlainExecutor>(ctx, model, kPolicyBatch, kPolicyLength, stage.memory().replays_experts));
+    trainer.emplace(ctx, model, settings,
+                    std::make_unique<PlainExecutor>(ctx, model, kPolicyBatch, kPolicyLength,
+                                                    stage.memory().replays_experts, stage.memory().trains_mtp));
   }
   void draw() { batches = stage.batches(ctx, *trainer, position, kPolicyBatch); }
   void train() {
