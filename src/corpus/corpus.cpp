@@ -28,6 +28,7 @@ std::string make_text(DocumentKind kind, Language language, Rng rng, Levels leve
     case DocumentKind::code: return corpus::code_text(rng);
     case DocumentKind::needle: return corpus::needle_text(rng);
     case DocumentKind::fact: return corpus::fact_text(rng);
+    case DocumentKind::questions: return corpus::questions_text(rng, levels, problems);
     case DocumentKind::chain: return corpus::chain_text(rng, levels, problems);
     case DocumentKind::attempt: return corpus::attempt_text(rng, levels, problems);
     case DocumentKind::check: return corpus::check_text(rng, levels, problems);

@@ -25,6 +25,7 @@ enum class DocumentKind : uint8_t {
   code,
   needle,
   fact,
+  questions,
   chain,
   attempt,
   check,
@@ -40,6 +41,7 @@ template <> struct EnumNames<DocumentKind> {
                                                    {DocumentKind::code, "code"},
                                                    {DocumentKind::needle, "needle"},
                                                    {DocumentKind::fact, "fact"},
+                                                   {DocumentKind::questions, "questions"},
                                                    {DocumentKind::chain, "chain"},
                                                    {DocumentKind::attempt, "attempt"},
                                                    {DocumentKind::check, "check"},
@@ -63,7 +65,7 @@ struct Document {
 };
 
 // Increased whenever the text of a document changes, so that data sets prepared from the older text are not used again.
-inline constexpr int kCorpusVersion = 4;
+inline constexpr int kCorpusVersion = 5;
 
 // Shares of the documents, relative to each other; a zero leaves a genre out.
 struct CorpusMix {
@@ -74,7 +76,7 @@ struct CorpusMix {
 };
 
 // "stories,math" → a mix with only these kinds: those of DocumentKind, plurals allowed, and the groups math (word problems
-// and arithmetic) and r1_zero (the text of a base for R1-Zero: facts, chains, attempts, checks, countdowns, stories in the
+// and arithmetic) and r1_zero (the text of a base for R1-Zero: facts, questions, chains, attempts, checks, countdowns, stories in the
 // shares of its plan). A kind may have levels, and each a weight: "countdown:3-4,chains:2,3*0.5,facts*2": the share of its
 // documents, where the others have theirs. `languages` likewise ("en,zh"). Empty strings mean all that needs no asking.
 // UserError on other words.

@@ -25,6 +25,7 @@ std::string exercise_text(Rng rng, Levels levels, Problems& problems);
 // The text that a base for R1-Zero reads (thoughts.cpp), in the format of prompt.h. Without levels: the usual ones, which
 // never are the two hardest.
 std::string fact_text(Rng rng);
+std::string questions_text(Rng rng, Levels levels, Problems& problems);
 std::string chain_text(Rng rng, Levels levels, Problems& problems);
 std::string attempt_text(Rng rng, Levels levels, Problems& problems);
 std::string check_text(Rng rng, Levels levels, Problems& problems);

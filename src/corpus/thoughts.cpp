@@ -1,6 +1,7 @@
 // The text that a base for R1-Zero reads: arithmetic facts, and thoughts of the kinds that reinforcement learning can then
 // make more or less of. Every document but the lists of facts is in the one format of prompt.h.
 //   fact       lists of sums, differences, products, divisions, half of them steps of chains; single ones as a question
+//   questions  facts and chains, asked for together and worked out one after the other to the last: "Compute 3+4, (12+7)*3."
 //   attempt    a chain or a countdown at once: the whole expression in one line, "(25-7)*3=54"
 //   chain      a chain of calculations, one equation a line
 //   check      a chain, and then each equation again: "ok". In half of them one equation is wrong at first; the check says
@@ -24,7 +25,8 @@ namespace {
 
 // The usual levels of countdown: three numbers, now and then four.
 constexpr double kFourNumbers = 0.04;
-constexpr int kMostEquations = 14;  // of a search
+constexpr int kMostEquations = 14;   // of a search
+constexpr size_t kMostTogether = 9;  // equations of a document of questions
 
 int countdown_level(Rng& rng, Levels levels) {
   if (!levels.empty()) return levels.pick(rng);
@@ -100,6 +102,8 @@ Equation fact(Rng& rng) {
 }
 
 std::string expression(const Equation& e) { return std::to_string(e.a) + e.op + std::to_string(e.b); }
+
+Chain chain_of(const Equation& e) { return {{e}, expression(e)}; }
 
 // A value near the right one, as a slip gives it.
 int64_t slip(Rng& rng, int64_t value) {
@@ -233,6 +237,27 @@ std::string fact_text(Rng rng) {
     Lines lines;
     for (uint64_t n = 8 + own.below(9); n > 0; --n) lines.add(fact(own));
     return lines.text();
+  });
+}
+
+std::string questions_text(Rng rng, Levels levels, Problems& problems) {
+  const size_t equations = 2 + rng.below(kMostTogether - 1);
+  return clean(rng, problems, [&](Rng own, Problems& held) {
+    Lines lines;
+    std::string asked, answers;
+    for (size_t left = equations, number = 0; left > 0; ++number) {
+      Rng draw{own.key.at(number)};
+      const size_t room = left - (number == 0);  // one chain alone would not be several questions
+      const size_t steps = draw.below(3) == 0 ? size_t(chain_level(draw, levels)) : 1;
+      Chain item;
+      if (steps > 1 && steps <= room) item = train_chain(draw, int(steps), held);
+      else item = chain_of(fact(draw));
+      asked += (number == 0 ? "" : ", ") + item.expression;
+      answers += (number == 0 ? "" : " ") + std::to_string(item.value());
+      lines.add_all(item.equations, "");
+      left -= item.equations.size();
+    }
+    return document("Compute " + asked + ".", response_of(lines.text(), answers));
   });
 }
 

@@ -1,4 +1,5 @@
 // The text of a base for R1-Zero, read by a checker that knows only its format: every equation, mark and answer.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -33,8 +34,13 @@ struct Line {
 struct Reading {
   std::string fault;  // "" where all is as it should be
   bool list = false, has_check = false, caught = false, countdown = false, at_once = false;
-  int numbers = 0, steps = 0, misses = 0, equations = 0;
+  int numbers = 0, steps = 0, misses = 0, equations = 0, asked = 1;  // asked: questions of one document
 };
+
+size_t operations(const std::string& expression) {
+  return size_t(
+      std::count_if(expression.begin(), expression.end(), [](char c) { return strchr("+-*/", c) != nullptr; }));
+}
 
 Reading read(const std::string& text) {
   Reading r;
@@ -118,8 +124,26 @@ Reading read(const std::string& text) {
     if (!wrong_before || i < check_at) fault("false alarm");
   }
   if (r.list) return r;
+  if (question.find(", ") != question.npos) {  // several, each worked out in its place
+    std::string values;
+    size_t at = 0;
+    r.asked = 0;
+    std::istringstream items(question.substr(8));
+    for (std::string item; std::getline(items >> std::ws, item, ','); ++r.asked) {
+      const size_t steps = operations(item);
+      if (at + steps > lines.size()) return fault("a question is left"), r;
+      for (size_t i = at; i < at + steps; ++i)
+        if (lines[i].a != (i == at ? integers(item)[0] : lines[i - 1].stated)) fault("a step of another question");
+      at += steps, r.steps = std::max(r.steps, int(steps));
+      if (lines[at - 1].stated != value_of(item, ok) || !ok) fault("a wrong answer");
+      values += fmt::format("{}{}", values.empty() ? "" : " ", lines[at - 1].stated);
+    }
+    if (at != lines.size()) fault("a step of no question");
+    if (answer != values) fault("another answer");
+    return r;
+  }
   if (!r.countdown) {
-    r.steps = int(std::count_if(question.begin(), question.end(), [](char c) { return strchr("+-*/", c) != nullptr; }));
+    r.steps = int(operations(question));
     if (answer != std::to_string(value_of(question.substr(8), ok)) || !ok) fault("wrong answer");
     if (lines.back().stated != std::stoll("0" + answer)) fault("the last equation is not the answer");
     return r;
@@ -172,6 +196,15 @@ TEST(Thoughts, TheCheckerSeesFaults) {
   EXPECT_EQ(read(chain + "12+7=19\n19*3=47\ncheck\n12+7=19 ok\n19*3=57 not 47</think>\n<answer>57</answer>").fault, "");
   EXPECT_NE(read(chain + "12+7=19\n19*3=47\ncheck\n12+7=19 ok\n19*3=57 not 46</think>\n<answer>57</answer>").fault, "");
   EXPECT_NE(read(chain + "12+7=19\n19*3=57\ncheck\n12+7=19 ok\n19*3=57 not 47</think>\n<answer>57</answer>").fault, "");
+  const std::string several = "User: Compute 3+4, (12+7)*3.\nAssistant:<think>3+4=7\n12+7=19\n";
+  EXPECT_EQ(read(several + "19*3=57</think>\n<answer>7 57</answer>").fault, "");
+  EXPECT_EQ(read(several + "19*3=57</think>\n<answer>7 57</answer>").asked, 2);
+  EXPECT_NE(read(several + "19*3=57</think>\n<answer>57 7</answer>").fault, "");
+  EXPECT_NE(read(several + "19*3=57</think>\n<answer>57</answer>").fault, "");
+  EXPECT_NE(read(several + "18*3=54</think>\n<answer>7 54</answer>").fault, "");
+  EXPECT_NE(read(several + "19+3=22</think>\n<answer>7 22</answer>").fault, "");
+  EXPECT_NE(read(several + "19*3=57\n57+1=58</think>\n<answer>7 57</answer>").fault, "");
+  EXPECT_NE(read(several.substr(0, several.size() - 1) + "</think>\n<answer>7 19</answer>").fault, "");
   const std::string make = "User: Make 54 from 3 7 25.\nAssistant:<think>",
                     right = "</think>\n<answer>(25-7)*3</answer>", miss = "25-3=22 and 7\n22+7=29 for 54 no\n";
   EXPECT_EQ(read(make + miss + "25-7=18 and 3\n18*3=54 for 54 ok" + right).fault, "");
@@ -213,8 +246,9 @@ double tokens(const Document& d) {
 TEST(Thoughts, EveryEquationMarkAndAnswerIsTrue) {
   constexpr int kDocuments = 20000;
   std::array<double, kDocumentKinds> length{}, documents{};
-  std::map<int, int> countdown_numbers, chain_steps, ways;
-  int checks = 0, caught = 0, searches = 0, single = 0, lists = 0, attempts = 0, countdown_attempts = 0;
+  std::map<int, int> countdown_numbers, chain_steps, ways, together;
+  int longest_chain = 0, checks = 0, caught = 0, searches = 0, single = 0, lists = 0, attempts = 0,
+      countdown_attempts = 0;
   double total = 0;
   const CorpusMix mix = corpus_mix("r1_zero", "");
   for (uint64_t i = 0; i < kDocuments; ++i) {
@@ -235,6 +269,10 @@ TEST(Thoughts, EveryEquationMarkAndAnswerIsTrue) {
       case DocumentKind::fact:
         ++(r.list ? lists : single);
         ASSERT_EQ(r.steps, r.list ? 0 : 1) << d.text;
+        break;
+      case DocumentKind::questions:
+        ASSERT_GE(r.asked, 2) << d.text;
+        ++together[r.equations], longest_chain = std::max(longest_chain, r.steps);
         break;
       case DocumentKind::chain:
         ++chain_steps[r.steps];
@@ -257,9 +295,10 @@ TEST(Thoughts, EveryEquationMarkAndAnswerIsTrue) {
       default: FAIL();
     }
   }
-  const std::pair<DocumentKind, double> shares[] = {{DocumentKind::fact, 0.50},      {DocumentKind::attempt, 0.26},
-                                                    {DocumentKind::chain, 0.021},    {DocumentKind::check, 0.034},
-                                                    {DocumentKind::countdown, 0.14}, {DocumentKind::story, 0.05}};
+  const std::pair<DocumentKind, double> shares[] = {{DocumentKind::fact, 0.43},    {DocumentKind::questions, 0.084},
+                                                    {DocumentKind::attempt, 0.26}, {DocumentKind::chain, 0.021},
+                                                    {DocumentKind::check, 0.034},  {DocumentKind::countdown, 0.14},
+                                                    {DocumentKind::story, 0.05}};
   for (const auto& [kind, share] : shares) {
     EXPECT_NEAR(length[size_t(kind)] / total, share, 0.1 * share + 0.002) << name_of(kind);
     const double mean = length[size_t(kind)] / documents[size_t(kind)];
@@ -276,20 +315,25 @@ TEST(Thoughts, EveryEquationMarkAndAnswerIsTrue) {
   EXPECT_NEAR(double(countdown_numbers[4]) / kDocuments, 0.012, 0.005);
   ASSERT_EQ(chain_steps.size(), 3u);
   for (int steps : {2, 3, 4}) EXPECT_GT(chain_steps[steps], 1000);
+  EXPECT_EQ(longest_chain, 4);
+  ASSERT_EQ(together.size(), 8u);  // equations, of all questions of a document: more than the longest chain has
+  for (int n = 2; n <= 9; ++n) EXPECT_GT(together[n], 80) << n;
   ASSERT_EQ(ways.begin()->first, 1);
   ASSERT_EQ(ways.rbegin()->first, 7);
   for (const auto& [n, count] : ways) EXPECT_NEAR(double(count) / searches, 1 / 7.0, 0.03) << n;
 }
 
 TEST(Thoughts, LevelsCanBeChosen) {
-  for (const char* kinds : {"countdown:6", "attempts:5", "attempts:2", "chain:6", "check:5", "check:2"}) {
+  for (const char* kinds :
+       {"countdown:6", "attempts:5", "attempts:2", "questions:5", "chain:6", "check:5", "check:2"}) {
     const CorpusMix mix = corpus_mix(kinds, "");
     const int level = kinds[std::string_view(kinds).size() - 1] - '0';
     for (uint64_t i = 0; i < 300; ++i) {
       const std::string text = make_document(2, i, mix).text;
       const Reading r = read(text);
       ASSERT_EQ(r.fault, "") << text;
-      ASSERT_EQ(r.countdown ? r.numbers : r.steps, level) << text;
+      if (r.asked == 1) ASSERT_EQ(r.countdown ? r.numbers : r.steps, level) << text;
+      else ASSERT_TRUE(r.steps == level || r.steps == 1) << text;
     }
   }
 }
