@@ -36,7 +36,7 @@ refused 'there is no verb "corpus task"; did you mean minke corpus tasks?' $mink
 refused 'no-such' $minke corpus tasks --task chain --out /dev/null/no-such/x.jsonl
 refused 'corpus kind "chain:9": "9" names no levels from 2 to 6' $minke corpus --kind chain:9
 refused '"0" is no weight' $minke corpus --kind 'chain*0'
-refused 'story, dialogue, word_problem, arithmetic, code, needle, fact, chain, attempt, check, countdown, logic, exercise, math, r1_zero' $minke corpus --kind poem
+refused 'story, dialogue, word_problem, arithmetic, code, needle, fact, questions, chain, attempt, check, countdown, logic, exercise, math, r1_zero' $minke corpus --kind poem
 # The verb itself is as before, with and without flags.
 $minke corpus --bytes 2k | head -c 20 | grep -q . || fail "corpus prints"
 [ "$($minke corpus | wc -c)" -gt 100000 ] || fail "corpus without flags"
