@@ -48,6 +48,10 @@ void eval_tasks(const EvalTasksOptions& o) {
   if (const fs::path folder = fs::path(o.out).parent_path(); !folder.empty() && !fs::is_directory(folder))
     user_error("--out {}: there is no folder {}", o.out, folder.string());
   for (const std::string& file : o.questions.files) refuse_own_input(o.out, file), refuse_own_input(o.responses, file);
+  for (const std::string& file : {o.out, o.responses}) refuse_model_file(file, o.inference.model);
+  if (!o.out.empty() && !o.responses.empty() &&
+      fs::absolute(o.out).lexically_normal() == fs::absolute(o.responses).lexically_normal())
+    user_error("--out and --responses name the same file, {}: name two", o.out);
   if (o.questions.tasks.empty() && o.questions.files.empty())
     user_error("give --task NAME, such as --task countdown:3-4, or --jsonl FILE");
   TaskEvaluation e{.problems = asked_problems(o.questions, "--task"),

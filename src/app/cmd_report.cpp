@@ -32,6 +32,11 @@ void pipeline_page(const Options& o, const fs::path& folder) {
   fmt::print("{}\n", (folder / "report.html").string());
 }
 
+bool is_within(const fs::path& file, const fs::path& folder) {
+  const fs::path relative = fs::weakly_canonical(file).lexically_relative(fs::weakly_canonical(folder));
+  return !relative.empty() && *relative.begin() != "..";
+}
+
 void run(const Options& o) {
   const std::vector<fs::path> folders(o.runs.begin(), o.runs.end());
   if (folders.size() == 1 && is_pipeline(folders[0])) return pipeline_page(o, folders[0]);
@@ -41,6 +46,10 @@ void run(const Options& o) {
     const std::string file = o.svg.empty() ? "report.html" : o.svg + ".svg";
     out = folders.size() == 1 ? folders[0] / file : fs::path(o.svg.empty() ? "compare.html" : file);
   }
+  for (const fs::path& folder : folders)
+    if (fs::is_regular_file(out) && is_within(out, folder) && out.extension() != (o.svg.empty() ? ".html" : ".svg"))
+      user_error("--out {}: that is a file of the run {}, and it would be lost: name another", out.string(),
+                 folder.string());
   std::string title = o.title;
   for (const RunLog& r : runs)
     if (o.title.empty()) title += (title.empty() ? "" : ", ") + r.name;

@@ -45,11 +45,11 @@ void add_run_flags(CLI::App& c, RunFlags& flags) {
 void start_run(const Recipe& recipe, RecipeOf kind, RunFlags& flags, const std::string& stem,
                const std::function<bool(const fs::path&, const RunMachine&)>& train) {
   const fs::path out = flags.out.empty() ? fs::path("runs") / "out" / stem : fs::path(flags.out);
-  if (const fs::path stored = out / "recipe.toml"; flags.resume && fs::exists(stored)) {
-    std::vector<RecipeDifference> differences = recipe_differences(load_recipe(stored, {}, "", kind), recipe);
+  if (const std::optional<Recipe> stored = flags.resume ? stored_recipe(out, kind) : std::nullopt) {
+    std::vector<RecipeDifference> differences = recipe_differences(*stored, recipe);
     if (recipe.train.steps == 0)  // since the start they are known
       std::erase_if(differences, [](const auto& d) { return d.key == "train.steps" || d.key == "train.minutes"; });
-    compare_with_stored(differences, stored, flags.set);
+    compare_with_stored(differences, out / "recipe.toml", flags.set);
   }
   if (flags.resume) flags.runtime.resumed = stored_backend(out);
   const Runtime runtime(flags.runtime);

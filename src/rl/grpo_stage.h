@@ -17,6 +17,7 @@ class GrpoStage : public PolicyStage {
  public:
   GrpoStage(const Recipe& recipe, const fs::path& model, const RunFolder& folder)
       : PolicyStage("grpo", recipe, model, folder) {}
+  RecipeOf kind() const override { return RecipeOf::grpo; }
   void initialise(const Context& ctx, Model& model) override;
   StageMemory memory() const override;
   std::vector<std::pair<std::string, Operand>> state() const override;

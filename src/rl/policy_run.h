@@ -9,7 +9,7 @@ template <class S>
 bool run_policy(RecipeOf kind, void (*check_recipe)(const Recipe&), Recipe recipe, const fs::path& model,
                 const fs::path& folder, bool resume, const RunMachine& machine) {
   if (const std::optional<Recipe> stored = stored_recipe(folder, kind)) recipe = *stored;
-  else check_recipe(recipe);
+  check_recipe(recipe);  // also what was edited in the folder
   const RunFolder run_folder(folder, resume);
   Console console;
   machine.say(console);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/clock.h"
 #include "corpus/prompt.h"
@@ -22,6 +23,8 @@ void check_policy_recipe(const Recipe& recipe, std::string_view verb, std::span<
   if (!recipe.data.train.empty()) user_error("{}: data.train is for text; what is asked is in grpo.tasks", verb);
   if (!recipe.long_context.empty()) user_error("{}: [[long_context]] belongs to pre-training", verb);
   if (recipe.train.steps == 0) user_error("{}: give train.steps", verb);
+  if (g.accuracy_reward == 0 && g.format_reward == 0)
+    user_error("{}: grpo.accuracy_reward and grpo.format_reward are both 0: there is nothing to learn", verb);
   if (recipe.train.batch_size % g.group != 0)
     user_error("{}: train.batch_size {} is no multiple of grpo.group {}: a step takes whole groups of answers", verb,
                recipe.train.batch_size, g.group);
@@ -38,6 +41,7 @@ void check_policy_recipe(const Recipe& recipe, std::string_view verb, std::span<
                                           "train.mtp_weight",
                                           "train.mtp_weight_late",
                                           "train.spike_jump",
+                                          "train.minutes",
                                           "train.initializer_range",
                                           "train.dense",
                                           "log.eval_tokens",
@@ -49,6 +53,13 @@ void check_policy_recipe(const Recipe& recipe, std::string_view verb, std::span<
   if (g.max_new >= recipe.train.sequence_length)
     user_error("{}: grpo.max_new {} leaves no room for a question in train.sequence_length {}", verb, g.max_new,
                recipe.train.sequence_length);
+  std::set<std::pair<TaskKind, int>> asked;
+  for (const std::string& task : g.tasks) {
+    const TaskChoice c = parse_task_choice(task, fmt::format("{}: grpo.tasks", verb));
+    for (int l = 0; l < c.levels.count(); ++l)
+      if (!asked.insert({c.kind, c.levels.nth(l)}).second)
+        user_error("{}: grpo.tasks: {}:{} is named twice", verb, name_of(c.kind), c.levels.nth(l));
+  }
 }
 
 namespace {

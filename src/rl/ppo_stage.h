@@ -17,6 +17,7 @@ class PpoStage : public PolicyStage {
  public:
   PpoStage(const Recipe& recipe, const fs::path& model, const RunFolder& folder)
       : PolicyStage("ppo", recipe, model, folder) {}
+  RecipeOf kind() const override { return RecipeOf::ppo; }
   void initialise(const Context& ctx, Model& model) override;
   void enter_phase(const Phase& phase) override;
   StageMemory memory() const override;

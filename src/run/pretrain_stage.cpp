@@ -18,19 +18,24 @@ namespace {
 
 NeedleOptions needle_options() { return {.lengths = {}, .depths = 5, .trials = 4}; }
 
+constexpr std::string_view kUnread[] = {"sft.", "grpo.", "ppo.", "eval."};
+
 // A resumed run keeps the recipe it was started with. A mistake in the questions or in [model] is said before
 // anything is written.
 Recipe checked_recipe(const Recipe& recipe, const fs::path& folder) {
   const std::optional<Recipe> stored = stored_recipe(folder, RecipeOf::pretraining);
-  if (!stored) check_pretrain_recipe(recipe);
-  else if (!stored->log.choices.empty()) load_choices({stored->log.choices});
-  return stored ? *stored : recipe;
+  if (!stored) {
+    check_pretrain_recipe(recipe);
+    return recipe;
+  }
+  refuse_unread_keys(*stored, "pretrain", kUnread);  // it may have been edited; the texts are no longer needed
+  if (!stored->log.choices.empty()) load_choices({stored->log.choices});
+  return *stored;
 }
 
 }  // namespace
 
 void check_pretrain_recipe(const Recipe& recipe) {
-  constexpr std::string_view kUnread[] = {"sft.", "grpo.", "ppo.", "eval."};
   refuse_unread_keys(recipe, "pretrain", kUnread);
   if (!recipe.log.choices.empty()) load_choices({recipe.log.choices});
   for (const std::string& source : recipe.data.train) source_files(source, recipe.data.text_keys);

@@ -25,6 +25,7 @@ Mixture prepare_data(const Recipe& recipe, const Tokenizer& tokenizer, const Run
 class PretrainStage final : public Stage {
  public:
   PretrainStage(const Recipe& recipe, const RunFolder& folder, int threads, Console& console);
+  RecipeOf kind() const override { return RecipeOf::pretraining; }
   const Tokenizer& tokenizer() const override { return tokenizer_; }
   const Config& config() const override { return config_; }
   void initialise(const Context& ctx, Model& model) override;

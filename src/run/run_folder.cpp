@@ -76,6 +76,7 @@ RunState read_checkpoint(const fs::path& folder) {
     s.good_losses = j.at("good_losses").get<std::vector<double>>();
     if (j.contains("stage")) s.stage = j.at("stage");
     if (j.contains("backend")) s.backend = j.at("backend").get<std::string>();  // not in older checkpoints
+    if (j.contains("verb")) s.verb = j.at("verb").get<std::string>();
     for (const auto& [name, sum] : j.at("files").items()) files.emplace_back(name, sum.get<std::string>());
   } catch (const nlohmann::json::exception&) {
     damaged("a field is missing or of the wrong type");
@@ -148,17 +149,20 @@ void refuse_what_is_in_the_way(const fs::path& folder) {
   }
 }
 
-}  // namespace
-
-std::string stored_backend(const fs::path& folder) {
+std::string stored_text(const fs::path& folder, const char* key) {
   try {
     const fs::path file = folder / "latest" / "train" / "state.json";
     if (!fs::exists(file)) return "";
-    return parse_json(read_file(file, kMaxStateBytes), file.string()).value("backend", std::string());
+    return parse_json(read_file(file, kMaxStateBytes), file.string()).value(key, std::string());
   } catch (const std::exception&) {
     return "";  // what is wrong with it is said where the state is read
   }
 }
+
+}  // namespace
+
+std::string stored_backend(const fs::path& folder) { return stored_text(folder, "backend"); }
+std::string stored_verb(const fs::path& folder) { return stored_text(folder, "verb"); }
 
 RunFolder::RunFolder(const fs::path& folder, bool resume) : path_(folder) {
   if (!resume && has_begun())
@@ -235,6 +239,7 @@ void RunFolder::save(const RunState& s, int64_t keep, const std::function<void(c
                {"load_window", {{"layers", s.load.layer_numbers()}, {"max_vio", s.load.batches()}}},
                {"good_losses", s.good_losses},
                {"backend", s.backend},
+               {"verb", s.verb},
                {"files", checksums(folder.path())}};
     if (!s.stage.is_null()) state["stage"] = s.stage;
     write_file_atomic(folder.path() / "train" / "state.json", state.dump(2));

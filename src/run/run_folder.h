@@ -24,9 +24,11 @@ struct RunState {
   std::vector<double> good_losses;  // of the spike guard
   Json stage;                       // what the stage remembers (stage.h)
   std::string backend;              // that computed so far: a run that goes on takes it again, for the same bits
+  std::string verb;                 // that trains it
 };
-// The backend of the latest checkpoint in a folder; "" where there is none, or it does not say. Looks at nothing else.
+// The backend and the verb of the latest checkpoint in a folder; "" where there is none, or it does not say. They look at nothing else.
 std::string stored_backend(const fs::path& folder);
+std::string stored_verb(const fs::path& folder);
 
 class RunFolder {
  public:

@@ -43,10 +43,27 @@ std::string chosen_template(const Recipe& recipe, const fs::path& model) {
   return own->sources().front().second;
 }
 
+void check_keys(const Recipe& recipe) {
+  if (!recipe.long_context.empty())
+    user_error("sft: [[long_context]] belongs to pre-training; set train.sequence_length");
+  if (recipe.data.held_out != HeldOut::documents)
+    user_error("sft: data.held_out = \"tail\" is for one long text; conversations are held out one by one");
+  constexpr std::string_view kUnread[] = {"tokenizer.",     "model.",         "grpo.",
+                                          "ppo.",           "eval.",          "data.weights",
+                                          "data.text_keys", "data.documents", "data.builtin_bytes",
+                                          "data.fim_rate",  "data.cache",     "train.initializer_range",
+                                          "train.dense",    "log.choices",    "log.needle_lengths"};
+  refuse_unread_keys(recipe, "sft", kUnread);
+}
+
 Recipe checked_recipe(const Recipe& recipe, const fs::path& folder) {
-  if (const std::optional<Recipe> stored = stored_recipe(folder, RecipeOf::sft)) return *stored;
-  check_sft_recipe(recipe);
-  return recipe;
+  const std::optional<Recipe> stored = stored_recipe(folder, RecipeOf::sft);
+  if (!stored) {
+    check_sft_recipe(recipe);
+    return recipe;
+  }
+  check_keys(*stored);  // it may have been edited; the conversations are no longer needed
+  return *stored;
 }
 
 }  // namespace
@@ -58,16 +75,7 @@ void check_sft_recipe(const Recipe& recipe) {
   for (const std::string& source : recipe.data.train)
     if (source.starts_with("builtin:")) user_error("sft: data.train: {} is text, not conversations", source);
     else source_files(source, {"messages"});
-  if (!recipe.long_context.empty())
-    user_error("sft: [[long_context]] belongs to pre-training; set train.sequence_length");
-  if (recipe.data.held_out != HeldOut::documents)
-    user_error("sft: data.held_out = \"tail\" is for one long text; conversations are held out one by one");
-  constexpr std::string_view kUnread[] = {"tokenizer.",     "model.",         "grpo.",
-                                          "ppo.",           "eval.",          "data.weights",
-                                          "data.text_keys", "data.documents", "data.builtin_bytes",
-                                          "data.fim_rate",  "data.cache",     "train.initializer_range",
-                                          "train.dense",    "log.choices",    "log.needle_lengths"};
-  refuse_unread_keys(recipe, "sft", kUnread);
+  check_keys(recipe);
 }
 
 bool sft(Recipe recipe, const fs::path& model, const fs::path& folder, bool resume, const RunMachine& machine) {

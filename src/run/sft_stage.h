@@ -19,6 +19,7 @@ class SftStage final : public Stage {
  public:
   // Sets recipe.train.steps if it is to come from sft.epochs. The folder outlives the stage.
   SftStage(Recipe& recipe, const fs::path& model, const RunFolder& folder, Console& console);
+  RecipeOf kind() const override { return RecipeOf::sft; }
   const Tokenizer& tokenizer() const override { return base_.tokenizer(); }
   const Config& config() const override { return base_.config(); }
   void initialise(const Context& ctx, Model& model) override { base_.initialise(ctx, model); }

@@ -35,6 +35,7 @@ struct RunView {
 class Stage {
  public:
   virtual ~Stage() = default;
+  virtual RecipeOf kind() const = 0;
   virtual const Tokenizer& tokenizer() const = 0;
   virtual const Config& config() const = 0;  // of the model in the first phase
 

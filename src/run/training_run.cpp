@@ -25,6 +25,9 @@ double available_memory() { return 0.9 * double(machine_memory()); }
 std::optional<Recipe> stored_recipe(const fs::path& folder, RecipeOf kind) {
   const fs::path stored = folder / "recipe.toml";
   if (!fs::exists(stored)) return std::nullopt;
+  if (const std::string verb = stored_verb(folder); !verb.empty() && verb != name_of(kind))
+    user_error("{} is a run of minke {}: continue it with minke {}, or choose another --out", folder.string(), verb,
+               verb);
   return load_recipe(stored, {}, "", kind);
 }
 
@@ -227,7 +230,8 @@ void TrainingRun::save() {
                        .load = trainer_->load_window(),
                        .good_losses = trainer_->spike_guard().window(),
                        .stage = stage_.small_state(),
-                       .backend = ctx().backend->name()};
+                       .backend = ctx().backend->name(),
+                       .verb = std::string(name_of(stage_.kind()))};
   folder_.save(state, recipe_.log.keep, [&](const fs::path& folder) {
     save_weights(ctx(), *model_, folder, dtype);
     stage_.save_files(folder);

@@ -24,7 +24,7 @@ struct RunMachine {
   void say(Console& console) const;
 };
 
-// The recipe stored in the folder of a run that has begun: it is kept.
+// The recipe stored in the folder of a run that has begun: it is kept. UserError if another verb made the run.
 std::optional<Recipe> stored_recipe(const fs::path& folder, RecipeOf kind);
 // What a run may use of the machine, bytes.
 double available_memory();

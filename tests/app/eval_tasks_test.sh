@@ -83,6 +83,8 @@ mistake 'riddles' "${tasks[@]}" --task riddles
 mistake 'r.jsonl exists already: --resume' "${tasks[@]}" --task chains:2-3 -n 12 -k 4 --responses r.jsonl
 mistake 'goes on only with the same' "${tasks[@]}" --task chains:2-3 -n 12 -k 4 --seed 9 --responses r.jsonl --resume
 mistake '--responses names' "${tasks[@]}" --task chains:2 --resume
+mistake 'name the same file' "${tasks[@]}" --task chains:2 --out a.json --responses ./a.json
+mistake 'it would be lost' "${tasks[@]}" --task chains:2 --out base/latest/config.json
 mistake 'asked twice' "${tasks[@]}" --task chains:2 --task chains:2-3
 mistake 'would be the same; use -k 1' "${one[@]}" -k 2 --temp 0
 mistake 'leaves no room' "${tasks[@]}" --task chains:2 -c 8

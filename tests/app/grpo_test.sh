@@ -166,8 +166,17 @@ mistake 'give train.steps' "$minke" grpo grpo.toml -m base/latest --out new --se
 mistake "the model's 128 positions" "$minke" grpo grpo.toml -m base/latest --out new --set train.sequence_length=256
 mistake 'train.dropout' "$minke" grpo grpo.toml -m base/latest --out new --set train.dropout=0.1
 for set in tokenizer.vocab_size=300 model.hidden_size=64 data.fim_rate=0.5 sft.epochs=3 balance.capacity=1 balance.bias_speed=0.01 \
-  train.mtp_weight=0.1 train.spike_jump=1 log.eval_tokens=8; do
+  train.mtp_weight=0.1 train.spike_jump=1 train.minutes=1 log.eval_tokens=8; do
   mistake "grpo: ${set%%=*} = " "$minke" grpo grpo.toml -m base/latest --out new --set "$set"
 done
+mistake 'are both 0' "$minke" grpo grpo.toml -m base/latest --out new --set grpo.accuracy_reward=0 --set grpo.format_reward=0
+mistake 'chain:2 is named twice' "$minke" grpo grpo.toml -m base/latest --out new --set 'grpo.tasks=["chains:2-3","chain:2"]'
 mistake 'already holds a run' "$minke" grpo grpo.toml -m base/latest --out run
+# A run that goes on is checked as a new one is, and by the verb that it is of.
+cp -r run edited && sed -i 's/^group *=.*/group = 7/' edited/recipe.toml
+mistake 'no multiple of grpo.group 7' "$minke" grpo grpo.toml -m base/latest --out edited --resume
+cp run/recipe.toml edited/recipe.toml && sed -i 's/^lambda *=.*/lambda = 0.5/' edited/recipe.toml
+mistake 'grpo: ppo.lambda = ' "$minke" grpo grpo.toml -m base/latest --out edited --resume
+mistake 'run is a run of minke grpo: continue it with minke grpo' "$minke" ppo grpo.toml -m base/latest --out run --resume
+mistake 'base is a run of minke pretrain' "$minke" grpo grpo.toml -m base/latest --out base --resume
 [ ! -e new ] || fail "something was left behind: $(ls new)"

@@ -50,6 +50,8 @@ done
 grep -q 'c.w.value_head' run/latest/train/state.safetensors || fail "the checkpoint lacks the critic"
 ! grep -q value_head run/latest/model.safetensors || fail "the model holds a part of the critic"
 
+mistake 'run is a run of minke ppo: continue it with minke ppo' "$minke" grpo ppo.toml -m base/latest --out run --resume
+
 # As a stage of a pipeline: what the verb makes alone.
 { printf '[[stage]]\nname = "rl"\nkind = "ppo"\nfrom = "base/latest"\n'; sed 's/^\[/[stage./' ppo.toml; } >p.toml
 "$minke" pipeline p.toml --out line >out.txt 2>&1 || fail "$(cat out.txt)"

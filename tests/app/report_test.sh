@@ -51,6 +51,8 @@ mistake "nowhere" $minke report nowhere
 mkdir empty && mistake "it has no log.jsonl" $minke report one empty
 echo '{"step":1' >empty/log.jsonl && mistake "no step has been logged yet" $minke report empty
 mistake "grad_norm" $minke report one --svg los
+mistake "it would be lost" $minke report one --out one/log.jsonl
+mistake "it would be lost" $minke report one --svg loss --out one/recipe.toml
 mistake "cannot write" $minke report one --out no/such/folder/x.html
 [ ! -e empty/report.html ] || fail "a mistake leaves a page behind"
 
