@@ -226,12 +226,11 @@ void refuse_own_input(const std::string& out, const std::string& input) {
 void refuse_model_file(const std::string& out, const std::string& model) {
   namespace fs = std::filesystem;
   refuse_own_input(out, model);
-  std::error_code none;
   const std::string name = fs::path(out).filename().string();
   const bool is_of_a_model = name.find("config.json") != name.npos || name.find("token") != name.npos ||
                              name.ends_with(".safetensors") || name.ends_with(".index.json") ||
                              name.ends_with(".jinja");
-  if (is_of_a_model && fs::equivalent(fs::absolute(out).parent_path(), model, none)) refuse_own_input(out, out);
+  if (is_of_a_model) refuse_own_input(out, (fs::path(model) / name).string());
 }
 
 }  // namespace minke

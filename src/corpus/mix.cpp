@@ -83,7 +83,6 @@ std::vector<Choice> choices_of(std::string_view list) {
 
 std::string singular(std::string_view word) {
   if (word == "stories") return "story";
-  if (word == "questions") return "questions";
   if (word.size() > 1 && word.ends_with('s')) word.remove_suffix(1);
   return std::string(word);
 }
@@ -106,7 +105,8 @@ void choose(CorpusMix& mix, const Choice& choice, std::array<bool, kDocumentKind
   for (const Group& group : groups())
     if (choice.name == group.name) parts = group.parts;
   if (parts.empty()) {
-    const auto kind = find_named<DocumentKind>(singular(choice.name));
+    auto kind = find_named<DocumentKind>(choice.name);
+    if (!kind) kind = find_named<DocumentKind>(singular(choice.name));
     if (!kind) unknown_kind(choice.name);
     parts = {{*kind}};
   }

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "core/clock.h"
 #include "corpus/prompt.h"
@@ -53,13 +52,7 @@ void check_policy_recipe(const Recipe& recipe, std::string_view verb, std::span<
   if (g.max_new >= recipe.train.sequence_length)
     user_error("{}: grpo.max_new {} leaves no room for a question in train.sequence_length {}", verb, g.max_new,
                recipe.train.sequence_length);
-  std::set<std::pair<TaskKind, int>> asked;
-  for (const std::string& task : g.tasks) {
-    const TaskChoice c = parse_task_choice(task, fmt::format("{}: grpo.tasks", verb));
-    for (int l = 0; l < c.levels.count(); ++l)
-      if (!asked.insert({c.kind, c.levels.nth(l)}).second)
-        user_error("{}: grpo.tasks: {}:{} is named twice", verb, name_of(c.kind), c.levels.nth(l));
-  }
+  asked_tasks(recipe);
 }
 
 namespace {

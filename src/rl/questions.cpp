@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "core/error.h"
 #include "corpus/prompt.h"
@@ -17,11 +18,21 @@ constexpr int kOthers = 40;             // bits of an index: problems that stand
 
 }  // namespace
 
+std::vector<TaskChoice> asked_tasks(const Recipe& recipe) {
+  std::vector<TaskChoice> choices;
+  std::set<std::pair<TaskKind, int>> named;
+  for (const std::string& task : recipe.grpo.tasks) {
+    const TaskChoice& c = choices.emplace_back(parse_task_choice(task, "grpo.tasks"));
+    for (int l = 0; l < c.levels.count(); ++l)
+      if (!named.insert({c.kind, c.levels.nth(l)}).second)
+        user_error("grpo.tasks: {}:{} is named twice", name_of(c.kind), c.levels.nth(l));
+  }
+  return choices;
+}
+
 Questions::Questions(std::string_view verb, const Recipe& recipe, const Tokenizer& tokenizer, const Config& config)
     : verb_(verb), recipe_(recipe), tokenizer_(tokenizer), config_(config) {
-  for (const std::string& task : recipe.grpo.tasks) choices_.push_back(parse_task_choice(task, "grpo.tasks"));
-  for (TaskChoice& c : choices_)
-    if (c.levels.empty()) c.levels = Levels::range(task_levels(c.kind));
+  choices_ = asked_tasks(recipe);
 }
 
 Question Questions::question(uint64_t index, TaskSplit split, size_t choice, int level) const {

@@ -19,6 +19,9 @@ struct Question {
   std::vector<int32_t> ids;
 };
 
+// grpo.tasks with their levels. UserError for a task or level that there is not, or that is named twice.
+std::vector<TaskChoice> asked_tasks(const Recipe& recipe);
+
 class Questions {
  public:
   // Of [grpo]. `verb` is named in messages. The recipe and the others outlive this.

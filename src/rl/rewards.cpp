@@ -29,9 +29,7 @@ Answers Answers::groups(const std::vector<size_t>& which, size_t size) {
 }
 
 Rewards::Rewards(const Recipe& recipe, const SandboxOptions& options) : recipe_(recipe) {
-  const auto& tasks = recipe.grpo.tasks;
-  const auto is_code = [](const std::string& t) { return parse_task_choice(t, "grpo.tasks").kind == TaskKind::code; };
-  if (std::none_of(tasks.begin(), tasks.end(), is_code)) return;
+  if (std::ranges::none_of(asked_tasks(recipe), [](const TaskChoice& c) { return c.kind == TaskKind::code; })) return;
   require(CodeLanguage::python);
   sandbox_.emplace(options);
 }
