@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/clock.h"
 #include "core/human_numbers.h"
@@ -18,6 +19,12 @@ std::vector<TaskProblem> asked_problems(const TaskQuestions& q, std::string_view
   for (const std::string& task : q.tasks)
     append(generated_problems(parse_task_choice(task, where), q.problems > 0 ? q.problems : kUsual, q.test_seed));
   for (const std::string& file : q.files) append(problems_of_file(file, q.problems));
+  std::set<std::string> seen;
+  for (const TaskProblem& p : all)
+    if (!seen.insert(p.where()).second)
+      user_error(
+          "{}{} is asked twice: name each task, level and file once (files by their names without folder and ending)",
+          p.group, p.level > 0 ? fmt::format(":{}", p.level) : "");
   return all;
 }
 

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <set>
-
 #include "core/error.h"
 #include "data/task_files.h"
 
@@ -59,12 +57,7 @@ void make_prompts(std::vector<TaskProblem>& problems, TaskPrompt kind, const Tok
                   const std::optional<ChatTemplate>& chat, int64_t max_context) {
   if (kind == TaskPrompt::chat && !chat)
     user_error("the prompt is to be \"chat\", but the model has no chat template: use brief or r1-zero");
-  std::set<std::string> seen;
   for (TaskProblem& p : problems) {
-    if (!seen.insert(p.where()).second)
-      user_error(
-          "{} is asked twice: name each task, level and file once (files by their names without folder and ending)",
-          p.level > 0 ? fmt::format("{}:{}", p.group, p.level) : p.group);
     if (kind == TaskPrompt::chat) {
       ChatInputs inputs{.add_generation_prompt = true};
       inputs.messages.push_back(Json{{"role", "user"}, {"content", chat_question(p.task)}});

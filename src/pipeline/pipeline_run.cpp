@@ -41,9 +41,28 @@ int64_t positions_of(const Pipeline& pipeline, const PipelineStage& s) {
   return longest;
 }
 
+bool begins_with_chat_template(const Pipeline& pipeline, const PipelineStage& s);
+
+// Pre-training makes none, SFT gives one, and RL leaves what there is.
+bool has_chat_template(const Pipeline& pipeline, const PipelineStage& s) {
+  if (s.kind == RecipeOf::sft || s.kind == RecipeOf::pretraining) return s.kind == RecipeOf::sft;
+  return begins_with_chat_template(pipeline, s);
+}
+
+bool begins_with_chat_template(const Pipeline& pipeline, const PipelineStage& s) {
+  return s.from_stage ? has_chat_template(pipeline, pipeline.stages[*s.from_stage])
+                      : open_model(s.from).chat_template.has_value();
+}
+
 void check_stage(const Pipeline& pipeline, const PipelineStage& s) {
   stage_actions(s.kind).check(s.recipe);
   if (!stage_kind(s.kind).needs_model) return;
+  if (s.kind == RecipeOf::sft && s.recipe.sft.chat_template == "model" && !begins_with_chat_template(pipeline, s))
+    user_error("the model of {} has no chat template: set sft.chat_template = \"r1\" (thoughts) or \"v3\" (none)",
+               s.from);
+  if (s.kind == RecipeOf::eval && s.recipe.eval.prompt == EvalPrompt::chat && !begins_with_chat_template(pipeline, s))
+    user_error("eval.prompt = \"chat\", but the model of {} has no chat template: use \"brief\" or \"r1-zero\"",
+               s.from);
   const int64_t positions = positions_of(pipeline, s), length = s.recipe.train.sequence_length;
   const auto& sections = stage_kind(s.kind).sections;
   const bool trains = std::find(sections.begin(), sections.end(), "train") != sections.end();

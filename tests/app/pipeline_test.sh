@@ -188,6 +188,10 @@ bad 'stage base: nothing.txt' --set 'base.data.train=["nothing.txt"]'
 bad 'stage test: eval: eval.samples 2 with eval.temperature 0' --set test.eval.temperature=0
 bad 'stage test: eval: give eval.tasks' --set test.eval.tasks=[]
 bad 'stage test: eval.tasks' --set 'test.eval.tasks=["riddles"]'
+bad 'stage test: chain:2 is asked twice' --set 'test.eval.tasks=["chains:2","chains:2-3"]'
+bad 'stage chats: the model of base has no chat template: set sft.chat_template' --set chats.sft.chat_template=model
+sed '/^name = "chats"$/,/^name = "rl"$/{/^name = "rl"$/!d}; s/^from = "chats"$/from = "base"/' p.toml >no_chats.toml
+mistake 'stage test: eval.prompt = "chat", but the model of rl has no chat template' "$minke" pipeline no_chats.toml --out new --set test.eval.prompt=chat
 bad 'stage test: eval: train.lr = 0.5 has no effect' --set test.train.lr=0.5
 bad 'stage test: cannot open none.jsonl' --set 'test.eval.jsonl=["none.jsonl"]'
 stage rl grpo no/model <grpo.toml >bad.toml
