@@ -116,7 +116,7 @@ void measure(Table& table, Options& o, Runtime& runtime, const CheckpointFiles& 
   if (!blocks.note.empty()) table.line("", blocks.note);
   EngineSettings settings = engine_settings(o.bench);
   settings.cache = dtype_of(o.inference.cache_type);
-  settings.strict = o.inference.strict;
+  if (o.inference.strict) settings.form = AttentionForm::absorbed;
   const InferenceMemory needed = needed_memory(runtime.ctx(), config, precision, settings, o.inference.weights);
   table.line("memory", needed.text());
   runtime.reserve_scratch(size_t(needed.scratch));

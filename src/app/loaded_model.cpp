@@ -99,7 +99,7 @@ LoadedModel::LoadedModel(std::unique_ptr<Runtime> own, Runtime* lent, const Infe
                           .max_sequences = o.sequences,
                           .max_tokens = std::max<int64_t>(512, o.sequences * (1 + o.drafts)),
                           .cache = dtype_of(o.cache_type),
-                          .strict = o.strict,
+                          .form = o.strict ? AttentionForm::absorbed : AttentionForm::by_role,
                           .speculation = speculation_of(o, config),
                           .drafts = o.drafts};
   settings.cache_tokens = settings.slots_for_all();

@@ -81,6 +81,10 @@ void Engine::give_back(Sequence& s) {
   s.promised = 0;
 }
 
+bool Engine::gathers_keys(bool prompt) const {
+  return settings_.form == AttentionForm::by_role ? prompt : settings_.form == AttentionForm::training;
+}
+
 // Pages of a known beginning. The last token of the prompt is computed in any case: its logits are wanted.
 Engine::Beginning Engine::known_beginning(const Sequence& s) const {
   Beginning known;
@@ -173,12 +177,13 @@ void Engine::plan() {
   for (const auto& s : running_) {
     if (!s->in_prompt()) continue;
     const int64_t count = std::min(room, s->prompt() - s->cached);
-    if (count == 0 || (!settings_.strict && rows_.num_keys() + s->cached + count > settings_.most_keys())) break;
-    add_rows(*s, count, !settings_.strict);
+    const bool gathers = gathers_keys(true);
+    if (count == 0 || (gathers && rows_.num_keys() + s->cached + count > settings_.most_keys())) break;
+    add_rows(*s, count, gathers);
     room -= count;
   }
   for (const auto& s : running_)
-    if (!s->in_prompt()) add_rows(*s, rows_of(*s), false);
+    if (!s->in_prompt()) add_rows(*s, rows_of(*s), gathers_keys(false));
 }
 
 // Where the step leaves the experts that it chooses; null if nobody wants to know.
@@ -230,7 +235,7 @@ void Engine::finish_speculation(const Context& ctx, double seconds) {
 // Only what was computed as a prompt may be shared with prompts, so that a shared beginning has the bits of one computed.
 void Engine::learn_pages(Sequence& s) {
   const int64_t page = settings_.page, ahead = pool_.ahead();
-  const int64_t computed = settings_.strict ? s.cached : std::min(s.cached, s.prompt()),
+  const int64_t computed = settings_.form == AttentionForm::by_role ? std::min(s.cached, s.prompt()) : s.cached,
                 whole = (computed - ahead) / page;
   const auto learn = [&](int64_t tokens) {
     s.known_as = pool_.learn(s.pages[size_t(s.learned)], s.known_as,
@@ -343,8 +348,8 @@ void Engine::run_largest(const Context& ctx) {
       rows_.want_last(s.sampled);
       stepped_.push_back(&s);
     };
-    for (const int64_t& rows : prompts) add(prompt, rows, &rows == prompts.data() || answers == 0, !settings_.strict);
-    for (int64_t i = 0; i < answers; ++i) add(answer, context - answer.cached, per_answer, false);
+    for (const int64_t& rows : prompts) add(prompt, rows, &rows == prompts.data() || answers == 0, gathers_keys(true));
+    for (int64_t i = 0; i < answers; ++i) add(answer, context - answer.cached, per_answer, gathers_keys(false));
     Step& step = rows_.upload(ctx);
     step.experts = asked_experts(ctx, step);
     model_->step(ctx, step, pool_.layers(), logits_.operand().slice(0, 0, rows_.num_wanted()),
@@ -367,7 +372,10 @@ void Engine::run_largest(const Context& ctx) {
     std::vector<int64_t> rows = prompts(settings_.max_tokens);
     if (int64_t(rows.size()) > answers) rows.resize(size_t(answers));
     run(0, rows, 0);
-    if (!settings_.strict && settings_.max_tokens > others) run(0, prompts(settings_.max_tokens - others), answers - 1);
+    if (settings_.form == AttentionForm::by_role && settings_.max_tokens > others)
+      run(0, prompts(settings_.max_tokens - others), answers - 1);
+    if (const int64_t rest = answers - int64_t(rows.size()); settings_.form == AttentionForm::training && rest > 0)
+      run(0, prompts(settings_.max_tokens - rest * per_answer), rest);
   }
   plan();
 }

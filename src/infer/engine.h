@@ -4,7 +4,7 @@
 //
 // What a request gives does not depend on what else runs, on how its prompt was cut, nor on whether its beginning was
 // found in the cache: same bits, same tokens (model/step.h says why). Prompt tokens are computed in the form of training,
-// answer tokens in the form that reads the cache as it lies; `strict` computes both in the second form.
+// answer tokens in the form that reads the cache as it lies; EngineSettings::form asks for one of them for both.
 //
 // A request is admitted when all pages that it can ever need are free, in the order of arrival; until then it waits. One
 // that could never be admitted is refused when it is added. Nothing is cut off in silence: every answer says how it ended.
@@ -60,6 +60,7 @@ class Engine {
   };
   Beginning known_beginning(const Sequence& s) const;
   bool must_wait_for_another(const Sequence& s, int64_t known) const;
+  bool gathers_keys(bool prompt) const;
   void give_back(Sequence& s);
   void plan();
   void add_rows(Sequence& s, int64_t count, bool as_prompt);

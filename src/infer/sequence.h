@@ -19,6 +19,11 @@ template <> struct EnumNames<SpeculationMode> {
       {SpeculationMode::off, "off"}, {SpeculationMode::mtp, "mtp"}, {SpeculationMode::automatic, "auto"}};
 };
 
+// The form in which tokens attend (model/step.h). by_role: prompts in that of training, answers to the cache as it lies. absorbed,
+// training: one form for both, so an answer has the bits of a prompt. In that of training it has the bits of training, too; but
+// all keys of all answers are gathered, for MLA expanded, in each step.
+enum class AttentionForm : uint8_t { by_role, absorbed, training };
+
 struct EngineSettings {
   int64_t max_context = 4096;  // tokens of one sequence, prompt and answer together
   int64_t cache_tokens = 0;    // slots of the cache, for all sequences; 0 = max_context
@@ -26,14 +31,18 @@ struct EngineSettings {
   int64_t max_tokens = 512;    // of a step; at least max_sequences · (1 + drafts)
   int64_t page = 64;           // slots; even, divides kAttentionChunk
   DType cache = DType::f32;    // f32, bf16, or f8_e4m3 with MLA
-  bool strict = false;
+  AttentionForm form = AttentionForm::by_role;
   SpeculationMode speculation = SpeculationMode::off;  // else the model must have an MTP module
   int64_t drafts = 1;                                  // of a sequence in a step, with speculation
   int64_t most_drafts() const { return speculation == SpeculationMode::off ? 0 : drafts; }
   // The cache_tokens that let max_sequences of the longest context run at once, in whole pages.
   int64_t slots_for_all() const { return max_sequences * divided_up(max_context, page) * page; }
-  // Of the prompts of a step, which are held at once: those of the longest context, or of a step full of short prompts.
-  int64_t most_keys() const { return max_context > max_tokens ? max_context : max_tokens; }
+  // Keys that a step gathers, all at once: of the longest context, or of a step full of short prompts; of all that run.
+  int64_t most_keys() const {
+    const int64_t of_prompts = max_context > max_tokens ? max_context : max_tokens;
+    const int64_t of_all = form == AttentionForm::training ? max_sequences * (max_context + most_drafts()) : 0;
+    return of_prompts > of_all ? of_prompts : of_all;
+  }
 };
 
 struct Request {

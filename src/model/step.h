@@ -5,7 +5,7 @@
 // the pages, for MLA expanded (naive form), and visited in tiles. Those of an answer attend to the pages as they lie, for
 // MLA in the absorbed form. Which form computes a token depends on its role alone, never on what else is in the step, and
 // no sum depends on other rows (kernels/ops.h): so a sequence has the same bits in any batch and with any cut of its
-// prompt into steps. With one role for all tokens (EngineSettings::strict) an answer also has the bits of a prompt. Several
+// prompt into steps. With one role for all tokens (EngineSettings::form) an answer also has the bits of a prompt. Several
 // tokens of an answer in one step have the bits of one step each: so drafts can be checked (infer/speculation.h).
 #pragma once
 #include <vector>

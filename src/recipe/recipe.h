@@ -82,7 +82,7 @@ struct Recipe {
     LossDivision division = LossDivision::tokens;
     double accuracy_reward = 1, format_reward = 0;
     TruncatedAnswers truncated = TruncatedAnswers::penalise;
-    bool replay = true, shuffle_rewards = false;
+    bool exact = false, replay = true, shuffle_rewards = false;
     int64_t eval_problems = 64;
   } grpo;
   // minke ppo: the critic. What is asked, drawn and rewarded is as [grpo] says.

@@ -130,6 +130,9 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
   f("grpo.format_reward", r.grpo.format_reward, "for <think>…</think>, then <answer>…</answer>", not_negative);
   f("grpo.truncated", r.grpo.truncated,
     "answers without an end: \"score\" them like others, \"penalise\": reward 0, \"mask\": leave them out", any);
+  f("grpo.exact", r.grpo.exact,
+    "compute answers in the form of training: they are drawn with the very probabilities of the update, more slowly",
+    any);
   f("grpo.replay", r.grpo.replay, "use the experts again that were chosen at sampling", any);
   f("grpo.shuffle_rewards", r.grpo.shuffle_rewards,
     "a control: deal the rewards of a step out at random among its answers", any);

@@ -114,7 +114,8 @@ EngineSettings PolicyStage::engine_settings() const {
   EngineSettings s{.max_context = recipe_.train.sequence_length,
                    .max_sequences = running,
                    .max_tokens = std::max(running, kStepTokens),
-                   .cache = precision(recipe_).activation};
+                   .cache = precision(recipe_).activation,
+                   .form = recipe_.grpo.exact ? AttentionForm::training : AttentionForm::by_role};
   s.cache_tokens = s.slots_for_all();
   return s;
 }

@@ -37,6 +37,11 @@ done
 # The experts are replayed, so the update sees what was drawn; without, it does not.
 mean() { sed -n "s|.*\"$1\":\([0-9.e-]*\).*|\1|p" "$2" | awk '{ s += $1 } END { print s / NR }'; }
 awk -v m="$(mean delta_logp/mean run/log.jsonl)" 'BEGIN { exit !(m < 5e-3) }' || fail "the update sees other probabilities: $(mean delta_logp/mean run/log.jsonl)"
+# In the form of training the update sees the very probabilities, and would choose the same experts.
+"$minke" grpo grpo.toml -m base/latest --out exact --set train.steps=2 --set grpo.exact=true >out.txt 2>&1 || fail "$(cat out.txt)"
+awk -v m="$(mean delta_logp/max exact/log.jsonl)" -v f="$(mean flip_rate exact/log.jsonl)" 'BEGIN { exit !(m < 1e-5 && f == 0) }' ||
+  fail "grpo.exact: $(mean delta_logp/max exact/log.jsonl), $(mean flip_rate exact/log.jsonl)"
+awk -v m="$(mean delta_logp/max run/log.jsonl)" 'BEGIN { exit !(m > 1e-5) }' || fail "another form has the same probabilities"
 # What is not trained by RL is as it was: MTP's module and the router's bias.
 if python=$(command -v python3); then
   "$python" - <<'END' || fail "MTP's module or the router's bias was trained"
@@ -129,7 +134,7 @@ changed() {  # from the run $two, which lacks the setting
 two=two
 "$minke" grpo grpo.toml -m base/latest --out two --set train.steps=2 >out.txt 2>&1 || fail "$(cat out.txt)"
 for set in 'tasks=["chains:2"]' group=16 max_new=30 temperature=1.2 deviation=none division=sequences \
-  division=constant format_reward=0 shuffle_rewards=true mini_batches=2 beta=1 dynamic=3 \
+  division=constant format_reward=0 exact=true shuffle_rewards=true mini_batches=2 beta=1 dynamic=3 \
   levels=edge; do
   changed --set "grpo.$set"
 done

@@ -69,13 +69,13 @@ void check_against_training(const Config& config, const Precision& precision, do
   const std::vector<int32_t> tokens = random_tokens(3, 40, config.vocab_size);
   const auto expected = training_logits(ctx, model, tokens);
   const size_t v = size_t(config.vocab_size);
-  for (const bool strict : {false, true})
+  for (const AttentionForm form : kForms)
     for (const int64_t prompt : {1, 7, 20}) {
       const auto logits = forced_logits(
-          ctx, model, {.max_context = 64, .max_tokens = 8, .page = 4, .cache = precision.activation, .strict = strict},
+          ctx, model, {.max_context = 64, .max_tokens = 8, .page = 4, .cache = precision.activation, .form = form},
           tokens, prompt);
       EXPECT_LE(largest_difference(logits, std::span(expected).subspan(size_t(prompt - 1) * v)), bound)
-          << "prompt " << prompt << " strict " << strict;
+          << "prompt " << prompt << " form " << int(form);
     }
 }
 
@@ -146,7 +146,29 @@ TEST(Engine, LogitsOfAPromptHaveTrainingsBits) {
     }
 }
 
-void check_crowd(const Config& config, const Precision& precision, bool strict, int threads,
+// In the form of training an answer has its bits as well: in the crowd of a step, with experts, and however it is cut.
+TEST(Engine, LogitsOfAnAnswerInTrainingsFormHaveTrainingsBits) {
+  const TestContext ctx(cpu_backend());
+  for (const Config& config : {tiny_v3(), tiny_v2(), tiny_llama(false, true)})
+    for (const Precision& precision : {Precision::f32(), Precision::bf16(), Precision::bf16().for_inference()}) {
+      Model model(ctx, config, precision, 64);
+      model.weights().initialise(ctx, 0.25);
+      const std::vector<int32_t> tokens = random_tokens(4, 40, config.vocab_size);
+      const auto expected = training_logits(ctx, model, tokens);
+      for (const int64_t prompt : {1, 7, 33}) {
+        const EngineSettings settings{.max_context = 64,
+                                      .max_tokens = 5,
+                                      .page = 4,
+                                      .cache = precision.activation,
+                                      .form = AttentionForm::training};
+        const std::vector<float> of_answer(expected.begin() + (prompt - 1) * config.vocab_size, expected.end());
+        EXPECT_EQ(forced_logits(ctx, model, settings, tokens, prompt), of_answer)
+            << name_of(config.model_type) << " " << name_of(precision.activation) << " prompt " << prompt;
+      }
+    }
+}
+
+void check_crowd(const Config& config, const Precision& precision, AttentionForm form, int threads,
                  std::optional<DType> cache_type = {}) {
   const TestContext ctx(cpu_backend(), threads);
   Model model(ctx, config, precision, 128);
@@ -155,7 +177,7 @@ void check_crowd(const Config& config, const Precision& precision, bool strict, 
   const DType cache = cache_type.value_or(precision.activation);
   std::vector<Made> expected;
   for (const Request& r : crowd.requests)
-    expected.push_back(alone(ctx, model, {.max_context = 128, .page = 128, .cache = cache, .strict = strict}, r));
+    expected.push_back(alone(ctx, model, {.max_context = 128, .page = 128, .cache = cache, .form = form}, r));
   struct Load {
     int64_t sequences, tokens, page, cache_tokens;
   };
@@ -167,11 +189,11 @@ void check_crowd(const Config& config, const Precision& precision, bool strict, 
                    .max_tokens = l.tokens,
                    .page = l.page,
                    .cache = cache,
-                   .strict = strict});
+                   .form = form});
     const std::vector<Made> made = together(ctx, engine, crowd);
     for (size_t i = 0; i < made.size(); ++i)
       EXPECT_TRUE(made[i] == expected[i]) << "request " << i << " with " << l.sequences << " sequences, page " << l.page
-                                          << ", " << name_of(cache) << (strict ? ", strict" : "");
+                                          << ", " << name_of(cache) << ", form " << int(form);
     EXPECT_EQ(engine.pool().num_free(), engine.pool().num_pages());
     EXPECT_LT(engine.tokens_computed(), [&] {  // beginnings were shared
       int64_t n = 0;
@@ -181,29 +203,36 @@ void check_crowd(const Config& config, const Precision& precision, bool strict, 
   }
 }
 
-TEST(Engine, ACrowdIsEachAloneMlaMoe) { check_crowd(tiny_v3(), Precision::bf16(), false, 2); }
-TEST(Engine, ACrowdIsEachAloneMlaMoeF32) { check_crowd(tiny_v2(), Precision::f32(), false, 1); }
+TEST(Engine, ACrowdIsEachAloneMlaMoe) { check_crowd(tiny_v3(), Precision::bf16(), AttentionForm::by_role, 2); }
+TEST(Engine, ACrowdIsEachAloneMlaMoeF32) { check_crowd(tiny_v2(), Precision::f32(), AttentionForm::by_role, 1); }
 TEST(Engine, ACrowdIsEachAloneMlaDense) {
   Config dense = tiny_v3();
   dense.n_routed_experts = 0;
-  check_crowd(dense, Precision::bf16(), false, 3);
+  check_crowd(dense, Precision::bf16(), AttentionForm::by_role, 3);
 }
 // One copy of the weights, in the format of the products.
 TEST(Engine, ACrowdIsEachAloneFrozen) {
-  check_crowd(tiny_v3(), Precision::bf16().for_inference(), false, 2);
-  check_crowd(tiny_llama(true), Precision::bf16().for_inference(), false, 2);
+  check_crowd(tiny_v3(), Precision::bf16().for_inference(), AttentionForm::by_role, 2);
+  check_crowd(tiny_llama(true), Precision::bf16().for_inference(), AttentionForm::by_role, 2);
 }
-TEST(Engine, ACrowdIsEachAloneGqa) { check_crowd(tiny_llama(false, true), Precision::bf16(), false, 2); }
-TEST(Engine, ACrowdIsEachAloneGqaF32) { check_crowd(tiny_llama(true), Precision::f32(), false, 2); }
+TEST(Engine, ACrowdIsEachAloneGqa) {
+  check_crowd(tiny_llama(false, true), Precision::bf16(), AttentionForm::by_role, 2);
+}
+TEST(Engine, ACrowdIsEachAloneGqaF32) { check_crowd(tiny_llama(true), Precision::f32(), AttentionForm::by_role, 2); }
 TEST(Engine, ACrowdIsEachAloneStrict) {
-  check_crowd(tiny_v3(), Precision::bf16(), true, 2);
-  check_crowd(tiny_llama(), Precision::bf16(), true, 2);
+  check_crowd(tiny_v3(), Precision::bf16(), AttentionForm::absorbed, 2);
+  check_crowd(tiny_llama(), Precision::bf16(), AttentionForm::absorbed, 2);
+}
+TEST(Engine, ACrowdIsEachAloneInTrainingsForm) {
+  check_crowd(tiny_v3(), Precision::bf16(), AttentionForm::training, 2);
+  check_crowd(tiny_v2(), Precision::f32(), AttentionForm::training, 1);
+  check_crowd(tiny_llama(true), Precision::bf16().for_inference(), AttentionForm::training, 2);
 }
 
 TEST(Engine, ACrowdIsEachAloneWithAnFp8Cache) {
-  check_crowd(tiny_v3(), Precision::bf16(), false, 2, DType::f8_e4m3);
-  check_crowd(tiny_v3(), Precision::bf16().for_inference(), true, 3, DType::f8_e4m3);
-  check_crowd(tiny_v2(), Precision::f32(), false, 1, DType::f8_e4m3);
+  check_crowd(tiny_v3(), Precision::bf16(), AttentionForm::by_role, 2, DType::f8_e4m3);
+  check_crowd(tiny_v3(), Precision::bf16().for_inference(), AttentionForm::absorbed, 3, DType::f8_e4m3);
+  check_crowd(tiny_v2(), Precision::f32(), AttentionForm::by_role, 1, DType::f8_e4m3);
 }
 
 // The engine's own sampling, by one thread and by several: the tokens that one sampler draws from the same logits, and their
@@ -239,15 +268,17 @@ TEST(Engine, ACrowdSamplesAsEachWouldAlone) {
   }
 }
 
-// Strict: the same bits wherever the prompt ends and the answer begins.
+// One form: the same bits wherever the prompt ends and the answer begins.
 TEST(Engine, StrictHasOneFormForPromptAndAnswer) {
   const TestContext ctx(cpu_backend());
-  for (const auto& [config, cache] :
-       {std::pair{tiny_v3(), DType::bf16}, {tiny_v3(), DType::f8_e4m3}, {tiny_llama(false, true), DType::bf16}}) {
+  for (const auto& [config, cache, form] : {std::tuple{tiny_v3(), DType::bf16, AttentionForm::absorbed},
+                                            {tiny_v3(), DType::f8_e4m3, AttentionForm::absorbed},
+                                            {tiny_llama(false, true), DType::bf16, AttentionForm::absorbed},
+                                            {tiny_v3(), DType::f8_e4m3, AttentionForm::training}}) {
     Model model(ctx, config, Precision::bf16(), 64);
     model.weights().initialise(ctx, 0.25);
     const std::vector<int32_t> tokens = random_tokens(3, 40, config.vocab_size);
-    const EngineSettings settings{.max_context = 64, .max_tokens = 9, .page = 8, .cache = cache, .strict = true};
+    const EngineSettings settings{.max_context = 64, .max_tokens = 9, .page = 8, .cache = cache, .form = form};
     const auto whole = forced_logits(ctx, model, settings, tokens, 1);
     for (const int64_t prompt : {2, 8, 17, 39, 40})
       EXPECT_EQ(forced_logits(ctx, model, settings, tokens, prompt),
@@ -418,7 +449,7 @@ TEST(Engine, ReportsTheExpertsChosen) {
   model.weights().initialise(ctx, 0.3);
   const std::vector<int32_t> prompt = random_tokens(2, 11, 23);
   std::map<int64_t, std::vector<int32_t>> chosen;  // by position: [layers, K]
-  Engine engine(ctx, model, {.max_context = 64, .max_sequences = 2, .max_tokens = 4, .page = 4, .strict = false});
+  Engine engine(ctx, model, {.max_context = 64, .max_sequences = 2, .max_tokens = 4, .page = 4});
   engine.add({.prompt = random_tokens(3, 6, 23), .max_new = 9});
   Request r{.prompt = prompt, .max_new = 5, .sampling = {.temperature = 0}};
   r.on_experts = [&](int64_t position, std::span<const int32_t> experts) {
@@ -482,14 +513,10 @@ TEST(Engine, RunsOnThePoisonBackend) {
 // What the dry run says is enough: a smaller arena is too small, and this one is not.
 TEST(Engine, ScratchIsWhatTheDryRunSays) {
   for (const int64_t tokens : {24, 200})  // of a step: fewer and more than a context
-    for (const bool strict : {false, true}) {
+    for (const AttentionForm form : kForms) {
       const TestContext ctx(cpu_backend());
-      const EngineSettings settings{.max_context = 64,
-                                    .cache_tokens = 256,
-                                    .max_sequences = 5,
-                                    .max_tokens = tokens,
-                                    .page = 4,
-                                    .strict = strict};
+      const EngineSettings settings{
+          .max_context = 64, .cache_tokens = 256, .max_sequences = 5, .max_tokens = tokens, .page = 4, .form = form};
       expect_planned_scratch(ctx, tiny_v3(), settings,
                              [](const Context& c, Model& model) { model.weights().initialise(c, 0.3); });
     }

@@ -10,6 +10,7 @@
 #include "infer/engine.h"
 #include "model/block_weights.h"
 #include "model/checkpoint.h"
+#include "support/crowd.h"
 #include "support/random.h"
 #include "support/tiny.h"
 
@@ -115,14 +116,14 @@ TEST_F(IntegerWeights, DraftsAndAnFp8CacheChangeNoBitsEither) {
   const fs::path path = written(tiny_v3(1));
   const Held held = load(path, WeightFormat::int8, cpu_backend().strips(), true, 1);
   for (const DType cache : {DType::bf16, DType::f8_e4m3})
-    for (const bool strict : {false, true}) {
-      SCOPED_TRACE(fmt::format("{}{}", name_of(cache), strict ? ", strict" : ""));
-      const Logits alone = answers(*held.model, false, {.cache = cache, .strict = strict});
+    for (const AttentionForm form : kForms) {
+      SCOPED_TRACE(fmt::format("{}, form {}", name_of(cache), int(form)));
+      const Logits alone = answers(*held.model, false, {.cache = cache, .form = form});
       ASSERT_EQ(alone.size(), size_t(kRequests));
-      EXPECT_EQ(answers(*held.model, true, {.cache = cache, .strict = strict}), alone);
+      EXPECT_EQ(answers(*held.model, true, {.cache = cache, .form = form}), alone);
       for (const int64_t drafts : {1, 3})
         EXPECT_EQ(answers(*held.model, true,
-                          {.cache = cache, .strict = strict, .speculation = SpeculationMode::mtp, .drafts = drafts}),
+                          {.cache = cache, .form = form, .speculation = SpeculationMode::mtp, .drafts = drafts}),
                   alone)
             << drafts;
     }

@@ -107,8 +107,8 @@ TEST(Speculation, TheTextIsThatOfPlainGeneration) {
   gqa.num_nextn_predict_layers = 1;
   for (const Config& config : {tiny_v3(1), dense, gqa})
     for (const Module module : {Module::right, Module::wrong, Module::sometimes})
-      for (const bool strict : {false, true}) {
-        const bool frozen = strict == (module == Module::sometimes);
+      for (const AttentionForm form : kForms) {
+        const bool frozen = (form != AttentionForm::by_role) == (module == Module::sometimes);
         const Precision precision = frozen ? Precision::bf16().for_inference() : kF32;
         Model model(ctx, config, precision, 64);
         fill(ctx, model, module);
@@ -118,7 +118,7 @@ TEST(Speculation, TheTextIsThatOfPlainGeneration) {
                                    .max_tokens = 20,
                                    .page = 4,
                                    .cache = frozen ? DType::bf16 : DType::f32,
-                                   .strict = strict};
+                                   .form = form};
         Engine engine(ctx, model, plain);
         const auto expected = texts(ctx, engine, many_kinds());
         for (const auto& [mode, drafts] : {std::pair(SpeculationMode::mtp, 1),
@@ -129,7 +129,7 @@ TEST(Speculation, TheTextIsThatOfPlainGeneration) {
           const auto made = texts(ctx, speculative, many_kinds());
           for (size_t i = 0; i < made.size(); ++i)
             EXPECT_TRUE(made[i] == expected[i])
-                << "request " << i << ", " << drafts << " drafts, module " << int(module) << (strict ? ", strict" : "");
+                << "request " << i << ", " << drafts << " drafts, module " << int(module) << ", form " << int(form);
           const SpeculationCounts& counts = speculative.speculation()->counts();
           if (mode == SpeculationMode::automatic) continue;
           EXPECT_GT(counts.drafted, 50);
@@ -147,8 +147,8 @@ void check_crowd(DType cache) {
   Model model(ctx, tiny_v3(1), Precision::bf16(), 128);
   fill(ctx, model, Module::sometimes);
   const Crowd crowd = random_crowd(5, 48, 23, 20);
-  for (const bool strict : {false, true}) {
-    const EngineSettings plain{.max_context = 128, .page = 128, .cache = cache, .strict = strict};
+  for (const AttentionForm form : kForms) {
+    const EngineSettings plain{.max_context = 128, .page = 128, .cache = cache, .form = form};
     std::vector<Made> expected;
     for (const Request& r : crowd.requests) expected.push_back(alone(ctx, model, plain, r));
     struct Load {
@@ -162,12 +162,12 @@ void check_crowd(DType cache) {
                      .max_tokens = l.tokens,
                      .page = l.page,
                      .cache = cache,
-                     .strict = strict,
+                     .form = form,
                      .speculation = SpeculationMode::mtp,
                      .drafts = l.drafts});
       const std::vector<Made> made = together(ctx, engine, crowd);
       for (size_t i = 0; i < made.size(); ++i)
-        EXPECT_TRUE(made[i] == expected[i]) << "request " << i << ", page " << l.page << (strict ? ", strict" : "");
+        EXPECT_TRUE(made[i] == expected[i]) << "request " << i << ", page " << l.page << ", form " << int(form);
       EXPECT_EQ(engine.pool().num_free(), engine.pool().num_pages());
       EXPECT_GT(engine.speculation()->counts().accepted, 0);
     }
@@ -269,13 +269,13 @@ TEST(Speculation, DraftsAreThoseOfTraining) {
       while (own.size() < 16) own.push_back((beginning[own.size()] + 1 + int32_t(own.size() % 3)) % 23);
       all.push_back(often_expected(ctx, model, own, 40));
     }
-    for (const bool strict : {false, true}) {
+    for (const AttentionForm form : kForms) {
       Engine engine(ctx, model,
                     {.max_context = 64,
                      .cache_tokens = 1024,
                      .max_tokens = 7,
                      .page = 4,
-                     .strict = strict,
+                     .form = form,
                      .speculation = SpeculationMode::mtp});
       for (const std::vector<int32_t>& tokens : all)
         for (const int64_t prompt : {16, 17, 20, 16}) {
@@ -285,8 +285,8 @@ TEST(Speculation, DraftsAreThoseOfTraining) {
           generate(ctx, engine, r, [](const NewToken&) { return true; });
           const SpeculationCounts made = engine.speculation()->counts().since(before),
                                   expected = expected_counts(ctx, model, tokens, prompt);
-          EXPECT_EQ(made.drafted, expected.drafted) << "prompt " << prompt << (strict ? ", strict" : "");
-          EXPECT_EQ(made.accepted, expected.accepted) << "prompt " << prompt << (strict ? ", strict" : "");
+          EXPECT_EQ(made.drafted, expected.drafted) << "prompt " << prompt << ", form " << int(form);
+          EXPECT_EQ(made.accepted, expected.accepted) << "prompt " << prompt << ", form " << int(form);
           EXPECT_GT(made.accepted, 3);
           EXPECT_LT(made.acceptance(), 1);
         }
@@ -480,7 +480,7 @@ TEST(Speculation, TakesALayerAndTheModuleOfMemory) {
 }
 
 TEST(Speculation, ScratchIsWhatTheDryRunSays) {
-  for (const bool strict : {false, true})
+  for (const AttentionForm form : kForms)
     for (const int64_t drafts : {1, 3}) {
       const TestContext ctx(cpu_backend());
       const EngineSettings settings{.max_context = 64,
@@ -488,7 +488,7 @@ TEST(Speculation, ScratchIsWhatTheDryRunSays) {
                                     .max_sequences = 5,
                                     .max_tokens = 24,
                                     .page = 4,
-                                    .strict = strict,
+                                    .form = form,
                                     .speculation = SpeculationMode::mtp,
                                     .drafts = drafts};
       expect_planned_scratch(ctx, tiny_v3(1), settings,

@@ -91,6 +91,7 @@ TEST(Recipe, Defaults) {
                                                     {"grpo.dynamic", "1"},
                                                     {"grpo.division", "\"tokens\""},
                                                     {"grpo.eval_problems", "64"},
+                                                    {"grpo.exact", "false"},
                                                     {"grpo.format_reward", "0.0"},
                                                     {"grpo.group", "16"},
                                                     {"grpo.levels", "\"even\""},

@@ -78,6 +78,7 @@ TEST(RecipeFields, AreTheMembersOfTheirNames) {
   MINKE_FIELD(grpo, group);
   MINKE_FIELD(grpo, mini_batches);
   MINKE_FIELD(grpo, max_new);
+  MINKE_FIELD(grpo, exact);
   MINKE_FIELD(grpo, temperature);
   MINKE_FIELD(grpo, clip_low);
   MINKE_FIELD(grpo, clip_high);

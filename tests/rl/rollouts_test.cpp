@@ -37,13 +37,14 @@ struct Rig {
     for (Weight& w : model.weights().all()) w.with_gradient(ctx);
     for (int p = 0; p < 3; ++p) prompts.push_back(random_tokens(uint64_t(p) + 5, 3 + 4 * p, 200));
   }
-  std::vector<Rollout> rollouts(RolloutSettings o) {
+  std::vector<Rollout> rollouts(RolloutSettings o, AttentionForm form = AttentionForm::by_role) {
     Engine engine(ctx, model,
                   {.max_context = 64,
                    .cache_tokens = 16 * 64,
                    .max_sequences = 12,
                    .max_tokens = 64,
-                   .cache = model.precision().activation});
+                   .cache = model.precision().activation,
+                   .form = form});
     return roll_out(ctx, engine, tokenizer(), prompts, o);
   }
 };
@@ -204,6 +205,29 @@ TEST(Rollouts, TheUpdateSeesTheSameProbabilities) {
         for (bool token : s) EXPECT_TRUE(token);
       EXPECT_LT(moved / n, in_bf16 ? 0.02 : 1e-5);
     }
+}
+
+// In the form of training the same logits, in BF16, too, and so the same experts; what is left is the sum over a vocabulary's
+// exponentials, here in double and there in float: 270 roundings of 2^-24.
+TEST(Rollouts, InTrainingsFormTheUpdateSeesTheVeryProbabilities) {
+  for (const bool in_bf16 : {false, true}) {
+    Rig rig(in_bf16 ? Precision::bf16() : Precision::f32());
+    const std::vector<Rollout> all = rig.rollouts({.group = 4, .max_new = 30, .seed = 3}, AttentionForm::training);
+    std::vector<PolicySample> samples;
+    for (const Rollout& r : all) samples.push_back({&r, std::vector<float>(r.loss.size(), 1), 0.01});
+    const PolicyBatches made = policy_batches(samples, 3 * 48, 48, 0, 0);  // the update chooses experts itself
+    PlainExecutor executor(rig.ctx, rig.model, 3, 48, false);
+    TokenLosses tokens;
+    executor.gradients(rig.ctx, made.batches, {.objective = {.policy = PolicyTerms{}}}, &tokens);
+    int64_t compared = 0;
+    for (size_t i = 0; i < made.places.size(); ++i) {
+      const auto [sample, token] = made.places[i];
+      if (sample < 0) continue;
+      ASSERT_NEAR(tokens.loss[i], all[size_t(sample)].loss[size_t(token)], 270 * 0x1p-24) << sample << " " << token;
+      ++compared;
+    }
+    EXPECT_GT(compared, 200);
+  }
 }
 
 TEST(PolicyBatches, HoldEachSampleOnce) {

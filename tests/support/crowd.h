@@ -12,6 +12,8 @@
 
 namespace minke::test {
 
+constexpr AttentionForm kForms[] = {AttentionForm::by_role, AttentionForm::absorbed, AttentionForm::training};
+
 struct Made {
   std::vector<int32_t> tokens;
   std::vector<std::vector<float>> logits;  // of each new token
