@@ -18,6 +18,7 @@ void add_pretrain_command(CLI::App& program);
 void add_sft_command(CLI::App& program);
 void add_grpo_command(CLI::App& program);
 void add_ppo_command(CLI::App& program);
+void add_sample_command(CLI::App& program);
 void add_pipeline_command(CLI::App& program);
 void add_generate_command(CLI::App& program);
 void add_chat_command(CLI::App& program);

@@ -17,7 +17,7 @@ std::vector<TaskProblem> asked_problems(const TaskQuestions& q, std::string_view
   };
   constexpr int64_t kUsual = 100;
   for (const std::string& task : q.tasks)
-    append(generated_problems(parse_task_choice(task, where), q.problems > 0 ? q.problems : kUsual, q.test_seed));
+    append(generated_problems(parse_task_choice(task, where), q.problems > 0 ? q.problems : kUsual, q.seed, q.split));
   for (const std::string& file : q.files) append(problems_of_file(file, q.problems));
   std::set<std::string> seen;
   for (const TaskProblem& p : all)
@@ -28,11 +28,11 @@ std::vector<TaskProblem> asked_problems(const TaskQuestions& q, std::string_view
   return all;
 }
 
-Json answer_settings(const std::string& model, TaskPrompt prompt, uint64_t test_seed, const AnswerSettings& a) {
+Json answer_settings(const std::string& model, TaskPrompt prompt, const TaskQuestions& q, const AnswerSettings& a) {
   const SamplingSettings& s = a.sampling;
   return {{"model", model},
           {"prompt", name_of(prompt)},
-          {"test_seed", test_seed},
+          {q.split == TaskSplit::test ? "test_seed" : "train_seed", q.seed},
           {"seed", s.seed},
           {"temperature", s.temperature},
           {"top_k", s.top_k},
@@ -57,9 +57,14 @@ std::optional<std::vector<TaskScore>> evaluate_tasks(const TaskEvaluation& e,
   std::optional<ResponsesFile> responses;
   if (!e.responses.empty()) responses.emplace(e.responses, e.resume, e.problems, e.answers.samples, e.settings);
   std::vector<TaskAnswer> answers;
-  if (responses) answers = responses->known();
+  const auto keep = [&](TaskAnswer a) {
+    if (e.each) e.each(a);
+    a.response = {};
+    answers.push_back(std::move(a));
+  };
   AnswerKeys known;
-  for (const TaskAnswer& a : answers) known.insert({a.problem, a.sample});
+  if (responses)
+    for (TaskAnswer& a : responses->take_known()) known.insert({a.problem, a.sample}), keep(std::move(a));
   const int64_t all = int64_t(e.problems.size()) * e.answers.samples;
   if (!known.empty()) progress.note(fmt::format("{} of {} answers are in {}", known.size(), all, e.responses.string()));
   if (int64_t(known.size()) < all) {
@@ -70,8 +75,7 @@ std::optional<std::vector<TaskScore>> evaluate_tasks(const TaskEvaluation& e,
     const auto take = [&](TaskAnswer a) {
       if (responses) responses->add(a);
       right += a.grade.accuracy.strict;
-      a.response = {};
-      answers.push_back(std::move(a));
+      keep(std::move(a));
     };
     const auto drawn = [&](int64_t tokens) {
       const int64_t fresh = int64_t(answers.size() - known.size());

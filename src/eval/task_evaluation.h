@@ -15,23 +15,27 @@ struct TaskQuestions {
   std::vector<std::string> tasks;  // generated, "countdown:3-4" (corpus/tasks.h)
   std::vector<std::string> files;
   int64_t problems = 0;  // of each level, and of each file; 0 = 100, and all of a file
-  uint64_t test_seed = 1;
+  uint64_t seed = 1;     // of the generated ones
+  TaskSplit split = TaskSplit::test;
 };
-// Without prompts. UserError; `where` names what has the tasks, for messages ("--task").
+// Without prompts. UserError for what there is not, what is asked twice (its figures could not be told apart), and programs in a
+// language that cannot run here; `where` names what has the tasks, for messages ("--task").
 std::vector<TaskProblem> asked_problems(const TaskQuestions& questions, std::string_view where);
 
 // R1's evaluations (R1 §3).
 constexpr double kUsualTemperature = 0.6, kUsualTopP = 0.95;
 
 // What an answer depends on beside its problem; the caller adds how the model computes. `model` names it.
-Json answer_settings(const std::string& model, TaskPrompt prompt, uint64_t test_seed, const AnswerSettings& settings);
+Json answer_settings(const std::string& model, TaskPrompt prompt, const TaskQuestions& questions,
+                     const AnswerSettings& settings);
 
 struct TaskEvaluation {
   std::vector<TaskProblem> problems;  // with prompts
   AnswerSettings answers;
-  Json settings;        // answer_settings() and more
-  fs::path responses;   // a file for the answers; empty: none
-  bool resume = false;  // go on with what it holds
+  Json settings;                                     // answer_settings() and more
+  fs::path responses;                                // a file for the answers; empty: none
+  bool resume = false;                               // go on with what it holds
+  std::function<void(const TaskAnswer&)> each = {};  // of every answer, also those of the file, in any order
 };
 // Fills in the prompts and what ends an answer: make_prompts()'s UserErrors.
 void put_questions(TaskEvaluation& evaluation, TaskPrompt prompt, const Tokenizer& tokenizer,

@@ -33,13 +33,13 @@ std::string TaskProblem::where() const {
                    : fmt::format("{}, problem {}", group, index);
 }
 
-std::vector<TaskProblem> generated_problems(const TaskChoice& choice, int64_t count, uint64_t seed) {
+std::vector<TaskProblem> generated_problems(const TaskChoice& choice, int64_t count, uint64_t seed, TaskSplit split) {
   const Levels levels = choice.levels.empty() ? Levels::range(task_levels(choice.kind)) : choice.levels;
   std::vector<TaskProblem> all;
   for (int l = 0; l < levels.count(); ++l)
     for (int64_t i = 0; i < count; ++i)
       all.push_back(problem_of(std::string(name_of(choice.kind)), levels.nth(l), i,
-                               make_task(seed, uint64_t(i), choice.kind, levels.nth(l), TaskSplit::test)));
+                               make_task(seed, uint64_t(i), choice.kind, levels.nth(l), split)));
   return all;
 }
 
@@ -60,10 +60,12 @@ void make_prompts(std::vector<TaskProblem>& problems, TaskPrompt kind, const Tok
   for (TaskProblem& p : problems) {
     if (kind == TaskPrompt::chat) {
       ChatInputs inputs{.add_generation_prompt = true};
-      inputs.messages.push_back(Json{{"role", "user"}, {"content", chat_question(p.task)}});
+      p.asked = chat_question(p.task);
+      inputs.messages.push_back(Json{{"role", "user"}, {"content", p.asked}});
       p.prompt = chat->render(inputs);
       p.ids = tokenizer.encode(p.prompt);
     } else {
+      p.asked = p.task.question;
       p.prompt =
           prompt_of(p.task.question, kind == TaskPrompt::brief ? PromptTemplate::brief : PromptTemplate::r1_zero);
       p.ids = tokenizer.encode(p.prompt, {.parse_special = false, .add_bos = true});

@@ -47,7 +47,7 @@ std::string answer_line(const TaskProblem& p, const TaskAnswer& a, const Json& s
   return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";  // an answer may have half a character
 }
 
-// The answers in a file, without their responses. `bytes`: of the whole lines.
+// The answers in a file. `bytes`: of the whole lines.
 std::vector<TaskAnswer> read_answers(const fs::path& file, const std::vector<TaskProblem>& problems, int64_t samples,
                                      const Json& settings, size_t& bytes) {
   std::map<std::tuple<std::string, int64_t, int64_t>, size_t> problem_of;
@@ -73,9 +73,9 @@ std::vector<TaskAnswer> read_answers(const fs::path& file, const std::vector<Tas
     a.grade.accuracy = {field<double>(line, "strict", where), field<double>(line, "lenient", where),
                         field<std::string>(line, "reason", where)};
     a.grade.format.strict = field<double>(line, "format", where);
-    const std::string prompt = field<std::string>(line, "prompt", where),
-                      response = field<std::string>(line, "response", where);
-    a.reflection = reflection_of(prompt, response);
+    const std::string prompt = field<std::string>(line, "prompt", where);
+    a.response = field<std::string>(line, "response", where);
+    a.reflection = reflection_of(prompt, a.response);
     if (found == problem_of.end() || a.sample >= samples) continue;
     a.problem = found->second;
     if (prompt != problems[a.problem].prompt)

@@ -19,8 +19,8 @@ class ResponsesFile {
   ResponsesFile(const fs::path& path, bool resume, const std::vector<TaskProblem>& problems, int64_t samples,
                 const Json& settings);
 
-  // Those to `problems` with numbers below `samples`, without their responses.
-  const std::vector<TaskAnswer>& known() const { return known_; }
+  // Those to `problems` with numbers below `samples`; once.
+  std::vector<TaskAnswer> take_known() { return std::move(known_); }
   void open();  // UserError if it cannot be written to
   void add(const TaskAnswer& answer);
 

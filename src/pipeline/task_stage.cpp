@@ -12,7 +12,7 @@ namespace minke {
 namespace {
 
 TaskQuestions questions_of(const Recipe::Eval& e) {
-  return {.tasks = e.tasks, .files = e.jsonl, .problems = e.problems, .test_seed = e.test_seed};
+  return {.tasks = e.tasks, .files = e.jsonl, .problems = e.problems, .seed = e.test_seed};
 }
 
 // The model by the checkpoint that it is now, and without the folder of the pipeline, which may be moved.
@@ -48,7 +48,7 @@ bool evaluate(const StageTask& t) {
   const TaskPrompt prompt = *find_named<TaskPrompt>(name_of(e.prompt));
   put_questions(evaluation, prompt, source.tokenizer, source.chat_template, t.machine.context_size(source),
                 source.stop_tokens);
-  evaluation.settings = answer_settings(name_of_model(t), prompt, e.test_seed, evaluation.answers);
+  evaluation.settings = answer_settings(name_of_model(t), prompt, questions_of(e), evaluation.answers);
   evaluation.settings.update(t.machine.answer_settings);
   std::error_code error;
   fs::create_directory(t.folder, error);

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "eval/task_evaluation.h"
 #include "support/random.h"
 #include "support/tiny.h"
 #include "tokenize/train.h"
@@ -154,8 +155,8 @@ TEST(TaskProblems, PromptsAndTheirMistakes) {
   EXPECT_NE(problems[0].prompt.find("reasoning process"), std::string::npos);
   EXPECT_THROW(make_prompts(problems, TaskPrompt::chat, tokenizer(), {}, 4096), UserError);
   EXPECT_THROW(make_prompts(problems, TaskPrompt::brief, tokenizer(), {}, int64_t(10)), UserError);
-  problems.push_back(problems[0]);
-  EXPECT_THROW(make_prompts(problems, TaskPrompt::brief, tokenizer(), {}, 4096), UserError);
+  EXPECT_THROW(asked_problems({.tasks = {"chains:2", "chains:2-3"}}, "--task"), UserError);
+  EXPECT_EQ(asked_problems({.tasks = {"chains:2", "chains:3"}, .problems = 2}, "--task").size(), 4u);
 }
 
 }  // namespace

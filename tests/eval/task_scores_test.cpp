@@ -103,18 +103,19 @@ TEST(ResponsesFile, GoesOnFromItsWholeLines) {
   const auto torn = fs::file_size(file);
   {
     ResponsesFile f(file, true, rig.problems, 2, settings);
-    ASSERT_EQ(f.known().size(), 3u);
-    EXPECT_EQ(f.known()[2].problem, 1u);
-    EXPECT_EQ(f.known()[2].sample, 1);
-    EXPECT_EQ(f.known()[2].final_answer, "8");
-    EXPECT_EQ(f.known()[0].grade.accuracy.strict, 1);
-    EXPECT_EQ(f.known()[0].tokens, 10);
+    const std::vector<TaskAnswer> known = f.take_known();
+    ASSERT_EQ(known.size(), 3u);
+    EXPECT_EQ(known[2].problem, 1u);
+    EXPECT_EQ(known[2].sample, 1);
+    EXPECT_EQ(known[2].final_answer, "8");
+    EXPECT_EQ(known[0].grade.accuracy.strict, 1);
+    EXPECT_EQ(known[0].tokens, 10);
     EXPECT_EQ(fs::file_size(file), torn);
     rig.answers[0].sample = 1;
     f.add(rig.answers[0]);
   }
-  EXPECT_EQ(ResponsesFile(file, true, rig.problems, 2, settings).known().size(), 4u);
-  EXPECT_EQ(ResponsesFile(file, true, rig.problems, 1, settings).known().size(), 2u);  // fewer are asked for
+  EXPECT_EQ(ResponsesFile(file, true, rig.problems, 2, settings).take_known().size(), 4u);
+  EXPECT_EQ(ResponsesFile(file, true, rig.problems, 1, settings).take_known().size(), 2u);  // fewer are asked for
   rig.problems[1].prompt = "Another?";
   EXPECT_THROW(ResponsesFile(file, true, rig.problems, 2, settings), UserError);
   fs::remove(file);

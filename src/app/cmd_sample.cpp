@@ -1,0 +1,84 @@
+// minke sample: a model's own answers as data for its fine-tuning → rl/rejection.h.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "app/command_line.h"
+#include "app/commands.h"
+#include "app/task_command.h"
+#include "core/error.h"
+#include "core/standard_output.h"
+#include "report/console.h"
+#include "rl/rejection.h"
+
+namespace minke {
+namespace {
+
+struct SampleOptions {
+  TaskOptions tasks;
+  RejectionRules rules;
+  bool any_format = false;
+  std::string out, counts;
+};
+
+Json counts_json(const Json& settings, const RejectionSampling::Data& data) {
+  Json by_level = Json::array();
+  for (const auto& [level, counts] : data.by_level) {
+    Json& one = by_level.emplace_back(Json{{"task", level.first}, {"level", level.second}});
+    one.update(to_json(counts));
+  }
+  return {{"settings", settings}, {"all", to_json(data.all)}, {"by_level", by_level}};
+}
+
+void sample(SampleOptions& o) {
+  check_task_outputs(o.tasks, {{"--out", o.out}, {"--counts", o.counts}});
+  // A chat template's answers are marked by a box, not by tags.
+  o.rules.well_formed = !o.any_format && o.tasks.prompt != TaskPrompt::chat;
+  RejectionSampling sampling(o.rules);
+  const AnsweredTasks answered =
+      answer_tasks(o.tasks, [&](const TaskProblem& problem, const TaskAnswer& a) { sampling.add(problem, a); });
+  const RejectionSampling::Data data = sampling.data();
+  if (data.all.kept == 0)
+    user_error("no answer is worth learning: {}. Nothing was written to --out {}", counts_line(data.all), o.out);
+  std::string lines;
+  for (const auto& [level, counts] : data.by_level)
+    lines += fmt::format("{}{}: {}\n", level.first, level.second > 0 ? fmt::format(":{}", level.second) : "",
+                         counts_line(counts));
+  if (data.by_level.size() > 1) lines += fmt::format("all: {}\n", counts_line(data.all));
+  if (is_standard_output(o.out)) print_note(lines);
+  else print_out(lines);
+  write_file_atomic(o.out, data.lines);
+  if (!o.counts.empty()) write_file_atomic(o.counts, counts_json(answered.settings, data).dump(2) + "\n");
+}
+
+}  // namespace
+
+void add_sample_command(CLI::App& program) {
+  auto o = std::make_shared<SampleOptions>();
+  o->tasks.questions.split = TaskSplit::train;
+  o->tasks.samples = 4;
+  CLI::App* c = program.add_subcommand("sample", "Rejection sampling: a model's right answers as data for minke sft");
+  set_example(*c, "minke sample -m runs/out/r1-zero/latest --task chains:2-3 -n 1000 --temp 1 --out right.jsonl");
+  add_task_flags(*c, o->tasks);
+  c->add_option("--train-seed", o->tasks.questions.seed, "Seed of the generated problems")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  c->add_option("--out", o->out, "Write the answers that are kept to this file, as minke sft reads them")->required();
+  c->add_option("--counts", o->counts, "Write what was kept and dropped, by task and level, to this JSON file");
+  c->add_option("--per-question", o->rules.per_question, "Keep so many answers to a question at most; 0 = all")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  c->add_option("--longest", o->rules.longest, "Drop answers of more tokens; 0 = none")
+      ->check(CLI::Range(0, 1 << 30))
+      ->capture_default_str();
+  c->add_option("--language-share", o->rules.language_share,
+                "Least share of a thought's words that are of the question's language")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  c->add_flag("--any-format", o->any_format, "Also keep answers without <think>…</think><answer>…</answer>");
+  c->callback([o] { sample(*o); });
+}
+
+}  // namespace minke

@@ -1,0 +1,86 @@
+// Rejection sampling (R1 §2.3.3; V2 §4.2): of a model's own answers those that are worth learning become data for fine-tuning; of the
+// others is said why not. Test: tests/rl/rejection_test.cpp; through the program: tests/app/sample_test.sh.
+#pragma once
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/enum_names.h"
+#include "core/json.h"
+#include "eval/task_answers.h"
+
+namespace minke {
+
+// Why an answer is not kept; of several reasons the first.
+enum class Rejection : uint8_t { unfinished, wrong, malformed, too_long, mixed_languages, duplicate, surplus };
+template <> struct EnumNames<Rejection> {
+  static constexpr EnumName<Rejection> all[] = {{Rejection::unfinished, "unfinished"},
+                                                {Rejection::wrong, "wrong"},
+                                                {Rejection::malformed, "malformed"},
+                                                {Rejection::too_long, "too_long"},
+                                                {Rejection::mixed_languages, "mixed_languages"},
+                                                {Rejection::duplicate, "duplicate"},
+                                                {Rejection::surplus, "surplus"}};
+};
+
+struct RejectionRules {
+  bool well_formed = true;       // thought and answer in their tags, each once (grade_format)
+  int64_t longest = 0;           // tokens; 0: any
+  double language_share = 0.95;  // of the thought's words, at least, are of the question's language
+  int64_t per_question = 0;      // answers that are kept, the first ones; 0: all
+};
+
+// Han characters make a question Chinese.
+ThoughtLanguage language_of(std::string_view question);
+// The share of the thought's words that are of the question's language; 1 if it has no words.
+double language_share(const TaskProblem& problem, std::string_view response);
+
+struct RejectionCounts {
+  int64_t drawn = 0, kept = 0;                // answers
+  int64_t questions = 0, questions_kept = 0;  // different ones; with an answer that is kept
+  double kept_tokens = 0;                     // the mean of the answers that are kept
+  std::array<int64_t, std::size(EnumNames<Rejection>::all)> rejected{};
+  int64_t operator[](Rejection r) const { return rejected[size_t(r)]; }
+};
+
+class RejectionSampling {
+ public:
+  explicit RejectionSampling(const RejectionRules& rules) : rules_(rules) {}
+
+  // `problem`, with its prompt: the one that is answered. Each answer once, in any order.
+  void add(const TaskProblem& problem, const TaskAnswer& answer);
+
+  struct Data {
+    // Lines {"messages": [user, assistant], "task", "level", "problem", "sample", "tokens"}, as minke sft reads them, by problem and sample.
+    std::string lines;
+    RejectionCounts all;
+    std::map<std::pair<std::string, int>, RejectionCounts> by_level;  // task, level
+  };
+  Data data() const;
+
+ private:
+  std::optional<Rejection> judge(const TaskProblem& problem, const TaskAnswer& answer) const;
+
+  RejectionRules rules_;
+  struct Answer {
+    std::optional<Rejection> rejection;
+    std::string response;
+    int64_t tokens = 0;
+  };
+  struct Question {
+    std::string group, asked;
+    int level = 0;
+    int64_t index = 0;
+    std::map<int64_t, Answer> answers;  // by sample
+  };
+  std::map<size_t, Question> questions_;  // by problem
+};
+
+// {"drawn", "kept", "questions", "questions_kept", "mean_tokens", "rejected": {"wrong": …}}
+Json to_json(const RejectionCounts& counts);
+// For people: "31.0 % of 6400 answers are kept, for 1200 of 1600 questions; dropped: 4000 wrong, 416 duplicate".
+std::string counts_line(const RejectionCounts& counts);
+
+}  // namespace minke

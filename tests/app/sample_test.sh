@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# minke sample, as a user goes: right answers become data that minke sft learns from; what was dropped is said; stopped and resumed;
+# mistakes.
+. "$(dirname "$0")/lib.sh"
+echo "$thinking_base" >base.toml
+"$minke" pretrain base.toml --out base >out.txt 2>&1 || fail "$(cat out.txt)"
+sample=("$minke" sample -m base/latest --temp 0.7 --top-p 1 --max-new 60 --task chains:2 --task arithmetic:1 -n 200 -k 8)
+
+"${sample[@]}" --out s.jsonl --counts c.json --responses r.jsonl >out.txt 2>err.txt || fail "$(cat err.txt)"
+grep -q '^chain:2: .* % of 1600 answers are kept, for .* of .* questions; dropped: .* wrong' out.txt || fail "$(cat out.txt)"
+grep -q '^all: .* % of 3200 answers' out.txt || fail "$(cat out.txt)"
+grep -q 'answers .*/3200  right .* tok/s  ETA ' err.txt || fail "no progress: $(cat err.txt)"
+[ "$(wc -l <r.jsonl)" = 3200 ] || fail "$(wc -l <r.jsonl) answers"
+if python=$(command -v python3); then
+  "$python" - <<'END' || fail "the data is not the right answers, or the counts are others"
+import json
+drawn = [json.loads(l) for l in open("r.jsonl")]
+kept = [json.loads(l) for l in open("s.jsonl")]
+counts = json.load(open("c.json"))
+right = {(d["prompt"], d["response"].strip()) for d in drawn if d["strict"] == 1 and d["format"] == 1 and not d["truncated"]}
+said = [("User: %s\nAssistant:" % k["messages"][0]["content"], k["messages"][1]["content"]) for k in kept]
+assert set(said) == right and len(said) == len(right) > 8
+key = lambda k: (k["task"] == "arithmetic", k["problem"], k["sample"])  # in the order of the flags
+assert kept == sorted(kept, key=key)
+c = counts["all"]
+assert c["drawn"] == 3200 and c["kept"] == len(kept) and c["drawn"] == c["kept"] + sum(c["rejected"].values())
+assert c["rejected"]["wrong"] == sum(d["strict"] < 1 and not d["truncated"] for d in drawn)
+assert c["rejected"]["unfinished"] == sum(d["truncated"] for d in drawn)
+assert c["questions_kept"] == len({q for q, _ in said}) and c["questions"] == len({d["prompt"] for d in drawn})
+assert [(b["task"], b["level"]) for b in counts["by_level"]] == [("arithmetic", 1), ("chain", 2)]
+assert sum(b["kept"] for b in counts["by_level"]) == c["kept"]
+assert counts["settings"]["train_seed"] == 1
+END
+fi
+# No question of the test split is among them.
+"$minke" corpus tasks --task chains:2 --split test --seed 1 -n 2000 --out test.jsonl >/dev/null
+sed 's/.*"question":"\([^"]*\)".*/\1/' test.jsonl | sort -u >test.txt
+sed 's/.*"content":"\(Compute[^"]*\)".*/\1/' s.jsonl | sort -u >train.txt
+[ -s train.txt ] && [ -z "$(comm -12 test.txt train.txt)" ] || fail "test questions are trained on: $(comm -12 test.txt train.txt)"
+
+# minke sft learns from it as it is.
+"$minke" sft s.jsonl -m base/latest --out sft --set sft.chat_template=r1 --set sft.epochs=1 --set train.batch_size=2 --set train.sequence_length=128 >out.txt 2>&1 || fail "$(cat out.txt)"
+grep -q '⟦.*<think>.*</answer>' out.txt || grep -q '</answer>' out.txt || fail "answers are no targets: $(cat out.txt)"
+
+# Stopped and resumed: the same data.
+head -n 1000 r.jsonl >part.jsonl
+"${sample[@]}" --out p.jsonl --counts p.json --responses part.jsonl --resume >out.txt 2>err.txt || fail "$(cat err.txt)"
+grep -q '^1000 of 3200 answers are in part.jsonl' err.txt || fail "$(cat err.txt)"
+cmp s.jsonl p.jsonl || fail "stopped and resumed: other data"
+cmp c.json p.json || fail "stopped and resumed: other counts"
+# Without --responses, by fewer at once: the same.
+"${sample[@]}" -b 7 --out q.jsonl >out.txt 2>err.txt || fail "$(cat err.txt)"
+cmp s.jsonl q.jsonl || fail "other data with a smaller batch"
+# Every rule counts.
+for rule in '--per-question 1' '--longest 22' '--train-seed 2'; do
+  # shellcheck disable=SC2086
+  "${sample[@]}" $rule --responses rule.jsonl --out rule.out >out.txt 2>err.txt || fail "$rule: $(cat err.txt)"
+  ! cmp -s rule.out s.jsonl || fail "$rule changes nothing"
+  rm rule.jsonl
+done
+"${sample[@]}" --per-question 1 --out one.jsonl >out.txt 2>err.txt || fail "$(cat err.txt)"
+grep -q ' surplus' out.txt || fail "$(cat out.txt)"
+sed 's/.*"content":"\(Compute[^"]*\)".*/\1/' one.jsonl | sort | uniq -d | grep -q . && fail "two answers to a question"
+
+# --- mistakes
+mistake 'sample: --out is missing' "${sample[@]}"
+mistake 'give --task NAME' "$minke" sample -m base/latest --out x.jsonl
+mistake 'there is no folder none' "${sample[@]}" --out none/x.jsonl
+mistake 'name the same file' "${sample[@]}" --out x.jsonl --counts x.jsonl
+mistake '--resume goes on from the file that --responses names' "${sample[@]}" --out x.jsonl --resume
+mistake 'no answer is worth learning: 0.0 % of 8 answers' "$minke" sample -m base/latest --task chains:2 -n 2 -k 4 --max-new 3 --out x.jsonl
+mistake '-k 4 with --temp 0' "$minke" sample -m base/latest --task chains:2 --temp 0 --out x.jsonl
+[ ! -e x.jsonl ] || fail "something was written: $(cat x.jsonl)"
+echo ok

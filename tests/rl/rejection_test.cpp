@@ -1,0 +1,142 @@
+// Which answers become data, and what is said of the others.
+#include "rl/rejection.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "eval/task_evaluation.h"
+
+namespace minke {
+namespace {
+
+TaskProblem problem(const std::string& question, const std::string& prompt = "User: q\nAssistant:") {
+  TaskProblem p{.group = "sums", .level = 2, .index = 7};
+  p.task.question = question, p.asked = question, p.prompt = prompt;
+  return p;
+}
+
+TaskAnswer answer(size_t problem, int64_t sample, const std::string& response) {
+  TaskAnswer a{.problem = problem, .sample = sample, .response = response, .tokens = 10 + sample};
+  a.grade.accuracy.strict = a.grade.accuracy.lenient = a.grade.format.strict = 1;
+  return a;
+}
+
+const std::string kRight = "<think>1+2=3</think>\n<answer>3</answer>";
+
+std::optional<Rejection> verdict(const RejectionRules& rules, const TaskProblem& p, const TaskAnswer& a) {
+  RejectionSampling s(rules);
+  s.add(p, a);
+  const RejectionCounts counts = s.data().all;
+  EXPECT_EQ(counts.drawn, 1);
+  for (const auto& r : EnumNames<Rejection>::all)
+    if (counts[r.value] == 1) {
+      EXPECT_EQ(counts.kept, 0);
+      return r.value;
+    }
+  EXPECT_EQ(counts.kept, 1);
+  return std::nullopt;
+}
+
+TEST(Rejection, KeepsWhatIsRightAndSaysWhyNot) {
+  const TaskProblem p = problem("What is 1 + 2?");
+  EXPECT_EQ(verdict({}, p, answer(0, 0, kRight)), std::nullopt);
+  TaskAnswer a = answer(0, 0, kRight);
+  a.grade.accuracy.strict = 0;
+  EXPECT_EQ(verdict({}, p, a), Rejection::wrong);  // right for a reader is not enough
+  a.truncated = true;
+  EXPECT_EQ(verdict({}, p, a), Rejection::unfinished);  // the first reason
+  a = answer(0, 0, "3");
+  a.grade.format.strict = 0;
+  EXPECT_EQ(verdict({}, p, a), Rejection::malformed);
+  EXPECT_EQ(verdict({.well_formed = false}, p, a), std::nullopt);
+  a = answer(0, 5, kRight);
+  EXPECT_EQ(verdict({.longest = 15}, p, a), std::nullopt);
+  EXPECT_EQ(verdict({.longest = 14}, p, a), Rejection::too_long);
+  a = answer(0, 0, "<think>three 三 和 四</think>\n<answer>3</answer>");
+  EXPECT_EQ(verdict({}, p, a), Rejection::mixed_languages);
+  EXPECT_EQ(verdict({.language_share = 0.25}, p, a), std::nullopt);
+}
+
+// A thought without words is of any language; one of the other language alone is not.
+TEST(Rejection, TheLanguageIsTheQuestions) {
+  const TaskProblem en = problem("How many?"), zh = problem("一共有多少个苹果?");
+  EXPECT_EQ(language_of(en.task.question), ThoughtLanguage::en);
+  EXPECT_EQ(language_of(zh.task.question), ThoughtLanguage::zh);
+  EXPECT_EQ(language_share(en, kRight), 1);
+  EXPECT_EQ(language_share(zh, kRight), 1);
+  EXPECT_EQ(language_share(en, "<think>一共三个</think><answer>3</answer>"), 0);
+  EXPECT_EQ(language_share(zh, "<think>一共三个</think><answer>3</answer>"), 1);
+  EXPECT_EQ(language_share(zh, "<think>three in all</think><answer>3</answer>"), 0);
+  EXPECT_EQ(language_share(en, "<think>three in all 三</think><answer>3</answer>"), 0.75);
+}
+
+// The order in which answers end does not matter; the first of equal ones is kept.
+TEST(Rejection, WritesConversationsInTheOrderOfProblemsAndSamples) {
+  const TaskProblem first = problem("What is 1 + 2?"), again = problem("What is 1 + 2?"),
+                    other = problem("What is 2 + 1?");
+  const std::string longer = "<think>2+1=3\n3 ok</think>\n<answer>3</answer>";
+  std::vector<std::pair<const TaskProblem*, TaskAnswer>> all{
+      {&first, answer(0, 0, kRight)}, {&first, answer(0, 1, kRight + "\n")}, {&first, answer(0, 2, longer)},
+      {&again, answer(1, 0, longer)}, {&other, answer(2, 0, kRight)},        {&other, answer(2, 1, longer)}};
+  std::string before;
+  for (const bool backwards : {false, true}) {
+    if (backwards) std::reverse(all.begin(), all.end());
+    RejectionSampling s({});
+    for (const auto& [p, a] : all) s.add(*p, a);
+    const RejectionSampling::Data data = s.data();
+    std::istringstream lines(data.lines);
+    std::vector<Json> read;
+    for (std::string line; std::getline(lines, line);) read.push_back(Json::parse(line));
+    ASSERT_EQ(read.size(), 4u);
+    EXPECT_EQ(read[0].at("messages"), Json::parse(R"([{"role":"user","content":"What is 1 + 2?"},
+        {"role":"assistant","content":"<think>1+2=3</think>\n<answer>3</answer>"}])"));
+    EXPECT_EQ(read[1].at("messages")[1].at("content"), longer);
+    EXPECT_EQ(read[1].at("sample"), 2);
+    EXPECT_EQ(read[2].at("messages")[0].at("content"), "What is 2 + 1?");
+    EXPECT_EQ(read[0].at("task"), "sums");
+    EXPECT_EQ(read[0].at("level"), 2);
+    EXPECT_EQ(read[0].at("problem"), 7);
+    EXPECT_EQ(read[3].at("tokens"), 11);
+    EXPECT_EQ(data.all.drawn, 6);
+    EXPECT_EQ(data.all.kept, 4);
+    EXPECT_EQ(data.all[Rejection::duplicate], 2);
+    EXPECT_EQ(data.all.questions, 2);
+    EXPECT_EQ(data.all.questions_kept, 2);
+    EXPECT_DOUBLE_EQ(data.all.kept_tokens, (10 + 12 + 10 + 11) / 4.0);
+    EXPECT_EQ(data.by_level.size(), 1u);
+    EXPECT_EQ(to_json(data.by_level.at({"sums", 2})), to_json(data.all));
+    EXPECT_EQ(counts_line(data.all), "66.7 % of 6 answers are kept, for 2 of 2 questions; dropped: 2 duplicate");
+    if (backwards) {
+      EXPECT_EQ(data.lines, before);
+    }
+    before = data.lines;
+  }
+  RejectionSampling s({.per_question = 1});
+  for (const auto& [p, a] : all) s.add(*p, a);
+  EXPECT_EQ(s.data().all.kept, 2);
+  EXPECT_EQ(s.data().all[Rejection::surplus], 3);
+  EXPECT_EQ(s.data().all[Rejection::duplicate], 1);
+}
+
+// What the prompt has opened is part of what is to be learned.
+TEST(Rejection, AThoughtThatThePromptBeginsIsWhole) {
+  const TaskProblem p = problem("What is 1 + 2?", "<|User|>What is 1 + 2?<|Assistant|><think>\n");
+  RejectionSampling s({});
+  s.add(p, answer(0, 0, "1+2=3\n</think>\n\n\\boxed{3}"));
+  EXPECT_EQ(Json::parse(s.data().lines).at("messages")[1].at("content"), "<think>\n1+2=3\n</think>\n\n\\boxed{3}");
+}
+
+// What is learned from is never what is tested with.
+TEST(Rejection, AsksTheTrainingSplit) {
+  TaskQuestions q{.tasks = {"chains:2-3", "countdown:3"}, .problems = 50, .seed = 4, .split = TaskSplit::train};
+  const auto train = asked_problems(q, "--task");
+  ASSERT_EQ(train.size(), 150u);
+  for (const TaskProblem& p : train) EXPECT_EQ(split_of(p.task.canonical), TaskSplit::train);
+  q.split = TaskSplit::test;
+  for (const TaskProblem& p : asked_problems(q, "--task")) EXPECT_EQ(split_of(p.task.canonical), TaskSplit::test);
+}
+
+}  // namespace
+}  // namespace minke
