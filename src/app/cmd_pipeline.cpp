@@ -50,9 +50,10 @@ void add_pipeline_command(CLI::App& program) {
   auto o = std::make_shared<PipelineOptions>();
   CLI::App* c = program.add_subcommand("pipeline", "Several of these, and evaluations, one after the other");
   set_example(*c, "minke pipeline stages.toml --out my-pipeline");
-  c->add_option("recipe", o->recipe,
-                "File of [[stage]] tables (TOML), each with name, kind (pretrain, sft, grpo, ppo, eval), from, and the "
-                "tables of its recipe as [stage.train] … (minke pretrain --help-recipe lists the keys)")
+  c->add_option(
+       "recipe", o->recipe,
+       "File of [[stage]] tables (TOML), each with name, kind (pretrain, sft, grpo, ppo, eval, sample), from, and the "
+       "tables of its recipe as [stage.train] … (minke pretrain --help-recipe lists the keys)")
       ->required();
   add_run_flags(*c, o->run);
   c->get_option("--set")->description("Override a key of a stage: --set STAGE.train.lr=3e-4 (may be repeated)");

@@ -1,6 +1,4 @@
 // minke sample: a model's own answers as data for its fine-tuning → rl/rejection.h.
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -23,15 +21,6 @@ struct SampleOptions {
   std::string out, counts;
 };
 
-Json counts_json(const Json& settings, const RejectionSampling::Data& data) {
-  Json by_level = Json::array();
-  for (const auto& [level, counts] : data.by_level) {
-    Json& one = by_level.emplace_back(Json{{"task", level.first}, {"level", level.second}});
-    one.update(to_json(counts));
-  }
-  return {{"settings", settings}, {"all", to_json(data.all)}, {"by_level", by_level}};
-}
-
 void sample(SampleOptions& o) {
   check_task_outputs(o.tasks, {{"--out", o.out}, {"--counts", o.counts}});
   // A chat template's answers are marked by a box, not by tags.
@@ -43,14 +32,11 @@ void sample(SampleOptions& o) {
   if (data.all.kept == 0)
     user_error("no answer is worth learning: {}. Nothing was written to --out {}", counts_line(data.all), o.out);
   std::string lines;
-  for (const auto& [level, counts] : data.by_level)
-    lines += fmt::format("{}{}: {}\n", level.first, level.second > 0 ? fmt::format(":{}", level.second) : "",
-                         counts_line(counts));
-  if (data.by_level.size() > 1) lines += fmt::format("all: {}\n", counts_line(data.all));
+  for (const std::string& line : data.level_lines()) lines += line + "\n";
   if (is_standard_output(o.out)) print_note(lines);
   else print_out(lines);
   write_file_atomic(o.out, data.lines);
-  if (!o.counts.empty()) write_file_atomic(o.counts, counts_json(answered.settings, data).dump(2) + "\n");
+  if (!o.counts.empty()) write_file_atomic(o.counts, data.to_json(answered.settings).dump(2) + "\n");
 }
 
 }  // namespace

@@ -60,9 +60,12 @@ void check_stage(const Pipeline& pipeline, const PipelineStage& s) {
   if (s.kind == RecipeOf::sft && s.recipe.sft.chat_template == "model" && !begins_with_chat_template(pipeline, s))
     user_error("the model of {} has no chat template: set sft.chat_template = \"r1\" (thoughts) or \"v3\" (none)",
                s.from);
-  if (s.kind == RecipeOf::eval && s.recipe.eval.prompt == EvalPrompt::chat && !begins_with_chat_template(pipeline, s))
-    user_error("eval.prompt = \"chat\", but the model of {} has no chat template: use \"brief\" or \"r1-zero\"",
-               s.from);
+  const bool is_eval = s.kind == RecipeOf::eval, is_sample = s.kind == RecipeOf::sample;
+  const bool chats = (is_eval && s.recipe.eval.prompt == EvalPrompt::chat) ||
+                     (is_sample && s.recipe.sample.prompt == EvalPrompt::chat);
+  if (chats && !begins_with_chat_template(pipeline, s))
+    user_error("{}.prompt = \"chat\", but the model of {} has no chat template: use \"brief\" or \"r1-zero\"",
+               name_of(s.kind), s.from);
   const int64_t positions = positions_of(pipeline, s), length = s.recipe.train.sequence_length;
   const auto& sections = stage_kind(s.kind).sections;
   const bool trains = std::find(sections.begin(), sections.end(), "train") != sections.end();
@@ -145,8 +148,9 @@ class PipelineRun {
     try {
       const fs::path model =
           stage.from_stage ? folder_ / pipeline_.stages[*stage.from_stage].name / "latest" : fs::path(stage.from);
-      note_kept_recipe(stage, folder);
-      const bool to_the_end = actions.run({.recipe = stage.recipe,
+      const Recipe recipe = with_stage_sources(stage.recipe);
+      note_kept_recipe(stage.kind, recipe, folder);
+      const bool to_the_end = actions.run({.recipe = recipe,
                                            .folder = folder,
                                            .model = model,
                                            .pipeline = folder_,
@@ -178,13 +182,21 @@ class PipelineRun {
     return true;
   }
 
+  // "stage:right" → the file of answers that the stage has kept.
+  Recipe with_stage_sources(Recipe recipe) const {
+    for (std::string& source : recipe.data.train)
+      if (source.starts_with(kStageSource))
+        source = (folder_ / source.substr(kStageSource.size()) / kSamplesFile).string();
+    return recipe;
+  }
+
   // A run that has begun keeps its recipe: what pipeline.toml says by now has no effect on it.
-  void note_kept_recipe(const PipelineStage& stage, const fs::path& folder) {
+  void note_kept_recipe(RecipeOf kind, const Recipe& recipe, const fs::path& folder) {
     const fs::path kept = folder / "recipe.toml";
     if (!fs::exists(kept)) return;
     std::string keys;
-    for (const RecipeDifference& d : recipe_differences(load_recipe(kept, {}, "", stage.kind), stage.recipe)) {
-      if (stage.recipe.train.steps == 0 && (d.key == "train.steps" || d.key == "train.minutes")) continue;
+    for (const RecipeDifference& d : recipe_differences(load_recipe(kept, {}, "", kind), recipe)) {
+      if (recipe.train.steps == 0 && (d.key == "train.steps" || d.key == "train.minutes")) continue;
       keys += (keys.empty() ? "" : ", ") + d.key;
     }
     if (!keys.empty())

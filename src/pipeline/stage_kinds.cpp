@@ -32,11 +32,14 @@ std::string plan_of_rl(const Recipe& r) {
                      human_count(double(r.train.steps * r.train.batch_size)), r.grpo.max_new);
 }
 
-std::string plan_of_eval(const Recipe& r) {
-  std::vector<std::string> all = r.eval.tasks;
-  all.insert(all.end(), r.eval.jsonl.begin(), r.eval.jsonl.end());
-  return fmt::format("{}, {} answers to a problem", fmt::join(all, ", "), r.eval.samples);
+std::string plan_of_asked(const Recipe::Asked& a) {
+  std::vector<std::string> all = a.tasks;
+  all.insert(all.end(), a.jsonl.begin(), a.jsonl.end());
+  return fmt::format("{}, {} answers to a problem", fmt::join(all, ", "), a.samples);
 }
+
+std::string plan_of_eval(const Recipe& r) { return plan_of_asked(r.eval); }
+std::string plan_of_sample(const Recipe& r) { return plan_of_asked(r.sample); }
 
 bool has_recipe(const fs::path& folder) { return fs::exists(folder / "recipe.toml"); }
 
@@ -70,6 +73,11 @@ Json tasks_result(const fs::path& folder) {
   return {{"results", parse_json(read_file(file, size_t(16) << 20), file.string()).at("results")}};
 }
 
+Json sample_result(const fs::path& folder) {
+  const fs::path file = folder / "sample.json";
+  return {{"sampled", parse_json(read_file(file, size_t(16) << 20), file.string()).at("all")}};
+}
+
 constexpr StageActions kActions[] = {
     {.kind = RecipeOf::pretraining,
      .check = check_pretrain_recipe,
@@ -101,6 +109,12 @@ constexpr StageActions kActions[] = {
      .has_begun = [](const fs::path&) { return false; },
      .run = evaluate,
      .result = tasks_result},
+    {.kind = RecipeOf::sample,
+     .check = check_sample_recipe,
+     .plan = plan_of_sample,
+     .has_begun = [](const fs::path&) { return false; },
+     .run = sample,
+     .result = sample_result},
 };
 
 }  // namespace

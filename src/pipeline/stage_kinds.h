@@ -41,5 +41,9 @@ const StageActions& stage_actions(RecipeOf kind);
 // task_stage.cpp: answers tasks, as minke eval tasks does; eval.json and responses.jsonl.
 void check_eval_recipe(const Recipe& recipe);
 bool evaluate(const StageTask& task);
+// As minke sample does: samples.jsonl (kSamplesFile), sample.json and responses.jsonl.
+void check_sample_recipe(const Recipe& recipe);
+bool sample(const StageTask& task);
+inline constexpr const char* kSamplesFile = "samples.jsonl";
 
 }  // namespace minke

@@ -5,15 +5,18 @@
 #include "core/error.h"
 #include "eval/task_evaluation.h"
 #include "pipeline/stage_kinds.h"
+#include "rl/rejection.h"
 #include "run/settings.h"
 #include "run/stop_signals.h"
 
 namespace minke {
 namespace {
 
-TaskQuestions questions_of(const Recipe::Eval& e) {
-  return {.tasks = e.tasks, .files = e.jsonl, .problems = e.problems, .seed = e.test_seed};
+TaskQuestions questions_of(const Recipe::Asked& a, uint64_t seed, TaskSplit split) {
+  return {.tasks = a.tasks, .files = a.jsonl, .problems = a.problems, .seed = seed, .split = split};
 }
+TaskQuestions questions_of(const Recipe::Eval& e) { return questions_of(e, e.test_seed, TaskSplit::test); }
+TaskQuestions questions_of(const Recipe::Sample& s) { return questions_of(s, s.train_seed, TaskSplit::train); }
 
 // The model by the checkpoint that it is now, and without the folder of the pipeline, which may be moved.
 std::string name_of_model(const StageTask& t) {
@@ -21,52 +24,95 @@ std::string name_of_model(const StageTask& t) {
   return inside.empty() || *inside.begin() == ".." ? model.string() : inside.string();
 }
 
-}  // namespace
-
-void check_eval_recipe(const Recipe& recipe) {
-  const Recipe::Eval& e = recipe.eval;
-  constexpr std::string_view kUnread[] = {"tokenizer.", "data.", "train.",   "long_context", "sft.",
-                                          "grpo.",      "ppo.",  "balance.", "log.",         "model."};
-  refuse_unread_keys(recipe, "eval", kUnread);
-  if (e.tasks.empty() && e.jsonl.empty())
-    user_error("eval: give eval.tasks, such as [\"countdown:3-4\"], or eval.jsonl, files of problems");
-  if (e.samples > 1 && e.temperature == 0)
-    user_error("eval: eval.samples {} with eval.temperature 0: all answers to a problem would be the same; use 1",
-               e.samples);
-  asked_problems(questions_of(e), "eval.tasks");
+// `section`: "eval" or "sample".
+void check_asked(const Recipe& recipe, const std::string& section, const Recipe::Asked& a, const TaskQuestions& q) {
+  std::vector<std::string_view> unread{"tokenizer.",
+                                       "data.",
+                                       "train.",
+                                       "long_context",
+                                       "sft.",
+                                       "grpo.",
+                                       "ppo.",
+                                       "balance.",
+                                       "log.",
+                                       "model.",
+                                       section == "eval" ? "sample." : "eval."};
+  refuse_unread_keys(recipe, section, unread);
+  if (a.tasks.empty() && a.jsonl.empty())
+    user_error("{0}: give {0}.tasks, such as [\"countdown:3-4\"], or {0}.jsonl, files of problems", section);
+  if (a.samples > 1 && a.temperature == 0)
+    user_error("{0}: {0}.samples {1} with {0}.temperature 0: all answers to a problem would be the same; use 1",
+               section, a.samples);
+  asked_problems(q, section + ".tasks");
 }
 
-bool evaluate(const StageTask& t) {
-  const Recipe::Eval& e = t.recipe.eval;
-  TaskEvaluation evaluation{.problems = asked_problems(questions_of(e), "eval.tasks"),
-                            .answers = {.samples = e.samples,
-                                        .max_new = e.max_new,
-                                        .sampling = {.temperature = e.temperature, .top_p = e.top_p, .seed = e.seed}},
+struct Answered {
+  Json settings;
+  std::vector<TaskScore> scores;
+};
+// Nothing if it was stopped. `file`: what the stage writes in the end.
+std::optional<Answered> answer(const StageTask& t, const Recipe::Asked& a, const TaskQuestions& questions,
+                               const char* file,
+                               const std::function<void(const TaskProblem&, const TaskAnswer&)>& each) {
+  TaskEvaluation evaluation{.problems = asked_problems(questions, "tasks"),
+                            .answers = {.samples = a.samples,
+                                        .max_new = a.max_new,
+                                        .sampling = {.temperature = a.temperature, .top_p = a.top_p, .seed = a.seed}},
                             .responses = t.folder / "responses.jsonl",
                             .resume = true};
+  if (each) evaluation.each = [&](const TaskAnswer& made) { each(evaluation.problems[made.problem], made); };
   const ModelSource source = open_model(t.model);
-  const TaskPrompt prompt = *find_named<TaskPrompt>(name_of(e.prompt));
+  const TaskPrompt prompt = *find_named<TaskPrompt>(name_of(a.prompt));
   put_questions(evaluation, prompt, source.tokenizer, source.chat_template, t.machine.context_size(source),
                 source.stop_tokens);
-  evaluation.settings = answer_settings(name_of_model(t), prompt, questions_of(e), evaluation.answers);
+  evaluation.settings = answer_settings(name_of_model(t), prompt, questions, evaluation.answers);
   evaluation.settings.update(t.machine.answer_settings);
   std::error_code error;
   fs::create_directory(t.folder, error);
   if (error) user_error("cannot make the folder {}: {}", t.folder.string(), error.message());
-  remove_leftovers(t.folder, [](std::string_view name) { return name == "eval.json"; });
+  remove_leftovers(t.folder, [&](std::string_view name) { return name == file; });
   const StopSignals signals;
-  const auto scores = evaluate_tasks(
+  auto scores = evaluate_tasks(
       evaluation, [&] { return t.machine.open(source); },
       {.line = [&](const std::string& line, int64_t done, int64_t all) { t.console.progress(line, done, all); },
        .note = [&](const std::string& note) { t.console.print(note); },
        .stop = stop_is_requested});
   t.machine.close();
-  if (!scores) {
-    t.console.print(fmt::format("stopped     what was answered is in {}", evaluation.responses.string()));
-    return false;
-  }
-  for (const TaskScore& s : *scores) t.console.print(score_line(s));
-  write_file_atomic(t.folder / "eval.json", evaluation_json(evaluation.settings, *scores).dump(2) + "\n");
+  if (scores) return Answered{std::move(evaluation.settings), std::move(*scores)};
+  t.console.print(fmt::format("stopped     what was answered is in {}", evaluation.responses.string()));
+  return std::nullopt;
+}
+
+}  // namespace
+
+void check_eval_recipe(const Recipe& recipe) { check_asked(recipe, "eval", recipe.eval, questions_of(recipe.eval)); }
+
+bool evaluate(const StageTask& t) {
+  const auto answered = answer(t, t.recipe.eval, questions_of(t.recipe.eval), "eval.json", {});
+  if (!answered) return false;
+  for (const TaskScore& s : answered->scores) t.console.print(score_line(s));
+  write_file_atomic(t.folder / "eval.json", evaluation_json(answered->settings, answered->scores).dump(2) + "\n");
+  return true;
+}
+
+void check_sample_recipe(const Recipe& recipe) {
+  check_asked(recipe, "sample", recipe.sample, questions_of(recipe.sample));
+}
+
+bool sample(const StageTask& t) {
+  const Recipe::Sample& s = t.recipe.sample;
+  RejectionSampling sampling({.well_formed = !s.any_format && s.prompt != EvalPrompt::chat,
+                              .longest = s.longest,
+                              .language_share = s.language_share,
+                              .per_question = s.per_question});
+  const auto answered = answer(t, s, questions_of(s), "sample.json",
+                               [&](const TaskProblem& p, const TaskAnswer& a) { sampling.add(p, a); });
+  if (!answered) return false;
+  const RejectionSampling::Data data = sampling.data();
+  if (data.all.kept == 0) user_error("no answer is worth learning: {}", counts_line(data.all));
+  for (const std::string& line : data.level_lines()) t.console.print(line);
+  write_file_atomic(t.folder / kSamplesFile, data.lines);
+  write_file_atomic(t.folder / "sample.json", data.to_json(answered->settings).dump(2) + "\n");
   return true;
 }
 

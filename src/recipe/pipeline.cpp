@@ -19,6 +19,7 @@ constexpr std::string_view kSft[] = {"data", "train", "sft", "balance", "log"};
 constexpr std::string_view kGrpo[] = {"train", "grpo", "log"};
 constexpr std::string_view kPpo[] = {"train", "grpo", "ppo", "log"};
 constexpr std::string_view kEval[] = {"eval"};
+constexpr std::string_view kSample[] = {"sample"};
 // A further kind is a line here and one in pipeline/stage_kinds.cpp.
 constexpr StageKind kKinds[] = {
     {.kind = RecipeOf::pretraining, .needs_model = false, .makes_model = true, .sections = kPretrain},
@@ -26,6 +27,7 @@ constexpr StageKind kKinds[] = {
     {.kind = RecipeOf::grpo, .needs_model = true, .makes_model = true, .sections = kGrpo},
     {.kind = RecipeOf::ppo, .needs_model = true, .makes_model = true, .sections = kPpo},
     {.kind = RecipeOf::eval, .needs_model = true, .makes_model = false, .sections = kEval},
+    {.kind = RecipeOf::sample, .needs_model = true, .makes_model = false, .sections = kSample},
 };
 
 std::vector<std::string> stage_names(const std::vector<PipelineStage>& stages) {
@@ -96,6 +98,18 @@ std::optional<size_t> stage_before(const PipelineStage& stage, const std::string
   return std::nullopt;
 }
 
+// What data.train takes from earlier stages.
+void check_stage_sources(const PipelineStage& stage, const std::vector<PipelineStage>& before) {
+  for (const std::string& source : stage.recipe.data.train) {
+    if (!source.starts_with(kStageSource)) continue;
+    const std::string name = source.substr(kStageSource.size());
+    const auto is_it = [&](const PipelineStage& s) { return s.name == name && s.kind == RecipeOf::sample; };
+    if (stage.kind != RecipeOf::sft || std::none_of(before.begin(), before.end(), is_it))
+      user_error("{}: data.train: {} must name an earlier stage of kind \"sample\", and only SFT learns from it",
+                 stage.place, printable(source));
+  }
+}
+
 // "base.train.lr=1" → train.lr=1 for the stage base.
 std::vector<std::vector<RecipeOverride>> overrides_of(const std::vector<std::string>& names,
                                                       const std::vector<std::string>& overrides) {
@@ -152,6 +166,7 @@ Pipeline parse_pipeline(std::string_view text, std::string_view where, const std
     stage.from = take(table, "from", file);
     stage.from_stage = stage_before(stage, stage.place, pipeline.stages, names);
     stage.recipe = read_recipe(std::move(table), file, stage.place, set[i], "", stage.kind);
+    check_stage_sources(stage, pipeline.stages);
     pipeline.stages.push_back(std::move(stage));
   }
   return pipeline;

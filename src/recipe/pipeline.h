@@ -21,6 +21,9 @@ struct PipelineStage {
   std::string place;  // "r1.toml:12: stage base", for messages
 };
 
+// Before the name of an earlier stage in data.train: the answers that it has kept.
+inline constexpr std::string_view kStageSource = "stage:";
+
 struct Pipeline {
   std::vector<PipelineStage> stages;
 };

@@ -92,15 +92,25 @@ struct Recipe {
     int64_t critic_warmup = 0;
     bool whiten = true;
   } ppo;
-  // A stage of minke pipeline that evaluates, as minke eval tasks does.
-  struct Eval {
+  // What a stage of minke pipeline asks a model, several times each, as minke eval tasks and minke sample do.
+  struct Asked {
     std::vector<std::string> tasks, jsonl;  // "countdown:3" (corpus/tasks.h); files of problems
     int64_t problems = 0, samples = 1;      // of each level and file, 0: 100, and all of a file; answers to each
     EvalPrompt prompt = EvalPrompt::brief;
     int64_t max_new = 1024;
     double temperature = 0.6, top_p = 0.95;
-    uint64_t seed = 0, test_seed = 1;
+    uint64_t seed = 0;
+  };
+  struct Eval : Asked {
+    uint64_t test_seed = 1;
   } eval;
+  struct Sample : Asked {  // rl/rejection.h
+    Sample() { samples = 4; }
+    uint64_t train_seed = 1;
+    int64_t per_question = 0, longest = 0;
+    double language_share = 0.95;
+    bool any_format = false;
+  } sample;
   struct Balance {
     double bias_speed = 0.001;
     BalanceLoss loss = BalanceLoss::sequence;  // V3 eq. 17; batch: V3 §4.5.3; expert: V1, V2 §2.2.3
@@ -126,13 +136,14 @@ constexpr size_t kMaxSources = 512;  // with data.weights; what the loader can m
 // Overrides are "train.lr=3e-4" as in --set; `preset` (recipe/presets.h) replaces the preset that the recipe names. Errors
 // are UserErrors with file, line, key, the nearest key and what is expected.
 // SFT may leave its length to sft.epochs.
-enum class RecipeOf : uint8_t { pretraining, sft, grpo, ppo, eval };
+enum class RecipeOf : uint8_t { pretraining, sft, grpo, ppo, eval, sample };
 template <> struct EnumNames<RecipeOf> {
   static constexpr EnumName<RecipeOf> all[] = {{RecipeOf::pretraining, "pretrain"},
                                                {RecipeOf::sft, "sft"},
                                                {RecipeOf::grpo, "grpo"},
                                                {RecipeOf::ppo, "ppo"},
-                                               {RecipeOf::eval, "eval"}};
+                                               {RecipeOf::eval, "eval"},
+                                               {RecipeOf::sample, "sample"}};
 };
 Recipe parse_recipe(std::string_view toml, std::string_view where, const std::vector<std::string>& overrides = {},
                     std::string preset = "", RecipeOf kind = RecipeOf::pretraining);

@@ -9,6 +9,21 @@ namespace minke {
 struct Range {
   double low = -1e300, high = 1e300;
 };
+template <class A, class F> void asked_fields(A& a, const std::string& section, const char* tasks, F&& f) {
+  const auto field = [&](const char* key, auto& member, const char* meaning, Range range) {
+    f((section + "." + key).c_str(), member, meaning, range);
+  };
+  field("tasks", a.tasks, tasks, {});
+  field("jsonl", a.jsonl, "files of problems: GSM8K's, HumanEval's or minke's lines", {});
+  field("problems", a.problems, "problems of each level, and of each file; 0: 100, and all of a file", {0, 1e6});
+  field("samples", a.samples, "answers to each problem", {1, 4096});
+  field("prompt", a.prompt, "how a question is put: \"brief\", \"r1-zero\" or \"chat\", by the chat template", {});
+  field("max_new", a.max_new, "tokens of an answer at most; 0: what the context holds", {0, 1 << 30});
+  field("temperature", a.temperature, "of the answers; 0: always the most likely token", {0, 100});
+  field("top_p", a.top_p, "only the most likely tokens that together reach this probability", {1e-6, 1});
+  field("seed", a.seed, "seed of the answers", {0, 1e12});
+}
+
 template <class R, class F> void recipe_fields(R& r, F&& f) {
   constexpr Range any{}, positive{1e-300}, not_negative{0}, share{0, 1}, count{1, 1e12}, count0{0, 1e12};
   f("tokenizer.path", r.tokenizer.path, "folder of an existing tokenizer; empty: train a new one on the data", any);
@@ -146,19 +161,15 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
   f("ppo.critic_warmup", r.ppo.critic_warmup, "steps at the start in which only the critic learns", count0);
   f("ppo.whiten", r.ppo.whiten, "advantages less their mean, divided by their deviation, of all tokens that are drawn",
     any);
-  f("eval.tasks", r.eval.tasks, "minke pipeline, kind eval: problems of the test split, such as \"countdown:3-4\"",
-    any);
-  f("eval.jsonl", r.eval.jsonl, "files of problems: GSM8K's, HumanEval's or minke's lines", any);
-  f("eval.problems", r.eval.problems, "problems of each level, and of each file; 0: 100, and all of a file",
-    Range{0, 1e6});
-  f("eval.samples", r.eval.samples, "answers to each problem", Range{1, 4096});
-  f("eval.prompt", r.eval.prompt, "how a question is put: \"brief\", \"r1-zero\" or \"chat\", by the chat template",
-    any);
-  f("eval.max_new", r.eval.max_new, "tokens of an answer at most; 0: what the context holds", Range{0, 1 << 30});
-  f("eval.temperature", r.eval.temperature, "of the answers; 0: always the most likely token", Range{0, 100});
-  f("eval.top_p", r.eval.top_p, "only the most likely tokens that together reach this probability", Range{1e-6, 1});
-  f("eval.seed", r.eval.seed, "seed of the answers", count0);
+  asked_fields(r.eval, "eval", "minke pipeline, kind eval: problems of the test split, such as \"countdown:3-4\"", f);
   f("eval.test_seed", r.eval.test_seed, "seed of the generated problems; any is disjoint from all training", count0);
+  asked_fields(r.sample, "sample", "minke pipeline, kind sample: problems of the training split", f);
+  f("sample.train_seed", r.sample.train_seed, "seed of the generated problems", count0);
+  f("sample.per_question", r.sample.per_question, "keep so many answers to a question at most; 0: all", Range{0, 4096});
+  f("sample.longest", r.sample.longest, "drop answers of more tokens; 0: none", Range{0, 1 << 30});
+  f("sample.language_share", r.sample.language_share,
+    "least share of a thought's words that are of the question's language", share);
+  f("sample.any_format", r.sample.any_format, "also keep answers without <think>…</think><answer>…</answer>", any);
   f("balance.bias_speed", r.balance.bias_speed,
     "γ of the loss-free balancing; it is 0 after train.decay_end (\"step\": after the last drop)", not_negative);
   f("balance.loss", r.balance.loss,

@@ -80,6 +80,11 @@ std::string result_line(const StageRecord& s) {
   }
   if (const double nats = number(s.result, "nats"); std::isfinite(nats))
     return fmt::format("{:.4f} nats per token, held out", nats);
+  if (const auto sampled = s.result.find("sampled"); sampled != s.result.end() && sampled->is_object()) {
+    const auto count = [&](const char* key) { return number(*sampled, key); };
+    return fmt::format("{:.0f} of {:.0f} answers kept, for {:.0f} of {:.0f} questions", count("kept"), count("drawn"),
+                       count("questions_kept"), count("questions"));
+  }
   std::string line;
   const auto results = s.result.find("results");
   if (results == s.result.end() || !results->is_array()) return line;

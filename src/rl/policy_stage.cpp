@@ -36,6 +36,7 @@ void check_policy_recipe(const Recipe& recipe, std::string_view verb, std::span<
                                           "data.",
                                           "sft.",
                                           "eval.",
+                                          "sample.",
                                           "balance.",
                                           "train.mtp_weight",
                                           "train.mtp_weight_late",

@@ -114,4 +114,22 @@ std::string counts_line(const RejectionCounts& c) {
                      dropped);
 }
 
+std::vector<std::string> RejectionSampling::Data::level_lines() const {
+  std::vector<std::string> out;
+  for (const auto& [level, counts] : by_level)
+    out.push_back(fmt::format("{}{}: {}", level.first, level.second > 0 ? fmt::format(":{}", level.second) : "",
+                              counts_line(counts)));
+  if (by_level.size() > 1) out.push_back("all: " + counts_line(all));
+  return out;
+}
+
+Json RejectionSampling::Data::to_json(const Json& settings) const {
+  Json levels = Json::array();
+  for (const auto& [level, counts] : by_level) {
+    levels.push_back({{"task", level.first}, {"level", level.second}});
+    levels.back().update(minke::to_json(counts));
+  }
+  return {{"settings", settings}, {"all", minke::to_json(all)}, {"by_level", levels}};
+}
+
 }  // namespace minke

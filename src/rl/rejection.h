@@ -57,6 +57,8 @@ class RejectionSampling {
     std::string lines;
     RejectionCounts all;
     std::map<std::pair<std::string, int>, RejectionCounts> by_level;  // task, level
+    std::vector<std::string> level_lines() const;  // for people: "chain:2: 31.0 % of …", and "all: …"
+    Json to_json(const Json& settings) const;      // the file of counts
   };
   Data data() const;
 

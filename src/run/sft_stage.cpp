@@ -10,6 +10,7 @@
 #include "core/human_numbers.h"
 #include "data/hash.h"
 #include "data/source_files.h"
+#include "recipe/pipeline.h"
 #include "report/text.h"
 #include "run/samples.h"
 #include "run/settings.h"
@@ -48,11 +49,22 @@ void check_keys(const Recipe& recipe) {
     user_error("sft: [[long_context]] belongs to pre-training; set train.sequence_length");
   if (recipe.data.held_out != HeldOut::documents)
     user_error("sft: data.held_out = \"tail\" is for one long text; conversations are held out one by one");
-  constexpr std::string_view kUnread[] = {"tokenizer.",     "model.",         "grpo.",
-                                          "ppo.",           "eval.",          "data.weights",
-                                          "data.text_keys", "data.documents", "data.builtin_bytes",
-                                          "data.fim_rate",  "data.cache",     "train.initializer_range",
-                                          "train.dense",    "log.choices",    "log.needle_lengths"};
+  constexpr std::string_view kUnread[] = {"tokenizer.",
+                                          "model.",
+                                          "grpo.",
+                                          "ppo.",
+                                          "eval.",
+                                          "sample.",
+                                          "data.weights",
+                                          "data.text_keys",
+                                          "data.documents",
+                                          "data.builtin_bytes",
+                                          "data.fim_rate",
+                                          "data.cache",
+                                          "train.initializer_range",
+                                          "train.dense",
+                                          "log.choices",
+                                          "log.needle_lengths"};
   refuse_unread_keys(recipe, "sft", kUnread);
 }
 
@@ -74,7 +86,7 @@ void check_sft_recipe(const Recipe& recipe) {
     user_error("sft: data.train names no conversations: give JSON Lines with \"messages\"");
   for (const std::string& source : recipe.data.train)
     if (source.starts_with("builtin:")) user_error("sft: data.train: {} is text, not conversations", source);
-    else source_files(source, {"messages"});
+    else if (!source.starts_with(kStageSource)) source_files(source, {"messages"});  // which is still to be made
   check_keys(recipe);
 }
 

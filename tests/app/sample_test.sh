@@ -62,7 +62,61 @@ done
 grep -q ' surplus' out.txt || fail "$(cat out.txt)"
 sed 's/.*"content":"\(Compute[^"]*\)".*/\1/' one.jsonl | sort | uniq -d | grep -q . && fail "two answers to a question"
 
+# As a stage of a pipeline, whose answers the next one learns: the same data, and the same model as the verbs make; killed and resumed.
+cat >p.toml <<'END'
+[[stage]]
+name = "right"
+kind = "sample"
+from = "base/latest"
+[stage.sample]
+tasks = ["chains:2", "arithmetic:1"]
+problems = 200
+samples = 8
+max_new = 60
+temperature = 0.7
+top_p = 1
+
+[[stage]]
+name = "tuned"
+kind = "sft"
+from = "base/latest"
+[stage.data]
+train = ["stage:right"]
+[stage.train]
+batch_size = 2
+sequence_length = 128
+[stage.sft]
+chat_template = "r1"
+epochs = 1
+END
+"$minke" pipeline p.toml --out p >out.txt 2>&1 || fail "$(cat out.txt)"
+cmp s.jsonl p/right/samples.jsonl || fail "a stage keeps other answers than the verb"
+cmp sft/latest/model.safetensors p/tuned/latest/model.safetensors || fail "a stage learns another model than the verb"
+grep -q '^results  *right  *sample .* of 3200 answers kept, for .* of .* questions$' out.txt || fail "no result: $(tail -4 out.txt)"
+"$minke" pipeline p.toml --out k >k.txt 2>&1 & pid=$!
+until [ -s k/right/responses.jsonl ]; do kill -0 $pid || fail "$(cat k.txt)"; done
+kill -KILL $pid
+wait $pid 2>/dev/null || true
+"$minke" pipeline p.toml --out k --resume >k.txt 2>&1 || fail "$(cat k.txt)"
+grep -q ' of 3200 answers are in ' k.txt || fail "the answers that were there were drawn again: $(cat k.txt)"
+cmp p/right/samples.jsonl k/right/samples.jsonl && cmp p/tuned/latest/model.safetensors k/tuned/latest/model.safetensors || fail "killed and resumed: others"
+# Every key of the stage counts.
+rm -r k
+sed '/^$/,$d' p.toml >one.toml
+for set in per_question=1 longest=22 train_seed=2 seed=2 samples=7 problems=20 temperature=1 'tasks=["chains:2"]'; do
+  "$minke" pipeline one.toml --out k --set "right.sample.$set" >out.txt 2>&1 || fail "$set: $(cat out.txt)"
+  ! cmp -s p/right/samples.jsonl k/right/samples.jsonl || fail "sample.$set changes nothing"
+  rm -r k
+done
+
 # --- mistakes
+bad() { local expected=$1; shift; mistake "$expected" "$minke" pipeline p.toml --out new "$@"; [ ! -e new ] || fail "something was left behind: $(ls new)"; }
+bad 'stage right: sample: give sample.tasks' --set right.sample.tasks=[]
+bad 'stage right: sample: sample.samples 8 with sample.temperature 0' --set right.sample.temperature=0
+bad 'stage right: sample: eval.samples = 3 has no effect' --set right.eval.samples=3
+bad 'stage right: chain:2 is asked twice' --set 'right.sample.tasks=["chains:2","chains:2"]'
+bad 'stage tuned: data.train: stage:wrong must name an earlier stage of kind "sample"' --set 'tuned.data.train=["stage:wrong"]'
+mistake 'stage right: no answer is worth learning' "$minke" pipeline p.toml --out fails --set right.sample.max_new=3
 mistake 'sample: --out is missing' "${sample[@]}"
 mistake 'give --task NAME' "$minke" sample -m base/latest --out x.jsonl
 mistake 'there is no folder none' "${sample[@]}" --out none/x.jsonl
