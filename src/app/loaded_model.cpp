@@ -35,6 +35,7 @@ void add_format_flags(CLI::App& verb, InferenceOptions& o) {
       "Let the model's MTP module draft tokens, which are checked together: the same text, faster where many drafts "
       "are right; auto = only while it is");
   verb.add_option("--drafts", o.drafts, "With --spec: tokens that the module drafts for a step")
+      ->needs(verb.get_option("--spec"))
       ->check(CLI::Range(1, 8))
       ->capture_default_str();
 }

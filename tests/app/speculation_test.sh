@@ -35,6 +35,7 @@ cmp off.txt mtp.txt && grep -q '^drafts: ' mtp.err || fail "GGUF: $(cat mtp.err)
 without=$source/tests/golden/llama
 cp -r "$without" plain && cp $model/tokenizer* plain/
 sed -i 's/"vocab_size": [0-9]*/"vocab_size": 41/' plain/config.json
+mistake 'drafts requires --spec' "$minke" generate -m $model -p x --drafts 2
 mistake 'has no MTP module: use --spec off, or auto' "$minke" bench infer -m $without -p 0 -n 2 --spec mtp
 "$minke" bench infer -m $without -p 0 -n 2 -r 1 --seconds 0 --spec auto >out.txt || fail "auto without a module"
 mistake '--spec' "$minke" generate -m $model --spec sometimes

@@ -204,7 +204,7 @@ TEST(Recipe, BrokenTomlAfterSetIsNoString) {
               std::string::npos)
         << value;
   EXPECT_EQ(parse_recipe(kSmall, "r.toml", {"log.sample_prompts=a [b"}).log.sample_prompts[0], "a [b");
-  EXPECT_NE(complaint(kSmall, {"preset=v3-82m"}).find("use --preset instead"), std::string::npos);
+  EXPECT_NE(complaint(kSmall, {"preset=v3-82m"}).find("write it into the recipe, or use --preset"), std::string::npos);
 }
 
 TEST(Recipe, FieldsOfTheModelAreBounded) {
