@@ -23,8 +23,7 @@ struct SampleOptions {
 
 void sample(SampleOptions& o) {
   check_task_outputs(o.tasks, {{"--out", o.out}, {"--counts", o.counts}});
-  // A chat template's answers are marked by a box, not by tags.
-  o.rules.well_formed = !o.any_format && o.tasks.prompt != TaskPrompt::chat;
+  o.rules.form = asked_form(o.tasks.prompt, o.any_format);
   RejectionSampling sampling(o.rules);
   const AnsweredTasks answered =
       answer_tasks(o.tasks, [&](const TaskProblem& problem, const TaskAnswer& a) { sampling.add(problem, a); });

@@ -217,20 +217,20 @@ void check_values(CLI::App& program) {
   for (CLI::App* verb : program.get_subcommands([](CLI::App*) { return true; })) check_values(*verb);
 }
 
-void refuse_own_input(const std::string& out, const std::string& input) {
+void refuse_own_input(const std::string& out, const std::string& input, std::string_view flag) {
   std::error_code none;
   if (std::filesystem::equivalent(out, input, none))
-    user_error("--out {}: that is the file {} to be read, and it would be lost: name another", out, input);
+    user_error("{} {}: that is the file {} to be read, and it would be lost: name another", flag, out, input);
 }
 
-void refuse_model_file(const std::string& out, const std::string& model) {
+void refuse_model_file(const std::string& out, const std::string& model, std::string_view flag) {
   namespace fs = std::filesystem;
-  refuse_own_input(out, model);
+  refuse_own_input(out, model, flag);
   const std::string name = fs::path(out).filename().string();
   const bool is_of_a_model = name.find("config.json") != name.npos || name.find("token") != name.npos ||
                              name.ends_with(".safetensors") || name.ends_with(".index.json") ||
                              name.ends_with(".jinja");
-  if (is_of_a_model) refuse_own_input(out, (fs::path(model) / name).string());
+  if (is_of_a_model) refuse_own_input(out, (fs::path(model) / name).string(), flag);
 }
 
 }  // namespace minke

@@ -26,9 +26,9 @@ void check_verbs(const CLI::App& program, std::vector<std::string>& arguments);
 void check_values(CLI::App& program);
 
 // UserError if the file that is to be written is the one that is read.
-void refuse_own_input(const std::string& out, const std::string& input);
+void refuse_own_input(const std::string& out, const std::string& input, std::string_view flag = "--out");
 // The same if it is the file of a model, or by its name a part of a model in the folder `model`.
-void refuse_model_file(const std::string& out, const std::string& model);
+void refuse_model_file(const std::string& out, const std::string& model, std::string_view flag = "--out");
 
 // The message for what CLI11 has found; without "minke: ".
 std::string explain(const CLI::App& program, const CLI::ParseError& error);

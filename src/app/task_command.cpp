@@ -43,20 +43,22 @@ void add_task_flags(CLI::App& c, TaskOptions& o) {
 
 void check_task_outputs(const TaskOptions& o, const std::vector<TaskOutput>& outputs) {
   std::vector<TaskOutput> all = outputs;
-  for (const TaskOutput& out : outputs) {
-    if (fs::is_directory(out.file)) user_error("{} {} is a folder; give a file", out.flag, out.file);
-    if (const fs::path folder = fs::path(out.file).parent_path(); !folder.empty() && !fs::is_directory(folder))
-      user_error("{} {}: there is no folder {}", out.flag, out.file, folder.string());
-  }
   all.push_back({"--responses", o.responses});
+  std::error_code none;
   for (size_t i = 0; i < all.size(); ++i) {
-    for (const std::string& file : o.questions.files) refuse_own_input(all[i].file, file);
-    refuse_model_file(all[i].file, o.inference.model);
+    const auto& [flag, file] = all[i];
+    if (file.empty()) continue;
+    if (fs::is_directory(file, none)) user_error("{} {} is a folder; give a file", flag, file);
+    for (const std::string& input : o.questions.files) refuse_own_input(file, input, flag);
+    refuse_model_file(file, o.inference.model, flag);
     for (size_t j = 0; j < i; ++j)
-      if (!all[i].file.empty() && !all[j].file.empty() &&
-          fs::absolute(all[i].file).lexically_normal() == fs::absolute(all[j].file).lexically_normal())
-        user_error("{} and {} name the same file, {}: name two", all[j].flag, all[i].flag, all[i].file);
+      if (!all[j].file.empty() &&
+          (fs::equivalent(file, all[j].file, none) ||
+           fs::absolute(file).lexically_normal() == fs::absolute(all[j].file).lexically_normal()))
+        user_error("{} and {} name the same file, {}: name two", all[j].flag, flag, file);
   }
+  for (const auto& [flag, file] : outputs)
+    if (!file.empty()) AtomicFile{file};  // can it be written? Hours of answers would be lost
 }
 
 AnsweredTasks answer_tasks(const TaskOptions& o,

@@ -30,7 +30,7 @@ struct TaskOutput {
   const char* flag;
   std::string file;
 };
-// UserError for outputs that cannot be written, or that are what is read or another output; `outputs` are those beside --responses.
+// UserError for outputs that cannot be written, or that are what is read, or another output; `outputs`: those beside --responses.
 void check_task_outputs(const TaskOptions& options, const std::vector<TaskOutput>& outputs);
 
 struct AnsweredTasks {

@@ -22,8 +22,7 @@ template <class T> T field(const Json& line, const char* key, std::string_view w
                                     int64_t>)  // not beyond what a double holds exactly, so that sums do not overflow
     fits = fits && found->is_number_integer() && found->get<double>() >= 0 && found->get<double>() <= 0x1p53;
   else fits = fits && found->is_number() && found->get<double>() >= 0 && found->get<double>() <= 1;
-  if (!fits)
-    user_error("{}: \"{}\" is not what minke eval tasks writes there: give another file to --responses", where, key);
+  if (!fits) user_error("{}: \"{}\" is not what minke writes there: give another file to --responses", where, key);
   return found->template get<T>();
 }
 
@@ -47,6 +46,23 @@ std::string answer_line(const TaskProblem& p, const TaskAnswer& a, const Json& s
   return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";  // an answer may have half a character
 }
 
+// "max_new 3, now 60; seed none, now 1"
+std::string differences(const Json& before, const Json& now) {
+  if (!before.is_object()) return "they are no object";
+  std::string text;
+  const auto value = [](const Json& of, const std::string& key) {
+    const auto at = of.find(key);
+    return at == of.end() ? "none" : printable(at->dump(-1, ' ', false, Json::error_handler_t::replace));
+  };
+  Json all = before;
+  all.update(now);
+  for (const auto& [key, unused] : all.items())
+    if (value(before, key) != value(now, key))
+      text +=
+          fmt::format("{}{} {}, now {}", text.empty() ? "" : "; ", printable(key), value(before, key), value(now, key));
+  return text;
+}
+
 // The answers in a file. `bytes`: of the whole lines.
 std::vector<TaskAnswer> read_answers(const fs::path& file, const std::vector<TaskProblem>& problems, int64_t samples,
                                      const Json& settings, size_t& bytes) {
@@ -62,8 +78,10 @@ std::vector<TaskAnswer> read_answers(const fs::path& file, const std::vector<Tas
     const Json line = parse_json(std::string_view(text).substr(bytes, end - bytes), where);
     if (!line.is_object()) user_error("{}: no JSON object: give another file to --responses", where);
     if (const auto found = line.find("settings"); found == line.end() || *found != settings)
-      user_error("{}: was answered with settings {}, not {}: an evaluation goes on only with the same", where,
-                 found == line.end() ? "unknown" : printable(found->dump()), settings.dump());
+      user_error(
+          "{}: was answered with other settings ({}): goes on only with the same; delete the file to begin again, or "
+          "give another one",
+          where, found == line.end() ? "it says none" : differences(*found, settings));
     const auto found = problem_of.find({field<std::string>(line, "task", where), field<int64_t>(line, "level", where),
                                         field<int64_t>(line, "problem", where)});
     TaskAnswer a{.sample = field<int64_t>(line, "sample", where),

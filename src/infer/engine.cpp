@@ -335,10 +335,10 @@ void Engine::run_largest(const Context& ctx) {
     s.drafts.reserve(size_t(per_answer));
     return s;
   };
-  // The rows of each prompt that begins the step, `cached` keys before them.
-  const auto run = [&](int64_t cached, std::span<const int64_t> prompts, int64_t answers) {
+  // The rows of each prompt that begins the step: its first ones, or those at the end of a context.
+  const auto run = [&](bool at_end, std::span<const int64_t> prompts, int64_t answers) {
     plan();
-    Sequence prompt = full(cached), answer = full(std::max<int64_t>(context - per_answer, 0));
+    Sequence prompt = full(0), answer = full(std::max<int64_t>(context - per_answer, 0));
     const auto add = [&](Sequence& s, int64_t rows, int64_t sampled, bool as_prompt) {
       s.first_row = rows_.count();
       s.rows = s.kept = rows;
@@ -348,7 +348,10 @@ void Engine::run_largest(const Context& ctx) {
       rows_.want_last(s.sampled);
       stepped_.push_back(&s);
     };
-    for (const int64_t& rows : prompts) add(prompt, rows, &rows == prompts.data() || answers == 0, gathers_keys(true));
+    for (const int64_t& rows : prompts) {
+      prompt.cached = at_end ? context - rows : 0;
+      add(prompt, rows, &rows == prompts.data() || answers == 0, gathers_keys(true));
+    }
     for (int64_t i = 0; i < answers; ++i) add(answer, context - answer.cached, per_answer, gathers_keys(false));
     Step& step = rows_.upload(ctx);
     step.experts = asked_experts(ctx, step);
@@ -358,9 +361,9 @@ void Engine::run_largest(const Context& ctx) {
     if (speculation_) speculation_->finish_step(ctx, stepped_, host_experts_, 0, samplers_.front());
   };
   const int64_t most = std::min(settings_.max_tokens, context), answers = settings_.max_sequences;
-  const auto prompt = [&](int64_t rows, int64_t others) { run(context - rows, std::array{rows}, others); };
+  const auto prompt = [&](int64_t rows, int64_t others) { run(true, std::array{rows}, others); };
   prompt(most, 0);
-  run(0, {}, answers);
+  run(false, {}, answers);
   const int64_t others = (answers - 1) * per_answer;
   if (most > others && answers > 1) prompt(most - others, answers - 1);
   if (answers > 1 && settings_.max_tokens > context) {
@@ -371,11 +374,14 @@ void Engine::run_largest(const Context& ctx) {
     };
     std::vector<int64_t> rows = prompts(settings_.max_tokens);
     if (int64_t(rows.size()) > answers) rows.resize(size_t(answers));
-    run(0, rows, 0);
+    run(false, rows, 0);
     if (settings_.form == AttentionForm::by_role && settings_.max_tokens > others)
-      run(0, prompts(settings_.max_tokens - others), answers - 1);
-    if (const int64_t rest = answers - int64_t(rows.size()); settings_.form == AttentionForm::training && rest > 0)
-      run(0, prompts(settings_.max_tokens - rest * per_answer), rest);
+      run(false, prompts(settings_.max_tokens - others), answers - 1);
+    if (settings_.form == AttentionForm::training) {  // all keys of all, and as many rows as there can be
+      std::vector<int64_t> ends(size_t(answers), std::min(context, settings_.max_tokens / answers));
+      for (int64_t i = 0; i < settings_.max_tokens % answers && ends[size_t(i)] < context; ++i) ++ends[size_t(i)];
+      run(true, ends, 0);
+    }
   }
   plan();
 }

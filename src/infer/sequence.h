@@ -40,7 +40,7 @@ struct EngineSettings {
   // Keys that a step gathers, all at once: of the longest context, or of a step full of short prompts; of all that run.
   int64_t most_keys() const {
     const int64_t of_prompts = max_context > max_tokens ? max_context : max_tokens;
-    const int64_t of_all = form == AttentionForm::training ? max_sequences * (max_context + most_drafts()) : 0;
+    const int64_t of_all = form == AttentionForm::training ? max_sequences * max_context : 0;
     return of_prompts > of_all ? of_prompts : of_all;
   }
 };

@@ -43,10 +43,12 @@ int64_t positions_of(const Pipeline& pipeline, const PipelineStage& s) {
 
 bool begins_with_chat_template(const Pipeline& pipeline, const PipelineStage& s);
 
-// Pre-training makes none, SFT gives one, and RL leaves what there is.
+// A new tokenizer of pre-training has one, unless it is of characters; SFT gives one, and RL leaves what there is.
 bool has_chat_template(const Pipeline& pipeline, const PipelineStage& s) {
-  if (s.kind == RecipeOf::sft || s.kind == RecipeOf::pretraining) return s.kind == RecipeOf::sft;
-  return begins_with_chat_template(pipeline, s);
+  if (s.kind == RecipeOf::sft) return true;
+  if (s.kind != RecipeOf::pretraining) return begins_with_chat_template(pipeline, s);
+  const Recipe::Tokenizer& t = s.recipe.tokenizer;
+  return t.path.empty() ? t.kind == TokenizerKind::bpe : ChatTemplate::load(t.path).has_value();
 }
 
 bool begins_with_chat_template(const Pipeline& pipeline, const PipelineStage& s) {
@@ -149,7 +151,7 @@ class PipelineRun {
       const fs::path model =
           stage.from_stage ? folder_ / pipeline_.stages[*stage.from_stage].name / "latest" : fs::path(stage.from);
       const Recipe recipe = with_stage_sources(stage.recipe);
-      note_kept_recipe(stage.kind, recipe, folder);
+      note_kept_recipe(stage.kind, recipe, folder, recipe.data.train != stage.recipe.data.train);
       const bool to_the_end = actions.run({.recipe = recipe,
                                            .folder = folder,
                                            .model = model,
@@ -191,12 +193,13 @@ class PipelineRun {
   }
 
   // A run that has begun keeps its recipe: what pipeline.toml says by now has no effect on it.
-  void note_kept_recipe(RecipeOf kind, const Recipe& recipe, const fs::path& folder) {
+  void note_kept_recipe(RecipeOf kind, const Recipe& recipe, const fs::path& folder, bool from_stages) {
     const fs::path kept = folder / "recipe.toml";
     if (!fs::exists(kept)) return;
     std::string keys;
     for (const RecipeDifference& d : recipe_differences(load_recipe(kept, {}, "", kind), recipe)) {
       if (recipe.train.steps == 0 && (d.key == "train.steps" || d.key == "train.minutes")) continue;
+      if (d.key == "data.train" && from_stages) continue;  // its paths are those of the folder as it was called then
       keys += (keys.empty() ? "" : ", ") + d.key;
     }
     if (!keys.empty())

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -50,9 +51,9 @@ struct Answered {
   Json settings;
   std::vector<TaskScore> scores;
 };
-// Nothing if it was stopped. `file`: what the stage writes in the end.
+// Nothing if it was stopped. `files`: what the stage writes in the end.
 std::optional<Answered> answer(const StageTask& t, const Recipe::Asked& a, const TaskQuestions& questions,
-                               const char* file,
+                               std::initializer_list<std::string_view> files,
                                const std::function<void(const TaskProblem&, const TaskAnswer&)>& each) {
   TaskEvaluation evaluation{.problems = asked_problems(questions, "tasks"),
                             .answers = {.samples = a.samples,
@@ -70,7 +71,8 @@ std::optional<Answered> answer(const StageTask& t, const Recipe::Asked& a, const
   std::error_code error;
   fs::create_directory(t.folder, error);
   if (error) user_error("cannot make the folder {}: {}", t.folder.string(), error.message());
-  remove_leftovers(t.folder, [&](std::string_view name) { return name == file; });
+  remove_leftovers(t.folder,
+                   [&](std::string_view name) { return std::find(files.begin(), files.end(), name) != files.end(); });
   const StopSignals signals;
   auto scores = evaluate_tasks(
       evaluation, [&] { return t.machine.open(source); },
@@ -88,7 +90,7 @@ std::optional<Answered> answer(const StageTask& t, const Recipe::Asked& a, const
 void check_eval_recipe(const Recipe& recipe) { check_asked(recipe, "eval", recipe.eval, questions_of(recipe.eval)); }
 
 bool evaluate(const StageTask& t) {
-  const auto answered = answer(t, t.recipe.eval, questions_of(t.recipe.eval), "eval.json", {});
+  const auto answered = answer(t, t.recipe.eval, questions_of(t.recipe.eval), {"eval.json"}, {});
   if (!answered) return false;
   for (const TaskScore& s : answered->scores) t.console.print(score_line(s));
   write_file_atomic(t.folder / "eval.json", evaluation_json(answered->settings, answered->scores).dump(2) + "\n");
@@ -101,11 +103,11 @@ void check_sample_recipe(const Recipe& recipe) {
 
 bool sample(const StageTask& t) {
   const Recipe::Sample& s = t.recipe.sample;
-  RejectionSampling sampling({.well_formed = !s.any_format && s.prompt != EvalPrompt::chat,
+  RejectionSampling sampling({.form = asked_form(*find_named<TaskPrompt>(name_of(s.prompt)), s.any_format),
                               .longest = s.longest,
                               .language_share = s.language_share,
                               .per_question = s.per_question});
-  const auto answered = answer(t, s, questions_of(s), "sample.json",
+  const auto answered = answer(t, s, questions_of(s), {"sample.json", kSamplesFile},
                                [&](const TaskProblem& p, const TaskAnswer& a) { sampling.add(p, a); });
   if (!answered) return false;
   const RejectionSampling::Data data = sampling.data();

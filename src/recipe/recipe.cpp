@@ -262,7 +262,9 @@ void apply_override(Parsing& parsing, const RecipeOverride& set) {
     if (!is_bare) throw;
     table = parse_toml(key + " = " + toml_of(value), source);  // a bare word is a string
   }
-  if (table.contains("preset")) user_error("{}: a preset cannot be set with --set: write it into the recipe, or use --preset (minke pretrain)", source.name);
+  if (table.contains("preset"))
+    user_error("{}: a preset cannot be set with --set: write it into the recipe, or use --preset (minke pretrain)",
+               source.name);
   apply(parsing, table, source);
 }
 

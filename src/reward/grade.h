@@ -3,6 +3,7 @@
 // response holds. Time and memory are linear in its length. What each kind accepts: docs/grading.md.
 // Tested in tests/reward/, fuzzed in tests/fuzz/grade_fuzz.cpp.
 #pragma once
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,7 +47,9 @@ Grade grade_math(std::string_view response, std::string_view reference, Thought 
 Grade grade_countdown(std::string_view response, const CountdownTask& task, Thought thought);
 // <think>…</think>, then <answer>…</answer>, each once.
 Grade grade_format(std::string_view response, Thought thought);
-// The share of the thought's words that are of this language (R1 §2.3.2).
+// The share of a text's words that are of this language; nothing if it has no words.
+std::optional<double> language_share(std::string_view text, ThoughtLanguage language);
+// The same of the thought (R1 §2.3.2).
 Grade grade_language(std::string_view response, ThoughtLanguage language, Thought thought);
 
 }  // namespace minke

@@ -57,6 +57,12 @@ Words count_words(std::string_view text) {
 
 }  // namespace
 
+std::optional<double> language_share(std::string_view text, ThoughtLanguage language) {
+  const Words words = count_words(text);
+  if (words.all() == 0) return std::nullopt;
+  return double(language == ThoughtLanguage::en ? words.english : words.chinese) / double(words.all());
+}
+
 Grade grade_language(std::string_view response, ThoughtLanguage language, Thought thought) {
   const ResponseParts parts = parts_of(response, thought);
   const Words words = count_words(parts.has_thought ? parts.thought : response);

@@ -8,15 +8,29 @@
 
 #include "core/error.h"
 #include "reward/tokens.h"
+#include "tokenize/unicode.h"
 
 namespace minke {
 namespace {
 
-// What the model has said from the thought's tag on, which the prompt may have opened.
+constexpr std::string_view kOpen = "<think>", kClose = "</think>";
+
+// What the model has said from the thought's tag on, which the prompt may have opened; some models open it again.
 std::string whole_response(const TaskProblem& problem, std::string_view response) {
-  const std::string_view said = trimmed(response);
-  return thought_after(problem.prompt) == Thought::begun_in_prompt ? "<think>\n" + std::string(said)
-                                                                   : std::string(said);
+  while (!response.empty() && std::string_view(" \t\r\n").find(response.back()) != response.npos)
+    response.remove_suffix(1);
+  const bool begun = thought_after(problem.prompt) == Thought::begun_in_prompt;
+  return begun && !trimmed(response).starts_with(kOpen) ? fmt::format("{}\n{}", kOpen, response)
+                                                        : std::string(response);
+}
+
+bool is_well_formed(ResponseForm form, const TaskProblem& problem, const TaskAnswer& a) {
+  if (!unicode::is_valid_utf8(a.response)) return false;  // a character that was cut in two
+  if (form == ResponseForm::any) return true;
+  if (form == ResponseForm::tags) return a.grade.format.strict == 1;
+  const std::string whole = whole_response(problem, a.response);
+  const int opened = count_up_to_two(whole, kOpen), closed = count_up_to_two(whole, kClose);
+  return opened == closed && opened <= 1 && (opened == 0 || trimmed(whole).starts_with(kOpen));
 }
 
 }  // namespace
@@ -28,19 +42,19 @@ ThoughtLanguage language_of(std::string_view question) {
 }
 
 double language_share(const TaskProblem& problem, std::string_view response) {
-  const Thought thought = thought_after(problem.prompt);
-  const auto share = [&](ThoughtLanguage l) { return grade_language(response, l, thought).lenient; };
-  const ThoughtLanguage own = language_of(problem.task.question);
-  const double of_own = share(own);
-  if (of_own > 0) return of_own;
-  const ThoughtLanguage other = own == ThoughtLanguage::en ? ThoughtLanguage::zh : ThoughtLanguage::en;
-  return share(other) > 0 ? 0 : 1;
+  const ResponseParts parts = parts_of(response, thought_after(problem.prompt));
+  return language_share(parts.has_thought ? parts.thought : response, language_of(problem.task.question)).value_or(1);
+}
+
+ResponseForm asked_form(TaskPrompt prompt, bool any) {
+  if (any) return ResponseForm::any;
+  return prompt == TaskPrompt::chat ? ResponseForm::chat : ResponseForm::tags;
 }
 
 std::optional<Rejection> RejectionSampling::judge(const TaskProblem& problem, const TaskAnswer& a) const {
   if (a.truncated) return Rejection::unfinished;
   if (a.grade.accuracy.strict < 1) return Rejection::wrong;
-  if (rules_.well_formed && a.grade.format.strict < 1) return Rejection::malformed;
+  if (!is_well_formed(rules_.form, problem, a)) return Rejection::malformed;
   if (rules_.longest > 0 && a.tokens > rules_.longest) return Rejection::too_long;
   if (language_share(problem, a.response) < rules_.language_share) return Rejection::mixed_languages;
   return std::nullopt;
@@ -58,11 +72,11 @@ void RejectionSampling::add(const TaskProblem& problem, const TaskAnswer& a) {
 RejectionSampling::Data RejectionSampling::data() const {
   Data data;
   std::map<std::string_view, std::set<std::string_view>> said;  // to each question, which a generator may ask twice
+  std::map<const RejectionCounts*, std::pair<std::set<std::string_view>, std::set<std::string_view>>>
+      asked;  // all, and kept
   for (const auto& [problem, q] : questions_) {
     RejectionCounts& level = data.by_level[{q.group, q.level}];
-    const auto [place, is_new] = said.try_emplace(q.asked);
-    std::set<std::string_view>& before = place->second;
-    const bool had_none = before.empty();
+    std::set<std::string_view>& before = said[q.asked];
     for (const auto& [sample, a] : q.answers) {
       std::optional<Rejection> rejection = a.rejection;
       if (!rejection && before.contains(a.response)) rejection = Rejection::duplicate;
@@ -84,8 +98,12 @@ RejectionSampling::Data RejectionSampling::data() const {
                       {"tokens", a.tokens}};
       data.lines += line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
     }
-    for (RejectionCounts* c : {&data.all, &level})
-      c->questions += is_new, c->questions_kept += had_none && !before.empty();
+    for (RejectionCounts* c : {&data.all, &level}) {
+      auto& [all, kept] = asked[c];
+      all.insert(q.asked);
+      if (!before.empty()) kept.insert(q.asked);
+      c->questions = int64_t(all.size()), c->questions_kept = int64_t(kept.size());
+    }
   }
   return data;
 }

@@ -25,8 +25,14 @@ template <> struct EnumNames<Rejection> {
                                                 {Rejection::surplus, "surplus"}};
 };
 
+// tags: thought and answer in their tags, each once (grade_format). chat: a thought, if there is one, in its tags, once: the answer is
+// marked by a box. any: neither is asked. In all of them: whole characters.
+enum class ResponseForm : uint8_t { tags, chat, any };
+// What is asked of answers to such prompts.
+ResponseForm asked_form(TaskPrompt prompt, bool any);
+
 struct RejectionRules {
-  bool well_formed = true;       // thought and answer in their tags, each once (grade_format)
+  ResponseForm form = ResponseForm::tags;
   int64_t longest = 0;           // tokens; 0: any
   double language_share = 0.95;  // of the thought's words, at least, are of the question's language
   int64_t per_question = 0;      // answers that are kept, the first ones; 0: all
@@ -34,12 +40,12 @@ struct RejectionRules {
 
 // Han characters make a question Chinese.
 ThoughtLanguage language_of(std::string_view question);
-// The share of the thought's words that are of the question's language; 1 if it has no words.
+// The share of the thought's words, or without a thought of all, that are of the question's language; 1 if there are no words.
 double language_share(const TaskProblem& problem, std::string_view response);
 
 struct RejectionCounts {
   int64_t drawn = 0, kept = 0;                // answers
-  int64_t questions = 0, questions_kept = 0;  // different ones; with an answer that is kept
+  int64_t questions = 0, questions_kept = 0;  // different ones; those with an answer that is kept
   double kept_tokens = 0;                     // the mean of the answers that are kept
   std::array<int64_t, std::size(EnumNames<Rejection>::all)> rejected{};
   int64_t operator[](Rejection r) const { return rejected[size_t(r)]; }

@@ -189,9 +189,14 @@ bad 'stage test: eval: eval.samples 2 with eval.temperature 0' --set test.eval.t
 bad 'stage test: eval: give eval.tasks' --set test.eval.tasks=[]
 bad 'stage test: eval.tasks' --set 'test.eval.tasks=["riddles"]'
 bad 'stage test: chain:2 is asked twice' --set 'test.eval.tasks=["chains:2","chains:2-3"]'
-bad 'stage chats: the model of base has no chat template: set sft.chat_template' --set chats.sft.chat_template=model
+# A tokenizer of characters has no chat template; any other new one has.
 sed '/^name = "chats"$/,/^name = "rl"$/{/^name = "rl"$/!d}; s/^from = "chats"$/from = "base"/' p.toml >no_chats.toml
-mistake 'stage test: eval.prompt = "chat", but the model of rl has no chat template' "$minke" pipeline no_chats.toml --out new --set test.eval.prompt=chat
+characters=(--set base.tokenizer.kind=characters --set base.tokenizer.pretokenizer=automatic --set base.tokenizer.tags=[])
+bad 'stage chats: the model of base has no chat template: set sft.chat_template' --set chats.sft.chat_template=model "${characters[@]}"
+mistake 'stage test: eval.prompt = "chat", but the model of rl has no chat template' "$minke" pipeline no_chats.toml --out new --set test.eval.prompt=chat "${characters[@]}"
+sed 's/^kind = "eval"$/kind = "sample"/; s/^\[stage.eval\]$/[stage.sample]/' no_chats.toml >sampled.toml
+mistake 'stage test: sample.prompt = "chat", but the model of rl has no chat template' "$minke" pipeline sampled.toml --out new --set test.sample.prompt=chat "${characters[@]}"
+"$minke" pipeline no_chats.toml --out chat --set test.eval.prompt=chat --set base.train.steps=2 --set rl.train.steps=1 --set rl.train.sequence_length=128 --set test.eval.problems=1 >out.txt 2>&1 || fail "a new tokenizer has a chat template: $(cat out.txt)"
 bad 'stage test: eval: train.lr = 0.5 has no effect' --set test.train.lr=0.5
 bad 'stage test: cannot open none.jsonl' --set 'test.eval.jsonl=["none.jsonl"]'
 stage rl grpo no/model <grpo.toml >bad.toml

@@ -58,6 +58,25 @@ for rule in '--per-question 1' '--longest 22' '--train-seed 2'; do
   ! cmp -s rule.out s.jsonl || fail "$rule changes nothing"
   rm rule.jsonl
 done
+"${sample[@]}" --language-share 0.5 --out other.jsonl >out.txt 2>err.txt || fail "$(cat err.txt)"
+cmp s.jsonl other.jsonl || fail "sums have words?"
+# Files of problems, answers with and without their tags, in two languages: the answers are given by a file.
+printf '{"question": "How many are 2 and 3?", "answer": "#### 5"}\n' >sums.jsonl
+given=("$minke" sample -m base/latest --jsonl sums.jsonl -k 3 --temp 1 --top-p 1 --max-new 9 --out given.jsonl)
+"${given[@]}" --responses g.jsonl >out.txt 2>err.txt || grep -q 'no answer is worth learning' err.txt || fail "$(cat err.txt)"
+[ "$(wc -l <g.jsonl)" = 3 ] || fail "$(cat g.jsonl)"
+forged() {  # RESPONSE…, all right, by their format
+  local i=0 text
+  for text; do
+    i=$((i + 1))
+    sed -n "${i}p" g.jsonl | sed "s|\"response\":\"[^\"]*\"|\"response\":\"$text\"|; s|\"strict\":[0-9.]*|\"strict\":1.0|; s|\"truncated\":true|\"truncated\":false|; s|\"format\":[0-9.]*|\"format\":$(grep -q '<think>.*</think>' <<<"$text" && echo 1.0 || echo 0.0)|"
+  done >forged.jsonl
+}
+kept() { rm -f given.jsonl; "${given[@]}" --responses forged.jsonl --resume "$@" >out.txt 2>err.txt || fail "$*: $(cat err.txt)"; wc -l <given.jsonl; }
+forged '<think>two and three</think><answer>5</answer>' '5' '<think>two 和 三</think><answer>5</answer>'
+[ "$(kept)" = 1 ] || fail "kept: $(cat given.jsonl)"
+grep -q '1 malformed, 1 mixed languages' out.txt || fail "$(cat out.txt)"
+[ "$(kept --any-format)" = 2 ] && [ "$(kept --language-share 0.3)" = 2 ] && [ "$(kept --any-format --language-share 0)" = 3 ] || fail "rules: $(cat out.txt)"
 "${sample[@]}" --per-question 1 --out one.jsonl >out.txt 2>err.txt || fail "$(cat err.txt)"
 grep -q ' surplus' out.txt || fail "$(cat out.txt)"
 sed 's/.*"content":"\(Compute[^"]*\)".*/\1/' one.jsonl | sort | uniq -d | grep -q . && fail "two answers to a question"
@@ -100,6 +119,10 @@ wait $pid 2>/dev/null || true
 "$minke" pipeline p.toml --out k --resume >k.txt 2>&1 || fail "$(cat k.txt)"
 grep -q ' of 3200 answers are in ' k.txt || fail "the answers that were there were drawn again: $(cat k.txt)"
 cmp p/right/samples.jsonl k/right/samples.jsonl && cmp p/tuned/latest/model.safetensors k/tuned/latest/model.safetensors || fail "killed and resumed: others"
+# Beside a file.
+printf '{"messages":[{"role":"user","content":"1+1?"},{"role":"assistant","content":"2"}]}\n' >more.jsonl
+"$minke" pipeline p.toml --out m --set 'tuned.data.train=["stage:right","more.jsonl"]' --set tuned.data.held_out_fraction=0 >out.txt 2>&1 || fail "$(cat out.txt)"
+grep -q "^data  *$(($(wc -l <s.jsonl) + 1)) conversations, 0 held out" out.txt || fail "$(grep ^data out.txt), not $(wc -l <s.jsonl) and one more"
 # Every key of the stage counts.
 rm -r k
 sed '/^$/,$d' p.toml >one.toml
@@ -121,6 +144,10 @@ mistake 'sample: --out is missing' "${sample[@]}"
 mistake 'give --task NAME' "$minke" sample -m base/latest --out x.jsonl
 mistake 'there is no folder none' "${sample[@]}" --out none/x.jsonl
 mistake 'name the same file' "${sample[@]}" --out x.jsonl --counts x.jsonl
+ln -s r.jsonl link.jsonl
+mistake '--out and --responses name the same file' "${sample[@]}" --out link.jsonl --responses r.jsonl --resume
+mistake 'was answered with other settings (train_seed 1, now 5)' "${sample[@]}" --train-seed 5 --out x.jsonl --responses r.jsonl --resume
+mistake 'File name too long' "${sample[@]}" --out "$(printf '%0300d' 0)"
 mistake '--resume goes on from the file that --responses names' "${sample[@]}" --out x.jsonl --resume
 mistake 'no answer is worth learning: 0.0 % of 8 answers' "$minke" sample -m base/latest --task chains:2 -n 2 -k 4 --max-new 3 --out x.jsonl
 mistake '-k 4 with --temp 0' "$minke" sample -m base/latest --task chains:2 --temp 0 --out x.jsonl

@@ -205,5 +205,26 @@ TEST(Pipeline, ARecipeIsNoPipelineAndTheOtherWayRound) {
   }
 }
 
+// Data of an earlier stage: of one that samples, for SFT.
+TEST(Pipeline, StageSourcesAreAnswersOfASampleStage) {
+  const std::string right =
+      "\n[[stage]]\nname = \"right\"\nkind = \"sample\"\nfrom = \"base\"\n[stage.sample]\ntasks = [\"chains\"]\n";
+  const auto learner = [](const std::string& kind, const std::string& source) {
+    return "\n[[stage]]\nname = \"next\"\nkind = \"" + kind +
+           "\"\nfrom = \"base\"\n[stage.data]\ntrain = [\"more.jsonl\", \"stage:" + source + "\"]\n";
+  };
+  const Pipeline p = parse_pipeline(kThree + right + learner("sft", "right"), "p.toml");
+  EXPECT_EQ(p.stages.back().recipe.data.train, (std::vector<std::string>{"more.jsonl", "stage:right"}));
+  EXPECT_EQ(p.stages[3].recipe.sample.samples, 4);
+  const std::string expected = "must name an earlier stage of kind \"sample\"";
+  for (const std::string& text :
+       {right + learner("sft", "test"), right + learner("sft", "base"), right + learner("sft", "next"),
+        right + learner("sft", ""), learner("sft", "right") + right, right + learner("sft", "wrong")})
+    EXPECT_NE(complaint(kThree + text).find(expected), std::string::npos) << text << complaint(kThree + text);
+  const std::string base =
+      std::string(kThree).replace(std::string(kThree).find("train = ["), 9, "train = [\"stage:base\", ");
+  EXPECT_NE(complaint(base).find(expected), std::string::npos) << complaint(base);
+}
+
 }  // namespace
 }  // namespace minke

@@ -50,10 +50,14 @@ TEST(Rejection, KeepsWhatIsRightAndSaysWhyNot) {
   a = answer(0, 0, "3");
   a.grade.format.strict = 0;
   EXPECT_EQ(verdict({}, p, a), Rejection::malformed);
-  EXPECT_EQ(verdict({.well_formed = false}, p, a), std::nullopt);
+  EXPECT_EQ(verdict({.form = ResponseForm::any}, p, a), std::nullopt);
+  a.response = "3 \xE4\xB8";  // half a character
+  EXPECT_EQ(verdict({.form = ResponseForm::any}, p, a), Rejection::malformed);
   a = answer(0, 5, kRight);
   EXPECT_EQ(verdict({.longest = 15}, p, a), std::nullopt);
   EXPECT_EQ(verdict({.longest = 14}, p, a), Rejection::too_long);
+  a.response = "<think>一二</think>\n<answer>3</answer>";
+  EXPECT_EQ(verdict({.longest = 14}, p, a), Rejection::too_long);  // before the languages
   a = answer(0, 0, "<think>three 三 和 四</think>\n<answer>3</answer>");
   EXPECT_EQ(verdict({}, p, a), Rejection::mixed_languages);
   EXPECT_EQ(verdict({.language_share = 0.25}, p, a), std::nullopt);
@@ -70,6 +74,9 @@ TEST(Rejection, TheLanguageIsTheQuestions) {
   EXPECT_EQ(language_share(zh, "<think>一共三个</think><answer>3</answer>"), 1);
   EXPECT_EQ(language_share(zh, "<think>three in all</think><answer>3</answer>"), 0);
   EXPECT_EQ(language_share(en, "<think>three in all 三</think><answer>3</answer>"), 0.75);
+  EXPECT_EQ(language_share(en, "<think>всего три</think><answer>3</answer>"), 0);
+  EXPECT_EQ(language_share(zh, "<think>みっつ</think><answer>3</answer>"), 0);
+  EXPECT_EQ(language_share(en, "三个, so \\boxed{3}"), 1.0 / 3);  // without a thought: of all
 }
 
 // The order in which answers end does not matter; the first of equal ones is kept.
@@ -123,9 +130,50 @@ TEST(Rejection, WritesConversationsInTheOrderOfProblemsAndSamples) {
 // What the prompt has opened is part of what is to be learned.
 TEST(Rejection, AThoughtThatThePromptBeginsIsWhole) {
   const TaskProblem p = problem("What is 1 + 2?", "<|User|>What is 1 + 2?<|Assistant|><think>\n");
-  RejectionSampling s({});
+  RejectionSampling s({.form = ResponseForm::chat});
   s.add(p, answer(0, 0, "1+2=3\n</think>\n\n\\boxed{3}"));
   EXPECT_EQ(Json::parse(s.data().lines).at("messages")[1].at("content"), "<think>\n1+2=3\n</think>\n\n\\boxed{3}");
+}
+
+// With a chat template an answer is marked by a box, with a thought or without one; a thought is whole.
+TEST(Rejection, AChatModelsThoughtIsInItsTagsOnce) {
+  EXPECT_EQ(asked_form(TaskPrompt::brief, false), ResponseForm::tags);
+  EXPECT_EQ(asked_form(TaskPrompt::r1_zero, false), ResponseForm::tags);
+  EXPECT_EQ(asked_form(TaskPrompt::chat, false), ResponseForm::chat);
+  for (const TaskPrompt p : {TaskPrompt::brief, TaskPrompt::chat}) EXPECT_EQ(asked_form(p, true), ResponseForm::any);
+  const TaskProblem plain = problem("What is 1 + 2?", "<|User|>What is 1 + 2?<|Assistant|>");
+  const TaskProblem begun = problem("What is 1 + 2?", plain.prompt + "<think>\n");
+  const auto is_kept = [](const TaskProblem& p, const std::string& response) {
+    TaskAnswer a = answer(0, 0, response);
+    a.grade.format.strict = 0;
+    return !verdict({.form = ResponseForm::chat}, p, a);
+  };
+  EXPECT_TRUE(is_kept(plain, "It is \\boxed{3}."));
+  EXPECT_TRUE(is_kept(plain, "<think>\n1+2=3\n</think>\n\\boxed{3}"));
+  EXPECT_TRUE(is_kept(begun, "1+2=3\n</think>\n\\boxed{3}"));
+  EXPECT_TRUE(is_kept(begun, "<think>\n1+2=3\n</think>\n\\boxed{3}"));  // opened again: as one
+  EXPECT_FALSE(is_kept(begun, "1+2=3 \\boxed{3}"));                     // without an end
+  EXPECT_FALSE(is_kept(plain, "<think>\n1+2=3 \\boxed{3}"));
+  EXPECT_FALSE(is_kept(plain, "\\boxed{3}</think>"));
+  EXPECT_FALSE(is_kept(begun, "1+2=3\n</think>\nno\n</think>\n\\boxed{3}"));
+  EXPECT_FALSE(is_kept(plain, "well <think>\n1+2=3\n</think>\n\\boxed{3}"));
+  RejectionSampling s({.form = ResponseForm::chat});
+  s.add(begun, answer(0, 0, "<think>\n1+2=3\n</think>\n\\boxed{3}"));
+  EXPECT_EQ(Json::parse(s.data().lines).at("messages")[1].at("content"), "<think>\n1+2=3\n</think>\n\\boxed{3}");
+}
+
+// The same question in two files is one question of each, and one in all.
+TEST(Rejection, QuestionsAreCountedOnceInEachGroup) {
+  TaskProblem first = problem("What is 1 + 2?"), second = first;
+  second.group = "others";
+  RejectionSampling s({});
+  s.add(first, answer(0, 0, kRight));
+  s.add(second, answer(1, 0, kRight));
+  const auto data = s.data();
+  EXPECT_EQ(data.all.questions, 1);
+  EXPECT_EQ(data.all.questions_kept, 1);
+  EXPECT_EQ(data.by_level.at({"others", 2}).questions, 1);
+  EXPECT_EQ(data.by_level.at({"others", 2})[Rejection::duplicate], 1);
 }
 
 // What is learned from is never what is tested with.
