@@ -31,6 +31,11 @@ TaskGrade grade_task(const Task& task, std::string_view prompt, std::string_view
   return {grade_math(response, std::get<std::string>(reference), thought), grade_format(response, thought)};
 }
 
+double language_share(const Task& task, std::string_view prompt, std::string_view response) {
+  const ResponseParts parts = parts_of(response, thought_after(prompt));
+  return language_share(parts.has_thought ? parts.thought : response, language_of(task.question)).value_or(1);
+}
+
 int programs_at_once() { return 2 * hardware_threads(); }
 
 std::vector<TaskGrade> grade_tasks(std::span<const TaskToGrade> all, const Sandbox* sandbox) {

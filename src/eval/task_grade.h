@@ -23,6 +23,10 @@ struct TaskGrade {
 // `prompt`: what stands before the response; it may have opened the thought. Not of a code task: those need the sandbox.
 TaskGrade grade_task(const Task& task, std::string_view prompt, std::string_view response);
 
+// The share of the thought's words, or without a thought of all, that are of the question's language; 1 if there are no words
+// (R1 §2.3.2: language consistency).
+double language_share(const Task& task, std::string_view prompt, std::string_view response);
+
 struct TaskToGrade {
   const Task* task = nullptr;
   std::string_view prompt, response;

@@ -80,7 +80,7 @@ struct Recipe {
     int64_t reference_every = 0;
     RewardDeviation deviation = RewardDeviation::population;
     LossDivision division = LossDivision::tokens;
-    double accuracy_reward = 1, format_reward = 0;
+    double accuracy_reward = 1, format_reward = 0, language_reward = 0;
     TruncatedAnswers truncated = TruncatedAnswers::penalise;
     bool exact = false, replay = true, shuffle_rewards = false;
     int64_t eval_problems = 64;

@@ -143,6 +143,8 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
     any);
   f("grpo.accuracy_reward", r.grpo.accuracy_reward, "for a right answer", not_negative);
   f("grpo.format_reward", r.grpo.format_reward, "for <think>…</think>, then <answer>…</answer>", not_negative);
+  f("grpo.language_reward", r.grpo.language_reward,
+    "times the share of the thought's words that are of the question's language (R1 §2.3.2)", not_negative);
   f("grpo.truncated", r.grpo.truncated,
     "answers without an end: \"score\" them like others, \"penalise\": reward 0, \"mask\": leave them out", any);
   f("grpo.exact", r.grpo.exact,

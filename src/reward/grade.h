@@ -47,6 +47,8 @@ Grade grade_math(std::string_view response, std::string_view reference, Thought 
 Grade grade_countdown(std::string_view response, const CountdownTask& task, Thought thought);
 // <think>…</think>, then <answer>…</answer>, each once.
 Grade grade_format(std::string_view response, Thought thought);
+// Han characters make a text Chinese.
+ThoughtLanguage language_of(std::string_view text);
 // The share of a text's words that are of this language; nothing if it has no words.
 std::optional<double> language_share(std::string_view text, ThoughtLanguage language);
 // The same of the thought (R1 §2.3.2).

@@ -57,6 +57,12 @@ Words count_words(std::string_view text) {
 
 }  // namespace
 
+ThoughtLanguage language_of(std::string_view text) {
+  for (size_t at = 0; at < text.size();)
+    if (is_han(next_code_point(text, at))) return ThoughtLanguage::zh;
+  return ThoughtLanguage::en;
+}
+
 std::optional<double> language_share(std::string_view text, ThoughtLanguage language) {
   const Words words = count_words(text);
   if (words.all() == 0) return std::nullopt;

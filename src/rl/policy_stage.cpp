@@ -22,8 +22,10 @@ void check_policy_recipe(const Recipe& recipe, std::string_view verb, std::span<
   if (!recipe.data.train.empty()) user_error("{}: data.train is for text; what is asked is in grpo.tasks", verb);
   if (!recipe.long_context.empty()) user_error("{}: [[long_context]] belongs to pre-training", verb);
   if (recipe.train.steps == 0) user_error("{}: give train.steps", verb);
-  if (g.accuracy_reward == 0 && g.format_reward == 0)
-    user_error("{}: grpo.accuracy_reward and grpo.format_reward are both 0: there is nothing to learn", verb);
+  if (g.accuracy_reward == 0 && g.format_reward == 0 && g.language_reward == 0)
+    user_error(
+        "{}: grpo.accuracy_reward, grpo.format_reward and grpo.language_reward are all 0: there is nothing to learn",
+        verb);
   if (recipe.train.batch_size % g.group != 0)
     user_error("{}: train.batch_size {} is no multiple of grpo.group {}: a step takes whole groups of answers", verb,
                recipe.train.batch_size, g.group);

@@ -7,7 +7,6 @@
 #include <set>
 
 #include "core/error.h"
-#include "reward/tokens.h"
 #include "tokenize/unicode.h"
 
 namespace minke {
@@ -35,17 +34,6 @@ bool is_well_formed(ResponseForm form, const TaskProblem& problem, const TaskAns
 
 }  // namespace
 
-ThoughtLanguage language_of(std::string_view question) {
-  for (size_t at = 0; at < question.size();)
-    if (is_han(next_code_point(question, at))) return ThoughtLanguage::zh;
-  return ThoughtLanguage::en;
-}
-
-double language_share(const TaskProblem& problem, std::string_view response) {
-  const ResponseParts parts = parts_of(response, thought_after(problem.prompt));
-  return language_share(parts.has_thought ? parts.thought : response, language_of(problem.task.question)).value_or(1);
-}
-
 ResponseForm asked_form(TaskPrompt prompt, bool any) {
   if (any) return ResponseForm::any;
   return prompt == TaskPrompt::chat ? ResponseForm::chat : ResponseForm::tags;
@@ -56,7 +44,8 @@ std::optional<Rejection> RejectionSampling::judge(const TaskProblem& problem, co
   if (a.grade.accuracy.strict < 1) return Rejection::wrong;
   if (!is_well_formed(rules_.form, problem, a)) return Rejection::malformed;
   if (rules_.longest > 0 && a.tokens > rules_.longest) return Rejection::too_long;
-  if (language_share(problem, a.response) < rules_.language_share) return Rejection::mixed_languages;
+  if (language_share(problem.task, problem.prompt, a.response) < rules_.language_share)
+    return Rejection::mixed_languages;
   return std::nullopt;
 }
 

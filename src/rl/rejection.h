@@ -38,11 +38,6 @@ struct RejectionRules {
   int64_t per_question = 0;      // answers that are kept, the first ones; 0: all
 };
 
-// Han characters make a question Chinese.
-ThoughtLanguage language_of(std::string_view question);
-// The share of the thought's words, or without a thought of all, that are of the question's language; 1 if there are no words.
-double language_share(const TaskProblem& problem, std::string_view response);
-
 struct RejectionCounts {
   int64_t drawn = 0, kept = 0;                // answers
   int64_t questions = 0, questions_kept = 0;  // different ones; those with an answer that is kept

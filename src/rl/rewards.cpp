@@ -45,13 +45,15 @@ std::vector<Score> Rewards::score(const std::vector<Question>& questions, const 
   std::vector<Score> all;
   for (size_t i = 0; i < answers.size(); ++i) {
     const bool truncated = answers[i].truncated;
-    Score& s = all.emplace_back(Score{.reward = 0,
-                                      .accuracy = grades[i].accuracy.strict,
-                                      .lenient = grades[i].accuracy.lenient,
-                                      .format = grades[i].format.strict,
-                                      .masked = truncated && g.truncated == TruncatedAnswers::mask});
+    Score& s =
+        all.emplace_back(Score{.reward = 0,
+                               .accuracy = grades[i].accuracy.strict,
+                               .lenient = grades[i].accuracy.lenient,
+                               .format = grades[i].format.strict,
+                               .language = language_share(*to_grade[i].task, to_grade[i].prompt, to_grade[i].response),
+                               .masked = truncated && g.truncated == TruncatedAnswers::mask});
     if (!truncated || g.truncated == TruncatedAnswers::score)
-      s.reward = g.accuracy_reward * s.accuracy + g.format_reward * s.format;
+      s.reward = g.accuracy_reward * s.accuracy + g.format_reward * s.format + g.language_reward * s.language;
   }
   return all;
 }

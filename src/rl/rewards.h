@@ -11,7 +11,7 @@
 namespace minke {
 
 struct Score {
-  double reward = 0, accuracy = 0, lenient = 0, format = 0;
+  double reward = 0, accuracy = 0, lenient = 0, format = 0, language = 0;
   bool masked = false;  // the answer takes no part in the update (grpo.truncated = "mask")
 };
 

@@ -30,7 +30,7 @@ grep -q '^evaluation  *step 0: .*of 10 test problems right' out.txt || fail "the
 [ "$(grep '"problem":' run/log.jsonl | sed 's/.*"prompt":"\([^"]*\)".*/\1/' | sort | uniq -c | awk '$1 != 3' | wc -l)" = 0 ] || fail "other problems each time: $(grep problem run/log.jsonl)"
 [ "$(grep -c '^MTP  *step [06]: [0-9.]* % of [0-9]* drafts' out.txt)" = 2 ] || fail "MTP's acceptance is not said before and after: $(cat out.txt)"
 grep -q '^sample  *reward' out.txt || fail "no samples: $(cat out.txt)"
-for key in reward reward_std rewards/accuracy/mean rewards/format/mean frac_reward_zero_std completions/mean_length \
+for key in reward reward_std rewards/accuracy/mean rewards/format/mean rewards/language/mean frac_reward_zero_std completions/mean_length \
   completions/clipped_ratio entropy clip_ratio delta_logp/max delta_logp/mean delta_logp/p99.9 delta_logp/above_0.05 flip_rate grad_norm; do
   [ "$(grep -c "\"$key\":" run/log.jsonl)" -ge 5 ] || fail "no $key in the log: $(head -3 run/log.jsonl)"
 done
@@ -174,7 +174,7 @@ for set in tokenizer.vocab_size=300 model.hidden_size=64 data.fim_rate=0.5 sft.e
   train.mtp_weight=0.1 train.spike_jump=1 train.minutes=1 log.eval_tokens=8; do
   mistake "grpo: ${set%%=*} = " "$minke" grpo grpo.toml -m base/latest --out new --set "$set"
 done
-mistake 'are both 0' "$minke" grpo grpo.toml -m base/latest --out new --set grpo.accuracy_reward=0 --set grpo.format_reward=0
+mistake 'are all 0' "$minke" grpo grpo.toml -m base/latest --out new --set grpo.accuracy_reward=0 --set grpo.format_reward=0
 mistake 'chain:2 is named twice' "$minke" grpo grpo.toml -m base/latest --out new --set 'grpo.tasks=["chains:2-3","chain:2"]'
 mistake 'already holds a run' "$minke" grpo grpo.toml -m base/latest --out run
 # A run that goes on is checked as a new one is, and by the verb that it is of.

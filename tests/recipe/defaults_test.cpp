@@ -94,6 +94,7 @@ TEST(Recipe, Defaults) {
                                                     {"grpo.exact", "false"},
                                                     {"grpo.format_reward", "0.0"},
                                                     {"grpo.group", "16"},
+                                                    {"grpo.language_reward", "0.0"},
                                                     {"grpo.levels", "\"even\""},
                                                     {"grpo.max_new", "256"},
                                                     {"grpo.mini_batches", "1"},

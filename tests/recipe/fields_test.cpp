@@ -88,6 +88,7 @@ TEST(RecipeFields, AreTheMembersOfTheirNames) {
   MINKE_FIELD(grpo, division);
   MINKE_FIELD(grpo, accuracy_reward);
   MINKE_FIELD(grpo, format_reward);
+  MINKE_FIELD(grpo, language_reward);
   MINKE_FIELD(grpo, truncated);
   MINKE_FIELD(grpo, replay);
   MINKE_FIELD(grpo, shuffle_rewards);

@@ -18,7 +18,7 @@ Rollout answer_of(int64_t tokens, bool truncated = false, std::string text = "")
 TEST(LogAnswers, OfTwoGroupsOfThree) {
   const std::vector<Rollout> answers{answer_of(1),       answer_of(2, true), answer_of(3, true),
                                      answer_of(4, true), answer_of(5, true), answer_of(9)};
-  const std::vector<Score> scores{{.reward = 3, .accuracy = 1, .lenient = 1, .format = 1},
+  const std::vector<Score> scores{{.reward = 3, .accuracy = 1, .lenient = 1, .format = 1, .language = 0.75},
                                   {.reward = 0, .accuracy = 0, .lenient = 1, .format = 1},
                                   {.reward = 0, .accuracy = 0, .lenient = 0, .format = 1},
                                   {.reward = 0.5},
@@ -31,6 +31,7 @@ TEST(LogAnswers, OfTwoGroupsOfThree) {
                                                {"rewards/accuracy/mean", 1.0 / 6},
                                                {"rewards/accuracy_lenient/mean", 2.0 / 6},
                                                {"rewards/format/mean", 3.0 / 6},
+                                               {"rewards/language/mean", 0.75 / 6},
                                                {"frac_reward_zero_std", 1.0 / 2},
                                                {"completions/mean_length", 24.0 / 6},
                                                {"completions/clipped_ratio", 4.0 / 6}};

@@ -68,15 +68,15 @@ TEST(Rejection, TheLanguageIsTheQuestions) {
   const TaskProblem en = problem("How many?"), zh = problem("一共有多少个苹果?");
   EXPECT_EQ(language_of(en.task.question), ThoughtLanguage::en);
   EXPECT_EQ(language_of(zh.task.question), ThoughtLanguage::zh);
-  EXPECT_EQ(language_share(en, kRight), 1);
-  EXPECT_EQ(language_share(zh, kRight), 1);
-  EXPECT_EQ(language_share(en, "<think>一共三个</think><answer>3</answer>"), 0);
-  EXPECT_EQ(language_share(zh, "<think>一共三个</think><answer>3</answer>"), 1);
-  EXPECT_EQ(language_share(zh, "<think>three in all</think><answer>3</answer>"), 0);
-  EXPECT_EQ(language_share(en, "<think>three in all 三</think><answer>3</answer>"), 0.75);
-  EXPECT_EQ(language_share(en, "<think>всего три</think><answer>3</answer>"), 0);
-  EXPECT_EQ(language_share(zh, "<think>みっつ</think><answer>3</answer>"), 0);
-  EXPECT_EQ(language_share(en, "三个, so \\boxed{3}"), 1.0 / 3);  // without a thought: of all
+  EXPECT_EQ(language_share(en.task, en.prompt, kRight), 1);
+  EXPECT_EQ(language_share(zh.task, zh.prompt, kRight), 1);
+  EXPECT_EQ(language_share(en.task, en.prompt, "<think>一共三个</think><answer>3</answer>"), 0);
+  EXPECT_EQ(language_share(zh.task, zh.prompt, "<think>一共三个</think><answer>3</answer>"), 1);
+  EXPECT_EQ(language_share(zh.task, zh.prompt, "<think>three in all</think><answer>3</answer>"), 0);
+  EXPECT_EQ(language_share(en.task, en.prompt, "<think>three in all 三</think><answer>3</answer>"), 0.75);
+  EXPECT_EQ(language_share(en.task, en.prompt, "<think>всего три</think><answer>3</answer>"), 0);
+  EXPECT_EQ(language_share(zh.task, zh.prompt, "<think>みっつ</think><answer>3</answer>"), 0);
+  EXPECT_EQ(language_share(en.task, en.prompt, "三个, so \\boxed{3}"), 1.0 / 3);  // without a thought: of all
 }
 
 // The order in which answers end does not matter; the first of equal ones is kept.

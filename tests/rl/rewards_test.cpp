@@ -43,6 +43,24 @@ TEST(Rewards, AreWeighed) {
   EXPECT_EQ(scores[3].accuracy, 0) << "graded by another question";
 }
 
+// The question's own language, in the thought; no word is of no other language.
+TEST(Rewards, OfTheLanguage) {
+  const Recipe recipe =
+      recipe_of({"grpo.tasks=[\"word_problem_zh:1\"]", "grpo.accuracy_reward=0", "grpo.language_reward=0.5"});
+  const std::vector<Question> questions{question_of(TaskKind::word_problem_zh, 1),
+                                        question_of(TaskKind::word_problem, 1)};
+  const auto thought = [](const std::string& text) { return "<think>" + text + "</think>\n<answer>5</answer>"; };
+  const auto scores =
+      Rewards(recipe).score(questions, {answer_of(thought("一共三个")), answer_of(thought("three in all")),
+                                        answer_of(thought("一共 three 个")), answer_of(thought("2+3=5")),
+                                        answer_of(thought("three in all"), 1), answer_of(thought("一共三个"), 1)});
+  const std::vector<double> expected{0.5, 0, 0.375, 0.5, 0.5, 0};
+  for (size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_EQ(scores[i].reward, expected[i]) << i;
+    EXPECT_EQ(scores[i].language, 2 * expected[i]) << i;
+  }
+}
+
 // An answer that was cut off behind what happens to be right.
 TEST(Rewards, OfAnswersWithoutAnEnd) {
   const std::vector<Question> questions{question_of(TaskKind::chain, 2)};
