@@ -126,11 +126,15 @@ grep -q "^data  *$(($(wc -l <s.jsonl) + 1)) conversations, 0 held out" out.txt |
 # Every key of the stage counts.
 rm -r k
 sed '/^$/,$d' p.toml >one.toml
-for set in per_question=1 longest=22 train_seed=2 seed=2 samples=7 problems=20 temperature=1 'tasks=["chains:2"]'; do
+for set in per_question=1 longest=22 train_seed=2 seed=2 samples=7 problems=20 temperature=1 max_new=20 top_p=0.1 'tasks=["chains:2"]'; do
   "$minke" pipeline one.toml --out k --set "right.sample.$set" >out.txt 2>&1 || fail "$set: $(cat out.txt)"
   ! cmp -s p/right/samples.jsonl k/right/samples.jsonl || fail "sample.$set changes nothing"
   rm -r k
 done
+
+"$minke" pipeline one.toml --out k --set 'right.sample.jsonl=["sums.jsonl"]' >out.txt 2>&1 || fail "$(cat out.txt)"
+grep -q '"drawn": 3208' k/right/sample.json || fail "the file is not asked: $(cat k/right/sample.json)"
+rm -r k
 
 # --- mistakes
 bad() { local expected=$1; shift; mistake "$expected" "$minke" pipeline p.toml --out new "$@"; [ ! -e new ] || fail "something was left behind: $(ls new)"; }

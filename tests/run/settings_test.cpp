@@ -238,9 +238,9 @@ TEST(Settings, EveryKeyHasARowWithAValueOfItsOwn) {
     for (const Row& row : *list) value_of.try_emplace(row.key, row.value);
   std::set<std::string> keys, values;
   const auto look_at = [&](const std::string& key, const std::string& default_value) {
-    // Of other kinds of stages: tests/run/sft_test.cpp, tests/rl/, tests/app/pipeline_test.sh.
-    if (key.starts_with("sft.") || key.starts_with("grpo.") || key.starts_with("ppo.") || key.starts_with("eval."))
-      return;
+    // Of other kinds of stages: tests/run/sft_test.cpp, tests/rl/, tests/app/pipeline_test.sh, tests/app/sample_test.sh.
+    for (const char* section : {"sft.", "grpo.", "ppo.", "eval.", "sample."})
+      if (key.starts_with(section)) return;
     keys.insert(key);
     ASSERT_TRUE(value_of.count(key)) << key << " has no row: what does it set?";
     EXPECT_NE(value_of[key], default_value) << key;
