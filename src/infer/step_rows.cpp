@@ -16,6 +16,7 @@ Tensor indices(const Context& ctx, int64_t count) {
 Operand uploaded(const Context& ctx, const Tensor& memory, const std::vector<int32_t>& host,
                  std::initializer_list<int64_t> shape) {
   const Operand o = Operand::of(memory.operand().data, DType::i32, shape);
+  check(o.size() <= memory.operand().size(), "StepRows: a step is larger than was said");
   if (o.size() > 0) ctx.backend->upload(ctx, {.host = host.data(), .device = o});
   return o;
 }

@@ -155,6 +155,7 @@ TEST(Sampler, BadSettingsAreNamed) {
   EXPECT_THROW(validate({.presence_penalty = std::nan("")}), UserError);
   EXPECT_THROW(validate({.frequency_penalty = 1e9}), UserError);
   EXPECT_THROW(validate({.logit_bias = {{-1, 1}}}), UserError);
+  EXPECT_NO_THROW(validate({.logit_bias = {{0, 1}}}));
 }
 
 TEST(Sampler, ProbabilityOfWhatWasDrawn) {

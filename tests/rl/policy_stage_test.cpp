@@ -98,6 +98,22 @@ class PolicyStages : public PolicyTest {
   }
 };
 
+// Tokens, probabilities, advantages and text of all that is drawn at once, and of the step; and the experts, where they are replayed.
+TEST_F(PolicyStages, TheAnswersAreInTheEstimate) {
+  const auto host_bytes = [&](const char* name, const std::vector<std::string>& more) {
+    return life<Given>(name, with(more))->stage.memory().host_bytes;
+  };
+  const double step = 8.0 * 96, plain = host_bytes("plain", {"grpo.replay=false"});
+  EXPECT_EQ(plain, step * (16 + 24));
+  EXPECT_EQ(host_bytes("two", {"grpo.replay=false", "grpo.mini_batches=2"}), step * (2 * 16 + 24));
+  EXPECT_EQ(host_bytes("dynamic", {"grpo.replay=false", "grpo.dynamic=3"}), step * (3 * 16 + 24));
+  const double experts = 4.0 * 2 * 2;  // two layers, two each
+  EXPECT_EQ(host_bytes("replay", {}), step * (16 + 24 + 2 * experts));
+  const EngineSettings few = mtp_engine({.max_context = 100, .cache_tokens = 7, .max_sequences = 64}, 5);
+  EXPECT_EQ(few.max_sequences, 5);
+  EXPECT_EQ(few.cache_tokens, few.slots_for_all());
+}
+
 // Right is what is right as the format asks; neither the format alone, nor what a reader would let pass.
 TEST_F(PolicyStages, AnEvaluationCountsRightAnswers) {
   const Recipe recipe = with({"grpo.eval_problems=8", "grpo.format_reward=1"});

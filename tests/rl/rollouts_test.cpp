@@ -230,6 +230,18 @@ TEST(Rollouts, InTrainingsFormTheUpdateSeesTheVeryProbabilities) {
   }
 }
 
+// A sample of 17 tokens has 16 that are followed by one: a batch of 16 positions, and none more.
+TEST(PolicyBatches, AreAsLongAsTheirLongestSample) {
+  for (const auto& [tokens, length] : {std::pair<size_t, int64_t>{17, 16}, {18, 32}, {16, 16}}) {
+    Rollout r{.prompt_tokens = 5};
+    r.tokens.resize(tokens, 1), r.loss.resize(tokens - 5, 1.0f);
+    const std::vector<PolicySample> samples{{&r, std::vector<float>(r.loss.size(), 1), 0.01}};
+    const PolicyBatches made = policy_batches(samples, 256, 64, 0, 0);
+    ASSERT_EQ(made.batches.size(), 1u);
+    EXPECT_EQ(made.batches[0].sequence_length, length) << tokens;
+  }
+}
+
 TEST(PolicyBatches, HoldEachSampleOnce) {
   std::vector<Rollout> rollouts(5);
   for (size_t i = 0; i < 5; ++i) {
