@@ -45,6 +45,20 @@ class Ppo : public PolicyTest {
   }
 };
 
+// A run that goes on knows how often each level was right, as GRPO's does, beside its critic.
+TEST_F(Ppo, KeepsTheRatesOfLevels) {
+  const std::vector<std::string> edge{"grpo.levels=edge", "grpo.tasks=[\"chains:2-5\"]", "train.batch_size=64",
+                                      "grpo.group=2"};
+  const auto run = life("run", edge), other = life("other", edge);
+  const auto before = run->stage.prompts({}, 64);
+  Json state = run->stage.small_state();
+  ASSERT_TRUE(state.contains("critic"));
+  for (Json& level : state["levels"][0]) level["rate"] = level["level"] == 4 ? 0.5 : 0.0;
+  other->stage.restore(state);
+  EXPECT_NE(before, other->stage.prompts({}, 64));
+  EXPECT_EQ(other->stage.small_state(), state);
+}
+
 // A critic that knows nothing yet: the advantage is the discounted reward, and of masked answers there is none.
 TEST_F(Ppo, AdvantagesAreByTheCritic) {
   const auto run = life("run", {"ppo.whiten=false", "ppo.gamma=0.5", "ppo.lambda=1"});
