@@ -74,8 +74,8 @@ AnsweredTasks answer_tasks(const TaskOptions& o,
   TaskEvaluation e{.problems = asked_problems(o.questions, "--task"),
                    .answers = std::move(settings),
                    .responses = o.responses,
-                   .resume = o.resume};
-  if (each) e.each = [&](const TaskAnswer& a) { each(e.problems[a.problem], a); };
+                   .resume = o.resume,
+                   .each = each};
   const ModelSource source = open_model(o.inference.model, o.inference.mtp_modules());
   put_questions(e, o.prompt, source.tokenizer, source.chat_template, context_size(o.inference, source),
                 source.stop_tokens);

@@ -58,7 +58,7 @@ std::optional<std::vector<TaskScore>> evaluate_tasks(const TaskEvaluation& e,
   if (!e.responses.empty()) responses.emplace(e.responses, e.resume, e.problems, e.answers.samples, e.settings);
   std::vector<TaskAnswer> answers;
   const auto keep = [&](TaskAnswer a) {
-    if (e.each) e.each(a);
+    if (e.each) e.each(e.problems[a.problem], a);
     a.response = {};
     answers.push_back(std::move(a));
   };

@@ -32,10 +32,11 @@ Json answer_settings(const std::string& model, TaskPrompt prompt, const TaskQues
 struct TaskEvaluation {
   std::vector<TaskProblem> problems;  // with prompts
   AnswerSettings answers;
-  Json settings;                                     // answer_settings() and more
-  fs::path responses;                                // a file for the answers; empty: none
-  bool resume = false;                               // go on with what it holds
-  std::function<void(const TaskAnswer&)> each = {};  // of every answer, also those of the file, in any order
+  Json settings;        // answer_settings() and more
+  fs::path responses;   // a file for the answers; empty: none
+  bool resume = false;  // go on with what it holds
+  // Gets every answer with its problem, also those of the file, in any order.
+  std::function<void(const TaskProblem&, const TaskAnswer&)> each = {};
 };
 // Fills in the prompts and what ends an answer: make_prompts()'s UserErrors.
 void put_questions(TaskEvaluation& evaluation, TaskPrompt prompt, const Tokenizer& tokenizer,

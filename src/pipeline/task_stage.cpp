@@ -60,8 +60,8 @@ std::optional<Answered> answer(const StageTask& t, const Recipe::Asked& a, const
                                         .max_new = a.max_new,
                                         .sampling = {.temperature = a.temperature, .top_p = a.top_p, .seed = a.seed}},
                             .responses = t.folder / "responses.jsonl",
-                            .resume = true};
-  if (each) evaluation.each = [&](const TaskAnswer& made) { each(evaluation.problems[made.problem], made); };
+                            .resume = true,
+                            .each = each};
   const ModelSource source = open_model(t.model);
   const TaskPrompt prompt = *find_named<TaskPrompt>(name_of(a.prompt));
   put_questions(evaluation, prompt, source.tokenizer, source.chat_template, t.machine.context_size(source),

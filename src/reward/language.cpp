@@ -19,6 +19,7 @@ bool is_kana(long c) { return c >= 0x3041 && c <= 0x30FA; }
 struct Words {
   size_t english = 0, chinese = 0, other = 0;
   size_t all() const { return english + chinese + other; }
+  size_t of(ThoughtLanguage language) const { return language == ThoughtLanguage::en ? english : chinese; }
 };
 
 Words count_words(std::string_view text) {
@@ -66,13 +67,13 @@ ThoughtLanguage language_of(std::string_view text) {
 std::optional<double> language_share(std::string_view text, ThoughtLanguage language) {
   const Words words = count_words(text);
   if (words.all() == 0) return std::nullopt;
-  return double(language == ThoughtLanguage::en ? words.english : words.chinese) / double(words.all());
+  return double(words.of(language)) / double(words.all());
 }
 
 Grade grade_language(std::string_view response, ThoughtLanguage language, Thought thought) {
   const ResponseParts parts = parts_of(response, thought);
   const Words words = count_words(parts.has_thought ? parts.thought : response);
-  const size_t wanted = language == ThoughtLanguage::en ? words.english : words.chinese;
+  const size_t wanted = words.of(language);
   const double share = words.all() == 0 ? 0 : double(wanted) / double(words.all());
   std::string reason = fmt::format("{} of {} words are {}", wanted, words.all(),
                                    language == ThoughtLanguage::en ? "English" : "Chinese");
