@@ -61,8 +61,7 @@ void RejectionSampling::add(const TaskProblem& problem, const TaskAnswer& a) {
 RejectionSampling::Data RejectionSampling::data() const {
   Data data;
   std::map<std::string_view, std::set<std::string_view>> said;  // to each question, which a generator may ask twice
-  std::map<const RejectionCounts*, std::pair<std::set<std::string_view>, std::set<std::string_view>>>
-      asked;  // all, and kept
+  std::set<std::pair<const RejectionCounts*, std::string_view>> asked, kept;  // where a question has been counted
   for (const auto& [problem, q] : questions_) {
     RejectionCounts& level = data.by_level[{q.group, q.level}];
     std::set<std::string_view>& before = said[q.asked];
@@ -88,10 +87,8 @@ RejectionSampling::Data RejectionSampling::data() const {
       data.lines += line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
     }
     for (RejectionCounts* c : {&data.all, &level}) {
-      auto& [all, kept] = asked[c];
-      all.insert(q.asked);
-      if (!before.empty()) kept.insert(q.asked);
-      c->questions = int64_t(all.size()), c->questions_kept = int64_t(kept.size());
+      c->questions += asked.insert({c, q.asked}).second;
+      if (!before.empty()) c->questions_kept += kept.insert({c, q.asked}).second;
     }
   }
   return data;
