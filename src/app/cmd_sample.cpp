@@ -17,13 +17,11 @@ namespace {
 struct SampleOptions {
   TaskOptions tasks;
   RejectionRules rules;
-  bool any_format = false;
   std::string out, counts;
 };
 
 void sample(SampleOptions& o) {
   check_task_outputs(o.tasks, {{"--out", o.out}, {"--counts", o.counts}});
-  o.rules.form = asked_form(o.tasks.prompt, o.any_format);
   RejectionSampling sampling(o.rules);
   const AnsweredTasks answered =
       answer_tasks(o.tasks, [&](const TaskProblem& problem, const TaskAnswer& a) { sampling.add(problem, a); });
@@ -62,7 +60,9 @@ void add_sample_command(CLI::App& program) {
                 "Least share of a thought's words that are of the question's language")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  c->add_flag("--any-format", o->any_format, "Also keep answers without <think>…</think><answer>…</answer>");
+  c->add_flag("--readable", o->rules.readable,
+              "Write what is kept in a readable form: a thought of one sentence a line, then the answer in a box");
+  c->add_flag("--any-format", o->rules.any_form, "Also keep answers without <think>…</think><answer>…</answer>");
   c->callback([o] { sample(*o); });
 }
 

@@ -15,7 +15,7 @@ inline const SamplingSettings kTaskSampling{.temperature = kUsualTemperature, .t
 struct TaskOptions {
   InferenceOptions inference{.sequences = 64};
   SamplingFlags sampling;
-  TaskPrompt prompt = TaskPrompt::brief;
+  PromptFormat prompt = PromptFormat::brief;
   TaskQuestions questions;
   std::string responses;
   int64_t samples = 1, max_new = 1024;

@@ -1,13 +1,16 @@
 #include "corpus/prompt.h"
 
+#include "core/error.h"
+
 namespace minke {
 
-std::string prompt_of(std::string_view question, PromptTemplate kind) {
+std::string prompt_of(std::string_view question, PromptFormat format) {
+  check(!is_chat(format), "prompt_of: a chat template makes the prompts of a chat");
   constexpr std::string_view kPlace = "{prompt}";
-  const std::string_view text = kind == PromptTemplate::brief ? kBriefTemplate : kR1ZeroTemplate;
+  const std::string_view text = format == PromptFormat::brief ? kBriefTemplate : kR1ZeroTemplate;
   const size_t at = text.find(kPlace);
   // R1's text puts a full stop after the question; a question that has one brings no second.
-  if (kind == PromptTemplate::r1_zero && question.ends_with('.')) question.remove_suffix(1);
+  if (format == PromptFormat::r1_zero && question.ends_with('.')) question.remove_suffix(1);
   return std::string(text.substr(0, at)) + std::string(question) + std::string(text.substr(at + kPlace.size()));
 }
 

@@ -17,12 +17,18 @@
 namespace minke {
 
 // brief: a few tokens, for models of a small vocabulary that have read it in pre-training. r1_zero: R1's own words (R1
-// table 1), which say what is expected.
-enum class PromptTemplate : uint8_t { brief, r1_zero };
-template <> struct EnumNames<PromptTemplate> {
-  static constexpr EnumName<PromptTemplate> all[] = {{PromptTemplate::brief, "brief"},
-                                                     {PromptTemplate::r1_zero, "r1-zero"}};
+// table 1), which say what is expected. chat: the model's chat template, where the question also says how the answer is to be
+// marked. chat_plain: the same with the question alone, for a model that has learned how (eval/task_problems.h puts both).
+enum class PromptFormat : uint8_t { brief, r1_zero, chat, chat_plain };
+template <> struct EnumNames<PromptFormat> {
+  static constexpr EnumName<PromptFormat> all[] = {{PromptFormat::brief, "brief"},
+                                                   {PromptFormat::r1_zero, "r1-zero"},
+                                                   {PromptFormat::chat, "chat"},
+                                                   {PromptFormat::chat_plain, "chat-plain"}};
 };
+constexpr bool is_chat(PromptFormat format) {
+  return format == PromptFormat::chat || format == PromptFormat::chat_plain;
+}
 
 // With {prompt} where the question stands.
 inline constexpr std::string_view kBriefTemplate = "User: {prompt}\nAssistant:";
@@ -32,8 +38,8 @@ inline constexpr std::string_view kR1ZeroTemplate =
     "process and answer are enclosed within <think> </think> and <answer> </answer> tags, respectively, i.e., <think> "
     "reasoning process here </think> <answer> answer here </answer>. User: {prompt}. Assistant:";
 
-// The text up to where the response begins, which is to open the thought itself.
-std::string prompt_of(std::string_view question, PromptTemplate kind = PromptTemplate::brief);
+// The text up to where the response begins, which is to open the thought itself. Of the formats without a chat template.
+std::string prompt_of(std::string_view question, PromptFormat format = PromptFormat::brief);
 // "<think>thought</think>\n<answer>answer</answer>"
 std::string response_of(std::string_view thought, std::string_view answer);
 

@@ -19,12 +19,13 @@ class Grading {
   void add(TaskAnswer a) {
     const TaskProblem& p = problems_[a.problem];
     a.reflection = reflection_of(p.prompt, a.response);
+    a.single_language = language_share(p.task, p.prompt, a.response) >= kSingleLanguage;
     if (p.task.grader == GraderKind::code) {
       programs_.push_back(std::move(a));
       if (programs_.size() >= kPrograms) finish();
       return;
     }
-    a.grade = grade_task(p.task, p.prompt, a.response);
+    a.grade = grade_task(p.task, p.prompt, a.response, p.form);
     a.final_answer = final_answer(a.response, thought_after(p.prompt));
     each_(std::move(a));
   }
@@ -38,7 +39,7 @@ class Grading {
     const std::vector<Grade> grades = grade_code_all(*sandbox_, jobs, programs_at_once());
     for (size_t i = 0; i < jobs.size(); ++i) {
       TaskAnswer& a = programs_[i];
-      a.grade = {grades[i], grade_format(a.response, jobs[i].thought)};
+      a.grade = {grades[i], grade_form(problems_[a.problem].form, a.response, jobs[i].thought)};
       each_(std::move(a));
     }
     programs_.clear();

@@ -19,7 +19,8 @@ struct TaskAnswer {
   int64_t sample = 0;
   std::string response, final_answer;  // final_answer: for the vote (task_grade.h)
   int64_t tokens = 0;
-  bool truncated = false;  // it had no end
+  bool truncated = false;        // it had no end
+  bool single_language = false;  // its thought is in the language of the question (kSingleLanguage)
   TaskGrade grade;
   Reflection reflection;
 };

@@ -28,7 +28,7 @@ std::vector<TaskProblem> asked_problems(const TaskQuestions& q, std::string_view
   return all;
 }
 
-Json answer_settings(const std::string& model, TaskPrompt prompt, const TaskQuestions& q, const AnswerSettings& a) {
+Json answer_settings(const std::string& model, PromptFormat prompt, const TaskQuestions& q, const AnswerSettings& a) {
   const SamplingSettings& s = a.sampling;
   return {{"model", model},
           {"prompt", name_of(prompt)},
@@ -44,11 +44,11 @@ Json answer_settings(const std::string& model, TaskPrompt prompt, const TaskQues
           {"max_new", a.max_new}};
 }
 
-void put_questions(TaskEvaluation& e, TaskPrompt prompt, const Tokenizer& tokenizer,
+void put_questions(TaskEvaluation& e, PromptFormat prompt, const Tokenizer& tokenizer,
                    const std::optional<ChatTemplate>& chat, int64_t max_context, std::vector<int32_t> stop_tokens) {
   make_prompts(e.problems, prompt, tokenizer, chat, max_context);
   e.answers.stop_tokens = std::move(stop_tokens);
-  if (prompt != TaskPrompt::chat) e.answers.stop_texts = {std::string(kAnswerEnd)};
+  e.answers.stop_texts = stop_texts_of(prompt);
 }
 
 std::optional<std::vector<TaskScore>> evaluate_tasks(const TaskEvaluation& e,

@@ -26,7 +26,7 @@ std::vector<TaskProblem> asked_problems(const TaskQuestions& questions, std::str
 constexpr double kUsualTemperature = 0.6, kUsualTopP = 0.95;
 
 // What an answer depends on beside its problem; the caller adds how the model computes. `model` names it.
-Json answer_settings(const std::string& model, TaskPrompt prompt, const TaskQuestions& questions,
+Json answer_settings(const std::string& model, PromptFormat prompt, const TaskQuestions& questions,
                      const AnswerSettings& settings);
 
 struct TaskEvaluation {
@@ -39,7 +39,7 @@ struct TaskEvaluation {
   std::function<void(const TaskProblem&, const TaskAnswer&)> each = {};
 };
 // Fills in the prompts and what ends an answer: make_prompts()'s UserErrors.
-void put_questions(TaskEvaluation& evaluation, TaskPrompt prompt, const Tokenizer& tokenizer,
+void put_questions(TaskEvaluation& evaluation, PromptFormat prompt, const Tokenizer& tokenizer,
                    const std::optional<ChatTemplate>& chat, int64_t max_context, std::vector<int32_t> stop_tokens);
 
 // What draws the answers.

@@ -22,13 +22,17 @@ TaskReference task_reference(const Task& task, std::string_view where) {
   return parse_code_task(parse_json(task.answer, where), where);
 }
 
-TaskGrade grade_task(const Task& task, std::string_view prompt, std::string_view response) {
+Grade grade_form(ResponseForm form, std::string_view response, Thought thought) {
+  return form == ResponseForm::tags ? grade_format(response, thought) : grade_chat_format(response, thought);
+}
+
+TaskGrade grade_task(const Task& task, std::string_view prompt, std::string_view response, ResponseForm form) {
   check(task.grader != GraderKind::code, "grade_task: programs are graded in the sandbox");
   const Thought thought = thought_after(prompt);
   const TaskReference reference = task_reference(task, "a task");
   if (const auto* countdown = std::get_if<CountdownTask>(&reference))
-    return {grade_countdown(response, *countdown, thought), grade_format(response, thought)};
-  return {grade_math(response, std::get<std::string>(reference), thought), grade_format(response, thought)};
+    return {grade_countdown(response, *countdown, thought), grade_form(form, response, thought)};
+  return {grade_math(response, std::get<std::string>(reference), thought), grade_form(form, response, thought)};
 }
 
 double language_share(const Task& task, std::string_view prompt, std::string_view response) {
@@ -46,7 +50,7 @@ std::vector<TaskGrade> grade_tasks(std::span<const TaskToGrade> all, const Sandb
   for (size_t i = 0; i < all.size(); ++i) {
     const TaskToGrade& t = all[i];
     if (t.task->grader != GraderKind::code) {
-      grades[i] = grade_task(*t.task, t.prompt, t.response);
+      grades[i] = grade_task(*t.task, t.prompt, t.response, t.form);
       continue;
     }
     references.push_back(std::get<CodeTask>(task_reference(*t.task, "a task")));
@@ -57,7 +61,7 @@ std::vector<TaskGrade> grade_tasks(std::span<const TaskToGrade> all, const Sandb
   check(sandbox != nullptr, "grade_tasks: programs need a sandbox");
   const std::vector<Grade> accuracy = grade_code_all(*sandbox, programs, programs_at_once());
   for (size_t i = 0; i < programs.size(); ++i)
-    grades[which[i]] = {accuracy[i], grade_format(programs[i].response, programs[i].thought)};
+    grades[which[i]] = {accuracy[i], grade_form(all[which[i]].form, programs[i].response, programs[i].thought)};
   return grades;
 }
 

@@ -6,6 +6,8 @@
 #include <variant>
 #include <vector>
 
+#include "core/enum_names.h"
+#include "corpus/prompt.h"
 #include "corpus/tasks.h"
 #include "reward/code.h"
 #include "reward/grade.h"
@@ -17,19 +19,34 @@ using TaskReference = std::variant<std::string, CountdownTask, CodeTask>;
 // UserError names `where` if the task's answer is none for its kind.
 TaskReference task_reference(const Task& task, std::string_view where);
 
+// What an answer is to look like. tags: thought and answer in their tags, each once (grade_format). chat: a thought, if there is
+// one, in its tags, then what is said to the user (grade_chat_format).
+enum class ResponseForm : uint8_t { tags, chat };
+template <> struct EnumNames<ResponseForm> {
+  static constexpr EnumName<ResponseForm> all[] = {{ResponseForm::tags, "tags"}, {ResponseForm::chat, "chat"}};
+};
+constexpr ResponseForm form_of(PromptFormat format) {
+  return is_chat(format) ? ResponseForm::chat : ResponseForm::tags;
+}
+
 struct TaskGrade {
   Grade accuracy, format;
 };
 // `prompt`: what stands before the response; it may have opened the thought. Not of a code task: those need the sandbox.
-TaskGrade grade_task(const Task& task, std::string_view prompt, std::string_view response);
+TaskGrade grade_task(const Task& task, std::string_view prompt, std::string_view response,
+                     ResponseForm form = ResponseForm::tags);
+Grade grade_form(ResponseForm form, std::string_view response, Thought thought);
 
 // The share of the thought's words, or without a thought of all, that are of the question's language; 1 if there are no words
 // (R1 §2.3.2: language consistency).
 double language_share(const Task& task, std::string_view prompt, std::string_view response);
+// An answer with at least this share is in one language.
+inline constexpr double kSingleLanguage = 0.95;
 
 struct TaskToGrade {
   const Task* task = nullptr;
   std::string_view prompt, response;
+  ResponseForm form = ResponseForm::tags;
 };
 // Of each; programs run many at once, in the sandbox, which is needed only for them.
 std::vector<TaskGrade> grade_tasks(std::span<const TaskToGrade> all, const Sandbox* sandbox);

@@ -53,23 +53,33 @@ std::vector<TaskProblem> problems_of_file(const fs::path& file, int64_t count) {
   return all;
 }
 
-void make_prompts(std::vector<TaskProblem>& problems, TaskPrompt kind, const Tokenizer& tokenizer,
+PutQuestion put_question(const Task& task, PromptFormat format, const Tokenizer& tokenizer, const ChatTemplate* chat) {
+  if (!is_chat(format)) {
+    PutQuestion q{.asked = task.question, .prompt = prompt_of(task.question, format)};
+    q.ids = tokenizer.encode(q.prompt, {.parse_special = false, .add_bos = true});
+    return q;
+  }
+  if (!chat)
+    user_error("the prompt is to be \"{}\", but the model has no chat template: use brief or r1-zero", name_of(format));
+  PutQuestion q{.asked = format == PromptFormat::chat ? chat_question(task) : task.question};
+  ChatInputs inputs{.add_generation_prompt = true};
+  inputs.messages.push_back(Json{{"role", "user"}, {"content", q.asked}});
+  q.prompt = chat->render(inputs);
+  q.ids = tokenizer.encode(q.prompt);
+  return q;
+}
+
+std::vector<std::string> stop_texts_of(PromptFormat format) {
+  if (is_chat(format)) return {};
+  return {std::string(kAnswerEnd)};
+}
+
+void make_prompts(std::vector<TaskProblem>& problems, PromptFormat format, const Tokenizer& tokenizer,
                   const std::optional<ChatTemplate>& chat, int64_t max_context) {
-  if (kind == TaskPrompt::chat && !chat)
-    user_error("the prompt is to be \"chat\", but the model has no chat template: use brief or r1-zero");
   for (TaskProblem& p : problems) {
-    if (kind == TaskPrompt::chat) {
-      ChatInputs inputs{.add_generation_prompt = true};
-      p.asked = chat_question(p.task);
-      inputs.messages.push_back(Json{{"role", "user"}, {"content", p.asked}});
-      p.prompt = chat->render(inputs);
-      p.ids = tokenizer.encode(p.prompt);
-    } else {
-      p.asked = p.task.question;
-      p.prompt =
-          prompt_of(p.task.question, kind == TaskPrompt::brief ? PromptTemplate::brief : PromptTemplate::r1_zero);
-      p.ids = tokenizer.encode(p.prompt, {.parse_special = false, .add_bos = true});
-    }
+    PutQuestion put = put_question(p.task, format, tokenizer, chat ? &*chat : nullptr);
+    p.asked = std::move(put.asked), p.prompt = std::move(put.prompt), p.ids = std::move(put.ids);
+    p.form = form_of(format);
     if (int64_t(p.ids.size()) >= max_context)
       user_error(
           "{}: its prompt has {} tokens, which leaves no room for an answer in a context of {} tokens: use a "

@@ -102,6 +102,7 @@ std::vector<TaskAnswer> read_answers(const fs::path& file, const std::vector<Tas
     if (!seen.insert({a.problem, a.sample}).second)
       user_error("{}: a second answer {} to {}: give another file to --responses", where, a.sample,
                  problems[a.problem].where());
+    a.single_language = language_share(problems[a.problem].task, prompt, a.response) >= kSingleLanguage;
     answers.push_back(std::move(a));
   }
   return answers;

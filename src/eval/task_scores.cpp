@@ -47,7 +47,7 @@ TaskScore score_group(const std::vector<TaskProblem>& problems, const std::vecto
     double lenient = 0;
     for (const TaskAnswer* a : answers[p]) {
       right += is_right(*a), lenient += a->grade.accuracy.lenient;
-      s.format += a->grade.format.strict, s.truncated += a->truncated;
+      s.format += a->grade.format.strict, s.truncated += a->truncated, s.single_language += a->single_language;
       s.reflection.add(a->reflection);
       tokens.push_back(double(a->tokens));
       (is_right(*a) ? tokens_right : tokens_wrong).push_back(double(a->tokens));
@@ -65,7 +65,7 @@ TaskScore score_group(const std::vector<TaskProblem>& problems, const std::vecto
   }
   if (!programs) s.cons = Estimate{mean_of(cons), mean_interval(cons, 1)};
   s.lenient = {mean_of(lenients), mean_interval(lenients, samples)};
-  s.format /= double(tokens.size()), s.truncated /= double(tokens.size());
+  for (double* share : {&s.format, &s.single_language, &s.truncated}) *share /= double(tokens.size());
   s.mean_tokens = mean_of(tokens);
   if (!tokens_right.empty()) s.mean_tokens_right = mean_of(tokens_right);
   if (!tokens_wrong.empty()) s.mean_tokens_wrong = mean_of(tokens_wrong);
@@ -114,7 +114,8 @@ Json score_json(const TaskScore& s) {
   j["cons@k_ci95"] = s.cons ? interval_json(s.cons->ci95) : Json();
   j["strict"] = s.pass.front().second.value, j["lenient"] = s.lenient.value;
   j["lenient_ci95"] = interval_json(s.lenient.ci95);
-  j["format"] = s.format, j["truncated"] = s.truncated, j["mean_tokens"] = s.mean_tokens;
+  j["format"] = s.format, j["single_language"] = s.single_language, j["truncated"] = s.truncated,
+  j["mean_tokens"] = s.mean_tokens;
   const Reflection& r = s.reflection;
   j["reflection"] = {{"equations", r.equations},
                      {"wrong", r.wrong},

@@ -19,13 +19,13 @@ struct Estimate {
 // Of one task and level. A strict grade of 1 is right.
 struct TaskScore {
   std::string task;
-  int level = 0;                                   // 0: none
-  int64_t problems = 0, different = 0;             // generated problems may be the same by chance
-  int64_t samples = 0;                             // k
-  std::vector<std::pair<int64_t, Estimate>> pass;  // pass@1, 2, 4 …, and last pass@k
-  std::optional<Estimate> cons;                    // majority of k; not of programs
-  Estimate lenient;                                // as pass@1
-  double format = 0, truncated = 0;                // shares of the answers
+  int level = 0;                                          // 0: none
+  int64_t problems = 0, different = 0;                    // generated problems may be the same by chance
+  int64_t samples = 0;                                    // k
+  std::vector<std::pair<int64_t, Estimate>> pass;         // pass@1, 2, 4 …, and last pass@k
+  std::optional<Estimate> cons;                           // majority of k; not of programs
+  Estimate lenient;                                       // as pass@1
+  double format = 0, single_language = 0, truncated = 0;  // shares of the answers
   double mean_tokens = 0;
   std::optional<double> mean_tokens_right, mean_tokens_wrong;
   Reflection reflection;  // of all answers

@@ -11,6 +11,7 @@
 #include "model/checkpoint.h"
 #include "recipe/model_config.h"
 #include "report/pipeline_page.h"
+#include "report/stage_table.h"
 #include "run/folder_lock.h"
 
 namespace minke {
@@ -62,12 +63,12 @@ void check_stage(const Pipeline& pipeline, const PipelineStage& s) {
   if (s.kind == RecipeOf::sft && s.recipe.sft.chat_template == "model" && !begins_with_chat_template(pipeline, s))
     user_error("the model of {} has no chat template: set sft.chat_template = \"r1\" (thoughts) or \"v3\" (none)",
                s.from);
-  const bool is_eval = s.kind == RecipeOf::eval, is_sample = s.kind == RecipeOf::sample;
-  const bool chats = (is_eval && s.recipe.eval.prompt == EvalPrompt::chat) ||
-                     (is_sample && s.recipe.sample.prompt == EvalPrompt::chat);
-  if (chats && !begins_with_chat_template(pipeline, s))
-    user_error("{}.prompt = \"chat\", but the model of {} has no chat template: use \"brief\" or \"r1-zero\"",
-               name_of(s.kind), s.from);
+  const PromptFormat prompt = s.kind == RecipeOf::eval     ? s.recipe.eval.prompt
+                              : s.kind == RecipeOf::sample ? s.recipe.sample.prompt
+                                                           : s.recipe.grpo.prompt;
+  if (is_chat(prompt) && !begins_with_chat_template(pipeline, s))
+    user_error("{}.prompt = \"{}\", but the model of {} has no chat template: use \"brief\" or \"r1-zero\"",
+               s.kind == RecipeOf::ppo ? "grpo" : name_of(s.kind), name_of(prompt), s.from);
   const int64_t positions = positions_of(pipeline, s), length = s.recipe.train.sequence_length;
   const auto& sections = stage_kind(s.kind).sections;
   const bool trains = std::find(sections.begin(), sections.end(), "train") != sections.end();
@@ -138,6 +139,7 @@ class PipelineRun {
     StageRecord& r = records_[i];
     console_.print(fmt::format("\nstage {} of {}: {}, {}{}", i + 1, records_.size(), r.name, r.kind,
                                r.from.empty() ? "" : " from " + r.from));
+    if (!stage.about.empty()) console_.print("            " + printable(stage.about));
     const double before = r.seconds;
     r.state = StageState::running, r.error.clear(), r.ended = 0;
     if (r.started == 0) r.started = unix_time();
@@ -165,6 +167,8 @@ class PipelineRun {
         return false;
       }
       r.result = actions.result(folder);
+      if (const auto results = r.result.find("results"); results != r.result.end())
+        complete_results(*results, r.from, stage.from_stage ? records_[*stage.from_stage].seconds : 0);
     } catch (const std::exception& e) {
       over(StageState::stopped);
       r.error = e.what();
@@ -222,6 +226,9 @@ class PipelineRun {
     for (const StageRecord& r : records_)
       console_.print(fmt::format("{} {:<{}}  {:<8}  {:>7}  {}", &r == records_.data() ? "results    " : "           ",
                                  r.name, width(&StageRecord::name), r.kind, human_time(r.seconds), result_line(r)));
+    const std::vector<std::string> table = stage_table_lines(stage_table(records_));
+    for (const std::string& line : table)
+      console_.print((&line == table.data() ? "table       " : "            ") + line);
   }
 
   int width(std::string StageRecord::*text) const {

@@ -63,10 +63,9 @@ std::optional<Answered> answer(const StageTask& t, const Recipe::Asked& a, const
                             .resume = true,
                             .each = each};
   const ModelSource source = open_model(t.model);
-  const TaskPrompt prompt = *find_named<TaskPrompt>(name_of(a.prompt));
-  put_questions(evaluation, prompt, source.tokenizer, source.chat_template, t.machine.context_size(source),
+  put_questions(evaluation, a.prompt, source.tokenizer, source.chat_template, t.machine.context_size(source),
                 source.stop_tokens);
-  evaluation.settings = answer_settings(name_of_model(t), prompt, questions, evaluation.answers);
+  evaluation.settings = answer_settings(name_of_model(t), a.prompt, questions, evaluation.answers);
   evaluation.settings.update(t.machine.answer_settings);
   std::error_code error;
   fs::create_directory(t.folder, error);
@@ -103,10 +102,11 @@ void check_sample_recipe(const Recipe& recipe) {
 
 bool sample(const StageTask& t) {
   const Recipe::Sample& s = t.recipe.sample;
-  RejectionSampling sampling({.form = asked_form(*find_named<TaskPrompt>(name_of(s.prompt)), s.any_format),
+  RejectionSampling sampling({.any_form = s.any_format,
                               .longest = s.longest,
                               .language_share = s.language_share,
-                              .per_question = s.per_question});
+                              .per_question = s.per_question,
+                              .readable = s.readable});
   const auto answered = answer(t, s, questions_of(s), {"sample.json", kSamplesFile},
                                [&](const TaskProblem& p, const TaskAnswer& a) { sampling.add(p, a); });
   if (!answered) return false;

@@ -86,20 +86,6 @@ enum class LevelSampling : uint8_t { even, edge };
 template <> struct EnumNames<LevelSampling> {
   static constexpr EnumName<LevelSampling> all[] = {{LevelSampling::even, "even"}, {LevelSampling::edge, "edge"}};
 };
-// How a question is put (corpus/prompt.h).
-enum class QuestionFormat : uint8_t { brief, r1_zero };
-template <> struct EnumNames<QuestionFormat> {
-  static constexpr EnumName<QuestionFormat> all[] = {{QuestionFormat::brief, "brief"},
-                                                     {QuestionFormat::r1_zero, "r1-zero"}};
-};
-
-// How a problem of an evaluation is put: as in training, or by the model's chat template (eval/task_problems.h).
-enum class EvalPrompt : uint8_t { brief, r1_zero, chat };
-template <> struct EnumNames<EvalPrompt> {
-  static constexpr EnumName<EvalPrompt> all[] = {
-      {EvalPrompt::brief, "brief"}, {EvalPrompt::r1_zero, "r1-zero"}, {EvalPrompt::chat, "chat"}};
-};
-
 enum class ScheduleKind : uint8_t { cosine, step };
 template <> struct EnumNames<ScheduleKind> {
   static constexpr EnumName<ScheduleKind> all[] = {{ScheduleKind::cosine, "cosine"}, {ScheduleKind::step, "step"}};

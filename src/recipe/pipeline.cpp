@@ -164,6 +164,7 @@ Pipeline parse_pipeline(std::string_view text, std::string_view where, const std
     stage.place = fmt::format("{}: stage {}", place, stage.name);
     stage.kind = kind_of(take(table, "kind", file), stage.place);
     stage.from = take(table, "from", file);
+    stage.about = take(table, "about", file);
     stage.from_stage = stage_before(stage, stage.place, pipeline.stages, names);
     stage.recipe = read_recipe(std::move(table), file, stage.place, set[i], "", stage.kind);
     check_stage_sources(stage, pipeline.stages);
@@ -182,6 +183,7 @@ std::string pipeline_to_toml(const Pipeline& pipeline) {
     text += fmt::format("{}[[stage]]\nname = {}\nkind = {}\n", text.empty() ? "" : "\n", toml_of(s.name),
                         toml_of(std::string(name_of(s.kind))));
     if (!s.from.empty()) text += fmt::format("from = {}\n", toml_of(s.from));
+    if (!s.about.empty()) text += fmt::format("about = {}\n", toml_of(s.about));
     const auto& sections = stage_kind(s.kind).sections;
     text += '\n';
     text += sections_to_toml(s.recipe, "stage.", [&](std::string_view section) {

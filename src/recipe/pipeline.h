@@ -15,6 +15,7 @@ namespace minke {
 struct PipelineStage {
   std::string name;  // letters, digits, _ and -: also of its folder
   RecipeOf kind = RecipeOf::pretraining;
+  std::string about;                 // a sentence for people; may be empty
   std::string from;                  // an earlier stage, or the path of a model; empty: none is needed
   std::optional<size_t> from_stage;  // which of the stages
   Recipe recipe;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "corpus/prompt.h"
 #include "recipe/choices.h"
 #include "spec/config.h"
 
@@ -72,7 +73,7 @@ struct Recipe {
   // minke grpo.
   struct Grpo {
     std::vector<std::string> tasks;  // "countdown:3", "chains:2-3" (corpus/tasks.h), each as often as the others
-    QuestionFormat prompt = QuestionFormat::brief;
+    PromptFormat prompt = PromptFormat::brief;
     int64_t group = 16, max_new = 256, mini_batches = 1;
     LevelSampling levels = LevelSampling::even;
     int64_t dynamic = 1;
@@ -96,7 +97,7 @@ struct Recipe {
   struct Asked {
     std::vector<std::string> tasks, jsonl;  // "countdown:3" (corpus/tasks.h); files of problems
     int64_t problems = 0, samples = 1;      // of each level and file, 0: 100, and all of a file; answers to each
-    EvalPrompt prompt = EvalPrompt::brief;
+    PromptFormat prompt = PromptFormat::brief;
     int64_t max_new = 1024;
     double temperature = 0.6, top_p = 0.95;
     uint64_t seed = 0;
@@ -109,7 +110,7 @@ struct Recipe {
     uint64_t train_seed = 1;
     int64_t per_question = 0, longest = 0;
     double language_share = 0.95;
-    bool any_format = false;
+    bool any_format = false, readable = false;
   } sample;
   struct Balance {
     double bias_speed = 0.001;

@@ -17,7 +17,10 @@ template <class A, class F> void asked_fields(A& a, const std::string& section, 
   field("jsonl", a.jsonl, "files of problems: GSM8K's, HumanEval's or minke's lines", {});
   field("problems", a.problems, "problems of each level, and of each file; 0: 100, and all of a file", {0, 1e6});
   field("samples", a.samples, "answers to each problem", {1, 4096});
-  field("prompt", a.prompt, "how a question is put: \"brief\", \"r1-zero\" or \"chat\", by the chat template", {});
+  field("prompt", a.prompt,
+        "how a question is put: \"brief\", \"r1-zero\" (in its words), or by the chat template: \"chat\", "
+        "\"chat-plain\" (the question alone)",
+        {});
   field("max_new", a.max_new, "tokens of an answer at most; 0: what the context holds", {0, 1 << 30});
   field("temperature", a.temperature, "of the answers; 0: always the most likely token", {0, 100});
   field("top_p", a.top_p, "only the most likely tokens that together reach this probability", {1e-6, 1});
@@ -111,7 +114,10 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
     ".jinja file",
     any);
   f("grpo.tasks", r.grpo.tasks, "minke grpo: tasks with their levels, such as \"countdown:3\", \"chains:2-3\"", any);
-  f("grpo.prompt", r.grpo.prompt, "how a question is put: \"brief\", or in R1-Zero's words: \"r1-zero\"", any);
+  f("grpo.prompt", r.grpo.prompt,
+    "how a question is put: \"brief\", \"r1-zero\" (in its words), or by the chat template: \"chat\", \"chat-plain\" "
+    "(the question alone)",
+    any);
   f("grpo.levels", r.grpo.levels,
     "levels of a task: \"even\", each as often; \"edge\", in proportion to p(1 − p) + 0.05, p being how often its "
     "answers are "
@@ -171,6 +177,10 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
   f("sample.longest", r.sample.longest, "drop answers of more tokens; 0: none", Range{0, 1 << 30});
   f("sample.language_share", r.sample.language_share,
     "least share of a thought's words that are of the question's language", share);
+  f("sample.readable", r.sample.readable,
+    "write what is kept in a readable form: a thought of one sentence a line, then the answer in a box (R1's cold "
+    "start)",
+    any);
   f("sample.any_format", r.sample.any_format, "also keep answers without <think>…</think><answer>…</answer>", any);
   f("balance.bias_speed", r.balance.bias_speed,
     "γ of the loss-free balancing; it is 0 after train.decay_end (\"step\": after the last drop)", not_negative);

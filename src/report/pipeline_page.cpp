@@ -8,6 +8,7 @@
 #include "core/files.h"
 #include "core/human_numbers.h"
 #include "report/html_page.h"
+#include "report/stage_table.h"
 #include "report/text.h"
 
 namespace minke {
@@ -84,7 +85,7 @@ std::string pipeline_html(std::span<const StageRecord> stages, const std::string
       "tr>\n"
       "{}</table></div>",
       rows);
-  page.body = evaluations;
+  page.body = stage_table_html(stage_table(stages)) + evaluations;
   page.has_curves = false;
   return html_page(page);
 }

@@ -1,4 +1,4 @@
-// grade_format of grade.h. Tested in tests/reward/format_test.cpp.
+// grade_format and grade_chat_format of grade.h. Tested in tests/reward/format_test.cpp.
 #include "reward/grade.h"
 #include "reward/tokens.h"
 
@@ -28,6 +28,23 @@ Grade grade_format(std::string_view response, Thought thought) {
                                       response.substr(answer_end + kAnswerEnd.size())};
   for (const std::string_view text : outside)
     if (!trimmed(text).empty()) return {0, 1, "text outside of the tags"};
+  return {1, 1, "as asked"};
+}
+
+Grade grade_chat_format(std::string_view response, Thought thought) {
+  constexpr std::string_view kThink = "<think>", kThinkEnd = "</think>", kAnswer = "<answer>", kAnswerEnd = "</answer>";
+  const bool begun = thought == Thought::begun_in_prompt;
+  const std::string_view said = trimmed(response);
+  const int opened = count_up_to_two(said, kThink), closed = count_up_to_two(said, kThinkEnd);
+  const bool thinks = begun || opened > 0 || closed > 0;
+  if (closed > 1 || opened > 1) return {0, 0, "more than one thought"};
+  if (thinks && closed == 0) return {0, 0, "no </think>"};
+  if (closed > 0 && !begun && opened == 0) return {0, 0, "no <think>"};
+  if (opened > 0 && !said.starts_with(kThink)) return {0, 0, "text before the thought"};
+  const std::string_view rest = thinks ? said.substr(said.find(kThinkEnd) + kThinkEnd.size()) : said;
+  if (is_blank_text(rest)) return {0, 0, "nothing is said"};
+  if (const int n = count_up_to_two(said, kAnswer); n > 1 || n != count_up_to_two(said, kAnswerEnd))
+    return {0, 1, "<answer> and </answer> are no pair"};
   return {1, 1, "as asked"};
 }
 

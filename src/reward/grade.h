@@ -47,6 +47,9 @@ Grade grade_math(std::string_view response, std::string_view reference, Thought 
 Grade grade_countdown(std::string_view response, const CountdownTask& task, Thought thought);
 // <think>…</think>, then <answer>…</answer>, each once.
 Grade grade_format(std::string_view response, Thought thought);
+// As a chat model answers: <think>…</think> once and at the beginning, if there is a thought, which may be empty; then something is
+// said. Without a box, <answer> tags come as a pair, once.
+Grade grade_chat_format(std::string_view response, Thought thought);
 // Han characters make a text Chinese.
 ThoughtLanguage language_of(std::string_view text);
 // The share of a text's words that are of this language; nothing if it has no words.

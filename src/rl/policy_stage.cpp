@@ -83,7 +83,8 @@ std::vector<double> rewards_of(const std::vector<Score>& scores, size_t first, s
 PolicyStage::PolicyStage(std::string_view verb, const Recipe& recipe, const fs::path& model, const RunFolder& folder)
     : recipe_(recipe),
       base_(model, folder),
-      questions_(verb, recipe_, base_.tokenizer(), base_.config()),
+      questions_(verb, recipe_, base_.tokenizer(), base_.config(),
+                 base_.chat_template() ? &*base_.chat_template() : nullptr),
       rewards_(recipe_) {
   if (config().max_position_embeddings < recipe.train.sequence_length)
     user_error("{}: train.sequence_length {} is more than the model's {} positions", verb, recipe.train.sequence_length,
@@ -161,7 +162,7 @@ RolloutSettings PolicyStage::rollout_settings(int64_t group, uint64_t first_samp
           .seed = recipe_.train.seed,
           .first_sample = first_sample,
           .with_experts = recipe_.grpo.replay,
-          .stop_texts = {std::string(kAnswerEnd)}};
+          .stop_texts = stop_texts_of(recipe_.grpo.prompt)};
 }
 
 std::vector<Question> PolicyStage::questions_at(uint64_t position, int64_t size) const {

@@ -23,6 +23,7 @@ class PolicyStage : public Stage {
   const Tokenizer& tokenizer() const override { return base_.tokenizer(); }
   const Config& config() const override { return base_.config(); }
   void initialise(const Context& ctx, Model& model) override { base_.initialise(ctx, model); }
+  void save_files(const fs::path& folder) const override { base_.save_files(folder); }
   void adjust(TrainSettings& settings) const override;
   StageMemory memory() const override;
   void enter_phase(const Phase& phase) override;

@@ -7,7 +7,6 @@
 #include <set>
 
 #include "core/error.h"
-#include "corpus/prompt.h"
 
 namespace minke {
 namespace {
@@ -30,8 +29,9 @@ std::vector<TaskChoice> asked_tasks(const Recipe& recipe) {
   return choices;
 }
 
-Questions::Questions(std::string_view verb, const Recipe& recipe, const Tokenizer& tokenizer, const Config& config)
-    : verb_(verb), recipe_(recipe), tokenizer_(tokenizer), config_(config) {
+Questions::Questions(std::string_view verb, const Recipe& recipe, const Tokenizer& tokenizer, const Config& config,
+                     const ChatTemplate* chat)
+    : verb_(verb), recipe_(recipe), tokenizer_(tokenizer), chat_(chat), config_(config) {
   choices_ = asked_tasks(recipe);
 }
 
@@ -39,9 +39,8 @@ Question Questions::question(uint64_t index, TaskSplit split, size_t choice, int
   Question q{.task = make_task(recipe_.train.seed, index, choices_[choice].kind, level, split),
              .choice = choice,
              .level = level};
-  q.prompt = prompt_of(q.task.question,
-                       recipe_.grpo.prompt == QuestionFormat::brief ? PromptTemplate::brief : PromptTemplate::r1_zero);
-  q.ids = tokenizer_.encode(q.prompt, {.parse_special = false, .add_bos = true});  // as an evaluation does
+  PutQuestion put = put_question(q.task, recipe_.grpo.prompt, tokenizer_, chat_);  // as an evaluation does
+  q.prompt = std::move(put.prompt), q.ids = std::move(put.ids);
   return q;
 }
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "corpus/tasks.h"
+#include "eval/task_problems.h"
 #include "recipe/recipe.h"
 #include "rl/level_rates.h"
 #include "tokenize/tokenizer.h"
@@ -25,7 +25,8 @@ std::vector<TaskChoice> asked_tasks(const Recipe& recipe);
 class Questions {
  public:
   // Of [grpo]. `verb` is named in messages. The recipe and the others outlive this.
-  Questions(std::string_view verb, const Recipe& recipe, const Tokenizer& tokenizer, const Config& config);
+  Questions(std::string_view verb, const Recipe& recipe, const Tokenizer& tokenizer, const Config& config,
+            const ChatTemplate* chat = nullptr);
 
   // With their levels, none of them empty.
   const std::vector<TaskChoice>& choices() const { return choices_; }
@@ -47,6 +48,7 @@ class Questions {
   std::string verb_;
   const Recipe& recipe_;
   const Tokenizer& tokenizer_;
+  const ChatTemplate* chat_;
   const Config& config_;
   std::vector<TaskChoice> choices_;
 };

@@ -7,12 +7,13 @@
 #include <set>
 
 #include "core/error.h"
+#include "rl/readable.h"
 #include "tokenize/unicode.h"
 
 namespace minke {
 namespace {
 
-constexpr std::string_view kOpen = "<think>", kClose = "</think>";
+constexpr std::string_view kOpen = "<think>";
 
 // What the model has said from the thought's tag on, which the prompt may have opened; some models open it again.
 std::string whole_response(const TaskProblem& problem, std::string_view response) {
@@ -23,26 +24,13 @@ std::string whole_response(const TaskProblem& problem, std::string_view response
                                                         : std::string(response);
 }
 
-bool is_well_formed(ResponseForm form, const TaskProblem& problem, const TaskAnswer& a) {
-  if (!unicode::is_valid_utf8(a.response)) return false;  // a character that was cut in two
-  if (form == ResponseForm::any) return true;
-  if (form == ResponseForm::tags) return a.grade.format.strict == 1;
-  const std::string whole = whole_response(problem, a.response);
-  const int opened = count_up_to_two(whole, kOpen), closed = count_up_to_two(whole, kClose);
-  return opened == closed && opened <= 1 && (opened == 0 || trimmed(whole).starts_with(kOpen));
-}
-
 }  // namespace
-
-ResponseForm asked_form(TaskPrompt prompt, bool any) {
-  if (any) return ResponseForm::any;
-  return prompt == TaskPrompt::chat ? ResponseForm::chat : ResponseForm::tags;
-}
 
 std::optional<Rejection> RejectionSampling::judge(const TaskProblem& problem, const TaskAnswer& a) const {
   if (a.truncated) return Rejection::unfinished;
   if (a.grade.accuracy.strict < 1) return Rejection::wrong;
-  if (!is_well_formed(rules_.form, problem, a)) return Rejection::malformed;
+  if (!unicode::is_valid_utf8(a.response)) return Rejection::malformed;  // a character that was cut in two
+  if (!rules_.any_form && a.grade.format.strict < 1) return Rejection::malformed;
   if (rules_.longest > 0 && a.tokens > rules_.longest) return Rejection::too_long;
   if (language_share(problem.task, problem.prompt, a.response) < rules_.language_share)
     return Rejection::mixed_languages;
@@ -54,7 +42,9 @@ void RejectionSampling::add(const TaskProblem& problem, const TaskAnswer& a) {
   if (q.answers.empty())
     q.group = problem.group, q.asked = problem.asked, q.level = problem.level, q.index = problem.index;
   Answer answer{.rejection = judge(problem, a), .tokens = a.tokens};
-  if (!answer.rejection) answer.response = whole_response(problem, a.response);
+  if (!answer.rejection)
+    answer.response = rules_.readable ? readable_response(problem.task, a.response, thought_after(problem.prompt))
+                                      : whole_response(problem, a.response);
   check(q.answers.emplace(a.sample, std::move(answer)).second, "RejectionSampling: an answer twice");
 }
 

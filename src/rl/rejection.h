@@ -25,17 +25,12 @@ template <> struct EnumNames<Rejection> {
                                                 {Rejection::surplus, "surplus"}};
 };
 
-// tags: thought and answer in their tags, each once (grade_format). chat: a thought, if there is one, in its tags, once: the answer is
-// marked by a box. any: neither is asked. In all of them: whole characters.
-enum class ResponseForm : uint8_t { tags, chat, any };
-// What is asked of answers to such prompts.
-ResponseForm asked_form(TaskPrompt prompt, bool any);
-
 struct RejectionRules {
-  ResponseForm form = ResponseForm::tags;
+  bool any_form = false;         // else of the form that the problem asks for; characters are whole in any case
   int64_t longest = 0;           // tokens; 0: any
   double language_share = 0.95;  // of the thought's words, at least, are of the question's language
   int64_t per_question = 0;      // answers that are kept, the first ones; 0: all
+  bool readable = false;         // what is kept is written as rl/readable.h says
 };
 
 struct RejectionCounts {

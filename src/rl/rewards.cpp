@@ -39,7 +39,7 @@ std::vector<Score> Rewards::score(const std::vector<Question>& questions, const 
   std::vector<TaskToGrade> to_grade;
   for (const Rollout& r : answers) {
     const Question& q = questions[r.prompt];
-    to_grade.push_back({&q.task, q.prompt, r.text});
+    to_grade.push_back({&q.task, q.prompt, r.text, form_of(recipe_.grpo.prompt)});
   }
   const std::vector<TaskGrade> grades = grade_tasks(to_grade, sandbox_ ? &*sandbox_ : nullptr);
   std::vector<Score> all;

@@ -2,9 +2,11 @@
 // run with a checkpoint no longer needs the model. Tests: tests/run/sft_test.cpp, tests/app/sft_test.sh, grpo_test.sh.
 #pragma once
 #include <functional>
+#include <optional>
 
 #include "model/model.h"
 #include "run/run_folder.h"
+#include "tokenize/chat_template.h"
 #include "tokenize/tokenizer.h"
 
 namespace minke {
@@ -17,6 +19,11 @@ class BaseModel {
   const Config& config() const { return config_; }
   const Tokenizer& tokenizer() const { return tokenizer_; }
 
+  // Nothing if it has none.
+  const std::optional<ChatTemplate>& chat_template() const { return chat_template_; }
+  // Tokenizer and chat template, as a checkpoint of a model made from this one holds them.
+  void save_files(const fs::path& folder) const;
+
   // `more` writes what else is to be kept.
   void keep(const std::function<void(const fs::path&)>& more = {}) const;
   // The weights of step 0. Of a run with a checkpoint any: its own are read afterwards.
@@ -28,6 +35,7 @@ class BaseModel {
   fs::path model_, files_;
   Config config_;
   Tokenizer tokenizer_;
+  std::optional<ChatTemplate> chat_template_;
 };
 
 }  // namespace minke

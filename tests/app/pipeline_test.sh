@@ -39,7 +39,7 @@ END
 stage() { printf '\n[[stage]]\nname = "%s"\nkind = "%s"\n' "$1" "$2"; [ -z "${3:-}" ] || printf 'from = "%s"\n' "$3"; sed 's/^\[/[stage./'; }
 {
   sed 's/^steps = .*/steps = 40/; s/^batch_size = .*/batch_size = 8/' <<<"$thinking_base" | stage base pretrain
-  stage chats sft base <sft.toml
+  stage chats sft base <sft.toml | sed '/^kind/a about = "It learns to add one."'
   stage rl grpo chats <grpo.toml
   stage test eval rl <<<$'[eval]\ntasks = ["chains:2-3"]\nproblems = 8\nsamples = 2\nmax_new = 40\ntemperature = 1\ntop_p = 1'
 } >p.toml
@@ -51,12 +51,15 @@ states() { sed -n 's/.*"state": "\([a-z]*\)".*/\1/p' "$1/stages.json" | tr '\n' 
 grep -q '^stages  *base  *pretrain .*40 steps, 41.0k tokens$' a.txt || fail "no word of what will be done: $(head -5 a.txt)"
 grep -q '^ *rl  *grpo  *chats  *4 steps, 64 answers of at most 40 tokens$' a.txt || fail "$(head -5 a.txt)"
 grep -q '^stage 3 of 4: rl, grpo from chats$' a.txt || fail "no word of the third stage: $(cat a.txt)"
+grep -A1 '^stage 2 of 4: chats' a.txt | grep -q '^ *It learns to add one\.$' || fail "what a stage is about is not said: $(cat a.txt)"
 grep -q '^results  *base  *pretrain .* nats per token, held out$' a.txt || fail "no results: $(tail -6 a.txt)"
 grep -q '^ *rl  *grpo .* % right, before .* %$' a.txt || fail "no results of grpo: $(tail -6 a.txt)"
 grep -q '^ *test  *eval .*pass@1: chain:2 .* %, chain:3 ' a.txt || fail "no results of the evaluation: $(tail -6 a.txt)"
+grep -q '^table  *accuracy, %  *rl$' a.txt && grep -q '^ *chain:2  *[0-9.]* \[[0-9]*, [0-9]*\]$' a.txt || fail "no table of the stages: $(tail a.txt)"
 grep -q '^done  *4 stages in ' a.txt || fail "$(tail -1 a.txt)"
 cmp a/latest/model.safetensors a/rl/latest/model.safetensors || fail "latest is not the last model"
 [ "$(wc -l <a/test/responses.jsonl)" = 32 ] && grep -q '"pass@1"' a/test/eval.json || fail "no evaluation: $(ls a/test)"
+grep -q '<th>accuracy, %</th><th>rl</th>' a/report.html || fail "the page has no table of the models"
 grep -q '<a href="base/report.html">base</a>' a/report.html || fail "the page has no link to the report of base"
 "$minke" report a >out.txt && grep -q '^a/report.html' out.txt || fail "$(cat out.txt)"
 if python=$(command -v python3); then
@@ -74,7 +77,13 @@ assert chats["result"]["nats"] == last("chats", "eval_nats_per_token")[-1]
 right = last("rl", "eval_right")
 assert rl["result"]["right"] == right[-1] and rl["result"]["right_before"] == right[0]
 assert json.loads([l for l in open("a/rl/log.jsonl") if '"eval_right":' in l][0])["step"] == 0
-assert test["result"]["results"] == json.load(open("a/test/eval.json"))["results"]
+rows, figures = test["result"]["results"], json.load(open("a/test/eval.json"))["results"]
+assert [r["level"] for r in rows] == [2, 3]
+for row, figure in zip(rows, figures):
+    assert figure.items() <= row.items()
+    assert row["stage"] == "rl" and row["seconds"] == rl["seconds"]
+    assert row["accuracy"] == figure["pass@1"] and row["well_formed"] == figure["format"]
+    assert 0 <= row["single_language"] <= 1 and row["mean_tokens"] > 0 and len(row["ci95"]) == 2
 END
 fi
 
@@ -137,6 +146,10 @@ grep -q '^note .*the stage keeps its stored recipe, c/base/recipe.toml; c/pipeli
 cmp a/chats/latest/model.safetensors alone/latest/model.safetensors || fail "minke sft makes another model"
 "$minke" grpo grpo.toml -m a/chats/latest --out alone_rl >out.txt 2>&1 || fail "$(cat out.txt)"
 cmp a/rl/latest/model.safetensors alone_rl/latest/model.safetensors || fail "minke grpo makes another model"
+# The chat template goes with the model, and questions can be put by it.
+cmp a/chats/latest/chat_template.jinja a/rl/latest/chat_template.jinja || fail "reinforcement learning loses the chat template"
+"$minke" grpo grpo.toml -m a/rl/latest --out chat_rl --set grpo.prompt=chat-plain --set train.steps=1 >out.txt 2>&1 || fail "$(cat out.txt)"
+grep '"prompt":' chat_rl/log.jsonl | grep -q '<｜User｜>Compute [^<]*\.<｜Assistant｜><think>' || fail "the question is not put by the template: $(grep prompt chat_rl/log.jsonl)"
 "$minke" eval tasks -m a/rl/latest --task chains:2-3 -n 8 -k 2 --max-new 40 --temp 1 --top-p 1 --out f.json >out.txt 2>&1 || fail "$(cat out.txt)"
 cmp <(sed -n '/"results"/,$p' f.json) <(sed -n '/"results"/,$p' a/test/eval.json) || fail "minke eval tasks has other figures"
 
@@ -194,6 +207,7 @@ sed '/^name = "chats"$/,/^name = "rl"$/{/^name = "rl"$/!d}; s/^from = "chats"$/f
 characters=(--set base.tokenizer.kind=characters --set base.tokenizer.pretokenizer=automatic --set base.tokenizer.tags=[])
 bad 'stage chats: the model of base has no chat template: set sft.chat_template' --set chats.sft.chat_template=model "${characters[@]}"
 mistake 'stage test: eval.prompt = "chat", but the model of rl has no chat template' "$minke" pipeline no_chats.toml --out new --set test.eval.prompt=chat "${characters[@]}"
+mistake 'stage rl: grpo.prompt = "chat-plain", but the model of base has no chat template' "$minke" pipeline no_chats.toml --out new --set rl.grpo.prompt=chat-plain "${characters[@]}"
 sed 's/^kind = "eval"$/kind = "sample"/; s/^\[stage.eval\]$/[stage.sample]/' no_chats.toml >sampled.toml
 mistake 'stage test: sample.prompt = "chat", but the model of rl has no chat template' "$minke" pipeline sampled.toml --out new --set test.sample.prompt=chat "${characters[@]}"
 "$minke" pipeline no_chats.toml --out chat --set test.eval.prompt=chat --set base.train.steps=2 --set rl.train.steps=1 --set rl.train.sequence_length=128 --set test.eval.problems=1 >out.txt 2>&1 || fail "a new tokenizer has a chat template: $(cat out.txt)"

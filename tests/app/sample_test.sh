@@ -42,6 +42,10 @@ sed 's/.*"content":"\(Compute[^"]*\)".*/\1/' s.jsonl | sort -u >train.txt
 "$minke" sft s.jsonl -m base/latest --out sft --set sft.chat_template=r1 --set sft.epochs=1 --set train.batch_size=2 --set train.sequence_length=128 >out.txt 2>&1 || fail "$(cat out.txt)"
 grep -q '⟦.*<think>.*</answer>' out.txt || grep -q '</answer>' out.txt || fail "answers are no targets: $(cat out.txt)"
 
+# Readable: the same answers, one sentence a line, and told to the user; graded as right by a chat's rules.
+"${sample[@]}" --readable --responses readable.jsonl --out readable.out >out.txt 2>err.txt || fail "$(cat err.txt)"
+[ "$(wc -l <readable.out)" = "$(wc -l <s.jsonl)" ] && [ "$(grep -c 'content":"<think>\\n.*</think>\\n\\nThe answer is \\\\boxed{[^"]*}\."' readable.out)" -ge 8 ] || fail "not readable: $(head -2 readable.out)"
+
 # Stopped and resumed: the same data.
 head -n 1000 r.jsonl >part.jsonl
 "${sample[@]}" --out p.jsonl --counts p.json --responses part.jsonl --resume >out.txt 2>err.txt || fail "$(cat err.txt)"

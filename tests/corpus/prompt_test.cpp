@@ -12,13 +12,13 @@ TEST(Prompt, IsTheFormatToTheLetter) {
 }
 
 TEST(Prompt, LongFormIsR1s) {  // R1 table 1
-  const std::string text = prompt_of("What is 1+1?", PromptTemplate::r1_zero);
+  const std::string text = prompt_of("What is 1+1?", PromptFormat::r1_zero);
   EXPECT_TRUE(
       text.starts_with("A conversation between User and Assistant. The user asks a question, and the Assistant "));
   EXPECT_TRUE(
       text.ends_with(" i.e., <think> reasoning process here </think> <answer> answer here </answer>. User: "
                      "What is 1+1?. Assistant:"));
-  EXPECT_TRUE(prompt_of("Add 1.", PromptTemplate::r1_zero).ends_with("User: Add 1. Assistant:"));
+  EXPECT_TRUE(prompt_of("Add 1.", PromptFormat::r1_zero).ends_with("User: Add 1. Assistant:"));
   EXPECT_EQ(prompt_of("{prompt}"), "User: {prompt}\nAssistant:");  // what a user writes is not a template
 }
 

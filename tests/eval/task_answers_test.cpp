@@ -31,7 +31,7 @@ struct Rig {
   }
   Rig() : model(ctx, config(), Precision::f32(), 128) {
     model.weights().initialise(ctx, 0.3);
-    make_prompts(problems, TaskPrompt::brief, tokenizer(), {}, 128);
+    make_prompts(problems, PromptFormat::brief, tokenizer(), {}, 128);
   }
   std::map<std::pair<size_t, int64_t>, TaskAnswer> answers(AnswerSettings o, int64_t at_once,
                                                            const AnswerKeys& known = {}) {
@@ -148,13 +148,13 @@ TEST(TaskProblems, PromptsAndTheirMistakes) {
   auto problems = generated_problems(parse_task_choice("chains:2", "test"), 2, 1);
   const ChatTemplate chat({{"default", "<{{ messages[0].role }}>{{ messages[0].content }}<|A|>"}}, "test",
                           Json::object());
-  make_prompts(problems, TaskPrompt::chat, tokenizer(), chat, 4096);
+  make_prompts(problems, PromptFormat::chat, tokenizer(), chat, 4096);
   EXPECT_EQ(problems[0].prompt.find("<user>" + problems[0].task.question), 0u);
   EXPECT_NE(problems[0].prompt.find("\\boxed{}.<|A|>"), std::string::npos);
-  make_prompts(problems, TaskPrompt::r1_zero, tokenizer(), {}, 4096);
+  make_prompts(problems, PromptFormat::r1_zero, tokenizer(), {}, 4096);
   EXPECT_NE(problems[0].prompt.find("reasoning process"), std::string::npos);
-  EXPECT_THROW(make_prompts(problems, TaskPrompt::chat, tokenizer(), {}, 4096), UserError);
-  EXPECT_THROW(make_prompts(problems, TaskPrompt::brief, tokenizer(), {}, int64_t(10)), UserError);
+  EXPECT_THROW(make_prompts(problems, PromptFormat::chat, tokenizer(), {}, 4096), UserError);
+  EXPECT_THROW(make_prompts(problems, PromptFormat::brief, tokenizer(), {}, int64_t(10)), UserError);
   EXPECT_THROW(asked_problems({.tasks = {"chains:2", "chains:2-3"}}, "--task"), UserError);
   EXPECT_EQ(asked_problems({.tasks = {"chains:2", "chains:3"}, .problems = 2}, "--task").size(), 4u);
 }

@@ -114,6 +114,7 @@ TEST(Recipe, Defaults) {
                                                     {"log.needle_lengths", "[]"},
                                                     {"log.save_every", "0.25"},
                                                     {"sample.any_format", "false"},
+                                                    {"sample.readable", "false"},
                                                     {"sample.jsonl", "[]"},
                                                     {"sample.language_share", "0.95"},
                                                     {"sample.longest", "0"},

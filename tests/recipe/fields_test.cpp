@@ -109,6 +109,7 @@ TEST(RecipeFields, AreTheMembersOfTheirNames) {
   MINKE_FIELD(eval, seed);
   MINKE_FIELD(eval, test_seed);
   MINKE_FIELD(sample, any_format);
+  MINKE_FIELD(sample, readable);
   MINKE_FIELD(sample, jsonl);
   MINKE_FIELD(sample, language_share);
   MINKE_FIELD(sample, longest);

@@ -68,13 +68,18 @@ TEST(Pipeline, ReadsStagesAndWritesThemBack) {
   EXPECT_EQ(p.stages[0].recipe.train.lr, Recipe().train.lr) << "an override is of its stage alone";
   EXPECT_EQ(p.stages[2].from_stage, 1u);
   EXPECT_EQ(p.stages[2].recipe.eval.samples, 4);
-  EXPECT_EQ(p.stages[2].recipe.eval.prompt, EvalPrompt::r1_zero);
+  EXPECT_EQ(p.stages[2].recipe.eval.prompt, PromptFormat::r1_zero);
   EXPECT_EQ(p.stages[2].recipe.eval.temperature, 0.6);
   EXPECT_EQ(p.stages[2].place, "p.toml:24: stage test");
   const std::string text = pipeline_to_toml(p);
   const Pipeline again = parse_pipeline(text, "again");
   EXPECT_EQ(pipeline_to_toml(again), text);
   EXPECT_TRUE(pipeline_differences(p, again).empty());
+  EXPECT_EQ(p.stages[0].about, "");
+  const Pipeline told =
+      parse_pipeline(replaced(kThree, "name = \"base\"", "name = \"base\"\nabout = \"It \\\"reads\\\".\""), "p");
+  EXPECT_EQ(told.stages[0].about, "It \"reads\".");
+  EXPECT_EQ(parse_pipeline(pipeline_to_toml(told), "again").stages[0].about, told.stages[0].about);
   for (const char* part : {"[[stage.long_context]]", "[stage.model]", "from = \"rl\""})
     EXPECT_NE(text.find(part), text.npos) << part;
   EXPECT_EQ(text.find("[stage.sft]"), text.npos) << "sections that no stage reads";

@@ -75,6 +75,36 @@ double share(std::string_view response, ThoughtLanguage language) {
   return grade_language(response, language, Thought::begins_in_response).strict;
 }
 
+TEST(ChatFormat, AThoughtOnceAndSomethingSaid) {
+  struct Case {
+    const char* response;
+    Thought thought;
+    double strict, lenient;
+  };
+  constexpr Thought kPlain = Thought::begins_in_response, kBegun = Thought::begun_in_prompt;
+  for (const Case& c : {Case{"It is \\boxed{3}.", kPlain, 1, 1},
+                        {"<think>\n1\n</think>\n\nIt is 3.", kPlain, 1, 1},
+                        {"  <think></think>Hello!", kPlain, 1, 1},
+                        {"1+2=3\n</think>\n\n\\boxed{3}", kBegun, 1, 1},
+                        {"\n</think>\n\nHello!", kBegun, 1, 1},
+                        {"<think>\n1\n</think>\n\n3", kBegun, 1, 1},  // opened again
+                        {"<think>1</think><answer>3</answer>", kPlain, 1, 1},
+                        {"<think>1</think><answer>3", kPlain, 0, 1},
+                        {"<think>1</think><answer>3</answer><answer>3</answer>", kPlain, 0, 1},
+                        {"It is 3.", kBegun, 0, 0},
+                        {"<think>1", kPlain, 0, 0},
+                        {"1</think>3", kPlain, 0, 0},
+                        {"1</think> \n", kBegun, 0, 0},
+                        {"", kPlain, 0, 0},
+                        {"1</think>2</think>3", kBegun, 0, 0},
+                        {"<think>1</think><think>2</think>3", kPlain, 0, 0},
+                        {"well <think>1</think>3", kPlain, 0, 0}}) {
+    const Grade g = grade_chat_format(c.response, c.thought);
+    EXPECT_EQ(g.strict, c.strict) << c.response << ": " << g.reason;
+    EXPECT_EQ(g.lenient, c.lenient) << c.response << ": " << g.reason;
+  }
+}
+
 TEST(LanguageShare, OfTheThought) {
   std::string mixed;
   for (int i = 0; i < 80; ++i) mixed += "word ";

@@ -29,10 +29,12 @@ const Tokenizer& tokenizer() {
 struct Asked {
   Recipe recipe;
   Config config;
+  ChatTemplate chat;
   Questions questions;
   explicit Asked(const std::vector<std::string>& more)
       : recipe(parse_recipe("", "r.toml", settings(more), "", RecipeOf::grpo)),
-        questions("grpo", recipe, tokenizer(), config) {
+        chat({{"default", own_chat_template(true)}}, "test", Json{{"bos_token", "<s>"}, {"eos_token", "</s>"}}),
+        questions("grpo", recipe, tokenizer(), config, &chat) {
     config.vocab_size = tokenizer().vocab_size();
   }
   static std::vector<std::string> settings(const std::vector<std::string>& more) {
@@ -44,22 +46,27 @@ struct Asked {
 };
 
 TEST(Questions, AreThoseOfAnEvaluation) {
-  for (const auto& [name, prompt] : {std::pair{"brief", TaskPrompt::brief}, {"r1-zero", TaskPrompt::r1_zero}}) {
+  for (const auto& [prompt, name] : std::map<PromptFormat, const char*>{{PromptFormat::brief, "brief"},
+                                                                        {PromptFormat::r1_zero, "r1-zero"},
+                                                                        {PromptFormat::chat, "chat"},
+                                                                        {PromptFormat::chat_plain, "chat-plain"}}) {
     SCOPED_TRACE(name);
     const Asked asked(
         {"grpo.tasks=[\"countdown:3\"]", std::string("grpo.prompt=") + name, "train.seed=5", "grpo.eval_problems=3"});
     auto problems = generated_problems(parse_task_choice("countdown:3", "test"), 3, 5);
-    make_prompts(problems, prompt, tokenizer(), {}, 4000);
+    make_prompts(problems, prompt, tokenizer(), asked.chat, 4000);
     const std::vector<Question> tests = asked.questions.tests();
     ASSERT_EQ(tests.size(), 3u);
     for (size_t i = 0; i < 3; ++i) {
       EXPECT_EQ(tests[i].prompt, problems[i].prompt);
       EXPECT_EQ(tests[i].ids, problems[i].ids);
     }
-    EXPECT_EQ(tests[0].ids.front(), tokenizer().bos_id());
+    if (!is_chat(prompt)) {
+      EXPECT_EQ(tests[0].ids.front(), tokenizer().bos_id());
+    }
     // Those of the training are put in the same way.
     for (TaskProblem& p : problems) p.task = asked.questions.training(uint64_t(p.index)).task;
-    make_prompts(problems, prompt, tokenizer(), {}, 4000);
+    make_prompts(problems, prompt, tokenizer(), asked.chat, 4000);
     for (const TaskProblem& p : problems) {
       EXPECT_EQ(asked.questions.training(uint64_t(p.index)).ids, p.ids);
       EXPECT_EQ(split_of(p.task.canonical), TaskSplit::train);

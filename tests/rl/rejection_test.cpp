@@ -50,9 +50,9 @@ TEST(Rejection, KeepsWhatIsRightAndSaysWhyNot) {
   a = answer(0, 0, "3");
   a.grade.format.strict = 0;
   EXPECT_EQ(verdict({}, p, a), Rejection::malformed);
-  EXPECT_EQ(verdict({.form = ResponseForm::any}, p, a), std::nullopt);
+  EXPECT_EQ(verdict({.any_form = true}, p, a), std::nullopt);
   a.response = "3 \xE4\xB8";  // half a character
-  EXPECT_EQ(verdict({.form = ResponseForm::any}, p, a), Rejection::malformed);
+  EXPECT_EQ(verdict({.any_form = true}, p, a), Rejection::malformed);
   a = answer(0, 5, kRight);
   EXPECT_EQ(verdict({.longest = 15}, p, a), std::nullopt);
   EXPECT_EQ(verdict({.longest = 14}, p, a), Rejection::too_long);
@@ -130,23 +130,19 @@ TEST(Rejection, WritesConversationsInTheOrderOfProblemsAndSamples) {
 // What the prompt has opened is part of what is to be learned.
 TEST(Rejection, AThoughtThatThePromptBeginsIsWhole) {
   const TaskProblem p = problem("What is 1 + 2?", "<|User|>What is 1 + 2?<|Assistant|><think>\n");
-  RejectionSampling s({.form = ResponseForm::chat});
+  RejectionSampling s({});
   s.add(p, answer(0, 0, "1+2=3\n</think>\n\n\\boxed{3}"));
   EXPECT_EQ(Json::parse(s.data().lines).at("messages")[1].at("content"), "<think>\n1+2=3\n</think>\n\n\\boxed{3}");
 }
 
 // With a chat template an answer is marked by a box, with a thought or without one; a thought is whole.
 TEST(Rejection, AChatModelsThoughtIsInItsTagsOnce) {
-  EXPECT_EQ(asked_form(TaskPrompt::brief, false), ResponseForm::tags);
-  EXPECT_EQ(asked_form(TaskPrompt::r1_zero, false), ResponseForm::tags);
-  EXPECT_EQ(asked_form(TaskPrompt::chat, false), ResponseForm::chat);
-  for (const TaskPrompt p : {TaskPrompt::brief, TaskPrompt::chat}) EXPECT_EQ(asked_form(p, true), ResponseForm::any);
   const TaskProblem plain = problem("What is 1 + 2?", "<|User|>What is 1 + 2?<|Assistant|>");
   const TaskProblem begun = problem("What is 1 + 2?", plain.prompt + "<think>\n");
   const auto is_kept = [](const TaskProblem& p, const std::string& response) {
     TaskAnswer a = answer(0, 0, response);
-    a.grade.format.strict = 0;
-    return !verdict({.form = ResponseForm::chat}, p, a);
+    a.grade.format = grade_form(ResponseForm::chat, response, thought_after(p.prompt));
+    return !verdict({}, p, a);
   };
   EXPECT_TRUE(is_kept(plain, "It is \\boxed{3}."));
   EXPECT_TRUE(is_kept(plain, "<think>\n1+2=3\n</think>\n\\boxed{3}"));
@@ -157,7 +153,7 @@ TEST(Rejection, AChatModelsThoughtIsInItsTagsOnce) {
   EXPECT_FALSE(is_kept(plain, "\\boxed{3}</think>"));
   EXPECT_FALSE(is_kept(begun, "1+2=3\n</think>\nno\n</think>\n\\boxed{3}"));
   EXPECT_FALSE(is_kept(plain, "well <think>\n1+2=3\n</think>\n\\boxed{3}"));
-  RejectionSampling s({.form = ResponseForm::chat});
+  RejectionSampling s({});
   s.add(begun, answer(0, 0, "<think>\n1+2=3\n</think>\n\\boxed{3}"));
   EXPECT_EQ(Json::parse(s.data().lines).at("messages")[1].at("content"), "<think>\n1+2=3\n</think>\n\\boxed{3}");
 }

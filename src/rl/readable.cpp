@@ -1,0 +1,88 @@
+#include "rl/readable.h"
+
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "reward/grade.h"
+
+namespace minke {
+namespace {
+
+bool is_numbers(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789 ") == text.npos && text.back() != ' ';
+}
+
+// Takes `mark` and the numbers behind it off the end of the line: " for 54" → "54"; "" if it is not there.
+std::string_view take(std::string_view& line, std::string_view mark) {
+  const size_t at = line.rfind(mark);
+  if (at == line.npos || at == 0) return {};
+  const std::string_view numbers = line.substr(at + mark.size());
+  if (!is_numbers(numbers)) return {};
+  line = line.substr(0, at);
+  return numbers;
+}
+
+bool take_end(std::string_view& line, std::string_view mark) {
+  if (!line.ends_with(mark) || line.size() == mark.size()) return false;
+  line.remove_suffix(mark.size());
+  return true;
+}
+
+// "33+20=53 for 53 ok" → "33+20=53: that is 53."
+std::string sentence_of(std::string_view line) {
+  if (line == "check") return "Check:";
+  const bool equation = line.find('=') != line.npos;
+  if (equation) {
+    const bool ok = take_end(line, " ok"), no = !ok && take_end(line, " no");
+    const std::string_view target = take(line, " for "), wrong = take(line, " not "), left = take(line, " and ");
+    std::string text(line);
+    if (!left.empty()) text += fmt::format(", and {} {} left", left, left.find(' ') == left.npos ? "is" : "are");
+    if (!wrong.empty()) text += fmt::format(", not {}", wrong);
+    if (!target.empty() && (ok || no)) text += fmt::format(": that is{} {}", no ? " not" : "", target);
+    else if (!target.empty()) text += fmt::format(" for {}", target);
+    else if (ok) text += ", right";
+    else if (no) text += ", no";
+    return text + ".";
+  }
+  std::string text(line);
+  const unsigned char last = static_cast<unsigned char>(text.back());
+  const bool ends_with_letter =
+      (last >= '0' && last <= '9') || (last >= 'a' && last <= 'z') || (last >= 'A' && last <= 'Z') || last == ')';
+  if (ends_with_letter) text += '.';
+  return text;
+}
+
+std::string summary_of(const Task& task, std::string_view answer) {
+  return language_of(task.question) == ThoughtLanguage::zh ? fmt::format("答案是\\boxed{{{}}}。", answer)
+                                                           : fmt::format("The answer is \\boxed{{{}}}.", answer);
+}
+
+}  // namespace
+
+std::string readable_thought(std::string_view thought) {
+  std::string text, before;
+  for (size_t begin = 0; begin <= thought.size();) {
+    const size_t end = std::min(thought.find('\n', begin), thought.size());
+    const std::string_view line = trimmed(thought.substr(begin, end - begin));
+    begin = end + 1;
+    if (line.empty()) continue;
+    std::string sentence = sentence_of(line);
+    if (sentence == before) continue;
+    text += sentence + "\n";
+    before = std::move(sentence);
+  }
+  return text;
+}
+
+std::string readable_response(const Task& task, std::string_view response, Thought thought) {
+  const ResponseParts parts = parts_of(response, thought);
+  const MarkedAnswer marked = marked_answer(parts.rest);
+  const std::string summary = task.grader == GraderKind::code || marked.mark == Mark::none || marked.mark == Mark::hedge
+                                  ? std::string(trimmed(parts.rest))
+                                  : summary_of(task, trimmed(marked.text));
+  if (!parts.has_thought) return summary;
+  return fmt::format("<think>\n{}</think>\n\n{}", readable_thought(parts.thought), summary);
+}
+
+}  // namespace minke

@@ -1,0 +1,87 @@
+// The stages of a pipeline side by side.
+#include "report/stage_table.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace minke {
+namespace {
+
+Json result(const char* task, int level, double right, double format = 1) {
+  return {{"task", task},     {"level", level > 0 ? Json(level) : Json()},
+          {"pass@1", right},  {"ci95", {right - 0.05, right + 0.05}},
+          {"format", format}, {"single_language", 0.5},
+          {"mean_tokens", 40}};
+}
+
+StageRecord evaluation(const std::string& from, double seconds, Json results) {
+  complete_results(results, from, seconds);
+  return {.name = "test-" + from,
+          .kind = "eval",
+          .from = from,
+          .state = StageState::done,
+          .result = {{"results", results}}};
+}
+
+std::vector<StageRecord> two() {
+  return {{.name = "base", .kind = "pretrain", .state = StageState::done, .result = {{"nats", 1.0}}},
+          evaluation("base", 600, {result("chain", 2, 0.25, 0.5), result("gsm8k", 0, 0.1, 0.7)}),
+          evaluation("r1", 65, {result("chain", 2, 0.905), result("chain", 3, 0.5)})};
+}
+
+TEST(StageTable, HasARowForEachTaskAndLevelOfEachModel) {
+  const std::vector<StageTableRow> rows = stage_table(two());
+  ASSERT_EQ(rows.size(), 4u);
+  EXPECT_EQ(rows[0].stage, "base");
+  EXPECT_EQ(rows[0].name(), "chain:2");
+  EXPECT_EQ(rows[1].name(), "gsm8k");
+  EXPECT_EQ(rows[3].stage, "r1");
+  EXPECT_EQ(rows[3].level, 3);
+  EXPECT_EQ(rows[2].accuracy, 0.905);
+  EXPECT_EQ(rows[2].low, 0.905 - 0.05);
+  EXPECT_EQ(rows[2].high, 0.905 + 0.05);
+  EXPECT_EQ(rows[0].well_formed, 0.5);
+  EXPECT_EQ(rows[0].single_language, 0.5);
+  EXPECT_EQ(rows[0].mean_tokens, 40);
+  EXPECT_EQ(rows[0].seconds, 600);
+}
+
+TEST(StageTable, ShowsModelsSideBySide) {
+  const std::vector<std::string> want{
+      "accuracy, %               base             r1", "chain:2          25.0 [20, 30]  90.5 [86, 96]",
+      "gsm8k             10.0 [5, 15]              –", "chain:3                      –  50.0 [45, 55]",
+      "well-formed, %            60.0          100.0", "one language, %           50.0           50.0",
+      "tokens                      40             40", "time                    10 min           65 s"};
+  EXPECT_EQ(stage_table_lines(stage_table(two())), want);
+  const std::string html = stage_table_html(stage_table(two()));
+  EXPECT_NE(html.find("<tr><td>gsm8k</td><td>10.0 [5, 15]</td><td>–</td></tr>"), html.npos) << html;
+  EXPECT_NE(html.find("<tr><th>accuracy, %</th><th>base</th><th>r1</th></tr>"), html.npos) << html;
+}
+
+TEST(StageTable, WithoutEvaluationsThereIsNone) {
+  EXPECT_TRUE(stage_table_lines(stage_table({})).empty());
+  EXPECT_EQ(stage_table_html({}), "");
+}
+
+// The file may come from elsewhere.
+TEST(StageTable, WhatLacksAFigureIsLeftOut) {
+  for (const char* key : {"task", "stage", "ci95", "accuracy", "well_formed", "single_language", "mean_tokens"}) {
+    for (const Json& value : {Json(), Json(Json::array({1, "x"})), Json(Json::object())}) {
+      std::vector<StageRecord> all = two();
+      all[2].result["results"][0][key] = value;
+      EXPECT_EQ(stage_table(all).size(), 3u) << key << value;
+    }
+  }
+  std::vector<StageRecord> all = two();
+  all[1].state = StageState::running;
+  EXPECT_EQ(stage_table(all).size(), 2u);
+  all[2].result["results"] = "none";
+  EXPECT_TRUE(stage_table(all).empty());
+  all = two();
+  all[1].result["results"][0]["task"] = "<b>";
+  EXPECT_NE(stage_table_html(stage_table(all)).find("<td>&lt;b&gt;:2</td>"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace minke
