@@ -1,15 +1,10 @@
 // minke pipeline: flags → stages → pipeline/pipeline_run.h.
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "app/command_line.h"
 #include "app/commands.h"
-#include "app/loaded_model.h"
-#include "app/run_command.h"
-#include "pipeline/pipeline_run.h"
+#include "app/pipeline_command.h"
 
 namespace minke {
 namespace {
@@ -18,31 +13,6 @@ struct PipelineOptions {
   std::string recipe;
   RunFlags run;
 };
-
-void run(PipelineOptions& o) {
-  Pipeline pipeline = load_pipeline(o.recipe, o.run.set);
-  const fs::path out = o.run.out.empty() ? fs::path("runs") / "out" / fs::path(o.recipe).stem() : fs::path(o.run.out);
-  if (o.run.resume) {
-    if (std::optional<Pipeline> stored = stored_pipeline(out)) {
-      compare_with_stored(pipeline_differences(*stored, pipeline), out / "pipeline.toml", o.run.set);
-      pipeline = std::move(*stored);
-    }
-    o.run.runtime.resumed = stored_backend(pipeline, out);
-  }
-  Runtime runtime(o.run.runtime);
-  InferenceOptions inference{.sequences = 64};
-  std::optional<LoadedModel> loaded;
-  const PipelineMachine machine{
-      .run = machine_of(runtime),
-      .open = [&](const ModelSource& source) -> AnsweringModel {
-        loaded.emplace(runtime, inference, source, true);
-        return {loaded->ctx(), loaded->engine(), source.tokenizer};
-      },
-      .close = [&] { loaded.reset(); },
-      .context_size = [&](const ModelSource& source) { return context_size(inference, source); },
-      .answer_settings = computation_settings(inference)};
-  if (!run_pipeline(pipeline, out, o.run.resume, machine)) throw CLI::RuntimeError(130);
-}
 
 }  // namespace
 
@@ -59,7 +29,7 @@ void add_pipeline_command(CLI::App& program) {
   c->get_option("--set")->description("Override a key of a stage: --set STAGE.train.lr=3e-4 (may be repeated)");
   c->get_option("--resume")->description("Continue the pipeline in --out, if there is one");
   c->get_option("--out")->description("Folder of the pipeline; default: runs/out/<recipe>");
-  c->callback([o] { run(*o); });
+  c->callback([o] { run_stages(load_pipeline(o->recipe, o->run.set), fs::path(o->recipe).stem(), o->run); });
 }
 
 }  // namespace minke

@@ -19,6 +19,7 @@ void add_sft_command(CLI::App& program);
 void add_grpo_command(CLI::App& program);
 void add_ppo_command(CLI::App& program);
 void add_sample_command(CLI::App& program);
+void add_distill_command(CLI::App& program);
 void add_pipeline_command(CLI::App& program);
 void add_generate_command(CLI::App& program);
 void add_chat_command(CLI::App& program);

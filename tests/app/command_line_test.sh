@@ -20,7 +20,7 @@ one_line() {
 }
 one_line 'there is no verb "pretrian"; did you mean minke pretrain?' $minke pretrian runs/quickstart.toml
 one_line 'did you mean minke tokenizer?' $minke tokeniser
-one_line 'there is no verb "zzzzzzzz"; the verbs are pretrain, sft, grpo, ppo, sample, pipeline, report' $minke zzzzzzzz
+one_line 'there is no verb "zzzzzzzz"; the verbs are pretrain, sft, grpo, ppo, sample, distill, pipeline, report' $minke zzzzzzzz
 one_line 'there is no verb "bench nothing"; the verbs of bench are machine, gemm, attention' $minke bench nothing
 one_line 'did you mean minke tokenizer train?' $minke tokenizer tarin
 one_line 'did you mean minke eval text?' $minke eval txet -m x
@@ -75,7 +75,7 @@ one_line '--dtype: fp16 not in {bf16,f32}' $minke generate -m x --dtype fp16
 one_line '--x: hour not in {step,logstep,token,minute}' $minke report x --x hour
 
 # The example in each verb's help begins with that verb.
-for verb in pretrain sample report generate chat inspect score corpus doctor "eval text" "eval choices" "eval needle" "eval tasks" "tokenizer train" \
+for verb in pretrain sample distill report generate chat inspect score corpus doctor "eval text" "eval choices" "eval needle" "eval tasks" "tokenizer train" \
   "template render" "tokenizer encode" "tokenizer decode" "tokenizer inspect" "bench machine" "bench train" \
   "bench infer" init; do
   $minke $verb --help | grep "^Example: minke $verb" >/dev/null || fail "no example in the help of $verb"

@@ -1,0 +1,12 @@
+// What the verbs that run several stages have in common.
+#pragma once
+#include "app/run_command.h"
+#include "recipe/pipeline.h"
+
+namespace minke {
+
+// Runs the stages in --out, or runs/out/<stem>. A pipeline that goes on keeps its stages, as a run keeps its recipe (start_run).
+// CLI::RuntimeError 130 if it was stopped.
+void run_stages(Pipeline pipeline, const std::string& stem, RunFlags& flags);
+
+}  // namespace minke
