@@ -16,6 +16,7 @@ void add_inspect_command(CLI::App& program);
 void add_score_command(CLI::App& program);
 void add_pretrain_command(CLI::App& program);
 void add_sft_command(CLI::App& program);
+void add_reward_model_command(CLI::App& program);
 void add_grpo_command(CLI::App& program);
 void add_ppo_command(CLI::App& program);
 void add_sample_command(CLI::App& program);

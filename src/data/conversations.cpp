@@ -100,6 +100,16 @@ ConversationEncoder::Answer ConversationEncoder::answer_of(const Json& messages,
   return answer;
 }
 
+TrainedConversation ConversationEncoder::answer(const Json& messages) const {
+  check(!messages.empty(), "ConversationEncoder::answer: an answer");
+  Answer a = answer_of(messages, messages.size() - 1);
+  TrainedConversation c{std::move(a.prompt), {}};
+  c.is_target.assign(c.tokens.size(), 0);
+  c.tokens.insert(c.tokens.end(), a.text.begin(), a.text.end());
+  c.is_target.resize(c.tokens.size(), 1);
+  return c;
+}
+
 std::vector<TrainedConversation> ConversationEncoder::encode(const Json& line, std::string_view where) const {
   const Json messages = checked_messages(line, where);
   std::vector<TrainedConversation> all;
@@ -136,15 +146,13 @@ std::string marked_text(const Tokenizer& tokenizer, const TrainedConversation& c
   return text;
 }
 
-namespace {
-
-// By what a conversation is held out: all answers to a question go the same way, whatever the system prompt (V3 §5.1 has each
-// problem twice).
-std::string question_of(const Json& line) {
-  for (const Json& m : line["messages"])
+std::string question_of(const Json& messages) {
+  for (const Json& m : messages)
     if (m["role"] == "user" && m["content"].is_string()) return m["content"];
-  return line["messages"].dump();
+  return messages.dump();
 }
+
+namespace {
 
 // train-tokens-00000.bin and train-targets-00000.bin, or heldout-….
 class SetWriter {
@@ -204,7 +212,7 @@ ConversationCounts tokenize_conversations(const ConversationOptions& o, const Co
       read_json_lines(file, {}, [&](const Json& line, const std::string& where) {
         const std::vector<TrainedConversation> sequences = encoder.encode(line, where);
         const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace),
-                          question = question_of(line);
+                          question = question_of(line["messages"]);
         const bool out = !question.empty() && split_document(question, o.held_out).train.empty();
         ++counts.conversations;
         counts.held_out += out;

@@ -32,6 +32,9 @@ class ConversationEncoder {
   // One sequence, or several where the template shows a turn another past than the one before was trained with. UserError, with
   // `where`, for what is no conversation or has no target.
   std::vector<TrainedConversation> encode(const Json& line, std::string_view where) const;
+  // The last of the messages as an answer to those before it, whatever it says, with the token that ends it. Each message has a
+  // string "role" and "content". UserError if nothing ends an answer, or the template refuses the messages.
+  TrainedConversation answer(const Json& messages) const;
 
  private:
   struct Answer {
@@ -42,6 +45,10 @@ class ConversationEncoder {
   const Tokenizer& tokenizer_;
   const ChatTemplate& template_;
 };
+
+// By what a conversation is held out, its first message of a user: all answers to a question go the same way, whatever the system
+// prompt (V3 §5.1 has each problem twice).
+std::string question_of(const Json& messages);
 
 // With its targets marked: ⟦…⟧ around them.
 std::string marked_text(const Tokenizer& tokenizer, const TrainedConversation& conversation);

@@ -189,6 +189,11 @@ template <class F> class OperandVisitor {
     see(a.value_target, {"value_target", reads, high}), see(a.weight, {"weight", reads, high});
     see(a.loss, {"loss", writes, high}), see(a.gradient, {"gradient", writes, high});
   }
+  void operator()(const PairLossArgs& a) {
+    see(a.value, {"value", reads, high}), see(a.target, {"target", reads, index, contiguous});
+    see(a.rival, {"rival", reads, index, contiguous});
+    see(a.loss, {"loss", writes, high}), see(a.gradient, {"gradient", writes, high});
+  }
   void operator()(const AddArgs& a) {
     see(a.x, {"x", reads, value, strided}), see(a.y, {"y", updates, value, strided});
   }

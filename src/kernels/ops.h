@@ -280,6 +280,17 @@ struct ValueLossArgs {
   Operand gradient;      // out, as value, optional
   double grad_scale = 1;
 };
+// A reward model's error (Bradley-Terry): of a row n with a target and its rival r, loss[n] = −log σ(value[n] − value[r]): n is
+// preferred to r. The rival has no target, and names n as its own rival; a row without one (−1) has no loss. gradient, if given,
+// is that of grad_scale · Σ loss.
+struct PairLossArgs {
+  Operand value;     // f32/f64 [n]
+  Operand target;    // i32 [n]: −1 where nothing is preferred
+  Operand rival;     // i32 [n]: a row, or −1
+  Operand loss;      // out, as value, nats
+  Operand gradient;  // out, as value, optional
+  double grad_scale = 1;
+};
 
 // ---- elementwise, optimizer -----------------------------------------------------------------------------------------
 struct AddArgs {
@@ -359,7 +370,7 @@ struct DownloadArgs {
   X(route, RouteArgs) X(route_backward, RouteBackwardArgs) X(balance, BalanceArgs) X(drop_tokens, DropTokensArgs)     \
   X(permute_plan, PermutePlanArgs) X(gather, GatherArgs) X(combine, CombineArgs) X(bias_update, BiasUpdateArgs)       \
   X(scatter_add, ScatterAddArgs) X(scatter, ScatterArgs) X(cross_entropy, CrossEntropyArgs)                           \
-  X(policy_weight, PolicyWeightArgs) X(value_loss, ValueLossArgs)                                                     \
+  X(policy_weight, PolicyWeightArgs) X(value_loss, ValueLossArgs) X(pair_loss, PairLossArgs)                          \
   X(add, AddArgs) X(copy, CopyArgs) X(fill, FillArgs) X(fill_normal, FillNormalArgs) X(dropout, DropoutArgs)          \
   X(bias_grad, BiasGradArgs) X(add_bias, AddBiasArgs) X(adamw, AdamWArgs) X(ema, EmaArgs)                            \
   X(sum_squares, SumSquaresArgs)                                                                                      \

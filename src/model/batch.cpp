@@ -38,6 +38,11 @@ const std::vector<Batch>& BatchBuffers::fill(const Context& ctx, const TokenBatc
   main.reference_loss = upload(0, kReferenceLoss, host.reference_loss);
   main.value_target = upload(0, kValueTarget, host.value_target);
   main.weight = upload(0, kWeight, host.weight);
+  if (!host.rival.empty()) {
+    check(int64_t(host.rival.size()) == main.num_tokens, "BatchBuffers::fill: one rival for each target");
+    main.rival = memory_[0].operand().at(0, kRival).slice(0, 0, main.num_tokens);
+    ctx.backend->upload(ctx, {.host = host.rival.data(), .device = main.rival});
+  }
   for (size_t depth = 1; depth < batches_.size(); ++depth) {
     std::vector<float>& weights = weights_[depth];
     weights.clear();
@@ -89,7 +94,7 @@ const std::vector<Batch>& BatchBuffers::fill(const Context& ctx, std::span<const
     Batch& b = batches_[depth];
     b.num_tokens = n;
     b.objective = {};
-    b.weight = b.advantage = b.old_loss = b.reference_loss = b.entropy = b.flips = {};
+    b.weight = b.advantage = b.old_loss = b.reference_loss = b.entropy = b.flips = b.rival = {};
     b.replay_experts.clear();
     b.sequence_offsets.resize(size_t(num_sequences) + 1);
     for (int64_t s = 0; s <= num_sequences; ++s) b.sequence_offsets[s] = s * length;

@@ -23,6 +23,7 @@ struct TokenBatch {
   std::vector<float> weight;                               // in the loss; empty: all count the same
   std::vector<float> advantage, old_loss, reference_loss;  // policy objectives (kernels/policy_objective.h)
   std::vector<float> value_target;                         // a critic's (model/value_head.h)
+  std::vector<int32_t> rival;  // a reward model's: the other position of a pair, −1 = none
   // Expert choices to replay, recorded at sampling: [MoE layers of the main model][B,T,K], or empty: choose.
   std::vector<int32_t> experts;
 };
@@ -75,7 +76,8 @@ struct Batch {
   Operand weight;                               // f32 [N], optional: of a token in the loss
   Operand advantage, old_loss, reference_loss;  // f32 [N], with objective.policy; the last one only if it has a KL term
   Operand entropy;                              // out, high [N], optional: of the distribution of each target
-  Operand value_target;                         // f32 [N], with a value head
+  Operand value_target;                         // f32 [N], with a value head: a critic's, or
+  Operand rival;                                // i32 [N], a reward model's (PairLossArgs)
   Operand value;                                // out, high [N], with a value head: of every position
 
   // Expert choices to replay instead of choosing (RL): by layer i32 [N,K], null for a dense one; empty = choose.
@@ -111,7 +113,7 @@ class BatchBuffers {
   int64_t max_tokens() const { return max_tokens_; }
 
  private:
-  enum Row { kTokens, kTargets, kPositions, kVisible, kValid, kPrevious, kRows };
+  enum Row { kTokens, kTargets, kPositions, kVisible, kValid, kPrevious, kRival, kRows };
   enum FloatRow { kWeight, kAdvantage, kOldLoss, kReferenceLoss, kValueTarget, kFloatRows };
   std::vector<Tensor> memory_;  // one [kRows, max_tokens] i32 per depth
   std::vector<Batch> batches_;

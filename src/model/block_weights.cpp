@@ -219,8 +219,8 @@ void load_block_weights(const Context& ctx, Model& model, const WeightFiles& fil
   Loader loader(ctx, files, model.config().scale_block());
   std::unordered_map<std::string, size_t> next;  // part of each storage: parameters come in its order
   for (const Parameter& p : parameters(model.config())) {
-    Weight* w = model.weights().get(p.storage);
-    if (!w->in_blocks() || p.optional_duplicate) continue;
+    Weight* w = model.weights().find(p.storage);  // null: the head that a reward model does without
+    if (!w || !w->in_blocks() || p.optional_duplicate) continue;
     loader.load(p, *w, next[p.storage]++);
   }
   for (Weight& w : model.weights().all())

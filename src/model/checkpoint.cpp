@@ -26,11 +26,36 @@ bool may_be_left_out(std::string_view name) {
   return name.ends_with("rotary_emb.inv_freq") || name.ends_with("_scale_inv");
 }
 
+// What the files of such a model hold.
+std::vector<Parameter> published_parameters(const Config& config, Head head) {
+  std::vector<Parameter> all = parameters(config);
+  if (head == Head::tokens) return all;
+  std::erase_if(all, [](const Parameter& p) { return p.part == Part::head; });
+  all.push_back({.name = kScoreTensor,
+                 .symbol = "w",
+                 .shape = {1, config.hidden_size},
+                 .fields = "[1, hidden_size]",
+                 .init = Init::zeros,
+                 .storage = "value_head",
+                 .part = Part::head});
+  return all;
+}
+Head head_of(const Model& model) { return model.is_critic() ? Head::value : Head::tokens; }
+
+// "DeepseekV3ForCausalLM" → "DeepseekV3ForSequenceClassification", as transformers names them.
+void classify(Json& config) {
+  constexpr std::string_view kCausal = "ForCausalLM";
+  std::string name = config["architectures"][0];
+  if (name.ends_with(kCausal)) name.replace(name.size() - kCausal.size(), kCausal.size(), "ForSequenceClassification");
+  config["architectures"][0] = name;
+  config["num_labels"] = 1;
+}
+
 }  // namespace
 
 std::vector<PublishedTensor> published_tensors(const Model& model) {
   std::vector<PublishedTensor> all;
-  for (const Parameter& p : parameters(model.config())) {
+  for (const Parameter& p : published_parameters(model.config(), head_of(model))) {
     const Weight* w = model.weights().get(p.storage);
     if (w->in_blocks()) continue;
     const int64_t begin = element_offset(p, w->storage());
@@ -53,9 +78,18 @@ std::string remedy(const WeightFiles& files) {
                       : "correct the field, or use config.json and weights of one model";
 }
 
-void check_weights(const Config& config, const WeightFiles& files) {
+void check_weights(const Config& config, const WeightFiles& files, const std::filesystem::path& path, Head head) {
+  const bool scores = files.find(kScoreTensor) != nullptr;
+  if (scores && head == Head::tokens)
+    user_error(
+        "{} is a reward model ({} stands in place of lm_head.weight): it scores answers and writes none. Give a model "
+        "that writes, or score with minke reward-model --score",
+        path.string(), kScoreTensor);
+  if (!scores && head == Head::value)
+    user_error("{} is no reward model: it has no {}. Make one of it with minke reward-model PAIRS.jsonl -m {} --out …",
+               path.string(), kScoreTensor, path.string());
   std::unordered_set<std::string_view> known;
-  const std::vector<Parameter> all = parameters(config);
+  const std::vector<Parameter> all = published_parameters(config, head);
   for (const Parameter& p : all) {
     known.insert(p.name);
     const WeightInfo* found = p.optional_duplicate ? files.find(p.name) : &files.at(p.name);
@@ -106,13 +140,13 @@ CheckpointFiles open_gguf(const std::filesystem::path& path) {
 
 }  // namespace
 
-WeightFiles open_weights(const Config& config, const std::filesystem::path& path) {
+WeightFiles open_weights(const Config& config, const std::filesystem::path& path, Head head) {
   WeightFiles files = WeightFiles::open(path);
-  check_weights(config, files);
+  check_weights(config, files, path, head);
   return files;
 }
 
-CheckpointFiles open_checkpoint(const std::filesystem::path& path, int64_t mtp_modules) {
+CheckpointFiles open_checkpoint(const std::filesystem::path& path, int64_t mtp_modules, Head head) {
   CheckpointFiles files = is_gguf(path) ? open_gguf(path) : open_folder(path);
   if (lacks_mtp_modules(files.config, files.weights)) {
     files.notes.push_back(fmt::format(
@@ -123,7 +157,7 @@ CheckpointFiles open_checkpoint(const std::filesystem::path& path, int64_t mtp_m
     files.config.num_nextn_predict_layers = 0;
   }
   files.config.num_nextn_predict_layers = std::min(files.config.num_nextn_predict_layers, mtp_modules);
-  check_weights(files.config, files.weights);
+  check_weights(files.config, files.weights, path, head);
   return files;
 }
 
@@ -135,6 +169,7 @@ void load_weights(const Context& ctx, Model& model, const WeightFiles& weights) 
     if (!t.duplicate) of_storage[t.storage].push_back(std::move(t));
   for (Weight* w : model.weights().largest_first()) {
     for (const PublishedTensor& t : of_storage[w->storage().name]) {
+      if (t.name == kScoreTensor && !weights.find(kScoreTensor)) continue;
       const int64_t columns = t.shape.back();
       in_row_pieces(t.master.size() / columns, columns, [&](int64_t first, int64_t count) {
         host.resize(size_t(count * columns));
@@ -172,7 +207,9 @@ std::string generation_config_json(const Config& c) {
 void save_weights(const Context& ctx, const Model& model, const std::filesystem::path& folder, DType dtype) {
   check(dtype == DType::f32 || dtype == DType::bf16, "save_weights: dtype");
   FolderToWrite content;
-  content.config_json = config_to_json(model.config(), dtype == DType::bf16 ? "bfloat16" : "float32").dump(2) + "\n";
+  Json config = config_to_json(model.config(), dtype == DType::bf16 ? "bfloat16" : "float32");
+  if (model.is_critic()) classify(config);
+  content.config_json = config.dump(2) + "\n";
   content.generation_config_json = generation_config_json(model.config());
 
   std::vector<float> host;

@@ -68,6 +68,10 @@ Model::Unasked Model::ask_backend(const Context& ctx, const Config& config, cons
   model.loss(d, buffers.batches(), saved);
   if (gradients)
     model.loss_and_backward(d, buffers.batches(), saved, {.main = 1, .mtp = std::vector<double>(size_t(depths), 1)});
+  if (head == Head::value) {
+    buffers.batches().front().rival = buffers.batches().front().targets;
+    model.loss(d, buffers.batches(), saved);
+  }
   return {};
 }
 

@@ -35,8 +35,8 @@ struct LossScales {
 class Model {
  public:
   // Weights are zero: initialise() or a checkpoint fills them. exchange null = all experts are here. UserError
-  // if the backend does not support what this model will give it, with op, dtype and shape. With a value head it is a critic: it
-  // has no MTP modules, and its batches have a place for values.
+  // if the backend does not support what this model will give it, with op, dtype and shape. With a value head it is a critic or a
+  // reward model: it has no MTP modules, and its batches have a place for values.
   Model(const Context& ctx, Config config, const Precision& precision, int64_t max_positions,
         std::unique_ptr<ExpertExchange> exchange = nullptr, Head head = Head::tokens);
   Model(const Model&) = delete;

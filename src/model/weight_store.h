@@ -11,7 +11,8 @@
 
 namespace minke {
 
-// What a model says at each position: the next token's distribution, or, as a critic, one number (model/value_head.h).
+// What a model says at each position: the next token's distribution, or, as a critic or a reward model, one number
+// (model/value_head.h).
 enum class Head : uint8_t { tokens, value };
 
 // "layers.3.": where the weights of layer 3 begin.

@@ -60,9 +60,12 @@ bool begins_with_chat_template(const Pipeline& pipeline, const PipelineStage& s)
 void check_stage(const Pipeline& pipeline, const PipelineStage& s) {
   stage_actions(s.kind).check(s.recipe);
   if (!stage_kind(s.kind).needs_model) return;
-  if (s.kind == RecipeOf::sft && s.recipe.sft.chat_template == "model" && !begins_with_chat_template(pipeline, s))
-    user_error("the model of {} has no chat template: set sft.chat_template = \"r1\" (thoughts) or \"v3\" (none)",
-               s.from);
+  const bool is_sft = s.kind == RecipeOf::sft, is_reward_model = s.kind == RecipeOf::reward_model;
+  if (((is_sft && s.recipe.sft.chat_template == "model") ||
+       (is_reward_model && s.recipe.reward_model.chat_template == "model")) &&
+      !begins_with_chat_template(pipeline, s))
+    user_error("the model of {} has no chat template: set {}.chat_template = \"r1\" (thoughts) or \"v3\" (none)",
+               s.from, is_sft ? "sft" : "reward_model");
   const PromptFormat prompt = s.kind == RecipeOf::eval     ? s.recipe.eval.prompt
                               : s.kind == RecipeOf::sample ? s.recipe.sample.prompt
                                                            : s.recipe.grpo.prompt;

@@ -10,6 +10,7 @@
 #include "rl/grpo_stage.h"
 #include "rl/ppo_stage.h"
 #include "run/pretrain_stage.h"
+#include "run/reward_model_stage.h"
 #include "run/sft_stage.h"
 
 namespace minke {
@@ -23,9 +24,11 @@ std::string steps_of(const Recipe& r) {
   return fmt::format("{} steps, {} tokens", steps, human_count(tokens));
 }
 
-std::string plan_of_sft(const Recipe& r) {
-  return r.train.steps == 0 && r.train.minutes == 0 ? fmt::format("{:g} epochs", r.sft.epochs) : steps_of(r);
+std::string epochs_or_steps(const Recipe& r, double epochs) {
+  return r.train.steps == 0 && r.train.minutes == 0 ? fmt::format("{:g} epochs", epochs) : steps_of(r);
 }
+std::string plan_of_sft(const Recipe& r) { return epochs_or_steps(r, r.sft.epochs); }
+std::string plan_of_reward_model(const Recipe& r) { return epochs_or_steps(r, r.reward_model.epochs); }
 
 std::string plan_of_rl(const Recipe& r) {
   return fmt::format("{} steps, {} answers of at most {} tokens", r.train.steps,
@@ -53,6 +56,17 @@ Json held_out_result(const fs::path& folder) {
   Json result{{"steps", log.step.back()}, {"train_seconds", log.minutes.back() * 60}};
   add_last(result, log, "eval_nats_per_token", "nats");
   add_last(result, log, "eval_bits_per_byte", "bits_per_byte");
+  return result;
+}
+
+Json pairs_result(const fs::path& folder) {
+  const RunLog log = read_run(folder);
+  Json result{{"steps", log.step.back()}, {"train_seconds", log.minutes.back() * 60}};
+  const Series* accuracy = log.find("eval_pair_accuracy");
+  if (!accuracy || accuracy->value.size() < 2) return result;  // nothing is held out
+  result["pair_accuracy_before"] = accuracy->value.front();
+  result["pair_accuracy"] = accuracy->value.back();
+  add_last(result, log, "eval_pairs", "pairs");
   return result;
 }
 
@@ -91,6 +105,12 @@ constexpr StageActions kActions[] = {
      .has_begun = has_recipe,
      .run = [](const StageTask& t) { return sft(t.recipe, t.model, t.folder, true, t.machine.run); },
      .result = held_out_result},
+    {.kind = RecipeOf::reward_model,
+     .check = check_reward_model_recipe,
+     .plan = plan_of_reward_model,
+     .has_begun = has_recipe,
+     .run = [](const StageTask& t) { return train_reward_model(t.recipe, t.model, t.folder, true, t.machine.run); },
+     .result = pairs_result},
     {.kind = RecipeOf::grpo,
      .check = check_grpo_recipe,
      .plan = plan_of_rl,

@@ -27,17 +27,9 @@ std::string name_of_model(const StageTask& t) {
 
 // `section`: "eval" or "sample".
 void check_asked(const Recipe& recipe, const std::string& section, const Recipe::Asked& a, const TaskQuestions& q) {
-  std::vector<std::string_view> unread{"tokenizer.",
-                                       "data.",
-                                       "train.",
-                                       "long_context",
-                                       "sft.",
-                                       "grpo.",
-                                       "ppo.",
-                                       "balance.",
-                                       "log.",
-                                       "model.",
-                                       section == "eval" ? "sample." : "eval."};
+  std::vector<std::string_view> unread{
+      "tokenizer.", "data.", "train.",   "long_context", "sft.",   "reward_model.",
+      "grpo.",      "ppo.",  "balance.", "log.",         "model.", section == "eval" ? "sample." : "eval."};
   refuse_unread_keys(recipe, section, unread);
   if (a.tasks.empty() && a.jsonl.empty())
     user_error("{0}: give {0}.tasks, such as [\"countdown:3-4\"], or {0}.jsonl, files of problems", section);

@@ -16,6 +16,7 @@ constexpr size_t kMaxStages = 100, kMaxName = 64;
 
 constexpr std::string_view kPretrain[] = {"tokenizer", "data", "train", "long_context", "balance", "log", "model"};
 constexpr std::string_view kSft[] = {"data", "train", "sft", "balance", "log"};
+constexpr std::string_view kRewardModel[] = {"data", "train", "reward_model", "balance", "log"};
 constexpr std::string_view kGrpo[] = {"train", "grpo", "log"};
 constexpr std::string_view kPpo[] = {"train", "grpo", "ppo", "log"};
 constexpr std::string_view kEval[] = {"eval"};
@@ -24,6 +25,7 @@ constexpr std::string_view kSample[] = {"sample"};
 constexpr StageKind kKinds[] = {
     {.kind = RecipeOf::pretraining, .needs_model = false, .makes_model = true, .sections = kPretrain},
     {.kind = RecipeOf::sft, .needs_model = true, .makes_model = true, .sections = kSft},
+    {.kind = RecipeOf::reward_model, .needs_model = true, .makes_model = false, .sections = kRewardModel},
     {.kind = RecipeOf::grpo, .needs_model = true, .makes_model = true, .sections = kGrpo},
     {.kind = RecipeOf::ppo, .needs_model = true, .makes_model = true, .sections = kPpo},
     {.kind = RecipeOf::eval, .needs_model = true, .makes_model = false, .sections = kEval},

@@ -305,7 +305,8 @@ Recipe read_recipe(toml::table own, const TomlSource& file, std::string_view whe
   apply(parsing, own, file);
   for (const RecipeOverride& o : overrides) apply_override(parsing, o);
   Recipe& r = parsing.recipe;
-  if (r.data.train.empty() && (kind == RecipeOf::pretraining || kind == RecipeOf::sft))
+  if (r.data.train.empty() &&
+      (kind == RecipeOf::pretraining || kind == RecipeOf::sft || kind == RecipeOf::reward_model))
     user_error("{}: data.train is missing: give files to train on, or \"builtin:\"", where);
   if (kind == RecipeOf::pretraining && r.train.steps == 0 && r.train.minutes == 0)
     user_error("{}: give train.steps or train.minutes", where);

@@ -70,6 +70,11 @@ struct Recipe {
     double epochs = 2;  // with train.steps and train.minutes 0
     std::string chat_template = "model";
   } sft;
+  // minke reward-model.
+  struct RewardModel {
+    double epochs = 1;  // with train.steps and train.minutes 0
+    std::string chat_template = "model";
+  } reward_model;
   // minke grpo.
   struct Grpo {
     std::vector<std::string> tasks;  // "countdown:3", "chains:2-3" (corpus/tasks.h), each as often as the others
@@ -136,11 +141,12 @@ constexpr size_t kMaxSources = 512;  // with data.weights; what the loader can m
 
 // Overrides are "train.lr=3e-4" as in --set; `preset` (recipe/presets.h) replaces the preset that the recipe names. Errors
 // are UserErrors with file, line, key, the nearest key and what is expected.
-// SFT may leave its length to sft.epochs.
-enum class RecipeOf : uint8_t { pretraining, sft, grpo, ppo, eval, sample };
+// SFT and reward models may leave their length to sft.epochs and reward_model.epochs.
+enum class RecipeOf : uint8_t { pretraining, sft, reward_model, grpo, ppo, eval, sample };
 template <> struct EnumNames<RecipeOf> {
   static constexpr EnumName<RecipeOf> all[] = {{RecipeOf::pretraining, "pretrain"},
                                                {RecipeOf::sft, "sft"},
+                                               {RecipeOf::reward_model, "reward-model"},
                                                {RecipeOf::grpo, "grpo"},
                                                {RecipeOf::ppo, "ppo"},
                                                {RecipeOf::eval, "eval"},

@@ -78,6 +78,9 @@ std::string result_line(const StageRecord& s) {
     return std::isfinite(before) ? fmt::format("{} right, before {}", percent(right), percent(before))
                                  : percent(right) + " right";
   }
+  if (const double pairs = number(s.result, "pair_accuracy"); std::isfinite(pairs))
+    return fmt::format("{} of {:.0f} pairs right, before {}", percent(pairs), number(s.result, "pairs"),
+                       percent(number(s.result, "pair_accuracy_before")));
   if (const double nats = number(s.result, "nats"); std::isfinite(nats))
     return fmt::format("{:.4f} nats per token, held out", nats);
   if (const auto sampled = s.result.find("sampled"); sampled != s.result.end() && sampled->is_object()) {

@@ -26,7 +26,8 @@ struct StageRecord {
   double started = 0, ended = 0;           // unix time; 0: not yet
   std::string model;                       // the path of its model in the folder; empty: none yet, or it makes none
   std::string error;                       // why it stopped, if it failed
-  Json result = Json::object();            // {"nats": 1.2}, {"right_before": 0.2, "right": 0.8}, {"results": […]}
+  Json result =
+      Json::object();  // {"nats": 1.2}, {"right_before": 0.2, "right": 0.8}, {"pair_accuracy": 0.7}, {"results": […]}
 };
 
 // UserError for anything that is not what write_stages wrote.

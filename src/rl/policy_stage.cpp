@@ -37,6 +37,7 @@ void check_policy_recipe(const Recipe& recipe, std::string_view verb, std::span<
                                           "model.",
                                           "data.",
                                           "sft.",
+                                          "reward_model.",
                                           "eval.",
                                           "sample.",
                                           "balance.",

@@ -49,7 +49,7 @@ MemoryEstimate training_memory(const Context& ctx, const Config& config, const R
     return more;
   };
   MemoryEstimate m;
-  Model model(d, config, precision(r), p.sequence_length);
+  Model model(d, config, precision(r), p.sequence_length, nullptr, stage.head);
   model.set_recompute(recompute(r));
   m.parameters = taken();
   std::deque<WeightCopy> copies;
@@ -80,12 +80,13 @@ MemoryEstimate training_memory(const Context& ctx, const Config& config, const R
     batch.weight.assign(batch.tokens.size(), 0);
     batch.advantage = batch.old_loss = batch.reference_loss = batch.weight;
   }
+  if (stage.head == Head::value) batch.rival = batch.targets;
   TokenLosses tokens;
   trainer.step(d, {&batch, 1}, stage.asks_token_losses ? &tokens : nullptr);
   m.forms = taken();
   const std::shared_ptr<void> held = stage.holds ? stage.holds(d, model, sequences) : nullptr;
   m.critic = taken();
-  if (stage.engine || r.log.sample_tokens > 0) {
+  if (stage.engine || (r.log.sample_tokens > 0 && stage.head == Head::tokens)) {
     Engine engine(d, model, stage.engine ? *stage.engine : sample_settings(model));
     engine.run_largest(d);
     double host = engine.host_bytes();

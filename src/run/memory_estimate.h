@@ -9,6 +9,7 @@
 
 #include "infer/engine.h"
 #include "model/batch.h"
+#include "model/weight_store.h"
 #include "recipe/recipe.h"
 #include "run/phases.h"
 
@@ -19,6 +20,7 @@ struct StageMemory {
   std::optional<EngineSettings> engine;         // of its batches
   std::optional<EngineSettings> second_engine;  // beside it, for a while
   Objective objective;
+  Head head = Head::tokens;
   bool trains_mtp = true;          // the MTP modules, if there are any
   bool replays_experts = false;    // batches bring expert choices
   bool asks_token_losses = false;  // and the losses of their tokens are looked at

@@ -18,7 +18,7 @@ namespace {
 
 NeedleOptions needle_options() { return {.lengths = {}, .depths = 5, .trials = 4}; }
 
-constexpr std::string_view kUnread[] = {"sft.", "grpo.", "ppo.", "eval.", "sample."};
+constexpr std::string_view kUnread[] = {"sft.", "reward_model.", "grpo.", "ppo.", "eval.", "sample."};
 
 // A resumed run keeps the recipe it was started with. A mistake in the questions or in [model] is said before
 // anything is written.

@@ -12,6 +12,7 @@
 #include "data/source_files.h"
 #include "recipe/pipeline.h"
 #include "report/text.h"
+#include "run/chosen_template.h"
 #include "run/samples.h"
 #include "run/settings.h"
 #include "spec/config.h"
@@ -20,30 +21,6 @@
 namespace minke {
 namespace {
 
-ChatTemplate template_of(const std::string& jinja, const Tokenizer& tokenizer) {
-  const auto text = [&](int32_t id) { return id < 0 ? std::string() : std::string(tokenizer.token_bytes(id)); };
-  return ChatTemplate({{"default", jinja}}, "chat_template.jinja",
-                      {{"bos_token", text(tokenizer.bos_id())}, {"eos_token", text(tokenizer.eos_id())}});
-}
-
-// The text of the template that the recipe asks for.
-std::string chosen_template(const Recipe& recipe, const fs::path& model) {
-  const std::string& chosen = recipe.sft.chat_template;
-  if (chosen == "r1" || chosen == "v3") return own_chat_template(chosen == "r1");
-  if (chosen != "model") {
-    if (!chosen.ends_with(".jinja"))
-      user_error("sft.chat_template = \"{}\": it is \"model\", \"r1\", \"v3\" or a file that ends in .jinja", chosen);
-    return read_file(chosen, size_t(1) << 20);
-  }
-  const std::optional<ChatTemplate> own = ChatTemplate::load(model);
-  if (!own)
-    user_error("{} has no chat template: choose one with --set sft.chat_template=r1 (thoughts) or =v3 (none)",
-               model.string());
-  for (const auto& [name, text] : own->sources())
-    if (name == "default") return text;
-  return own->sources().front().second;
-}
-
 void check_keys(const Recipe& recipe) {
   if (!recipe.long_context.empty())
     user_error("sft: [[long_context]] belongs to pre-training; set train.sequence_length");
@@ -51,6 +28,7 @@ void check_keys(const Recipe& recipe) {
     user_error("sft: data.held_out = \"tail\" is for one long text; conversations are held out one by one");
   constexpr std::string_view kUnread[] = {"tokenizer.",
                                           "model.",
+                                          "reward_model.",
                                           "grpo.",
                                           "ppo.",
                                           "eval.",
@@ -102,9 +80,9 @@ bool sft(Recipe recipe, const fs::path& model, const fs::path& folder, bool resu
 SftStage::SftStage(Recipe& recipe, const fs::path& model, const RunFolder& folder, Console& console)
     : seed_(recipe.train.seed),
       base_(model, folder),
-      template_(template_of(
-          folder.has_begun() ? read_file(base_.files() / "chat_template.jinja") : chosen_template(recipe, model),
-          tokenizer())) {
+      template_(template_of(folder.has_begun() ? read_file(base_.files() / kTemplateFile)
+                                               : chosen_template("sft.chat_template", recipe.sft.chat_template, model),
+                            tokenizer())) {
   if (config().max_position_embeddings < recipe.train.sequence_length)
     user_error("sft: train.sequence_length {} is more than the model's {} positions: set train.sequence_length={}",
                recipe.train.sequence_length, config().max_position_embeddings, config().max_position_embeddings);
@@ -130,7 +108,7 @@ SftStage::SftStage(Recipe& recipe, const fs::path& model, const RunFolder& folde
     if (c.too_long > 0)
       console.print(fmt::format("            {} are longer than train.sequence_length {} and are left out", c.too_long,
                                 recipe.train.sequence_length));
-    base_.keep([&](const fs::path& to) { save_template(to); });
+    base_.keep([&](const fs::path& to) { save_template(template_, to); });
   }
   data_ = open_conversations(data);
   if (data_.train.tokens.tokenizer_hash() != tokenizer_hash)
@@ -147,13 +125,9 @@ SftStage::SftStage(Recipe& recipe, const fs::path& model, const RunFolder& folde
       fmt::format("steps       {}: {:g} epochs of {:.0f} sequences", recipe.train.steps, recipe.sft.epochs, sequences));
 }
 
-void SftStage::save_template(const fs::path& folder) const {
-  write_file_atomic(folder / "chat_template.jinja", template_.sources().front().second);
-}
-
 void SftStage::save_files(const fs::path& folder) const {
   tokenizer().save(folder);
-  save_template(folder);
+  save_template(template_, folder);
 }
 
 // Conversations stay whole, and each begins with a sequence of its own: its tokens see no other one.

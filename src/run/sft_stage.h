@@ -43,8 +43,6 @@ class SftStage final : public Stage {
   };
   PackingOptions packing(int64_t sequence_length, bool shuffle) const;
 
-  void save_template(const fs::path& folder) const;
-
   uint64_t seed_;
   BaseModel base_;
   ChatTemplate template_;

@@ -8,7 +8,6 @@
 #include "report/text.h"
 #include "run/stop_signals.h"
 #include "run/training_run.h"
-#include "spec/counts.h"
 
 namespace minke {
 
@@ -46,7 +45,7 @@ void TrainingRun::log_step(const StepReport& r, double scheduled_tokens, double 
     rate = rate == 0 ? tokens / seconds : 0.9 * rate + 0.1 * tokens / seconds;
   };
   recent(recent_rate_, double(r.tokens)), recent(schedule_rate_, scheduled_tokens);
-  const double share = recent_rate_ * training_flops(model_->config(), phase().sequence_length).all() / peak_;
+  const double share = recent_rate_ * step_flops() / peak_;
   // In tokens: with a batch ramp the steps to come are longer.
   const Phase& last = phases_.back();
   const double left = std::max(0.0, last.first_token + last.tokens - trainer_->tokens_done()) / schedule_rate_;
@@ -72,13 +71,13 @@ void TrainingRun::log_step(const StepReport& r, double scheduled_tokens, double 
 
 // Once a start: what a report says above the curves.
 void TrainingRun::log_start() {
-  const Counts counts = count_parameters(model_->config());
+  const Counts counts = this->counts();
   log_->write({{"step", trainer_->steps_done()},
                {"run",
                 {{"unix_time", unix_time()},
                  {"machine", machine_},
                  {"product_flops", peak_},
-                 {"flops_per_token", training_flops(model_->config(), phase().sequence_length).all()},
+                 {"flops_per_token", step_flops()},
                  {"model_type", model_->config().model_type},
                  {"layers", model_->config().num_hidden_layers},
                  {"parameters", counts.total},

@@ -11,7 +11,6 @@
 #include "recipe/scaling_law.h"
 #include "run/settings.h"
 #include "run/stop_signals.h"
-#include "spec/counts.h"
 
 namespace minke {
 namespace {
@@ -65,7 +64,7 @@ TrainingRun::TrainingRun(Recipe recipe, const RunFolder& folder, Stage& stage, c
 
 // What the run will need, in words, before any of it is taken; refused with the micro-batch that fits.
 void TrainingRun::announce() {
-  const Counts counts = count_parameters(stage_.config());
+  const Counts counts = this->counts();
   console_.print(fmt::format("model       {} with {} layers: {} parameters, {} active per token",
                              name_of(stage_.config().model_type), stage_.config().num_hidden_layers,
                              human_count(double(counts.total)), human_count(double(counts.active_head_only))));
@@ -144,16 +143,33 @@ void TrainingRun::decide_steps() {
     write_file_atomic(folder_.recipe(), text);
 }
 
+// A value head has one row where the other has one for each token of the vocabulary.
+Counts TrainingRun::counts() const {
+  Counts c = count_parameters(stage_.config());
+  if (stage_.memory().head == Head::tokens) return c;
+  const int64_t row = stage_.config().hidden_size;
+  c.total += row - c.head;
+  c.active_head_only = c.active_no_embedding_no_head + row;
+  return c;
+}
+
+double TrainingRun::step_flops() const {
+  const Config& c = model_->config();
+  const double rows = model_->is_critic() ? double(c.vocab_size - 1) : 0;
+  return training_flops(c, phase().sequence_length).all() - 6 * rows * double(c.hidden_size);
+}
+
 void TrainingRun::enter_phase(size_t index) {
   trainer_.reset();
   model_.reset();
   phase_ = index;
   const Phase& p = phase();
   stage_.enter_phase(p);
-  model_.emplace(ctx(), phase_config(stage_.config(), recipe_, p), precision(recipe_), p.sequence_length);
+  const StageMemory memory = stage_.memory();
+  model_.emplace(ctx(), phase_config(stage_.config(), recipe_, p), precision(recipe_), p.sequence_length, nullptr,
+                 memory.head);
   model_->set_recompute(recompute(recipe_));
   stage_.initialise(ctx(), *model_);
-  const StageMemory memory = stage_.memory();
   trainer_.emplace(ctx(), *model_, settings(p),
                    std::make_unique<PlainExecutor>(ctx(), *model_, p.micro_batch_size, p.sequence_length,
                                                    memory.replays_experts, memory.trains_mtp));

@@ -11,6 +11,7 @@
 #include "run/memory_estimate.h"
 #include "run/run_folder.h"
 #include "run/stage.h"
+#include "spec/counts.h"
 
 namespace minke {
 
@@ -44,6 +45,8 @@ class TrainingRun {
   // Makes model, trainer and batches for a phase, with new weights. Everything of the previous phase is freed first.
   void enter_phase(size_t index);
   TrainSettings settings(const Phase& phase) const;
+  Counts counts() const;      // of the model's parameters
+  double step_flops() const;  // of a token of a training step
   // Loads the latest checkpoint and enters the phase in which it was saved.
   RunState load_latest();
   void load(const RunState& state, size_t phase);

@@ -20,7 +20,7 @@ one_line() {
 }
 one_line 'there is no verb "pretrian"; did you mean minke pretrain?' $minke pretrian runs/quickstart.toml
 one_line 'did you mean minke tokenizer?' $minke tokeniser
-one_line 'there is no verb "zzzzzzzz"; the verbs are pretrain, sft, grpo, ppo, sample, distill, pipeline, report' $minke zzzzzzzz
+one_line 'there is no verb "zzzzzzzz"; the verbs are pretrain, sft, reward-model, grpo, ppo, sample, distill, pipeline, report' $minke zzzzzzzz
 one_line 'there is no verb "bench nothing"; the verbs of bench are machine, gemm, attention' $minke bench nothing
 one_line 'did you mean minke tokenizer train?' $minke tokenizer tarin
 one_line 'did you mean minke eval text?' $minke eval txet -m x

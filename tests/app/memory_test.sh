@@ -64,6 +64,12 @@ END
 "$minke" ppo ppo.toml -m plain/latest --out ppo >ppo.txt
 close ppo.txt
 
+# A reward model: another head, and texts as long as they may be.
+words=$(for ((i = 0; i < 40; i++)); do printf 'whale %d ' $i; done)
+for ((i = 0; i < 64; i++)); do printf '{"prompt":"%d?","chosen":"%.300s","rejected":"%.298s"}\n' $i "$words" "$words"; done >pairs.jsonl
+"$minke" reward-model pairs.jsonl -m plain/latest --out judge --set train.steps=3 --set train.sequence_length=128 >judge.txt
+close judge.txt
+
 python=$(command -v python3 || true)
 [ -n "$python" ] || { echo "score and generate are not tried: no python3 to write tokens and to read the peak of a process with"; exit 0; }
 "$python" - <<'END'

@@ -126,6 +126,30 @@ TEST_P(KernelConformance, ValueLoss) {
         });
 }
 
+// Computed in double on both sides. Pairs are rows that are far from each other; some margins are so wide that an exponential would
+// overflow.
+TEST_P(KernelConformance, PairLoss) {
+  for (int64_t n : {0, 1, 7, 100})
+    for (double stddev : {1.0, 1000.0})
+      for (bool with_gradient : {false, true})
+        compare(fmt::format("n {} {} {}", n, stddev, with_gradient), [&](Bed& bed) {
+          Indices target(size_t(n), -1), rival(size_t(n), -1);
+          for (int64_t i = 0; i + 1 < n - i; i += 2) {
+            rival[size_t(i)] = int32_t(n - 1 - i), rival[size_t(n - 1 - i)] = int32_t(i);
+            target[size_t(i % 4 == 0 ? i : n - 1 - i)] = 3;
+          }
+          const Operand loss = bed.unset(DType::f32, {n}), gradient = bed.unset(DType::f32, {n});
+          bed.backend.pair_loss(bed.ctx, {.value = bed.floats(DType::f32, {n}, bed.random({n}, stddev)),
+                                          .target = bed.ints({n}, target),
+                                          .rival = bed.ints({n}, rival),
+                                          .loss = loss,
+                                          .gradient = with_gradient ? gradient : Operand{},
+                                          .grad_scale = 0.125});
+          bed.expect_near("loss", loss, {0, kU32});
+          if (with_gradient) bed.expect_near("gradient", gradient, {0, kU32});
+        });
+}
+
 TEST_P(KernelConformance, ReductionRuleOfCrossEntropy) {
   constexpr int64_t N = 11, V = 301;
   for (DType dtype : {DType::f32, DType::bf16}) {

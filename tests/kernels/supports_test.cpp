@@ -170,6 +170,10 @@ class Supports : public ::testing::Test {
                                           .weight = f({kN}),
                                           .loss = f({kN}),
                                           .gradient = f({kN})});
+    MINKE_AGREE(
+        pair_loss,
+        PairLossArgs{
+            .value = f({kN}), .target = index({kN}), .rival = index({kN}), .loss = f({kN}), .gradient = f({kN})});
     MINKE_AGREE(add, AddArgs{matrix(), matrix()});
     MINKE_AGREE(copy, CopyArgs{matrix(), matrix()});
     MINKE_AGREE(fill, FillArgs{matrix()});

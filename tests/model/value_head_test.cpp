@@ -1,4 +1,5 @@
-// A critic: its values and the gradients of its error through the whole model against central differences, and what it is made of.
+// A critic and a reward model: their values and the gradients of their errors through the whole model against central differences,
+// and what they are made of.
 #include "model/value_head.h"
 
 #include <gtest/gtest.h>
@@ -80,6 +81,41 @@ void check_gradients(const Config& config) {
 
 TEST(ValueHead, GradientsOfACriticLikeV3) { check_gradients(tiny_v3()); }
 TEST(ValueHead, GradientsOfACriticLikeLlama) { check_gradients(tiny_llama()); }  // tied: the embedding is no head
+
+// Two pairs, one of which lies in one sequence; the other positions are asked nothing.
+void ask_for_pairs(Rig& rig) {
+  rig.host.value_target.clear(), rig.host.weight.assign(size_t(kTokens), 1);
+  rig.host.targets.assign(size_t(kTokens), -1), rig.host.rival.assign(size_t(kTokens), -1);
+  for (const auto& [chosen, rejected] : {std::pair{3, 8}, {9, 6}}) {
+    rig.host.targets[size_t(chosen)] = 0;
+    rig.host.rival[size_t(chosen)] = rejected, rig.host.rival[size_t(rejected)] = chosen;
+  }
+  rig.fill();
+}
+
+void check_gradients_of_pairs(const Config& config) {
+  Rig rig(config);
+  ask_for_pairs(rig);
+  rig.model.forward(rig.ctx, rig.buffers.batches(), rig.saved);
+  rig.model.loss_and_backward(rig.ctx, rig.buffers.batches(), rig.saved, {.main = 0.3, .mtp = {}});
+  expect_weight_gradients(rig.ctx, rig.model, [&] { return rig.loss(); });
+}
+
+TEST(ValueHead, GradientsOfARewardModelLikeV3) { check_gradients_of_pairs(tiny_v3()); }
+TEST(ValueHead, GradientsOfARewardModelLikeLlama) { check_gradients_of_pairs(tiny_llama()); }
+
+// Bradley-Terry: the probability that the better answer wins is σ of the difference.
+TEST(ValueHead, APairsLossIsThatItsBetterAnswerWins) {
+  Rig rig(tiny_v3());
+  ask_for_pairs(rig);
+  rig.loss();
+  const Values v = download(rig.ctx, rig.value), loss = download(rig.ctx, rig.saved.loss);
+  EXPECT_NE(v[3], v[8]);
+  for (size_t i = 0; i < size_t(kTokens); ++i) {
+    const double margin = i == 3 ? v[3] - v[8] : i == 9 ? v[9] - v[6] : 0;
+    EXPECT_NEAR(loss[i], margin == 0 ? 0 : -std::log(1 / (1 + std::exp(-margin))), 1e-12) << i;
+  }
+}
 
 TEST(ValueHead, ValuesAndErrorsAreTheirDefinition) {
   Rig rig(tiny_v3());

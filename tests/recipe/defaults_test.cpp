@@ -105,6 +105,8 @@ TEST(Recipe, Defaults) {
                                                     {"grpo.tasks", "[]"},
                                                     {"grpo.temperature", "1.0"},
                                                     {"grpo.truncated", "\"penalise\""},
+                                                    {"reward_model.chat_template", "\"model\""},
+                                                    {"reward_model.epochs", "1.0"},
                                                     {"ppo.gamma", "1.0"},
                                                     {"ppo.lambda", "1.0"},
                                                     {"ppo.critic_lr", "0.0"},

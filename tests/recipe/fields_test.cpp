@@ -71,6 +71,8 @@ TEST(RecipeFields, AreTheMembersOfTheirNames) {
   MINKE_FIELD(train, dense);
   MINKE_FIELD(sft, epochs);
   MINKE_FIELD(sft, chat_template);
+  MINKE_FIELD(reward_model, epochs);
+  MINKE_FIELD(reward_model, chat_template);
   MINKE_FIELD(grpo, tasks);
   MINKE_FIELD(grpo, prompt);
   MINKE_FIELD(grpo, levels);

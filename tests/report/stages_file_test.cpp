@@ -96,6 +96,8 @@ TEST_F(Stages, WhatCameOfThem) {
   EXPECT_EQ(result_line(s), "");
   s.result = {{"nats", 1.25}, {"bits_per_byte", 0.5}};
   EXPECT_EQ(result_line(s), "1.2500 nats per token, held out");
+  s.result = {{"steps", 3}, {"pair_accuracy", 0.75}, {"pair_accuracy_before", 0.5}, {"pairs", 40}};
+  EXPECT_EQ(result_line(s), "75.0 % of 40 pairs right, before 50.0 %");
   s.result = {{"right_before", 0.25}, {"right", 0.8}};
   EXPECT_EQ(result_line(s), "80.0 % right, before 25.0 %");
   s.result = {{"right", 0.8}};

@@ -1,4 +1,7 @@
 // Norm, rotation, activation, loss, embedding: checks and the cut into tasks. The arithmetic is in isa/rows.cpp.
+#include <algorithm>
+#include <cmath>
+
 #include "kernels/cpu/common.h"
 
 namespace minke::cpu {
@@ -143,6 +146,25 @@ void value_loss(const Kernels&, const Context&, const ValueLossArgs& args) {
     const double error = target[i] >= 0 ? double(value[i]) - double(wanted[i]) : 0;
     loss[i] = float(0.5 * error * error);
     if (gradient) gradient[i] = target[i] >= 0 ? float(args.grad_scale * (weight ? weight[i] : 1) * error) : 0;
+  }
+}
+
+void pair_loss(const Kernels&, const Context&, const PairLossArgs& args) {
+  const int64_t n = args.value.shape[0];
+  for (const Operand& o : {args.value, args.target, args.rival, args.loss})
+    expect_shape(o, {n}, "pair_loss: operands are [n]");
+  if (args.gradient) expect_shape(args.gradient, {n}, "pair_loss: gradient is [n]");
+  const int32_t *target = i32_data(args.target), *rivals = i32_data(args.rival);
+  const float* value = f32_data(args.value);
+  float *loss = f32_data(args.loss), *gradient = args.gradient ? f32_data(args.gradient) : nullptr;
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t rival = rivals[i] < 0 ? -1 : bounded(rivals[i], n, "pair_loss: rival");
+    const bool preferred = target[i] >= 0;
+    const double margin = rival < 0 ? 0 : (preferred ? 1 : -1) * (double(value[i]) - double(value[rival]));
+    loss[i] = rival >= 0 && preferred ? float(std::max(-margin, 0.0) + std::log1p(std::exp(-std::abs(margin)))) : 0;
+    if (!gradient) continue;
+    const double slope = margin > 0 ? std::exp(-margin) / (1 + std::exp(-margin)) : 1 / (1 + std::exp(margin));
+    gradient[i] = rival < 0 ? 0 : float((preferred ? -1 : 1) * args.grad_scale * slope);
   }
 }
 

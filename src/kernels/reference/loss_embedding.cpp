@@ -100,4 +100,23 @@ void value_loss(const Context&, const ValueLossArgs& args) {
   }
 }
 
+void pair_loss(const Context&, const PairLossArgs& args) {
+  const int64_t N = args.value.shape[0];
+  for (const Operand& o : {args.value, args.target, args.rival, args.loss})
+    expect_shape(o, {N}, "pair_loss: operands are [n]");
+  if (args.gradient) expect_shape(args.gradient, {N}, "pair_loss: gradient is [n]");
+  for (int64_t n = 0; n < N; ++n) {
+    const int64_t rival = load_index(args.rival, n);
+    check(rival < N, "pair_loss: a rival is a row");
+    const bool preferred = load_index(args.target, n) >= 0;
+    const double margin =
+        rival < 0 ? 0 : (preferred ? 1 : -1) * (load<double>(args.value, n) - load<double>(args.value, rival));
+    // −log σ(m) = log(1 + e^−m), and its derivative −σ(−m), both without overflow.
+    store(args.loss, rival >= 0 && preferred ? std::max(-margin, 0.0) + std::log1p(std::exp(-std::abs(margin))) : 0, n);
+    if (!args.gradient) continue;
+    const double slope = margin > 0 ? std::exp(-margin) / (1 + std::exp(-margin)) : 1 / (1 + std::exp(margin));
+    store(args.gradient, rival < 0 ? 0 : (preferred ? -1 : 1) * args.grad_scale * slope, n);
+  }
+}
+
 }  // namespace minke::reference
