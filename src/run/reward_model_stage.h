@@ -1,7 +1,7 @@
 // Training a reward model as a stage of a run (R1 §2.3.4, V2 §4.2; docs/recipe/post-training.md §2): the body of a model without
 // its MTP modules, a head that gives one number, the score of a text at its last token, and pairs of answers of which one is
 // better. Minimised is the mean of −log σ(score of the chosen − score of the rejected) over the pairs of a step. The folder is as
-// that of sft_stage.h; what it leaves is read by rl/reward_model.h. Test: tests/run/reward_model_stage_test.cpp,
+// that of sft_stage.h; what it leaves is read by rl/reward_model.h. Test: tests/rl/reward_model_test.cpp,
 // tests/app/reward_model_test.sh.
 #pragma once
 #include <optional>

@@ -66,7 +66,7 @@ close ppo.txt
 
 # A reward model: another head, and texts as long as they may be.
 words=$(for ((i = 0; i < 40; i++)); do printf 'whale %d ' $i; done)
-for ((i = 0; i < 64; i++)); do printf '{"prompt":"%d?","chosen":"%.300s","rejected":"%.298s"}\n' $i "$words" "$words"; done >pairs.jsonl
+for ((i = 0; i < 64; i++)); do printf '{"prompt":"%d?","chosen":"%.170s","rejected":"%.168s"}\n' $i "$words" "$words"; done >pairs.jsonl
 "$minke" reward-model pairs.jsonl -m plain/latest --out judge --set train.steps=3 --set train.sequence_length=128 >judge.txt
 close judge.txt
 

@@ -112,7 +112,8 @@ TEST_F(PairFiles, AllPairsOfAQuestionGoTheSameWay) {
   EXPECT_EQ(c.pairs, 120u);
   EXPECT_EQ(data.train.size() + data.held_out.size(), 120u);
   EXPECT_EQ(data.held_out.size(), c.held_out);
-  EXPECT_GT(c.held_out, 12u), EXPECT_LT(c.held_out, 100u);
+  EXPECT_GT(c.held_out, 12u);
+  EXPECT_LT(c.held_out, 100u);
   std::set<std::string> questions[2];
   for (int out = 0; out < 2; ++out) {
     const PairSet& set = out ? data.held_out : data.train;

@@ -34,7 +34,7 @@ verbs=$(verbs_of "$help")
 for file in "$source"/src/app/cmd_*.cpp; do
   [ -e "$file" ] || continue
   # A file may be one of several parts of a verb: the verb is declared where add_<verb>_command is defined.
-  for verb in $(grep -oE '^void add_[a-z_]+_command' "$file" | sed 's/^void add_//; s/_command$//'); do
+  for verb in $(grep -oE '^void add_[a-z_]+_command' "$file" | sed 's/^void add_//; s/_command$//; s/_/-/g'); do
     grep -qx "$verb" <<<"$verbs" || fault "minke --help does not list $verb"
   done
 done

@@ -230,7 +230,7 @@ TEST_F(RewardModelTest, OneKindOfModelIsNotTheOther) {
   };
   EXPECT_NE(complaint([&] { open_checkpoint(latest("run"), kAllMtp); }).find("is a reward model"), std::string::npos);
   EXPECT_NE(complaint([&] { RewardModel(ctx, folder / "base"); }).find("is no reward model"), std::string::npos);
-  fs::remove(latest("run") / "chat_template.jinja");
+  for (const char* file : {"chat_template.jinja", "tokenizer_config.json"}) fs::remove(latest("run") / file);
   EXPECT_NE(complaint([&] { RewardModel(ctx, latest("run")); }).find("no chat template"), std::string::npos);
 }
 
