@@ -101,10 +101,13 @@ void add_corpus_command(CLI::App& program) {
           "follow: countdown:3-4*0.5");
   command->add_option("--language", options->languages, "Only these languages: en,zh");
   add_corpus_tasks(*command);
+  add_corpus_chats(*command);
   command->callback([options, command] {
     if (command->get_subcommands().empty()) return run(*options);
     for (const CLI::Option* option : command->get_options())
-      if (option->count() > 0) user_error("{} comes before tasks, but flags come after it", option->get_name());
+      if (option->count() > 0)
+        user_error("{} comes before {}, but flags come after it", option->get_name(),
+                   command->get_subcommands()[0]->get_name());
   });
 }
 

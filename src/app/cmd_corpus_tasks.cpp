@@ -52,7 +52,9 @@ void add_corpus_tasks(CLI::App& corpus) {
   std::string levels;
   for (const auto& [kind, name] : EnumNames<TaskKind>::all) {
     const LevelRange range = task_levels(kind);
-    levels += fmt::format("{}{} ({}-{})", levels.empty() ? "" : ", ", name, range.first, range.last);
+    const std::string numbers =
+        range.first == range.last ? fmt::to_string(range.first) : fmt::format("{}-{}", range.first, range.last);
+    levels += fmt::format("{}{} ({})", levels.empty() ? "" : ", ", name, numbers);
   }
   c->add_option("--task", o->task,
                 "NAME or NAME:LEVELS, such as countdown:3-4 or chain:2,4. Names and levels: " + levels)

@@ -39,7 +39,7 @@ void add_sft_command(CLI::App& program) {
   CLI::App* c = program.add_subcommand("sft", "Fine-tune a model on conversations");
   set_example(*c, "minke sft chats.jsonl -m runs/out/quickstart/latest --out my-sft");
   c->add_option("recipe", o->recipe, "Recipe file (TOML); minke pretrain --help-recipe lists its keys");
-  c->add_option("data", o->data, "JSON Lines with \"messages\" instead of the recipe's data.train");
+  c->add_option("data", o->data, "JSON Lines with \"messages\", or builtin:chats, instead of the recipe's data.train");
   c->add_option("-m,--model", o->model, "Checkpoint to begin with: a Hugging Face folder or a GGUF file")->required();
   add_run_flags(*c, o->run);
   c->callback([o] { run(*o); });

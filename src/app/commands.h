@@ -11,7 +11,8 @@ namespace minke {
 void add_tokenizer_command(CLI::App& program);
 void add_template_command(CLI::App& program);
 void add_corpus_command(CLI::App& program);
-void add_corpus_tasks(CLI::App& corpus);  // stands below corpus
+void add_corpus_tasks(CLI::App& corpus);  // these stand below corpus
+void add_corpus_chats(CLI::App& corpus);
 void add_inspect_command(CLI::App& program);
 void add_score_command(CLI::App& program);
 void add_pretrain_command(CLI::App& program);

@@ -5,7 +5,9 @@
 #include "app/choice_flag.h"
 #include "app/command_line.h"
 #include "core/standard_output.h"
+#include "model/checkpoint.h"
 #include "report/console.h"
+#include "rl/reward_judge.h"
 
 namespace minke {
 
@@ -36,6 +38,8 @@ void add_task_flags(CLI::App& c, TaskOptions& o) {
   c.add_option("-b,--batch", o.inference.sequences, "Answers drawn at once; each has cache for --ctx-size tokens")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
+  c.add_option("--judge", o.questions.judge,
+               "Reward model (minke reward-model) that judges the answers of --task chat, which no rule grades");
   o.sampling.add(c, kTaskSampling);
   c.add_option("--responses", o.responses, "Write each answer with its grade and the reason to this JSON Lines file");
   c.add_flag("--resume", o.resume, "Go on with the answers that the file of --responses holds");
@@ -71,11 +75,14 @@ AnsweredTasks answer_tasks(const TaskOptions& o,
   if (o.resume && o.responses.empty()) user_error("--resume goes on from the file that --responses names: give it");
   if (o.questions.tasks.empty() && o.questions.files.empty())
     user_error("give --task NAME, such as --task countdown:3-4, or --jsonl FILE");
-  TaskEvaluation e{.problems = asked_problems(o.questions, "--task"),
-                   .answers = std::move(settings),
-                   .responses = o.responses,
-                   .resume = o.resume,
-                   .each = each};
+  TaskEvaluation e{
+      .problems = asked_problems(o.questions, "--task"),
+      .answers = std::move(settings),
+      .responses = o.responses,
+      .resume = o.resume,
+      .open_judge = [&o](const Context& ctx) { return std::make_unique<RewardJudge>(ctx, o.questions.judge); },
+      .each = each};
+  if (!o.questions.judge.empty()) open_checkpoint(o.questions.judge, 0, Head::value);  // its mistakes come first
   const ModelSource source = open_model(o.inference.model, o.inference.mtp_modules());
   put_questions(e, o.prompt, source.tokenizer, source.chat_template, context_size(o.inference, source),
                 source.stop_tokens);

@@ -35,6 +35,7 @@ std::string make_text(DocumentKind kind, Language language, Rng rng, Levels leve
     case DocumentKind::countdown: return corpus::countdown_text(rng, levels, problems);
     case DocumentKind::logic: return corpus::puzzle_text(rng, or_all, problems);
     case DocumentKind::exercise: return corpus::exercise_text(rng, or_all, problems);
+    case DocumentKind::chat: return corpus::chat_text(rng, chinese, problems);
   }
   return {};
 }

@@ -1,6 +1,6 @@
 // The built-in corpus: text that the program generates, so that quickstart.sh needs no download. English and Chinese
 // stories, dialogues, word problems, arithmetic, small Python programs; and on request text that prepares a small model for
-// reinforcement learning (thoughts.cpp), puzzles and code exercises. Document i is a pure function of (seed, i, mix), so any
+// reinforcement learning (thoughts.cpp), puzzles, code exercises and chats. Document i is a pure function of (seed, i, mix), so any
 // part can be generated at any time and in parallel. Every problem in it is on the training side of the split (split.h).
 // Tested in tests/corpus/corpus_test.cpp.
 #pragma once
@@ -31,7 +31,8 @@ enum class DocumentKind : uint8_t {
   check,
   countdown,
   logic,
-  exercise
+  exercise,
+  chat
 };
 template <> struct EnumNames<DocumentKind> {
   static constexpr EnumName<DocumentKind> all[] = {{DocumentKind::story, "story"},
@@ -47,7 +48,8 @@ template <> struct EnumNames<DocumentKind> {
                                                    {DocumentKind::check, "check"},
                                                    {DocumentKind::countdown, "countdown"},
                                                    {DocumentKind::logic, "logic"},
-                                                   {DocumentKind::exercise, "exercise"}};
+                                                   {DocumentKind::exercise, "exercise"},
+                                                   {DocumentKind::chat, "chat"}};
 };
 inline constexpr size_t kDocumentKinds = std::size(EnumNames<DocumentKind>::all);
 LevelRange document_levels(DocumentKind kind);  // of difficulty; 0, 0 where there are none
@@ -69,7 +71,7 @@ inline constexpr int kCorpusVersion = 5;
 
 // Shares of the documents, relative to each other; a zero leaves a genre out.
 struct CorpusMix {
-  // [kind][language]; only stories, dialogues and word problems are also Chinese.
+  // [kind][language]; only stories, dialogues, word problems and chats are also Chinese.
   std::array<std::array<double, 2>, kDocumentKinds> weight = {
       {{0.30, 0.15}, {0.12, 0.06}, {0.14, 0.07}, {0.08, 0.0}, {0.08, 0.0}}};
   std::array<Levels, kDocumentKinds> levels{};  // of the problems; an empty set: the usual ones

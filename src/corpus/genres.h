@@ -21,6 +21,7 @@ std::string word_problems_text(Rng rng, bool chinese, Levels levels, Problems& p
 std::string arithmetic_text(Rng rng, Levels levels, Problems& problems);
 std::string puzzle_text(Rng rng, Levels levels, Problems& problems);
 std::string exercise_text(Rng rng, Levels levels, Problems& problems);
+std::string chat_text(Rng rng, bool chinese, Problems& problems);  // of chats.h: some, one after the other
 
 // The text that a base for R1-Zero reads (thoughts.cpp), in the format of prompt.h. Without levels: the usual ones, which
 // never are the two hardest.
@@ -39,6 +40,7 @@ Task countdown_task(Rng rng, int level);
 Task chain_task(Rng rng, int level);
 Task logic_task(Rng rng, int level);
 Task code_task(Rng rng, int level);
+Task chat_task(Rng rng, bool chinese);
 Task task_of_split(Rng rng, TaskKind kind, int level, TaskSplit split);
 
 }  // namespace minke::corpus

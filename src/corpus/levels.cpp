@@ -24,6 +24,8 @@ int Levels::nth(int n) const {
 Levels parse_levels(std::string_view text, LevelRange allowed, std::string_view where) {
   if (allowed.last == 0) user_error("{}: this kind has no levels; leave \":{}\" out", where, printable(text));
   const auto refuse = [&] {
+    if (allowed.first == allowed.last)
+      user_error("{}: \"{}\" names no level; there is only {}", where, printable(text), allowed.first);
     user_error("{}: \"{}\" names no levels from {} to {}. Write one as {}, several as {}-{} or {},{}", where,
                printable(text), allowed.first, allowed.last, allowed.first, allowed.first, allowed.last, allowed.first,
                allowed.last);

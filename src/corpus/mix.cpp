@@ -121,7 +121,8 @@ void choose(CorpusMix& mix, const Choice& choice, std::array<bool, kDocumentKind
     auto& row = mix.weight[size_t(part.kind)];
     const double usual = row[0] + row[1],
                  wanted = weight_of(mix, part) * (choice.weight > 0 ? choice.weight / total : 1);
-    if (part.english || usual == 0) row = {wanted, 0};
+    if (part.kind == DocumentKind::chat) row = {wanted / 2, wanted / 2};  // as much of either language
+    else if (part.english || usual == 0) row = {wanted, 0};
     else if (choice.weight > 0) row = {row[0] * wanted / usual, row[1] * wanted / usual};
     if (!choice.levels.empty())
       mix.levels[size_t(part.kind)] = parse_levels(choice.levels, document_levels(part.kind),
@@ -165,7 +166,7 @@ CorpusMix corpus_mix(std::string_view kinds, std::string_view languages) {
       total += mix.weight[k][l];
     }
   if (total == 0)
-    user_error("only story, dialogue and word_problem have a Chinese form; add one of them, or the language en");
+    user_error("only story, dialogue, word_problem and chat have a Chinese form; add one of them, or the language en");
   return mix;
 }
 

@@ -77,14 +77,24 @@ void set_reference(Task& task, const Json& line, std::string_view where) {
                where, found->type_name());
   }
   if (task.answer.empty()) user_error("{}: \"answer\" is empty", where);
+  if (!line.contains("grader")) return;
+  const std::string& grader = text_field(line, "grader", where);
+  if (grader != name_of(GraderKind::judge) || !found->is_string())
+    user_error(
+        "{}: \"grader\" can only be \"judge\", beside an answer that is a string; what else grades an answer is seen "
+        "from it",
+        where);
+  task.grader = GraderKind::judge;
 }
 
 }  // namespace
 
 std::string task_line(const Task& task, TaskKind kind, int level) {
   Json line{{"task", name_of(kind)}, {"level", level}, {"question", task.question}};
-  if (task.grader == GraderKind::math) line["answer"] = task.answer;
+  const bool text = task.grader == GraderKind::math || task.grader == GraderKind::judge;
+  if (text) line["answer"] = task.answer;
   else line["answer"] = parse_json(task.answer, "answer of a task");
+  if (task.grader == GraderKind::judge) line["grader"] = name_of(task.grader);
   if (!task.reasoning.empty()) line["reasoning"] = task.reasoning;
   if (!task.solution.empty()) line["solution"] = task.solution;
   return line.dump();
@@ -117,6 +127,7 @@ Task task_of_json(const Json& line, std::string_view where) {
   }
   if (trimmed(task.question).empty()) user_error("{}: the question is empty", where);
   if (task.grader == GraderKind::math) task.canonical = canonical_form(task.family, task.question);
+  else if (task.grader == GraderKind::judge) task.canonical = task.family + " " + task.question;
   else task.canonical = task.family + " " + task.answer;
   return task;
 }

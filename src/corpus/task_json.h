@@ -9,11 +9,13 @@
 
 namespace minke {
 
-// {"task": kind, "level": …, "question": …, "answer": text or object, "reasoning"?: …, "solution"?: …}, without a newline.
+// {"task": kind, "level": …, "question": …, "answer": text or object, "grader"?: "judge", "reasoning"?: …, "solution"?: …},
+// without a newline.
 std::string task_line(const Task& task, TaskKind kind, int level);
 
 // One of
-//  - the above ("task", "question", "answer"; an object with "numbers" is countdown's, one with "test" is code's),
+//  - the above ("task", "question", "answer"; an object with "numbers" is countdown's, one with "test" is code's; no rule
+//    grades the answer if "grader" is "judge"),
 //  - GSM8K's {"question", "answer"}, the answer ending in "#### 72": the text before is the reasoning, and the answer is
 //    72, without commas between digits,
 //  - HumanEval's {"task_id", "prompt", "canonical_solution", "test", "entry_point"}: the prompt is the question, and the

@@ -17,6 +17,24 @@ LevelRange task_levels(TaskKind kind) {
     case TaskKind::chain: return {2, 6};
     case TaskKind::logic:
     case TaskKind::code: return {1, 4};
+    case TaskKind::chat:
+    case TaskKind::chat_zh: return {1, 1};
+  }
+  check(false, "known task kind");
+  return {};
+}
+
+GraderKind grader_of(TaskKind kind) {
+  switch (kind) {
+    case TaskKind::arithmetic:
+    case TaskKind::word_problem:
+    case TaskKind::word_problem_zh:
+    case TaskKind::chain:
+    case TaskKind::logic: return GraderKind::math;
+    case TaskKind::countdown: return GraderKind::countdown;
+    case TaskKind::code: return GraderKind::code;
+    case TaskKind::chat:
+    case TaskKind::chat_zh: return GraderKind::judge;
   }
   check(false, "known task kind");
   return {};
@@ -39,6 +57,8 @@ Task corpus::task_of_split(Rng rng, TaskKind kind, int level, TaskSplit split) {
       case TaskKind::chain: return corpus::chain_task(draw, level);
       case TaskKind::logic: return corpus::logic_task(draw, level);
       case TaskKind::code: return corpus::code_task(draw, level);
+      case TaskKind::chat: return corpus::chat_task(draw, false);
+      case TaskKind::chat_zh: return corpus::chat_task(draw, true);
     }
     check(false, "known task kind");
     return {};

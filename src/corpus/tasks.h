@@ -1,4 +1,4 @@
-// Questions with verifiable answers, by kind and level of difficulty. Reinforcement learning trains on them, evaluation
+// Questions with verifiable answers, by kind and level of difficulty; and chats, which only a reward model can judge. Reinforcement learning trains on them, evaluation
 // asks them, and the text of pre-training is made from the same families, on the training side of the split (split.h).
 // Task i of a kind, level and split is a pure function of (seed, i). Every equation in the reasoning is true. Tested in
 // tests/corpus/tasks_test.cpp.
@@ -14,8 +14,18 @@
 namespace minke {
 
 // Levels: arithmetic and word problems 1 to 5, from one step with small numbers to several with large; countdown by the
-// count of numbers, 3 to 6; chains by the count of steps, 2 to 6; logic and code 1 to 4.
-enum class TaskKind : uint8_t { arithmetic, word_problem, word_problem_zh, countdown, chain, logic, code };
+// count of numbers, 3 to 6; chains by the count of steps, 2 to 6; logic and code 1 to 4; chats (chats.h) have one.
+enum class TaskKind : uint8_t {
+  arithmetic,
+  word_problem,
+  word_problem_zh,
+  countdown,
+  chain,
+  logic,
+  code,
+  chat,
+  chat_zh
+};
 template <> struct EnumNames<TaskKind> {
   static constexpr EnumName<TaskKind> all[] = {{TaskKind::arithmetic, "arithmetic"},
                                                {TaskKind::word_problem, "word_problem"},
@@ -23,23 +33,28 @@ template <> struct EnumNames<TaskKind> {
                                                {TaskKind::countdown, "countdown"},
                                                {TaskKind::chain, "chain"},
                                                {TaskKind::logic, "logic"},
-                                               {TaskKind::code, "code"}};
+                                               {TaskKind::code, "code"},
+                                               {TaskKind::chat, "chat"},
+                                               {TaskKind::chat_zh, "chat_zh"}};
 };
 inline constexpr int kMinTaskLevel = 1, kMaxTaskLevel = 5;  // of arithmetic and word problems
 LevelRange task_levels(TaskKind kind);
 
-// What an answer is compared by.
-enum class GraderKind : uint8_t { math, countdown, code };
+// What an answer is compared by. judge: no rule can grade it; a reward model judges.
+enum class GraderKind : uint8_t { math, countdown, code, judge };
 template <> struct EnumNames<GraderKind> {
-  static constexpr EnumName<GraderKind> all[] = {
-      {GraderKind::math, "math"}, {GraderKind::countdown, "countdown"}, {GraderKind::code, "code"}};
+  static constexpr EnumName<GraderKind> all[] = {{GraderKind::math, "math"},
+                                                 {GraderKind::countdown, "countdown"},
+                                                 {GraderKind::code, "code"},
+                                                 {GraderKind::judge, "judge"}};
 };
+GraderKind grader_of(TaskKind kind);
 
 struct Task {
   std::string family;     // the template, for tests and for statistics by family: "share_equally"
   std::string question;   // one paragraph; HumanEval's is the beginning of a program
   std::string reasoning;  // lines, one step each; may be empty
-  // The reference that a grader needs. math: the value, canonical: "12", "-3", "3/4", "Ann". Else JSON text:
+  // The reference that a grader needs. math: the value, canonical: "12", "-3", "3/4", "Ann". judge: a good answer. Else JSON text:
   // countdown {"numbers": [3, 7, 25], "target": 54}; code {"language": "python", "entry_point": "total",
   // "test": "def check(candidate): …"} and, where the answer continues it, "prompt".
   std::string answer;

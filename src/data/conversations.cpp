@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "corpus/chat_source.h"
 #include "data/json_lines.h"
 #include "data/source_files.h"
 
@@ -200,6 +201,13 @@ ConversationSet open_set(const fs::path& folder, std::string_view name) {
 
 }  // namespace
 
+void check_conversations(const std::string& source, std::string_view where) {
+  if (is_chat_source(source)) parse_chat_source(source, where);
+  else if (source.starts_with("builtin:"))
+    user_error("{}: {} is text, not conversations; of what is built in only builtin:chats is", where, source);
+  else source_files(source, {"messages"});
+}
+
 ConversationCounts tokenize_conversations(const ConversationOptions& o, const ConversationEncoder& encoder,
                                           const fs::path& folder,
                                           const std::function<void(const ConversationCounts&)>& progress) {
@@ -207,33 +215,40 @@ ConversationCounts tokenize_conversations(const ConversationOptions& o, const Co
   SetWriter train(made.path(), "train", o), held_out(made.path(), "heldout", o);
   ConversationCounts counts;
   uint64_t trained = 0;
-  for (const std::string& source : o.sources)
-    for (const fs::path& file : source_files(source, {"messages"}).documents)
-      read_json_lines(file, {}, [&](const Json& line, const std::string& where) {
-        const std::vector<TrainedConversation> sequences = encoder.encode(line, where);
-        const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace),
-                          question = question_of(line["messages"]);
-        const bool out = !question.empty() && split_document(question, o.held_out).train.empty();
-        ++counts.conversations;
-        counts.held_out += out;
-        for (const TrainedConversation& c : sequences) {
-          const int32_t largest = *std::max_element(c.tokens.begin(), c.tokens.end());
-          if (largest >= o.vocab_size)
-            user_error(
-                "{}: {} is token {} of the tokenizer, but the model has {} tokens: the two do not belong together",
-                where, encoder.tokenizer().token_bytes(largest), largest, o.vocab_size);
-          if (int64_t(c.tokens.size()) > o.sequence_length + 1) {
-            ++counts.too_long;
-            continue;
-          }
-          (out ? held_out : train).add(c, text.size());
-          ++counts.sequences;
-          trained += !out;
-          counts.tokens += c.tokens.size();
-          counts.targets += uint64_t(std::count(c.is_target.begin(), c.is_target.end(), 1));
-        }
-        if (progress) progress(counts);
-      });
+  const auto add = [&](const Json& line, const std::string& where) {
+    const std::vector<TrainedConversation> sequences = encoder.encode(line, where);
+    const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace),
+                      question = question_of(line["messages"]);
+    const bool out = !question.empty() && split_document(question, o.held_out).train.empty();
+    ++counts.conversations;
+    counts.held_out += out;
+    for (const TrainedConversation& c : sequences) {
+      const int32_t largest = *std::max_element(c.tokens.begin(), c.tokens.end());
+      if (largest >= o.vocab_size)
+        user_error("{}: {} is token {} of the tokenizer, but the model has {} tokens: the two do not belong together",
+                   where, encoder.tokenizer().token_bytes(largest), largest, o.vocab_size);
+      if (int64_t(c.tokens.size()) > o.sequence_length + 1) {
+        ++counts.too_long;
+        continue;
+      }
+      (out ? held_out : train).add(c, text.size());
+      ++counts.sequences;
+      trained += !out;
+      counts.tokens += c.tokens.size();
+      counts.targets += uint64_t(std::count(c.is_target.begin(), c.is_target.end(), 1));
+    }
+    if (progress) progress(counts);
+  };
+  for (const std::string& source : o.sources) {
+    if (is_chat_source(source)) {
+      const ChatSource chats = parse_chat_source(source, "data");
+      for (int64_t i = 0; i < chats.count; ++i)
+        add(chat_json(chat_of(o.builtin_seed, uint64_t(i), chats.languages, TaskSplit::train)),
+            fmt::format("{}, conversation {}", source, i));
+      continue;
+    }
+    for (const fs::path& file : source_files(source, {"messages"}).documents) read_json_lines(file, {}, add);
+  }
   if (trained == 0)
     user_error(
         "{}: no conversation to train on: {} were read, {} are longer than {} tokens (train.sequence_length), {} are "

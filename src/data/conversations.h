@@ -68,8 +68,12 @@ struct ConversationCounts {
   uint64_t tokens = 0, targets = 0;
 };
 
+// UserError for a source that holds no conversations: built-in text, or a file that is not there. `where`: the key that names it.
+void check_conversations(const std::string& source, std::string_view where);
+
 struct ConversationOptions {
-  std::vector<std::string> sources;  // files, folders, globs of JSON Lines
+  std::vector<std::string> sources;  // files, folders, globs of JSON Lines; "builtin:chats" (corpus/chat_source.h)
+  uint64_t builtin_seed = 1;
   HeldOutOptions held_out;
   int64_t sequence_length = 0;  // longer ones are left out: a model must not learn from an answer without its end
   uint64_t tokenizer_hash = 0;

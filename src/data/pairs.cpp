@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "corpus/chat_source.h"
 #include "data/json_lines.h"
 #include "data/source_files.h"
 
@@ -87,33 +88,41 @@ PairCounts tokenize_pairs(const PairOptions& o, const ConversationEncoder& encod
   AtomicFolder made(folder);
   PairWriter train(made.path(), "train", o), held_out(made.path(), "heldout", o);
   PairCounts counts;
-  for (const std::string& source : o.sources)
+  const auto add = [&](const Json& line, const std::string& where) {
+    const PreferencePair pair = encode_pair(encoder, line, where);
+    for (const auto* text : {&pair.chosen, &pair.rejected}) {
+      const int32_t largest = *std::max_element(text->begin(), text->end());
+      if (largest >= o.vocab_size)
+        user_error("{}: {} is token {} of the tokenizer, but the model has {} tokens: the two do not belong together",
+                   where, encoder.tokenizer().token_bytes(largest), largest, o.vocab_size);
+    }
+    const size_t longer = std::max(pair.chosen.size(), pair.rejected.size());
+    counts.most = std::max<uint64_t>(counts.most, longer);
+    if (pair.chosen == pair.rejected) {
+      ++counts.same;
+    } else if (int64_t(longer) > o.sequence_length) {
+      ++counts.too_long;
+    } else {
+      const std::string question = question_of(prompt_messages(line, where));
+      const bool out = !question.empty() && split_document(question, o.held_out).train.empty();
+      (out ? held_out : train).add(pair, line.dump(-1, ' ', false, Json::error_handler_t::replace).size());
+      ++counts.pairs;
+      counts.held_out += out;
+      counts.tokens += pair.chosen.size() + pair.rejected.size();
+    }
+    if (progress) progress(counts);
+  };
+  for (const std::string& source : o.sources) {
+    if (is_pair_source(source)) {
+      const ChatSource pairs = parse_pair_source(source, "data");
+      for (int64_t i = 0; i < pairs.count; ++i)
+        add(pair_json(pair_of(o.builtin_seed, uint64_t(i), pairs.languages, TaskSplit::train)),
+            fmt::format("{}, pair {}", source, i));
+      continue;
+    }
     for (const fs::path& file : source_files(source, {"prompt", "chosen", "rejected"}).documents)
-      read_json_lines(file, {}, [&](const Json& line, const std::string& where) {
-        const PreferencePair pair = encode_pair(encoder, line, where);
-        for (const auto* text : {&pair.chosen, &pair.rejected}) {
-          const int32_t largest = *std::max_element(text->begin(), text->end());
-          if (largest >= o.vocab_size)
-            user_error(
-                "{}: {} is token {} of the tokenizer, but the model has {} tokens: the two do not belong together",
-                where, encoder.tokenizer().token_bytes(largest), largest, o.vocab_size);
-        }
-        const size_t longer = std::max(pair.chosen.size(), pair.rejected.size());
-        counts.most = std::max<uint64_t>(counts.most, longer);
-        if (pair.chosen == pair.rejected) {
-          ++counts.same;
-        } else if (int64_t(longer) > o.sequence_length) {
-          ++counts.too_long;
-        } else {
-          const std::string question = question_of(prompt_messages(line, where));
-          const bool out = !question.empty() && split_document(question, o.held_out).train.empty();
-          (out ? held_out : train).add(pair, line.dump(-1, ' ', false, Json::error_handler_t::replace).size());
-          ++counts.pairs;
-          counts.held_out += out;
-          counts.tokens += pair.chosen.size() + pair.rejected.size();
-        }
-        if (progress) progress(counts);
-      });
+      read_json_lines(file, {}, add);
+  }
   if (counts.pairs == counts.held_out)
     user_error(
         "{}: no pair to train on: of {}, {} have a text of more than {} tokens (train.sequence_length; the longest has "

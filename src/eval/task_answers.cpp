@@ -11,8 +11,9 @@ namespace {
 
 class Grading {
  public:
-  Grading(const std::vector<TaskProblem>& problems, const std::function<void(TaskAnswer)>& each)
-      : problems_(problems), each_(each) {
+  Grading(const Context& ctx, const std::vector<TaskProblem>& problems, Judge* judge,
+          const std::function<void(TaskAnswer)>& each)
+      : ctx_(ctx), problems_(problems), judge_(judge), each_(each) {
     for (const TaskProblem& p : problems)
       if (p.task.grader == GraderKind::code && !sandbox_) sandbox_.emplace();
   }
@@ -20,37 +21,40 @@ class Grading {
     const TaskProblem& p = problems_[a.problem];
     a.reflection = reflection_of(p.prompt, a.response);
     a.single_language = language_share(p.task, p.prompt, a.response) >= kSingleLanguage;
-    if (p.task.grader == GraderKind::code) {
-      programs_.push_back(std::move(a));
-      if (programs_.size() >= kPrograms) finish();
+    if (p.task.grader == GraderKind::code || p.task.grader == GraderKind::judge) {
+      later_.push_back(std::move(a));
+      if (later_.size() >= kAtOnce) finish();
       return;
     }
     a.grade = grade_task(p.task, p.prompt, a.response, p.form);
     a.final_answer = final_answer(a.response, thought_after(p.prompt));
     each_(std::move(a));
   }
+  // Programs run, and a judge reads, many at once.
   void finish() {
-    if (programs_.empty()) return;
-    std::vector<CodeToGrade> jobs;
-    for (const TaskAnswer& a : programs_) {
+    if (later_.empty()) return;
+    std::vector<TaskToGrade> all;
+    for (const TaskAnswer& a : later_) {
       const TaskProblem& p = problems_[a.problem];
-      jobs.push_back({a.response, &std::get<CodeTask>(p.reference), thought_after(p.prompt)});
+      all.push_back({&p.task, p.prompt, a.response, p.form});
     }
-    const std::vector<Grade> grades = grade_code_all(*sandbox_, jobs, programs_at_once());
-    for (size_t i = 0; i < jobs.size(); ++i) {
-      TaskAnswer& a = programs_[i];
-      a.grade = {grades[i], grade_form(problems_[a.problem].form, a.response, jobs[i].thought)};
-      each_(std::move(a));
+    std::vector<TaskGrade> grades = grade_tasks(all, sandbox_ ? &*sandbox_ : nullptr);
+    if (judge_) judge_tasks(ctx_, *judge_, all, grades);
+    for (size_t i = 0; i < all.size(); ++i) {
+      later_[i].grade = std::move(grades[i]);
+      each_(std::move(later_[i]));
     }
-    programs_.clear();
+    later_.clear();
   }
 
  private:
-  static constexpr size_t kPrograms = 64;
+  static constexpr size_t kAtOnce = 64;
+  const Context& ctx_;
   const std::vector<TaskProblem>& problems_;
+  Judge* judge_;
   const std::function<void(TaskAnswer)>& each_;
   std::optional<Sandbox> sandbox_;
-  std::vector<TaskAnswer> programs_;
+  std::vector<TaskAnswer> later_;
 };
 
 }  // namespace
@@ -68,8 +72,9 @@ bool ends_with_stop(std::string& text, size_t piece, const std::vector<std::stri
 
 bool answer_problems(const Context& ctx, Engine& engine, const Tokenizer& tokenizer,
                      const std::vector<TaskProblem>& problems, const AnswerSettings& o, const AnswerKeys& known,
-                     const std::function<void(TaskAnswer)>& each, const std::function<bool(int64_t tokens)>& go_on) {
-  Grading grading(problems, each);
+                     const std::function<void(TaskAnswer)>& each, const std::function<bool(int64_t tokens)>& go_on,
+                     Judge* judge) {
+  Grading grading(ctx, problems, judge, each);
   std::unordered_map<int64_t, TaskAnswer> open;  // by the engine's number
   size_t problem = 0;
   int64_t sample = 0, drawn = 0;

@@ -40,9 +40,10 @@ using AnswerKeys = std::set<std::pair<size_t, int64_t>>;  // problem, sample
 
 // Draws and grades all that are not `known`; each is given to `each` once, in the order in which they end. `go_on` is asked after
 // each step, with the number of tokens drawn so far. False if it said no: the answers that had no end by then are lost, and the
-// engine is in the midst of them.
+// engine is in the midst of them. The judge is needed for tasks that no rule grades.
 bool answer_problems(const Context& ctx, Engine& engine, const Tokenizer& tokenizer,
                      const std::vector<TaskProblem>& problems, const AnswerSettings& settings, const AnswerKeys& known,
-                     const std::function<void(TaskAnswer)>& each, const std::function<bool(int64_t tokens)>& go_on);
+                     const std::function<void(TaskAnswer)>& each, const std::function<bool(int64_t tokens)>& go_on,
+                     Judge* judge = nullptr);
 
 }  // namespace minke

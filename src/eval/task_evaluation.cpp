@@ -10,7 +10,7 @@
 
 namespace minke {
 
-std::vector<TaskProblem> asked_problems(const TaskQuestions& q, std::string_view where) {
+std::vector<TaskProblem> asked_problems(const TaskQuestions& q, std::string_view where, std::string_view judge) {
   std::vector<TaskProblem> all;
   const auto append = [&](std::vector<TaskProblem> more) {
     std::move(more.begin(), more.end(), std::back_inserter(all));
@@ -19,6 +19,9 @@ std::vector<TaskProblem> asked_problems(const TaskQuestions& q, std::string_view
   for (const std::string& task : q.tasks)
     append(generated_problems(parse_task_choice(task, where), q.problems > 0 ? q.problems : kUsual, q.seed, q.split));
   for (const std::string& file : q.files) append(problems_of_file(file, q.problems));
+  std::vector<GraderKind> graders;
+  for (const TaskProblem& p : all) graders.push_back(p.task.grader);
+  check_judge(graders, !q.judge.empty(), where, judge);
   std::set<std::string> seen;
   for (const TaskProblem& p : all)
     if (!seen.insert(p.where()).second)
@@ -30,18 +33,20 @@ std::vector<TaskProblem> asked_problems(const TaskQuestions& q, std::string_view
 
 Json answer_settings(const std::string& model, PromptFormat prompt, const TaskQuestions& q, const AnswerSettings& a) {
   const SamplingSettings& s = a.sampling;
-  return {{"model", model},
-          {"prompt", name_of(prompt)},
-          {q.split == TaskSplit::test ? "test_seed" : "train_seed", q.seed},
-          {"seed", s.seed},
-          {"temperature", s.temperature},
-          {"top_k", s.top_k},
-          {"top_p", s.top_p},
-          {"min_p", s.min_p},
-          {"repetition_penalty", s.repetition_penalty},
-          {"presence_penalty", s.presence_penalty},
-          {"frequency_penalty", s.frequency_penalty},
-          {"max_new", a.max_new}};
+  Json all{{"model", model},
+           {"prompt", name_of(prompt)},
+           {q.split == TaskSplit::test ? "test_seed" : "train_seed", q.seed},
+           {"seed", s.seed},
+           {"temperature", s.temperature},
+           {"top_k", s.top_k},
+           {"top_p", s.top_p},
+           {"min_p", s.min_p},
+           {"repetition_penalty", s.repetition_penalty},
+           {"presence_penalty", s.presence_penalty},
+           {"frequency_penalty", s.frequency_penalty},
+           {"max_new", a.max_new}};
+  if (!q.judge.empty()) all["judge"] = q.judge;
+  return all;
 }
 
 void put_questions(TaskEvaluation& e, PromptFormat prompt, const Tokenizer& tokenizer,
@@ -70,6 +75,9 @@ std::optional<std::vector<TaskScore>> evaluate_tasks(const TaskEvaluation& e,
   if (int64_t(known.size()) < all) {
     if (responses) responses->open();
     const AnsweringModel model = open();
+    std::vector<GraderKind> graders;
+    for (const TaskProblem& p : e.problems) graders.push_back(p.task.grader);
+    const std::unique_ptr<Judge> judge = needs_judge(graders) ? e.open_judge(model.ctx) : nullptr;
     const auto begin = Clock::now();
     double right = 0;
     const auto take = [&](TaskAnswer a) {
@@ -88,7 +96,8 @@ std::optional<std::vector<TaskScore>> evaluate_tasks(const TaskEvaluation& e,
       }
       return !progress.stop || !progress.stop();
     };
-    if (!answer_problems(model.ctx, model.engine, model.tokenizer, e.problems, e.answers, known, take, drawn))
+    if (!answer_problems(model.ctx, model.engine, model.tokenizer, e.problems, e.answers, known, take, drawn,
+                         judge.get()))
       return std::nullopt;
   }
   return score_tasks(e.problems, answers, e.answers.samples);

@@ -17,10 +17,13 @@ struct TaskQuestions {
   int64_t problems = 0;  // of each level, and of each file; 0 = 100, and all of a file
   uint64_t seed = 1;     // of the generated ones
   TaskSplit split = TaskSplit::test;
+  std::string judge;  // folder of the reward model for tasks that no rule grades; empty: none
 };
 // Without prompts. UserError for what there is not, what is asked twice (its figures could not be told apart), and programs in a
-// language that cannot run here; `where` names what has the tasks, for messages ("--task").
-std::vector<TaskProblem> asked_problems(const TaskQuestions& questions, std::string_view where);
+// language that cannot run here, and tasks that need a judge without one; `where` names what has the tasks, for messages ("--task"), `judge` what
+// names the judge.
+std::vector<TaskProblem> asked_problems(const TaskQuestions& questions, std::string_view where,
+                                        std::string_view judge = "--judge");
 
 // R1's evaluations (R1 §3).
 constexpr double kUsualTemperature = 0.6, kUsualTopP = 0.95;
@@ -32,9 +35,10 @@ Json answer_settings(const std::string& model, PromptFormat prompt, const TaskQu
 struct TaskEvaluation {
   std::vector<TaskProblem> problems;  // with prompts
   AnswerSettings answers;
-  Json settings;        // answer_settings() and more
-  fs::path responses;   // a file for the answers; empty: none
-  bool resume = false;  // go on with what it holds
+  Json settings;              // answer_settings() and more
+  fs::path responses;         // a file for the answers; empty: none
+  bool resume = false;        // go on with what it holds
+  OpenJudge open_judge = {};  // called if answers are to be judged
   // Gets every answer with its problem, also those of the file, in any order.
   std::function<void(const TaskProblem&, const TaskAnswer&)> each = {};
 };

@@ -1,5 +1,7 @@
 #include "eval/task_grade.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <deque>
 #include <nlohmann/json.hpp>
@@ -13,7 +15,8 @@ namespace minke {
 
 TaskReference task_reference(const Task& task, std::string_view where) {
   switch (task.grader) {
-    case GraderKind::math: return task.answer;
+    case GraderKind::math:
+    case GraderKind::judge: return task.answer;
     case GraderKind::countdown:
       return std::get<CountdownTask>(
           reference_of(GradeKind::countdown, Json{{"answer", parse_json(task.answer, where)}}, where));
@@ -29,10 +32,47 @@ Grade grade_form(ResponseForm form, std::string_view response, Thought thought) 
 TaskGrade grade_task(const Task& task, std::string_view prompt, std::string_view response, ResponseForm form) {
   check(task.grader != GraderKind::code, "grade_task: programs are graded in the sandbox");
   const Thought thought = thought_after(prompt);
+  if (task.grader == GraderKind::judge)
+    return {{0, 0, "no rule can grade this: only a reward model can judge it"}, grade_form(form, response, thought)};
   const TaskReference reference = task_reference(task, "a task");
   if (const auto* countdown = std::get_if<CountdownTask>(&reference))
     return {grade_countdown(response, *countdown, thought), grade_form(form, response, thought)};
   return {grade_math(response, std::get<std::string>(reference), thought), grade_form(form, response, thought)};
+}
+
+bool needs_judge(std::span<const GraderKind> graders) {
+  return std::find(graders.begin(), graders.end(), GraderKind::judge) != graders.end();
+}
+
+void check_judge(std::span<const GraderKind> graders, bool has_judge, std::string_view where, std::string_view judge) {
+  if (needs_judge(graders) && !has_judge)
+    user_error("{}: no rule grades answers to chats: name a reward model with {}, or leave these tasks out", where,
+               judge);
+  if (has_judge && !needs_judge(graders))
+    user_error("{} has no effect: {} has no chats, and rules grade all else", judge, where);
+}
+
+Grade judged_grade(double preference) {
+  const double right = preference >= kGoodAnswer ? 1 : 0;
+  return {right, right, fmt::format("the judge gives {:.3f}", preference)};
+}
+
+void judge_tasks(const Context& ctx, Judge& judge, std::span<const TaskToGrade> all, std::span<TaskGrade> grades) {
+  std::vector<JudgedText> texts;
+  std::vector<size_t> which;
+  const auto give = [&](size_t i, double preference) {
+    grades[i].accuracy = judged_grade(preference), grades[i].preference = preference;
+  };
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (all[i].task->grader != GraderKind::judge) continue;
+    const std::string_view said = trimmed(parts_of(all[i].response, thought_after(all[i].prompt)).rest);
+    give(i, 0);
+    if (!said.empty()) texts.push_back({all[i].task->question, said}), which.push_back(i);
+  }
+  if (texts.empty()) return;
+  const std::vector<double> preferences = judge.judge(ctx, texts);
+  check_equal(int64_t(preferences.size()), int64_t(which.size()), "texts that were judged");
+  for (size_t i = 0; i < which.size(); ++i) give(which[i], preferences[i]);
 }
 
 double language_share(const Task& task, std::string_view prompt, std::string_view response) {

@@ -14,6 +14,7 @@ std::string chat_question(const Task& task) {
     case GraderKind::math:
       return task.question + "\nPlease reason step by step, and put your final answer within \\boxed{}.";
     case GraderKind::countdown: return task.question + "\nPut the expression within <answer> </answer>.";
+    case GraderKind::judge: return task.question;
     case GraderKind::code: break;
   }
   return task.question + "\nWrite the whole program in one block that begins with ```python.";

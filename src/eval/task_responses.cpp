@@ -27,14 +27,14 @@ template <class T> T field(const Json& line, const char* key, std::string_view w
 }
 
 std::string answer_line(const TaskProblem& p, const TaskAnswer& a, const Json& settings) {
+  const bool is_text = p.task.grader == GraderKind::math || p.task.grader == GraderKind::judge;
   Json line{{"task", p.group},
             {"level", p.level},
             {"problem", p.index},
             {"sample", a.sample},
             {"prompt", p.prompt},
             {"response", a.response},
-            {"answer",
-             p.task.grader == GraderKind::math ? Json(p.task.answer) : parse_json(p.task.answer, "answer of a task")},
+            {"answer", is_text ? Json(p.task.answer) : parse_json(p.task.answer, "answer of a task")},
             {"strict", a.grade.accuracy.strict},
             {"lenient", a.grade.accuracy.lenient},
             {"reason", a.grade.accuracy.reason},
@@ -43,6 +43,7 @@ std::string answer_line(const TaskProblem& p, const TaskAnswer& a, const Json& s
             {"truncated", a.truncated},
             {"final_answer", a.final_answer},
             {"settings", settings}};
+  if (a.grade.preference) line["preference"] = *a.grade.preference;
   return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";  // an answer may have half a character
 }
 
@@ -91,6 +92,7 @@ std::vector<TaskAnswer> read_answers(const fs::path& file, const std::vector<Tas
     a.grade.accuracy = {field<double>(line, "strict", where), field<double>(line, "lenient", where),
                         field<std::string>(line, "reason", where)};
     a.grade.format.strict = field<double>(line, "format", where);
+    if (line.contains("preference")) a.grade.preference = field<double>(line, "preference", where);
     const std::string prompt = field<std::string>(line, "prompt", where);
     a.response = field<std::string>(line, "response", where);
     a.reflection = reflection_of(prompt, a.response);

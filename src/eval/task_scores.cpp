@@ -37,24 +37,28 @@ TaskScore score_group(const std::vector<TaskProblem>& problems, const std::vecto
   TaskScore s{.task = first.group, .level = first.level, .problems = int64_t(group.size()), .samples = samples};
   std::set<std::string> different;
   std::vector<int64_t> rights;
-  std::vector<double> cons, lenients;
+  std::vector<double> cons, lenients, preferences;
   std::vector<double> tokens, tokens_right, tokens_wrong;
-  bool programs = false;
+  bool votes = true;
   for (const size_t p : group) {
     different.insert(problems[p].task.canonical);
     check_equal(int64_t(answers[p].size()), samples, "answers to a problem");
     int64_t right = 0;
-    double lenient = 0;
+    double lenient = 0, preference = 0;
+    bool is_judged = false;
     for (const TaskAnswer* a : answers[p]) {
       right += is_right(*a), lenient += a->grade.accuracy.lenient;
       s.format += a->grade.format.strict, s.truncated += a->truncated, s.single_language += a->single_language;
       s.reflection.add(a->reflection);
+      if (a->grade.preference) preference += *a->grade.preference, is_judged = true;
       tokens.push_back(double(a->tokens));
       (is_right(*a) ? tokens_right : tokens_wrong).push_back(double(a->tokens));
     }
+    if (is_judged) preferences.push_back(preference / double(samples));
     rights.push_back(right), lenients.push_back(lenient / double(samples));
-    if (problems[p].task.grader == GraderKind::code) programs = true;
-    else cons.push_back(majority_is_right(problems[p].task.grader, answers[p]));
+    const GraderKind grader = problems[p].task.grader;
+    if (grader == GraderKind::code || grader == GraderKind::judge) votes = false;
+    else cons.push_back(majority_is_right(grader, answers[p]));
   }
   s.different = int64_t(different.size());
   for (int64_t k = 1;; k = std::min(2 * k, samples)) {
@@ -63,7 +67,8 @@ TaskScore score_group(const std::vector<TaskProblem>& problems, const std::vecto
     s.pass.push_back({k, {mean_of(values), mean_interval(values, samples)}});
     if (k == samples) break;
   }
-  if (!programs) s.cons = Estimate{mean_of(cons), mean_interval(cons, 1)};
+  if (votes) s.cons = Estimate{mean_of(cons), mean_interval(cons, 1)};
+  if (!preferences.empty()) s.preference = {mean_of(preferences), mean_interval(preferences, samples)};
   s.lenient = {mean_of(lenients), mean_interval(lenients, samples)};
   for (double* share : {&s.format, &s.single_language, &s.truncated}) *share /= double(tokens.size());
   s.mean_tokens = mean_of(tokens);
@@ -116,6 +121,7 @@ Json score_json(const TaskScore& s) {
   j["lenient_ci95"] = interval_json(s.lenient.ci95);
   j["format"] = s.format, j["single_language"] = s.single_language, j["truncated"] = s.truncated,
   j["mean_tokens"] = s.mean_tokens;
+  if (s.preference) j["preference"] = s.preference->value, j["preference_ci95"] = interval_json(s.preference->ci95);
   const Reflection& r = s.reflection;
   j["reflection"] = {{"equations", r.equations},
                      {"wrong", r.wrong},
@@ -135,7 +141,9 @@ std::string score_line(const TaskScore& s) {
     line += fmt::format(", pass@{} {}", s.samples, percent(s.pass.back().second));
     if (s.cons) line += fmt::format(", cons@{} {}", s.samples, percent(*s.cons));
   }
-  return line + fmt::format(", lenient {:.1f} %, {:.0f} tokens{}", 100 * s.lenient.value, s.mean_tokens,
+  line += s.preference ? fmt::format(", the judge's mean {:.3f}", s.preference->value)
+                       : fmt::format(", lenient {:.1f} %", 100 * s.lenient.value);
+  return line + fmt::format(", {:.0f} tokens{}", s.mean_tokens,
                             s.truncated > 0 ? fmt::format(", {:.1f} % without an end", 100 * s.truncated) : "");
 }
 

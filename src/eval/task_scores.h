@@ -27,6 +27,7 @@ struct TaskScore {
   Estimate lenient;                                       // as pass@1
   double format = 0, single_language = 0, truncated = 0;  // shares of the answers
   double mean_tokens = 0;
+  std::optional<Estimate> preference;  // what a judge gave, if one did
   std::optional<double> mean_tokens_right, mean_tokens_wrong;
   Reflection reflection;  // of all answers
 };

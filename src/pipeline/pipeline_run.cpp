@@ -72,6 +72,8 @@ void check_stage(const Pipeline& pipeline, const PipelineStage& s) {
   if (is_chat(prompt) && !begins_with_chat_template(pipeline, s))
     user_error("{}.prompt = \"{}\", but the model of {} has no chat template: use \"brief\" or \"r1-zero\"",
                s.kind == RecipeOf::ppo ? "grpo" : name_of(s.kind), name_of(prompt), s.from);
+  const std::string& judge = judge_of(s);
+  if (!judge.empty() && !judge.starts_with(kStageSource)) open_checkpoint(judge, 0, Head::value);
   const int64_t positions = positions_of(pipeline, s), length = s.recipe.train.sequence_length;
   const auto& sections = stage_kind(s.kind).sections;
   const bool trains = std::find(sections.begin(), sections.end(), "train") != sections.end();
@@ -156,7 +158,7 @@ class PipelineRun {
       const fs::path model =
           stage.from_stage ? folder_ / pipeline_.stages[*stage.from_stage].name / "latest" : fs::path(stage.from);
       const Recipe recipe = with_stage_sources(stage.recipe);
-      note_kept_recipe(stage.kind, recipe, folder, recipe.data.train != stage.recipe.data.train);
+      note_kept_recipe(stage.kind, recipe, folder, stage.recipe);
       const bool to_the_end = actions.run({.recipe = recipe,
                                            .folder = folder,
                                            .model = model,
@@ -191,8 +193,10 @@ class PipelineRun {
     return true;
   }
 
-  // "stage:right" → the file of answers that the stage has kept.
+  // "stage:right" → the file of answers that the stage has kept, or its reward model.
   Recipe with_stage_sources(Recipe recipe) const {
+    for (std::string* judge : {&recipe.grpo.judge, &recipe.eval.judge, &recipe.sample.judge})
+      if (judge->starts_with(kStageSource)) *judge = (folder_ / judge->substr(kStageSource.size()) / "latest").string();
     for (std::string& source : recipe.data.train)
       if (source.starts_with(kStageSource))
         source = (folder_ / source.substr(kStageSource.size()) / kSamplesFile).string();
@@ -200,13 +204,15 @@ class PipelineRun {
   }
 
   // A run that has begun keeps its recipe: what pipeline.toml says by now has no effect on it.
-  void note_kept_recipe(RecipeOf kind, const Recipe& recipe, const fs::path& folder, bool from_stages) {
+  void note_kept_recipe(RecipeOf kind, const Recipe& recipe, const fs::path& folder, const Recipe& written) {
     const fs::path kept = folder / "recipe.toml";
     if (!fs::exists(kept)) return;
     std::string keys;
     for (const RecipeDifference& d : recipe_differences(load_recipe(kept, {}, "", kind), recipe)) {
       if (recipe.train.steps == 0 && (d.key == "train.steps" || d.key == "train.minutes")) continue;
-      if (d.key == "data.train" && from_stages) continue;  // its paths are those of the folder as it was called then
+      // The paths of stages are those of the folder as it was called then.
+      if (d.key == "data.train" && recipe.data.train != written.data.train) continue;
+      if (d.key == "grpo.judge" && recipe.grpo.judge != written.grpo.judge) continue;
       keys += (keys.empty() ? "" : ", ") + d.key;
     }
     if (!keys.empty())
@@ -217,7 +223,7 @@ class PipelineRun {
   void plan() {
     for (size_t i = 0; i < records_.size(); ++i) {
       const StageRecord& r = records_[i];
-      console_.print(fmt::format("{} {:<{}}  {:<8}  {:<{}}  {}{}", i == 0 ? "stages     " : "           ", r.name,
+      console_.print(fmt::format("{} {:<{}}  {:<12}  {:<{}}  {}{}", i == 0 ? "stages     " : "           ", r.name,
                                  width(&StageRecord::name), r.kind, r.from, width(&StageRecord::from),
                                  stage_actions(pipeline_.stages[i].kind).plan(pipeline_.stages[i].recipe),
                                  r.state == StageState::waiting ? "" : fmt::format(" ({})", name_of(r.state))));
@@ -227,7 +233,7 @@ class PipelineRun {
   void summary() {
     console_.print("");
     for (const StageRecord& r : records_)
-      console_.print(fmt::format("{} {:<{}}  {:<8}  {:>7}  {}", &r == records_.data() ? "results    " : "           ",
+      console_.print(fmt::format("{} {:<{}}  {:<12}  {:>7}  {}", &r == records_.data() ? "results    " : "           ",
                                  r.name, width(&StageRecord::name), r.kind, human_time(r.seconds), result_line(r)));
     const std::vector<std::string> table = stage_table_lines(stage_table(records_));
     for (const std::string& line : table)

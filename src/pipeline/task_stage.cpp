@@ -7,6 +7,7 @@
 #include "eval/task_evaluation.h"
 #include "pipeline/stage_kinds.h"
 #include "rl/rejection.h"
+#include "rl/reward_judge.h"
 #include "run/settings.h"
 #include "run/stop_signals.h"
 
@@ -14,14 +15,14 @@ namespace minke {
 namespace {
 
 TaskQuestions questions_of(const Recipe::Asked& a, uint64_t seed, TaskSplit split) {
-  return {.tasks = a.tasks, .files = a.jsonl, .problems = a.problems, .seed = seed, .split = split};
+  return {.tasks = a.tasks, .files = a.jsonl, .problems = a.problems, .seed = seed, .split = split, .judge = a.judge};
 }
 TaskQuestions questions_of(const Recipe::Eval& e) { return questions_of(e, e.test_seed, TaskSplit::test); }
 TaskQuestions questions_of(const Recipe::Sample& s) { return questions_of(s, s.train_seed, TaskSplit::train); }
 
-// The model by the checkpoint that it is now, and without the folder of the pipeline, which may be moved.
-std::string name_of_model(const StageTask& t) {
-  const fs::path model = fs::canonical(t.model), inside = model.lexically_relative(fs::canonical(t.pipeline));
+// A model by the checkpoint that it is now, and without the folder of the pipeline, which may be moved.
+std::string name_of_model(const fs::path& path, const StageTask& t) {
+  const fs::path model = fs::canonical(path), inside = model.lexically_relative(fs::canonical(t.pipeline));
   return inside.empty() || *inside.begin() == ".." ? model.string() : inside.string();
 }
 
@@ -36,7 +37,7 @@ void check_asked(const Recipe& recipe, const std::string& section, const Recipe:
   if (a.samples > 1 && a.temperature == 0)
     user_error("{0}: {0}.samples {1} with {0}.temperature 0: all answers to a problem would be the same; use 1",
                section, a.samples);
-  asked_problems(q, section + ".tasks");
+  asked_problems(q, section + ".tasks", section + ".judge");
 }
 
 struct Answered {
@@ -47,17 +48,20 @@ struct Answered {
 std::optional<Answered> answer(const StageTask& t, const Recipe::Asked& a, const TaskQuestions& questions,
                                std::initializer_list<std::string_view> files,
                                const std::function<void(const TaskProblem&, const TaskAnswer&)>& each) {
-  TaskEvaluation evaluation{.problems = asked_problems(questions, "tasks"),
-                            .answers = {.samples = a.samples,
-                                        .max_new = a.max_new,
-                                        .sampling = {.temperature = a.temperature, .top_p = a.top_p, .seed = a.seed}},
-                            .responses = t.folder / "responses.jsonl",
-                            .resume = true,
-                            .each = each};
+  TaskEvaluation evaluation{
+      .problems = asked_problems(questions, "tasks"),
+      .answers = {.samples = a.samples,
+                  .max_new = a.max_new,
+                  .sampling = {.temperature = a.temperature, .top_p = a.top_p, .seed = a.seed}},
+      .responses = t.folder / "responses.jsonl",
+      .resume = true,
+      .open_judge = [&a](const Context& ctx) { return std::make_unique<RewardJudge>(ctx, a.judge); },
+      .each = each};
   const ModelSource source = open_model(t.model);
   put_questions(evaluation, a.prompt, source.tokenizer, source.chat_template, t.machine.context_size(source),
                 source.stop_tokens);
-  evaluation.settings = answer_settings(name_of_model(t), a.prompt, questions, evaluation.answers);
+  evaluation.settings = answer_settings(name_of_model(t.model, t), a.prompt, questions, evaluation.answers);
+  if (!a.judge.empty()) evaluation.settings["judge"] = name_of_model(a.judge, t);
   evaluation.settings.update(t.machine.answer_settings);
   std::error_code error;
   fs::create_directory(t.folder, error);

@@ -100,8 +100,16 @@ std::optional<size_t> stage_before(const PipelineStage& stage, const std::string
   return std::nullopt;
 }
 
-// What data.train takes from earlier stages.
+// What data.train and judge take from earlier stages.
 void check_stage_sources(const PipelineStage& stage, const std::vector<PipelineStage>& before) {
+  if (const std::string& judge = judge_of(stage); judge.starts_with(kStageSource)) {
+    const auto is_it = [&](const PipelineStage& s) {
+      return s.name == judge.substr(kStageSource.size()) && s.kind == RecipeOf::reward_model;
+    };
+    if (std::none_of(before.begin(), before.end(), is_it))
+      user_error("{}: judge = \"{}\" must name an earlier stage of kind \"reward-model\"", stage.place,
+                 printable(judge));
+  }
   for (const std::string& source : stage.recipe.data.train) {
     if (!source.starts_with(kStageSource)) continue;
     const std::string name = source.substr(kStageSource.size());
@@ -134,6 +142,12 @@ const StageKind& stage_kind(RecipeOf kind) {
   for (const StageKind& k : kKinds)
     if (k.kind == kind) return k;
   bug("a kind of stage that the table lacks", SourceLocation::current());
+}
+
+const std::string& judge_of(const PipelineStage& stage) {
+  if (stage.kind == RecipeOf::eval) return stage.recipe.eval.judge;
+  if (stage.kind == RecipeOf::sample) return stage.recipe.sample.judge;
+  return stage.recipe.grpo.judge;
 }
 
 Pipeline parse_pipeline(std::string_view text, std::string_view where, const std::vector<std::string>& overrides) {

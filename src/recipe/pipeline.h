@@ -22,7 +22,7 @@ struct PipelineStage {
   std::string place;  // "r1.toml:12: stage base", for messages
 };
 
-// Before the name of an earlier stage in data.train: the answers that it has kept.
+// Before the name of an earlier stage: in data.train the answers that it has kept, as a judge its reward model.
 inline constexpr std::string_view kStageSource = "stage:";
 
 struct Pipeline {
@@ -36,6 +36,9 @@ struct StageKind {
   std::span<const std::string_view> sections;  // of the recipe that it reads
 };
 const StageKind& stage_kind(RecipeOf kind);
+
+// What judges its answers: a folder, or kStageSource and a name; "" for none.
+const std::string& judge_of(const PipelineStage& stage);
 
 // Overrides are "base.train.lr=3e-4": the name of a stage before the key. UserErrors as of parse_recipe.
 Pipeline parse_pipeline(std::string_view toml, std::string_view where, const std::vector<std::string>& overrides = {});

@@ -88,6 +88,7 @@ struct Recipe {
     LossDivision division = LossDivision::tokens;
     double accuracy_reward = 1, format_reward = 0, language_reward = 0;
     TruncatedAnswers truncated = TruncatedAnswers::penalise;
+    std::string judge;  // as Asked::judge
     bool exact = false, replay = true, shuffle_rewards = false;
     int64_t eval_problems = 64;
   } grpo;
@@ -106,6 +107,7 @@ struct Recipe {
     int64_t max_new = 1024;
     double temperature = 0.6, top_p = 0.95;
     uint64_t seed = 0;
+    std::string judge;  // folder of a reward model, for tasks that no rule grades
   };
   struct Eval : Asked {
     uint64_t test_seed = 1;

@@ -25,6 +25,8 @@ template <class A, class F> void asked_fields(A& a, const std::string& section, 
   field("temperature", a.temperature, "of the answers; 0: always the most likely token", {0, 100});
   field("top_p", a.top_p, "only the most likely tokens that together reach this probability", {1e-6, 1});
   field("seed", a.seed, "seed of the answers", {0, 1e12});
+  field("judge", a.judge,
+        "folder of a reward model that judges chats, or \"stage:NAME\", an earlier stage that made one", {});
 }
 
 template <class R, class F> void recipe_fields(R& r, F&& f) {
@@ -42,7 +44,9 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
   f("data.train", r.data.train,
     "files, folders, globs (.txt, .jsonl, .gz, .zst), \"builtin:\", or built-in text of some kinds, levels and "
     "weights: "
-    "\"builtin:story,countdown:3-4*0.5\" (minke corpus --help lists the kinds)",
+    "\"builtin:story,countdown:3-4*0.5\" (minke corpus --help lists the kinds); sft: conversations, or built-in ones "
+    "of "
+    "some languages and number: \"builtin:chats\", \"builtin:chats:en*2000\"",
     any);
   f("data.weights", r.data.weights, "shares of the sources in data.train; empty: all their text once per epoch", any);
   f("data.text_keys", r.data.text_keys, "JSONL keys whose values, joined by a newline, are a document", any);
@@ -154,6 +158,8 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
   f("grpo.format_reward", r.grpo.format_reward, "for <think>…</think>, then <answer>…</answer>", not_negative);
   f("grpo.language_reward", r.grpo.language_reward,
     "times the share of the thought's words that are of the question's language (R1 §2.3.2)", not_negative);
+  f("grpo.judge", r.grpo.judge,
+    "folder of a reward model that judges chats, or \"stage:NAME\"; what it gives counts as accuracy", any);
   f("grpo.truncated", r.grpo.truncated,
     "answers without an end: \"score\" them like others, \"penalise\": reward 0, \"mask\": leave them out", any);
   f("grpo.exact", r.grpo.exact,

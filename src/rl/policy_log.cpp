@@ -25,11 +25,12 @@ double mean_of(const std::vector<double>& v) {
 
 std::string log_answers(const std::vector<Rollout>& answers, const std::vector<Score>& scores, int64_t group,
                         Json& record) {
-  std::vector<double> reward, accuracy, lenient, format, language, length, deviation;
+  std::vector<double> reward, accuracy, lenient, format, language, preference, length, deviation;
   size_t truncated = 0, same = 0;
   for (size_t i = 0; i < answers.size(); ++i) {
     reward.push_back(scores[i].reward), accuracy.push_back(scores[i].accuracy), lenient.push_back(scores[i].lenient);
     format.push_back(scores[i].format), language.push_back(scores[i].language);
+    if (scores[i].preference) preference.push_back(*scores[i].preference);
     length.push_back(double(answers[i].answer_tokens()));
     truncated += answers[i].truncated;
   }
@@ -45,6 +46,7 @@ std::string log_answers(const std::vector<Rollout>& answers, const std::vector<S
   record["reward"] = mean_of(reward), record["reward_std"] = mean_of(deviation);
   record["rewards/accuracy/mean"] = mean_of(accuracy), record["rewards/accuracy_lenient/mean"] = mean_of(lenient);
   record["rewards/format/mean"] = mean_of(format), record["rewards/language/mean"] = mean_of(language);
+  if (!preference.empty()) record["rewards/preference/mean"] = mean_of(preference);
   record["frac_reward_zero_std"] = double(same) / double(deviation.size());
   record["completions/mean_length"] = mean_of(length);
   record["completions/clipped_ratio"] = double(truncated) / double(answers.size());

@@ -7,10 +7,12 @@
 
 #include "core/clock.h"
 #include "corpus/prompt.h"
+#include "model/checkpoint.h"
 #include "report/text.h"
 #include "rl/advantages.h"
 #include "rl/mtp_acceptance.h"
 #include "rl/policy_log.h"
+#include "rl/reward_judge.h"
 #include "run/settings.h"
 #include "spec/counts.h"
 
@@ -90,10 +92,19 @@ PolicyStage::PolicyStage(std::string_view verb, const Recipe& recipe, const fs::
   if (config().max_position_embeddings < recipe.train.sequence_length)
     user_error("{}: train.sequence_length {} is more than the model's {} positions", verb, recipe.train.sequence_length,
                config().max_position_embeddings);
+  if (!recipe.grpo.judge.empty()) open_checkpoint(recipe.grpo.judge, 0, Head::value);  // its mistakes come first
   if (recipe.grpo.levels == LevelSampling::edge) rates_.emplace(questions_.choices());
   if (folder.has_begun()) return;
   questions_.check_lengths();
   base_.keep();
+}
+
+Rewards::Judging PolicyStage::judging(const Context& ctx) {
+  if (recipe_.grpo.judge.empty()) return {};
+  return [&](std::span<const TaskToGrade> all, std::span<TaskGrade> grades) {
+    if (!judge_) judge_ = std::make_unique<RewardJudge>(ctx, recipe_.grpo.judge);
+    judge_tasks(ctx, *judge_, all, grades);
+  };
 }
 
 PolicyTerms PolicyStage::terms() const {
@@ -139,6 +150,9 @@ StageMemory PolicyStage::memory() const {
   const size_t tests = questions_.choices().size() * size_t(g.eval_problems);
   std::optional<EngineSettings> mtp;
   if (config().num_nextn_predict_layers > 0) mtp = mtp_engine(engine_settings(), std::min(tests, kMtpProblems));
+  const auto judge = [this](const Context& dry, const Model&, int64_t) -> std::shared_ptr<void> {
+    return recipe_.grpo.judge.empty() ? nullptr : RewardModel::dry(dry, recipe_.grpo.judge);
+  };
   // Tokens, their probabilities, advantages and text of all answers that are drawn; tokens, targets, four values of a step.
   return {.engine = engine_settings(),
           .second_engine = mtp,
@@ -146,6 +160,7 @@ StageMemory PolicyStage::memory() const {
           .trains_mtp = false,
           .replays_experts = g.replay,
           .asks_token_losses = true,
+          .holds = judge,
           .host_bytes = step * double(g.mini_batches * g.dynamic) * (16 + experts) + step * (24 + experts)};
 }
 
@@ -192,7 +207,7 @@ void PolicyStage::draw(const Context& ctx, Model& model, uint64_t position, int6
     Answers made{.questions = questions_at(from, int64_t(more * group))};
     made.rollouts = answers(ctx, model, made.questions, g.group, from);
     seconds += seconds_since(begin);
-    made.scores = rewards_.score(made.questions, made.rollouts);
+    made.scores = rewards_.score(made.questions, made.rollouts, judging(ctx));
     if (g.shuffle_rewards) shuffle_rewards(made.scores, RngKey{recipe_.train.seed}.at("grpo shuffle").at(from));
     for (size_t i = 0; i < more; ++i) {
       const bool teaches = g.dynamic == 1 || !all_the_same(rewards_of(made.scores, i * group, group));
@@ -285,7 +300,7 @@ bool PolicyStage::evaluate(const RunView& run, bool last) {
   if (last && run.stop()) return false;
   const std::vector<Question> questions = questions_.tests();
   const std::vector<Rollout> made = answers(run.ctx, run.model, questions, 1, 0);
-  const std::vector<Score> scores = rewards_.score(questions, made);
+  const std::vector<Score> scores = rewards_.score(questions, made, judging(run.ctx));
   std::vector<std::string> levels;
   for (const Question& q : questions) levels.push_back(questions_.level_name(q));
   Json record{{"step", run.step()}, {"train_seconds", run.train_seconds}, {"unix_time", unix_time()}, {"final", last}};

@@ -75,6 +75,7 @@ class PolicyStage : public Stage {
   // Questions from a position on for so many answers, by the rates of the levels as they are now.
   std::vector<Question> questions_at(uint64_t position, int64_t size) const;
   void draw(const Context& ctx, Model& model, uint64_t position, int64_t size);
+  Rewards::Judging judging(const Context& ctx);  // the judge is opened when it is first asked; empty: none is needed
   EngineSettings engine_settings() const;
   int64_t experts_per_token() const;  // of all layers
   void log_mtp_acceptance(const RunView& run, const std::vector<Question>& questions);
@@ -85,6 +86,7 @@ class PolicyStage : public Stage {
   BaseModel base_;
   Questions questions_;
   Rewards rewards_;
+  std::unique_ptr<Judge> judge_;
   std::optional<LevelRates> rates_;  // with grpo.levels = "edge"
   int64_t micro_tokens_ = 0;         // of a micro-batch at most
   std::optional<Engine> engine_;

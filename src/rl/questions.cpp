@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "eval/task_grade.h"
 
 namespace minke {
 namespace {
@@ -20,12 +21,15 @@ constexpr int kOthers = 40;             // bits of an index: problems that stand
 std::vector<TaskChoice> asked_tasks(const Recipe& recipe) {
   std::vector<TaskChoice> choices;
   std::set<std::pair<TaskKind, int>> named;
+  std::vector<GraderKind> graders;
   for (const std::string& task : recipe.grpo.tasks) {
     const TaskChoice& c = choices.emplace_back(parse_task_choice(task, "grpo.tasks"));
+    graders.push_back(grader_of(c.kind));
     for (int l = 0; l < c.levels.count(); ++l)
       if (!named.insert({c.kind, c.levels.nth(l)}).second)
         user_error("grpo.tasks: {}:{} is named twice", name_of(c.kind), c.levels.nth(l));
   }
+  check_judge(graders, !recipe.grpo.judge.empty(), "grpo.tasks", "grpo.judge");
   return choices;
 }
 

@@ -34,14 +34,16 @@ Rewards::Rewards(const Recipe& recipe, const SandboxOptions& options) : recipe_(
   sandbox_.emplace(options);
 }
 
-std::vector<Score> Rewards::score(const std::vector<Question>& questions, const std::vector<Rollout>& answers) const {
+std::vector<Score> Rewards::score(const std::vector<Question>& questions, const std::vector<Rollout>& answers,
+                                  const Judging& judge) const {
   const auto& g = recipe_.grpo;
   std::vector<TaskToGrade> to_grade;
   for (const Rollout& r : answers) {
     const Question& q = questions[r.prompt];
     to_grade.push_back({&q.task, q.prompt, r.text, form_of(recipe_.grpo.prompt)});
   }
-  const std::vector<TaskGrade> grades = grade_tasks(to_grade, sandbox_ ? &*sandbox_ : nullptr);
+  std::vector<TaskGrade> grades = grade_tasks(to_grade, sandbox_ ? &*sandbox_ : nullptr);
+  if (judge) judge(to_grade, grades);
   std::vector<Score> all;
   for (size_t i = 0; i < answers.size(); ++i) {
     const bool truncated = answers[i].truncated;
@@ -51,9 +53,11 @@ std::vector<Score> Rewards::score(const std::vector<Question>& questions, const 
                                .lenient = grades[i].accuracy.lenient,
                                .format = grades[i].format.strict,
                                .language = language_share(*to_grade[i].task, to_grade[i].prompt, to_grade[i].response),
+                               .preference = grades[i].preference,
                                .masked = truncated && g.truncated == TruncatedAnswers::mask});
     if (!truncated || g.truncated == TruncatedAnswers::score)
-      s.reward = g.accuracy_reward * s.accuracy + g.format_reward * s.format + g.language_reward * s.language;
+      s.reward = g.accuracy_reward * s.preference.value_or(s.accuracy) + g.format_reward * s.format +
+                 g.language_reward * s.language;
   }
   return all;
 }

@@ -1,5 +1,6 @@
 // What answers are rewarded with: the grades of eval/task_grade.h, weighed as [grpo] says. Test: tests/rl/rewards_test.cpp.
 #pragma once
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -11,8 +12,10 @@
 namespace minke {
 
 struct Score {
+  // accuracy: 1 for a right answer; of a judged one, whether it counts as right, and in the reward the preference.
   double reward = 0, accuracy = 0, lenient = 0, format = 0, language = 0;
-  bool masked = false;  // the answer takes no part in the update (grpo.truncated = "mask")
+  std::optional<double> preference;  // what a judge gave
+  bool masked = false;               // the answer takes no part in the update (grpo.truncated = "mask")
 };
 
 // Questions, and to each a group of answers, one group after another; `prompt` of an answer is which of the questions.
@@ -31,7 +34,10 @@ class Rewards {
   // The recipe outlives this. UserError if there are tasks of code that cannot be graded here: what is missing, and its package.
   explicit Rewards(const Recipe& recipe, const SandboxOptions& options = {});
   // Of each answer; `prompt` of an answer is which of the questions. Programs run many at once.
-  std::vector<Score> score(const std::vector<Question>& questions, const std::vector<Rollout>& answers) const;
+  // `judge` (judge_tasks) is needed for tasks that no rule grades; what it gives counts as accuracy.
+  using Judging = std::function<void(std::span<const TaskToGrade>, std::span<TaskGrade>)>;
+  std::vector<Score> score(const std::vector<Question>& questions, const std::vector<Rollout>& answers,
+                           const Judging& judge = {}) const;
 
  private:
   const Recipe& recipe_;

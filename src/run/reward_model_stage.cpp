@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "core/human_numbers.h"
+#include "corpus/chat_source.h"
 #include "data/hash.h"
 #include "data/packing.h"
 #include "data/source_files.h"
@@ -83,9 +84,13 @@ double preference_loss(double margin) { return std::max(-margin, 0.0) + std::log
 
 void check_reward_model_recipe(const Recipe& recipe) {
   if (recipe.data.train.empty())
-    user_error("reward-model: data.train names no pairs: give JSON Lines with \"prompt\", \"chosen\" and \"rejected\"");
+    user_error(
+        "reward-model: data.train names no pairs: give JSON Lines with \"prompt\", \"chosen\" and \"rejected\", or "
+        "\"builtin:pairs\"");
   for (const std::string& source : recipe.data.train)
-    if (source.starts_with("builtin:")) user_error("reward-model: data.train: {} is text, not pairs", source);
+    if (is_pair_source(source)) parse_pair_source(source, "reward-model: data.train");
+    else if (source.starts_with("builtin:"))
+      user_error("reward-model: data.train: {} holds no pairs; of what is built in only builtin:pairs does", source);
     else source_files(source, {"prompt", "chosen", "rejected"});
   check_keys(recipe);
 }
@@ -119,6 +124,7 @@ RewardModelStage::RewardModelStage(Recipe& recipe, const fs::path& model, const 
     const ConversationEncoder encoder(tokenizer(), template_);
     const PairCounts c = tokenize_pairs(
         {.sources = recipe.data.train,
+         .builtin_seed = seed_,
          .held_out = held_out_options(recipe),
          .sequence_length = recipe.train.sequence_length,
          .tokenizer_hash = tokenizer_hash,

@@ -9,7 +9,6 @@
 #include "core/clock.h"
 #include "core/human_numbers.h"
 #include "data/hash.h"
-#include "data/source_files.h"
 #include "recipe/pipeline.h"
 #include "report/text.h"
 #include "run/chosen_template.h"
@@ -61,10 +60,9 @@ Recipe checked_recipe(const Recipe& recipe, const fs::path& folder) {
 // A recipe for SFT describes no model and no tokenizer: both are the given model's.
 void check_sft_recipe(const Recipe& recipe) {
   if (recipe.data.train.empty())
-    user_error("sft: data.train names no conversations: give JSON Lines with \"messages\"");
+    user_error("sft: data.train names no conversations: give JSON Lines with \"messages\", or \"builtin:chats\"");
   for (const std::string& source : recipe.data.train)
-    if (source.starts_with("builtin:")) user_error("sft: data.train: {} is text, not conversations", source);
-    else if (!source.starts_with(kStageSource)) source_files(source, {"messages"});  // which is still to be made
+    if (!source.starts_with(kStageSource)) check_conversations(source, "sft: data.train");  // which is still to be made
   check_keys(recipe);
 }
 
@@ -92,6 +90,7 @@ SftStage::SftStage(Recipe& recipe, const fs::path& model, const RunFolder& folde
     const ConversationEncoder encoder(tokenizer(), template_);
     const ConversationCounts c =
         tokenize_conversations({.sources = recipe.data.train,
+                                .builtin_seed = seed_,
                                 .held_out = held_out_options(recipe),
                                 .sequence_length = recipe.train.sequence_length,
                                 .tokenizer_hash = tokenizer_hash,

@@ -12,7 +12,7 @@ refused() {
   grep -qF -- "$part" err.txt || fail "$*: '$part' is not in: $(cat err.txt)"
 }
 
-for task in arithmetic word_problem word_problem_zh countdown chain logic code; do
+for task in arithmetic word_problem word_problem_zh countdown chain logic code chat chat_zh; do
   $minke corpus tasks --task $task --split test --seed 5 -n 20 --out $task.jsonl >said.txt
   [ "$(wc -l <$task.jsonl)" = 20 ] || fail "$task: $(wc -l <$task.jsonl) lines"
   grep -q "20 tasks $task of the test split (seed 5)" said.txt || fail "$task: $(cat said.txt)"
@@ -25,7 +25,7 @@ $minke corpus tasks --task countdown --split test --seed 6 -n 20 | cmp -s - coun
 $minke corpus tasks --task countdown --seed 5 -n 20 | cmp -s - countdown.jsonl && fail "the default is the training split"
 $minke corpus tasks --task chains:2,4 -n 6 | grep -o '"level":.' | tr -d '\n' | grep -qx '"level":2"level":4"level":2"level":4"level":2"level":4' || fail "levels take turns"
 
-refused 'there is no task "poem". Use one of arithmetic, word_problem, word_problem_zh, countdown, chain, logic, code' $minke corpus tasks --task poem
+refused 'there is no task "poem". Use one of arithmetic, word_problem, word_problem_zh, countdown, chain, logic, code, chat, chat_zh' $minke corpus tasks --task poem
 refused 'names no levels from 3 to 6' $minke corpus tasks --task countdown:7
 refused 'names no levels from 2 to 6' $minke corpus tasks --task chain:
 refused '--task is missing' $minke corpus tasks
@@ -36,7 +36,28 @@ refused 'there is no verb "corpus task"; did you mean minke corpus tasks?' $mink
 refused 'no-such' $minke corpus tasks --task chain --out /dev/null/no-such/x.jsonl
 refused 'corpus kind "chain:9": "9" names no levels from 2 to 6' $minke corpus --kind chain:9
 refused '"0" is no weight' $minke corpus --kind 'chain*0'
-refused 'story, dialogue, word_problem, arithmetic, code, needle, fact, questions, chain, attempt, check, countdown, logic, exercise, math, r1_zero' $minke corpus --kind poem
+refused 'story, dialogue, word_problem, arithmetic, code, needle, fact, questions, chain, attempt, check, countdown, logic, exercise, chat, math, r1_zero' $minke corpus --kind poem
+# Chats and pairs of answers.
+$minke corpus chats --seed 5 -n 20 --out new/chats.jsonl >said.txt
+grep -q '20 conversations of the train split (seed 5)' said.txt || fail "chats: $(cat said.txt)"
+grep -c '^{"messages":\[{"role":"user","content":"[^"]' new/chats.jsonl | grep -qx 20 || fail "fields of chats"
+[ "$(grep -c '"language":"en"' new/chats.jsonl)" = 10 ] || fail "languages take turns"
+$minke corpus chats --seed 5 -n 20 | cmp - new/chats.jsonl || fail "the same chats again"
+$minke corpus chats --seed 5 -n 20 --split test | cmp -s - new/chats.jsonl && fail "chats of the test split"
+[ "$($minke corpus chats --language zh -n 6 | grep -c '"language":"zh"')" = 6 ] || fail "Chinese chats"
+$minke corpus pairs --seed 5 -n 70 --out pairs.jsonl >said.txt
+grep -q '70 pairs of the train split (seed 5)' said.txt || fail "pairs: $(cat said.txt)"
+grep -c '^{"prompt":"..*","chosen":"..*","rejected":"..*","fault":"[a-z_]*","family":"[a-z_]*","language":"..")*}$' pairs.jsonl | grep -qx 70 || fail "fields of pairs"
+[ "$(grep -o '"fault":"[a-z_]*"' pairs.jsonl | sort -u | wc -l)" = 7 ] || fail "faults"
+grep -q '"task":"chat","level":1,.*"grader":"judge"' chat.jsonl || fail "chats as tasks: $(head -1 chat.jsonl)"
+refused '--language: there is no language "fr". Use en, zh or en,zh' $minke corpus chats --language fr
+refused '--language: en is named twice' $minke corpus pairs --language en,en
+refused '--language' $minke corpus pairs --language ''
+refused '--split' $minke corpus chats --split dev
+refused '--count' $minke corpus pairs -n 0
+refused '--seed comes before pairs, but flags come after it' $minke corpus --seed 3 pairs
+refused '--task chat:2: "2" names no level; there is only 1' $minke corpus tasks --task chat:2
+$minke corpus --kind chats --bytes 1k | grep -q '^Assistant: ' || fail "chats as text"
 # The verb itself is as before, with and without flags.
 $minke corpus --bytes 2k | head -c 20 | grep -q . || fail "corpus prints"
 [ "$($minke corpus | wc -c)" -gt 100000 ] || fail "corpus without flags"

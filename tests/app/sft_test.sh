@@ -71,8 +71,13 @@ mistake 'cannot open lent' "$minke" sft sft.toml -m lent/latest --out begun --re
 "$minke" sft sft.toml -m base/latest --out begun --resume >out.txt 2>&1 || fail "$(cat out.txt)"
 cmp run/latest/model.safetensors begun/latest/model.safetensors || fail "begun again: other weights"
 
-# --- mistakes
+# Built-in conversations, beside a file.
 printf '{"messages":[{"role":"user","content":"x"},{"role":"assistant","content":"y"}]}\n' >one.jsonl
+"$minke" sft one.jsonl 'builtin:chats:en*30' -m base/latest --out chats --set sft.chat_template=v3 --set train.steps=2 \
+  --set train.sequence_length=128 --set train.batch_size=2 --set log.sample_tokens=0 >out.txt 2>&1 || fail "$(cat out.txt)"
+grep -q '^data  *31 conversations, ' out.txt || fail "built-in conversations: $(cat out.txt)"
+
+# --- mistakes
 mistake 'cannot open missing' "$minke" sft one.jsonl -m missing --out new
 [ ! -e new ] || fail "something was written"
 printf '{"text":"x"}\n' >text.jsonl
@@ -84,7 +89,11 @@ cp -rL base/latest endless && sed -i '/"eos_token/d' endless/*.json
 mistake 'nothing ends an answer' "$minke" sft one.jsonl -m endless --out new --set sft.chat_template=r1 --set train.sequence_length=64
 mistake 'sft.chat_template' "$minke" sft one.jsonl -m base/latest --out new --set sft.chat_template=other
 mistake "the model's 128 positions" "$minke" sft one.jsonl -m base/latest --out new --set train.sequence_length=512
-mistake 'is text, not conversations' "$minke" sft builtin: -m base/latest --out new
+for text in builtin: builtin:chat builtin:pairs builtin:story,chats; do
+  mistake "sft: data.train: $text is text, not conversations" "$minke" sft $text -m base/latest --out new
+done
+mistake 'sft: data.train: "builtin:chats:fr": there is no language "fr". Use en, zh or en,zh' "$minke" sft builtin:chats:fr -m base/latest --out new
+mistake 'sft: data.train: "builtin:chats*0": "0" is no number from 1 to' "$minke" sft 'builtin:chats*0' -m base/latest --out new
 for set in tokenizer.vocab_size=300 model.hidden_size=64 grpo.group=8 data.weights=[1] data.fim_rate=0.5 train.dense=true \
   'log.choices="x"' log.needle_lengths=[32]; do
   mistake "sft: ${set%%=*} = " "$minke" sft one.jsonl -m base/latest --out new --set "$set"

@@ -22,14 +22,14 @@ std::string mistake(std::string_view line) {
 
 TEST(TaskJson, WhatIsWrittenIsReadAgain) {
   for (const auto& [kind, name] : EnumNames<TaskKind>::all) {
-    const int level = task_levels(kind).first + 1;
+    const int level = task_levels(kind).last;
     const Task task = make_task(1, 7, kind, level);
     const std::string line = task_line(task, kind, level);
     EXPECT_EQ(line.find('\n'), line.npos);
     const Json json = parse_json(line, "line");
     EXPECT_EQ(json["task"], name);
     EXPECT_EQ(json["level"], level);
-    EXPECT_EQ(json["answer"].is_object(), task.grader != GraderKind::math);
+    EXPECT_EQ(json["answer"].is_object(), task.grader == GraderKind::countdown || task.grader == GraderKind::code);
     const Task again = read(line);
     EXPECT_EQ(again.question, task.question);
     EXPECT_EQ(again.reasoning, task.reasoning);
@@ -38,6 +38,16 @@ TEST(TaskJson, WhatIsWrittenIsReadAgain) {
     EXPECT_EQ(parse_json(again.answer.front() == '{' ? again.answer : Json(again.answer).dump(), "a"),
               parse_json(task.answer.front() == '{' ? task.answer : Json(task.answer).dump(), "a"));
   }
+}
+
+TEST(TaskJson, AJudgeIsNamed) {
+  EXPECT_EQ(read(R"({"task": "chat", "question": "Hi!", "answer": "Hello!", "grader": "judge"})").grader,
+            GraderKind::judge);
+  EXPECT_EQ(read(R"({"task": "chat", "question": "Hi!", "answer": "Hello!"})").grader, GraderKind::math);
+  for (const char* wrong : {R"({"task": "x", "question": "q", "answer": "a", "grader": "math"})",
+                            R"({"task": "x", "question": "q", "answer": 3, "grader": "judge"})",
+                            R"({"task": "x", "question": "q", "answer": "a", "grader": 1})"})
+    EXPECT_NE(mistake(wrong).find("t.jsonl, line 3: \"grader\""), std::string::npos) << mistake(wrong);
 }
 
 TEST(TaskJson, ReadsGsm8k) {

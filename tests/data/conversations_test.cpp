@@ -9,6 +9,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "corpus/chats.h"
 #include "tokenize/train.h"
 
 namespace minke {
@@ -230,6 +231,26 @@ TEST(Conversations, ShardsHoldTokensAndMarks) {
         << e.what();
   }
   EXPECT_FALSE(fs::exists(folder / "none"));
+  fs::remove_all(folder);
+}
+
+TEST(Conversations, BuiltInChatsAreASource) {
+  const fs::path folder = fs::path(::testing::TempDir()) / fmt::format("minke-chats-{}", ::getpid());
+  const ChatTemplate t = own(false);
+  const ConversationEncoder encoder(tokenizer(), t);
+  const ConversationOptions o{.sources = {"builtin:chats:zh,en*40"},
+                              .builtin_seed = 3,
+                              .sequence_length = 1000,
+                              .vocab_size = tokenizer().vocab_size()};
+  EXPECT_EQ(tokenize_conversations(o, encoder, folder / "data").conversations, 40u);
+  const ConversationData data = open_conversations(folder / "data");
+  ASSERT_EQ(data.train.tokens.num_documents(), 40u);
+  for (uint64_t d = 0; d < 40; ++d) {
+    const Chat chat = make_chat(3, d, d % 2 ? Language::english : Language::chinese, TaskSplit::train);
+    const TrainedConversation c = data.train.conversation(d);
+    EXPECT_EQ(learned(c).at(0), chat.answer + kEnd);
+    EXPECT_NE(whole(c).find("<｜User｜>" + chat.question + "<｜Assistant｜>"), std::string::npos) << whole(c);
+  }
   fs::remove_all(folder);
 }
 

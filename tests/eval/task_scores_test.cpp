@@ -75,14 +75,16 @@ TEST(TaskScores, OfPlantedGrades) {
   EXPECT_THROW(score_tasks(rig.problems, rig.answers, 6), BugError);
 }
 
-TEST(TaskScores, NoVoteOnPrograms) {
-  Rig rig;
-  rig.add_problem(1, GraderKind::code);
-  rig.add(0, 0, "", 1);
-  const TaskScore s = score_tasks(rig.problems, rig.answers, 1)[0];
-  EXPECT_EQ(s.cons, std::nullopt);
-  EXPECT_EQ(s.pass.size(), 1u);
-  EXPECT_TRUE(score_json(s).at("cons@k").is_null());
+TEST(TaskScores, NoVoteOnProgramsAndChats) {
+  for (const GraderKind grader : {GraderKind::code, GraderKind::judge}) {
+    Rig rig;
+    rig.add_problem(1, grader);
+    rig.add(0, 0, "", 1);
+    const TaskScore s = score_tasks(rig.problems, rig.answers, 1)[0];
+    EXPECT_EQ(s.cons, std::nullopt);
+    EXPECT_EQ(s.pass.size(), 1u);
+    EXPECT_TRUE(score_json(s).at("cons@k").is_null());
+  }
 }
 
 TEST(ResponsesFile, GoesOnFromItsWholeLines) {

@@ -81,6 +81,7 @@ TEST(RecipeFields, AreTheMembersOfTheirNames) {
   MINKE_FIELD(grpo, mini_batches);
   MINKE_FIELD(grpo, max_new);
   MINKE_FIELD(grpo, exact);
+  MINKE_FIELD(grpo, judge);
   MINKE_FIELD(grpo, temperature);
   MINKE_FIELD(grpo, clip_low);
   MINKE_FIELD(grpo, clip_high);
@@ -109,6 +110,7 @@ TEST(RecipeFields, AreTheMembersOfTheirNames) {
   MINKE_FIELD(eval, temperature);
   MINKE_FIELD(eval, top_p);
   MINKE_FIELD(eval, seed);
+  MINKE_FIELD(eval, judge);
   MINKE_FIELD(eval, test_seed);
   MINKE_FIELD(sample, any_format);
   MINKE_FIELD(sample, readable);
@@ -121,6 +123,7 @@ TEST(RecipeFields, AreTheMembersOfTheirNames) {
   MINKE_FIELD(sample, prompt);
   MINKE_FIELD(sample, samples);
   MINKE_FIELD(sample, seed);
+  MINKE_FIELD(sample, judge);
   MINKE_FIELD(sample, tasks);
   MINKE_FIELD(sample, temperature);
   MINKE_FIELD(sample, top_p);

@@ -264,7 +264,8 @@ TEST_F(RewardModelTest, MistakesOfARecipe) {
   for (const char* set : {"sft.epochs=3", "grpo.group=8", "train.batch_start=2", "log.sample_tokens=3",
                           "data.fim_rate=0.5", "train.mtp_weight=0.1", "log.needle_lengths=[32]"})
     EXPECT_NE(complaint(set).find("has no effect here"), std::string::npos) << set;
-  EXPECT_NE(complaint("data.train=[\"builtin:\"]").find("is text, not pairs"), std::string::npos);
+  EXPECT_NE(complaint("data.train=[\"builtin:\"]").find("of what is built in only builtin:pairs does"),
+            std::string::npos);
 }
 
 }  // namespace

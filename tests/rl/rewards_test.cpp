@@ -43,6 +43,33 @@ TEST(Rewards, AreWeighed) {
   EXPECT_EQ(scores[3].accuracy, 0) << "graded by another question";
 }
 
+// What a judge gives is the reward, weighed as accuracy; what it may not see is not judged.
+TEST(Rewards, OfAJudge) {
+  const Recipe recipe = recipe_of({"grpo.tasks=[\"chat\", \"chains:2\"]", "grpo.judge=\"rm\"",
+                                   "grpo.prompt=\"chat-plain\"", "grpo.accuracy_reward=2", "grpo.format_reward=0.5"});
+  const std::vector<Question> questions{question_of(TaskKind::chat, 1), question_of(TaskKind::chain, 2)};
+  const Rewards::Judging judge = [](std::span<const TaskToGrade> all, std::span<TaskGrade> grades) {
+    for (size_t i = 0; i < all.size(); ++i)
+      if (all[i].task->grader == GraderKind::judge) {
+        grades[i].preference = all[i].response == "good" ? 0.75 : 0.25;
+        grades[i].accuracy = judged_grade(*grades[i].preference);
+      }
+  };
+  const auto scores =
+      Rewards(recipe).score(questions,
+                            {answer_of("good"), answer_of("bad"),
+                             answer_of("\\boxed{" + questions[1].task.answer + "}", 1), answer_of("good", 0, true)},
+                            judge);
+  EXPECT_EQ(scores[0].reward, 2 * 0.75 + 0.5);
+  EXPECT_EQ(scores[0].accuracy, 1);
+  EXPECT_EQ(scores[0].preference, 0.75);
+  EXPECT_EQ(scores[1].reward, 2 * 0.25 + 0.5);
+  EXPECT_EQ(scores[1].accuracy, 0);
+  EXPECT_EQ(scores[2].reward, 2.5);
+  EXPECT_FALSE(scores[2].preference);
+  EXPECT_EQ(scores[3].reward, 0) << "without an end";
+}
+
 // The question's own language, in the thought; no word is of no other language.
 TEST(Rewards, OfTheLanguage) {
   const Recipe recipe =

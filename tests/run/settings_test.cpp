@@ -238,7 +238,7 @@ TEST(Settings, EveryKeyHasARowWithAValueOfItsOwn) {
     for (const Row& row : *list) value_of.try_emplace(row.key, row.value);
   std::set<std::string> keys, values;
   const auto look_at = [&](const std::string& key, const std::string& default_value) {
-    // Of other kinds of stages: tests/run/sft_test.cpp, tests/run/reward_model_stage_test.cpp, tests/rl/, tests/app/pipeline_test.sh, tests/app/sample_test.sh.
+    // Of other kinds of stages: tests/run/sft_test.cpp, tests/rl/, tests/app/pipeline_test.sh, tests/app/sample_test.sh.
     for (const char* section : {"sft.", "reward_model.", "grpo.", "ppo.", "eval.", "sample."})
       if (key.starts_with(section)) return;
     keys.insert(key);

@@ -1,0 +1,111 @@
+#include "corpus/chat_source.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+
+namespace minke {
+namespace {
+
+constexpr std::string_view kChats = "builtin:chats", kPairs = "builtin:pairs";
+
+bool is_named(std::string_view source, std::string_view name) {
+  if (!source.starts_with(name)) return false;
+  const std::string_view rest = source.substr(name.size());
+  return rest.empty() || rest[0] == ':' || rest[0] == '*';
+}
+
+ChatSource parse(std::string_view source, std::string_view name, std::string_view where) {
+  check(is_named(source, name), "parse_chat_source: a source of this name");
+  const std::string at = fmt::format("{}: \"{}\"", where, printable(source));
+  std::string_view rest = source.substr(name.size());
+  ChatSource parsed{{Language::english, Language::chinese}};
+  if (const size_t star = rest.find('*'); star != rest.npos) {
+    const std::string_view count = rest.substr(star + 1);
+    const auto [end, error] = std::from_chars(count.data(), count.data() + count.size(), parsed.count);
+    if (error != std::errc() || end != count.data() + count.size() || parsed.count < 1 || parsed.count > kMostChats)
+      user_error("{}: \"{}\" is no number from 1 to {}. Write {}*2000, or {} for {}", at, printable(count), kMostChats,
+                 name, name, kUsualChats);
+    rest = rest.substr(0, star);
+  }
+  if (!rest.empty()) parsed.languages = parse_languages(rest.substr(1), at);
+  return parsed;
+}
+
+template <class Make> auto all_of(const ChatSource& source, Make&& make) {
+  std::vector<decltype(make(0))> all;
+  for (int64_t i = 0; i < source.count; ++i) all.push_back(make(uint64_t(i)));
+  return all;
+}
+
+Language turn_of(uint64_t index, const std::vector<Language>& languages) {
+  check(!languages.empty(), "chats have a language");
+  return languages[index % languages.size()];
+}
+
+}  // namespace
+
+bool is_chat_source(std::string_view source) { return is_named(source, kChats); }
+bool is_pair_source(std::string_view source) { return is_named(source, kPairs); }
+
+ChatSource parse_chat_source(std::string_view source, std::string_view where) { return parse(source, kChats, where); }
+ChatSource parse_pair_source(std::string_view source, std::string_view where) { return parse(source, kPairs, where); }
+
+std::vector<Language> parse_languages(std::string_view text, std::string_view where) {
+  std::vector<Language> languages;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    const std::string_view word = text.substr(begin, end - begin);
+    const auto language = find_named<Language>(word);
+    if (!language) user_error("{}: there is no language \"{}\". Use en, zh or en,zh", where, printable(word));
+    if (std::find(languages.begin(), languages.end(), *language) != languages.end())
+      user_error("{}: {} is named twice. Use en, zh or en,zh", where, word);
+    languages.push_back(*language);
+    begin = end + 1;
+  }
+  return languages;
+}
+
+Chat chat_of(uint64_t seed, uint64_t index, const std::vector<Language>& languages, TaskSplit split) {
+  return make_chat(seed, index, turn_of(index, languages), split);
+}
+ChatPair pair_of(uint64_t seed, uint64_t index, const std::vector<Language>& languages, TaskSplit split) {
+  return make_chat_pair(seed, index, turn_of(index, languages), split);
+}
+
+Json chat_json(const Chat& chat) {
+  return {{"messages", Json::array({Json{{"role", "user"}, {"content", chat.question}},
+                                    Json{{"role", "assistant"}, {"content", chat.answer}}})},
+          {"family", chat.family},
+          {"language", name_of(chat.language)}};
+}
+
+std::string chat_line(const Chat& chat) { return chat_json(chat).dump(); }
+
+Json pair_json(const ChatPair& pair) {
+  return {{"prompt", pair.chat.question}, {"chosen", pair.chat.answer}, {"rejected", pair.rejected},
+          {"fault", pair.fault},          {"family", pair.chat.family}, {"language", name_of(pair.chat.language)}};
+}
+std::string pair_line(const ChatPair& pair) { return pair_json(pair).dump(); }
+
+std::vector<Chat> chats_of(const ChatSource& source, uint64_t seed) {
+  return all_of(source, [&](uint64_t i) { return chat_of(seed, i, source.languages, TaskSplit::train); });
+}
+std::vector<ChatPair> pairs_of(const ChatSource& source, uint64_t seed) {
+  return all_of(source, [&](uint64_t i) { return pair_of(seed, i, source.languages, TaskSplit::train); });
+}
+
+std::vector<std::string> builtin_chats(std::string_view source, uint64_t seed) {
+  const ChatSource parsed = parse_chat_source(source, "built-in chats");
+  return all_of(parsed, [&](uint64_t i) { return chat_line(chat_of(seed, i, parsed.languages, TaskSplit::train)); });
+}
+std::vector<std::string> builtin_pairs(std::string_view source, uint64_t seed) {
+  const ChatSource parsed = parse_pair_source(source, "built-in pairs");
+  return all_of(parsed, [&](uint64_t i) { return pair_line(pair_of(seed, i, parsed.languages, TaskSplit::train)); });
+}
+
+}  // namespace minke
