@@ -239,7 +239,7 @@ TEST(Settings, EveryKeyHasARowWithAValueOfItsOwn) {
   std::set<std::string> keys, values;
   const auto look_at = [&](const std::string& key, const std::string& default_value) {
     // Of other kinds of stages: tests/run/sft_test.cpp, tests/rl/, tests/app/pipeline_test.sh, tests/app/sample_test.sh.
-    for (const char* section : {"sft.", "grpo.", "ppo.", "eval.", "sample."})
+    for (const char* section : {"sft.", "reward_model.", "grpo.", "ppo.", "eval.", "sample."})
       if (key.starts_with(section)) return;
     keys.insert(key);
     ASSERT_TRUE(value_of.count(key)) << key << " has no row: what does it set?";
