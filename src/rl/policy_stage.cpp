@@ -62,7 +62,8 @@ namespace {
 
 constexpr int64_t kRunning = 256;      // answers that are drawn at once
 constexpr int64_t kStepTokens = 2048;  // short prompts come in a few steps
-constexpr size_t kMtpProblems = 64;    // some thousand drafts
+static_assert(kStepTokens >= kRunning);
+constexpr size_t kMtpProblems = 64;  // some thousand drafts
 
 std::vector<std::vector<int32_t>> ids_of(const std::vector<Question>& questions) {
   std::vector<std::vector<int32_t>> prompts;
@@ -116,7 +117,7 @@ EngineSettings PolicyStage::engine_settings() const {
   const int64_t running = std::min<int64_t>(recipe_.train.batch_size * recipe_.grpo.mini_batches, kRunning);
   EngineSettings s{.max_context = recipe_.train.sequence_length,
                    .max_sequences = running,
-                   .max_tokens = std::max(running, kStepTokens),
+                   .max_tokens = kStepTokens,
                    .cache = precision(recipe_).activation,
                    .form = recipe_.grpo.exact ? AttentionForm::training : AttentionForm::by_role};
   s.cache_tokens = s.slots_for_all();
