@@ -515,5 +515,34 @@ TEST(Speculation, RunsOnThePoisonBackend) {
   EXPECT_TRUE(run(TestContext(poison)) == run(TestContext(cpu_backend())));
 }
 
+TEST(SpeculationCounts, SayWhatTheyMean) {
+  const SpeculationCounts before{
+      .drafted = 10, .accepted = 4, .steps = 8, .tokens = 12, .bytes = 300, .plain_bytes = 200},
+      now{.drafted = 50, .accepted = 34, .steps = 28, .tokens = 62, .bytes = 1300, .plain_bytes = 1000};
+  const SpeculationCounts c = now.since(before);
+  EXPECT_EQ(c.drafted, 40);
+  EXPECT_EQ(c.accepted, 30);
+  EXPECT_EQ(c.steps, 20);
+  EXPECT_EQ(c.tokens, 50);
+  EXPECT_EQ(c.bytes, 1000);
+  EXPECT_EQ(c.plain_bytes, 800);
+  EXPECT_EQ(c.acceptance(), 0.75);
+  EXPECT_EQ(c.tokens_per_step(), 2.5);
+  EXPECT_EQ(c.bound(), 2);  // 2.5 tokens for 1000/800 of the bytes
+  EXPECT_EQ(
+      c.text(),
+      "drafts: 30 of 40 accepted (75 %), 2.50 tokens a step; by the bytes of the weights at most 2.00 x as fast as "
+      "without");
+  const SpeculationCounts none;
+  EXPECT_EQ(none.acceptance(), 0);
+  EXPECT_EQ(none.tokens_per_step(), 0);
+  EXPECT_EQ(none.bound(), 0);
+  EXPECT_EQ(none.text(), "drafts: 0 of 0 accepted");
+  const SpeculationCounts one{.drafted = 1, .accepted = 1, .steps = 1, .tokens = 2, .bytes = 1, .plain_bytes = 1};
+  EXPECT_EQ(one.acceptance(), 1);
+  EXPECT_EQ(one.tokens_per_step(), 2);
+  EXPECT_EQ(one.bound(), 2);
+}
+
 }  // namespace
 }  // namespace minke
