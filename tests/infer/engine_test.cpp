@@ -757,5 +757,109 @@ TEST(Engine, TheLargestStepsCome) {
     }
 }
 
+// What waits for a beginning that another computes: one that could share a page of it, all of that prompt, or all of its own.
+TEST(Engine, WaitsOnlyForWhatItCanShare) {
+  const TestContext ctx(cpu_backend());
+  Model model(ctx, tiny_v3(), Precision::f32(), 64);
+  model.weights().initialise(ctx, 0.3);
+  const std::vector<int32_t> first = random_tokens(2, 22, 23);
+  struct Case {
+    int64_t of_first, shared, more;  // of the first prompt; what the second one has of it, and behind that
+    bool waits;
+  };
+  for (const Case& c : {Case{22, 3, 9, false},
+                        {22, 4, 9, true},
+                        {22, 5, 9, true},
+                        {22, 3, 0, true},
+                        {22, 1, 0, false},
+                        {22, 2, 0, true},
+                        {3, 3, 9, true},
+                        {1, 1, 4, true},
+                        {3, 2, 9, false},
+                        {22, 22, 0, true}})
+    for (const bool of_every_token : {false, true}) {
+      SCOPED_TRACE(fmt::format("{} {} {}", c.of_first, c.shared, c.more));
+      Engine engine(ctx, model, {.max_context = 64, .cache_tokens = 256, .max_sequences = 2, .page = 4});
+      std::vector<int32_t> second(first.begin(), first.begin() + c.shared);
+      for (int64_t i = 0; i < c.more; ++i) second.push_back((first[size_t(c.shared + i) % first.size()] + 1) % 23);
+      engine.add({.prompt = {first.begin(), first.begin() + c.of_first}, .max_new = 3});
+      Request r{.prompt = second};
+      if (of_every_token) r.on_experts = [](int64_t, std::span<const int32_t>) {};
+      engine.add(std::move(r));
+      engine.step(ctx);
+      EXPECT_EQ(engine.num_waiting(), c.waits && !of_every_token ? 1 : 0);
+    }
+}
+
+TEST(EngineSettings, KeysOfAStep) {
+  EXPECT_EQ((EngineSettings{.max_context = 100, .max_sequences = 3, .max_tokens = 20}).most_keys(), 100);
+  EXPECT_EQ((EngineSettings{.max_context = 20, .max_sequences = 3, .max_tokens = 100}).most_keys(), 100);
+  EngineSettings all{.max_context = 100, .max_sequences = 3, .max_tokens = 200, .form = AttentionForm::training};
+  EXPECT_EQ(all.most_keys(), 300);
+  all.max_tokens = 500;
+  EXPECT_EQ(all.most_keys(), 500);
+  EXPECT_EQ(all.most_drafts(), 0);
+  all.drafts = 3, all.speculation = SpeculationMode::automatic;
+  EXPECT_EQ(all.most_drafts(), 3);
+}
+
+// What holds where a caller says nothing (infer/sequence.h).
+TEST(EngineSettings, WithoutAWord) {
+  const EngineSettings s;
+  EXPECT_EQ(s.max_context, 4096);
+  EXPECT_EQ(s.cache_tokens, 0);
+  EXPECT_EQ(s.max_sequences, 1);
+  EXPECT_EQ(s.max_tokens, 512);
+  EXPECT_EQ(s.page, 64);
+  EXPECT_EQ(s.cache, DType::f32);
+  EXPECT_EQ(s.form, AttentionForm::by_role);
+  EXPECT_EQ(s.speculation, SpeculationMode::off);
+  EXPECT_EQ(s.drafts, 1);
+  Request r;
+  EXPECT_EQ(r.max_new, 1);
+  EXPECT_EQ(r.sample_index, 0u);
+  EXPECT_TRUE(r.drafts);
+  EXPECT_EQ(r.top_log_probabilities, -1);
+  EXPECT_TRUE(r.shares_beginnings());
+  r.on_experts = [](int64_t, std::span<const int32_t>) {};
+  EXPECT_FALSE(r.shares_beginnings());
+  r.all_experts = false;
+  EXPECT_TRUE(r.shares_beginnings());
+  EXPECT_EQ(r.sampling.temperature, 1);
+  EXPECT_EQ(r.sampling.seed, 0u);
+}
+
+// Tokens, then drafts; and how many of these may still become tokens before the limit.
+TEST(Sequences, ExpectTheirDrafts) {
+  Sequence s;
+  s.tokens = {5, 6, 7}, s.drafts = {8, 9}, s.limit = 10, s.request.prompt = {5, 6};
+  for (int32_t i = 0; i < 5; ++i) EXPECT_EQ(s.expected(i), 5 + i);
+  EXPECT_EQ(s.room_for_drafts(), 6);
+  s.limit = 4;
+  EXPECT_EQ(s.room_for_drafts(), 0);  // the one token that is left is no draft's
+  EXPECT_EQ(s.prompt(), 2);
+  s.cached = 1;
+  EXPECT_TRUE(s.in_prompt());
+  s.cached = 2;
+  EXPECT_FALSE(s.in_prompt());
+}
+
+// A token's log-probability where the engine samples, among those that could be drawn; of the chosen one and the top ones on request.
+TEST(Engine, LogProbabilitiesOfTheChosenAlone) {
+  const TestContext ctx(cpu_backend());
+  Model model(ctx, tiny_v3(), Precision::f32(), 64);
+  model.weights().initialise(ctx, 0.3);
+  Engine engine(ctx, model, {.max_context = 64});
+  for (const int64_t top : {-1, 0, 1}) {
+    const Request r{.prompt = {1, 2}, .max_new = 4, .sampling = {.temperature = 0.7}, .top_log_probabilities = top};
+    generate(ctx, engine, r, [&](const NewToken& t) {
+      EXPECT_EQ(int64_t(t.log_probabilities.top.size()), std::max<int64_t>(top, 0));
+      EXPECT_EQ(t.log_probabilities.chosen < 0, top >= 0);
+      EXPECT_LT(t.log_probability, 0);
+      return true;
+    });
+  }
+}
+
 }  // namespace
 }  // namespace minke

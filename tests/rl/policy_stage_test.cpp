@@ -721,5 +721,22 @@ TEST_F(PolicyStages, AnswersAreDrawnByTheSeedOfTheRecipe) {
   }
 }
 
+// Questions have no end: a position is a number of answers, and there are no epochs.
+TEST_F(PolicyStages, PositionsGoOn) {
+  const auto run = life<Given>("run", with({"grpo.mini_batches=2", "grpo.dynamic=3"}));
+  const GrpoStage& stage = run->stage;
+  EXPECT_EQ(stage.most_sequences(16), 2 * 16 * 3);
+  EXPECT_TRUE(stage.has({0, uint64_t(1) << 40}));
+  EXPECT_FALSE(stage.has({1, 0}));
+  EXPECT_EQ(stage.epochs({0, 12345}), 0);
+  EXPECT_EQ(stage.in_next_phase({0, 77}).sequence_index, 77u);
+  EXPECT_TRUE(stage.evaluates_untrained());
+  EXPECT_TRUE(stage.asks_token_losses());
+  EXPECT_EQ(stage.kind(), RecipeOf::grpo);
+  EXPECT_TRUE(stage.may_save());
+  EXPECT_EQ(stage.after({0, 77}, 8).sequence_index, 85u);
+  EXPECT_EQ(run->stage.after_rollback({0, 77}).sequence_index, 77u);
+}
+
 }  // namespace
 }  // namespace minke::test
