@@ -137,7 +137,7 @@ StageMemory PolicyStage::memory() const {
   const double step = double(t.batch_size * t.sequence_length);
   const size_t tests = questions_.choices().size() * size_t(g.eval_problems);
   std::optional<EngineSettings> mtp;
-  if (config().num_nextn_predict_layers > 0) mtp = mtp_engine(engine_settings(), std::min(tests, kMtpProblems));
+  if (config().num_nextn_predict_layers > 0) mtp = mtp_engine(engine_settings(), tests);
   // Tokens, their probabilities, advantages and text of all answers that are drawn; tokens, targets, four values of a step.
   return {.engine = engine_settings(),
           .second_engine = mtp,

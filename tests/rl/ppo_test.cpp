@@ -199,9 +199,12 @@ TEST_F(Ppo, TheCheckpointHoldsTheCritic) {
   EXPECT_EQ(other->stage.small_state(), state);
   EXPECT_THROW(other->stage.restore(Json::object()), UserError);
   EXPECT_THROW(other->stage.restore(Json()), UserError);
-  std::set<std::string> kinds;
-  for (const auto& [name, o] : run->stage.state()) kinds.insert(name.substr(0, 4));
-  EXPECT_EQ(kinds, (std::set<std::string>{"c.w.", "c.m.", "c.v."}));
+  const auto average = life("average", {"train.ema_decay=0.9"});  // the policy's; the critic has none
+  for (const Life* l : {run.get(), average.get()}) {
+    std::set<std::string> kinds;
+    for (const auto& [name, o] : l->stage.state()) kinds.insert(name.substr(0, 4));
+    EXPECT_EQ(kinds, (std::set<std::string>{"c.w.", "c.m.", "c.v."}));
+  }
 }
 
 TEST_F(Ppo, TheCriticHasARateOfItsOwn) {
@@ -307,6 +310,11 @@ TEST_F(Ppo, HowWellTheCriticJudged) {
   }
   stage.wrong = 0.25;
   const auto a = stage.advantages(ctx, answers, std::vector<Score>(2));
+  // The critic chooses its own experts, whichever the policy chose.
+  std::vector<Rollout> chosen = answers;
+  for (Rollout& r : chosen)
+    for (size_t t = 0; t + 1 < r.tokens.size(); ++t) r.experts.insert(r.experts.end(), {4, 5, 0, 1});
+  EXPECT_EQ(stage.advantages(ctx, chosen, std::vector<Score>(2)), a);
   std::vector<double> got, error;
   for (size_t i = 0; i < 2; ++i)
     for (size_t t = 0; t < a[i].size(); ++t)
