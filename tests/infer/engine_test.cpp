@@ -673,8 +673,13 @@ TEST(Engine, WhatIsAssumedToBeKnownIsNotComputed) {
     const std::vector<int32_t> tokens = random_tokens(5, 22, 23);
     engine.assume_known(ctx, std::span(tokens).first(size_t(kPage + ahead - 1)));  // no whole page
     EXPECT_EQ(engine.tokens_computed(), 0);
-    engine.assume_known(ctx, tokens);
+    const auto two_pages = std::span<const int32_t>(tokens).first(size_t(2 * kPage + ahead));
+    engine.assume_known(ctx, two_pages);
     const int64_t first = kPage + ahead + 1;  // the page, what it is known by, and one that is asked for
+    EXPECT_EQ(engine.tokens_computed(), first);
+    const PagePool::Match begin = engine.pool().find(-1, two_pages);
+    EXPECT_EQ(engine.pool().find(begin.page, two_pages.subspan(size_t(kPage))).count, kPage);
+    engine.assume_known(ctx, tokens);
     EXPECT_EQ(engine.tokens_computed(), first);
     EXPECT_EQ(engine.pool().num_free(), engine.pool().num_pages());
     std::vector<int32_t> pages;
@@ -719,7 +724,8 @@ TEST(Engine, TheLargestStepsCome) {
     int64_t sequences, tokens, drafts;
   };
   for (const AttentionForm form : kForms)
-    for (const Case& c : {Case{5, 24, 0}, {5, 200, 0}, {1, 100, 0}, {4, 256, 0}, {3, 30, 2}, {4, 200, 1}}) {
+    for (const Case& c :
+         {Case{5, 24, 0}, {5, 200, 0}, {1, 100, 0}, {4, 256, 0}, {2, 66, 0}, {6, 131, 0}, {3, 30, 2}, {4, 200, 1}}) {
       SCOPED_TRACE(
           fmt::format("form {}, {} sequences, {} tokens, {} drafts", int(form), c.sequences, c.tokens, c.drafts));
       const TestContext ctx(cpu_backend());
