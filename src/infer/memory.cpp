@@ -5,6 +5,7 @@
 #include "core/human_numbers.h"
 #include "kernels/dry_run.h"
 #include "model/block_weights.h"
+#include "model/checkpoint.h"
 
 namespace minke {
 
@@ -20,14 +21,7 @@ InferenceMemory inference_memory(const Context& ctx, const Config& config, const
   const Context& d = dry.ctx();
   InferenceMemory m;
   Model model(d, config, precision, settings.max_context);
-  double loaded = 0;
-  for (Weight* w : model.weights().largest_first()) {
-    const double master = double(w->bytes());
-    const bool packed = w->may_be_packed();
-    if (packed) w->keep_packed(d);
-    m.loading = std::max(m.loading, loaded + double(w->bytes()) + (packed ? master : 0));
-    loaded += double(w->bytes());
-  }
+  m.loading = double(load_nothing(d, model));
   m.weights = double(dry.counted().bytes());
   Engine engine(d, model, settings);
   m.cache = double(engine.pool().bytes());

@@ -65,7 +65,8 @@ namespace {
 
 constexpr int64_t kRunning = 256;      // answers that are drawn at once
 constexpr int64_t kStepTokens = 2048;  // short prompts come in a few steps
-constexpr size_t kMtpProblems = 64;    // some thousand drafts
+static_assert(kStepTokens >= kRunning);
+constexpr size_t kMtpProblems = 64;  // some thousand drafts
 
 std::vector<std::vector<int32_t>> ids_of(const std::vector<Question>& questions) {
   std::vector<std::vector<int32_t>> prompts;
@@ -102,7 +103,7 @@ PolicyStage::PolicyStage(std::string_view verb, const Recipe& recipe, const fs::
 Rewards::Judging PolicyStage::judging(const Context& ctx) {
   if (recipe_.grpo.judge.empty()) return {};
   return [&](std::span<const TaskToGrade> all, std::span<TaskGrade> grades) {
-    if (!judge_) judge_ = std::make_unique<RewardJudge>(ctx, recipe_.grpo.judge);
+    if (!judge_) judge_ = std::make_unique<RewardJudge>(ctx, recipe_.grpo.judge, RewardJudge::Scratch::of_context);
     judge_tasks(ctx, *judge_, all, grades);
   };
 }
@@ -129,7 +130,7 @@ EngineSettings PolicyStage::engine_settings() const {
   const int64_t running = std::min<int64_t>(recipe_.train.batch_size * recipe_.grpo.mini_batches, kRunning);
   EngineSettings s{.max_context = recipe_.train.sequence_length,
                    .max_sequences = running,
-                   .max_tokens = std::max(running, kStepTokens),
+                   .max_tokens = kStepTokens,
                    .cache = precision(recipe_).activation,
                    .form = recipe_.grpo.exact ? AttentionForm::training : AttentionForm::by_role};
   s.cache_tokens = s.slots_for_all();
@@ -149,7 +150,7 @@ StageMemory PolicyStage::memory() const {
   const double step = double(t.batch_size * t.sequence_length);
   const size_t tests = questions_.choices().size() * size_t(g.eval_problems);
   std::optional<EngineSettings> mtp;
-  if (config().num_nextn_predict_layers > 0) mtp = mtp_engine(engine_settings(), std::min(tests, kMtpProblems));
+  if (config().num_nextn_predict_layers > 0) mtp = mtp_engine(engine_settings(), tests);
   const auto judge = [this](const Context& dry, const Model&, int64_t) -> std::shared_ptr<void> {
     return recipe_.grpo.judge.empty() ? nullptr : RewardModel::dry(dry, recipe_.grpo.judge);
   };

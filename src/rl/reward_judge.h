@@ -8,12 +8,15 @@ namespace minke {
 
 class RewardJudge final : public Judge {
  public:
+  // Whose scratch arena it computes in: the context's, which is large enough (a run has asked RewardModel::dry), or one of its own.
+  enum class Scratch : uint8_t { of_context, own };
   // UserErrors of RewardModel.
-  RewardJudge(const Context& ctx, const fs::path& folder) : model_(ctx, folder) {}
+  RewardJudge(const Context& ctx, const fs::path& folder, Scratch scratch = Scratch::own);
   std::vector<double> judge(const Context& ctx, std::span<const JudgedText> texts) override;
 
  private:
   RewardModel model_;
+  std::optional<Arena> scratch_;
 };
 
 // σ(score); 0 for a text that has none (RewardModel::scores: too long).

@@ -172,5 +172,94 @@ TEST(Sampler, ProbabilityOfWhatWasDrawn) {
   EXPECT_EQ(sampler.log_probability_of_last(), 0);
 }
 
+// Each setting up to its bounds, and a step beyond them.
+TEST(Sampler, BoundsOfSettings) {
+  const double more = std::nextafter(100.0, 101.0), one = std::nextafter(1.0, 2.0);
+  for (const double ok : {0.0, 0.5, 100.0}) EXPECT_NO_THROW(validate({.temperature = ok})) << ok;
+  for (const double bad : {-1e-300, more}) EXPECT_THROW(validate({.temperature = bad}), UserError) << bad;
+  for (const int64_t ok : {0, 1}) EXPECT_NO_THROW(validate({.top_k = ok})) << ok;
+  EXPECT_THROW(validate({.top_k = -1}), UserError);
+  for (const double ok : {1e-300, 1.0}) EXPECT_NO_THROW(validate({.top_p = ok})) << ok;
+  for (const double bad : {0.0, one, double(NAN)}) EXPECT_THROW(validate({.top_p = bad}), UserError) << bad;
+  for (const double ok : {0.0, 1.0}) EXPECT_NO_THROW(validate({.min_p = ok})) << ok;
+  for (const double bad : {-1e-300, one, double(NAN)}) EXPECT_THROW(validate({.min_p = bad}), UserError) << bad;
+  for (const double ok : {1e-300, 100.0}) EXPECT_NO_THROW(validate({.repetition_penalty = ok})) << ok;
+  for (const double bad : {0.0, more, double(NAN)}) EXPECT_THROW(validate({.repetition_penalty = bad}), UserError);
+  for (const double ok : {-100.0, 0.0, 100.0}) {
+    EXPECT_NO_THROW(validate({.presence_penalty = ok})) << ok;
+    EXPECT_NO_THROW(validate({.frequency_penalty = ok})) << ok;
+  }
+  for (const double bad : {-more, more, double(NAN)}) {
+    EXPECT_THROW(validate({.presence_penalty = bad}), UserError) << bad;
+    EXPECT_THROW(validate({.frequency_penalty = bad}), UserError) << bad;
+  }
+  EXPECT_NO_THROW(validate({.logit_bias = {{0, -INFINITY}, {7, 1e9}}}));
+  EXPECT_THROW(validate({.logit_bias = {{0, 1}, {3, NAN}}}), UserError);
+}
+
+// Where a share is met exactly: min-p keeps it, top-p needs no more; top-k of as many as there are, or of more, drops none.
+TEST(Sampler, FiltersAtTheirBounds) {
+  const auto kept_of = [](const std::vector<float>& logits, const SamplingSettings& s) {
+    std::vector<int32_t> tokens;
+    for (const auto& [token, p] : candidates(logits, s)) tokens.push_back(token);
+    return tokens;
+  };
+  using T = std::vector<int32_t>;
+  EXPECT_EQ(kept_of({0, 3, 1, 3}, {.min_p = 1}), (T{1, 3}));
+  EXPECT_EQ(kept_of({3, 3}, {.top_p = 0.5}), (T{0}));
+  EXPECT_EQ(kept_of({3, 3, 3, 3}, {.top_p = 0.75}), (T{0, 1, 2}));
+  EXPECT_EQ(kept_of({3, 3, 3, 3}, {.top_p = 1e-9}), (T{0}));
+  for (const int64_t k : {3, 4}) EXPECT_EQ(kept_of({1, 3, 2}, {.top_k = k}), (T{1, 2, 0}));
+  EXPECT_EQ(kept_of({1, 3, 2}, {.top_k = 1}), (T{1}));
+  // What the filters leave has all of the probability, and the draw's own is of that.
+  Sampler sampler;
+  const std::vector<float> logits{0, std::log(2.0f), std::log(5.0f)};
+  for (const SamplingSettings& s :
+       {SamplingSettings{.top_k = 2}, SamplingSettings{.top_p = 0.8}, SamplingSettings{.min_p = 0.3}})
+    for (uint64_t i = 0; i < 20; ++i) {
+      const int32_t token = sampler.sample(logits, s, 0, i);
+      EXPECT_NEAR(sampler.log_probability_of_last(), std::log(token == 2 ? 5.0 / 7 : 2.0 / 7), 1e-7);
+    }
+}
+
+// The same sampler, one request after another: nothing of an answer is left for the next.
+TEST(Sampler, KeepsNothingBetweenCalls) {
+  Sampler used;
+  const std::vector<float> wide{3, 2, 1, 0, 3, 2}, narrow{1, 2, 0};
+  const std::vector<int32_t> prompt{0, 5, 5}, answer{1, 1, 2};
+  const SamplingSettings all{.top_k = 4, .repetition_penalty = 1.5, .presence_penalty = 0.5, .frequency_penalty = 0.25};
+  for (uint64_t i = 0; i < 30; ++i)
+    for (const std::vector<float>& logits : {wide, narrow})
+      for (const SamplingSettings& s :
+           {all, SamplingSettings{}, SamplingSettings{.temperature = 0, .presence_penalty = 9}}) {
+        Sampler fresh;
+        EXPECT_EQ(used.sample(logits, s, 3, i, prompt, answer), fresh.sample(logits, s, 3, i, prompt, answer));
+        EXPECT_EQ(used.log_probability_of_last(), fresh.log_probability_of_last());
+      }
+}
+
+TEST(Sampler, LogProbabilitiesOfWhatIsNoNumber) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> logits{nan, 1, nan, 1, -1e30f};
+  const LogProbabilities l = log_probabilities(logits, 3, 2);
+  EXPECT_NEAR(l.chosen, -std::log(2.0), 1e-12);
+  EXPECT_EQ(l.top[0].first, 1);
+  EXPECT_EQ(l.top[1].first, 3);
+  EXPECT_NEAR(l.top[1].second, -std::log(2.0), 1e-12);
+  EXPECT_EQ(log_probabilities(logits, 0, -1).chosen, -INFINITY);
+  EXPECT_TRUE(log_probabilities(logits, 1, -1).top.empty());
+  EXPECT_EQ(log_probabilities(logits, 1, 1).top.size(), 1u);
+}
+
+// A logit in double, a token with its probability, and two counters.
+TEST(Sampler, SaysWhatItTakes) {
+  EXPECT_EQ(Sampler::bytes(1000), 1000u * (8 + 16 + 4 + 4));
+  EXPECT_FALSE(SamplingSettings{}.changes_logits());
+  EXPECT_TRUE(SamplingSettings{.repetition_penalty = 1.1}.changes_logits());
+  EXPECT_TRUE(SamplingSettings{.presence_penalty = -0.1}.changes_logits());
+  EXPECT_TRUE(SamplingSettings{.frequency_penalty = 0.1}.changes_logits());
+  EXPECT_TRUE((SamplingSettings{.logit_bias = {{1, 0.0}}}).changes_logits());
+}
+
 }  // namespace
 }  // namespace minke

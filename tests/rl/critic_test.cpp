@@ -117,5 +117,29 @@ TEST(Critic, AnotherStateIsRefused) {
     EXPECT_THROW(critic.restore(Json::parse(text)), UserError) << text;
 }
 
+// Up to the bounds, and what is lacking.
+TEST(Critic, SaysWhichNumberIsLacking) {
+  Rig rig;
+  Critic critic = rig.critic();
+  const auto message = [&](const char* text) -> std::string {
+    try {
+      critic.restore(Json::parse(text));
+    } catch (const UserError& e) {
+      return e.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(message(R"({"steps":7,"tokens":300.5})"), "");
+  EXPECT_EQ(critic.small_state(), Json::parse(R"({"steps":7,"tokens":300.5})"));
+  EXPECT_EQ(message(R"({"steps":0,"tokens":0.99e18})"), "");
+  EXPECT_EQ(critic.small_state().at("tokens"), 0.99e18);
+  EXPECT_EQ(message(R"({"steps":0,"tokens":1e18})"), "the critic lacks a number of tokens");
+  EXPECT_EQ(message(R"({"steps":1e18,"tokens":1})"), "the critic lacks a number of steps");
+  EXPECT_EQ(message(R"({"tokens":1})"), "the critic lacks a number of steps");
+  EXPECT_EQ(message(R"({"steps":1})"), "the critic lacks a number of tokens");
+  EXPECT_EQ(message(R"({"steps":true,"tokens":1})"), "the critic lacks a number of steps");
+  EXPECT_EQ(message(R"({"steps":1,"tokens":-0.5})"), "the critic lacks a number of tokens");
+}
+
 }  // namespace
 }  // namespace minke::test

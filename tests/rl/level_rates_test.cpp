@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -70,6 +71,51 @@ TEST(LevelRates, AreSavedToTheLastBit) {
         R"([[{"level":5,"rate":1,"questions":1},{},{}],[{},{}]])",
         R"([[{"level":2,"rate":"x","questions":1},{},{}],[{},{}]])", R"({"a":[1,2,3],"b":[1,2]})"})
     EXPECT_THROW(other.restore(Json::parse(damaged)), UserError) << damaged;
+}
+
+// Each field of what was saved, wrong alone.
+TEST(LevelRates, AnotherStateIsRefused) {
+  LevelRates rates(choices({"chains:2-4", "countdown:3-4"}));
+  const Json good = rates.to_json();
+  const auto message = [&](const std::function<void(Json&)>& edit) -> std::string {
+    Json state = good;
+    edit(state);
+    try {
+      rates.restore(state);
+    } catch (const UserError& e) {
+      return e.what();
+    }
+    return "";
+  };
+  const std::string tasks = "\"levels\" is of other tasks", levels = "\"levels\" is of other levels",
+                    share = "\"levels\" has no share of right answers",
+                    field = "\"levels\" lacks a field, or it has the wrong type";
+  EXPECT_EQ(message([](Json& s) { s[0][2]["rate"] = 1, s[1][0]["rate"] = 0, s[1][1]["questions"] = 0; }), "");
+  EXPECT_EQ(rates.rate(0, 4), 1);
+  EXPECT_EQ(rates.rate(1, 3), 0);
+  EXPECT_EQ(message([](Json& s) { s.push_back(s[0]); }), tasks);
+  EXPECT_EQ(message([](Json& s) { s.erase(1); }), tasks);
+  EXPECT_EQ(message([](Json& s) { s[1].push_back(s[1][0]); }), tasks);
+  EXPECT_EQ(message([](Json& s) { s[1].erase(1); }), tasks);
+  EXPECT_EQ(message([](Json& s) { std::swap(s[1][0], s[1][1]); }), levels);
+  EXPECT_EQ(message([](Json& s) { s[1][1]["rate"] = std::nextafter(1.0, 2.0); }), share);
+  EXPECT_EQ(message([](Json& s) { s[1][1]["rate"] = -1e-300; }), share);
+  EXPECT_EQ(message([](Json& s) { s[1][1]["questions"] = -1; }), share);
+  EXPECT_EQ(message([](Json& s) { s[1][1]["rate"] = "a"; }), field);
+  EXPECT_EQ(message([](Json& s) { s[1][1].erase("questions"); }), field);
+}
+
+// By a half, a third … a tenth from the ninth question on.
+TEST(LevelRates, TheFirstQuestionsCountMore) {
+  LevelRates rates(choices({"chains:2"}));
+  double expected = 0.5;
+  for (int i = 0; i < 30; ++i) {
+    const double share = i % 3 / 2.0;
+    expected += (i < 8 ? 1.0 / (i + 2) : 0.1) * (share - expected);
+    rates.add(0, 2, share);
+    EXPECT_DOUBLE_EQ(rates.rate(0, 2), expected) << i;
+  }
+  EXPECT_EQ(rates.to_json()[0][0].at("questions"), 30);
 }
 
 }  // namespace

@@ -127,5 +127,16 @@ TEST(LogEvaluation, ByLevelAndByEquation) {
   EXPECT_EQ(record.size(), 4u) << record;
 }
 
+TEST(MeanKl, IsOfTheAnswersTokens) {
+  Update u;
+  const std::vector<float> reference{5, 1.9f, 1.94f, 5, 0.54f, 0.5f};
+  const auto kl = [](double d) { return std::exp(d) - 1 - d; };  // d: of what the policy says less the reference
+  EXPECT_NEAR(mean_kl(u.made, u.tokens, reference), (kl(-1) + kl(0) + kl(0) + kl(0.5)) / 4, 1e-6);
+  u.made.places.assign(6, {});
+  EXPECT_EQ(mean_kl(u.made, u.tokens, reference), 0);
+  EXPECT_EQ(mean_of({}), 0);
+  EXPECT_EQ(mean_of({1, 2, 6}), 3);
+}
+
 }  // namespace
 }  // namespace minke

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "run/memory_estimate.h"
 #include "support/policy_run.h"
 
 namespace minke::test {
@@ -198,9 +199,12 @@ TEST_F(Ppo, TheCheckpointHoldsTheCritic) {
   EXPECT_EQ(other->stage.small_state(), state);
   EXPECT_THROW(other->stage.restore(Json::object()), UserError);
   EXPECT_THROW(other->stage.restore(Json()), UserError);
-  std::set<std::string> kinds;
-  for (const auto& [name, o] : run->stage.state()) kinds.insert(name.substr(0, 4));
-  EXPECT_EQ(kinds, (std::set<std::string>{"c.w.", "c.m.", "c.v."}));
+  const auto average = life("average", {"train.ema_decay=0.9"});  // the policy's; the critic has none
+  for (const Life* l : {run.get(), average.get()}) {
+    std::set<std::string> kinds;
+    for (const auto& [name, o] : l->stage.state()) kinds.insert(name.substr(0, 4));
+    EXPECT_EQ(kinds, (std::set<std::string>{"c.w.", "c.m.", "c.v."}));
+  }
 }
 
 TEST_F(Ppo, TheCriticHasARateOfItsOwn) {
@@ -249,6 +253,113 @@ TEST_F(Ppo, MistakesInTheRecipe) {
   EXPECT_EQ(message({"grpo.deviation=none"}).find("ppo: grpo.deviation"), 0u);
   EXPECT_EQ(message({"ppo.critic_warmup=4"}).find("ppo: ppo.critic_warmup 4 leaves no step of train.steps 4"), 0u);
   EXPECT_EQ(message({"grpo.tasks=[]"}).find("ppo: grpo.tasks names no task"), 0u);
+}
+
+// What all answers that are drawn take on the host beside what GRPO's do, and the critic with the batches of a step.
+TEST_F(Ppo, TheCriticIsInTheEstimate) {
+  const double step = 8.0 * 96;
+  const auto host_bytes = [&](const char* name, const std::vector<std::string>& more) {
+    return life(name, more)->stage.memory().host_bytes;
+  };
+  EXPECT_EQ(host_bytes("one", {"grpo.replay=false"}), step * (16 + 24 + 60 + 20));
+  EXPECT_EQ(host_bytes("two", {"grpo.replay=false", "grpo.mini_batches=2"}), step * (2 * 16 + 24 + 2 * 60 + 20));
+  const Recipe recipe = with({"train.micro_batch_size=2"});
+  const auto run = life("run", {"train.micro_batch_size=2"});
+  const Phase phase = plan_phases(recipe).front();
+  const auto critic = [&](int64_t sequences) {
+    return training_memory(ctx, run->stage.config(), recipe, phase, sequences, run->stage.memory()).critic;
+  };
+  // Its weights, their gradients and two moments in F32, but for MTP modules and with a head of its own; and what it computes with.
+  double weights = 0;
+  for (const auto& [name, o] : run->stage.state())
+    if (name.starts_with("c.w.")) weights += double(host_footprint(o.bytes()));
+  EXPECT_GT(critic(2), 4 * weights);
+  // Of a sequence more the activations more, which are the same each time; and those of its batch.
+  const double two = critic(2), four = critic(4), eight = critic(8);
+  EXPECT_GT(four - two, 2 * 96 * 10 * 3 * 4);
+  EXPECT_NEAR(eight - four, 2 * (four - two), 0.02 * (four - two) + 4096 * 40);
+}
+
+// How well the critic judged is by what an answer got, discounted to each of its tokens; a step that cannot be is said.
+TEST_F(Ppo, HowWellTheCriticJudged) {
+  class Told : public OpenStage {
+   public:
+    using OpenStage::OpenStage;
+    double wrong = 0;
+    std::vector<std::vector<float>> advantages(const Context& c, const std::vector<Rollout>& answers,
+                                               const std::vector<Score>& scores) override {
+      std::vector<Score> told = scores;
+      for (size_t i = 0; i < told.size(); ++i) told[i].reward = i % 2 ? 1 : wrong;
+      return OpenStage::advantages(c, answers, told);
+    }
+  };
+  const Recipe recipe = with({"ppo.whiten=false", "train.steps=20", "ppo.critic_warmup=10", "ppo.critic_lr=0.05",
+                              "ppo.gamma=0.5", "ppo.lambda=1"});
+  PolicyLife<Told> run(ctx, recipe, folder / "base", folder / "run");
+  Told& stage = run.stage;
+  run.draw(), run.train();
+  EXPECT_EQ(run.record.at("critic/explained_variance"), 0);  // its values were all 0
+  EXPECT_EQ(run.record.at("critic/skipped"), false);
+  for (int step = 0; step < 3; ++step) run.draw(), run.train();
+  // Two answers of three and five tokens. With λ = 1 an advantage is what the answer got, discounted, less the value.
+  std::vector<Rollout> answers(2);
+  for (size_t i = 0; i < 2; ++i) {
+    answers[i].prompt_tokens = 2;
+    for (size_t t = 0; t < 5 + 2 * i; ++t) answers[i].tokens.push_back(int32_t(40 * i + 7 * t));
+    answers[i].loss.assign(3 + 2 * i, 1);
+  }
+  stage.wrong = 0.25;
+  const auto a = stage.advantages(ctx, answers, std::vector<Score>(2));
+  // The critic chooses its own experts, whichever the policy chose.
+  std::vector<Rollout> chosen = answers;
+  for (Rollout& r : chosen)
+    for (size_t t = 0; t + 1 < r.tokens.size(); ++t) r.experts.insert(r.experts.end(), {4, 5, 0, 1});
+  EXPECT_EQ(stage.advantages(ctx, chosen, std::vector<Score>(2)), a);
+  std::vector<double> got, error;
+  for (size_t i = 0; i < 2; ++i)
+    for (size_t t = 0; t < a[i].size(); ++t)
+      got.push_back((i ? 1 : 0.25) * std::pow(0.5, double(a[i].size() - 1 - t))), error.push_back(double(a[i][t]));
+  const auto variance = [](const std::vector<double>& v) {
+    double mean = 0, sum = 0;
+    for (const double x : v) mean += x / double(v.size());
+    for (const double x : v) sum += (x - mean) * (x - mean);
+    return sum;
+  };
+  Json record = Json::object();
+  std::string note = stage.after_step({}, {}, record);
+  EXPECT_NEAR(record.at("critic/explained_variance").get<double>(), 1 - variance(error) / variance(got), 1e-5);
+  EXPECT_GT(std::abs(record.at("critic/explained_variance").get<double>()), 1e-3);
+  EXPECT_TRUE(note.ends_with(fmt::format("  critic {:.4f}", record.at("critic/loss").get<double>()))) << note;
+  EXPECT_GT(record.at("critic/grad_norm").get<double>(), 0);
+  record = Json::object();
+  stage.after_step({}, {}, record);
+  EXPECT_FALSE(record.contains("critic/explained_variance"));  // only of the step whose answers were drawn
+  stage.wrong = NAN;
+  run.draw();
+  note = stage.after_step({}, {}, record);
+  EXPECT_EQ(record.at("critic/skipped"), true);
+  EXPECT_NE(note.find(" (its step is skipped: "), note.npos) << note;
+}
+
+// At its rate all parts of the schedule are the policy's; none given, it is the policy's own.
+TEST_F(Ppo, TheCriticsLastRateIsItsOwnToo) {
+  const auto run = life("run", {"ppo.critic_lr=0.05", "train.decay_begin=0", "train.decay_end=0.25",
+                                "train.low_ratio=0.5", "train.last_begin=0.5", "train.last_ratio=0.02"});
+  const auto matrix = [&] {
+    for (const auto& [name, o] : run->stage.state())
+      if (name.starts_with("c.w.") && name.find("embed") != name.npos) return host_floats(ctx, o);
+    return std::vector<float>{};
+  };
+  const std::vector<double> rates{0.05, 0.025, 0.001, 0.001};
+  for (size_t step = 0; step < 4; ++step) {
+    const std::vector<float> before = matrix();
+    run->step();
+    const std::vector<float> after = matrix();
+    double dot = 0, squares = 0;
+    for (size_t i = 0; i < before.size(); ++i)
+      dot += double(before[i]) * double(after[i]), squares += double(before[i]) * double(before[i]);
+    EXPECT_NEAR((1 - dot / squares) / 0.1, rates[step], 1e-5) << step;
+  }
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "corpus/prompt.h"
 #include "eval/task_problems.h"
 #include "tokenize/train.h"
 
@@ -187,6 +188,68 @@ TEST(SomeOfEach, AreOfEachKindAndLevel) {
   EXPECT_EQ(some_of_each(tests, 8), (std::vector<size_t>{0, 1, 2, 10, 11, 12, 13, 14}));
   tests.resize(3);
   EXPECT_EQ(some_of_each(tests, 8), (std::vector<size_t>{0, 1, 2}));
+}
+
+// Problem i of a task is that of an evaluation's level, levels in turn.
+TEST(Questions, TestsTakeLevelsInTurn) {
+  const Asked asked({"grpo.tasks=[\"chains:2-4\",\"countdown:5\"]", "grpo.eval_problems=5", "train.seed=9"});
+  const std::vector<Question> tests = asked.questions.tests();
+  ASSERT_EQ(tests.size(), 10u);
+  const std::vector<int> levels{2, 3, 4, 2, 3, 5, 5, 5, 5, 5};
+  for (size_t i = 0; i < tests.size(); ++i) {
+    EXPECT_EQ(tests[i].choice, i / 5);
+    EXPECT_EQ(tests[i].level, levels[i]);
+    const TaskKind kind = i < 5 ? TaskKind::chain : TaskKind::countdown;
+    EXPECT_EQ(tests[i].task.question, make_task(9, i % 5, kind, levels[i], TaskSplit::test).question) << i;
+  }
+  EXPECT_EQ(asked.questions.level_name(tests[1]), "chain:3");
+  EXPECT_EQ(asked.questions.level_name(tests[9]), "countdown:5");
+  // Those of a training go on from any place.
+  const std::vector<Question> some = asked.questions.training(3, 4);
+  ASSERT_EQ(some.size(), 4u);
+  for (uint64_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(some[i].prompt, asked.questions.training(3 + i).prompt);
+    EXPECT_EQ(some[i].choice, (3 + i) % 2);
+  }
+}
+
+// Half of the 64 that are looked at may be too long, and no more.
+TEST(Questions, MostMustFit) {
+  std::vector<std::string> set{"grpo.tasks=[\"word_problem:2\"]", "grpo.eval_problems=1"};
+  const Asked all(set);
+  std::vector<size_t> lengths;
+  for (uint64_t i = 0; i < 64; ++i) {
+    const Task task = make_task(all.recipe.train.seed, i, TaskKind::word_problem, 2);
+    lengths.push_back(
+        tokenizer()
+            .encode(prompt_of(task.question, PromptFormat::brief), {.parse_special = false, .add_bos = true})
+            .size());
+  }
+  std::sort(lengths.begin(), lengths.end());
+  const size_t test = all.questions.tests()[0].ids.size();
+  set.emplace_back();
+  int refused = 0, taken = 0;
+  for (size_t most = std::max(test, lengths.front()); most <= lengths.back(); ++most) {
+    const auto passed = lengths.end() - std::upper_bound(lengths.begin(), lengths.end(), most);
+    set.back() = fmt::format("train.sequence_length={}", most + 16);
+    const Asked asked(set);
+    std::string said;
+    try {
+      asked.questions.check_lengths();
+    } catch (const UserError& e) {
+      said = e.what();
+    }
+    if (passed <= 32) EXPECT_EQ(said, "") << passed;
+    else
+      EXPECT_TRUE(said.ends_with(fmt::format("; of 64 questions of word_problem:2 {} cannot be asked", passed)))
+          << said;
+    ++(passed <= 32 ? taken : refused);
+  }
+  EXPECT_GT(refused, 1);
+  EXPECT_GT(taken, 1);
+  // A question is not looked for without end.
+  set.back() = "train.sequence_length=17";
+  EXPECT_THROW(Asked(set).questions.training(0), UserError);
 }
 
 }  // namespace

@@ -182,5 +182,74 @@ TEST(Rejection, AsksTheTrainingSplit) {
   for (const TaskProblem& p : asked_problems(q, "--task")) EXPECT_EQ(split_of(p.task.canonical), TaskSplit::test);
 }
 
+// Two levels and a file: each has its own counts, all of them together, and what people and programs read of them.
+TEST(Rejection, CountsByLevel) {
+  TaskProblem easy = problem("What is 1 + 2?"), hard = problem("What is 3 + 4?"), file = problem("Why?");
+  hard.level = 3, file.group = "own", file.level = 0;
+  RejectionSampling s({.per_question = 2});
+  const auto wrong = [](TaskAnswer a) {
+    a.grade.accuracy.strict = 0;
+    return a;
+  };
+  s.add(easy, answer(0, 0, kRight));           // 10 tokens
+  s.add(easy, answer(0, 1, kRight));           // a duplicate
+  s.add(easy, answer(0, 5, kRight + " yes"));  // 15 tokens
+  s.add(easy, answer(0, 6, kRight + " and"));  // one too many
+  s.add(hard, wrong(answer(1, 0, kRight)));
+  s.add(hard, answer(1, 91, kRight));  // 101 tokens
+  s.add(file, wrong(answer(2, 0, kRight)));
+  const RejectionSampling::Data data = s.data();
+  EXPECT_EQ(data.level_lines(),
+            (std::vector<std::string>{
+                "own: 0.0 % of 1 answers are kept, for 0 of 1 questions; dropped: 1 wrong",
+                "sums:2: 50.0 % of 4 answers are kept, for 1 of 1 questions; dropped: 1 duplicate, 1 surplus",
+                "sums:3: 50.0 % of 2 answers are kept, for 1 of 1 questions; dropped: 1 wrong",
+                "all: 42.9 % of 7 answers are kept, for 2 of 3 questions; dropped: 2 wrong, 1 duplicate, 1 surplus"}));
+  const Json json = data.to_json({{"seed", 3}});
+  EXPECT_EQ(json.at("settings"), (Json{{"seed", 3}}));
+  EXPECT_EQ(json.at("all"), Json::parse(R"({"drawn":7,"kept":3,"questions":3,"questions_kept":2,"mean_tokens":42.0,
+      "rejected":{"unfinished":0,"wrong":2,"malformed":0,"too_long":0,"mixed_languages":0,"duplicate":1,"surplus":1}})"));
+  ASSERT_EQ(json.at("by_level").size(), 3u);
+  EXPECT_EQ(json.at("by_level")[0].at("task"), "own");
+  EXPECT_EQ(json.at("by_level")[0].at("level"), 0);
+  EXPECT_EQ(json.at("by_level")[1],
+            Json::parse(R"({"task":"sums","level":2,"drawn":4,"kept":2,"questions":1,"questions_kept":1,
+      "mean_tokens":12.5,
+      "rejected":{"unfinished":0,"wrong":0,"malformed":0,"too_long":0,"mixed_languages":0,"duplicate":1,"surplus":1}})"));
+  EXPECT_EQ(json.at("by_level")[2].at("mean_tokens"), 101);
+  // One level alone needs no sum, and of nothing there is no share.
+  RejectionSampling one({});
+  one.add(easy, answer(0, 0, "<think>1</think>\n<answer>3</answer> \t\r\n"));
+  EXPECT_EQ(one.data().level_lines(),
+            (std::vector<std::string>{"sums:2: 100.0 % of 1 answers are kept, for 1 of 1 questions"}));
+  EXPECT_EQ(Json::parse(one.data().lines).at("messages")[1].at("content"), "<think>1</think>\n<answer>3</answer>");
+  EXPECT_EQ(counts_line(RejectionSampling({}).data().all), "0.0 % of 0 answers are kept, for 0 of 0 questions");
+  RejectionCounts two;
+  two.drawn = 2, two.rejected = {1, 0, 0, 1};
+  EXPECT_EQ(counts_line(two), "0.0 % of 2 answers are kept, for 0 of 0 questions; dropped: 1 unfinished, 1 too long");
+  EXPECT_EQ(two[Rejection::too_long], 1);
+}
+
+// Shares and lengths at their bounds are kept.
+TEST(Rejection, RulesAtTheirBounds) {
+  const TaskProblem p = problem("How many?");
+  const TaskAnswer a = answer(0, 0, "<think>three in all 三</think>\n<answer>3</answer>");  // three of four words
+  EXPECT_EQ(verdict({.language_share = 0.75}, p, a), std::nullopt);
+  EXPECT_EQ(verdict({.language_share = 0.76}, p, a), Rejection::mixed_languages);
+  EXPECT_EQ(verdict({}, p, a), Rejection::mixed_languages);
+  EXPECT_EQ(verdict({.longest = 10, .language_share = 0}, p, a), std::nullopt);
+  EXPECT_EQ(verdict({.longest = 9, .language_share = 0}, p, a), Rejection::too_long);
+  EXPECT_EQ(verdict({.longest = 1, .language_share = 0}, p, a), Rejection::too_long);
+  TaskAnswer half = a;
+  half.grade.accuracy.strict = 0.5;
+  EXPECT_EQ(verdict({.language_share = 0}, p, half), Rejection::wrong);
+  // 19 of 20 words are enough without a rule.
+  std::string words;
+  for (int i = 0; i < 19; ++i) words += "one ";
+  EXPECT_EQ(verdict({}, p, answer(0, 0, "<think>" + words + "三</think>\n<answer>3</answer>")), std::nullopt);
+  EXPECT_EQ(verdict({}, p, answer(0, 0, "<think>" + words + "三 四</think>\n<answer>3</answer>")),
+            Rejection::mixed_languages);
+}
+
 }  // namespace
 }  // namespace minke

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <set>
 
@@ -285,6 +286,127 @@ TEST(PolicyBatches, HoldEachSampleOnce) {
   EXPECT_EQ(at, made.places.size());
   // Lengths are rounded up, but not above that of a sequence.
   for (const TokenBatch& b : policy_batches(samples, 2 * 41, 41, 2, 2).batches) EXPECT_LE(b.sequence_length, 41);
+}
+
+// An answer may end with the tokenizer's end: that token is kept, but is no text; and who waits is told how many have ended.
+TEST(Rollouts, EndWithTheTokenizersEnd) {
+  Rig rig(Precision::f32());
+  Weight& head = *rig.model.weights().find("lm_head");  // every token is as likely
+  rig.ctx.backend().fill(rig.ctx, {.dst = head.master(), .value = 0});
+  head.changed();
+  const int64_t eos = tokenizer().eos_id();
+  ASSERT_GE(eos, 0);
+  Engine engine(
+      rig.ctx, rig.model,
+      {.max_context = 64, .cache_tokens = 64 * 64, .max_sequences = 40, .max_tokens = 64, .cache = DType::f32});
+  std::vector<int64_t> progress;
+  const std::vector<Rollout> all =
+      roll_out(rig.ctx, engine, tokenizer(), rig.prompts, {.group = 40, .max_new = 30, .seed = 3},
+               [&](int64_t ended) { progress.push_back(ended); });
+  int64_t ended = 0;
+  for (const Rollout& r : all) {
+    std::string text;
+    bool end = false;
+    for (size_t i = size_t(r.prompt_tokens); i < r.tokens.size(); ++i) {
+      EXPECT_FALSE(end);
+      end = r.tokens[i] == eos;
+      if (!end) text += tokenizer().token_bytes(r.tokens[i]);
+    }
+    EXPECT_EQ(r.text, text);
+    EXPECT_EQ(r.truncated, !end);
+    EXPECT_TRUE(end || r.answer_tokens() == 30);
+    ended += end;
+  }
+  EXPECT_GT(ended, 3);  // of 120 answers with up to 30 of 270 tokens, 13
+  ASSERT_FALSE(progress.empty());
+  EXPECT_TRUE(std::is_sorted(progress.begin(), progress.end()));
+  EXPECT_LT(progress.front(), 120);
+  EXPECT_EQ(progress.back(), 120);
+}
+
+// Nothing is measured without a module or without prompts; otherwise one answer to each, whatever the run's group is.
+TEST(Rollouts, TheModuleIsMeasuredByOneAnswerToEach) {
+  Rig rig(Precision::f32());
+  const EngineSettings engine{
+      .max_context = 64, .cache_tokens = 256, .max_sequences = 3, .max_tokens = 64, .cache = DType::f32};
+  const RolloutSettings one{.group = 1, .max_new = 30, .seed = 3}, four{.group = 4, .max_new = 30, .seed = 3};
+  const auto counts = mtp_acceptance(rig.ctx, rig.model, tokenizer(), rig.prompts, four, engine);
+  ASSERT_TRUE(counts);
+  EXPECT_GT(counts->drafted, 30);
+  EXPECT_EQ(counts->drafted, mtp_acceptance(rig.ctx, rig.model, tokenizer(), rig.prompts, one, engine)->drafted);
+  EXPECT_FALSE(mtp_acceptance(rig.ctx, rig.model, tokenizer(), {}, one, engine));
+  Config without = Rig::config();
+  without.num_nextn_predict_layers = 0;
+  Model plain(rig.ctx, without, Precision::f32(), 64);
+  EXPECT_FALSE(mtp_acceptance(rig.ctx, plain, tokenizer(), rig.prompts, one, engine));
+}
+
+TEST(PolicyBatches, ARandomOrderHasEveryOrderAsOften) {
+  const RngKey key{3};
+  EXPECT_TRUE(random_order(0, key).empty());
+  EXPECT_EQ(random_order(1, key), std::vector<size_t>{0});
+  std::map<std::vector<size_t>, int> count;
+  constexpr int kTries = 6000;
+  for (uint64_t i = 0; i < kTries; ++i) ++count[random_order(3, key.at(i))];
+  ASSERT_EQ(count.size(), 6u);
+  const double sigma = std::sqrt(kTries / 6.0 * 5 / 6);
+  for (const auto& [order, n] : count) {
+    std::vector<size_t> sorted = order;
+    std::sort(sorted.begin(), sorted.end());
+    EXPECT_EQ(sorted, (std::vector<size_t>{0, 1, 2}));
+    EXPECT_NEAR(n, kTries / 6.0, 5 * sigma);
+  }
+  EXPECT_EQ(random_order(50, key), random_order(50, key));
+}
+
+// As many samples of one length as the tokens allow, the longest first; of each token its experts stand layer by layer.
+TEST(PolicyBatches, AreFullAndKeepTheExperts) {
+  constexpr int64_t kLayers = 3, kChoices = 2;
+  std::vector<Rollout> rollouts(7);
+  std::vector<PolicySample> samples;
+  const std::vector<int64_t> tokens{10, 40, 12, 33, 17, 16, 18};  // rounded: 16, 48, 16, 32, 16, 16, 32
+  for (size_t i = 0; i < 7; ++i) {
+    Rollout& r = rollouts[i];
+    r.prompt_tokens = 4, r.tokens.assign(size_t(tokens[i]), int32_t(i + 1));
+    r.loss.assign(size_t(tokens[i] - 4), 1);
+    for (int64_t t = 0; t + 1 < tokens[i]; ++t)
+      for (int64_t l = 0; l < kLayers * kChoices; ++l) r.experts.push_back(int32_t(1000 * i) + int32_t(10 * t + l));
+    samples.push_back({&r, std::vector<float>(r.loss.size(), float(i)), 0.5});
+  }
+  const PolicyBatches made = policy_batches(samples, 64, 64, kLayers, kChoices);
+  // 48; 32 and 32; four of 16: each as many as 64 tokens hold.
+  const std::vector<std::vector<size_t>> expected{{1}, {3, 6}, {0, 2, 4, 5}};
+  ASSERT_EQ(made.batches.size(), expected.size());
+  size_t before = 0;
+  for (size_t b = 0; b < expected.size(); ++b) {
+    const TokenBatch& batch = made.batches[b];
+    const int64_t t = batch.sequence_length, n = batch.num_sequences * t;
+    ASSERT_EQ(batch.num_sequences, int64_t(expected[b].size()));
+    EXPECT_EQ(t, std::vector<int64_t>({48, 32, 16})[b]);
+    ASSERT_EQ(int64_t(batch.experts.size()), n * kLayers * kChoices);
+    for (int64_t row = 0; row < batch.num_sequences; ++row) {
+      const size_t which = expected[b][size_t(row)];
+      EXPECT_EQ(batch.num_valid[size_t(row)], tokens[which] - 1);
+      for (int64_t i = 0; i < t; ++i) {
+        const bool real = i + 1 < tokens[which];
+        const size_t at = size_t(row * t + i);
+        EXPECT_EQ(batch.tokens[at], real ? int32_t(which + 1) : 0);
+        EXPECT_EQ(batch.targets[at], real && i >= 3 ? int32_t(which + 1) : -1);
+        EXPECT_EQ(batch.weight[at], real && i >= 3 ? 0.5f : 0);
+        EXPECT_EQ(made.places[before + at].sample, real && i >= 3 ? int32_t(which) : -1);
+        EXPECT_EQ(made.places[before + at].token, real && i >= 3 ? int32_t(i - 3) : -1);
+        for (int64_t l = 0; l < kLayers; ++l)
+          for (int64_t k = 0; k < kChoices; ++k)
+            EXPECT_EQ(batch.experts[size_t((l * n + row * t + i) * kChoices + k)],
+                      real ? int32_t(1000 * which) + int32_t(10 * i + l * kChoices + k) : -1);
+      }
+    }
+    before += size_t(n);
+  }
+  EXPECT_EQ(made.places.size(), before);
+  for (Rollout& r : rollouts) r.experts.clear();
+  for (const TokenBatch& batch : policy_batches(samples, 64, 64, kLayers, kChoices).batches)
+    EXPECT_TRUE(batch.experts.empty());
 }
 
 }  // namespace

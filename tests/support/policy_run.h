@@ -37,10 +37,10 @@ class PolicyTest : public ::testing::Test {
   fs::path folder = fs::path(::testing::TempDir()) / fmt::format("minke-policy-{}", ::getpid());
   TestContext ctx{cpu_backend()};
   void SetUp() override { make_base("base", {}); }
-  void make_base(const char* name, const std::vector<std::string>& tags) {
+  void make_base(const char* name, const std::vector<std::string>& tags, int64_t mtp = 1) {
     const std::vector<std::string_view> text{"Make 54 from 3 7 25. Compute 1 + 2."};
     const Tokenizer tokenizer = train_bpe(text, {.vocab_size = 290, .tags = tags});
-    Config config = tiny_v3(1);
+    Config config = tiny_v3(mtp);
     config.vocab_size = tokenizer.vocab_size(), config.max_position_embeddings = kPolicyLength;
     Model model(ctx, config, Precision::f32(), kPolicyLength);
     model.weights().initialise(ctx, 0.1);

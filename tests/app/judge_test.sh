@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# A reward model as a judge, as a user goes: a pipeline that makes one from built-in pairs and asks it in sampling, in reinforcement
+# learning and in evaluation, killed and resumed; the verbs with --judge give the same; mistakes.
+. "$(dirname "$0")/lib.sh"
+stage() { printf '\n[[stage]]\nname = "%s"\nkind = "%s"\n' "$1" "$2"; [ -z "${3:-}" ] || printf 'from = "%s"\n' "$3"; sed 's/^\[/[stage./'; }
+{
+  sed 's/builtin:facts,chains/builtin:facts,chat*0.5/; s/^steps = .*/steps = 60/; s/^sequence_length = .*/sequence_length = 128/' <<<"$thinking_base" | stage base pretrain
+  stage chatter sft base <<<$'[data]\ntrain = ["builtin:chats:en*60"]\n[train]\nsteps = 8\nsequence_length = 128\nbatch_size = 4\n[log]\nsample_tokens = 0\n[sft]\nchat_template = "v3"'
+  stage judge reward-model chatter <<<$'[data]\ntrain = ["builtin:pairs:en*80"]\n[train]\nsteps = 6\nsequence_length = 128\nbatch_size = 8'
+  stage chats sample chatter <<<$'[sample]\ntasks = ["chat"]\nproblems = 12\nsamples = 2\nmax_new = 40\ntemperature = 1\nprompt = "chat-plain"\njudge = "stage:judge"\nany_format = true\nlanguage_share = 0.0'
+  stage rl grpo chatter <<<$'[train]\nsteps = 2\nsequence_length = 128\nbatch_size = 16\nweight_decay = 0\n[grpo]\ntasks = ["chat", "chains:2"]\nprompt = "chat-plain"\ngroup = 4\nmax_new = 40\neval_problems = 4\ntruncated = "score"\njudge = "stage:judge"'
+  stage test eval rl <<<$'[eval]\ntasks = ["chat", "chains:2"]\nproblems = 6\nsamples = 2\nmax_new = 40\ntemperature = 1\ntop_p = 1\nprompt = "chat-plain"\njudge = "stage:judge"'
+} >p.toml
+run() { "$minke" pipeline p.toml "$@" >out.txt 2>&1; }
+# A model of so few steps may say nothing that the judge likes; then the pipeline says so and stops there.
+if ! run --out a; then
+  grep -q 'stage chats: no answer is worth learning' out.txt || fail "$(cat out.txt)"
+  sed -i '/^name = "chats"$/,/^name = "rl"$/{/^name = "rl"$/!d}' p.toml
+  rm -r a
+  run --out a || fail "$(cat out.txt)"
+fi
+grep -q '^ *judge  *reward-model .* % of [0-9]* pairs right, before 50.0 %' out.txt || fail "no word of the judge: $(grep -A9 "^results" out.txt)"
+grep -q 'rewards/preference/mean' a/rl/log.jsonl || fail "no preferences in the log"
+[ "$(grep -c '"preference":' a/test/responses.jsonl)" = 12 ] || fail "not every chat is judged, or a sum is: $(cat a/test/responses.jsonl)"
+! grep '"task":"chain"' a/test/responses.jsonl | grep -q '"preference"' || fail "a rule's task is judged"
+grep -q '"preference_ci95"' a/test/eval.json || fail "$(cat a/test/eval.json)"
+
+# Killed while it asks the judge, and resumed: the same.
+for moment in '[ -e b/rl/latest ]' '[ -s b/test/responses.jsonl ]'; do
+  "$minke" pipeline p.toml --out b --resume >b.txt 2>&1 & pid=$!
+  until eval "$moment" 2>/dev/null; do kill -0 $pid 2>/dev/null || break; done
+  kill -KILL $pid 2>/dev/null || true
+  wait $pid 2>/dev/null || true
+done
+run --out b --resume || fail "$(cat out.txt)"
+cmp a/rl/latest/model.safetensors b/rl/latest/model.safetensors || fail "killed and resumed: another model"
+cmp a/test/eval.json b/test/eval.json || fail "killed and resumed: other figures"
+
+# The verb asks the same judge.
+"$minke" eval tasks -m a/rl/latest --task chat --task chains:2 -n 6 -k 2 --max-new 40 --temp 1 --top-p 1 --prompt chat-plain --judge a/judge/latest --out f.json >out.txt 2>&1 || fail "$(cat out.txt)"
+cmp <(sed -n '/"results"/,$p' f.json) <(sed -n '/"results"/,$p' a/test/eval.json) || fail "minke eval tasks has other figures"
+grep -q "^chat:1: 6 problems, .* the judge's mean 0\.[0-9]*, " out.txt || fail "$(cat out.txt)"
+
+mistake '--task: no rule grades answers to chats: name a reward model with --judge' "$minke" eval tasks -m a/rl/latest --task chat
+mistake '--judge has no effect: --task has no chats' "$minke" eval tasks -m a/rl/latest --task chains:2 --judge a/judge/latest
+mistake 'a/rl/latest is no reward model' "$minke" eval tasks -m a/rl/latest --task chat --judge a/rl/latest
+mistake 'is a reward model' "$minke" generate -m a/judge/latest -p hi
+bad() { local expected=$1; shift; mistake "$expected" "$minke" pipeline p.toml --out new "$@"; [ ! -e new ] || fail "something was left behind: $(ls new)"; }
+bad 'judge = "stage:chatter" must name an earlier stage of kind "reward-model"' --set rl.grpo.judge=stage:chatter
+bad 'stage rl: grpo.tasks: no rule grades answers to chats: name a reward model with grpo.judge' --set rl.grpo.judge=
+bad 'stage test: eval.judge has no effect' --set 'test.eval.tasks=["chains:2"]'
+bad 'no reward model' --set rl.grpo.judge=a/rl/latest
+bad 'stage judge: reward-model: data.train: builtin:chats holds no pairs' --set 'judge.data.train=["builtin:chats"]'
+echo ok
