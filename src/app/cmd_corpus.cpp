@@ -94,11 +94,11 @@ void add_corpus_command(CLI::App& program) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--out", options->out, "FILE.jsonl or FILE.txt; default: print the text");
-  command->add_option(
-      "--kind", options->kinds,
-      "Only these kinds, with commas between: " + names_of<DocumentKind>(" ") +
-          " math (word_problem and arithmetic) r1_zero (text of a base for R1-Zero). Levels and a weight may "
-          "follow: countdown:3-4*0.5");
+  command->add_option("--kind", options->kinds,
+                      "Only these kinds, with commas between: " + names_of<DocumentKind>(" ") +
+                          " math (word_problem and arithmetic) r1_zero (text of a base for R1-Zero). Levels, or a "
+                          "language, and a weight "
+                          "may follow: countdown:3-4*0.5, chat:en");
   command->add_option("--language", options->languages, "Only these languages: en,zh");
   add_corpus_tasks(*command);
   add_corpus_chats(*command);

@@ -79,7 +79,7 @@ struct CorpusMix {
 
 // "stories,math" → a mix with only these kinds: those of DocumentKind, plurals allowed, and the groups math (word problems
 // and arithmetic) and r1_zero (the text of a base for R1-Zero: facts, questions, chains, attempts, checks, countdowns, stories in the
-// shares of its plan). A kind may have levels, and each a weight: "countdown:3-4,chains:2,3*0.5,facts*2": the share of its
+// shares of its plan). A kind may have levels, or one with a Chinese form a language ("chat:en"), and each a weight: "countdown:3-4,chains:2,3*0.5,facts*2": the share of its
 // documents, where the others have theirs. `languages` likewise ("en,zh"). Empty strings mean all that needs no asking.
 // UserError on other words.
 CorpusMix corpus_mix(std::string_view kinds, std::string_view languages);

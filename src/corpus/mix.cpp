@@ -99,6 +99,11 @@ double weight_of(const CorpusMix& mix, const Part& part) {
              names_of<DocumentKind>(", "));
 }
 
+bool has_both_languages(DocumentKind kind) {
+  return kind == DocumentKind::story || kind == DocumentKind::dialogue || kind == DocumentKind::word_problem ||
+         kind == DocumentKind::chat;
+}
+
 // The kinds that a choice means; their weights and levels are set in the mix.
 void choose(CorpusMix& mix, const Choice& choice, std::array<bool, kDocumentKinds>& keep) {
   std::vector<Part> parts;
@@ -124,9 +129,13 @@ void choose(CorpusMix& mix, const Choice& choice, std::array<bool, kDocumentKind
     if (part.kind == DocumentKind::chat) row = {wanted / 2, wanted / 2};  // as much of either language
     else if (part.english || usual == 0) row = {wanted, 0};
     else if (choice.weight > 0) row = {row[0] * wanted / usual, row[1] * wanted / usual};
-    if (!choice.levels.empty())
+    if (const auto language = find_named<Language>(choice.levels); language && has_both_languages(part.kind)) {
+      row = {0, 0};
+      row[size_t(*language)] = wanted;
+    } else if (!choice.levels.empty()) {
       mix.levels[size_t(part.kind)] = parse_levels(choice.levels, document_levels(part.kind),
                                                    fmt::format("corpus kind \"{}\"", printable(choice.text)));
+    }
   }
 }
 

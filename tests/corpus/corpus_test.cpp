@@ -198,7 +198,19 @@ TEST(Corpus, MixHasLevelsAndWeights) {
               doubled.weight[size_t(DocumentKind::word_problem)][1] * 4, 1e-12);
   EXPECT_EQ(make_document(1, 3, corpus_mix("countdown", "")).text,
             make_document(1, 3, corpus_mix("countdowns*7", "")).text);
-  for (const char* wrong : {"countdown:2",
+  for (const char* kind : {"story", "dialogue", "word_problem", "chat"}) {
+    const CorpusMix en = corpus_mix(std::string(kind) + ":en*2,fact", ""),
+                    zh = corpus_mix(std::string(kind) + ":zh", "");
+    const size_t k = size_t(*find_named<DocumentKind>(kind));
+    EXPECT_NEAR(en.weight[k][0], 2, 1e-12) << kind;
+    EXPECT_EQ(en.weight[k][1], 0) << kind;
+    EXPECT_EQ(zh.weight[k][0], 0) << kind;
+    EXPECT_GT(zh.weight[k][1], 0) << kind;
+  }
+  for (const char* wrong : {"countdown:en",
+                            "math:en*2,fact:zh",
+                            "chat:fr",
+                            "countdown:2",
                             "countdown:",
                             "story:1",
                             "needle:1",
