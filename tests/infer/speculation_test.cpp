@@ -467,6 +467,33 @@ TEST(Speculation, BoundOfExperts) {
   EXPECT_GT(fresh, 0);
 }
 
+// Where every token chooses the same two experts, of the model's layers and of the module's, all bytes are known. A module that is
+// never right takes one row of each step, one that always is takes two; the last step has no draft after it.
+TEST(Speculation, BytesOfTheModule) {
+  const TestContext ctx(cpu_backend());
+  for (const Module module : {Module::wrong, Module::right}) {
+    Model model(ctx, tiny_v3(1), kF32, 64);
+    fill(ctx, model, module);
+    int64_t routers = 0;
+    for (Weight& w : model.weights().all())
+      if (w.storage().name.find("bias") != std::string::npos)
+        set(ctx, w, [](int64_t expert) { return expert < 2 ? 10.0f : 0.0f; }), ++routers;
+    ASSERT_EQ(routers, 3);
+    const WeightBytes w = weight_bytes(model);
+    Engine engine(ctx, model, {.max_context = 64, .page = 4, .speculation = SpeculationMode::mtp});
+    const int64_t kept = module == Module::right ? 2 : 1;
+    generate(ctx, engine, {.prompt = {1}, .max_new = module == Module::right ? 41 : 22, .sampling = {.temperature = 0}},
+             [](const NewToken&) { return true; });
+    const SpeculationCounts& c = engine.speculation()->counts();
+    EXPECT_EQ(c.steps, 20);
+    EXPECT_EQ(c.tokens, 20 * kept);
+    const double plain = 20 * (w.all_tokens + w.token + 4 * w.one_expert[0]),
+                 passes = 20 * (w.mtp + 2 * w.mtp_expert + double(kept) * w.token) + 19 * w.head;
+    EXPECT_DOUBLE_EQ(c.plain_bytes, plain);
+    EXPECT_DOUBLE_EQ(c.bytes, plain + 20 * w.token + passes);
+  }
+}
+
 TEST(Speculation, TakesALayerAndTheModuleOfMemory) {
   const TestContext ctx(cpu_backend());
   const Precision precision = Precision::bf16().for_inference();
@@ -659,6 +686,12 @@ TEST(Speculation, DraftsAreDrawnWithTheSettingsOfTheRequest) {
     EXPECT_GT(engine.speculation()->counts().drafted, 40);
     EXPECT_EQ(engine.speculation()->counts().acceptance(), 1) << i;
   }
+  // Further drafts each with the number of its own place.
+  Engine engine(ctx, model, {.max_context = 64, .page = 4, .speculation = SpeculationMode::mtp, .drafts = 3});
+  generate(ctx, engine, {.prompt = {1, 2, 3}, .max_new = 60, .sampling = {.temperature = 0.9, .seed = 8}},
+           [](const NewToken&) { return true; });
+  EXPECT_GT(engine.speculation()->counts().drafted, 40);
+  EXPECT_EQ(engine.speculation()->counts().acceptance(), 1);
 }
 
 }  // namespace

@@ -735,6 +735,12 @@ TEST_F(PolicyStages, PositionsGoOn) {
   EXPECT_TRUE(stage.evaluates_untrained());
   EXPECT_TRUE(stage.asks_token_losses());
   EXPECT_EQ(stage.kind(), RecipeOf::grpo);
+  // Questions go on by groups of answers.
+  const Recipe recipe = with({});
+  const Questions questions("test", recipe, stage.tokenizer(), stage.config());
+  std::vector<std::string> prompts;
+  for (const Question& q : questions.training(6, 2)) prompts.push_back(q.prompt);
+  EXPECT_EQ(stage.prompts({0, 24}, 8), prompts);
   EXPECT_TRUE(stage.may_save());
   EXPECT_EQ(stage.after({0, 77}, 8).sequence_index, 85u);
   EXPECT_EQ(run->stage.after_rollback({0, 77}).sequence_index, 77u);

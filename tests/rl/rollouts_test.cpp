@@ -393,6 +393,8 @@ TEST(PolicyBatches, AreFullAndKeepTheExperts) {
         EXPECT_EQ(batch.tokens[at], real ? int32_t(which + 1) : 0);
         EXPECT_EQ(batch.targets[at], real && i >= 3 ? int32_t(which + 1) : -1);
         EXPECT_EQ(batch.weight[at], real && i >= 3 ? 0.5f : 0);
+        EXPECT_EQ(batch.advantage[at], real && i >= 3 ? float(which) : 0);
+        EXPECT_EQ(batch.old_loss[at], real && i >= 3 ? 1 : 0);
         EXPECT_EQ(made.places[before + at].sample, real && i >= 3 ? int32_t(which) : -1);
         EXPECT_EQ(made.places[before + at].token, real && i >= 3 ? int32_t(i - 3) : -1);
         for (int64_t l = 0; l < kLayers; ++l)
