@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Builds the program, generates text, trains a tokenizer and a small DeepSeek-V3-style model on it, and prints samples of the
-# model. Only missing Debian packages are downloaded.
-#   ./quickstart.sh               at most 10 minutes on 2 cores after the build
-#   ./quickstart.sh --minutes 30  trains longer, for better text
+# Builds the program and goes through DeepSeek's whole recipe with a small model: a base from nothing, R1-Zero, R1, and a student
+# that learns from it; then you can chat with it. Only missing Debian packages are downloaded.
+#   ./quickstart.sh               about 20 minutes on 2 cores after the build
+#   ./quickstart.sh --minutes 60  trains longer: more problems are solved
 #   ./quickstart.sh --fresh       starts over instead of continuing the last run
 . "$(dirname "$0")/tools/setup.sh"
 
-minutes=8 fresh=0
+usual=20 least=5
+minutes=$usual fresh=0
 while [ $# -gt 0 ]; do
   case $1 in
     --minutes) minutes=${2:?"--minutes needs a number"}; shift 2 ;;
@@ -15,9 +16,11 @@ while [ $# -gt 0 ]; do
     *) die "unknown option $1 (./quickstart.sh --help lists them)" 2 ;;
   esac
 done
-[[ $minutes =~ ^[0-9]+(\.[0-9]+)?$ && $minutes =~ [1-9] ]] || die "--minutes $minutes: expected a number above 0, such as 8 or 0.5" 2
+[[ $minutes =~ ^[0-9]{1,5}(\.[0-9]+)?$ ]] && awk -v m="$minutes" -v l=$least 'BEGIN { exit !(m >= l) }' ||
+  die "--minutes $minutes: expected a number from $least on, such as $usual: with less the model solves nothing that later stages could learn from" 2
 
-run=runs/out/quickstart-$minutes
+run=runs/out/quickstart
+[ "$minutes" = $usual ] || run+=-$minutes
 minke=build/release/bin/minke
 [ $fresh = 0 ] || rm -rf "$run"
 
@@ -30,30 +33,31 @@ tests=(-DMINKE_TESTS=OFF)
 configure release "${tests[@]}"
 cmake --build --preset release --target minke -j "$(nproc)"
 
-printf '\n[1/3] Text: a sample of what the model will read (minke corpus generates any amount)\n\n'
-$minke corpus --bytes 1500 --seed 1
-printf '\n[2/3] Tokenizer and model: MLA, mixture of experts, multi-token prediction; about %s minutes of training\n\n' "$minutes"
-if [ -e "$run/.done" ]; then
-  printf 'already trained: %s (./quickstart.sh --fresh starts over)\n' "$run"
-else
-  outcome=0
-  $minke pretrain runs/quickstart.toml --out "$run" --minutes "$minutes" --resume || outcome=$?
-  [ $outcome = 0 ] || die "stopped (exit code $outcome). ./quickstart.sh continues from here, ./quickstart.sh --fresh starts over." $outcome
-  : >"$run/.done"
+# Longer or shorter: the steps of the stages that take most of the time.
+scaled=()
+if [ "$minutes" != $usual ] && [ ! -e "$run/pipeline.toml" ]; then
+  while read -r stage steps; do
+    scaled+=(--set "$stage.train.steps=$(awk -v s="$steps" -v m="$minutes" -v u=$usual 'BEGIN { printf "%d", s * m / u + 0.999 }')")
+  done < <(awk '/^name = / { gsub(/"/, "", $3); stage = $3 } /^steps = / { print stage, $3 }' runs/quickstart.toml)
 fi
-printf '\n[3/3] Samples\n'
-for prompt in "Once upon a time" "从前" "def " "Anna has 12 "; do
-  printf '\n--- %s\n' "$prompt"
-  $minke generate -m "$run/latest" -p "$prompt" -n 100 --temp 0.7 --top-p 0.95 --seed 1
-done
+outcome=0
+$minke pipeline runs/quickstart.toml --out "$run" --resume "${scaled[@]}" || outcome=$?
+[ $outcome = 0 ] || die "stopped (exit code $outcome). ./quickstart.sh continues from here, ./quickstart.sh --fresh starts over." $outcome
 
 cat <<END
 
 Done. What to try next:
-  $minke generate -m $run/latest -p "The little whale" --temp 0.8    your own prompt
-  $run/report.html                                                   the curves of the run, for a browser
-  $minke inspect -m $run/latest                                      the architecture and size of the model
-  ./quickstart.sh --minutes 30                                       longer training, better text
-  less runs/quickstart.toml                                          the recipe: change a line, train again
-  ./test.sh                                                          the tests
+  $minke chat -m $run/r1/latest                  the model: problems such as "Make 54 from 3 7 25.", or a question
+  $run/report.html       the table of the stages and all curves, for a browser
+  $minke inspect -m $run/r1/latest               its architecture and size
+  ./quickstart.sh --minutes 60                   longer training
+  less runs/quickstart.toml                      the recipe: change a line, train again
+  ./test.sh                                      the tests
 END
+question="Make 54 from 3 7 25."
+if [ -t 0 ] && [ -t 1 ]; then
+  printf '\nYou are in the chat now. Try: %s   (/help lists the commands, Ctrl-D ends)\n\n' "$question"
+  exec $minke chat -m "$run/r1/latest" --temp 0.6
+fi
+printf '\nIn the chat:\n\n> %s\n' "$question"
+$minke chat -m "$run/r1/latest" --temp 0.6 --seed 1 <<<"$question"

@@ -52,7 +52,7 @@ void pretrain(PretrainOptions& o) {
 void add_pretrain_command(CLI::App& program) {
   auto o = std::make_shared<PretrainOptions>();
   CLI::App* c = program.add_subcommand("pretrain", "Train a new model as described by a recipe");
-  set_example(*c, "minke pretrain runs/quickstart.toml");
+  set_example(*c, "minke pretrain runs/stories.toml");
   c->add_option("recipe", o->recipe, "Recipe file (TOML); not needed with --preset");
   c->add_option("data", o->data, "Files, folders or globs to train on instead of the recipe's data.train");
   c->add_option("--text-key", o->text_keys, "JSONL key that holds the text; several are joined (data.text_keys)")

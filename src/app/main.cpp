@@ -77,7 +77,7 @@ int main(int argc, char** argv) {
   minke::end_on_vanished_files();
   CLI::App program("minke: DeepSeek's recipe in one program", "minke");
   program.set_version_flag("--version", "minke 0.1.0");
-  minke::set_example(program, "minke pretrain runs/quickstart.toml");
+  minke::set_example(program, "minke pretrain runs/stories.toml");
   add_verbs(program);
   try {
     try {

@@ -1,4 +1,4 @@
-// The built-in corpus: text that the program generates, so that quickstart.sh needs no download. English and Chinese
+// The built-in corpus: text that the program generates, so that nothing has to be downloaded. English and Chinese
 // stories, dialogues, word problems, arithmetic, small Python programs; and on request text that prepares a small model for
 // reinforcement learning (thoughts.cpp), puzzles, code exercises and chats. Document i is a pure function of (seed, i, mix), so any
 // part can be generated at any time and in parallel. Every problem in it is on the training side of the split (split.h).

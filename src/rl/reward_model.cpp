@@ -46,7 +46,8 @@ RewardModel::RewardModel(const Context& ctx, const fs::path& folder, const Rewar
       template_(template_in(folder)),
       encoder_(tokenizer_, template_),
       longest_(longest_of(settings, source.files.config)),
-      at_once_(std::max(settings.at_once, longest_)),
+      // Whole texts of the longest: so that a batch of shorter ones has no more tokens, and takes no more scratch.
+      at_once_(std::max(settings.at_once, longest_) / longest_ * longest_),
       model_(ctx, source.files.config, precision(settings.dtype).for_inference(), longest_, nullptr, Head::value) {
   if (tokenizer_.vocab_size() > model_.config().vocab_size)
     user_error("the tokenizer of {} has {} tokens, the model only {}: they do not belong together", folder.string(),

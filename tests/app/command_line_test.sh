@@ -18,7 +18,7 @@ one_line() {
   mistake "$@"
   [ "$(wc -l <err.txt)" = 1 ] || fail "not one line: ${*:2}: $(cat err.txt)"
 }
-one_line 'there is no verb "pretrian"; did you mean minke pretrain?' $minke pretrian runs/quickstart.toml
+one_line 'there is no verb "pretrian"; did you mean minke pretrain?' $minke pretrian runs/stories.toml
 one_line 'did you mean minke tokenizer?' $minke tokeniser
 one_line 'there is no verb "zzzzzzzz"; the verbs are pretrain, sft, reward-model, grpo, ppo, sample, distill, pipeline, report' $minke zzzzzzzz
 one_line 'there is no verb "bench nothing"; the verbs of bench are machine, gemm, attention' $minke bench nothing
@@ -42,7 +42,7 @@ one_line 'eval text: there is no flag --modl; did you mean --model?' $minke eval
 one_line 'generate: -m,--model is missing (Checkpoint: a Hugging Face folder or a GGUF file). For example: minke generate -m' $minke generate
 one_line 'tokenizer train: --out is missing' $minke tokenizer train x.txt
 one_line 'files is missing' $minke eval text -m x
-one_line 'For example: minke pretrain runs/quickstart.toml' $minke pretrain
+one_line 'For example: minke pretrain runs/stories.toml' $minke pretrain
 one_line 'For example: minke inspect -m' $minke inspect
 one_line 'For example: minke report' $minke report
 one_line 'For example: minke score' $minke score

@@ -234,6 +234,24 @@ TEST_F(RewardModelTest, OneKindOfModelIsNotTheOther) {
   EXPECT_NE(complaint([&] { RewardModel(ctx, latest("run")); }).find("no chat template"), std::string::npos);
 }
 
+// What the dry run says of scratch is enough for any texts: many short ones have no more tokens than the longest.
+TEST_F(RewardModelTest, ScratchIsEnoughForAnyTexts) {
+  train("run", {"train.steps=1"});
+  const RewardModelSettings settings{
+      .dtype = FloatFormat::f32, .longest = 48, .at_once = 170};  // 3 of the longest, or 5 of 32
+  DryRun dry(ctx);
+  RewardModel::dry(dry.ctx(), latest("run"), settings);
+  Arena scratch(ctx.context().backend->memory(), dry.scratch_bytes());
+  Context own = ctx.context();
+  own.scratch = &scratch;
+  RewardModel model(own, latest("run"), settings);
+  for (const size_t length : {1, 9, 20, 44}) {
+    const std::vector<std::vector<int32_t>> texts(23, std::vector<int32_t>(length, 5));
+    const std::vector<float> scores = model.scores(own, texts);
+    for (const float s : scores) EXPECT_EQ(s, scores[0]);
+  }
+}
+
 // Without gradients and moments: a dry run of it counts the memory.
 TEST_F(RewardModelTest, ADryOneSaysWhatItTakes) {
   train("run", {"train.steps=1"});
