@@ -6,6 +6,7 @@
 #include "app/command_line.h"
 #include "app/commands.h"
 #include "app/pipeline_command.h"
+#include "chat/model_source.h"
 #include "core/error.h"
 #include "recipe/distill.h"
 
@@ -20,6 +21,10 @@ struct DistillOptions {
 void run(DistillOptions& o) {
   if (o.what.tasks.empty() && o.what.jsonl.empty())
     user_error("give --task NAME, such as --task chains:2-3, or --jsonl FILE: what the teacher is asked");
+  for (std::string* path : {&o.what.student, &o.what.teacher}) {
+    open_model(*path);                                         // its mistakes come first
+    if (path->find('/') == path->npos) path->insert(0, "./");  // not the name of a stage
+  }
   run_stages(distillation(o.what, o.run.set), "distill", o.run);
 }
 

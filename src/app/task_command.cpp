@@ -88,6 +88,7 @@ AnsweredTasks answer_tasks(const TaskOptions& o,
                 source.stop_tokens);
   std::error_code none;  // the model by what its path names now: "latest" will be another one
   e.settings = answer_settings(fs::canonical(o.inference.model, none).string(), o.prompt, o.questions, e.answers);
+  if (!o.questions.judge.empty()) e.settings["judge"] = fs::canonical(o.questions.judge, none).string();
   e.settings.update(computation_settings(o.inference));
   std::optional<LoadedModel> loaded;
   Console console(stderr);

@@ -204,7 +204,7 @@ ConversationSet open_set(const fs::path& folder, std::string_view name) {
 void check_conversations(const std::string& source, std::string_view where) {
   if (is_chat_source(source)) parse_chat_source(source, where);
   else if (source.starts_with("builtin:"))
-    user_error("{}: {} is text, not conversations; of what is built in only builtin:chats is", where, source);
+    user_error("{}: {} holds no conversations; of what is built in only builtin:chats does", where, source);
   else source_files(source, {"messages"});
 }
 

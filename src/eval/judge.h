@@ -17,8 +17,8 @@ struct JudgedText {
 class Judge {
  public:
   virtual ~Judge() = default;
-  // Of each text, between 0 and 1: the chance that it is preferred to an answer in the middle, by the model of Bradley and Terry. It
-  // does not depend on what is judged with it. 0 for what is too long to be read.
+  // Of each text, between 0 and 1: the chance that it is preferred to an answer in the middle between the good and the bad ones that the
+  // judge has learned from, by the model of Bradley and Terry. It does not depend on what is judged with it. 0 for what is too long to be read.
   virtual std::vector<double> judge(const Context& ctx, std::span<const JudgedText> texts) = 0;
 };
 // An answer with so much counts as right.

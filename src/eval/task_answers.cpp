@@ -42,6 +42,8 @@ class Grading {
     if (judge_) judge_tasks(ctx_, *judge_, all, grades);
     for (size_t i = 0; i < all.size(); ++i) {
       later_[i].grade = std::move(grades[i]);
+      if (later_[i].truncated && later_[i].grade.preference)
+        later_[i].grade.preference = 0, later_[i].grade.accuracy = judged_grade(0);
       each_(std::move(later_[i]));
     }
     later_.clear();

@@ -76,8 +76,12 @@ void judge_tasks(const Context& ctx, Judge& judge, std::span<const TaskToGrade> 
 }
 
 double language_share(const Task& task, std::string_view prompt, std::string_view response) {
+  const auto own = [&](std::string_view text) { return language_share(text, language_of(task.question)).value_or(1); };
+  if (task.grader == GraderKind::judge && own(task.answer) < kSingleLanguage) return 1;  // a translation is asked for
   const ResponseParts parts = parts_of(response, thought_after(prompt));
-  return language_share(parts.has_thought ? parts.thought : response, language_of(task.question)).value_or(1);
+  return own(parts.has_thought && !trimmed(parts.thought).empty() ? parts.thought
+             : parts.has_thought                                  ? parts.rest
+                                                                  : response);
 }
 
 int programs_at_once() { return 2 * hardware_threads(); }

@@ -50,7 +50,7 @@ void check_judge(std::span<const GraderKind> graders, bool has_judge, std::strin
 Grade judged_grade(double preference);
 
 // The share of the thought's words, or without a thought of all, that are of the question's language; 1 if there are no words
-// (R1 §2.3.2: language consistency).
+// (R1 §2.3.2: language consistency), or if the good answer to a chat is of both itself: a translation.
 double language_share(const Task& task, std::string_view prompt, std::string_view response);
 // An answer with at least this share is in one language.
 inline constexpr double kSingleLanguage = 0.95;

@@ -55,6 +55,9 @@ std::vector<TaskProblem> problems_of_file(const fs::path& file, int64_t count) {
 }
 
 PutQuestion put_question(const Task& task, PromptFormat format, const Tokenizer& tokenizer, const ChatTemplate* chat) {
+  if (task.grader == GraderKind::judge && !is_chat(format))
+    user_error("a chat is put by the model's chat template: the prompt is to be \"{}\"; use chat or chat-plain",
+               name_of(format));
   if (!is_chat(format)) {
     PutQuestion q{.asked = task.question, .prompt = prompt_of(task.question, format)};
     q.ids = tokenizer.encode(q.prompt, {.parse_special = false, .add_bos = true});

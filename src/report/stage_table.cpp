@@ -60,17 +60,26 @@ Cells cells_of(const std::vector<StageTableRow>& rows) {
                          : fmt::format("{:.1f} [{:.0f}, {:.0f}]", 100 * r->accuracy, 100 * r->low, 100 * r->high));
     }
   }
+  // Means over what every model was asked; over all that it was, where they have nothing in common.
+  std::vector<StageTableRow> common;
+  for (const StageTableRow& r : rows) {
+    std::vector<std::string> asked;
+    for (const StageTableRow& other : rows)
+      if (other.name() == r.name()) add_once(asked, other.stage);
+    if (asked.size() == stages.size()) common.push_back(r);
+  }
+  if (common.empty()) common = rows;
   const auto percent = [](double share) { return fmt::format("{:.1f}", 100 * share); };
   const auto tokens = [](double n) { return fmt::format("{:.0f}", n); };
   const auto time = [](double seconds) { return seconds > 0 ? human_time(seconds) : "–"; };
   cells.push_back(line_of(
-      rows, stages, "well-formed, %", [](const auto& r) { return r.well_formed; }, percent));
+      common, stages, "well-formed, %", [](const auto& r) { return r.well_formed; }, percent));
   cells.push_back(line_of(
-      rows, stages, "one language, %", [](const auto& r) { return r.single_language; }, percent));
+      common, stages, "one language, %", [](const auto& r) { return r.single_language; }, percent));
   cells.push_back(line_of(
-      rows, stages, "tokens", [](const auto& r) { return r.mean_tokens; }, tokens));
+      common, stages, "tokens", [](const auto& r) { return r.mean_tokens; }, tokens));
   cells.push_back(line_of(
-      rows, stages, "time", [](const auto& r) { return r.seconds; }, time));
+      common, stages, "time", [](const auto& r) { return r.seconds; }, time));
   return cells;
 }
 

@@ -26,7 +26,7 @@ void complete_results(Json& results, const std::string& stage, double seconds);
 // Of all evaluations that are done. A row that lacks a figure is left out.
 std::vector<StageTableRow> stage_table(std::span<const StageRecord> stages);
 
-// A line for each task and level, then the means over all of them; a column for each model. Empty without rows.
+// A line for each task and level, then the means over those that every model was asked; a column for each model. Empty without rows.
 std::vector<std::string> stage_table_lines(const std::vector<StageTableRow>& rows);
 std::string stage_table_html(const std::vector<StageTableRow>& rows);
 

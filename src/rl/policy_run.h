@@ -8,7 +8,11 @@ namespace minke {
 template <class S>
 bool run_policy(RecipeOf kind, void (*check_recipe)(const Recipe&), Recipe recipe, const fs::path& model,
                 const fs::path& folder, bool resume, const RunMachine& machine) {
-  if (const std::optional<Recipe> stored = stored_recipe(folder, kind)) recipe = *stored;
+  if (std::optional<Recipe> stored = stored_recipe(folder, kind)) {
+    // The judge of a pipeline's stage stands in the pipeline's folder, which may have been moved since.
+    if (!stored->grpo.judge.empty() && !recipe.grpo.judge.empty()) stored->grpo.judge = recipe.grpo.judge;
+    recipe = std::move(*stored);
+  }
   check_recipe(recipe);  // also what was edited in the folder
   const RunFolder run_folder(folder, resume);
   Console console;

@@ -78,7 +78,8 @@ std::string readable_thought(std::string_view thought) {
 std::string readable_response(const Task& task, std::string_view response, Thought thought) {
   const ResponseParts parts = parts_of(response, thought);
   const MarkedAnswer marked = marked_answer(parts.rest);
-  const std::string summary = task.grader == GraderKind::code || marked.mark == Mark::none || marked.mark == Mark::hedge
+  const std::string summary = task.grader == GraderKind::code || task.grader == GraderKind::judge ||
+                                      marked.mark == Mark::none || marked.mark == Mark::hedge
                                   ? std::string(trimmed(parts.rest))
                                   : summary_of(task, trimmed(marked.text));
   if (!parts.has_thought) return summary;

@@ -6,7 +6,9 @@
 
 namespace minke {
 
-double preference_of(float score) { return std::isnan(score) ? 0 : 1 / (1 + std::exp(-double(score))); }
+double preference_of(float score, double midpoint) {
+  return std::isnan(score) ? 0 : 1 / (1 + std::exp(midpoint - double(score)));
+}
 
 RewardJudge::RewardJudge(const Context& ctx, const fs::path& folder, Scratch scratch) : model_(ctx, folder) {
   if (scratch == Scratch::of_context) return;
@@ -21,7 +23,7 @@ std::vector<double> RewardJudge::judge(const Context& ctx, std::span<const Judge
   std::vector<ScoredText> scored;
   for (const JudgedText& t : texts) scored.push_back({t.question, t.answer});
   std::vector<double> out;
-  for (const float score : model_.scores(own, scored)) out.push_back(preference_of(score));
+  for (const float score : model_.scores(own, scored)) out.push_back(preference_of(score, model_.midpoint()));
   return out;
 }
 

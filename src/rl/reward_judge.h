@@ -1,5 +1,5 @@
 // A reward model as the judge of answers (R1 §2.3.4): what it judges is what is said to the user, the summary, not the thought; its
-// score s becomes σ(s), which is between 0 and 1 as all other rewards are. Test: tests/rl/reward_judge_test.cpp.
+// score s becomes σ(s − m), m being the score in the middle (RewardModel::midpoint), which is between 0 and 1 as all other rewards are. Test: tests/rl/reward_judge_test.cpp.
 #pragma once
 #include "eval/judge.h"
 #include "rl/reward_model.h"
@@ -19,7 +19,7 @@ class RewardJudge final : public Judge {
   std::optional<Arena> scratch_;
 };
 
-// σ(score); 0 for a text that has none (RewardModel::scores: too long).
-double preference_of(float score);
+// σ(score − midpoint); 0 for a text that has none (RewardModel::scores: too long).
+double preference_of(float score, double midpoint);
 
 }  // namespace minke

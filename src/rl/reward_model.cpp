@@ -10,6 +10,7 @@
 #include "eval/likelihood.h"
 #include "report/text.h"
 #include "run/pair_batches.h"
+#include "run/reward_model_stage.h"
 #include "run/settings.h"
 
 namespace minke {
@@ -45,6 +46,7 @@ RewardModel::RewardModel(const Context& ctx, const fs::path& folder, const Rewar
     : tokenizer_(Tokenizer::load(folder)),
       template_(template_in(folder)),
       encoder_(tokenizer_, template_),
+      midpoint_(score_midpoint(folder)),
       longest_(longest_of(settings, source.files.config)),
       // Whole texts of the longest: so that a batch of shorter ones has no more tokens, and takes no more scratch.
       at_once_(std::max(settings.at_once, longest_) / longest_ * longest_),

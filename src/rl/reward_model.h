@@ -41,6 +41,8 @@ class RewardModel {
   std::vector<int32_t> encode(const Json& messages) const;  // the last one is the response
 
   int64_t longest() const { return longest_; }
+  // The score in the middle between good and bad answers of its training (run/reward_model_stage.h).
+  double midpoint() const { return midpoint_; }
 
   // On a dry run: one such, without its weights, that has scored the largest batch: what it takes of memory and of scratch.
   static std::shared_ptr<RewardModel> dry(const Context& dry, const fs::path& folder,
@@ -55,6 +57,7 @@ class RewardModel {
   Tokenizer tokenizer_;
   ChatTemplate template_;
   ConversationEncoder encoder_;
+  double midpoint_;
   int64_t longest_, at_once_;
   Model model_;
   std::optional<Arena> arena_;

@@ -47,6 +47,8 @@ std::vector<Score> Rewards::score(const std::vector<Question>& questions, const 
   std::vector<Score> all;
   for (size_t i = 0; i < answers.size(); ++i) {
     const bool truncated = answers[i].truncated;
+    if (truncated && grades[i].preference)
+      grades[i].preference = 0, grades[i].accuracy = judged_grade(0);  // it has no end
     Score& s =
         all.emplace_back(Score{.reward = 0,
                                .accuracy = grades[i].accuracy.strict,

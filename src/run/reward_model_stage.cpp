@@ -80,6 +80,16 @@ double won(double margin) { return margin > 0 ? 1 : margin == 0 ? 0.5 : 0; }
 
 }  // namespace
 
+double score_midpoint(const fs::path& folder) {
+  const fs::path file = folder / kRewardModelFile;
+  if (!fs::exists(file)) return 0;
+  const Json json = parse_json(read_file(file, size_t(1) << 16), file.string());
+  const auto found = json.is_object() ? json.find("midpoint") : json.end();
+  if (found == json.end() || !found->is_number() || !std::isfinite(found->get<double>()))
+    user_error("{}: \"midpoint\" is missing or no number", file.string());
+  return found->get<double>();
+}
+
 double preference_loss(double margin) { return std::max(-margin, 0.0) + std::log1p(std::exp(-std::abs(margin))); }
 
 void check_reward_model_recipe(const Recipe& recipe) {
@@ -162,6 +172,13 @@ RewardModelStage::RewardModelStage(Recipe& recipe, const fs::path& model, const 
 void RewardModelStage::save_files(const fs::path& folder) const {
   tokenizer().save(folder);
   save_template(template_, folder);
+  write_file_atomic(folder / kRewardModelFile, small_state().dump(2) + "\n");
+}
+
+void RewardModelStage::restore(const Json& saved) {
+  if (!saved.is_object() || !saved.contains("midpoint") || !saved.at("midpoint").is_number())
+    user_error("the checkpoint lacks the midpoint of the reward model's scores");
+  midpoint_ = saved.at("midpoint").get<double>();
 }
 
 void RewardModelStage::enter_phase(const Phase& phase) {
@@ -217,13 +234,16 @@ std::vector<TokenBatch> RewardModelStage::largest_batch(const Context&, Trainer&
 }
 
 std::string RewardModelStage::after_step(const StepReport&, const TokenLosses& tokens, Json& record) {
-  double wins = 0, margins = 0;
+  double wins = 0, margins = 0, scores = 0;
   for (size_t i = 0; i < last_.size(); i += 2) {
-    const double margin = double(tokens.value[size_t(last_[i])]) - double(tokens.value[size_t(last_[i + 1])]);
-    wins += won(margin), margins += margin;
+    const double chosen = tokens.value[size_t(last_[i])], rejected = tokens.value[size_t(last_[i + 1])];
+    wins += won(chosen - rejected), margins += chosen - rejected, scores += chosen + rejected;
   }
+  constexpr double kRecent = 0.1;  // of a step in the moving average
+  midpoint_ += kRecent * (scores / double(last_.size()) - midpoint_);
   const double pairs = double(last_.size()) / 2;
   record["pair_accuracy"] = wins / pairs, record["pair_margin"] = margins / pairs;
+  record["score_midpoint"] = midpoint_;
   return fmt::format("right {:.0f} %", 100 * wins / pairs);
 }
 

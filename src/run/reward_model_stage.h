@@ -19,6 +19,11 @@ void check_reward_model_recipe(const Recipe& recipe);
 bool train_reward_model(Recipe recipe, const fs::path& model, const fs::path& folder, bool resume,
                         const RunMachine& machine);
 
+// What a checkpoint says beside its weights: {"midpoint": …}. The loss leaves it open which score is in the middle: it sees differences
+// alone. It is the mean score of the training pairs of the last steps, good and bad ones, a moving average.
+inline constexpr const char* kRewardModelFile = "reward_model.json";
+double score_midpoint(const fs::path& folder);  // UserError if the file is damaged; 0 without it
+
 // −log σ(margin): the loss of a pair whose chosen answer scores so much more than the other, without overflow.
 double preference_loss(double margin);
 
@@ -31,6 +36,8 @@ class RewardModelStage final : public Stage {
   const Config& config() const override { return config_; }
   void initialise(const Context& ctx, Model& model) override { base_.initialise(ctx, model); }
   void save_files(const fs::path& folder) const override;
+  Json small_state() const override { return {{"midpoint", midpoint_}}; }
+  void restore(const Json& saved) override;
   void enter_phase(const Phase& phase) override;
   StageMemory memory() const override;
   // A position is that of a pair; a step of `size` sequences has half as many pairs.
@@ -63,6 +70,7 @@ class RewardModelStage final : public Stage {
   PairData data_;
   int64_t micro_batch_size_ = 0, sequence_length_ = 0;
   double step_tokens_ = 0;
+  double midpoint_ = 0;         // between the scores of both sides, over the last steps
   std::vector<int64_t> last_;   // of each text of the step under way, the place of its last token in all its batches
   std::vector<Judged> judged_;  // in the last evaluation of all
 };

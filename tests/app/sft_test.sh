@@ -90,7 +90,7 @@ mistake 'nothing ends an answer' "$minke" sft one.jsonl -m endless --out new --s
 mistake 'sft.chat_template' "$minke" sft one.jsonl -m base/latest --out new --set sft.chat_template=other
 mistake "the model's 128 positions" "$minke" sft one.jsonl -m base/latest --out new --set train.sequence_length=512
 for text in builtin: builtin:chat builtin:pairs builtin:story,chats; do
-  mistake "sft: data.train: $text is text, not conversations" "$minke" sft $text -m base/latest --out new
+  mistake "sft: data.train: $text holds no conversations" "$minke" sft $text -m base/latest --out new
 done
 mistake 'sft: data.train: "builtin:chats:fr": there is no language "fr". Use en, zh or en,zh' "$minke" sft builtin:chats:fr -m base/latest --out new
 mistake 'sft: data.train: "builtin:chats*0": "0" is no number from 1 to' "$minke" sft 'builtin:chats*0' -m base/latest --out new
