@@ -47,14 +47,14 @@ $minke pipeline runs/quickstart.toml --out "$run" --resume "${scaled[@]}" || out
 cat <<END
 
 Done. What to try next:
-  $minke chat -m $run/r1/latest                  the model: problems such as "Make 54 from 3 7 25.", or a question
+  $minke chat -m $run/r1/latest                  the model: problems such as "Make 56 from 15 20 21." or "Compute (19+25)/4.", or small talk
   $run/report.html       the table of the stages and all curves, for a browser
   $minke inspect -m $run/r1/latest               its architecture and size
   ./quickstart.sh --minutes 60                   longer training
   less runs/quickstart.toml                      the recipe: change a line, train again
   ./test.sh                                      the tests
 END
-question="Make 54 from 3 7 25."
+question="Make 56 from 15 20 21."
 if [ -t 0 ] && [ -t 1 ]; then
   printf '\nYou are in the chat now. Try: %s   (/help lists the commands, Ctrl-D ends)\n\n' "$question"
   exec $minke chat -m "$run/r1/latest" --temp 0.6
