@@ -47,6 +47,8 @@ TEST(Engine, WhatJustFitsIsTaken) {
   EXPECT_EQ(whole.pool().page(), 4);
   const Request r{.prompt = std::vector<int32_t>(29, 1), .max_new = 5, .sampling = {.temperature = 0}};
   EXPECT_EQ(generate(ctx, whole, r, [](const NewToken&) { return true; }).size(), 1u);
+  for (const size_t longer : {30u, 31u})
+    EXPECT_THROW(whole.add({.prompt = std::vector<int32_t>(longer, 1)}), UserError);
   EXPECT_EQ(Engine(ctx, model, {.max_context = 30, .cache_tokens = 33, .page = 4}).pool().num_pages(), 9);
 }
 
@@ -232,8 +234,15 @@ TEST(Engine, TheLargestStepsCome) {
     int64_t sequences, tokens, drafts;
   };
   for (const AttentionForm form : kForms)
-    for (const Case& c :
-         {Case{5, 24, 0}, {5, 200, 0}, {1, 100, 0}, {4, 256, 0}, {2, 66, 0}, {6, 131, 0}, {3, 30, 2}, {4, 200, 1}}) {
+    for (const Case& c : {Case{5, 24, 0},
+                          {5, 200, 0},
+                          {1, 100, 0},
+                          {4, 256, 0},
+                          {2, 66, 0},
+                          {6, 131, 0},
+                          {3, 30, 2},
+                          {3, 200, 2},
+                          {4, 200, 1}}) {
       SCOPED_TRACE(
           fmt::format("form {}, {} sequences, {} tokens, {} drafts", int(form), c.sequences, c.tokens, c.drafts));
       const TestContext ctx(cpu_backend());
@@ -244,11 +253,14 @@ TEST(Engine, TheLargestStepsCome) {
                        .page = 4,
                        .form = form};
       if (c.drafts > 0) s.speculation = SpeculationMode::mtp, s.drafts = c.drafts;
-      const auto bytes = size_t(inference_memory(ctx, tiny_v3(c.drafts > 0), Precision::f32(), s).scratch);
+      Config config = tiny_v3(c.drafts > 0);
+      if (c.drafts > 1)
+        config.num_hidden_layers = 1;  // a dense one: then the module, which has experts, needs the most
+      const auto bytes = size_t(inference_memory(ctx, config, Precision::f32(), s).scratch);
       Arena scratch(ctx.backend().memory(), bytes);
       Context limited = ctx;
       limited.scratch = &scratch;
-      Model model(limited, tiny_v3(c.drafts > 0), Precision::f32(), 64);
+      Model model(limited, config, Precision::f32(), 64);
       model.weights().initialise(limited, 0.3);
       Engine engine(limited, model, s);
       uint64_t seed = 0;

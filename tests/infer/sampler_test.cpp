@@ -63,6 +63,10 @@ TEST(Sampler, DrawsAreThoseOfAllProbabilitiesInOrder) {
                                     {.top_p = 0.9},
                                     {.min_p = 0.05}}) {
     const auto all = candidates(logits, s);
+    for (size_t i = 1; i < all.size(); ++i) {
+      const TokenProbability &a = all[i - 1], &b = all[i];
+      ASSERT_TRUE(a.probability > b.probability || (a.probability == b.probability && a.token < b.token)) << i;
+    }
     for (uint64_t position = 0; position < 50; ++position) {
       double u = RngKey{.seed = s.seed}.at("sample").at(0).uniform(position);
       size_t i = 0;
@@ -118,7 +122,7 @@ TEST(Sampler, PenaltiesAndBias) {
   EXPECT_EQ(changed({.presence_penalty = 1, .frequency_penalty = 0.25}, {}, {1, 1}), (X{2, -3.5, 1, 0}));
   EXPECT_EQ(changed({.logit_bias = {{2, 3}, {0, -1}}}, {}, {}), (X{1, -2, 4, 0}));
   EXPECT_EQ(changed({.repetition_penalty = 2, .presence_penalty = 1}, {}, {0}), (X{0, -2, 1, 0}));
-  EXPECT_EQ(changed({.repetition_penalty = 2, .logit_bias = {{0, 5}}}, {99, -1}, {0}), (X{6, -2, 1, 0}));
+  EXPECT_EQ(changed({.repetition_penalty = 2, .logit_bias = {{0, 5}}}, {99, 4, -1}, {0}), (X{6, -2, 1, 0}));
   EXPECT_EQ(candidates(logits, {.temperature = 0, .logit_bias = {{1, 100}}})[0].token, 1);
 }
 

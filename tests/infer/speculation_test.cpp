@@ -542,6 +542,39 @@ TEST(Speculation, RunsOnThePoisonBackend) {
   EXPECT_TRUE(run(TestContext(poison)) == run(TestContext(cpu_backend())));
 }
 
+// A beginning that was computed for a request without drafts has nothing in the module's cache: who goes on from it, from whole pages
+// or from a part of one, has none either; all others have.
+TEST(Speculation, WhatTheModuleHasNotSeenIsNotDraftedFrom) {
+  const TestContext ctx(cpu_backend());
+  Model model(ctx, tiny_v3(1), kF32, 64);
+  fill(ctx, model, Module::right);
+  const std::vector<int32_t> begin = random_tokens(1, 15, 23);
+  struct Case {
+    bool first_has_drafts;
+    int64_t shared;
+    bool drafts;
+  };
+  for (const Case& c : {Case{false, 15, false},
+                        {false, 13, false},
+                        {false, 3, false},
+                        {false, 0, true},
+                        {true, 15, true},
+                        {true, 13, true},
+                        {true, 3, true}}) {
+    Engine engine(ctx, model, {.max_context = 64, .cache_tokens = 128, .page = 4, .speculation = SpeculationMode::mtp});
+    const auto drafted = [&](const std::vector<int32_t>& prompt, bool drafts) {
+      const int64_t before = engine.speculation()->counts().drafted;
+      generate(ctx, engine, {.prompt = prompt, .max_new = 9, .sampling = {.temperature = 0}, .drafts = drafts},
+               [](const NewToken&) { return true; });
+      return engine.speculation()->counts().drafted - before;
+    };
+    EXPECT_EQ(drafted(begin, c.first_has_drafts) > 0, c.first_has_drafts);
+    std::vector<int32_t> next(begin.begin(), begin.begin() + c.shared);
+    for (int32_t i = 0; i < 5; ++i) next.push_back((begin[size_t(c.shared) % 15] + 1 + i) % 23);
+    EXPECT_EQ(drafted(next, true) > 0, c.drafts) << c.first_has_drafts << " " << c.shared;
+  }
+}
+
 // A draft is drawn as the token at its place will be: with what penalties and bias make of the logits by then.
 TEST(Speculation, DraftsAreDrawnWithTheSettingsOfTheRequest) {
   const TestContext ctx(cpu_backend());
