@@ -1,4 +1,4 @@
-// What speculation counts of steps, and when --spec auto checks drafts: by made-up steps and times.
+// What speculation counts of steps, when --spec auto checks drafts, by made-up steps and times; and what drafts can gain at most.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -7,6 +7,7 @@
 #include "infer/speculation.h"
 #include "model/checkpoint.h"
 #include "support/crowd.h"
+#include "support/filled_module.h"
 #include "support/poison.h"
 
 namespace minke {
@@ -138,6 +139,63 @@ TEST(Speculation, AutomaticGoesByTheTimeOfSteps) {
   for (int i = 0; i < 20; ++i) EXPECT_TRUE(always.step({Told::sequence(0, 2, 1)}, 1000));
   EXPECT_TRUE(always.speculation.checks(1));
   EXPECT_TRUE(always.speculation.follows_new());
+}
+
+// By hand: a step of two rows reads the model once, the module once, and the head twice.
+TEST(Speculation, BoundOfADenseModel) {
+  const TestContext ctx(cpu_backend());
+  Config dense = tiny_v3(1);
+  dense.n_routed_experts = 0;
+  Model model(ctx, dense, kF32, 64);
+  fill(ctx, model, Module::right);
+  const WeightBytes w = weight_bytes(model);
+  EXPECT_DOUBLE_EQ(w.head, 4 * 23 * 10);
+  EXPECT_DOUBLE_EQ(w.all_tokens + w.mtp + w.token * 23, w.sum);
+  Engine engine(ctx, model, {.max_context = 64, .page = 4, .speculation = SpeculationMode::mtp});
+  generate(ctx, engine, {.prompt = {1}, .max_new = 41, .sampling = {.temperature = 0}},
+           [](const NewToken&) { return true; });
+  const SpeculationCounts& c = engine.speculation()->counts();
+  EXPECT_EQ(c.steps, 20);
+  const double plain = w.all_tokens + w.token, step = w.all_tokens + 2 * w.token + w.mtp + w.head + 2 * w.token;
+  EXPECT_NEAR(c.bound(), 2 * plain / step, 0.02 * c.bound());  // the last step has no draft after it
+}
+
+// Experts that both rows choose are read once.
+TEST(Speculation, BoundOfExperts) {
+  const TestContext ctx(cpu_backend());
+  Model model(ctx, tiny_v3(1), kF32, 64);
+  fill(ctx, model, Module::right);
+  const WeightBytes w = weight_bytes(model);
+  EXPECT_EQ(w.one_expert.size(), 2u);
+  EXPECT_DOUBLE_EQ(w.one_expert[0], 4 * 3 * 10 * 6);
+  EXPECT_DOUBLE_EQ(w.mtp_expert, w.one_expert[0]);
+  Engine engine(ctx, model, {.max_context = 64, .page = 4, .speculation = SpeculationMode::mtp});
+  std::vector<std::vector<int32_t>> by_position;
+  Request r{.prompt = {1}, .max_new = 41, .sampling = {.temperature = 0}};
+  r.on_experts = [&](int64_t, std::span<const int32_t> e) {
+    for (size_t i = 0; i + 4 <= e.size(); i += 4)
+      by_position.emplace_back(e.begin() + ptrdiff_t(i), e.begin() + ptrdiff_t(i + 4));
+  };
+  generate(ctx, engine, r, [](const NewToken&) { return true; });
+  // All drafts are right: steps of two positions from 1 on.
+  double plain = 0;
+  int64_t fresh = 0;
+  for (size_t p = 1; p + 1 < by_position.size(); p += 2) {
+    plain += w.all_tokens + w.token + 4 * w.one_expert[0];
+    for (size_t layer = 0; layer < 2; ++layer)
+      for (size_t k = 0; k < 2; ++k) {
+        const auto first = by_position[p].begin() + ptrdiff_t(2 * layer);
+        fresh += std::find(first, first + 2, by_position[p + 1][2 * layer + k]) == first + 2;
+      }
+  }
+  const SpeculationCounts& c = engine.speculation()->counts();
+  EXPECT_DOUBLE_EQ(c.plain_bytes, plain);
+  const double rest = c.bytes - c.plain_bytes - double(fresh) * w.one_expert[0] - 20 * w.token;
+  // What is left is the module's: 20 passes, two to four experts each; the last without the head.
+  const double least = 20 * (w.mtp + 2 * w.mtp_expert) + 19 * w.head;
+  EXPECT_GE(rest, least);
+  EXPECT_LE(rest, least + 20 * (2 * w.mtp_expert + 2 * w.token) + w.head);
+  EXPECT_GT(fresh, 0);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "infer/memory.h"
 #include "model/checkpoint.h"
 #include "support/crowd.h"
+#include "support/filled_module.h"
 #include "support/poison.h"
 
 namespace minke {
@@ -17,36 +18,6 @@ namespace {
 using namespace test;
 
 constexpr Precision kF32 = Precision::f32();
-
-void set(const Context& ctx, Weight& w, const std::function<float(int64_t i)>& f) {
-  std::vector<float> values(size_t(w.master().size()));
-  for (size_t i = 0; i < values.size(); ++i) values[i] = f(int64_t(i));
-  Tensor device(ctx.backend->memory(), DType::f32, {w.master().size()});
-  ctx.backend->upload(ctx, {.host = values.data(), .device = device});
-  ctx.backend->copy(ctx, {.src = device, .dst = w.master().flat()});
-  ctx.backend->synchronize(ctx);
-  w.changed();
-}
-
-// What the module makes of the embedding of the next token: what the model makes of it, its opposite, or something beside it.
-enum class Module { right, wrong, sometimes };
-
-// Blocks give nothing (right, wrong): the next token depends on the last one alone, in the model and in the module. Else they do
-// what random ones do, and the module is right where the embedding leads.
-void fill(const Context& ctx, Model& model, Module module) {
-  model.weights().initialise(ctx, 0.3);
-  const int64_t d = model.config().hidden_size;
-  for (Weight& w : model.weights().all()) {
-    const std::string& name = w.storage().name;
-    if (module != Module::sometimes && (name.ends_with("o_proj") || name.ends_with("down")))
-      set(ctx, w, [](int64_t) { return 0.0f; });
-    if (module == Module::sometimes && name == "embed_tokens")
-      set(ctx, w, [key = RngKey{.seed = 2}](int64_t i) { return float(6 * key.normal(uint64_t(i))); });
-    if (name.ends_with("eh_proj"))
-      set(ctx, w,
-          [&](int64_t i) { return i / (2 * d) == i % (2 * d) ? module == Module::wrong ? -1.0f : 1.0f : 0.0f; });
-  }
-}
 
 EngineSettings with(EngineSettings s, SpeculationMode mode, int64_t drafts) {
   s.speculation = mode, s.drafts = drafts;
@@ -408,63 +379,6 @@ TEST(Speculation, EndsWithinAStepWhereTheCallerWants) {
     EXPECT_TRUE(engine.idle());
     EXPECT_EQ(engine.pool().num_free(), engine.pool().num_pages());
   }
-}
-
-// By hand: a step of two rows reads the model once, the module once, and the head twice.
-TEST(Speculation, BoundOfADenseModel) {
-  const TestContext ctx(cpu_backend());
-  Config dense = tiny_v3(1);
-  dense.n_routed_experts = 0;
-  Model model(ctx, dense, kF32, 64);
-  fill(ctx, model, Module::right);
-  const WeightBytes w = weight_bytes(model);
-  EXPECT_DOUBLE_EQ(w.head, 4 * 23 * 10);
-  EXPECT_DOUBLE_EQ(w.all_tokens + w.mtp + w.token * 23, w.sum);
-  Engine engine(ctx, model, {.max_context = 64, .page = 4, .speculation = SpeculationMode::mtp});
-  generate(ctx, engine, {.prompt = {1}, .max_new = 41, .sampling = {.temperature = 0}},
-           [](const NewToken&) { return true; });
-  const SpeculationCounts& c = engine.speculation()->counts();
-  EXPECT_EQ(c.steps, 20);
-  const double plain = w.all_tokens + w.token, step = w.all_tokens + 2 * w.token + w.mtp + w.head + 2 * w.token;
-  EXPECT_NEAR(c.bound(), 2 * plain / step, 0.02 * c.bound());  // the last step has no draft after it
-}
-
-// Experts that both rows choose are read once.
-TEST(Speculation, BoundOfExperts) {
-  const TestContext ctx(cpu_backend());
-  Model model(ctx, tiny_v3(1), kF32, 64);
-  fill(ctx, model, Module::right);
-  const WeightBytes w = weight_bytes(model);
-  EXPECT_EQ(w.one_expert.size(), 2u);
-  EXPECT_DOUBLE_EQ(w.one_expert[0], 4 * 3 * 10 * 6);
-  EXPECT_DOUBLE_EQ(w.mtp_expert, w.one_expert[0]);
-  Engine engine(ctx, model, {.max_context = 64, .page = 4, .speculation = SpeculationMode::mtp});
-  std::vector<std::vector<int32_t>> by_position;
-  Request r{.prompt = {1}, .max_new = 41, .sampling = {.temperature = 0}};
-  r.on_experts = [&](int64_t, std::span<const int32_t> e) {
-    for (size_t i = 0; i + 4 <= e.size(); i += 4)
-      by_position.emplace_back(e.begin() + ptrdiff_t(i), e.begin() + ptrdiff_t(i + 4));
-  };
-  generate(ctx, engine, r, [](const NewToken&) { return true; });
-  // All drafts are right: steps of two positions from 1 on.
-  double plain = 0;
-  int64_t fresh = 0;
-  for (size_t p = 1; p + 1 < by_position.size(); p += 2) {
-    plain += w.all_tokens + w.token + 4 * w.one_expert[0];
-    for (size_t layer = 0; layer < 2; ++layer)
-      for (size_t k = 0; k < 2; ++k) {
-        const auto first = by_position[p].begin() + ptrdiff_t(2 * layer);
-        fresh += std::find(first, first + 2, by_position[p + 1][2 * layer + k]) == first + 2;
-      }
-  }
-  const SpeculationCounts& c = engine.speculation()->counts();
-  EXPECT_DOUBLE_EQ(c.plain_bytes, plain);
-  const double rest = c.bytes - c.plain_bytes - double(fresh) * w.one_expert[0] - 20 * w.token;
-  // What is left is the module's: 20 passes, two to four experts each; the last without the head.
-  const double least = 20 * (w.mtp + 2 * w.mtp_expert) + 19 * w.head;
-  EXPECT_GE(rest, least);
-  EXPECT_LE(rest, least + 20 * (2 * w.mtp_expert + 2 * w.token) + w.head);
-  EXPECT_GT(fresh, 0);
 }
 
 // Where every token chooses the same two experts, of the model's layers and of the module's, all bytes are known. A module that is
