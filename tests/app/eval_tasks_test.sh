@@ -80,7 +80,7 @@ else [ $code = 2 ] && grep -q 'bubblewrap\|bwrap\|namespaces\|python3' err.txt |
 cp r.jsonl before.jsonl
 mistake 'give --task NAME' "${tasks[@]}"
 mistake 'riddles' "${tasks[@]}" --task riddles
-mistake '--task: answers to chats have no rule that grades them' "${tasks[@]}" --task chains:2 --task chat
+mistake '--task: no rule grades answers to chats' "${tasks[@]}" --task chains:2 --task chat
 mistake 'r.jsonl exists already: --resume' "${tasks[@]}" --task chains:2-3 -n 12 -k 4 --responses r.jsonl
 mistake 'goes on only with the same' "${tasks[@]}" --task chains:2-3 -n 12 -k 4 --seed 9 --responses r.jsonl --resume
 mistake '--responses names' "${tasks[@]}" --task chains:2 --resume

@@ -161,7 +161,7 @@ awk -v lr="$lr" 'BEGIN { exit !(lr > 0 && lr < 0.4e-3) }' || fail "the learning 
 # --- mistakes
 mistake 'cannot open missing' "$minke" grpo grpo.toml -m missing --out new
 mistake 'grpo.tasks' "$minke" grpo grpo.toml -m base/latest --out new --set 'grpo.tasks=["riddles"]'
-mistake 'grpo.tasks: answers to chats have no rule that grades them' "$minke" grpo grpo.toml -m base/latest --out new --set 'grpo.tasks=["chains:2","chat_zh"]'
+mistake 'grpo.tasks: no rule grades answers to chats' "$minke" grpo grpo.toml -m base/latest --out new --set 'grpo.tasks=["chains:2","chat_zh"]'
 mistake 'grpo.tasks names no task' "$minke" grpo grpo.toml -m base/latest --out new --set 'grpo.tasks=[]'
 mistake 'no multiple of grpo.group 7' "$minke" grpo grpo.toml -m base/latest --out new --set grpo.group=7
 mistake 'leaves no room' "$minke" grpo grpo.toml -m base/latest --out new --set grpo.max_new=128

@@ -191,7 +191,7 @@ bad() { local expected=$1; shift; mistake "$expected" "$minke" pipeline p.toml -
 bad 'there is no key train.lrr (did you mean train.lr?)' --set base.train.lrr=1
 bad 'write it as STAGE.section.key=value' --set train.lr=1
 line=$(sed -n '/^name = "chats"$/=' p.toml)
-bad "p.toml:$((line - 1)): stage chats: sft: data.train: builtin: is text" --set 'chats.data.train=["builtin:"]'
+bad "p.toml:$((line - 1)): stage chats: sft: data.train: builtin: holds no conversations" --set 'chats.data.train=["builtin:"]'
 bad 'stage rl: grpo: grpo.tasks names no task' --set rl.grpo.tasks=[]
 bad 'stage rl: grpo: give train.steps' --set rl.train.steps=0
 bad 'stage rl: train.sequence_length 256 is more than the 128 positions of the model of chats' --set rl.train.sequence_length=256

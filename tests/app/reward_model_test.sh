@@ -74,7 +74,7 @@ right=$(sed -n 's/^pairs  *\([0-9.]*\) % of 120 right$/\1/p' out.txt)
 awk -v r="$right" 'BEGIN { exit !(r >= 90) }' || fail "$right % right: $(cat out.txt)"
 [ "$(grep -c '"chosen_score":-\{0,1\}[0-9].*"rejected_score":-\{0,1\}[0-9]' pairs.jsonl)" = 120 ] || fail "$(head -2 pairs.jsonl)"
 long=$(printf 'x%.0s' {1..2000})
-{ sed -n 's/\("prompt":"[^"]*"\),"chosen":"\([^"]*\)".*/\1,"response":"\2","id":7}/p' p.jsonl | head -3; echo "{\"prompt\":\"1\",\"response\":\"$long\"}"; echo '{"prompt":"1","response":""}'; } >a.jsonl
+{ sed -n '1,3s/\("prompt":"[^"]*"\),"chosen":"\([^"]*\)".*/\1,"response":"\2","id":7}/p' p.jsonl; echo "{\"prompt\":\"1\",\"response\":\"$long\"}"; echo '{"prompt":"1","response":""}'; } >a.jsonl
 "$minke" reward-model --score a.jsonl -m run/latest --out a.out >out.txt 2>err.txt || fail "$(cat err.txt)"
 grep -q '^scored  *5 answers; 1 of more than 128 tokens have no score (null)$' out.txt || fail "$(cat out.txt)"
 [ "$(grep -c '"id":7,"score":-\{0,1\}[0-9]' a.out)" = 3 ] && [ "$(grep -c '"score":null' a.out)" = 1 ] || fail "$(cut -c1-200 a.out)"
@@ -107,7 +107,7 @@ mistake 'cannot open missing' "$minke" reward-model p.jsonl -m missing --out new
 mistake 'train.batch_size = 3 would cut a pair' "$@" --set train.batch_size=3
 mistake "the model's 128 positions" "$@" --set train.sequence_length=512
 mistake 'reward_model.chat_template' "$@" --set reward_model.chat_template=other
-mistake 'is text, not pairs' "$minke" reward-model builtin: -m base/latest --out new
+mistake 'builtin: holds no pairs' "$minke" reward-model builtin: -m base/latest --out new
 for set in tokenizer.vocab_size=300 sft.epochs=3 grpo.group=8 log.sample_tokens=3 data.packing=best-fit; do
   mistake "reward-model: ${set%%=*} = " "$@" --set "$set"
 done
