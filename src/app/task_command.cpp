@@ -75,14 +75,15 @@ AnsweredTasks answer_tasks(const TaskOptions& o,
   if (o.resume && o.responses.empty()) user_error("--resume goes on from the file that --responses names: give it");
   if (o.questions.tasks.empty() && o.questions.files.empty())
     user_error("give --task NAME, such as --task countdown:3-4, or --jsonl FILE");
-  TaskEvaluation e{
-      .problems = asked_problems(o.questions, "--task"),
-      .answers = std::move(settings),
-      .responses = o.responses,
-      .resume = o.resume,
-      .open_judge = [&o](const Context& ctx) { return std::make_unique<RewardJudge>(ctx, o.questions.judge); },
-      .each = each};
-  if (!o.questions.judge.empty()) open_checkpoint(o.questions.judge, 0, Head::value);  // its mistakes come first
+  TaskEvaluation e{.problems = asked_problems(o.questions, "--task"),
+                   .answers = std::move(settings),
+                   .responses = o.responses,
+                   .resume = o.resume,
+                   .each = each};
+  if (!o.questions.judge.empty()) {
+    open_checkpoint(o.questions.judge, 0, Head::value);  // its mistakes come first
+    e.open_judge = [&o](const Context& ctx) { return std::make_unique<RewardJudge>(ctx, o.questions.judge); };
+  }
   const ModelSource source = open_model(o.inference.model, o.inference.mtp_modules());
   put_questions(e, o.prompt, source.tokenizer, source.chat_template, context_size(o.inference, source),
                 source.stop_tokens);

@@ -36,14 +36,12 @@ class Grading {
     std::vector<TaskToGrade> all;
     for (const TaskAnswer& a : later_) {
       const TaskProblem& p = problems_[a.problem];
-      all.push_back({&p.task, p.prompt, a.response, p.form});
+      all.push_back({&p.task, p.prompt, a.response, p.form, a.truncated});
     }
     std::vector<TaskGrade> grades = grade_tasks(all, sandbox_ ? &*sandbox_ : nullptr);
     if (judge_) judge_tasks(ctx_, *judge_, all, grades);
     for (size_t i = 0; i < all.size(); ++i) {
       later_[i].grade = std::move(grades[i]);
-      if (later_[i].truncated && later_[i].grade.preference)
-        later_[i].grade.preference = 0, later_[i].grade.accuracy = judged_grade(0);
       each_(std::move(later_[i]));
     }
     later_.clear();

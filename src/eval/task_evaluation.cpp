@@ -33,20 +33,18 @@ std::vector<TaskProblem> asked_problems(const TaskQuestions& q, std::string_view
 
 Json answer_settings(const std::string& model, PromptFormat prompt, const TaskQuestions& q, const AnswerSettings& a) {
   const SamplingSettings& s = a.sampling;
-  Json all{{"model", model},
-           {"prompt", name_of(prompt)},
-           {q.split == TaskSplit::test ? "test_seed" : "train_seed", q.seed},
-           {"seed", s.seed},
-           {"temperature", s.temperature},
-           {"top_k", s.top_k},
-           {"top_p", s.top_p},
-           {"min_p", s.min_p},
-           {"repetition_penalty", s.repetition_penalty},
-           {"presence_penalty", s.presence_penalty},
-           {"frequency_penalty", s.frequency_penalty},
-           {"max_new", a.max_new}};
-  if (!q.judge.empty()) all["judge"] = q.judge;
-  return all;
+  return {{"model", model},
+          {"prompt", name_of(prompt)},
+          {q.split == TaskSplit::test ? "test_seed" : "train_seed", q.seed},
+          {"seed", s.seed},
+          {"temperature", s.temperature},
+          {"top_k", s.top_k},
+          {"top_p", s.top_p},
+          {"min_p", s.min_p},
+          {"repetition_penalty", s.repetition_penalty},
+          {"presence_penalty", s.presence_penalty},
+          {"frequency_penalty", s.frequency_penalty},
+          {"max_new", a.max_new}};
 }
 
 void put_questions(TaskEvaluation& e, PromptFormat prompt, const Tokenizer& tokenizer,
@@ -75,9 +73,7 @@ std::optional<std::vector<TaskScore>> evaluate_tasks(const TaskEvaluation& e,
   if (int64_t(known.size()) < all) {
     if (responses) responses->open();
     const AnsweringModel model = open();
-    std::vector<GraderKind> graders;
-    for (const TaskProblem& p : e.problems) graders.push_back(p.task.grader);
-    const std::unique_ptr<Judge> judge = needs_judge(graders) ? e.open_judge(model.ctx) : nullptr;
+    const std::unique_ptr<Judge> judge = e.open_judge ? e.open_judge(model.ctx) : nullptr;
     const auto begin = Clock::now();
     double right = 0;
     const auto take = [&](TaskAnswer a) {

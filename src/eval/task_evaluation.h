@@ -28,7 +28,7 @@ std::vector<TaskProblem> asked_problems(const TaskQuestions& questions, std::str
 // R1's evaluations (R1 §3).
 constexpr double kUsualTemperature = 0.6, kUsualTopP = 0.95;
 
-// What an answer depends on beside its problem; the caller adds how the model computes. `model` names it.
+// What an answer depends on beside its problem; the caller adds how the model computes, and who judges. `model` names it.
 Json answer_settings(const std::string& model, PromptFormat prompt, const TaskQuestions& questions,
                      const AnswerSettings& settings);
 
@@ -38,7 +38,7 @@ struct TaskEvaluation {
   Json settings;              // answer_settings() and more
   fs::path responses;         // a file for the answers; empty: none
   bool resume = false;        // go on with what it holds
-  OpenJudge open_judge = {};  // called if answers are to be judged
+  OpenJudge open_judge = {};  // if answers are to be judged
   // Gets every answer with its problem, also those of the file, in any order.
   std::function<void(const TaskProblem&, const TaskAnswer&)> each = {};
 };

@@ -67,7 +67,7 @@ void judge_tasks(const Context& ctx, Judge& judge, std::span<const TaskToGrade> 
     if (all[i].task->grader != GraderKind::judge) continue;
     const std::string_view said = trimmed(parts_of(all[i].response, thought_after(all[i].prompt)).rest);
     give(i, 0);
-    if (!said.empty()) texts.push_back({all[i].task->question, said}), which.push_back(i);
+    if (!said.empty() && !all[i].truncated) texts.push_back({all[i].task->question, said}), which.push_back(i);
   }
   if (texts.empty()) return;
   const std::vector<double> preferences = judge.judge(ctx, texts);
@@ -79,9 +79,8 @@ double language_share(const Task& task, std::string_view prompt, std::string_vie
   const auto own = [&](std::string_view text) { return language_share(text, language_of(task.question)).value_or(1); };
   if (task.grader == GraderKind::judge && own(task.answer) < kSingleLanguage) return 1;  // a translation is asked for
   const ResponseParts parts = parts_of(response, thought_after(prompt));
-  return own(parts.has_thought && !trimmed(parts.thought).empty() ? parts.thought
-             : parts.has_thought                                  ? parts.rest
-                                                                  : response);
+  if (!parts.has_thought) return own(response);
+  return own(trimmed(parts.thought).empty() ? parts.rest : parts.thought);
 }
 
 int programs_at_once() { return 2 * hardware_threads(); }

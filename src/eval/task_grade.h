@@ -59,10 +59,12 @@ struct TaskToGrade {
   const Task* task = nullptr;
   std::string_view prompt, response;
   ResponseForm form = ResponseForm::tags;
+  bool truncated = false;  // it has no end
 };
 // Of each; programs run many at once, in the sandbox, which is needed only for them.
 std::vector<TaskGrade> grade_tasks(std::span<const TaskToGrade> all, const Sandbox* sandbox);
-// Judges those of them that are tasks for a judge: what is said to the user, without the thought; nothing said is worth 0.
+// Judges those of them that are tasks for a judge: what is said to the user, without the thought; nothing said, and what has no end,
+// is worth 0.
 void judge_tasks(const Context& ctx, Judge& judge, std::span<const TaskToGrade> all, std::span<TaskGrade> grades);
 // At a time: twice as many as processors, because each waits for the kernel about half of its time.
 int programs_at_once();

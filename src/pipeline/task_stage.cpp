@@ -48,20 +48,21 @@ struct Answered {
 std::optional<Answered> answer(const StageTask& t, const Recipe::Asked& a, const TaskQuestions& questions,
                                std::initializer_list<std::string_view> files,
                                const std::function<void(const TaskProblem&, const TaskAnswer&)>& each) {
-  TaskEvaluation evaluation{
-      .problems = asked_problems(questions, "tasks"),
-      .answers = {.samples = a.samples,
-                  .max_new = a.max_new,
-                  .sampling = {.temperature = a.temperature, .top_p = a.top_p, .seed = a.seed}},
-      .responses = t.folder / "responses.jsonl",
-      .resume = true,
-      .open_judge = [&a](const Context& ctx) { return std::make_unique<RewardJudge>(ctx, a.judge); },
-      .each = each};
+  TaskEvaluation evaluation{.problems = asked_problems(questions, "tasks"),
+                            .answers = {.samples = a.samples,
+                                        .max_new = a.max_new,
+                                        .sampling = {.temperature = a.temperature, .top_p = a.top_p, .seed = a.seed}},
+                            .responses = t.folder / "responses.jsonl",
+                            .resume = true,
+                            .each = each};
   const ModelSource source = open_model(t.model);
   put_questions(evaluation, a.prompt, source.tokenizer, source.chat_template, t.machine.context_size(source),
                 source.stop_tokens);
   evaluation.settings = answer_settings(name_of_model(t.model, t), a.prompt, questions, evaluation.answers);
-  if (!a.judge.empty()) evaluation.settings["judge"] = name_of_model(a.judge, t);
+  if (!a.judge.empty()) {
+    evaluation.open_judge = [&a](const Context& ctx) { return std::make_unique<RewardJudge>(ctx, a.judge); };
+    evaluation.settings["judge"] = name_of_model(a.judge, t);
+  }
   evaluation.settings.update(t.machine.answer_settings);
   std::error_code error;
   fs::create_directory(t.folder, error);

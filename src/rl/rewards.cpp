@@ -40,15 +40,13 @@ std::vector<Score> Rewards::score(const std::vector<Question>& questions, const 
   std::vector<TaskToGrade> to_grade;
   for (const Rollout& r : answers) {
     const Question& q = questions[r.prompt];
-    to_grade.push_back({&q.task, q.prompt, r.text, form_of(recipe_.grpo.prompt)});
+    to_grade.push_back({&q.task, q.prompt, r.text, form_of(recipe_.grpo.prompt), r.truncated});
   }
   std::vector<TaskGrade> grades = grade_tasks(to_grade, sandbox_ ? &*sandbox_ : nullptr);
   if (judge) judge(to_grade, grades);
   std::vector<Score> all;
   for (size_t i = 0; i < answers.size(); ++i) {
     const bool truncated = answers[i].truncated;
-    if (truncated && grades[i].preference)
-      grades[i].preference = 0, grades[i].accuracy = judged_grade(0);  // it has no end
     Score& s =
         all.emplace_back(Score{.reward = 0,
                                .accuracy = grades[i].accuracy.strict,

@@ -79,7 +79,8 @@ TEST(TaskGrade, AJudgeIsShownTheSummary) {
                                      {&sum, "q", "\\boxed{3}", ResponseForm::chat},
                                      {&chat, "q", " Very well. ", ResponseForm::chat},
                                      {&chat, "q<think>\n", "a thought without an end", ResponseForm::chat},
-                                     {&chat, "q", "<think>well</think>  ", ResponseForm::chat}};
+                                     {&chat, "q", "<think>well</think>  ", ResponseForm::chat},
+                                     {&chat, "q", "Fine, I am", ResponseForm::chat, true}};
   std::vector<TaskGrade> grades = grade_tasks(all, nullptr);
   LengthJudge judge;
   const Context none;
@@ -100,6 +101,8 @@ TEST(TaskGrade, AJudgeIsShownTheSummary) {
     EXPECT_EQ(grades[i].accuracy.strict, 0) << i;
     EXPECT_EQ(grades[i].format.strict, 0) << i;
   }
+  EXPECT_EQ(grades[5].preference, 0.0) << "without an end";
+  EXPECT_EQ(grades[5].accuracy.strict, 0);
   EXPECT_EQ(judged_grade(kGoodAnswer).strict, 1);
   EXPECT_EQ(judged_grade(0.4999).strict, 0);
 }
