@@ -3,44 +3,26 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
-#include <optional>
-#include <set>
 
-#include "app/choice_flag.h"
 #include "app/command_line.h"
 #include "app/commands.h"
-#include "core/error.h"
-#include "core/files.h"
-#include "core/standard_output.h"
+#include "app/corpus_lines.h"
 #include "corpus/task_json.h"
 
 namespace minke {
 namespace {
 
 struct TaskOptions {
-  std::string task, out;
-  TaskSplit split = TaskSplit::train;
-  uint64_t seed = 1;
-  int64_t count = 10;
+  std::string task;
+  CorpusLines lines;
 };
 
 void write_tasks(const TaskOptions& o) {
   const TaskChoice choice = parse_task_choice(o.task, "--task");
-  std::optional<AtomicFile> file;
-  if (!o.out.empty()) {
-    if (const fs::path folder = fs::path(o.out).parent_path(); !folder.empty()) fs::create_directories(folder);
-    file.emplace(o.out);
-  }
-  for (int64_t i = 0; i < o.count; ++i) {  // the levels in turn
-    const int level = choice.levels.nth(int(i % choice.levels.count()));
-    const std::string line = task_line(make_task(o.seed, uint64_t(i), choice.kind, level, o.split), choice.kind, level);
-    if (file) file->write(line + "\n");
-    else print_out(line + "\n");
-  }
-  if (!file) return;
-  file->commit();
-  print_out(
-      fmt::format("{}: {} tasks {} of the {} split (seed {})\n", o.out, o.count, o.task, name_of(o.split), o.seed));
+  write_corpus_lines(o.lines, "tasks " + o.task, [&](uint64_t i) {  // the levels in turn
+    const int level = choice.levels.nth(int(i % uint64_t(choice.levels.count())));
+    return task_line(make_task(o.lines.seed, i, choice.kind, level, o.lines.split), choice.kind, level);
+  });
 }
 
 }  // namespace
@@ -59,14 +41,7 @@ void add_corpus_tasks(CLI::App& corpus) {
   c->add_option("--task", o->task,
                 "NAME or NAME:LEVELS, such as countdown:3-4 or chain:2,4. Names and levels: " + levels)
       ->required();
-  add_choice(*c, "--split", o->split, "Problems for training, or those that no training text holds");
-  c->add_option("--seed", o->seed, "Seed: another seed gives other tasks")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  c->add_option("-n,--count", o->count, "Number of tasks; the levels take turns")
-      ->check(CLI::Range(int64_t(1), int64_t(100'000'000)))
-      ->capture_default_str();
-  c->add_option("--out", o->out, "FILE.jsonl; default: print them");
+  add_corpus_lines_flags(*c, o->lines, "tasks; the levels take turns");
   c->callback([o] { write_tasks(*o); });
 }
 

@@ -31,16 +31,8 @@ struct RewardModelOptions {
 };
 
 void train(RewardModelOptions& o) {
-  if (!o.recipe.empty() && !o.recipe.ends_with(".toml")) {  // all that is named is data
-    o.data.insert(o.data.begin(), o.recipe);
-    o.recipe.clear();
-  }
-  if (!o.data.empty()) o.run.set.push_back(set_list("data.train", o.data));
-  if (o.recipe.empty() && o.data.empty()) throw CLI::RequiredError("A recipe, or files of pairs");
-  const Recipe recipe = o.recipe.empty() ? parse_recipe("", "minke reward-model", o.run.set, "", RecipeOf::reward_model)
-                                         : load_recipe(o.recipe, o.run.set, "", RecipeOf::reward_model);
-  start_run(recipe, RecipeOf::reward_model, o.run,
-            o.recipe.empty() ? "reward-model" : fs::path(o.recipe).stem().string(),
+  const Recipe recipe = recipe_or_data(o.recipe, o.data, o.run, RecipeOf::reward_model, "pairs");
+  start_run(recipe, RecipeOf::reward_model, o.run, stem_of(o.recipe, RecipeOf::reward_model),
             [&](const fs::path& out, const RunMachine& machine) {
               return train_reward_model(recipe, o.model, out, o.run.resume, machine);
             });
@@ -71,8 +63,7 @@ class LineScorer {
     for (auto& [line, is_pair] : lines_) {
       if (is_pair) {
         const float chosen = put(line, "chosen_score"), rejected = put(line, "rejected_score");
-        if (!std::isnan(chosen) && !std::isnan(rejected))
-          ++pairs_, right_ += chosen > rejected ? 1 : chosen == rejected ? 0.5 : 0;
+        if (!std::isnan(chosen) && !std::isnan(rejected)) ++pairs_, right_ += won(double(chosen) - double(rejected));
       } else {
         put(line, "score");
       }

@@ -1,6 +1,4 @@
 // minke sft: flags → recipe → run/sft_stage.h.
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
 #include <memory>
 
@@ -19,16 +17,9 @@ struct SftOptions {
 };
 
 void run(SftOptions& o) {
-  if (!o.recipe.empty() && !o.recipe.ends_with(".toml")) {  // all that is named is data
-    o.data.insert(o.data.begin(), o.recipe);
-    o.recipe.clear();
-  }
-  if (!o.data.empty()) o.run.set.push_back(set_list("data.train", o.data));
-  if (o.recipe.empty() && o.data.empty()) throw CLI::RequiredError("A recipe, or files of conversations");
-  const Recipe recipe = o.recipe.empty() ? parse_recipe("", "minke sft", o.run.set, "", RecipeOf::sft)
-                                         : load_recipe(o.recipe, o.run.set, "", RecipeOf::sft);
+  const Recipe recipe = recipe_or_data(o.recipe, o.data, o.run, RecipeOf::sft, "conversations");
   start_run(
-      recipe, RecipeOf::sft, o.run, o.recipe.empty() ? "sft" : fs::path(o.recipe).stem().string(),
+      recipe, RecipeOf::sft, o.run, stem_of(o.recipe, RecipeOf::sft),
       [&](const fs::path& out, const RunMachine& machine) { return sft(recipe, o.model, out, o.run.resume, machine); });
 }
 

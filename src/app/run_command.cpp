@@ -42,6 +42,22 @@ void add_run_flags(CLI::App& c, RunFlags& flags) {
       ->capture_default_str();
 }
 
+Recipe recipe_or_data(std::string& recipe, std::vector<std::string>& data, RunFlags& flags, RecipeOf kind,
+                      const std::string& what) {
+  if (!recipe.empty() && !recipe.ends_with(".toml")) {  // all that is named is data
+    data.insert(data.begin(), recipe);
+    recipe.clear();
+  }
+  if (!data.empty()) flags.set.push_back(set_list("data.train", data));
+  if (recipe.empty() && data.empty()) throw CLI::RequiredError("A recipe, or files of " + what);
+  return recipe.empty() ? parse_recipe("", fmt::format("minke {}", name_of(kind)), flags.set, "", kind)
+                        : load_recipe(recipe, flags.set, "", kind);
+}
+
+std::string stem_of(const std::string& recipe, RecipeOf kind) {
+  return recipe.empty() ? name_of(kind) : fs::path(recipe).stem().string();
+}
+
 void start_run(const Recipe& recipe, RecipeOf kind, RunFlags& flags, const std::string& stem,
                const std::function<bool(const fs::path&, const RunMachine&)>& train) {
   const fs::path out = flags.out.empty() ? fs::path("runs") / "out" / stem : fs::path(flags.out);

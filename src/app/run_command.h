@@ -20,6 +20,12 @@ struct RunFlags {
 };
 void add_run_flags(CLI::App& command, RunFlags& flags);
 
+// Of a verb that takes a recipe, or its data alone ("minke sft chats.jsonl"): then `recipe` becomes empty, and what it named the first of
+// `data`. CLI::RequiredError, which says what the data are, if there is neither.
+Recipe recipe_or_data(std::string& recipe, std::vector<std::string>& data, RunFlags& flags, RecipeOf kind,
+                      const std::string& what);
+std::string stem_of(const std::string& recipe, RecipeOf kind);  // for start_run: the verb's name without a recipe
+
 // Calls train(folder, machine), the folder being --out or runs/out/<stem>. A run that goes on keeps its recipe: what a --set asks
 // for beside it would have no effect, and is refused; what only the recipe's file says is mentioned. CLI::RuntimeError 130 if train
 // returns false: it was stopped.

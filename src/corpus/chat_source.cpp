@@ -36,12 +36,6 @@ ChatSource parse(std::string_view source, std::string_view name, std::string_vie
   return parsed;
 }
 
-template <class Make> auto all_of(const ChatSource& source, Make&& make) {
-  std::vector<decltype(make(0))> all;
-  for (int64_t i = 0; i < source.count; ++i) all.push_back(make(uint64_t(i)));
-  return all;
-}
-
 Language turn_of(uint64_t index, const std::vector<Language>& languages) {
   check(!languages.empty(), "chats have a language");
   return languages[index % languages.size()];
@@ -91,21 +85,5 @@ Json pair_json(const ChatPair& pair) {
           {"fault", pair.fault},          {"family", pair.chat.family}, {"language", name_of(pair.chat.language)}};
 }
 std::string pair_line(const ChatPair& pair) { return pair_json(pair).dump(); }
-
-std::vector<Chat> chats_of(const ChatSource& source, uint64_t seed) {
-  return all_of(source, [&](uint64_t i) { return chat_of(seed, i, source.languages, TaskSplit::train); });
-}
-std::vector<ChatPair> pairs_of(const ChatSource& source, uint64_t seed) {
-  return all_of(source, [&](uint64_t i) { return pair_of(seed, i, source.languages, TaskSplit::train); });
-}
-
-std::vector<std::string> builtin_chats(std::string_view source, uint64_t seed) {
-  const ChatSource parsed = parse_chat_source(source, "built-in chats");
-  return all_of(parsed, [&](uint64_t i) { return chat_line(chat_of(seed, i, parsed.languages, TaskSplit::train)); });
-}
-std::vector<std::string> builtin_pairs(std::string_view source, uint64_t seed) {
-  const ChatSource parsed = parse_pair_source(source, "built-in pairs");
-  return all_of(parsed, [&](uint64_t i) { return pair_line(pair_of(seed, i, parsed.languages, TaskSplit::train)); });
-}
 
 }  // namespace minke

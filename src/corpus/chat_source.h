@@ -39,11 +39,4 @@ std::string chat_line(const Chat& chat);
 Json pair_json(const ChatPair& pair);
 std::string pair_line(const ChatPair& pair);
 
-// All of a source, of the training split.
-std::vector<Chat> chats_of(const ChatSource& source, uint64_t seed);
-std::vector<ChatPair> pairs_of(const ChatSource& source, uint64_t seed);
-// The same as lines.
-std::vector<std::string> builtin_chats(std::string_view source, uint64_t seed);
-std::vector<std::string> builtin_pairs(std::string_view source, uint64_t seed);
-
 }  // namespace minke

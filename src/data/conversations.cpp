@@ -147,13 +147,13 @@ std::string marked_text(const Tokenizer& tokenizer, const TrainedConversation& c
   return text;
 }
 
+namespace {
+
 std::string question_of(const Json& messages) {
   for (const Json& m : messages)
     if (m["role"] == "user" && m["content"].is_string()) return m["content"];
   return messages.dump();
 }
-
-namespace {
 
 // train-tokens-00000.bin and train-targets-00000.bin, or heldout-….
 class SetWriter {
@@ -201,6 +201,19 @@ ConversationSet open_set(const fs::path& folder, std::string_view name) {
 
 }  // namespace
 
+bool is_held_out(const Json& messages, const HeldOutOptions& options) {
+  const std::string question = question_of(messages);
+  return !question.empty() && split_document(question, options).train.empty();
+}
+
+void check_vocabulary(const Tokenizer& tokenizer, const std::vector<int32_t>& tokens, int32_t vocab_size,
+                      std::string_view where) {
+  const int32_t largest = *std::max_element(tokens.begin(), tokens.end());
+  if (largest >= vocab_size)
+    user_error("{}: {} is token {} of the tokenizer, but the model has {} tokens: the two do not belong together",
+               where, tokenizer.token_bytes(largest), largest, vocab_size);
+}
+
 void check_conversations(const std::string& source, std::string_view where) {
   if (is_chat_source(source)) parse_chat_source(source, where);
   else if (source.starts_with("builtin:"))
@@ -217,16 +230,12 @@ ConversationCounts tokenize_conversations(const ConversationOptions& o, const Co
   uint64_t trained = 0;
   const auto add = [&](const Json& line, const std::string& where) {
     const std::vector<TrainedConversation> sequences = encoder.encode(line, where);
-    const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace),
-                      question = question_of(line["messages"]);
-    const bool out = !question.empty() && split_document(question, o.held_out).train.empty();
+    const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace);
+    const bool out = is_held_out(line["messages"], o.held_out);
     ++counts.conversations;
     counts.held_out += out;
     for (const TrainedConversation& c : sequences) {
-      const int32_t largest = *std::max_element(c.tokens.begin(), c.tokens.end());
-      if (largest >= o.vocab_size)
-        user_error("{}: {} is token {} of the tokenizer, but the model has {} tokens: the two do not belong together",
-                   where, encoder.tokenizer().token_bytes(largest), largest, o.vocab_size);
+      check_vocabulary(encoder.tokenizer(), c.tokens, o.vocab_size, where);
       if (int64_t(c.tokens.size()) > o.sequence_length + 1) {
         ++counts.too_long;
         continue;

@@ -46,9 +46,12 @@ class ConversationEncoder {
   const ChatTemplate& template_;
 };
 
-// By what a conversation is held out, its first message of a user: all answers to a question go the same way, whatever the system
-// prompt (V3 §5.1 has each problem twice).
-std::string question_of(const Json& messages);
+// Whether a conversation is held out: by its first message of a user, so that all answers to a question go the same way, whatever the
+// system prompt (V3 §5.1 has each problem twice).
+bool is_held_out(const Json& messages, const HeldOutOptions& options);
+// UserError, with `where`, for a token that a model of so many has not.
+void check_vocabulary(const Tokenizer& tokenizer, const std::vector<int32_t>& tokens, int32_t vocab_size,
+                      std::string_view where);
 
 // With its targets marked: ⟦…⟧ around them.
 std::string marked_text(const Tokenizer& tokenizer, const TrainedConversation& conversation);

@@ -83,6 +83,13 @@ PreferencePair encode_pair(const ConversationEncoder& encoder, const Json& line,
           encode_text(encoder, messages, line, "rejected", where)};
 }
 
+void check_pairs(const std::string& source, std::string_view where) {
+  if (is_pair_source(source)) parse_pair_source(source, where);
+  else if (source.starts_with("builtin:"))
+    user_error("{}: {} holds no pairs; of what is built in only builtin:pairs does", where, source);
+  else source_files(source, {"prompt", "chosen", "rejected"});
+}
+
 PairCounts tokenize_pairs(const PairOptions& o, const ConversationEncoder& encoder, const fs::path& folder,
                           const std::function<void(const PairCounts&)>& progress) {
   AtomicFolder made(folder);
@@ -90,12 +97,8 @@ PairCounts tokenize_pairs(const PairOptions& o, const ConversationEncoder& encod
   PairCounts counts;
   const auto add = [&](const Json& line, const std::string& where) {
     const PreferencePair pair = encode_pair(encoder, line, where);
-    for (const auto* text : {&pair.chosen, &pair.rejected}) {
-      const int32_t largest = *std::max_element(text->begin(), text->end());
-      if (largest >= o.vocab_size)
-        user_error("{}: {} is token {} of the tokenizer, but the model has {} tokens: the two do not belong together",
-                   where, encoder.tokenizer().token_bytes(largest), largest, o.vocab_size);
-    }
+    for (const auto* text : {&pair.chosen, &pair.rejected})
+      check_vocabulary(encoder.tokenizer(), *text, o.vocab_size, where);
     const size_t longer = std::max(pair.chosen.size(), pair.rejected.size());
     counts.most = std::max<uint64_t>(counts.most, longer);
     if (pair.chosen == pair.rejected) {
@@ -103,8 +106,7 @@ PairCounts tokenize_pairs(const PairOptions& o, const ConversationEncoder& encod
     } else if (int64_t(longer) > o.sequence_length) {
       ++counts.too_long;
     } else {
-      const std::string question = question_of(prompt_messages(line, where));
-      const bool out = !question.empty() && split_document(question, o.held_out).train.empty();
+      const bool out = is_held_out(prompt_messages(line, where), o.held_out);
       (out ? held_out : train).add(pair, line.dump(-1, ' ', false, Json::error_handler_t::replace).size());
       ++counts.pairs;
       counts.held_out += out;

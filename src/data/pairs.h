@@ -35,6 +35,9 @@ struct PairCounts {
   uint64_t tokens = 0, most = 0;     // of the texts that are used; of the longest of all
 };
 
+// UserError for a source that holds no pairs: built-in text, or a file that is not there. `where`: the key that names it.
+void check_pairs(const std::string& source, std::string_view where);
+
 // sequence_length: of a whole text, its end token included.
 using PairOptions = ConversationOptions;
 // Into `folder`, which appears complete or not at all. All answers to a question are trained on, or all are held out. UserError if

@@ -6,14 +6,6 @@
 #include "core/error.h"
 
 namespace minke {
-namespace {
-
-Config without_mtp(Config c) {
-  c.num_nextn_predict_layers = 0;
-  return c;
-}
-
-}  // namespace
 
 Critic::Critic(const Context& ctx, const Model& policy, TrainSettings settings, int64_t sequences, int64_t length)
     : model_(ctx, without_mtp(policy.config()), policy.precision(), policy.max_positions(), nullptr, Head::value) {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "model/checkpoint.h"
+#include "run/chosen_template.h"
 
 namespace minke {
 
@@ -25,8 +26,7 @@ void BaseModel::keep(const std::function<void(const fs::path&)>& more) const {
 // A template in tokenizer_config.json is the tokenizer's; one that SFT chose stands in a file of its own.
 void BaseModel::save_files(const fs::path& folder) const {
   tokenizer_.save(folder);
-  if (fs::exists(files_ / "chat_template.jinja"))
-    write_file_atomic(folder / "chat_template.jinja", read_file(files_ / "chat_template.jinja"));
+  if (fs::exists(files_ / kTemplateFile)) write_file_atomic(folder / kTemplateFile, read_file(files_ / kTemplateFile));
 }
 
 void BaseModel::initialise(const Context& ctx, Model& model) const {

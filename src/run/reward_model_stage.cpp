@@ -8,10 +8,8 @@
 
 #include "core/clock.h"
 #include "core/human_numbers.h"
-#include "corpus/chat_source.h"
 #include "data/hash.h"
 #include "data/packing.h"
-#include "data/source_files.h"
 #include "recipe/pipeline.h"
 #include "report/text.h"
 #include "run/chosen_template.h"
@@ -70,14 +68,6 @@ Recipe checked_recipe(const Recipe& recipe, const fs::path& folder) {
   return *stored;
 }
 
-Config without_mtp(Config c) {
-  c.num_nextn_predict_layers = 0;
-  return c;
-}
-
-// A win counts 1, a tie ½.
-double won(double margin) { return margin > 0 ? 1 : margin == 0 ? 0.5 : 0; }
-
 }  // namespace
 
 double score_midpoint(const fs::path& folder) {
@@ -97,11 +87,7 @@ void check_reward_model_recipe(const Recipe& recipe) {
     user_error(
         "reward-model: data.train names no pairs: give JSON Lines with \"prompt\", \"chosen\" and \"rejected\", or "
         "\"builtin:pairs\"");
-  for (const std::string& source : recipe.data.train)
-    if (is_pair_source(source)) parse_pair_source(source, "reward-model: data.train");
-    else if (source.starts_with("builtin:"))
-      user_error("reward-model: data.train: {} holds no pairs; of what is built in only builtin:pairs does", source);
-    else source_files(source, {"prompt", "chosen", "rejected"});
+  for (const std::string& source : recipe.data.train) check_pairs(source, "reward-model: data.train");
   check_keys(recipe);
 }
 

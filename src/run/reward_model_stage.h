@@ -26,6 +26,8 @@ double score_midpoint(const fs::path& folder);  // UserError if the file is dama
 
 // −log σ(margin): the loss of a pair whose chosen answer scores so much more than the other, without overflow.
 double preference_loss(double margin);
+// How right that is: 1, or ½ for a tie.
+inline double won(double margin) { return margin > 0 ? 1 : margin == 0 ? 0.5 : 0; }
 
 class RewardModelStage final : public Stage {
  public:

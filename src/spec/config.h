@@ -108,6 +108,12 @@ struct Config {
   bool operator==(const Config&) const = default;
 };
 
+// The same model without its MTP modules: a critic and a reward model have none.
+inline Config without_mtp(Config c) {
+  c.num_nextn_predict_layers = 0;
+  return c;
+}
+
 // Reads the text of a config.json; messages name `where`. A missing field gets the default of the model_type. A missing
 // field without default, an unknown model_type or a contradiction is a UserError with field, values and what to do.
 Config parse_config(std::string_view json_text, std::string_view where);
