@@ -38,6 +38,22 @@ n_shared_experts = 1
 num_experts_per_tok = 2
 n_group = 2
 topk_group = 1"
+# A recipe of a base that has read a little of everything, with an MTP module.
+text_base="[tokenizer]
+vocab_size = 400
+[data]
+train = [\"builtin:\"]
+builtin_bytes = 100_000
+[train]
+steps = 2
+sequence_length = 128
+batch_size = 4
+[log]
+eval_tokens = 50
+sample_tokens = 0
+needle_lengths = []
+$tiny_model
+num_nextn_predict_layers = 1"
 # A recipe whose model knows the format of thoughts and answers, after seconds; the test may add to its model.
 thinking_base="[tokenizer]
 vocab_size = 400

@@ -1,23 +1,7 @@
 #!/usr/bin/env bash
 # minke sft, as a user goes: a base model, conversations, a chat afterwards; stopped and resumed; mistakes.
 . "$(dirname "$0")/lib.sh"
-cat >base.toml <<END
-[tokenizer]
-vocab_size = 400
-[data]
-train = ["builtin:"]
-builtin_bytes = 100_000
-[train]
-steps = 2
-sequence_length = 128
-batch_size = 4
-[log]
-eval_tokens = 50
-sample_tokens = 0
-needle_lengths = []
-$tiny_model
-num_nextn_predict_layers = 1
-END
+echo "$text_base" >base.toml
 "$minke" pretrain base.toml --out base >out.txt 2>&1 || fail "$(cat out.txt)"
 
 for ((i = 0; i < 60; i++)); do

@@ -249,6 +249,22 @@ TEST(Chats, ASourceNamesLanguagesAndCount) {
   }
 }
 
+// As data/conversations.cpp and data/pairs.cpp go through a source.
+std::vector<std::string> builtin_chats(std::string_view source, uint64_t seed) {
+  const ChatSource parsed = parse_chat_source(source, "a test");
+  std::vector<std::string> all;
+  for (int64_t i = 0; i < parsed.count; ++i)
+    all.push_back(chat_line(chat_of(seed, uint64_t(i), parsed.languages, TaskSplit::train)));
+  return all;
+}
+std::vector<std::string> builtin_pairs(std::string_view source, uint64_t seed) {
+  const ChatSource parsed = parse_pair_source(source, "a test");
+  std::vector<std::string> all;
+  for (int64_t i = 0; i < parsed.count; ++i)
+    all.push_back(pair_line(pair_of(seed, uint64_t(i), parsed.languages, TaskSplit::train)));
+  return all;
+}
+
 TEST(Chats, LinesOfASourceAreTheTrainingSplit) {
   const std::vector<std::string> chats = builtin_chats("builtin:chats*50", 4),
                                  pairs = builtin_pairs("builtin:pairs:en*50", 4);
@@ -264,7 +280,7 @@ TEST(Chats, LinesOfASourceAreTheTrainingSplit) {
   EXPECT_EQ(chat["language"], "en");
   for (const char* key : {"prompt", "chosen", "rejected", "fault", "family", "language"})
     EXPECT_TRUE(pair[key].is_string()) << key;
-  EXPECT_EQ(pairs_of({{Language::english}, 50}, 4)[7].rejected, parse_json(pairs[7], "pair")["rejected"]);
+  EXPECT_EQ(pair_of(4, 7, {Language::english}, TaskSplit::train).rejected, parse_json(pairs[7], "pair")["rejected"]);
 }
 
 TEST(Chats, ADocumentHoldsSomeInThePromptFormat) {

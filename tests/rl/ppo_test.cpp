@@ -44,6 +44,22 @@ class Ppo : public PolicyTest {
   std::unique_ptr<Life> life(const std::string& name, const std::vector<std::string>& more = {}) {
     return std::make_unique<Life>(ctx, with(more), folder / "base", folder / name);
   }
+  // Takes a step, and gives the learning rate that the critic's decay of 0.1 has shrunk its embedding by.
+  double critic_rate(Life& run) {
+    const auto matrix = [&] {
+      for (const auto& [name, o] : run.stage.state())
+        if (name.starts_with("c.w.") && name.find("embed") != name.npos) return host_floats(ctx, o);
+      return std::vector<float>{};
+    };
+    const std::vector<float> before = matrix();
+    run.step();
+    const std::vector<float> after = matrix();
+    double dot = 0, squares = 0;
+    for (size_t i = 0; i < before.size(); ++i)
+      dot += double(before[i]) * double(after[i]), squares += double(before[i]) * double(before[i]);
+    EXPECT_GT(squares, 0);
+    return (1 - dot / squares) / 0.1;
+  }
 };
 
 // A run that goes on knows how often each level was right, as GRPO's does, beside its critic.
@@ -221,21 +237,9 @@ TEST_F(Ppo, TheCriticHasARateOfItsOwn) {
 TEST_F(Ppo, TheCriticsRateFollowsTheSchedule) {
   const auto run =
       life("run", {"ppo.critic_lr=0.05", "train.decay_begin=0", "train.decay_end=1", "train.low_ratio=0.1"});
-  const auto matrix = [&] {
-    for (const auto& [name, o] : run->stage.state())
-      if (name.starts_with("c.w.") && name.find("embed") != name.npos) return host_floats(ctx, o);
-    return std::vector<float>{};
-  };
   for (int step = 0; step < 4; ++step) {
-    const std::vector<float> before = matrix();
-    run->step();
-    const std::vector<float> after = matrix();
-    double dot = 0, squares = 0;
-    for (size_t i = 0; i < before.size(); ++i)
-      dot += double(before[i]) * double(after[i]), squares += double(before[i]) * double(before[i]);
-    ASSERT_GT(squares, 0);
     const double decayed = 0.1 + 0.45 * (1 + std::cos(std::acos(-1.0) * step / 4));  // a cosine from 1 to 0.1
-    EXPECT_NEAR((1 - dot / squares) / 0.1, 0.05 * decayed, 1e-5) << step;
+    EXPECT_NEAR(critic_rate(*run), 0.05 * decayed, 1e-5) << step;
   }
 }
 
@@ -345,20 +349,9 @@ TEST_F(Ppo, HowWellTheCriticJudged) {
 TEST_F(Ppo, TheCriticsLastRateIsItsOwnToo) {
   const auto run = life("run", {"ppo.critic_lr=0.05", "train.decay_begin=0", "train.decay_end=0.25",
                                 "train.low_ratio=0.5", "train.last_begin=0.5", "train.last_ratio=0.02"});
-  const auto matrix = [&] {
-    for (const auto& [name, o] : run->stage.state())
-      if (name.starts_with("c.w.") && name.find("embed") != name.npos) return host_floats(ctx, o);
-    return std::vector<float>{};
-  };
   const std::vector<double> rates{0.05, 0.025, 0.001, 0.001};
   for (size_t step = 0; step < 4; ++step) {
-    const std::vector<float> before = matrix();
-    run->step();
-    const std::vector<float> after = matrix();
-    double dot = 0, squares = 0;
-    for (size_t i = 0; i < before.size(); ++i)
-      dot += double(before[i]) * double(after[i]), squares += double(before[i]) * double(before[i]);
-    EXPECT_NEAR((1 - dot / squares) / 0.1, rates[step], 1e-5) << step;
+    EXPECT_NEAR(critic_rate(*run), rates[step], 1e-5) << step;
   }
 }
 
