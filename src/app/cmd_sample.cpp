@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "app/choice_flag.h"
 #include "app/command_line.h"
 #include "app/commands.h"
 #include "app/task_command.h"
@@ -21,6 +22,7 @@ struct SampleOptions {
 };
 
 void sample(SampleOptions& o) {
+  check_rules(o.rules);
   check_task_outputs(o.tasks, {{"--out", o.out}, {"--counts", o.counts}});
   RejectionSampling sampling(o.rules);
   const AnsweredTasks answered =
@@ -53,6 +55,7 @@ void add_sample_command(CLI::App& program) {
   c->add_option("--per-question", o->rules.per_question, "Keep so many answers to a question at most; 0 = all")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
+  add_choice(*c, "--prefer", o->rules.prefer, "With --per-question: which those are");
   c->add_option("--longest", o->rules.longest, "Drop answers of more tokens; 0 = none")
       ->check(CLI::Range(0, 1 << 30))
       ->capture_default_str();

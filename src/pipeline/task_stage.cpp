@@ -81,6 +81,15 @@ std::optional<Answered> answer(const StageTask& t, const Recipe::Asked& a, const
   return std::nullopt;
 }
 
+RejectionRules rules_of(const Recipe::Sample& s) {
+  return {.any_form = s.any_format,
+          .longest = s.longest,
+          .language_share = s.language_share,
+          .per_question = s.per_question,
+          .prefer = s.prefer,
+          .readable = s.readable};
+}
+
 }  // namespace
 
 void check_eval_recipe(const Recipe& recipe) { check_asked(recipe, "eval", recipe.eval, questions_of(recipe.eval)); }
@@ -95,15 +104,12 @@ bool evaluate(const StageTask& t) {
 
 void check_sample_recipe(const Recipe& recipe) {
   check_asked(recipe, "sample", recipe.sample, questions_of(recipe.sample));
+  check_rules(rules_of(recipe.sample));
 }
 
 bool sample(const StageTask& t) {
   const Recipe::Sample& s = t.recipe.sample;
-  RejectionSampling sampling({.any_form = s.any_format,
-                              .longest = s.longest,
-                              .language_share = s.language_share,
-                              .per_question = s.per_question,
-                              .readable = s.readable});
+  RejectionSampling sampling(rules_of(s));
   const auto answered = answer(t, s, questions_of(s), {"sample.json", kSamplesFile},
                                [&](const TaskProblem& p, const TaskAnswer& a) { sampling.add(p, a); });
   if (!answered) return false;

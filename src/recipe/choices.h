@@ -55,6 +55,13 @@ template <> struct EnumNames<DocumentPacking> {
                                                       {DocumentPacking::best_fit, "best-fit"}};
 };
 
+// Which right answers to a question rejection sampling keeps, where it does not keep all.
+enum class AnswerOrder : uint8_t { first, longest, shortest };
+template <> struct EnumNames<AnswerOrder> {
+  static constexpr EnumName<AnswerOrder> all[] = {
+      {AnswerOrder::first, "first"}, {AnswerOrder::longest, "longest"}, {AnswerOrder::shortest, "shortest"}};
+};
+
 // Number formats of training.
 enum class FloatFormat : uint8_t { bf16, f32 };
 template <> struct EnumNames<FloatFormat> {

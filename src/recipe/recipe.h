@@ -116,6 +116,7 @@ struct Recipe {
     Sample() { samples = 4; }
     uint64_t train_seed = 1;
     int64_t per_question = 0, longest = 0;
+    AnswerOrder prefer = AnswerOrder::first;
     double language_share = 0.95;
     bool any_format = false, readable = false;
   } sample;

@@ -183,6 +183,8 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
   asked_fields(r.sample, "sample", "minke pipeline, kind sample: problems of the training split", f);
   f("sample.train_seed", r.sample.train_seed, "seed of the generated problems", count0);
   f("sample.per_question", r.sample.per_question, "keep so many answers to a question at most; 0: all", Range{0, 4096});
+  f("sample.prefer", r.sample.prefer,
+    "which those are: \"first\", \"longest\" (R1's cold start: long thoughts) or \"shortest\"", any);
   f("sample.longest", r.sample.longest, "drop answers of more tokens; 0: none", Range{0, 1 << 30});
   f("sample.language_share", r.sample.language_share,
     "least share of a thought's words that are of the question's language", share);

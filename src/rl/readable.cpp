@@ -29,7 +29,7 @@ bool take_end(std::string_view& line, std::string_view mark) {
   return true;
 }
 
-// "33+20=53 for 53 ok" → "33+20=53: that is 53."
+// "33+20=53 for 53 ok" → "33+20=53 for 53: yes."
 std::string sentence_of(std::string_view line) {
   if (line == "check") return "Check:";
   const bool equation = line.find('=') != line.npos;
@@ -39,7 +39,7 @@ std::string sentence_of(std::string_view line) {
     std::string text(line);
     if (!left.empty()) text += fmt::format(", and {} {} left", left, left.find(' ') == left.npos ? "is" : "are");
     if (!wrong.empty()) text += fmt::format(", not {}", wrong);
-    if (!target.empty() && (ok || no)) text += fmt::format(": that is{} {}", no ? " not" : "", target);
+    if (!target.empty() && (ok || no)) text += fmt::format(" for {}: {}", target, ok ? "yes" : "no");
     else if (!target.empty()) text += fmt::format(" for {}", target);
     else if (ok) text += ", right";
     else if (no) text += ", no";

@@ -3,12 +3,15 @@
 //
 //   <think>24+9=33 and 20                     <think>
 //   33+20=53 for 53 ok</think>          →     24+9=33, and 20 is left.
-//   <answer>(24+9)+20</answer>                33+20=53: that is 53.
+//   <answer>(24+9)+20</answer>                33+20=53 for 53: yes.
 //                                             </think>
 //
 //                                             The answer is \boxed{(24+9)+20}.
 //
-// Nothing is worked out again: numbers and equations stay as they are. Test: tests/rl/readable_test.cpp.
+// Nothing is worked out again: numbers and equations stay as they are, and so does their order up to a verdict, which a small model has
+// learned to give from what stands directly before it. (docs/recipes.md: behind a colon, "that is not 46.", half of a small model's
+// verdicts were wrong, and reinforcement learning gave up the search.)
+// Test: tests/rl/readable_test.cpp.
 #pragma once
 #include <string>
 #include <string_view>

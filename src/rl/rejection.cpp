@@ -26,6 +26,12 @@ std::string whole_response(const TaskProblem& problem, std::string_view response
 
 }  // namespace
 
+void check_rules(const RejectionRules& rules) {
+  if (rules.prefer != AnswerOrder::first && rules.per_question == 0)
+    user_error("{} answers can be preferred only where not all are kept: say how many to a question (per_question)",
+               name_of(rules.prefer));
+}
+
 std::optional<Rejection> RejectionSampling::judge(const TaskProblem& problem, const TaskAnswer& a) const {
   if (a.truncated) return Rejection::unfinished;
   if (a.grade.accuracy.strict < 1) return Rejection::wrong;
@@ -48,6 +54,16 @@ void RejectionSampling::add(const TaskProblem& problem, const TaskAnswer& a) {
   check(q.answers.emplace(a.sample, std::move(answer)).second, "RejectionSampling: an answer twice");
 }
 
+auto RejectionSampling::preferred(const Answers& answers) const -> std::vector<Answers::const_iterator> {
+  std::vector<Answers::const_iterator> order;
+  for (auto a = answers.begin(); a != answers.end(); ++a) order.push_back(a);
+  if (rules_.prefer == AnswerOrder::first) return order;
+  const int64_t sign = rules_.prefer == AnswerOrder::longest ? -1 : 1;
+  std::stable_sort(order.begin(), order.end(),
+                   [sign](const auto& a, const auto& b) { return sign * a->second.tokens < sign * b->second.tokens; });
+  return order;
+}
+
 RejectionSampling::Data RejectionSampling::data() const {
   Data data;
   std::map<std::string_view, std::set<std::string_view>> said;  // to each question, which a generator may ask twice
@@ -55,7 +71,8 @@ RejectionSampling::Data RejectionSampling::data() const {
   for (const auto& [problem, q] : questions_) {
     RejectionCounts& level = data.by_level[{q.group, q.level}];
     std::set<std::string_view>& before = said[q.asked];
-    for (const auto& [sample, a] : q.answers) {
+    for (const Answers::const_iterator& answer : preferred(q.answers)) {
+      const auto& [sample, a] = *answer;
       std::optional<Rejection> rejection = a.rejection;
       if (!rejection && before.contains(a.response)) rejection = Rejection::duplicate;
       if (!rejection && rules_.per_question > 0 && int64_t(before.size()) >= rules_.per_question)

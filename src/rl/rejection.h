@@ -10,6 +10,7 @@
 #include "core/enum_names.h"
 #include "core/json.h"
 #include "eval/task_answers.h"
+#include "recipe/choices.h"
 
 namespace minke {
 
@@ -29,9 +30,13 @@ struct RejectionRules {
   bool any_form = false;         // else of the form that the problem asks for; characters are whole in any case
   int64_t longest = 0;           // tokens; 0: any
   double language_share = 0.95;  // of the thought's words, at least, are of the question's language
-  int64_t per_question = 0;      // answers that are kept, the first ones; 0: all
-  bool readable = false;         // what is kept is written as rl/readable.h says
+  int64_t per_question = 0;      // answers that are kept; 0: all
+  AnswerOrder prefer = AnswerOrder::first;  // which those are; of equally long ones the first
+  bool readable = false;                    // what is kept is written as rl/readable.h says
 };
+
+// UserError where `prefer` has nothing to choose among.
+void check_rules(const RejectionRules& rules);
 
 struct RejectionCounts {
   int64_t drawn = 0, kept = 0;                // answers
@@ -49,7 +54,8 @@ class RejectionSampling {
   void add(const TaskProblem& problem, const TaskAnswer& answer);
 
   struct Data {
-    // Lines {"messages": [user, assistant], "task", "level", "problem", "sample", "tokens"}, as minke sft reads them, by problem and sample.
+    // Lines {"messages": [user, assistant], "task", "level", "problem", "sample", "tokens"}, as minke sft reads them, by problem, and of a problem as
+    // RejectionRules::prefer has them.
     std::string lines;
     RejectionCounts all;
     std::map<std::pair<std::string, int>, RejectionCounts> by_level;  // task, level
@@ -61,18 +67,21 @@ class RejectionSampling {
  private:
   std::optional<Rejection> judge(const TaskProblem& problem, const TaskAnswer& answer) const;
 
-  RejectionRules rules_;
   struct Answer {
     std::optional<Rejection> rejection;
     std::string response;
     int64_t tokens = 0;
   };
+  using Answers = std::map<int64_t, Answer>;  // by sample
   struct Question {
     std::string group, asked;
     int level = 0;
     int64_t index = 0;
-    std::map<int64_t, Answer> answers;  // by sample
+    Answers answers;
   };
+  std::vector<Answers::const_iterator> preferred(const Answers& answers) const;  // the best first
+
+  RejectionRules rules_;
   std::map<size_t, Question> questions_;  // by problem
 };
 

@@ -145,6 +145,7 @@ bad() { local expected=$1; shift; mistake "$expected" "$minke" pipeline p.toml -
 bad 'stage right: sample: give sample.tasks' --set right.sample.tasks=[]
 bad 'stage right: sample: sample.samples 8 with sample.temperature 0' --set right.sample.temperature=0
 bad 'stage right: sample: eval.samples = 3 has no effect' --set right.eval.samples=3
+bad 'stage right: longest answers can be preferred only where not all are kept' --set right.sample.prefer=longest
 bad 'stage right: chain:2 is asked twice' --set 'right.sample.tasks=["chains:2","chains:2"]'
 bad 'stage tuned: data.train: stage:wrong must name an earlier stage of kind "sample"' --set 'tuned.data.train=["stage:wrong"]'
 mistake 'stage right: no answer is worth learning' "$minke" pipeline p.toml --out fails --set right.sample.max_new=3

@@ -124,6 +124,7 @@ TEST(Recipe, Defaults) {
                                                     {"sample.longest", "0"},
                                                     {"sample.max_new", "1024"},
                                                     {"sample.per_question", "0"},
+                                                    {"sample.prefer", "\"first\""},
                                                     {"sample.problems", "0"},
                                                     {"sample.prompt", "\"brief\""},
                                                     {"sample.samples", "4"},

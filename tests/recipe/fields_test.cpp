@@ -119,6 +119,7 @@ TEST(RecipeFields, AreTheMembersOfTheirNames) {
   MINKE_FIELD(sample, longest);
   MINKE_FIELD(sample, max_new);
   MINKE_FIELD(sample, per_question);
+  MINKE_FIELD(sample, prefer);
   MINKE_FIELD(sample, problems);
   MINKE_FIELD(sample, prompt);
   MINKE_FIELD(sample, samples);

@@ -14,18 +14,18 @@ TEST(Readable, StepsBecomeSentencesAndTheAnswerIsTold) {
   const Task task = make_task(1, 0, TaskKind::countdown, 3);
   EXPECT_EQ(readable_response(task, "<think>24+9=33 and 20\n33+20=53 for 53 ok</think>\n<answer>(24+9)+20</answer>",
                               Thought::begins_in_response),
-            "<think>\n24+9=33, and 20 is left.\n33+20=53: that is 53.\n</think>\n\nThe answer is \\boxed{(24+9)+20}.");
+            "<think>\n24+9=33, and 20 is left.\n33+20=53 for 53: yes.\n</think>\n\nThe answer is \\boxed{(24+9)+20}.");
 }
 
 TEST(Readable, SignsOfTheBuiltInText) {
   for (const auto& [line, sentence] : {std::pair{"1+2=3", "1+2=3."},
                                        {"1+2=3 and 4 5", "1+2=3, and 4 5 are left."},
-                                       {"1+2=3 for 4 no", "1+2=3: that is not 4."},
+                                       {"1+2=3 for 4 no", "1+2=3 for 4: no."},
                                        {"1+2=3 for 3", "1+2=3 for 3."},
                                        {"1+2=3 ok", "1+2=3, right."},
                                        {"1+2=3 no", "1+2=3, no."},
                                        {"1+2=3 not 4", "1+2=3, not 4."},
-                                       {"1+2=3 and 4 for 9 no", "1+2=3, and 4 is left: that is not 9."},
+                                       {"1+2=3 and 4 for 9 no", "1+2=3, and 4 is left for 9: no."},
                                        {"check", "Check:"},
                                        // What is no sign stays.
                                        {"so there are three", "so there are three."},

@@ -127,6 +127,28 @@ TEST(Rejection, WritesConversationsInTheOrderOfProblemsAndSamples) {
   EXPECT_EQ(s.data().all[Rejection::duplicate], 1);
 }
 
+// Of the answers to a question the longest or the shortest; of equally long ones the first. kRight has 10 tokens.
+TEST(Rejection, KeepsThePreferred) {
+  const TaskProblem p = problem("What is 1 + 2?");
+  const auto kept = [&](RejectionRules rules) {
+    RejectionSampling s(rules);
+    for (const auto& [sample, more] : {std::pair{3, " yes"}, {1, ""}, {0, " and"}, {2, " no, yes"}})
+      s.add(p, answer(0, sample, kRight + more));
+    std::vector<int64_t> samples;
+    std::istringstream lines(s.data().lines);
+    for (std::string line; std::getline(lines, line);) samples.push_back(Json::parse(line).at("sample"));
+    EXPECT_EQ(s.data().all[Rejection::surplus], 4 - int64_t(samples.size()));
+    return samples;
+  };
+  // Tokens: 10 + the sample's number.
+  EXPECT_EQ(kept({.per_question = 2}), (std::vector<int64_t>{0, 1}));
+  EXPECT_EQ(kept({.per_question = 2, .prefer = AnswerOrder::longest}), (std::vector<int64_t>{3, 2}));
+  EXPECT_EQ(kept({.per_question = 1, .prefer = AnswerOrder::shortest}), (std::vector<int64_t>{0}));
+  EXPECT_THROW(check_rules({.prefer = AnswerOrder::longest}), UserError);
+  EXPECT_NO_THROW(check_rules({.per_question = 1, .prefer = AnswerOrder::longest}));
+  EXPECT_NO_THROW(check_rules({}));
+}
+
 // What the prompt has opened is part of what is to be learned.
 TEST(Rejection, AThoughtThatThePromptBeginsIsWhole) {
   const TaskProblem p = problem("What is 1 + 2?", "<|User|>What is 1 + 2?<|Assistant|><think>\n");
