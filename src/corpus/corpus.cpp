@@ -36,6 +36,7 @@ std::string make_text(DocumentKind kind, Language language, Rng rng, Levels leve
     case DocumentKind::logic: return corpus::puzzle_text(rng, or_all, problems);
     case DocumentKind::exercise: return corpus::exercise_text(rng, or_all, problems);
     case DocumentKind::chat: return corpus::chat_text(rng, chinese, problems);
+    case DocumentKind::worked: return corpus::worked_text(rng, chinese, or_all, problems);
   }
   return {};
 }

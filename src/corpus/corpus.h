@@ -32,7 +32,8 @@ enum class DocumentKind : uint8_t {
   countdown,
   logic,
   exercise,
-  chat
+  chat,
+  worked
 };
 template <> struct EnumNames<DocumentKind> {
   static constexpr EnumName<DocumentKind> all[] = {{DocumentKind::story, "story"},
@@ -49,7 +50,8 @@ template <> struct EnumNames<DocumentKind> {
                                                    {DocumentKind::countdown, "countdown"},
                                                    {DocumentKind::logic, "logic"},
                                                    {DocumentKind::exercise, "exercise"},
-                                                   {DocumentKind::chat, "chat"}};
+                                                   {DocumentKind::chat, "chat"},
+                                                   {DocumentKind::worked, "worked"}};
 };
 inline constexpr size_t kDocumentKinds = std::size(EnumNames<DocumentKind>::all);
 LevelRange document_levels(DocumentKind kind);  // of difficulty; 0, 0 where there are none
@@ -71,7 +73,7 @@ inline constexpr int kCorpusVersion = 5;
 
 // Shares of the documents, relative to each other; a zero leaves a genre out.
 struct CorpusMix {
-  // [kind][language]; only stories, dialogues, word problems and chats are also Chinese.
+  // [kind][language]; only stories, dialogues, word problems, worked ones and chats are also Chinese.
   std::array<std::array<double, 2>, kDocumentKinds> weight = {
       {{0.30, 0.15}, {0.12, 0.06}, {0.14, 0.07}, {0.08, 0.0}, {0.08, 0.0}}};
   std::array<Levels, kDocumentKinds> levels{};  // of the problems; an empty set: the usual ones
@@ -79,7 +81,7 @@ struct CorpusMix {
 
 // "stories,math" → a mix with only these kinds: those of DocumentKind, plurals allowed, and the groups math (word problems
 // and arithmetic) and r1_zero (the text of a base for R1-Zero: facts, questions, chains, attempts, checks, countdowns, stories in the
-// shares of its plan). A kind may have levels, or one with a Chinese form a language ("chat:en"), and each a weight: "countdown:3-4,chains:2,3*0.5,facts*2": the share of its
+// shares of its plan). A kind may have levels, or one with a Chinese form a language ("chat:en"; chats and worked problems are as often in either), and each a weight: "countdown:3-4,chains:2,3*0.5,facts*2": the share of its
 // documents, where the others have theirs. `languages` likewise ("en,zh"). Empty strings mean all that needs no asking.
 // UserError on other words.
 CorpusMix corpus_mix(std::string_view kinds, std::string_view languages);

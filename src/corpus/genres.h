@@ -31,6 +31,7 @@ std::string chain_text(Rng rng, Levels levels, Problems& problems);
 std::string attempt_text(Rng rng, Levels levels, Problems& problems);
 std::string check_text(Rng rng, Levels levels, Problems& problems);
 std::string countdown_text(Rng rng, Levels levels, Problems& problems);
+std::string worked_text(Rng rng, bool chinese, Levels levels, Problems& problems);
 
 // Problems of a level of their kind, of either side of the split.
 Task word_problem_en(Rng rng, int level);

@@ -101,7 +101,7 @@ double weight_of(const CorpusMix& mix, const Part& part) {
 
 bool has_both_languages(DocumentKind kind) {
   return kind == DocumentKind::story || kind == DocumentKind::dialogue || kind == DocumentKind::word_problem ||
-         kind == DocumentKind::chat;
+         kind == DocumentKind::chat || kind == DocumentKind::worked;
 }
 
 // The kinds that a choice means; their weights and levels are set in the mix.
@@ -126,7 +126,8 @@ void choose(CorpusMix& mix, const Choice& choice, std::array<bool, kDocumentKind
     auto& row = mix.weight[size_t(part.kind)];
     const double usual = row[0] + row[1],
                  wanted = weight_of(mix, part) * (choice.weight > 0 ? choice.weight / total : 1);
-    if (part.kind == DocumentKind::chat) row = {wanted / 2, wanted / 2};  // as much of either language
+    if (part.kind == DocumentKind::chat || part.kind == DocumentKind::worked)
+      row = {wanted / 2, wanted / 2};  // as much of either language
     else if (part.english || usual == 0) row = {wanted, 0};
     else if (choice.weight > 0) row = {row[0] * wanted / usual, row[1] * wanted / usual};
     if (const auto language = find_named<Language>(choice.levels); language && has_both_languages(part.kind)) {
@@ -143,6 +144,7 @@ void choose(CorpusMix& mix, const Choice& choice, std::array<bool, kDocumentKind
 
 LevelRange document_levels(DocumentKind kind) {
   switch (kind) {
+    case DocumentKind::worked:
     case DocumentKind::word_problem: return task_levels(TaskKind::word_problem);
     case DocumentKind::arithmetic: return task_levels(TaskKind::arithmetic);
     case DocumentKind::questions:
@@ -175,7 +177,8 @@ CorpusMix corpus_mix(std::string_view kinds, std::string_view languages) {
       total += mix.weight[k][l];
     }
   if (total == 0)
-    user_error("only story, dialogue, word_problem and chat have a Chinese form; add one of them, or the language en");
+    user_error(
+        "only story, dialogue, word_problem, worked and chat have a Chinese form; add one of them, or the language en");
   return mix;
 }
 

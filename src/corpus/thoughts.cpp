@@ -8,6 +8,7 @@
 //              so ("19*3=57 not 47") and the rest is done again
 //   countdown  a search: up to seven ways to begin, each ended as close to the target as it goes, until one reaches it. After an
 //              equation stand the numbers that are left, at the end of a way what it was for: "25-3=22 and 7", "22+7=29 for 54 no"
+//   worked     a word problem, in English or Chinese, with its equations written as in the other kinds: "2*14=28"
 // An equation is wrong only where a later "not" names it, and an answer never is. Tested in tests/corpus/thoughts_test.cpp.
 #include <fmt/format.h>
 
@@ -224,6 +225,18 @@ template <class Make> std::string clean(const Rng& rng, Problems& problems, Make
   return drawn.text;
 }
 
+// "2 * 14 = 28" → "2*14=28", as the other kinds have it: what is learned of one is then known in the other.
+std::string without_blanks_at_signs(std::string_view text) {
+  constexpr std::string_view kSigns = "+-*/=";
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool before = i + 2 < text.size() && text[i + 2] == ' ' && kSigns.find(text[i + 1]) != kSigns.npos;
+    const bool behind = i >= 2 && text[i - 2] == ' ' && kSigns.find(text[i - 1]) != kSigns.npos;
+    if (text[i] != ' ' || !(before || behind)) out += text[i];
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string fact_text(Rng rng) {
@@ -307,6 +320,14 @@ std::string countdown_text(Rng rng, Levels levels, Problems& problems) {
     show_way(c, c.solution, kOk, lines);
     return document(c.question(), response_of(lines.text(), c.solution.table[0].text));
   });
+}
+
+std::string worked_text(Rng rng, bool chinese, Levels levels, Problems& problems) {
+  const TaskKind kind = chinese ? TaskKind::word_problem_zh : TaskKind::word_problem;
+  const int level = levels.pick(rng);
+  const Task task = task_of_split(rng, kind, level, TaskSplit::train);
+  problems.push_back(task.canonical);
+  return document(task.question, response_of(without_blanks_at_signs(task.reasoning), task.right_answer()));
 }
 
 std::string puzzle_text(Rng rng, Levels levels, Problems& problems) {

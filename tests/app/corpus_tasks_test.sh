@@ -36,7 +36,7 @@ refused 'there is no verb "corpus task"; did you mean minke corpus tasks?' $mink
 refused 'no-such' $minke corpus tasks --task chain --out /dev/null/no-such/x.jsonl
 refused 'corpus kind "chain:9": "9" names no levels from 2 to 6' $minke corpus --kind chain:9
 refused '"0" is no weight' $minke corpus --kind 'chain*0'
-refused 'story, dialogue, word_problem, arithmetic, code, needle, fact, questions, chain, attempt, check, countdown, logic, exercise, chat, math, r1_zero' $minke corpus --kind poem
+refused 'story, dialogue, word_problem, arithmetic, code, needle, fact, questions, chain, attempt, check, countdown, logic, exercise, chat, worked, math, r1_zero' $minke corpus --kind poem
 # Chats and pairs of answers.
 $minke corpus chats --seed 5 -n 20 --out new/chats.jsonl >said.txt
 grep -q '20 conversations of the train split (seed 5)' said.txt || fail "chats: $(cat said.txt)"

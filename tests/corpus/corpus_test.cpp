@@ -255,6 +255,7 @@ TEST(Corpus, TextStaysTheSame) {
   EXPECT_EQ(hash("r1_zero"), 6802314080121106386u);
   EXPECT_EQ(hash("logic"), 9291422522668566097u);
   EXPECT_EQ(hash("exercise"), 3471716013163408434u);
+  EXPECT_EQ(hash("worked"), 5880340271664166243u);
 }
 
 // Runs a sample under python3 where there is one: the syntax, the asserts, the doctests and the outputs must be true.

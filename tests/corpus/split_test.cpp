@@ -104,8 +104,8 @@ std::vector<Task> tasks_of(TaskSplit split, std::initializer_list<uint64_t> seed
 TEST(Split, NoTestProblemIsInTheText) {
   Found text;
   uint64_t problems = 0;
-  for (const char* kinds :
-       {"", "word_problem,arithmetic", "r1_zero", "chain:2-6,countdown:3-6,attempt:3-6,check,logic,exercise", "chat"}) {
+  for (const char* kinds : {"", "word_problem,arithmetic", "r1_zero",
+                            "chain:2-6,countdown:3-6,attempt:3-6,check,logic,exercise", "chat", "worked"}) {
     const CorpusMix mix = corpus_mix(kinds, "");
     for (uint64_t i = 0; i < 13000; ++i) {
       const Document d = make_document(i % 3, i, mix);

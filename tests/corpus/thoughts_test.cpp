@@ -14,6 +14,7 @@
 #include "calculator.h"
 #include "core/error.h"
 #include "corpus/corpus.h"
+#include "corpus/split.h"
 
 namespace minke {
 namespace {
@@ -336,6 +337,40 @@ TEST(Thoughts, LevelsCanBeChosen) {
       else ASSERT_TRUE(r.steps == level || r.steps == 1) << text;
     }
   }
+}
+
+// Word problems in the format of R1-Zero: true equations in signs, an answer that the task's grader takes, as many in Chinese as in
+// English, of the levels that are asked for.
+TEST(Thoughts, WorkedWordProblems) {
+  const CorpusMix mix = corpus_mix("worked:2-3", "");
+  static const std::regex kDocument(
+      R"(User: ([^\n]+)\nAssistant:<think>([^<]*)</think>\n<answer>(-?\d+(?:\.\d+)?)</answer>)");
+  static const std::regex kEquation(R"((\d+)([-+*/])(\d+)=(\d+))");
+  int chinese = 0, equations = 0;
+  for (uint64_t i = 0; i < 400; ++i) {
+    const Document d = make_document(5, i, mix);
+    std::smatch m;
+    ASSERT_TRUE(std::regex_match(d.text, m, kDocument)) << d.text;
+    ASSERT_EQ(d.problems.size(), 1u);
+    EXPECT_EQ(split_of(d.problems[0]), TaskSplit::train);
+    const std::string thought = m[2], answer = m[3];
+    EXPECT_NE(thought.find(answer), thought.npos) << d.text;
+    EXPECT_EQ(thought.find(" = "), thought.npos) << d.text;
+    for (std::sregex_iterator e(thought.begin(), thought.end(), kEquation), end; e != end; ++e) {
+      if (e->position() > 0 && strchr("+-*/", thought[size_t(e->position()) - 1])) continue;  // the end of a longer one
+      const int64_t a = std::stoll((*e)[1]), b = std::stoll((*e)[3]), c = std::stoll((*e)[4]);
+      const char op = (*e)[2].str()[0];
+      EXPECT_EQ(op == '+' ? a + b : op == '-' ? a - b : op == '*' ? a * b : a / b, c) << d.text;
+      ++equations;
+    }
+    const bool is_chinese = d.language == Language::chinese;
+    chinese += is_chinese;
+    EXPECT_EQ(is_chinese, d.text.find("？") != d.text.npos) << d.text;
+  }
+  EXPECT_NEAR(chinese, 200, 50);  // five standard deviations
+  EXPECT_GT(equations, 600);
+  for (uint64_t i = 0; i < 20; ++i)
+    EXPECT_EQ(make_document(5, i, corpus_mix("worked:zh", "")).language, Language::chinese);
 }
 
 }  // namespace
