@@ -21,7 +21,7 @@ void write_tasks(const TaskOptions& o) {
   const TaskChoice choice = parse_task_choice(o.task, "--task");
   write_corpus_lines(o.lines, "tasks " + o.task, [&](uint64_t i) {  // the levels in turn
     const int level = choice.levels.nth(int(i % uint64_t(choice.levels.count())));
-    return task_line(make_task(o.lines.seed, i, choice.kind, level, o.lines.split), choice.kind, level);
+    return task_line(make_task(o.lines.seed, i, choice.kind, level, o.lines.split), name_of(choice.kind), level);
   });
 }
 

@@ -202,8 +202,8 @@ void add_context(CLI::App& c, const std::shared_ptr<EvalOptions>& o) {
 
 void add_eval_command(CLI::App& program) {
   const auto o = std::make_shared<EvalOptions>();
-  CLI::App* eval =
-      program.add_subcommand("eval", "Measure a checkpoint: bits per byte, multiple choice, needles, graded tasks");
+  CLI::App* eval = program.add_subcommand(
+      "eval", "Measure a checkpoint: bits per byte, multiple choice, needles, graded tasks; compare two");
   set_example(*eval, "minke eval text -m runs/out/quickstart/latest notes.txt");
   eval->require_subcommand(1);
   CLI::App* text = add_kind(*eval, o, "text", "Bits per byte of text");
@@ -238,6 +238,7 @@ void add_eval_command(CLI::App& program) {
       ->capture_default_str();
   needle->callback([o] { eval_needle(*o); });
   add_eval_tasks(*eval);
+  add_eval_compare(*eval);
 }
 
 }  // namespace minke

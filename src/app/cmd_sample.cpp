@@ -18,12 +18,12 @@ namespace {
 struct SampleOptions {
   TaskOptions tasks;
   RejectionRules rules;
-  std::string out, counts;
+  std::string out, counts, sometimes;
 };
 
 void sample(SampleOptions& o) {
   check_rules(o.rules);
-  check_task_outputs(o.tasks, {{"--out", o.out}, {"--counts", o.counts}});
+  check_task_outputs(o.tasks, {{"--out", o.out}, {"--counts", o.counts}, {"--sometimes", o.sometimes}});
   RejectionSampling sampling(o.rules);
   const AnsweredTasks answered =
       answer_tasks(o.tasks, [&](const TaskProblem& problem, const TaskAnswer& a) { sampling.add(problem, a); });
@@ -35,6 +35,7 @@ void sample(SampleOptions& o) {
   if (is_standard_output(o.out)) print_note(lines);
   else print_out(lines);
   write_file_atomic(o.out, data.lines);
+  if (!o.sometimes.empty()) write_file_atomic(o.sometimes, data.sometimes);
   if (!o.counts.empty()) write_file_atomic(o.counts, data.to_json(answered.settings).dump(2) + "\n");
 }
 
@@ -52,6 +53,9 @@ void add_sample_command(CLI::App& program) {
       ->capture_default_str();
   c->add_option("--out", o->out, "Write the answers that are kept to this file, as minke sft reads them")->required();
   c->add_option("--counts", o->counts, "Write what was kept and dropped, by task and level, to this JSON file");
+  c->add_option(
+      "--sometimes", o->sometimes,
+      "Write the problems that were right sometimes to this file, for grpo.jsonl: from these there is most to learn");
   c->add_option("--per-question", o->rules.per_question, "Keep so many answers to a question at most; 0 = all")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();

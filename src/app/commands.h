@@ -29,6 +29,7 @@ void add_convert_command(CLI::App& program);
 void add_init_command(CLI::App& program);
 void add_eval_command(CLI::App& program);
 void add_eval_tasks(CLI::App& eval);  // stands below eval
+void add_eval_compare(CLI::App& eval);
 void add_grade_command(CLI::App& program);
 void add_report_command(CLI::App& program);
 void add_doctor_command(CLI::App& program);

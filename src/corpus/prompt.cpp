@@ -1,5 +1,9 @@
 #include "corpus/prompt.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "core/error.h"
 
 namespace minke {
@@ -16,6 +20,13 @@ std::string prompt_of(std::string_view question, PromptFormat format) {
 
 std::string response_of(std::string_view thought, std::string_view answer) {
   return "<think>" + std::string(thought) + "</think>\n<answer>" + std::string(answer) + std::string(kAnswerEnd);
+}
+
+std::string told_answer(std::string_view question, std::string_view answer) {
+  // The first byte of U+4000 to U+9FFF in UTF-8.
+  const bool chinese =
+      std::any_of(question.begin(), question.end(), [](char c) { return uint8_t(c) >= 0xE4 && uint8_t(c) <= 0xE9; });
+  return chinese ? fmt::format("答案是\\boxed{{{}}}。", answer) : fmt::format("The answer is \\boxed{{{}}}.", answer);
 }
 
 }  // namespace minke

@@ -43,6 +43,9 @@ std::string prompt_of(std::string_view question, PromptFormat format = PromptFor
 // "<think>thought</think>\n<answer>answer</answer>"
 std::string response_of(std::string_view thought, std::string_view answer);
 
+// What a user is told behind a thought, marked for a grader: "The answer is \\boxed{72}.", in Chinese where the question is.
+std::string told_answer(std::string_view question, std::string_view answer);
+
 inline constexpr std::string_view kAnswerEnd = "</answer>";  // a response is complete with it
 
 }  // namespace minke

@@ -89,8 +89,8 @@ void set_reference(Task& task, const Json& line, std::string_view where) {
 
 }  // namespace
 
-std::string task_line(const Task& task, TaskKind kind, int level) {
-  Json line{{"task", name_of(kind)}, {"level", level}, {"question", task.question}};
+std::string task_line(const Task& task, std::string_view name, int level) {
+  Json line{{"task", name}, {"level", level}, {"question", task.question}};
   const bool text = task.grader == GraderKind::math || task.grader == GraderKind::judge;
   if (text) line["answer"] = task.answer;
   else line["answer"] = parse_json(task.answer, "answer of a task");

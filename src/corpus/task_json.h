@@ -9,9 +9,9 @@
 
 namespace minke {
 
-// {"task": kind, "level": …, "question": …, "answer": text or object, "grader"?: "judge", "reasoning"?: …, "solution"?: …},
+// {"task": name, such as that of its kind, "level": …, "question": …, "answer": text or object, "grader"?: "judge", "reasoning"?: …, "solution"?: …},
 // without a newline.
-std::string task_line(const Task& task, TaskKind kind, int level);
+std::string task_line(const Task& task, std::string_view name, int level);
 
 // One of
 //  - the above ("task", "question", "answer"; an object with "numbers" is countdown's, one with "test" is code's; no rule

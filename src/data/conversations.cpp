@@ -7,8 +7,11 @@
 
 #include "core/error.h"
 #include "corpus/chat_source.h"
+#include "corpus/task_json.h"
+#include "corpus/task_source.h"
 #include "data/json_lines.h"
 #include "data/source_files.h"
+#include "data/worked_tasks.h"
 
 namespace minke {
 namespace {
@@ -72,6 +75,13 @@ bool begins_with(const std::vector<int32_t>& all, const std::vector<int32_t>& be
 }
 
 }  // namespace
+
+bool ConversationEncoder::opens_thoughts() const {
+  ChatInputs inputs{.messages = Json::array({Json{{"role", "user"}, {"content", "?"}}})};
+  inputs.add_generation_prompt = true;
+  inputs.variables = {{"thinking", true}, {"enable_thinking", true}};
+  return opens_thought(template_.render(inputs));
+}
 
 ConversationEncoder::Answer ConversationEncoder::answer_of(const Json& messages, size_t turn) const {
   ChatInputs inputs{.messages = Json(messages.begin(), messages.begin() + std::ptrdiff_t(turn))};
@@ -216,8 +226,10 @@ void check_vocabulary(const Tokenizer& tokenizer, const std::vector<int32_t>& to
 
 void check_conversations(const std::string& source, std::string_view where) {
   if (is_chat_source(source)) parse_chat_source(source, where);
+  else if (is_task_source(source)) parse_task_source(source, where);
   else if (source.starts_with("builtin:"))
-    user_error("{}: {} holds no conversations; of what is built in only builtin:chats does", where, source);
+    user_error("{}: {} holds no conversations; of what is built in only builtin:chats and builtin:tasks:NAME do", where,
+               source);
   else source_files(source, {"messages"});
 }
 
@@ -228,7 +240,10 @@ ConversationCounts tokenize_conversations(const ConversationOptions& o, const Co
   SetWriter train(made.path(), "train", o), held_out(made.path(), "heldout", o);
   ConversationCounts counts;
   uint64_t trained = 0;
-  const auto add = [&](const Json& line, const std::string& where) {
+  const bool as_thought = encoder.opens_thoughts();
+  const auto add = [&](const Json& given, const std::string& where) {
+    const bool problem = given.is_object() && !given.contains("messages") && given.contains("question");
+    const Json line = problem ? conversation_of(task_of_json(given, where), as_thought) : given;
     const std::vector<TrainedConversation> sequences = encoder.encode(line, where);
     const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace);
     const bool out = is_held_out(line["messages"], o.held_out);
@@ -254,6 +269,13 @@ ConversationCounts tokenize_conversations(const ConversationOptions& o, const Co
       for (int64_t i = 0; i < chats.count; ++i)
         add(chat_json(chat_of(o.builtin_seed, uint64_t(i), chats.languages, TaskSplit::train)),
             fmt::format("{}, conversation {}", source, i));
+      continue;
+    }
+    if (is_task_source(source)) {
+      const TaskSource tasks = parse_task_source(source, "data");
+      for (int64_t i = 0; i < tasks.count; ++i)
+        add(conversation_of(task_of_source(o.builtin_seed, uint64_t(i), tasks), as_thought),
+            fmt::format("{}, problem {}", source, i));
       continue;
     }
     for (const fs::path& file : source_files(source, {"messages"}).documents) read_json_lines(file, {}, add);

@@ -28,6 +28,7 @@ class ConversationEncoder {
       : tokenizer_(tokenizer), template_(chat_template) {}
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
+  bool opens_thoughts() const;  // whether the template's prompt begins one
 
   // One sequence, or several where the template shows a turn another past than the one before was trained with. UserError, with
   // `where`, for what is no conversation or has no target.
@@ -71,11 +72,12 @@ struct ConversationCounts {
   uint64_t tokens = 0, targets = 0;
 };
 
-// UserError for a source that holds no conversations: built-in text, or a file that is not there. `where`: the key that names it.
+// UserError for a source that holds no conversations: built-in text, or a file that is not there. Problems with their solutions are some, too
+// (data/worked_tasks.h): files with "question" and "answer", as GSM8K's, and "builtin:tasks" (corpus/task_source.h). `where`: the key that names it.
 void check_conversations(const std::string& source, std::string_view where);
 
 struct ConversationOptions {
-  std::vector<std::string> sources;  // files, folders, globs of JSON Lines; "builtin:chats" (corpus/chat_source.h)
+  std::vector<std::string> sources;  // files, folders, globs of JSON Lines; "builtin:chats", "builtin:tasks"
   uint64_t builtin_seed = 1;
   HeldOutOptions held_out;
   int64_t sequence_length = 0;  // longer ones are left out: a model must not learn from an answer without its end

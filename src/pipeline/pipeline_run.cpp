@@ -200,6 +200,8 @@ class PipelineRun {
     for (std::string& source : recipe.data.train)
       if (source.starts_with(kStageSource))
         source = (folder_ / source.substr(kStageSource.size()) / kSamplesFile).string();
+    for (std::string& file : recipe.grpo.jsonl)
+      if (file.starts_with(kStageSource)) file = (folder_ / file.substr(kStageSource.size()) / kSometimesFile).string();
     return recipe;
   }
 

@@ -110,13 +110,14 @@ void check_sample_recipe(const Recipe& recipe) {
 bool sample(const StageTask& t) {
   const Recipe::Sample& s = t.recipe.sample;
   RejectionSampling sampling(rules_of(s));
-  const auto answered = answer(t, s, questions_of(s), {"sample.json", kSamplesFile},
+  const auto answered = answer(t, s, questions_of(s), {"sample.json", kSamplesFile, kSometimesFile},
                                [&](const TaskProblem& p, const TaskAnswer& a) { sampling.add(p, a); });
   if (!answered) return false;
   const RejectionSampling::Data data = sampling.data();
   if (data.all.kept == 0) user_error("no answer is worth learning: {}", counts_line(data.all));
   for (const std::string& line : data.level_lines()) t.console.print(line);
   write_file_atomic(t.folder / kSamplesFile, data.lines);
+  write_file_atomic(t.folder / kSometimesFile, data.sometimes);
   write_file_atomic(t.folder / "sample.json", data.to_json(answered->settings).dump(2) + "\n");
   return true;
 }

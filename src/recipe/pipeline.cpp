@@ -110,11 +110,18 @@ void check_stage_sources(const PipelineStage& stage, const std::vector<PipelineS
       user_error("{}: judge = \"{}\" must name an earlier stage of kind \"reward-model\"", stage.place,
                  printable(judge));
   }
+  const auto names_sample_stage = [&](const std::string& source) {
+    const auto is_it = [&](const PipelineStage& s) {
+      return s.name == source.substr(kStageSource.size()) && s.kind == RecipeOf::sample;
+    };
+    return std::any_of(before.begin(), before.end(), is_it);
+  };
+  for (const std::string& source : stage.recipe.grpo.jsonl)
+    if (source.starts_with(kStageSource) && !names_sample_stage(source))
+      user_error("{}: grpo.jsonl: {} must name an earlier stage of kind \"sample\"", stage.place, printable(source));
   for (const std::string& source : stage.recipe.data.train) {
     if (!source.starts_with(kStageSource)) continue;
-    const std::string name = source.substr(kStageSource.size());
-    const auto is_it = [&](const PipelineStage& s) { return s.name == name && s.kind == RecipeOf::sample; };
-    if (stage.kind != RecipeOf::sft || std::none_of(before.begin(), before.end(), is_it))
+    if (stage.kind != RecipeOf::sft || !names_sample_stage(source))
       user_error("{}: data.train: {} must name an earlier stage of kind \"sample\", and only SFT learns from it",
                  stage.place, printable(source));
   }

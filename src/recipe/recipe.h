@@ -77,7 +77,8 @@ struct Recipe {
   } reward_model;
   // minke grpo.
   struct Grpo {
-    std::vector<std::string> tasks;  // "countdown:3", "chains:2-3" (corpus/tasks.h), each as often as the others
+    // "countdown:3", "chains:2-3" (corpus/tasks.h), and files of problems; each of them is asked as often as the others.
+    std::vector<std::string> tasks, jsonl;
     PromptFormat prompt = PromptFormat::brief;
     int64_t group = 16, max_new = 256, mini_batches = 1;
     LevelSampling levels = LevelSampling::even;

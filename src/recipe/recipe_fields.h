@@ -121,6 +121,11 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
     "minke reward-model: times that the pairs are seen, where train.steps and train.minutes are 0", Range{1e-6, 1e6});
   f("reward_model.chat_template", r.reward_model.chat_template, "as sft.chat_template", any);
   f("grpo.tasks", r.grpo.tasks, "minke grpo: tasks with their levels, such as \"countdown:3\", \"chains:2-3\"", any);
+  f("grpo.jsonl", r.grpo.jsonl,
+    "files of problems (GSM8K's, HumanEval's or minke's lines), and in a pipeline \"stage:NAME\", a sample stage: the "
+    "problems that it found "
+    "right sometimes",
+    any);
   f("grpo.prompt", r.grpo.prompt,
     "how a question is put: \"brief\", \"r1-zero\" (in its words), or by the chat template: \"chat\", \"chat-plain\" "
     "(the question alone)",

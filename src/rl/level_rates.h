@@ -4,20 +4,19 @@
 #include <vector>
 
 #include "core/json.h"
-#include "corpus/tasks.h"
 
 namespace minke {
 
 class LevelRates {
  public:
-  // Of each task all its levels (not empty). Before anything is known p is 0.5.
-  explicit LevelRates(const std::vector<TaskChoice>& choices);
+  // The levels of each source of questions, not empty. Before anything is known p is 0.5.
+  explicit LevelRates(const std::vector<std::vector<int>>& levels);
 
   // The share of right answers to one question: p moves towards it, by half at first, by a tenth from the ninth question on.
-  void add(size_t choice, int level, double share);
-  double rate(size_t choice, int level) const { return choices_[choice][index(choice, level)].rate; }
+  void add(size_t source, int level, double share);
+  double rate(size_t source, int level) const { return sources_[source][index(source, level)].rate; }
   // A level of the task, by a number in [0, 1).
-  int pick(size_t choice, double uniform) const;
+  int pick(size_t source, double uniform) const;
 
   // UserError if it was not saved of the same tasks and levels.
   Json to_json() const;
@@ -29,8 +28,8 @@ class LevelRates {
     double rate = 0.5;
     int64_t questions = 0;
   };
-  size_t index(size_t choice, int level) const;
-  std::vector<std::vector<Level>> choices_;
+  size_t index(size_t source, int level) const;
+  std::vector<std::vector<Level>> sources_;
 };
 
 }  // namespace minke

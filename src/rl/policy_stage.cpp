@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "corpus/prompt.h"
 #include "model/checkpoint.h"
+#include "recipe/pipeline.h"
 #include "report/text.h"
 #include "rl/advantages.h"
 #include "rl/mtp_acceptance.h"
@@ -20,7 +21,8 @@ namespace minke {
 
 void check_policy_recipe(const Recipe& recipe, std::string_view verb, std::span<const std::string_view> unread) {
   const auto& g = recipe.grpo;
-  if (g.tasks.empty()) user_error("{}: grpo.tasks names no task, such as [\"countdown:3\"]", verb);
+  if (g.tasks.empty() && g.jsonl.empty())
+    user_error("{}: grpo.tasks names no task, such as [\"countdown:3\"], and grpo.jsonl no file of problems", verb);
   if (!recipe.data.train.empty()) user_error("{}: data.train is for text; what is asked is in grpo.tasks", verb);
   if (!recipe.long_context.empty()) user_error("{}: [[long_context]] belongs to pre-training", verb);
   if (recipe.train.steps == 0) user_error("{}: give train.steps", verb);
@@ -58,7 +60,9 @@ void check_policy_recipe(const Recipe& recipe, std::string_view verb, std::span<
   if (g.max_new >= recipe.train.sequence_length)
     user_error("{}: grpo.max_new {} leaves no room for a question in train.sequence_length {}", verb, g.max_new,
                recipe.train.sequence_length);
-  asked_tasks(recipe);
+  Recipe there = recipe;  // what is still to be made is looked at when it is used
+  std::erase_if(there.grpo.jsonl, [](const std::string& file) { return file.starts_with(kStageSource); });
+  question_sources(there);
 }
 
 namespace {
@@ -94,7 +98,7 @@ PolicyStage::PolicyStage(std::string_view verb, const Recipe& recipe, const fs::
     user_error("{}: train.sequence_length {} is more than the model's {} positions", verb, recipe.train.sequence_length,
                config().max_position_embeddings);
   if (!recipe.grpo.judge.empty()) open_checkpoint(recipe.grpo.judge, 0, Head::value);  // its mistakes come first
-  if (recipe.grpo.levels == LevelSampling::edge) rates_.emplace(questions_.choices());
+  if (recipe.grpo.levels == LevelSampling::edge) rates_.emplace(questions_.levels());
   if (folder.has_begun()) return;
   questions_.check_lengths();
   base_.keep();
@@ -148,7 +152,7 @@ StageMemory PolicyStage::memory() const {
   adjust(settings);
   const double experts = g.replay ? 4.0 * double(experts_per_token()) : 0;
   const double step = double(t.batch_size * t.sequence_length);
-  const size_t tests = questions_.choices().size() * size_t(g.eval_problems);
+  const size_t tests = questions_.count_tests();
   std::optional<EngineSettings> mtp;
   if (config().num_nextn_predict_layers > 0) mtp = mtp_engine(engine_settings(), tests);
   const auto judge = [this](const Context& dry, const Model&, int64_t) -> std::shared_ptr<void> {
@@ -226,8 +230,8 @@ void PolicyStage::draw(const Context& ctx, Model& model, uint64_t position, int6
     double right = 0;
     for (size_t k = 0; k < group; ++k) right += all.scores[i * group + k].accuracy;
     const Question& q = all.questions[i];
-    rates_->add(q.choice, q.level, right / double(group));
-    drawn_.record["level_rates/" + questions_.level_name(q)] = rates_->rate(q.choice, q.level);
+    rates_->add(q.source, q.level, right / double(group));
+    drawn_.record["level_rates/" + questions_.level_name(q)] = rates_->rate(q.source, q.level);
   }
   kept.insert(kept.end(), others.begin(), others.begin() + std::ptrdiff_t(wanted - kept.size()));
   drawn_.answers = all.groups(kept, group);

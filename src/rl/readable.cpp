@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "corpus/prompt.h"
 #include "reward/grade.h"
 
 namespace minke {
@@ -53,11 +54,6 @@ std::string sentence_of(std::string_view line) {
   return text;
 }
 
-std::string summary_of(const Task& task, std::string_view answer) {
-  return language_of(task.question) == ThoughtLanguage::zh ? fmt::format("答案是\\boxed{{{}}}。", answer)
-                                                           : fmt::format("The answer is \\boxed{{{}}}.", answer);
-}
-
 }  // namespace
 
 std::string readable_thought(std::string_view thought) {
@@ -81,7 +77,7 @@ std::string readable_response(const Task& task, std::string_view response, Thoug
   const std::string summary = task.grader == GraderKind::code || task.grader == GraderKind::judge ||
                                       marked.mark == Mark::none || marked.mark == Mark::hedge
                                   ? std::string(trimmed(parts.rest))
-                                  : summary_of(task, trimmed(marked.text));
+                                  : told_answer(task.question, trimmed(marked.text));
   if (!parts.has_thought) return summary;
   return fmt::format("<think>\n{}</think>\n\n{}", readable_thought(parts.thought), summary);
 }

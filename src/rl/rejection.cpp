@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "corpus/task_json.h"
 #include "rl/readable.h"
 #include "tokenize/unicode.h"
 
@@ -46,8 +47,10 @@ std::optional<Rejection> RejectionSampling::judge(const TaskProblem& problem, co
 void RejectionSampling::add(const TaskProblem& problem, const TaskAnswer& a) {
   Question& q = questions_[a.problem];
   if (q.answers.empty())
-    q.group = problem.group, q.asked = problem.asked, q.level = problem.level, q.index = problem.index;
-  Answer answer{.rejection = judge(problem, a), .tokens = a.tokens};
+    q.group = problem.group, q.asked = problem.asked, q.level = problem.level, q.index = problem.index,
+    q.line = task_line(problem.task, problem.group, problem.level);
+  Answer answer{
+      .rejection = judge(problem, a), .right = !a.truncated && a.grade.accuracy.strict >= 1, .tokens = a.tokens};
   if (!answer.rejection)
     answer.response = rules_.readable ? readable_response(problem.task, a.response, thought_after(problem.prompt))
                                       : whole_response(problem, a.response);
@@ -69,6 +72,8 @@ RejectionSampling::Data RejectionSampling::data() const {
   std::map<std::string_view, std::set<std::string_view>> said;  // to each question, which a generator may ask twice
   std::set<std::pair<const RejectionCounts*, std::string_view>> asked, kept;  // where a question has been counted
   for (const auto& [problem, q] : questions_) {
+    const auto right = std::count_if(q.answers.begin(), q.answers.end(), [](const auto& a) { return a.second.right; });
+    if (right > 0 && size_t(right) < q.answers.size()) data.sometimes += q.line + "\n";
     RejectionCounts& level = data.by_level[{q.group, q.level}];
     std::set<std::string_view>& before = said[q.asked];
     for (const Answers::const_iterator& answer : preferred(q.answers)) {

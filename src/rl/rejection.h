@@ -57,6 +57,8 @@ class RejectionSampling {
     // Lines {"messages": [user, assistant], "task", "level", "problem", "sample", "tokens"}, as minke sft reads them, by problem, and of a problem as
     // RejectionRules::prefer has them.
     std::string lines;
+    // The problems to which some answers are right and others are not, as minke corpus tasks writes them: where there is most to learn.
+    std::string sometimes;
     RejectionCounts all;
     std::map<std::pair<std::string, int>, RejectionCounts> by_level;  // task, level
     std::vector<std::string> level_lines() const;  // for people: "chain:2: 31.0 % of …", and "all: …"
@@ -69,12 +71,13 @@ class RejectionSampling {
 
   struct Answer {
     std::optional<Rejection> rejection;
+    bool right = false;
     std::string response;
     int64_t tokens = 0;
   };
   using Answers = std::map<int64_t, Answer>;  // by sample
   struct Question {
-    std::string group, asked;
+    std::string group, asked, line;  // line: the problem itself
     int level = 0;
     int64_t index = 0;
     Answers answers;

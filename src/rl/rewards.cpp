@@ -29,7 +29,11 @@ Answers Answers::groups(const std::vector<size_t>& which, size_t size) {
 }
 
 Rewards::Rewards(const Recipe& recipe, const SandboxOptions& options) : recipe_(recipe) {
-  if (std::ranges::none_of(asked_tasks(recipe), [](const TaskChoice& c) { return c.kind == TaskKind::code; })) return;
+  const auto asks_for_programs = [](const QuestionSource& s) {
+    return s.kind == TaskKind::code ||
+           std::ranges::any_of(s.train, [](const Task& t) { return t.grader == GraderKind::code; });
+  };
+  if (std::ranges::none_of(question_sources(recipe), asks_for_programs)) return;
   require(CodeLanguage::python);
   sandbox_.emplace(options);
 }

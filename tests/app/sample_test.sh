@@ -6,7 +6,7 @@ echo "$thinking_base" >base.toml
 "$minke" pretrain base.toml --out base >out.txt 2>&1 || fail "$(cat out.txt)"
 sample=("$minke" sample -m base/latest --temp 0.7 --top-p 1 --max-new 60 --task chains:2 --task arithmetic:1 -n 200 -k 8)
 
-"${sample[@]}" --out s.jsonl --counts c.json --responses r.jsonl >out.txt 2>err.txt || fail "$(cat err.txt)"
+"${sample[@]}" --out s.jsonl --counts c.json --responses r.jsonl --sometimes some.jsonl >out.txt 2>err.txt || fail "$(cat err.txt)"
 grep -q '^chain:2: .* % of 1600 answers are kept, for .* of .* questions; dropped: .* wrong' out.txt || fail "$(cat out.txt)"
 grep -q '^all: .* % of 3200 answers' out.txt || fail "$(cat out.txt)"
 grep -q 'answers .*/3200  right .* tok/s  ETA ' err.txt || fail "no progress: $(cat err.txt)"
@@ -30,6 +30,11 @@ assert c["questions_kept"] == len({q for q, _ in said}) and c["questions"] == le
 assert [(b["task"], b["level"]) for b in counts["by_level"]] == [("arithmetic", 1), ("chain", 2)]
 assert sum(b["kept"] for b in counts["by_level"]) == c["kept"]
 assert counts["settings"]["train_seed"] == 1
+share = {}
+for d in drawn: share.setdefault((d["task"], d["level"], d["problem"]), []).append(d["strict"] == 1 and not d["truncated"])
+some = [(t["task"], t["level"], t["question"]) for t in map(json.loads, open("some.jsonl"))]
+asked = {(d["task"], d["level"], d["problem"]): d["prompt"] for d in drawn}
+assert len(some) > 8 and sorted(some) == sorted((k[0], k[1], asked[k][6:-11]) for k, r in share.items() if any(r) and not all(r))
 END
 fi
 # No question of the test split is among them.
@@ -62,6 +67,9 @@ for rule in '--per-question 1' '--longest 22' '--train-seed 2'; do
   ! cmp -s rule.out s.jsonl || fail "$rule changes nothing"
   rm rule.jsonl
 done
+"${sample[@]}" --per-question 1 --prefer longest --out long.jsonl >out.txt 2>err.txt && "${sample[@]}" --per-question 1 --prefer shortest --out short.jsonl >out.txt 2>err.txt || fail "$(cat err.txt)"
+tokens() { awk -F'"tokens":' '{ sum += $NF } END { print sum }' "$1"; }
+[ "$(tokens long.jsonl)" -gt "$(tokens short.jsonl)" ] || fail "the longest are not longer: $(tokens long.jsonl) $(tokens short.jsonl)"
 "${sample[@]}" --language-share 0.5 --out other.jsonl >out.txt 2>err.txt || fail "$(cat err.txt)"
 cmp s.jsonl other.jsonl || fail "sums have words?"
 # Files of problems, answers with and without their tags, in two languages: the answers are given by a file.
@@ -111,10 +119,30 @@ sequence_length = 128
 [stage.sft]
 chat_template = "r1"
 epochs = 1
+
+[[stage]]
+name = "rl"
+kind = "grpo"
+from = "base/latest"
+[stage.train]
+steps = 1
+batch_size = 8
+sequence_length = 128
+lr = 1e-4
+[stage.grpo]
+jsonl = ["stage:right"]
+group = 4
+max_new = 40
+eval_problems = 2
 END
 "$minke" pipeline p.toml --out p >out.txt 2>&1 || fail "$(cat out.txt)"
 cmp s.jsonl p/right/samples.jsonl || fail "a stage keeps other answers than the verb"
 cmp sft/latest/model.safetensors p/tuned/latest/model.safetensors || fail "a stage learns another model than the verb"
+cmp some.jsonl p/right/sometimes.jsonl || fail "a stage finds other problems right sometimes than the verb"
+echo "" >empty.toml
+"$minke" grpo empty.toml -m base/latest --out rl --set train.steps=1 --set train.batch_size=8 --set train.sequence_length=128 --set train.lr=1e-4 --set 'grpo.jsonl=["some.jsonl"]' --set grpo.group=4 --set grpo.max_new=40 --set grpo.eval_problems=2 >grpo.txt 2>&1 || fail "$(cat grpo.txt)"
+grep -q 'of 2 test problems right (some ' grpo.txt || fail "$(grep evaluation grpo.txt)"
+cmp rl/latest/model.safetensors p/rl/latest/model.safetensors || fail "a stage of GRPO learns from other problems than the verb"
 grep -q '^results  *right  *sample .* of 3200 answers kept, for .* of .* questions$' out.txt || fail "no result: $(tail -4 out.txt)"
 "$minke" pipeline p.toml --out k >k.txt 2>&1 & pid=$!
 until [ -s k/right/responses.jsonl ]; do kill -0 $pid || fail "$(cat k.txt)"; done
@@ -147,6 +175,8 @@ bad 'stage right: sample: sample.samples 8 with sample.temperature 0' --set righ
 bad 'stage right: sample: eval.samples = 3 has no effect' --set right.eval.samples=3
 bad 'stage right: longest answers can be preferred only where not all are kept' --set right.sample.prefer=longest
 bad 'stage right: chain:2 is asked twice' --set 'right.sample.tasks=["chains:2","chains:2"]'
+bad 'stage rl: grpo.jsonl: stage:tuned must name an earlier stage of kind "sample"' --set 'rl.grpo.jsonl=["stage:tuned"]'
+bad 'stage rl: grpo: grpo.tasks names no task' --set 'rl.grpo.jsonl=[]'
 bad 'stage tuned: data.train: stage:wrong must name an earlier stage of kind "sample"' --set 'tuned.data.train=["stage:wrong"]'
 mistake 'stage right: no answer is worth learning' "$minke" pipeline p.toml --out fails --set right.sample.max_new=3
 mistake 'sample: --out is missing' "${sample[@]}"

@@ -24,7 +24,7 @@ TEST(TaskJson, WhatIsWrittenIsReadAgain) {
   for (const auto& [kind, name] : EnumNames<TaskKind>::all) {
     const int level = task_levels(kind).last;
     const Task task = make_task(1, 7, kind, level);
-    const std::string line = task_line(task, kind, level);
+    const std::string line = task_line(task, name_of(kind), level);
     EXPECT_EQ(line.find('\n'), line.npos);
     const Json json = parse_json(line, "line");
     EXPECT_EQ(json["task"], name);

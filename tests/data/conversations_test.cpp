@@ -294,5 +294,33 @@ TEST(Conversations, AllAnswersToAQuestionGoTheSameWay) {
   fs::remove_all(folder);
 }
 
+// Files of problems and built-in tasks, as the conversations that worked_tasks.h makes of them.
+TEST(Conversations, ProblemsWithTheirSolutions) {
+  const fs::path folder = fs::temp_directory_path() / fmt::format("minke_problems_test_{}", ::getpid());
+  fs::remove_all(folder);
+  fs::create_directory(folder);
+  write_file_atomic(folder / "p.jsonl", "{\"question\": \"1 + 2?\", \"answer\": \"One and two.\\n#### 3\"}\n");
+  for (const bool thinking : {true, false}) {
+    const ChatTemplate t = own(thinking);
+    const ConversationEncoder encoder(tokenizer(), t);
+    EXPECT_EQ(encoder.opens_thoughts(), thinking);
+    const fs::path made = folder / (thinking ? "a" : "b");
+    const auto counts = tokenize_conversations({.sources = {(folder / "p.jsonl").string(), "builtin:tasks:chains:2*20"},
+                                                .held_out = {},
+                                                .sequence_length = 1000,
+                                                .vocab_size = tokenizer().vocab_size()},
+                                               encoder, made);
+    EXPECT_EQ(counts.conversations, 21u);
+    const ConversationData data = open_conversations(made);
+    EXPECT_EQ(learned(data.train.conversation(0)),
+              Texts{std::string(thinking ? "One and two.\n</think>\n\n" : "One and two.\n\n") +
+                    "The answer is \\boxed{3}." + kEnd});
+    EXPECT_NE(whole(data.train.conversation(1)).find("<｜User｜>Compute "), std::string::npos);
+  }
+  EXPECT_NO_THROW(check_conversations("builtin:tasks:chains", "sft: data.train"));
+  EXPECT_THROW(check_conversations("builtin:tasks:whales", "sft: data.train"), UserError);
+  fs::remove_all(folder);
+}
+
 }  // namespace
 }  // namespace minke

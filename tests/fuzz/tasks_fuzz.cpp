@@ -32,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   try {
     minke::Task task = minke::task_of_json(minke::parse_json(text, "fuzz"), "fuzz");
-    const minke::Json line = minke::parse_json(minke::task_line(task, minke::TaskKind::chain, 2), "written");
+    const minke::Json line = minke::parse_json(minke::task_line(task, "chain", 2), "written");
     const minke::Task again = minke::task_of_json(line, "written");
     if (again.question != task.question || again.answer != task.answer || again.grader != task.grader) __builtin_trap();
   } catch (const minke::UserError&) {

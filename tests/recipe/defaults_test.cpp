@@ -94,6 +94,7 @@ TEST(Recipe, Defaults) {
                                                     {"grpo.eval_problems", "64"},
                                                     {"grpo.exact", "false"},
                                                     {"grpo.judge", "\"\""},
+                                                    {"grpo.jsonl", "[]"},
                                                     {"grpo.format_reward", "0.0"},
                                                     {"grpo.group", "16"},
                                                     {"grpo.language_reward", "0.0"},

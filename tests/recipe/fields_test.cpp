@@ -74,6 +74,7 @@ TEST(RecipeFields, AreTheMembersOfTheirNames) {
   MINKE_FIELD(reward_model, epochs);
   MINKE_FIELD(reward_model, chat_template);
   MINKE_FIELD(grpo, tasks);
+  MINKE_FIELD(grpo, jsonl);
   MINKE_FIELD(grpo, prompt);
   MINKE_FIELD(grpo, levels);
   MINKE_FIELD(grpo, dynamic);

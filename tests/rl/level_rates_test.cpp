@@ -9,13 +9,19 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "corpus/tasks.h"
 
 namespace minke {
 namespace {
 
-std::vector<TaskChoice> choices(const std::vector<std::string>& names) {
-  std::vector<TaskChoice> all;
-  for (const std::string& name : names) all.push_back(parse_task_choice(name, "test"));
+// Their levels, as Questions has them.
+std::vector<std::vector<int>> choices(const std::vector<std::string>& names) {
+  std::vector<std::vector<int>> all;
+  for (const std::string& name : names) {
+    const TaskChoice c = parse_task_choice(name, "test");
+    all.emplace_back();
+    for (int i = 0; i < c.levels.count(); ++i) all.back().push_back(c.levels.nth(i));
+  }
   return all;
 }
 

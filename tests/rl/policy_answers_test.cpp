@@ -131,7 +131,7 @@ TEST_F(PolicyStages, RatesOfLevelsAreOfRightAnswers) {
   const auto run = life<Given>("run", with({"grpo.levels=edge", "grpo.tasks=[\"chains:2-5\",\"countdown:3-6\"]",
                                             "grpo.format_reward=1", "grpo.accuracy_reward=0.5"}));
   run->stage.answer = [](const Question& q, uint64_t, int64_t k) -> Given::Answer {
-    if (q.choice == 0 && k != 1) return {formatted(q.task.answer)};
+    if (q.source == 0 && k != 1) return {formatted(q.task.answer)};
     return {formatted("no")};  // in the format, which is rewarded
   };
   run->draw();

@@ -91,8 +91,12 @@ TEST_F(PolicyRuns, AWrongRecipeLeavesNothingBehind) {
   const auto refusal = [&](auto* run, RecipeOf kind) {
     return said([&] { return run(with(kind, {"grpo.tasks=[]"}), folder / "base", folder / "none", false, machine); });
   };
-  EXPECT_TRUE(refusal(grpo, RecipeOf::grpo).ends_with("grpo: grpo.tasks names no task, such as [\"countdown:3\"]"));
-  EXPECT_TRUE(refusal(ppo, RecipeOf::ppo).ends_with("ppo: grpo.tasks names no task, such as [\"countdown:3\"]"));
+  EXPECT_TRUE(
+      refusal(grpo, RecipeOf::grpo)
+          .ends_with("grpo: grpo.tasks names no task, such as [\"countdown:3\"], and grpo.jsonl no file of problems"));
+  EXPECT_TRUE(
+      refusal(ppo, RecipeOf::ppo)
+          .ends_with("ppo: grpo.tasks names no task, such as [\"countdown:3\"], and grpo.jsonl no file of problems"));
   EXPECT_FALSE(fs::exists(folder / "none"));
 }
 

@@ -1,7 +1,9 @@
 // What is asked: as an evaluation asks it, by the levels' rates, and nothing that is too long.
 #include "rl/questions.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -78,7 +80,7 @@ TEST(Questions, AreThoseOfAnEvaluation) {
 // Each task by its own rates: where it is right half of the time.
 TEST(Questions, LevelsAreDrawnByTheRatesOfTheirTask) {
   const Asked asked({"grpo.tasks=[\"chains:2-5\",\"countdown:3-6\"]", "grpo.levels=edge"});
-  LevelRates rates(asked.questions.choices());
+  LevelRates rates(asked.questions.levels());
   Json state = rates.to_json();
   for (Json& l : state[0]) l["rate"] = l["level"] == 4 ? 0.5 : 0.0;
   for (Json& l : state[1]) l["rate"] = l["level"] == 6 ? 0.5 : 1.0;
@@ -123,13 +125,13 @@ TEST(Questions, ThatAreTooLongDoNotEndARun) {
   };
   const Recipe recipe = shorter(most);
   EXPECT_NO_THROW(Questions("grpo", recipe, tokenizer(), all.config).check_lengths());
-  const LevelRates rates(all.questions.choices());
+  const LevelRates rates(all.questions.levels());
   std::set<std::string> different;
   int passed = 0;
   for (uint64_t i = 0; i < kAsked; ++i) {
     const Question before = all.questions.training(i), now = ask(recipe, i);
     EXPECT_LE(now.ids.size(), most);
-    EXPECT_EQ(now.choice, before.choice);
+    EXPECT_EQ(now.source, before.source);
     EXPECT_EQ(now.level, before.level);
     if (before.ids.size() <= most) EXPECT_EQ(now.ids, before.ids);
     else ++passed, different.insert(now.prompt);
@@ -155,7 +157,7 @@ TEST(Questions, WhereMostAreTooLongTheRunIsRefused) {
   // One level of one task, of which the evaluation has no problem.
   std::vector<size_t> lengths;
   for (const Question& q : all.questions.training(0, 600))
-    if (q.choice == 1 && q.level == 6) lengths.push_back(q.ids.size());
+    if (q.source == 1 && q.level == 6) lengths.push_back(q.ids.size());
   std::sort(lengths.begin(), lengths.end());
   std::vector<std::string> set = tasks;
   set.push_back(fmt::format("train.sequence_length={}", lengths[lengths.size() / 10] + 16));
@@ -181,13 +183,66 @@ TEST(SomeOfEach, AreOfEachKindAndLevel) {
   std::vector<Question> tests(20);
   EXPECT_EQ(some_of_each({}, 8), std::vector<size_t>{});
   for (size_t i = 0; i < tests.size(); ++i) {
-    tests[i].choice = i < 10 ? 0 : 1;
+    tests[i].source = i < 10 ? 0 : 1;
     tests[i].level = i < 10 ? 3 : int(2 + i % 2);
   }
   // The first three of countdown, three of the one level of chains and two of the other.
   EXPECT_EQ(some_of_each(tests, 8), (std::vector<size_t>{0, 1, 2, 10, 11, 12, 13, 14}));
   tests.resize(3);
   EXPECT_EQ(some_of_each(tests, 8), (std::vector<size_t>{0, 1, 2}));
+}
+
+// Every problem once before one comes again, each epoch in another order; the last ones are tests alone; what is too long is passed over.
+TEST(Questions, OfAFile) {
+  const fs::path file = fs::temp_directory_path() / fmt::format("minke_questions_test_{}.jsonl", ::getpid());
+  std::string lines;
+  for (int i = 0; i < 23; ++i)
+    lines += fmt::format("{{\"question\": \"What is {} + 1?{}\", \"answer\": \"#### {}\"}}\n", i,
+                         i == 7 || i == 21 ? std::string(300, '!') : "", i + 1);
+  write_file_atomic(file, lines);
+  const std::string source = fmt::format("grpo.jsonl=[\"{}\"]", file.string());
+  const Asked asked({source, "grpo.eval_problems=4", "train.sequence_length=120"});
+  const Questions& q = asked.questions;
+  EXPECT_NO_THROW(q.check_lengths());
+  std::set<std::string> tests;
+  for (const Question& t : q.tests()) {
+    tests.insert(t.task.question);
+    EXPECT_EQ(q.level_name(t), file.stem().string());
+  }
+  EXPECT_EQ(tests, (std::set<std::string>{"What is 19 + 1?", "What is 20 + 1?", "What is 22 + 1?"}));  // 21 is too long
+  std::vector<std::vector<std::string>> epochs(2);
+  for (uint64_t i = 0; i < 38; ++i) {
+    const Question asked_now = q.training(i);
+    EXPECT_EQ(asked_now.ids, q.training(i).ids);
+    EXPECT_FALSE(tests.contains(asked_now.task.question));
+    EXPECT_LE(asked_now.ids.size(), 104u);
+    epochs[i / 19].push_back(asked_now.task.question);
+  }
+  // Of 19 one is too long: the next one of the order is asked instead, so one comes twice.
+  for (const auto& epoch : epochs) EXPECT_EQ(std::set<std::string>(epoch.begin(), epoch.end()).size(), 18u);
+  EXPECT_NE(epochs[0], epochs[1]);
+  // Beside a task: in turn.
+  const Asked both({"grpo.tasks=[\"countdown:3\"]", source, "grpo.eval_problems=4", "grpo.levels=edge"});
+  const LevelRates rates(both.questions.levels());
+  for (uint64_t i = 0; i < 8; ++i) {
+    EXPECT_EQ(both.questions.training(i, &rates).source, i % 2);
+    EXPECT_EQ(both.questions.training(i, &rates).task.question.starts_with("Make"), i % 2 == 0);
+  }
+  EXPECT_EQ(both.questions.count_tests(), 8u);
+  const auto said = [](const std::vector<std::string>& set) -> std::string {
+    try {
+      const Asked never(set);
+    } catch (const UserError& e) {
+      return e.what();
+    }
+    return "";
+  };
+  EXPECT_NE(said({"grpo.jsonl=[\"/no/such.jsonl\"]"}).find("/no/such.jsonl"), std::string::npos);
+  const std::string twice = fmt::format("grpo.jsonl=[\"{0}\",\"{0}\"]", file.string());
+  EXPECT_NE(said({twice}).find("another source of questions has the name"), std::string::npos) << said({twice});
+  write_file_atomic(file, lines.substr(0, lines.find('\n') + 1));
+  EXPECT_NE(said({source}).find("has 1 problems; at least 5 are needed"), std::string::npos) << said({source});
+  fs::remove(file);
 }
 
 // Problem i of a task is that of an evaluation's level, levels in turn.
@@ -197,7 +252,7 @@ TEST(Questions, TestsTakeLevelsInTurn) {
   ASSERT_EQ(tests.size(), 10u);
   const std::vector<int> levels{2, 3, 4, 2, 3, 5, 5, 5, 5, 5};
   for (size_t i = 0; i < tests.size(); ++i) {
-    EXPECT_EQ(tests[i].choice, i / 5);
+    EXPECT_EQ(tests[i].source, i / 5);
     EXPECT_EQ(tests[i].level, levels[i]);
     const TaskKind kind = i < 5 ? TaskKind::chain : TaskKind::countdown;
     EXPECT_EQ(tests[i].task.question, make_task(9, i % 5, kind, levels[i], TaskSplit::test).question) << i;
@@ -209,7 +264,7 @@ TEST(Questions, TestsTakeLevelsInTurn) {
   ASSERT_EQ(some.size(), 4u);
   for (uint64_t i = 0; i < 4; ++i) {
     EXPECT_EQ(some[i].prompt, asked.questions.training(3 + i).prompt);
-    EXPECT_EQ(some[i].choice, (3 + i) % 2);
+    EXPECT_EQ(some[i].source, (3 + i) % 2);
   }
 }
 
