@@ -1,10 +1,12 @@
 // minke eval compare: flags → eval/comparison.h.
+#include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "app/command_line.h"
 #include "app/commands.h"
+#include "core/error.h"
 #include "core/files.h"
 #include "core/standard_output.h"
 #include "eval/comparison.h"
@@ -15,14 +17,21 @@ namespace {
 
 struct CompareOptions {
   std::string first, second, out;
-  int64_t resamples = 10'000;
+  int64_t draws = 10'000;
   uint64_t seed = 0;
 };
 
 void compare(const CompareOptions& o) {
-  const std::vector<ComparedTask> tasks = compare_responses(o.first, o.second, o.resamples, o.seed);
-  for (const ComparedTask& t : tasks) print_out(comparison_line(t, o.resamples) + "\n");
-  if (!o.out.empty()) write_file_atomic(o.out, comparison_json(tasks, o.resamples, o.seed).dump(2) + "\n");
+  for (const std::string& file : {o.first, o.second}) {
+    std::error_code none;
+    if (!o.out.empty() && fs::equivalent(o.out, file, none))
+      user_error("--out {}: this is a file that is compared; give another one", o.out);
+  }
+  const ComparedModels compared = compare_responses(o.first, o.second, o.draws, o.seed);
+  for (const ComparedTask& t : compared.tasks) print_out(comparison_line(t, o.draws) + "\n");
+  if (!compared.settings.empty())
+    print_note(fmt::format("the two were asked otherwise: {} differ", fmt::join(compared.settings, ", ")));
+  if (!o.out.empty()) write_file_atomic(o.out, comparison_json(compared.tasks, o.draws, o.seed).dump(2) + "\n");
 }
 
 }  // namespace
@@ -34,7 +43,7 @@ void add_eval_compare(CLI::App& eval) {
   c->add_option("first", o->first, "Answers that minke eval tasks --responses, or a pipeline's eval stage, has written")
       ->required();
   c->add_option("second", o->second, "Another model's, to the same problems")->required();
-  c->add_option("--resamples", o->resamples, "Draws of the paired bootstrap over problems")
+  c->add_option("--draws", o->draws, "Draws of the paired bootstrap (interval) and of the paired permutation test (p)")
       ->check(CLI::Range(100, 10'000'000))
       ->capture_default_str();
   c->add_option("--seed", o->seed, "Seed of the draws")->check(CLI::NonNegativeNumber)->capture_default_str();

@@ -23,6 +23,9 @@ struct SampleOptions {
 
 void sample(SampleOptions& o) {
   check_rules(o.rules);
+  if (!o.sometimes.empty() && o.tasks.samples < 2)
+    user_error("--sometimes {}: with one answer to a problem none is right only sometimes; give -k of at least 2",
+               o.sometimes);
   check_task_outputs(o.tasks, {{"--out", o.out}, {"--counts", o.counts}, {"--sometimes", o.sometimes}});
   RejectionSampling sampling(o.rules);
   const AnsweredTasks answered =

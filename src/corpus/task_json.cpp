@@ -97,6 +97,7 @@ std::string task_line(const Task& task, std::string_view name, int level) {
   if (task.grader == GraderKind::judge) line["grader"] = name_of(task.grader);
   if (!task.reasoning.empty()) line["reasoning"] = task.reasoning;
   if (!task.solution.empty()) line["solution"] = task.solution;
+  if (task.split == TaskSplit::test) line["split"] = name_of(task.split);
   return line.dump();
 }
 
@@ -119,6 +120,7 @@ Task task_of_json(const Json& line, std::string_view where) {
       task.family = text_field(line, "task", where);
       task.reasoning = optional_text(line, "reasoning", where);
       task.solution = optional_text(line, "solution", where);
+      if (line.value("split", Json()) == name_of(TaskSplit::test)) task.split = TaskSplit::test;
       set_reference(task, line, where);
     } else {
       task.family = "gsm8k";

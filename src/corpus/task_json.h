@@ -9,7 +9,8 @@
 
 namespace minke {
 
-// {"task": name, such as that of its kind, "level": …, "question": …, "answer": text or object, "grader"?: "judge", "reasoning"?: …, "solution"?: …},
+// {"task": name, such as that of its kind, "level": …, "question": …, "answer": text or object, "grader"?: "judge", "reasoning"?: …, "solution"?: …,
+// "split"?: "test"},
 // without a newline.
 std::string task_line(const Task& task, std::string_view name, int level);
 

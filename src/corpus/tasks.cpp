@@ -44,7 +44,9 @@ Task make_task(uint64_t seed, uint64_t index, TaskKind kind, int level, TaskSpli
   const LevelRange levels = task_levels(kind);
   check(level >= levels.first && level <= levels.last, "task level is one of the kind");
   const Rng rng{RngKey{seed}.at("task").at(name_of(kind)).at(uint64_t(level)).at(index)};
-  return corpus::task_of_split(rng, kind, level, split);
+  Task task = corpus::task_of_split(rng, kind, level, split);
+  task.split = split;
+  return task;
 }
 
 Task corpus::task_of_split(Rng rng, TaskKind kind, int level, TaskSplit split) {

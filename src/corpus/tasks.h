@@ -59,8 +59,9 @@ struct Task {
   // "test": "def check(candidate): …"} and, where the answer continues it, "prompt".
   std::string answer;
   GraderKind grader = GraderKind::math;
-  std::string solution;   // an answer that is right: the expression, the program; empty: the answer itself
-  std::string canonical;  // what the split is decided by (split.h)
+  std::string solution;                // an answer that is right: the expression, the program; empty: the answer itself
+  std::string canonical;               // what the split is decided by (split.h)
+  TaskSplit split = TaskSplit::train;  // of generated problems, also where they were written to a file; else train
 
   const std::string& right_answer() const { return solution.empty() ? answer : solution; }
 };

@@ -243,7 +243,7 @@ ConversationCounts tokenize_conversations(const ConversationOptions& o, const Co
   const bool as_thought = encoder.opens_thoughts();
   const auto add = [&](const Json& given, const std::string& where) {
     const bool problem = given.is_object() && !given.contains("messages") && given.contains("question");
-    const Json line = problem ? conversation_of(task_of_json(given, where), as_thought) : given;
+    const Json line = problem ? conversation_of(task_of_json(given, where), as_thought, where) : given;
     const std::vector<TrainedConversation> sequences = encoder.encode(line, where);
     const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace);
     const bool out = is_held_out(line["messages"], o.held_out);
@@ -273,9 +273,10 @@ ConversationCounts tokenize_conversations(const ConversationOptions& o, const Co
     }
     if (is_task_source(source)) {
       const TaskSource tasks = parse_task_source(source, "data");
-      for (int64_t i = 0; i < tasks.count; ++i)
-        add(conversation_of(task_of_source(o.builtin_seed, uint64_t(i), tasks), as_thought),
-            fmt::format("{}, problem {}", source, i));
+      for (int64_t i = 0; i < tasks.count; ++i) {
+        const std::string where = fmt::format("{}, problem {}", source, i);
+        add(conversation_of(task_of_source(o.builtin_seed, uint64_t(i), tasks), as_thought, where), where);
+      }
       continue;
     }
     for (const fs::path& file : source_files(source, {"messages"}).documents) read_json_lines(file, {}, add);

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <set>
 
 #include "core/error.h"
 #include "core/rng.h"
@@ -18,21 +20,34 @@ struct Problem {
   std::string answer;  // the reference, as text
   double strict = 0, lenient = 0;
   int64_t answers = 0;
+  std::set<int64_t> samples;
 };
 using ProblemKey = std::pair<std::string, int64_t>;  // "chain:2", number
 
-std::map<ProblemKey, Problem> read_problems(const fs::path& file) {
-  std::map<ProblemKey, Problem> all;
+struct Responses {
+  std::map<ProblemKey, Problem> problems;
+  Json settings;  // of the first answer
+};
+
+Responses read_responses(const fs::path& file) {
+  Responses all;
   read_json_lines(file, {}, [&](const Json& line, const std::string& where) {
     try {
       const int64_t level = line.at("level");
       const std::string task = line.at("task");
-      Problem& p = all[{level > 0 ? fmt::format("{}:{}", task, level) : task, line.at("problem").get<int64_t>()}];
+      const double strict = line.at("strict"), lenient = line.at("lenient");
+      if (!(level >= 0 && strict >= 0 && strict <= 1 && lenient >= 0 && lenient <= 1))
+        user_error("{}: \"strict\" and \"lenient\" are from 0 to 1, and \"level\" is not below 0", where);
+      Problem& p =
+          all.problems[{level > 0 ? fmt::format("{}:{}", task, level) : task, line.at("problem").get<int64_t>()}];
       const std::string answer = line.at("answer").dump();
-      if (p.answers > 0 && p.answer != answer) user_error("{}: another answer to the same problem before", where);
+      if (p.answers > 0 && p.answer != answer) user_error("{}: the same problem had another answer before", where);
+      if (!p.samples.insert(line.at("sample").get<int64_t>()).second)
+        user_error("{}: this answer was there before", where);
       p.answer = answer;
-      p.strict += line.at("strict").get<double>(), p.lenient += line.at("lenient").get<double>();
+      p.strict += strict, p.lenient += lenient;
       ++p.answers;
+      if (all.settings.is_null()) all.settings = line.value("settings", Json::object());
     } catch (const nlohmann::json::exception&) {
       user_error(
           "{}: no graded answer: give files that minke eval tasks --responses has written, or responses.jsonl of a "
@@ -40,8 +55,8 @@ std::map<ProblemKey, Problem> read_problems(const fs::path& file) {
           where);
     }
   });
-  if (all.empty()) user_error("{} holds no answers", file.string());
-  for (auto& [key, p] : all) p.strict /= double(p.answers), p.lenient /= double(p.answers);
+  if (all.problems.empty()) user_error("{} holds no answers", file.string());
+  for (auto& [key, p] : all.problems) p.strict /= double(p.answers), p.lenient /= double(p.answers);
   return all;
 }
 
@@ -63,49 +78,56 @@ double mean(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / double(values.size());
 }
 
-std::string difference_text(const PairedDifference& d, int64_t resamples) {
-  const std::string p =
-      d.p * double(resamples) <= 2 ? fmt::format("p < {:.2g}", 4 / double(resamples)) : fmt::format("p = {:.2g}", d.p);
-  return fmt::format("{:.1f} → {:.1f} %, {:+.1f} [{:+.1f}, {:+.1f}], {}", 100 * d.first, 100 * d.second,
-                     100 * (d.second - d.first), 100 * d.low, 100 * d.high, p);
+std::string difference_text(const PairedDifference& d, int64_t draws) {
+  const double least = 1.0 / double(draws + 1);
+  const auto points = [](double x) { return 100 * x + 0.0; };  // no "-0.0"
+  const std::string p = d.p <= 1.5 * least ? fmt::format("p < {:.2g}", 2 * least) : fmt::format("p = {:.2g}", d.p);
+  return fmt::format("{:.1f} → {:.1f} %, {:+.1f} [{:+.1f}, {:+.1f}], {} ({} problem{} differ{})", points(d.first),
+                     points(d.second), points(d.second - d.first), points(d.low), points(d.high), p, d.differ,
+                     d.differ == 1 ? "" : "s", d.differ == 1 ? "s" : "");
 }
 
 Json to_json(const PairedDifference& d) {
-  return {{"first", d.first},
-          {"second", d.second},
-          {"difference", d.second - d.first},
-          {"ci95", {d.low, d.high}},
-          {"p", d.p}};
+  return {{"first", d.first},        {"second", d.second}, {"difference", d.second - d.first},
+          {"ci95", {d.low, d.high}}, {"p", d.p},           {"differ", d.differ}};
 }
 
 }  // namespace
 
-PairedDifference paired_difference(const std::vector<double>& first, const std::vector<double>& second,
-                                   int64_t resamples, uint64_t seed) {
-  check(first.size() == second.size() && !first.empty() && resamples > 0, "paired_difference: pairs");
+PairedDifference paired_difference(const std::vector<double>& first, const std::vector<double>& second, int64_t draws,
+                                   uint64_t seed) {
+  check(first.size() == second.size() && !first.empty() && draws >= 39, "paired_difference: pairs");
+  constexpr double kRounding = 1e-9;  // means of a few answers differ by more
   const size_t n = first.size();
   std::vector<double> each(n), means;
-  for (size_t i = 0; i < n; ++i) each[i] = second[i] - first[i];
-  Rng rng{RngKey{seed}.at("paired bootstrap")};
-  for (int64_t r = 0; r < resamples; ++r) {
-    double sum = 0;
-    for (size_t i = 0; i < n; ++i) sum += each[rng.below(n)];
-    means.push_back(sum / double(n));
+  PairedDifference d;
+  for (size_t i = 0; i < n; ++i) {
+    each[i] = second[i] - first[i];
+    if (std::abs(each[i]) < kRounding) each[i] = 0;
+    else ++d.differ;
+  }
+  d.first = mean(first), d.second = mean(second);
+  const double observed = std::abs(std::accumulate(each.begin(), each.end(), 0.0));
+  Rng pick{RngKey{seed}.at("paired bootstrap")}, swap{RngKey{seed}.at("paired permutation")};
+  int64_t as_large = 0;
+  for (int64_t r = 0; r < draws; ++r) {
+    double drawn = 0, swapped = 0;
+    for (size_t i = 0; i < n; ++i) drawn += each[pick.below(n)];
+    for (size_t i = 0; i < n; ++i)
+      if (each[i] != 0) swapped += swap.below(2) ? each[i] : -each[i];
+    means.push_back(std::abs(drawn) < kRounding ? 0 : drawn / double(n));
+    as_large += std::abs(swapped) >= observed - kRounding;
   }
   std::sort(means.begin(), means.end());
-  const auto quantile = [&](double q) { return means[std::min(size_t(q * double(resamples)), size_t(resamples) - 1)]; };
-  const auto not_above = std::upper_bound(means.begin(), means.end(), 0.0) - means.begin();
-  const auto not_below = means.end() - std::lower_bound(means.begin(), means.end(), 0.0);
-  return {.first = mean(first),
-          .second = mean(second),
-          .low = quantile(0.025),
-          .high = quantile(0.975),
-          .p = std::min(1.0, 2 * double(std::min(not_above, not_below) + 1) / double(resamples + 1))};
+  const size_t tail = size_t(0.025 * double(draws + 1));  // so many at either end
+  d.low = means[tail - 1], d.high = means[means.size() - tail];
+  d.p = double(as_large + 1) / double(draws + 1);
+  return d;
 }
 
-std::vector<ComparedTask> compare_responses(const fs::path& first, const fs::path& second, int64_t resamples,
-                                            uint64_t seed) {
-  const auto a = read_problems(first), b = read_problems(second);
+ComparedModels compare_responses(const fs::path& first, const fs::path& second, int64_t draws, uint64_t seed) {
+  const Responses read_a = read_responses(first), read_b = read_responses(second);
+  const auto &a = read_a.problems, &b = read_b.problems;
   check_same(a, b, first, second);
   check_same(b, a, second, first);
   struct Columns {
@@ -119,27 +141,29 @@ std::vector<ComparedTask> compare_responses(const fs::path& first, const fs::pat
       c->strict[0].push_back(p.strict), c->strict[1].push_back(q.strict);
       c->lenient[0].push_back(p.lenient), c->lenient[1].push_back(q.lenient);
     }
-  std::vector<ComparedTask> compared;
+  ComparedModels compared;
   const auto add = [&](const std::string& name, const Columns& c) {
-    compared.push_back({name, c.strict[0].size(), paired_difference(c.strict[0], c.strict[1], resamples, seed),
-                        paired_difference(c.lenient[0], c.lenient[1], resamples, seed)});
+    compared.tasks.push_back({name, c.strict[0].size(), paired_difference(c.strict[0], c.strict[1], draws, seed),
+                              paired_difference(c.lenient[0], c.lenient[1], draws, seed)});
   };
   for (const auto& [name, c] : tasks) add(name, c);
   if (tasks.size() > 1) add("all", all);
+  for (const auto& [key, value] : read_a.settings.items())
+    if (key != "model" && value != read_b.settings.value(key, Json())) compared.settings.push_back(key);
   return compared;
 }
 
-std::string comparison_line(const ComparedTask& t, int64_t resamples) {
-  return fmt::format("{}: {} problems, strict {}; lenient {}", t.name, t.problems, difference_text(t.strict, resamples),
-                     difference_text(t.lenient, resamples));
+std::string comparison_line(const ComparedTask& t, int64_t draws) {
+  return fmt::format("{}: {} problems, strict {}; lenient {}", t.name, t.problems, difference_text(t.strict, draws),
+                     difference_text(t.lenient, draws));
 }
 
-Json comparison_json(const std::vector<ComparedTask>& tasks, int64_t resamples, uint64_t seed) {
+Json comparison_json(const std::vector<ComparedTask>& tasks, int64_t draws, uint64_t seed) {
   Json results = Json::array();
   for (const ComparedTask& t : tasks)
     results.push_back(
         {{"task", t.name}, {"problems", t.problems}, {"strict", to_json(t.strict)}, {"lenient", to_json(t.lenient)}});
-  return {{"resamples", resamples}, {"seed", seed}, {"results", results}};
+  return {{"draws", draws}, {"seed", seed}, {"results", results}};
 }
 
 }  // namespace minke

@@ -12,6 +12,7 @@
 #include "recipe/model_config.h"
 #include "report/pipeline_page.h"
 #include "report/stage_table.h"
+#include "rl/rejection.h"
 #include "run/folder_lock.h"
 
 namespace minke {
@@ -214,6 +215,7 @@ class PipelineRun {
       if (recipe.train.steps == 0 && (d.key == "train.steps" || d.key == "train.minutes")) continue;
       // The paths of stages are those of the folder as it was called then.
       if (d.key == "data.train" && recipe.data.train != written.data.train) continue;
+      if (d.key == "grpo.jsonl" && recipe.grpo.jsonl != written.grpo.jsonl) continue;
       if (d.key == "grpo.judge" && recipe.grpo.judge != written.grpo.judge) continue;
       keys += (keys.empty() ? "" : ", ") + d.key;
     }

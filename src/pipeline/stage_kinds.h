@@ -45,6 +45,5 @@ bool evaluate(const StageTask& task);
 void check_sample_recipe(const Recipe& recipe);
 bool sample(const StageTask& task);
 inline constexpr const char* kSamplesFile = "samples.jsonl";
-inline constexpr const char* kSometimesFile = "sometimes.jsonl";  // problems that were right sometimes
 
 }  // namespace minke

@@ -114,7 +114,8 @@ bool sample(const StageTask& t) {
                                [&](const TaskProblem& p, const TaskAnswer& a) { sampling.add(p, a); });
   if (!answered) return false;
   const RejectionSampling::Data data = sampling.data();
-  if (data.all.kept == 0) user_error("no answer is worth learning: {}", counts_line(data.all));
+  if (data.all.kept == 0 && data.sometimes.empty())
+    user_error("no answer is worth learning: {}", counts_line(data.all));
   for (const std::string& line : data.level_lines()) t.console.print(line);
   write_file_atomic(t.folder / kSamplesFile, data.lines);
   write_file_atomic(t.folder / kSometimesFile, data.sometimes);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -116,9 +117,19 @@ void check_stage_sources(const PipelineStage& stage, const std::vector<PipelineS
     };
     return std::any_of(before.begin(), before.end(), is_it);
   };
-  for (const std::string& source : stage.recipe.grpo.jsonl)
-    if (source.starts_with(kStageSource) && !names_sample_stage(source))
+  std::set<std::string> asked;
+  for (const std::string& source : stage.recipe.grpo.jsonl) {
+    if (!source.starts_with(kStageSource)) continue;
+    if (!names_sample_stage(source))
       user_error("{}: grpo.jsonl: {} must name an earlier stage of kind \"sample\"", stage.place, printable(source));
+    if (!asked.insert(source).second) user_error("{}: grpo.jsonl: {} is named twice", stage.place, source);
+    const auto of = std::find_if(before.begin(), before.end(),
+                                 [&](const PipelineStage& s) { return s.name == source.substr(kStageSource.size()); });
+    if (of->recipe.sample.samples < 2)
+      user_error(
+          "{}: grpo.jsonl: {} finds problems that are right sometimes, for which {}.sample.samples is at least 2",
+          stage.place, source, of->name);
+  }
   for (const std::string& source : stage.recipe.data.train) {
     if (!source.starts_with(kStageSource)) continue;
     if (stage.kind != RecipeOf::sft || !names_sample_stage(source))

@@ -11,7 +11,7 @@ bool run_policy(RecipeOf kind, void (*check_recipe)(const Recipe&), Recipe recip
   if (std::optional<Recipe> stored = stored_recipe(folder, kind)) {
     // The judge of a pipeline's stage stands in the pipeline's folder, which may have been moved since.
     if (!stored->grpo.judge.empty() && !recipe.grpo.judge.empty()) stored->grpo.judge = recipe.grpo.judge;
-    recipe = std::move(*stored);
+    recipe = with_kept_questions(std::move(*stored), folder);
   }
   check_recipe(recipe);  // also what was edited in the folder
   const RunFolder run_folder(folder, resume);

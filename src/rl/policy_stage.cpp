@@ -60,9 +60,9 @@ void check_policy_recipe(const Recipe& recipe, std::string_view verb, std::span<
   if (g.max_new >= recipe.train.sequence_length)
     user_error("{}: grpo.max_new {} leaves no room for a question in train.sequence_length {}", verb, g.max_new,
                recipe.train.sequence_length);
-  Recipe there = recipe;  // what is still to be made is looked at when it is used
-  std::erase_if(there.grpo.jsonl, [](const std::string& file) { return file.starts_with(kStageSource); });
-  question_sources(there);
+  // Problems that a stage is still to find are looked at when they are asked.
+  const auto is_stage = [](const std::string& file) { return file.starts_with(kStageSource); };
+  if (std::ranges::none_of(g.jsonl, is_stage)) question_sources(recipe);
 }
 
 namespace {
@@ -93,7 +93,7 @@ PolicyStage::PolicyStage(std::string_view verb, const Recipe& recipe, const fs::
       base_(model, folder),
       questions_(verb, recipe_, base_.tokenizer(), base_.config(),
                  base_.chat_template() ? &*base_.chat_template() : nullptr),
-      rewards_(recipe_) {
+      rewards_(recipe_, questions_.ask_for_programs()) {
   if (config().max_position_embeddings < recipe.train.sequence_length)
     user_error("{}: train.sequence_length {} is more than the model's {} positions", verb, recipe.train.sequence_length,
                config().max_position_embeddings);
@@ -101,7 +101,7 @@ PolicyStage::PolicyStage(std::string_view verb, const Recipe& recipe, const fs::
   if (recipe.grpo.levels == LevelSampling::edge) rates_.emplace(questions_.levels());
   if (folder.has_begun()) return;
   questions_.check_lengths();
-  base_.keep();
+  base_.keep([&](const fs::path& base) { keep_questions(recipe, base); });
 }
 
 Rewards::Judging PolicyStage::judging(const Context& ctx) {

@@ -9,7 +9,10 @@
 #include <set>
 
 #include "core/error.h"
+#include "corpus/task_json.h"
 #include "eval/task_grade.h"
+#include "recipe/pipeline.h"
+#include "rl/rejection.h"
 
 namespace minke {
 namespace {
@@ -36,33 +39,99 @@ std::vector<QuestionSource> question_sources(const Recipe& recipe) {
     }
   }
   for (const std::string& file : recipe.grpo.jsonl) {
-    QuestionSource source{.levels = {0}};
+    if (file.starts_with(kStageSource))
+      user_error("grpo.jsonl: {}: only the stages of minke pipeline can be named so; give the file of problems",
+                 printable(file));
+    if (file.starts_with("builtin:"))
+      user_error("grpo.jsonl: {} is no file; grpo.tasks asks generated problems", printable(file));
+    QuestionSource source{.name = name_of_file(file), .levels = {0}};
     for (TaskProblem& p : problems_of_file(file, 0)) {
-      source.name = p.group;
+      if (p.task.split == TaskSplit::test)
+        user_error(
+            "grpo.jsonl: {}: problem {} is of the test split (minke corpus tasks --split test), which nothing may "
+            "learn from",
+            file, p.index + 1);
       graders.push_back(p.task.grader);
       source.train.push_back(std::move(p.task));
     }
     if (std::ranges::any_of(sources, [&](const QuestionSource& s) { return s.name == source.name; }))
       user_error("grpo.jsonl: {}: another source of questions has the name {}, too: the log could not tell them apart",
                  file, source.name);
-    const size_t tests = std::min(size_t(recipe.grpo.eval_problems), source.train.size() / kTestsOfFile);
-    if (tests == 0)
-      user_error("grpo.jsonl: {} has {} problems; at least {} are needed, one of which is kept for the evaluations",
-                 file, source.train.size(), kTestsOfFile);
-    source.test.assign(std::make_move_iterator(source.train.end() - std::ptrdiff_t(tests)),
-                       std::make_move_iterator(source.train.end()));
-    source.train.resize(source.train.size() - tests);
+    if (source.train.size() < kTestsOfFile)
+      user_error("grpo.jsonl: {} has {} problems; at least {} are needed, one of which is held out", file,
+                 source.train.size(), kTestsOfFile);
     sources.push_back(std::move(source));
   }
-  check_judge(graders, !recipe.grpo.judge.empty(), recipe.grpo.jsonl.empty() ? "grpo.tasks" : "grpo.jsonl",
-              "grpo.judge");
+  check_judge(graders, !recipe.grpo.judge.empty(),
+              recipe.grpo.jsonl.empty() ? "grpo.tasks" : "grpo.tasks and grpo.jsonl", "grpo.judge");
   return sources;
+}
+
+std::string name_of_file(const fs::path& file) {
+  std::string name =
+      file.filename() == kSometimesFile ? file.parent_path().filename().string() : file.filename().string();
+  if (const size_t dot = name.find('.', 1); dot != name.npos) name.resize(dot);
+  return name;
+}
+
+void keep_questions(const Recipe& recipe, const fs::path& base) {
+  if (recipe.grpo.jsonl.empty()) return;
+  fs::create_directory(base / kQuestionsFolder);
+  for (const std::string& file : recipe.grpo.jsonl) {
+    std::string lines;
+    for (const TaskProblem& p : problems_of_file(file, 0)) lines += task_line(p.task, p.group, 0) + "\n";
+    write_file_atomic(base / kQuestionsFolder / (name_of_file(file) + ".jsonl"), lines);
+  }
+}
+
+Recipe with_kept_questions(Recipe recipe, const fs::path& run) {
+  for (std::string& file : recipe.grpo.jsonl)
+    file = (run / "base" / kQuestionsFolder / (name_of_file(file) + ".jsonl")).string();
+  return recipe;
 }
 
 Questions::Questions(std::string_view verb, const Recipe& recipe, const Tokenizer& tokenizer, const Config& config,
                      const ChatTemplate* chat)
     : verb_(verb), recipe_(recipe), tokenizer_(tokenizer), chat_(chat), config_(config) {
   sources_ = question_sources(recipe);
+  for (size_t s = 0; s < sources_.size(); ++s)
+    if (!sources_[s].kind) hold_out(s);
+}
+
+void Questions::hold_out(size_t source) {
+  std::vector<Task>& tasks = sources_[source].train;
+  auto& [count, why] = too_long_[source];
+  std::erase_if(tasks, [&](const Task& task) {
+    std::string w = trouble(put(task, source, 0));
+    if (w.empty()) return false;
+    why = std::move(w), ++count;
+    return true;
+  });
+  std::set<std::pair<uint64_t, std::string_view>> by_hash;  // different questions
+  const auto key = [](const Task& t) {
+    return std::pair{RngKey{}.at("held out").at(t.question).stream, std::string_view(t.question)};
+  };
+  for (const Task& t : tasks) by_hash.insert(key(t));
+  const size_t tests = std::min(size_t(recipe_.grpo.eval_problems), by_hash.size() / kTestsOfFile);
+  if (tests == 0)
+    user_error("grpo.jsonl: of the problems of {} only {} different ones can be asked; at least {} are needed{}{}",
+               sources_[source].name, by_hash.size(), kTestsOfFile, why.empty() ? "" : ". ", why);
+  const auto last = *std::next(by_hash.begin(), std::ptrdiff_t(tests) - 1);
+  std::vector<Task> train, test;
+  std::set<std::string> held;
+  for (Task& t : tasks) {
+    if (key(t) > last) train.push_back(std::move(t));
+    else if (held.insert(t.question).second) test.push_back(std::move(t));
+  }
+  sources_[source].train = std::move(train), sources_[source].test = std::move(test);
+}
+
+bool Questions::ask_for_programs() const {
+  const auto is_program = [](const Task& t) { return t.grader == GraderKind::code; };
+  return std::ranges::any_of(sources_, [&](const QuestionSource& s) {
+    return s.kind == TaskKind::code || std::ranges::any_of(s.train, is_program) ||
+           std::ranges::any_of(s.test, is_program);
+  });
 }
 
 std::vector<std::vector<int>> Questions::levels() const {
@@ -119,13 +188,7 @@ Question Questions::of_file(size_t source, uint64_t turn) const {
   std::iota(order.begin(), order.end(), 0u);
   Rng rng{RngKey{recipe_.train.seed}.at("grpo file").at(source).at(epoch)};
   for (uint64_t i = n; i > 1; --i) std::swap(order[i - 1], order[rng.below(i)]);
-  std::string why;
-  for (uint64_t passed = 0; passed < n; ++passed) {
-    Question q = put(tasks[order[(turn % n + passed) % n]], source, 0);
-    why = trouble(q);
-    if (why.empty()) return q;
-  }
-  user_error("{}", why);
+  return put(tasks[order[turn % n]], source, 0);
 }
 
 std::vector<Question> Questions::training(uint64_t first, int64_t count, const LevelRates* rates) const {
@@ -138,23 +201,19 @@ int64_t Questions::tests_of(size_t source) const {
   return sources_[source].kind ? recipe_.grpo.eval_problems : int64_t(sources_[source].test.size());
 }
 
-std::optional<Question> Questions::test(size_t source, int64_t index) const {
+Question Questions::test(size_t source, int64_t index) const {
   const QuestionSource& s = sources_[source];
-  Question q = s.kind ? question(uint64_t(index), TaskSplit::test, source, s.levels[size_t(index) % s.levels.size()])
-                      : put(s.test[size_t(index)], source, 0);
-  check(!s.kind || split_of(q.task.canonical) == TaskSplit::test,
-        "questions: no problem of the training split is a test");
-  const std::string why = trouble(q);
-  if (why.empty()) return q;
-  if (s.kind) user_error("{}", why);
-  return std::nullopt;
+  if (!s.kind) return put(s.test[size_t(index)], source, 0);
+  Question q = question(uint64_t(index), TaskSplit::test, source, s.levels[size_t(index) % s.levels.size()]);
+  check(split_of(q.task.canonical) == TaskSplit::test, "questions: no problem of the training split is a test");
+  if (const std::string why = trouble(q); !why.empty()) user_error("{}", why);
+  return q;
 }
 
 std::vector<Question> Questions::tests() const {
   std::vector<Question> all;
   for (size_t s = 0; s < sources_.size(); ++s)
-    for (int64_t i = 0; i < tests_of(s); ++i)
-      if (auto q = test(s, i)) all.push_back(std::move(*q));
+    for (int64_t i = 0; i < tests_of(s); ++i) all.push_back(test(s, i));
   return all;
 }
 
@@ -166,21 +225,26 @@ size_t Questions::count_tests() const {
 
 void Questions::check_lengths() const {
   tests();
-  for (size_t s = 0; s < sources_.size(); ++s)
-    for (const int level : sources_[s].levels) {
-      const QuestionSource& source = sources_[s];
-      const int64_t looked_at = source.kind ? kLookedAt : int64_t(source.train.size());
+  const auto refuse_most = [](int64_t passed, int64_t looked_at, const std::string& why, const std::string& name) {
+    if (2 * passed > looked_at)
+      user_error("{}; of {} questions of {} {} cannot be asked", why, looked_at, name, passed);
+  };
+  for (size_t s = 0; s < sources_.size(); ++s) {
+    const QuestionSource& source = sources_[s];
+    if (!source.kind) {
+      const auto& [count, why] = too_long_.at(s);
+      refuse_most(int64_t(count), int64_t(count + source.train.size() + source.test.size()), why, source.name);
+      continue;
+    }
+    for (const int level : source.levels) {
       int64_t passed = 0;
       std::string why;
-      for (int64_t i = 0; i < looked_at; ++i) {
-        const Question q =
-            source.kind ? question(uint64_t(i), TaskSplit::train, s, level) : put(source.train[size_t(i)], s, 0);
-        if (std::string w = trouble(q); !w.empty()) why = std::move(w), ++passed;
-      }
-      if (2 * passed > looked_at)
-        user_error("{}; of {} questions of {} {} cannot be asked", why, looked_at,
-                   source.kind ? fmt::format("{}:{}", source.name, level) : source.name, passed);
+      for (int64_t i = 0; i < kLookedAt; ++i)
+        if (std::string w = trouble(question(uint64_t(i), TaskSplit::train, s, level)); !w.empty())
+          why = std::move(w), ++passed;
+      refuse_most(passed, kLookedAt, why, fmt::format("{}:{}", source.name, level));
     }
+  }
 }
 
 std::vector<size_t> some_of_each(const std::vector<Question>& tests, size_t most) {

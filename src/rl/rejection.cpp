@@ -70,10 +70,12 @@ auto RejectionSampling::preferred(const Answers& answers) const -> std::vector<A
 RejectionSampling::Data RejectionSampling::data() const {
   Data data;
   std::map<std::string_view, std::set<std::string_view>> said;  // to each question, which a generator may ask twice
+  std::set<std::string_view> found;                             // in data.sometimes
   std::set<std::pair<const RejectionCounts*, std::string_view>> asked, kept;  // where a question has been counted
   for (const auto& [problem, q] : questions_) {
     const auto right = std::count_if(q.answers.begin(), q.answers.end(), [](const auto& a) { return a.second.right; });
-    if (right > 0 && size_t(right) < q.answers.size()) data.sometimes += q.line + "\n";
+    const bool sometimes = right > 0 && size_t(right) < q.answers.size();
+    if (sometimes && found.insert(q.asked).second) data.sometimes += q.line + "\n";
     RejectionCounts& level = data.by_level[{q.group, q.level}];
     std::set<std::string_view>& before = said[q.asked];
     for (const Answers::const_iterator& answer : preferred(q.answers)) {

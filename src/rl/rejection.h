@@ -38,6 +38,9 @@ struct RejectionRules {
 // UserError where `prefer` has nothing to choose among.
 void check_rules(const RejectionRules& rules);
 
+// The name of the file of Data::sometimes in the folder of a pipeline's stage.
+inline constexpr const char* kSometimesFile = "sometimes.jsonl";
+
 struct RejectionCounts {
   int64_t drawn = 0, kept = 0;                // answers
   int64_t questions = 0, questions_kept = 0;  // different ones; those with an answer that is kept
@@ -57,7 +60,8 @@ class RejectionSampling {
     // Lines {"messages": [user, assistant], "task", "level", "problem", "sample", "tokens"}, as minke sft reads them, by problem, and of a problem as
     // RejectionRules::prefer has them.
     std::string lines;
-    // The problems to which some answers are right and others are not, as minke corpus tasks writes them: where there is most to learn.
+    // The problems to which some answers are right and others are not, each once, as minke corpus tasks writes them: where there is most to
+    // learn.
     std::string sometimes;
     RejectionCounts all;
     std::map<std::pair<std::string, int>, RejectionCounts> by_level;  // task, level

@@ -28,12 +28,8 @@ Answers Answers::groups(const std::vector<size_t>& which, size_t size) {
   return some;
 }
 
-Rewards::Rewards(const Recipe& recipe, const SandboxOptions& options) : recipe_(recipe) {
-  const auto asks_for_programs = [](const QuestionSource& s) {
-    return s.kind == TaskKind::code ||
-           std::ranges::any_of(s.train, [](const Task& t) { return t.grader == GraderKind::code; });
-  };
-  if (std::ranges::none_of(question_sources(recipe), asks_for_programs)) return;
+Rewards::Rewards(const Recipe& recipe, bool with_programs, const SandboxOptions& options) : recipe_(recipe) {
+  if (!with_programs) return;
   require(CodeLanguage::python);
   sandbox_.emplace(options);
 }

@@ -31,8 +31,8 @@ struct Answers {
 
 class Rewards {
  public:
-  // The recipe outlives this. UserError if there are tasks of code that cannot be graded here: what is missing, and its package.
-  explicit Rewards(const Recipe& recipe, const SandboxOptions& options = {});
+  // The recipe outlives this. UserError if programs are to be graded and cannot be here: what is missing, and its package.
+  explicit Rewards(const Recipe& recipe, bool with_programs = false, const SandboxOptions& options = {});
   // Of each answer; `prompt` of an answer is which of the questions. Programs run many at once.
   // `judge` (judge_tasks) is needed for tasks that no rule grades; what it gives counts as accuracy.
   using Judging = std::function<void(std::span<const TaskToGrade>, std::span<TaskGrade>)>;

@@ -126,7 +126,8 @@ bool is_of_a_try_before(const fs::path& entry) {
             all([](const auto& n) { return n.starts_with("tokenizer") || n.starts_with("trained-from.txt"); }));
   if (written_name(entry) == "base")
     return all([](const auto& n) {
-      return n.starts_with("tokenizer") || n.starts_with("chat_template.jinja") || n.starts_with("config.json");
+      return n.starts_with("tokenizer") || n.starts_with("chat_template.jinja") || n.starts_with("config.json") ||
+             n == "questions";
     });
   if (written_name(entry) != "data") return false;
   return fs::is_symlink(entry, error) || fs::exists(entry / "dataset.json", error) || all([](const std::string& n) {

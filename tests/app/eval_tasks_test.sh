@@ -100,3 +100,18 @@ for bad in '7' '{' '{"settings": 3}' "$(head -1 r.jsonl | sed 's/"strict":[0-9.]
   cmp -s bad.jsonl <(echo "$bad") || fail "a file that is refused has been changed"
 done
 cmp r.jsonl before.jsonl || fail "a file that is refused has been changed"
+
+# --- two models' answers to the same problems
+"$minke" eval compare r.jsonl before.jsonl --draws 200 --out compared.json >out.txt 2>err.txt || fail "$(cat err.txt)"
+[ "$(grep -c ' → .* p = 1 (0 problems differ)' out.txt)" = 3 ] && [ ! -s err.txt ] || fail "$(cat out.txt err.txt)"
+# One more is right: the last of its answers was not.
+line=$(grep -n '"strict":0.0' r.jsonl | tail -1 | cut -d: -f1)
+sed "${line}s/\"strict\":0.0/\"strict\":1.0/; s/\"max_new\":[0-9]*/\"max_new\":7/" r.jsonl >better.jsonl
+"$minke" eval compare r.jsonl better.jsonl --draws 200 >out.txt 2>err.txt || fail "$(cat err.txt)"
+grep -q '^all: 24 problems, strict .* p = 1 (1 problem differs)' out.txt && grep -q 'asked otherwise: max_new differ' err.txt || fail "$(cat out.txt err.txt)"
+mistake 'this is a file that is compared' "$minke" eval compare r.jsonl better.jsonl --out ./r.jsonl
+cmp r.jsonl before.jsonl || fail "answers that were compared are overwritten"
+grep -v '"problem":0,' r.jsonl >fewer.jsonl
+mistake 'compare evaluations of the same problems' "$minke" eval compare r.jsonl fewer.jsonl
+echo '{"question": "?"}' >bad.jsonl
+mistake 'no graded answer' "$minke" eval compare r.jsonl bad.jsonl

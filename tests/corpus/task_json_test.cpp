@@ -35,6 +35,9 @@ TEST(TaskJson, WhatIsWrittenIsReadAgain) {
     EXPECT_EQ(again.reasoning, task.reasoning);
     EXPECT_EQ(again.grader, task.grader);
     EXPECT_EQ(again.solution, task.solution);
+    EXPECT_EQ(again.split, TaskSplit::train);
+    const Task test = make_task(1, 7, kind, level, TaskSplit::test);
+    EXPECT_EQ(read(task_line(test, name_of(kind), level)).split, TaskSplit::test);
     EXPECT_EQ(parse_json(again.answer.front() == '{' ? again.answer : Json(again.answer).dump(), "a"),
               parse_json(task.answer.front() == '{' ? task.answer : Json(task.answer).dump(), "a"));
   }

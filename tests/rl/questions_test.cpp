@@ -12,7 +12,9 @@
 
 #include "core/error.h"
 #include "corpus/prompt.h"
+#include "corpus/task_json.h"
 #include "eval/task_problems.h"
+#include "rl/rejection.h"
 #include "tokenize/train.h"
 
 namespace minke {
@@ -29,6 +31,12 @@ const Tokenizer& tokenizer() {
   return t;
 }
 
+Config config_of_tokenizer() {
+  Config config;
+  config.vocab_size = tokenizer().vocab_size();
+  return config;
+}
+
 struct Asked {
   Recipe recipe;
   Config config;
@@ -36,10 +44,9 @@ struct Asked {
   Questions questions;
   explicit Asked(const std::vector<std::string>& more)
       : recipe(parse_recipe("", "r.toml", settings(more), "", RecipeOf::grpo)),
+        config(config_of_tokenizer()),
         chat({{"default", own_chat_template(true)}}, "test", Json{{"bos_token", "<s>"}, {"eos_token", "</s>"}}),
-        questions("grpo", recipe, tokenizer(), config, &chat) {
-    config.vocab_size = tokenizer().vocab_size();
-  }
+        questions("grpo", recipe, tokenizer(), config, &chat) {}
   static std::vector<std::string> settings(const std::vector<std::string>& more) {
     std::vector<std::string> all{"train.steps=4", "train.sequence_length=4000", "train.batch_size=8", "grpo.group=4",
                                  "grpo.max_new=16"};
@@ -192,35 +199,50 @@ TEST(SomeOfEach, AreOfEachKindAndLevel) {
   EXPECT_EQ(some_of_each(tests, 8), (std::vector<size_t>{0, 1, 2}));
 }
 
-// Every problem once before one comes again, each epoch in another order; the last ones are tests alone; what is too long is passed over.
+// Every problem once before one comes again, each epoch in another order; some are tests alone; what is too long is left out.
 TEST(Questions, OfAFile) {
   const fs::path file = fs::temp_directory_path() / fmt::format("minke_questions_test_{}.jsonl", ::getpid());
-  std::string lines;
+  std::vector<std::string> lines;
   for (int i = 0; i < 23; ++i)
-    lines += fmt::format("{{\"question\": \"What is {} + 1?{}\", \"answer\": \"#### {}\"}}\n", i,
-                         i == 7 || i == 21 ? std::string(300, '!') : "", i + 1);
-  write_file_atomic(file, lines);
+    lines.push_back(fmt::format("{{\"question\": \"What is {} + 1?{}\", \"answer\": \"#### {}\"}}\n", i % 22,
+                                i == 7 ? std::string(300, '!') : "", i % 22 + 1));  // the first comes twice
+  const auto write = [&](size_t count) {
+    std::string text;
+    for (size_t i = 0; i < count; ++i) text += lines[i];
+    write_file_atomic(file, text);
+  };
+  write(lines.size());
   const std::string source = fmt::format("grpo.jsonl=[\"{}\"]", file.string());
   const Asked asked({source, "grpo.eval_problems=4", "train.sequence_length=120"});
   const Questions& q = asked.questions;
   EXPECT_NO_THROW(q.check_lengths());
+  EXPECT_FALSE(q.ask_for_programs());
   std::set<std::string> tests;
   for (const Question& t : q.tests()) {
     tests.insert(t.task.question);
     EXPECT_EQ(q.level_name(t), file.stem().string());
+    EXPECT_LE(t.ids.size(), 104u);
   }
-  EXPECT_EQ(tests, (std::set<std::string>{"What is 19 + 1?", "What is 20 + 1?", "What is 22 + 1?"}));  // 21 is too long
+  EXPECT_EQ(tests.size(), 4u);
+  EXPECT_EQ(q.count_tests(), 4u);
+  const size_t n = q.sources()[0].train.size();
+  EXPECT_EQ(n, tests.contains("What is 0 + 1?") ? 17u : 18u);  // 22 that are short, without the tests and their copies
   std::vector<std::vector<std::string>> epochs(2);
-  for (uint64_t i = 0; i < 38; ++i) {
+  for (uint64_t i = 0; i < 2 * n; ++i) {
     const Question asked_now = q.training(i);
     EXPECT_EQ(asked_now.ids, q.training(i).ids);
     EXPECT_FALSE(tests.contains(asked_now.task.question));
     EXPECT_LE(asked_now.ids.size(), 104u);
-    epochs[i / 19].push_back(asked_now.task.question);
+    epochs[i / n].push_back(asked_now.task.question);
   }
-  // Of 19 one is too long: the next one of the order is asked instead, so one comes twice.
-  for (const auto& epoch : epochs) EXPECT_EQ(std::set<std::string>(epoch.begin(), epoch.end()).size(), 18u);
   EXPECT_NE(epochs[0], epochs[1]);
+  for (auto& epoch : epochs) std::sort(epoch.begin(), epoch.end());
+  EXPECT_EQ(epochs[0], epochs[1]);
+  // The same tests with another seed, and with the lines in another order.
+  std::reverse(lines.begin(), lines.end());
+  write(lines.size());
+  const Asked again({source, "grpo.eval_problems=4", "train.sequence_length=120", "train.seed=8"});
+  for (const Question& t : again.questions.tests()) EXPECT_TRUE(tests.contains(t.task.question));
   // Beside a task: in turn.
   const Asked both({"grpo.tasks=[\"countdown:3\"]", source, "grpo.eval_problems=4", "grpo.levels=edge"});
   const LevelRates rates(both.questions.levels());
@@ -231,18 +253,61 @@ TEST(Questions, OfAFile) {
   EXPECT_EQ(both.questions.count_tests(), 8u);
   const auto said = [](const std::vector<std::string>& set) -> std::string {
     try {
-      const Asked never(set);
+      const Asked made(set);
+      made.questions.check_lengths();
     } catch (const UserError& e) {
       return e.what();
     }
     return "";
   };
-  EXPECT_NE(said({"grpo.jsonl=[\"/no/such.jsonl\"]"}).find("/no/such.jsonl"), std::string::npos);
-  const std::string twice = fmt::format("grpo.jsonl=[\"{0}\",\"{0}\"]", file.string());
-  EXPECT_NE(said({twice}).find("another source of questions has the name"), std::string::npos) << said({twice});
-  write_file_atomic(file, lines.substr(0, lines.find('\n') + 1));
-  EXPECT_NE(said({source}).find("has 1 problems; at least 5 are needed"), std::string::npos) << said({source});
+  const auto expect = [&](const std::string& part, const std::vector<std::string>& set) {
+    EXPECT_NE(said(set).find(part), std::string::npos) << said(set);
+  };
+  expect("/no/such.jsonl", {"grpo.jsonl=[\"/no/such.jsonl\"]"});
+  expect("only the stages of minke pipeline", {"grpo.jsonl=[\"stage:probe\"]"});
+  expect("grpo.tasks asks generated problems", {"grpo.jsonl=[\"builtin:tasks:chains\"]"});
+  expect("another source of questions has the name", {fmt::format("grpo.jsonl=[\"{0}\",\"{0}\"]", file.string())});
+  expect("only 0 different ones can be asked", {source, "train.sequence_length=20"});
+  write(1);
+  expect("has 1 problems; at least 5 are needed", {source});
+  // Some can be asked, but most not.
+  std::string text;
+  for (int i = 0; i < 30; ++i)
+    text += fmt::format("{{\"question\": \"{}{}\", \"answer\": \"#### 1\"}}\n", i, std::string(i < 18 ? 200 : 1, '?'));
+  write_file_atomic(file, text);
+  expect("questions of " + file.stem().string() + " 18 cannot be asked", {source, "train.sequence_length=120"});
+  // Of the test split, and programs that only the tests have.
+  write_file_atomic(file, task_line(make_task(1, 0, TaskKind::chain, 2, TaskSplit::test), "chain", 2) + "\n");
+  expect("problem 1 is of the test split", {source});
   fs::remove(file);
+}
+
+// A run goes on with the problems that it began with.
+TEST(Questions, AreKeptInTheRun) {
+  const fs::path folder = fs::temp_directory_path() / fmt::format("minke_kept_questions_test_{}", ::getpid());
+  fs::create_directories(folder / "probe");
+  fs::create_directories(folder / "run" / "base");
+  std::string text;
+  for (int i = 0; i < 6; ++i)
+    text += task_line(make_task(1, uint64_t(i), TaskKind(i), task_levels(TaskKind(i)).first), "t", 0) + "\n";
+  write_file_atomic(folder / "probe" / kSometimesFile, text);
+  Recipe recipe;
+  recipe.grpo.jsonl = {(folder / "probe" / kSometimesFile).string()};
+  EXPECT_EQ(name_of_file(recipe.grpo.jsonl[0]), "probe");
+  EXPECT_EQ(name_of_file("a/b.train.jsonl.gz"), "b");
+  keep_questions(recipe, folder / "run" / "base");
+  const auto before = question_sources(recipe);
+  fs::remove_all(folder / "probe");
+  const auto kept = question_sources(with_kept_questions(recipe, folder / "run"));
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_EQ(kept[0].name, "probe");
+  ASSERT_EQ(kept[0].train.size(), 6u);
+  for (size_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(kept[0].train[i].question, before[0].train[i].question);
+    EXPECT_EQ(kept[0].train[i].answer, before[0].train[i].answer);
+    EXPECT_EQ(kept[0].train[i].grader, before[0].train[i].grader);
+  }
+  fs::remove_all(folder);
 }
 
 // Problem i of a task is that of an evaluation's level, levels in turn.

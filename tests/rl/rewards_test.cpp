@@ -112,9 +112,8 @@ TEST(Rewards, OfAnswersWithoutAnEnd) {
 
 TEST(Rewards, ProgramsNeedASandbox) {
   const Recipe recipe = recipe_of({"grpo.tasks=[\"chains:2\",\"code:1-2\"]"});
-  EXPECT_THROW(Rewards(recipe, {.bubblewrap = "/nowhere/bwrap"}), UserError);
-  const Recipe without = recipe_of({"grpo.tasks=[\"chains:2\"]"});
-  EXPECT_NO_THROW(Rewards(without, {.bubblewrap = "/nowhere/bwrap"}));
+  EXPECT_THROW(Rewards(recipe, true, {.bubblewrap = "/nowhere/bwrap"}), UserError);
+  EXPECT_NO_THROW(Rewards(recipe, false, {.bubblewrap = "/nowhere/bwrap"}));
 }
 
 class CodeRewards : public SandboxTest {};
@@ -132,7 +131,7 @@ TEST_F(CodeRewards, ProgramsAreRun) {
     answers.push_back(answer_of(program(questions[0].task.solution), 2));
     answers.push_back(answer_of(program(questions[2].task.solution), 2));
   }
-  const auto scores = Rewards(recipe).score(questions, answers);
+  const auto scores = Rewards(recipe, true).score(questions, answers);
   for (size_t i = 0; i < answers.size(); ++i) EXPECT_EQ(scores[i].reward, (std::vector{1, 0, 1, 0, 1})[i % 5]) << i;
 }
 
