@@ -9,8 +9,7 @@
 //                                             The answer is \boxed{(24+9)+20}.
 //
 // Nothing is worked out again: numbers and equations stay as they are, and so does their order up to a verdict, which a small model has
-// learned to give from what stands directly before it. (docs/recipes.md: behind a colon, "that is not 46.", half of a small model's
-// verdicts were wrong, and reinforcement learning gave up the search.)
+// learned to give from what stands directly before it (docs/recipes.md: with "that is not 46." half of a small model's verdicts were wrong).
 // Test: tests/rl/readable_test.cpp.
 #pragma once
 #include <string>
