@@ -7,7 +7,6 @@
 #include "app/choice_flag.h"
 #include "app/model_flag.h"
 #include "core/machine_memory.h"
-#include "infer/memory.h"
 #include "run/settings.h"
 
 namespace minke {
@@ -78,14 +77,16 @@ Json computation_settings(const InferenceOptions& o) {
           {"cache_type", name_of(o.cache_type)}};
 }
 
-LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, bool quiet)
-    : LoadedModel(std::make_unique<Runtime>(o.runtime), nullptr, o, source, quiet) {}
+LoadedModel::LoadedModel(const InferenceOptions& o, const ModelSource& source, bool quiet,
+                         const std::vector<BesideEngine>& beside)
+    : LoadedModel(std::make_unique<Runtime>(o.runtime), nullptr, o, source, quiet, beside) {}
 
-LoadedModel::LoadedModel(Runtime& runtime, const InferenceOptions& o, const ModelSource& source, bool quiet)
-    : LoadedModel(nullptr, &runtime, o, source, quiet) {}
+LoadedModel::LoadedModel(Runtime& runtime, const InferenceOptions& o, const ModelSource& source, bool quiet,
+                         const std::vector<BesideEngine>& beside)
+    : LoadedModel(nullptr, &runtime, o, source, quiet, beside) {}
 
 LoadedModel::LoadedModel(std::unique_ptr<Runtime> own, Runtime* lent, const InferenceOptions& o,
-                         const ModelSource& source, bool quiet)
+                         const ModelSource& source, bool quiet, const std::vector<BesideEngine>& beside)
     : own_runtime_(std::move(own)), runtime_(lent ? *lent : *own_runtime_) {
   if (!quiet) std::fprintf(stderr, "%s\n", runtime_.description().c_str());
   if (!quiet)
@@ -104,17 +105,17 @@ LoadedModel::LoadedModel(std::unique_ptr<Runtime> own, Runtime* lent, const Infe
                           .speculation = speculation_of(o, config),
                           .drafts = o.drafts};
   settings.cache_tokens = settings.slots_for_all();
-  InferenceMemory needed = inference_memory(ctx(), config, precision, settings);
+  InferenceMemory needed = inference_memory(ctx(), config, precision, settings, beside);
   const double available = double(free_memory());
   if (needed.must_fit() > available) {
     blocks_ = plan_block_weights(config, source.files.weights, o.weights, precision.compute);
-    needed = inference_memory(ctx(), config, precision, settings);
+    needed = inference_memory(ctx(), config, precision, settings, beside);
   }
   const auto would_fit = [&](WeightFormat format, int64_t context) {
     const BlockWeights blocks = plan_block_weights(config, source.files.weights, format, precision.compute);
     Precision other = precision;
     other.blocks = &blocks;
-    return fits(ctx(), config, other, settings, context, available);
+    return fits(ctx(), config, other, settings, context, available, beside);
   };
   const auto other_weights = [&]() -> std::string {
     const auto& formats = EnumNames<WeightFormat>::all;
@@ -126,7 +127,7 @@ LoadedModel::LoadedModel(std::unique_ptr<Runtime> own, Runtime* lent, const Infe
       if (would_fit(format.value, least)) return fmt::format("--weights {} and a smaller --ctx-size", format.name);
     return "";
   };
-  const std::string slow = check_fits(ctx(), config, precision, settings, needed, available, other_weights);
+  const std::string slow = check_fits(ctx(), config, precision, settings, needed, available, other_weights, beside);
   if (!quiet) std::fprintf(stderr, "memory      %s\n", needed.text().c_str());
   if (!quiet && !slow.empty()) std::fprintf(stderr, "%s\n", slow.c_str());
   runtime_.reserve_scratch(size_t(needed.scratch));

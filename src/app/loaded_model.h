@@ -6,7 +6,7 @@
 #include "app/runtime.h"
 #include "chat/model_source.h"
 #include "core/json.h"
-#include "infer/engine.h"
+#include "infer/memory.h"
 #include "model/block_weights.h"
 #include "recipe/choices.h"
 
@@ -50,18 +50,20 @@ Json computation_settings(const InferenceOptions& options);
 
 class LoadedModel {
  public:
-  // UserError if it needs more memory than is free. The source outlives it: weights may stay in its files.
-  LoadedModel(const InferenceOptions& options, const ModelSource& source, bool quiet);
+  // UserError if it needs more memory than is free, with what comes beside it. The source outlives it: weights may stay in its files.
+  LoadedModel(const InferenceOptions& options, const ModelSource& source, bool quiet,
+              const std::vector<BesideEngine>& beside = {});
   // With a runtime that others use, too, before and afterwards.
-  LoadedModel(Runtime& runtime, const InferenceOptions& options, const ModelSource& source, bool quiet);
+  LoadedModel(Runtime& runtime, const InferenceOptions& options, const ModelSource& source, bool quiet,
+              const std::vector<BesideEngine>& beside = {});
 
   const Context& ctx() const { return runtime_.ctx(); }
-  const Model& model() const { return *model_; }
+  Model& model() { return *model_; }
   Engine& engine() { return *engine_; }
 
  private:
   LoadedModel(std::unique_ptr<Runtime> own, Runtime* lent, const InferenceOptions& options, const ModelSource& source,
-              bool quiet);
+              bool quiet, const std::vector<BesideEngine>& beside);
 
   std::unique_ptr<Runtime> own_runtime_;
   Runtime& runtime_;

@@ -22,9 +22,9 @@ void run_stages(Pipeline pipeline, const std::string& stem, RunFlags& flags) {
   std::optional<LoadedModel> loaded;
   const PipelineMachine machine{
       .run = machine_of(runtime),
-      .open = [&](const ModelSource& source) -> AnsweringModel {
-        loaded.emplace(runtime, inference, source, true);
-        return {loaded->ctx(), loaded->engine(), source.tokenizer};
+      .open = [&](const ModelSource& source, const std::vector<BesideEngine>& beside) -> AnsweringModel {
+        loaded.emplace(runtime, inference, source, true, beside);
+        return {loaded->ctx(), loaded->model(), loaded->engine(), source.tokenizer};
       },
       .close = [&] { loaded.reset(); },
       .context_size = [&](const ModelSource& source) { return context_size(inference, source); },

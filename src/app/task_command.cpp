@@ -28,7 +28,12 @@ void add_task_flags(CLI::App& c, TaskOptions& o) {
                "Problems of each level, and of each file; 0 = 100, and all of a file")
       ->check(CLI::Range(int64_t(0), int64_t(1'000'000)))
       ->capture_default_str();
-  c.add_option("-k,--samples", o.samples, "Answers to each problem")->check(CLI::Range(1, 4096))->capture_default_str();
+  const bool evaluates = o.questions.split == TaskSplit::test;
+  c.add_option(
+       "-k,--samples", o.samples,
+       evaluates ? "Answers to each problem; 0 = none: only the bits per byte of chats" : "Answers to each problem")
+      ->check(CLI::Range(evaluates ? 0 : 1, 4096))
+      ->capture_default_str();
   add_choice(
       c, "--prompt", o.prompt,
       "How a question is put: as minke's small models have read it, in R1-Zero's words, or by the chat template");
@@ -75,7 +80,11 @@ AnsweredTasks answer_tasks(const TaskOptions& o,
   if (o.resume && o.responses.empty()) user_error("--resume goes on from the file that --responses names: give it");
   if (o.questions.tasks.empty() && o.questions.files.empty())
     user_error("give --task NAME, such as --task countdown:3-4, or --jsonl FILE");
-  TaskEvaluation e{.problems = asked_problems(o.questions, "--task"),
+  if (o.samples == 0 && !o.responses.empty())
+    user_error("--responses {} has no effect with -k 0, which draws no answers: leave one of them out", o.responses);
+  TaskQuestions questions = o.questions;
+  questions.answered = o.samples > 0;
+  TaskEvaluation e{.problems = asked_problems(questions),
                    .answers = std::move(settings),
                    .responses = o.responses,
                    .resume = o.resume,
@@ -86,16 +95,16 @@ AnsweredTasks answer_tasks(const TaskOptions& o,
   }
   const ModelSource source = open_model(o.inference.model, o.inference.mtp_modules());
   put_questions(e, o.prompt, source.tokenizer, source.chat_template, context_size(o.inference, source),
-                source.stop_tokens);
+                source.stop_tokens, questions.split == TaskSplit::test);
   std::error_code none;  // the model by what its path names now: "latest" will be another one
   e.settings = answer_settings(fs::canonical(o.inference.model, none).string(), o.prompt, o.questions, e.answers);
   if (!o.questions.judge.empty()) e.settings["judge"] = fs::canonical(o.questions.judge, none).string();
   e.settings.update(computation_settings(o.inference));
   std::optional<LoadedModel> loaded;
   Console console(stderr);
-  const auto open = [&]() -> AnsweringModel {
-    loaded.emplace(o.inference, source, false);
-    return {loaded->ctx(), loaded->engine(), source.tokenizer};
+  const auto open = [&](const std::vector<BesideEngine>& beside) -> AnsweringModel {
+    loaded.emplace(o.inference, source, false, beside);
+    return {loaded->ctx(), loaded->model(), loaded->engine(), source.tokenizer};
   };
   auto scores = evaluate_tasks(
       e, open,

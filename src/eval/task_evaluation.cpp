@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -10,18 +11,61 @@
 
 namespace minke {
 
-std::vector<TaskProblem> asked_problems(const TaskQuestions& q, std::string_view where, std::string_view judge) {
+namespace {
+
+// What computes beside the engine: its memory is found and said before the model is opened.
+std::vector<BesideEngine> beside_engine(const TaskEvaluation& e) {
+  std::vector<BesideEngine> all;
+  if (!e.references.empty())
+    all.push_back({"good answers",
+                   [&e](const Context& dry, Model& model) { return hold_reference_bits(dry, model, e.references); }});
+  return all;
+}
+
+// Chats without a judge, or a judge without chats.
+void refuse_judge_or_none(const std::vector<TaskProblem>& all, const TaskQuestions& q, const QuestionNames& names) {
+  const auto chat =
+      std::find_if(all.begin(), all.end(), [](const TaskProblem& p) { return p.task.grader == GraderKind::judge; });
+  if (chat != all.end() && q.judge.empty() && q.split == TaskSplit::test)
+    user_error(
+        "{}: no rule grades answers to chats: name a reward model with {}, leave these tasks out, or give {} 0 for "
+        "their bits per byte alone",
+        chat->level > 0 ? names.tasks : names.files, names.judge, names.samples);
+  std::vector<GraderKind> graders;
+  for (const TaskProblem& p : all) graders.push_back(p.task.grader);
+  const bool named = chat != all.end() ? chat->level > 0 : !q.tasks.empty();
+  check_judge(graders, !q.judge.empty(), named ? names.tasks : names.files, names.judge);
+}
+
+void refuse_what_needs_answers(const std::vector<TaskProblem>& all, const TaskQuestions& q,
+                               const QuestionNames& names) {
+  if (!q.judge.empty())
+    user_error("{} has no effect with {} 0: there are no answers to judge; leave one of them out", names.judge,
+               names.samples);
+  for (const TaskProblem& p : all)
+    if (p.task.grader != GraderKind::judge)
+      user_error(
+          "{} 0 asks for the bits per byte of chats alone, and {} is none: leave it out, or give {} of at least 1",
+          names.samples, p.where(), names.samples);
+}
+
+}  // namespace
+
+std::vector<TaskProblem> asked_problems(const TaskQuestions& q, const QuestionNames& names) {
   std::vector<TaskProblem> all;
   const auto append = [&](std::vector<TaskProblem> more) {
     std::move(more.begin(), more.end(), std::back_inserter(all));
   };
   constexpr int64_t kUsual = 100;
   for (const std::string& task : q.tasks)
-    append(generated_problems(parse_task_choice(task, where), q.problems > 0 ? q.problems : kUsual, q.seed, q.split));
+    append(generated_problems(parse_task_choice(task, names.tasks), q.problems > 0 ? q.problems : kUsual, q.seed,
+                              q.split));
   for (const std::string& file : q.files) append(problems_of_file(file, q.problems));
-  std::vector<GraderKind> graders;
-  for (const TaskProblem& p : all) graders.push_back(p.task.grader);
-  check_judge(graders, !q.judge.empty(), where, judge);
+  if (!q.answered) {
+    refuse_what_needs_answers(all, q, names);
+  } else {
+    refuse_judge_or_none(all, q, names);
+  }
   std::set<std::string> seen;
   for (const TaskProblem& p : all)
     if (!seen.insert(p.where()).second)
@@ -48,17 +92,19 @@ Json answer_settings(const std::string& model, PromptFormat prompt, const TaskQu
 }
 
 void put_questions(TaskEvaluation& e, PromptFormat prompt, const Tokenizer& tokenizer,
-                   const std::optional<ChatTemplate>& chat, int64_t max_context, std::vector<int32_t> stop_tokens) {
-  make_prompts(e.problems, prompt, tokenizer, chat, max_context);
+                   const std::optional<ChatTemplate>& chat, int64_t max_context, std::vector<int32_t> stop_tokens,
+                   bool with_references) {
+  make_prompts(e.problems, prompt, tokenizer, chat, max_context, e.answers.samples > 0);
+  if (with_references) e.references = reference_answers(e.problems, prompt, tokenizer, chat, max_context);
   e.answers.stop_tokens = std::move(stop_tokens);
   e.answers.stop_texts = stop_texts_of(prompt);
 }
 
-std::optional<std::vector<TaskScore>> evaluate_tasks(const TaskEvaluation& e,
-                                                     const std::function<AnsweringModel()>& open,
+std::optional<std::vector<TaskScore>> evaluate_tasks(const TaskEvaluation& e, const OpenModel& open,
                                                      const TaskProgress& progress) {
   std::optional<ResponsesFile> responses;
-  if (!e.responses.empty()) responses.emplace(e.responses, e.resume, e.problems, e.answers.samples, e.settings);
+  if (!e.responses.empty() && e.answers.samples > 0)
+    responses.emplace(e.responses, e.resume, e.problems, e.answers.samples, e.settings);
   std::vector<TaskAnswer> answers;
   const auto keep = [&](TaskAnswer a) {
     if (e.each) e.each(e.problems[a.problem], a);
@@ -70,9 +116,23 @@ std::optional<std::vector<TaskScore>> evaluate_tasks(const TaskEvaluation& e,
     for (TaskAnswer& a : responses->take_known()) known.insert({a.problem, a.sample}), keep(std::move(a));
   const int64_t all = int64_t(e.problems.size()) * e.answers.samples;
   if (!known.empty()) progress.note(fmt::format("{} of {} answers are in {}", known.size(), all, e.responses.string()));
-  if (int64_t(known.size()) < all) {
-    if (responses) responses->open();
-    const AnsweringModel model = open();
+  const bool are_missing = int64_t(known.size()) < all;
+  if (are_missing && responses) responses->open();
+  std::optional<AnsweringModel> opened;
+  if (are_missing || !e.references.empty()) opened.emplace(open(beside_engine(e)));
+  std::vector<ReferenceBits> bits;
+  if (!e.references.empty()) {
+    const auto go_on = [&](size_t done) {
+      progress.line(fmt::format("good answers {}/{}", done, e.references.size()), int64_t(done),
+                    int64_t(e.references.size()));
+      return !progress.stop || !progress.stop();
+    };
+    auto computed = reference_bits(opened->ctx, opened->model, e.references, go_on);
+    if (!computed) return std::nullopt;
+    bits = std::move(*computed);
+  }
+  if (are_missing) {
+    const AnsweringModel& model = *opened;
     const std::unique_ptr<Judge> judge = e.open_judge ? e.open_judge(model.ctx) : nullptr;
     const auto begin = Clock::now();
     double right = 0;
@@ -96,7 +156,7 @@ std::optional<std::vector<TaskScore>> evaluate_tasks(const TaskEvaluation& e,
                          judge.get()))
       return std::nullopt;
   }
-  return score_tasks(e.problems, answers, e.answers.samples);
+  return score_tasks(e.problems, answers, e.answers.samples, bits);
 }
 
 Json evaluation_json(const Json& settings, const std::vector<TaskScore>& scores) {

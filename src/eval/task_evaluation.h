@@ -6,8 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "eval/reference_answers.h"
 #include "eval/task_responses.h"
 #include "eval/task_scores.h"
+#include "infer/memory.h"
 
 namespace minke {
 
@@ -17,13 +19,16 @@ struct TaskQuestions {
   int64_t problems = 0;  // of each level, and of each file; 0 = 100, and all of a file
   uint64_t seed = 1;     // of the generated ones
   TaskSplit split = TaskSplit::test;
-  std::string judge;  // folder of the reward model for tasks that no rule grades; empty: none
+  std::string judge;     // folder of the reward model for tasks that no rule grades; empty: none
+  bool answered = true;  // false: nobody answers; asked for are the bits per byte of chats, and nothing else
 };
-// Without prompts. UserError for what there is not, what is asked twice (its figures could not be told apart), and programs in a
-// language that cannot run here, and tasks that need a judge without one; `where` names what has the tasks, for messages ("--task"), `judge` what
-// names the judge.
-std::vector<TaskProblem> asked_problems(const TaskQuestions& questions, std::string_view where,
-                                        std::string_view judge = "--judge");
+// What the user has called them, for messages.
+struct QuestionNames {
+  std::string tasks = "--task", files = "--jsonl", judge = "--judge", samples = "-k";
+};
+// Without prompts. UserError for what there is not, what is asked twice (its figures could not be told apart), programs in a
+// language that cannot run here, tasks that need a judge without one, and without answers all but chats.
+std::vector<TaskProblem> asked_problems(const TaskQuestions& questions, const QuestionNames& names = {});
 
 // R1's evaluations (R1 §3).
 constexpr double kUsualTemperature = 0.6, kUsualTopP = 0.95;
@@ -33,7 +38,8 @@ Json answer_settings(const std::string& model, PromptFormat prompt, const TaskQu
                      const AnswerSettings& settings);
 
 struct TaskEvaluation {
-  std::vector<TaskProblem> problems;  // with prompts
+  std::vector<TaskProblem> problems;             // with prompts
+  std::vector<ReferenceAnswer> references = {};  // whose bits per byte are asked for
   AnswerSettings answers;
   Json settings;              // answer_settings() and more
   fs::path responses;         // a file for the answers; empty: none
@@ -42,13 +48,16 @@ struct TaskEvaluation {
   // Gets every answer with its problem, also those of the file, in any order.
   std::function<void(const TaskProblem&, const TaskAnswer&)> each = {};
 };
-// Fills in the prompts and what ends an answer: make_prompts()'s UserErrors.
+// Fills in the prompts, what ends an answer, and where it is asked for the good answers to chats: UserErrors of make_prompts() and
+// reference_answers(). Without samples nothing is answered.
 void put_questions(TaskEvaluation& evaluation, PromptFormat prompt, const Tokenizer& tokenizer,
-                   const std::optional<ChatTemplate>& chat, int64_t max_context, std::vector<int32_t> stop_tokens);
+                   const std::optional<ChatTemplate>& chat, int64_t max_context, std::vector<int32_t> stop_tokens,
+                   bool with_references);
 
 // What draws the answers.
 struct AnsweringModel {
   const Context& ctx;
+  Model& model;  // the engine's
   Engine& engine;
   const Tokenizer& tokenizer;
 };
@@ -59,9 +68,12 @@ struct TaskProgress {
   std::function<bool()> stop;                                                    // asked after each step, if given
 };
 
-// `open` is called if answers are missing. Nothing if it was stopped: what was answered is in the file.
-std::optional<std::vector<TaskScore>> evaluate_tasks(const TaskEvaluation& evaluation,
-                                                     const std::function<AnsweringModel()>& open,
+// Opens the model, with room for what comes beside it.
+using OpenModel = std::function<AnsweringModel(const std::vector<BesideEngine>& beside)>;
+
+// `open` is called if answers are missing, or the bits of good ones are asked for: those are computed again each time, before anything is
+// drawn. Nothing if it was stopped: what was answered is in the file.
+std::optional<std::vector<TaskScore>> evaluate_tasks(const TaskEvaluation& evaluation, const OpenModel& open,
                                                      const TaskProgress& progress);
 
 // The file of figures.

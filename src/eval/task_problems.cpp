@@ -54,10 +54,13 @@ std::vector<TaskProblem> problems_of_file(const fs::path& file, int64_t count) {
   return all;
 }
 
-PutQuestion put_question(const Task& task, PromptFormat format, const Tokenizer& tokenizer, const ChatTemplate* chat) {
-  if (task.grader == GraderKind::judge && !is_chat(format))
-    user_error("a chat is put by the model's chat template: the prompt is to be \"{}\"; use chat or chat-plain",
-               name_of(format));
+PutQuestion put_question(const Task& task, PromptFormat format, const Tokenizer& tokenizer, const ChatTemplate* chat,
+                         bool answered) {
+  if (task.grader == GraderKind::judge && !is_chat(format) && answered)
+    user_error(
+        "a chat that is to be answered is put by the model's chat template: the prompt is to be \"{}\"; use chat or "
+        "chat-plain",
+        name_of(format));
   if (!is_chat(format)) {
     PutQuestion q{.asked = task.question, .prompt = prompt_of(task.question, format)};
     q.ids = tokenizer.encode(q.prompt, {.parse_special = false, .add_bos = true});
@@ -79,9 +82,9 @@ std::vector<std::string> stop_texts_of(PromptFormat format) {
 }
 
 void make_prompts(std::vector<TaskProblem>& problems, PromptFormat format, const Tokenizer& tokenizer,
-                  const std::optional<ChatTemplate>& chat, int64_t max_context) {
+                  const std::optional<ChatTemplate>& chat, int64_t max_context, bool answered) {
   for (TaskProblem& p : problems) {
-    PutQuestion put = put_question(p.task, format, tokenizer, chat ? &*chat : nullptr);
+    PutQuestion put = put_question(p.task, format, tokenizer, chat ? &*chat : nullptr, answered);
     p.asked = std::move(put.asked), p.prompt = std::move(put.prompt), p.ids = std::move(put.ids);
     p.form = form_of(format);
     if (int64_t(p.ids.size()) >= max_context)

@@ -19,8 +19,9 @@ struct PutQuestion {
   std::string prompt;  // the text that the model goes on with
   std::vector<int32_t> ids;
 };
-// UserError: a chat without a template.
-PutQuestion put_question(const Task& task, PromptFormat format, const Tokenizer& tokenizer, const ChatTemplate* chat);
+// UserError: a chat without a template; in plain text nothing ends an answer to a chat, so there it is not to be answered.
+PutQuestion put_question(const Task& task, PromptFormat format, const Tokenizer& tokenizer, const ChatTemplate* chat,
+                         bool answered = true);
 // What ends an answer beside the tokens that do.
 std::vector<std::string> stop_texts_of(PromptFormat format);
 
@@ -42,8 +43,8 @@ std::vector<TaskProblem> generated_problems(const TaskChoice& choice, int64_t co
 // The first `count` of a file; 0 = all. UserErrors name file and line.
 std::vector<TaskProblem> problems_of_file(const fs::path& file, int64_t count);
 
-// Fills in what is asked. UserError: a chat without a template; a prompt that leaves no room in `max_context` tokens.
+// Fills in what is asked. UserErrors of put_question; a prompt that leaves no room in `max_context` tokens.
 void make_prompts(std::vector<TaskProblem>& problems, PromptFormat format, const Tokenizer& tokenizer,
-                  const std::optional<ChatTemplate>& chat, int64_t max_context);
+                  const std::optional<ChatTemplate>& chat, int64_t max_context, bool answered = true);
 
 }  // namespace minke

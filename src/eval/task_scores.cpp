@@ -36,12 +36,14 @@ TaskScore score_group(const std::vector<TaskProblem>& problems, const std::vecto
   const TaskProblem& first = problems[group[0]];
   TaskScore s{.task = first.group, .level = first.level, .problems = int64_t(group.size()), .samples = samples};
   std::set<std::string> different;
+  for (const size_t p : group) different.insert(problems[p].task.canonical);
+  s.different = int64_t(different.size());
+  if (samples == 0) return s;
   std::vector<int64_t> rights;
   std::vector<double> cons, lenients, preferences;
   std::vector<double> tokens, tokens_right, tokens_wrong;
   bool votes = true;
   for (const size_t p : group) {
-    different.insert(problems[p].task.canonical);
     check_equal(int64_t(answers[p].size()), samples, "answers to a problem");
     int64_t right = 0;
     double lenient = 0, preference = 0;
@@ -60,7 +62,6 @@ TaskScore score_group(const std::vector<TaskProblem>& problems, const std::vecto
     if (grader == GraderKind::code || grader == GraderKind::judge) votes = false;
     else cons.push_back(majority_is_right(grader, answers[p]));
   }
-  s.different = int64_t(different.size());
   for (int64_t k = 1;; k = std::min(2 * k, samples)) {
     std::vector<double> values;
     for (const int64_t right : rights) values.push_back(pass_at_k(samples, right, k));
@@ -86,7 +87,7 @@ std::string percent(const Estimate& e) {
 }  // namespace
 
 std::vector<TaskScore> score_tasks(const std::vector<TaskProblem>& problems, const std::vector<TaskAnswer>& answers,
-                                   int64_t samples) {
+                                   int64_t samples, const std::vector<ReferenceBits>& references) {
   std::vector<std::vector<const TaskAnswer*>> by_problem(problems.size());
   for (const TaskAnswer& a : answers) by_problem.at(a.problem).push_back(&a);
   for (auto& of_one : by_problem)
@@ -101,6 +102,14 @@ std::vector<TaskScore> score_tasks(const std::vector<TaskProblem>& problems, con
   }
   std::vector<TaskScore> scores;
   for (const auto& group : groups) scores.push_back(score_group(problems, group, by_problem, samples));
+  std::vector<double> bits(groups.size()), bytes(groups.size());
+  for (const ReferenceBits& r : references) {
+    const TaskProblem& p = problems.at(r.problem);
+    const size_t g = group_of.at({p.group, p.level});
+    bits[g] += r.bits, bytes[g] += double(r.bytes);
+  }
+  for (size_t g = 0; g < groups.size(); ++g)
+    if (bytes[g] > 0) scores[g].bits_per_byte = bits[g] / bytes[g];
   return scores;
 }
 
@@ -109,9 +118,10 @@ Json score_json(const TaskScore& s) {
          {"level", s.level > 0 ? Json(s.level) : Json()},
          {"n", s.problems},
          {"n_different", s.different},
-         {"k", s.samples},
-         {"pass@1", s.pass.front().second.value},
-         {"ci95", interval_json(s.pass.front().second.ci95)}};
+         {"k", s.samples}};
+  if (s.bits_per_byte) j["bits_per_byte"] = *s.bits_per_byte;
+  if (s.pass.empty()) return j;
+  j["pass@1"] = s.pass.front().second.value, j["ci95"] = interval_json(s.pass.front().second.ci95);
   for (const auto& [k, e] : s.pass)
     if (k > 1) j[fmt::format("pass@{}", k)] = e.value, j[fmt::format("pass@{}_ci95", k)] = interval_json(e.ci95);
   j["pass@k"] = s.pass.back().second.value, j["pass@k_ci95"] = interval_json(s.pass.back().second.ci95);
@@ -134,17 +144,20 @@ Json score_json(const TaskScore& s) {
 }
 
 std::string score_line(const TaskScore& s) {
-  std::string line = fmt::format("{}{}: {} problems, {} answer{} each: pass@1 {}", s.task,
-                                 s.level > 0 ? fmt::format(":{}", s.level) : "", s.problems, s.samples,
-                                 s.samples == 1 ? "" : "s", percent(s.pass.front().second));
+  std::string line =
+      fmt::format("{}{}: {} problems", s.task, s.level > 0 ? fmt::format(":{}", s.level) : "", s.problems);
+  const std::string bits = s.bits_per_byte ? fmt::format(", good answers {:.4f} bits per byte", *s.bits_per_byte) : "";
+  if (s.pass.empty()) return line + bits;
+  line += fmt::format(", {} answer{} each: pass@1 {}", s.samples, s.samples == 1 ? "" : "s",
+                      percent(s.pass.front().second));
   if (s.samples > 1) {
     line += fmt::format(", pass@{} {}", s.samples, percent(s.pass.back().second));
     if (s.cons) line += fmt::format(", cons@{} {}", s.samples, percent(*s.cons));
   }
   line += s.preference ? fmt::format(", the judge's mean {:.3f}", s.preference->value)
                        : fmt::format(", lenient {:.1f} %", 100 * s.lenient.value);
-  return line + fmt::format(", {:.0f} tokens{}", s.mean_tokens,
-                            s.truncated > 0 ? fmt::format(", {:.1f} % without an end", 100 * s.truncated) : "");
+  return line + fmt::format(", {:.0f} tokens{}{}", s.mean_tokens,
+                            s.truncated > 0 ? fmt::format(", {:.1f} % without an end", 100 * s.truncated) : "", bits);
 }
 
 }  // namespace minke

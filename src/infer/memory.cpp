@@ -9,14 +9,23 @@
 
 namespace minke {
 
+double InferenceMemory::sum() const {
+  double all = weights + cache + buffers + scratch;
+  for (const auto& [name, bytes] : beside) all += bytes;
+  return in_file + std::max(all, loading);
+}
+
 std::string InferenceMemory::text() const {
   const std::string mapped = in_file > 0 ? human_bytes(in_file) + " weights in the file + " : "";
-  return fmt::format("{}{} weights + {} cache of {} tokens + {} buffers and scratch = {}", mapped, human_bytes(weights),
-                     human_bytes(cache), cache_tokens, human_bytes(buffers + scratch), human_bytes(sum()));
+  std::string more;
+  for (const auto& [name, bytes] : beside) more += fmt::format(" + {} {}", human_bytes(bytes), name);
+  return fmt::format("{}{} weights + {} cache of {} tokens + {} buffers and scratch{} = {}", mapped,
+                     human_bytes(weights), human_bytes(cache), cache_tokens, human_bytes(buffers + scratch), more,
+                     human_bytes(sum()));
 }
 
 InferenceMemory inference_memory(const Context& ctx, const Config& config, const Precision& precision,
-                                 const EngineSettings& settings) {
+                                 const EngineSettings& settings, const std::vector<BesideEngine>& beside) {
   DryRun dry(ctx);
   const Context& d = dry.ctx();
   InferenceMemory m;
@@ -28,6 +37,12 @@ InferenceMemory inference_memory(const Context& ctx, const Config& config, const
   m.cache_tokens = engine.settings().cache_tokens;
   engine.run_largest(d);
   m.buffers = double(dry.counted().bytes()) - m.weights - m.cache + engine.host_bytes();
+  std::vector<std::shared_ptr<void>> held;
+  for (const BesideEngine& b : beside) {
+    const double before = double(dry.counted().bytes());
+    held.push_back(b.make(d, model));
+    m.beside.emplace_back(b.name, double(dry.counted().bytes()) - before);
+  }
   m.scratch = double(dry.scratch_bytes());
   if (precision.blocks) {
     m.in_file = double(precision.blocks->in_file);
@@ -37,15 +52,15 @@ InferenceMemory inference_memory(const Context& ctx, const Config& config, const
 }
 
 bool fits(const Context& ctx, const Config& config, const Precision& precision, EngineSettings settings,
-          int64_t context, double available) {
+          int64_t context, double available, const std::vector<BesideEngine>& beside) {
   settings.max_context = context;
   settings.cache_tokens = settings.cache_tokens > 0 ? context * settings.max_sequences : 0;
-  return inference_memory(ctx, config, precision, settings).must_fit() <= available;
+  return inference_memory(ctx, config, precision, settings, beside).must_fit() <= available;
 }
 
 std::string check_fits(const Context& ctx, const Config& config, const Precision& precision,
                        const EngineSettings& settings, const InferenceMemory& needed, double available,
-                       const std::function<std::string()>& other_weights) {
+                       const std::function<std::string()>& other_weights, const std::vector<BesideEngine>& beside) {
   if (needed.sum() <= available) return "";
   if (needed.must_fit() <= available)
     return fmt::format(
@@ -56,7 +71,8 @@ std::string check_fits(const Context& ctx, const Config& config, const Precision
   int64_t fitting = 0, too_large = settings.max_context / settings.page;
   while (too_large - fitting > 1) {
     const int64_t middle = (fitting + too_large) / 2;
-    (fits(ctx, config, precision, settings, middle * settings.page, 0.99 * available) ? fitting : too_large) = middle;
+    (fits(ctx, config, precision, settings, middle * settings.page, 0.99 * available, beside) ? fitting : too_large) =
+        middle;
   }
   const std::string what = fmt::format("{} are needed ({}), but only {} are free", human_bytes(needed.must_fit()),
                                        needed.text(), human_bytes(available));

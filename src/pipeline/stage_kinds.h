@@ -13,7 +13,7 @@ namespace minke {
 struct PipelineMachine {
   RunMachine run;
   // A model that answers, until it is closed. The source outlives it.
-  std::function<AnsweringModel(const ModelSource&)> open;
+  std::function<AnsweringModel(const ModelSource&, const std::vector<BesideEngine>&)> open;
   std::function<void()> close;
   std::function<int64_t(const ModelSource&)> context_size;
   Json answer_settings;  // what its answers depend on beside the model and the sampling

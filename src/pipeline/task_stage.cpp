@@ -15,7 +15,16 @@ namespace minke {
 namespace {
 
 TaskQuestions questions_of(const Recipe::Asked& a, uint64_t seed, TaskSplit split) {
-  return {.tasks = a.tasks, .files = a.jsonl, .problems = a.problems, .seed = seed, .split = split, .judge = a.judge};
+  return {.tasks = a.tasks,
+          .files = a.jsonl,
+          .problems = a.problems,
+          .seed = seed,
+          .split = split,
+          .judge = a.judge,
+          .answered = a.samples > 0};
+}
+QuestionNames names_of_keys(const std::string& section) {
+  return {section + ".tasks", section + ".jsonl", section + ".judge", section + ".samples"};
 }
 TaskQuestions questions_of(const Recipe::Eval& e) { return questions_of(e, e.test_seed, TaskSplit::test); }
 TaskQuestions questions_of(const Recipe::Sample& s) { return questions_of(s, s.train_seed, TaskSplit::train); }
@@ -37,7 +46,7 @@ void check_asked(const Recipe& recipe, const std::string& section, const Recipe:
   if (a.samples > 1 && a.temperature == 0)
     user_error("{0}: {0}.samples {1} with {0}.temperature 0: all answers to a problem would be the same; use 1",
                section, a.samples);
-  asked_problems(q, section + ".tasks", section + ".judge");
+  asked_problems(q, names_of_keys(section));
 }
 
 struct Answered {
@@ -48,7 +57,8 @@ struct Answered {
 std::optional<Answered> answer(const StageTask& t, const Recipe::Asked& a, const TaskQuestions& questions,
                                std::initializer_list<std::string_view> files,
                                const std::function<void(const TaskProblem&, const TaskAnswer&)>& each) {
-  TaskEvaluation evaluation{.problems = asked_problems(questions, "tasks"),
+  const bool evaluates = questions.split == TaskSplit::test;
+  TaskEvaluation evaluation{.problems = asked_problems(questions, names_of_keys(evaluates ? "eval" : "sample")),
                             .answers = {.samples = a.samples,
                                         .max_new = a.max_new,
                                         .sampling = {.temperature = a.temperature, .top_p = a.top_p, .seed = a.seed}},
@@ -57,7 +67,7 @@ std::optional<Answered> answer(const StageTask& t, const Recipe::Asked& a, const
                             .each = each};
   const ModelSource source = open_model(t.model);
   put_questions(evaluation, a.prompt, source.tokenizer, source.chat_template, t.machine.context_size(source),
-                source.stop_tokens);
+                source.stop_tokens, evaluates);
   evaluation.settings = answer_settings(name_of_model(t.model, t), a.prompt, questions, evaluation.answers);
   if (!a.judge.empty()) {
     evaluation.open_judge = [&a](const Context& ctx) { return std::make_unique<RewardJudge>(ctx, a.judge); };
@@ -71,7 +81,7 @@ std::optional<Answered> answer(const StageTask& t, const Recipe::Asked& a, const
                    [&](std::string_view name) { return std::find(files.begin(), files.end(), name) != files.end(); });
   const StopSignals signals;
   auto scores = evaluate_tasks(
-      evaluation, [&] { return t.machine.open(source); },
+      evaluation, [&](const std::vector<BesideEngine>& beside) { return t.machine.open(source, beside); },
       {.line = [&](const std::string& line, int64_t done, int64_t all) { t.console.progress(line, done, all); },
        .note = [&](const std::string& note) { t.console.print(note); },
        .stop = stop_is_requested});

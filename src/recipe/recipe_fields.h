@@ -16,7 +16,10 @@ template <class A, class F> void asked_fields(A& a, const std::string& section, 
   field("tasks", a.tasks, tasks, {});
   field("jsonl", a.jsonl, "files of problems: GSM8K's, HumanEval's or minke's lines", {});
   field("problems", a.problems, "problems of each level, and of each file; 0: 100, and all of a file", {0, 1e6});
-  field("samples", a.samples, "answers to each problem", {1, 4096});
+  const bool evaluates = section == "eval";
+  field("samples", a.samples,
+        evaluates ? "answers to each problem; 0: none, only the bits per byte of chats" : "answers to each problem",
+        {evaluates ? 0.0 : 1.0, 4096});
   field("prompt", a.prompt,
         "how a question is put: \"brief\", \"r1-zero\" (in its words), or by the chat template: \"chat\", "
         "\"chat-plain\" (the question alone)",

@@ -81,6 +81,11 @@ cp r.jsonl before.jsonl
 mistake 'give --task NAME' "${tasks[@]}"
 mistake 'riddles' "${tasks[@]}" --task riddles
 mistake '--task: no rule grades answers to chats' "${tasks[@]}" --task chains:2 --task chat
+mistake 'or give -k 0 for their bits per byte alone' "${tasks[@]}" --task chat
+mistake '-k 0 asks for the bits per byte of chats alone, and chain:2, problem 0 is none' "${tasks[@]}" --task chat --task chains:2 -k 0
+mistake '--judge has no effect with -k 0' "${tasks[@]}" --task chat -k 0 --judge base/latest
+mistake '--responses new.jsonl has no effect with -k 0' "${tasks[@]}" --task chat -k 0 --responses new.jsonl
+mistake 'chat:1, problem 0: its prompt and its good answer have' "${tasks[@]}" --task chat -n 1 -k 0 -c 50
 mistake 'r.jsonl exists already: --resume' "${tasks[@]}" --task chains:2-3 -n 12 -k 4 --responses r.jsonl
 mistake 'goes on only with the same' "${tasks[@]}" --task chains:2-3 -n 12 -k 4 --seed 9 --responses r.jsonl --resume
 mistake '--responses names' "${tasks[@]}" --task chains:2 --resume

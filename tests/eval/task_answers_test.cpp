@@ -155,8 +155,26 @@ TEST(TaskProblems, PromptsAndTheirMistakes) {
   EXPECT_NE(problems[0].prompt.find("reasoning process"), std::string::npos);
   EXPECT_THROW(make_prompts(problems, PromptFormat::chat, tokenizer(), {}, 4096), UserError);
   EXPECT_THROW(make_prompts(problems, PromptFormat::brief, tokenizer(), {}, int64_t(10)), UserError);
-  EXPECT_THROW(asked_problems({.tasks = {"chains:2", "chains:2-3"}}, "--task"), UserError);
-  EXPECT_EQ(asked_problems({.tasks = {"chains:2", "chains:3"}, .problems = 2}, "--task").size(), 4u);
+  EXPECT_THROW(asked_problems({.tasks = {"chains:2", "chains:2-3"}}), UserError);
+  EXPECT_EQ(asked_problems({.tasks = {"chains:2", "chains:3"}, .problems = 2}).size(), 4u);
+  const auto complaint = [](const TaskQuestions& q) -> std::string {
+    try {
+      asked_problems(q, {.judge = "eval.judge", .samples = "eval.samples ="});
+    } catch (const UserError& e) {
+      return e.what();
+    }
+    return "";
+  };
+  EXPECT_NE(complaint({.tasks = {"chat"}}).find("--task: no rule grades answers to chats: name a reward model with"),
+            std::string::npos);
+  EXPECT_NE(complaint({.tasks = {"chains"}, .judge = "j"}).find("eval.judge has no effect: --task has no chats"),
+            std::string::npos);
+  EXPECT_EQ(complaint({.tasks = {"chat"}, .answered = false}), "");
+  EXPECT_NE(complaint({.tasks = {"chat"}, .judge = "j", .answered = false})
+                .find("eval.judge has no effect with eval.samples = 0"),
+            std::string::npos);
+  EXPECT_NE(complaint({.tasks = {"chat", "chains:2"}, .answered = false}).find("chain:2, problem 0 is none"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -87,6 +87,28 @@ TEST(TaskScores, NoVoteOnProgramsAndChats) {
   }
 }
 
+// Of a group: all bits by all bytes, not the mean of the answers'.
+TEST(TaskScores, BitsPerByteOfGoodAnswers) {
+  Rig rig;
+  rig.add_problem(1, GraderKind::judge), rig.add_problem(2), rig.add_problem(1, GraderKind::judge);
+  for (size_t p = 0; p < 3; ++p) rig.add(p, 0, "", 0);
+  const std::vector<ReferenceBits> bits{{0, 10, 5}, {2, 30, 35}};
+  const std::vector<TaskScore> scores = score_tasks(rig.problems, rig.answers, 1, bits);
+  ASSERT_EQ(scores.size(), 2u);
+  EXPECT_EQ(scores[0].bits_per_byte, 1.0);
+  EXPECT_EQ(score_json(scores[0]).at("bits_per_byte"), 1.0);
+  EXPECT_EQ(scores[0].pass.size(), 1u);
+  EXPECT_NE(score_line(scores[0]).find(", good answers 1.0000 bits per byte"), std::string::npos)
+      << score_line(scores[0]);
+  EXPECT_EQ(scores[1].bits_per_byte, std::nullopt);
+  EXPECT_FALSE(score_json(scores[1]).contains("bits_per_byte"));
+  // Without answers nothing is said of any.
+  const TaskScore alone = score_tasks(rig.problems, {}, 0, bits)[0];
+  EXPECT_EQ(score_line(alone), "chain:1: 2 problems, good answers 1.0000 bits per byte");
+  EXPECT_EQ(score_json(alone),
+            Json({{"task", "chain"}, {"level", 1}, {"n", 2}, {"n_different", 2}, {"k", 0}, {"bits_per_byte", 1.0}}));
+}
+
 TEST(ResponsesFile, GoesOnFromItsWholeLines) {
   const fs::path file = testing::TempDir() + "minke_responses_test.jsonl";
   fs::remove(file);

@@ -197,11 +197,11 @@ TEST(Rejection, QuestionsAreCountedOnceInEachGroup) {
 // What is learned from is never what is tested with.
 TEST(Rejection, AsksTheTrainingSplit) {
   TaskQuestions q{.tasks = {"chains:2-3", "countdown:3"}, .problems = 50, .seed = 4, .split = TaskSplit::train};
-  const auto train = asked_problems(q, "--task");
+  const auto train = asked_problems(q);
   ASSERT_EQ(train.size(), 150u);
   for (const TaskProblem& p : train) EXPECT_EQ(split_of(p.task.canonical), TaskSplit::train);
   q.split = TaskSplit::test;
-  for (const TaskProblem& p : asked_problems(q, "--task")) EXPECT_EQ(split_of(p.task.canonical), TaskSplit::test);
+  for (const TaskProblem& p : asked_problems(q)) EXPECT_EQ(split_of(p.task.canonical), TaskSplit::test);
 }
 
 // Two levels and a file: each has its own counts, all of them together, and what people and programs read of them.
