@@ -26,8 +26,10 @@ std::string address(const std::string& path) {  // of a link: everything but the
 
 // The figures of an evaluation, one row for each task and level.
 std::string results_table(const Json& results) {
-  static constexpr const char* kColumns[] = {"task", "level",  "n",       "k",      "pass@1",
-                                             "ci95", "cons@k", "lenient", "format", "mean_tokens"};
+  // preference: the mean of what a reward model gave; pass@1 is then how many it found good.
+  static constexpr const char* kColumns[] = {"task",       "level",  "n",           "k",
+                                             "pass@1",     "ci95",   "cons@k",      "lenient",
+                                             "preference", "format", "mean_tokens", "bits_per_byte"};
   std::string rows;
   for (const Json& r : results) {
     if (!r.is_object()) continue;

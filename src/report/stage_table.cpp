@@ -4,14 +4,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
-#include <optional>
+#include <set>
 
 #include "core/human_numbers.h"
 #include "report/text.h"
 
 namespace minke {
 namespace {
+
+const std::string kNone = "–";
 
 using Cells = std::vector<std::vector<std::string>>;  // by line and column; the first of each is its title
 
@@ -26,61 +29,130 @@ std::optional<double> number(const Json& row, const char* key) {
   return found->get<double>();
 }
 
+// Nothing if a figure is missing.
+std::optional<StageTableAnswers> answers_of(const Json& row) {
+  const auto ci = row.find("ci95");
+  const bool bounded =
+      ci != row.end() && ci->is_array() && ci->size() == 2 && (*ci)[0].is_number() && (*ci)[1].is_number();
+  const auto accuracy = number(row, "accuracy"), formed = number(row, "well_formed"),
+             language = number(row, "single_language"), tokens = number(row, "mean_tokens");
+  if (!bounded || !accuracy || !formed || !language || !tokens) return std::nullopt;
+  return StageTableAnswers{.accuracy = *accuracy,
+                           .low = (*ci)[0].get<double>(),
+                           .high = (*ci)[1].get<double>(),
+                           .well_formed = *formed,
+                           .single_language = *language,
+                           .mean_tokens = *tokens,
+                           .preference = number(row, "preference")};
+}
+
 void add_once(std::vector<std::string>& names, const std::string& name) {
   if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
 }
 
-// The mean over the rows of a stage, as text.
+// The mean over the rows of each column that have the value, as text.
 template <class Value, class Text>
-std::vector<std::string> line_of(const std::vector<StageTableRow>& rows, const std::vector<std::string>& stages,
+std::vector<std::string> line_of(const std::vector<StageTableRow>& rows, const std::vector<std::string>& columns,
                                  const std::string& title, Value&& value, Text&& text) {
   std::vector<std::string> line{title};
-  for (const std::string& stage : stages) {
+  for (const std::string& column : columns) {
     double sum = 0;
     int count = 0;
-    for (const StageTableRow& r : rows)
-      if (r.stage == stage) sum += value(r), ++count;
-    line.push_back(text(sum / count));
+    for (const StageTableRow& r : rows) {
+      const std::optional<double> v = value(r);
+      if (r.column == column && v) sum += *v, ++count;
+    }
+    line.push_back(count > 0 ? text(sum / count) : kNone);
   }
   return line;
 }
 
-Cells cells_of(const std::vector<StageTableRow>& rows) {
-  std::vector<std::string> stages, tasks;
-  for (const StageTableRow& r : rows) add_once(stages, r.stage), add_once(tasks, r.name());
-  Cells cells{{"accuracy, %"}};
-  cells[0].insert(cells[0].end(), stages.begin(), stages.end());
+// A line for each task and level of which some row has the value; `title` names it.
+template <class Value, class Title>
+void add_task_lines(Cells& cells, const std::vector<StageTableRow>& rows, const std::vector<std::string>& columns,
+                    Value&& value, Title&& title) {
+  std::vector<std::string> tasks;
+  for (const StageTableRow& r : rows)
+    if (value(r)) add_once(tasks, r.name());
   for (const std::string& task : tasks) {
-    std::vector<std::string>& line = cells.emplace_back(std::vector<std::string>{task});
-    for (const std::string& stage : stages) {
-      const auto is_it = [&](const StageTableRow& r) { return r.stage == stage && r.name() == task; };
+    const size_t at = cells.size();
+    cells.emplace_back(std::vector<std::string>{""});
+    for (const std::string& column : columns) {
+      const auto is_it = [&](const StageTableRow& r) { return r.column == column && r.name() == task && value(r); };
       const auto r = std::find_if(rows.begin(), rows.end(), is_it);
-      line.push_back(r == rows.end()
-                         ? "–"
-                         : fmt::format("{:.1f} [{:.0f}, {:.0f}]", 100 * r->accuracy, 100 * r->low, 100 * r->high));
+      if (r != rows.end() && cells[at][0].empty()) cells[at][0] = title(*r);
+      cells[at].push_back(r == rows.end() ? kNone : *value(*r));
     }
   }
-  // Means over what every model was asked; over all that it was, where they have nothing in common.
+}
+
+Cells cells_of(const std::vector<StageTableRow>& rows) {
+  std::vector<std::string> columns;
+  for (const StageTableRow& r : rows) add_once(columns, r.column);
+  Cells cells{{"accuracy, %"}};
+  cells[0].insert(cells[0].end(), columns.begin(), columns.end());
+  const auto accuracy = [](const StageTableRow& r) -> std::optional<std::string> {
+    if (!r.answers) return std::nullopt;
+    return fmt::format("{:.1f} [{:.0f}, {:.0f}]", 100 * r.answers->accuracy, 100 * r.answers->low,
+                       100 * r.answers->high);
+  };
+  add_task_lines(cells, rows, columns, accuracy, [](const StageTableRow& r) {
+    return r.answers->preference ? r.name() + ", by the reward model" : r.name();
+  });
+  const auto preference = [](const StageTableRow& r) -> std::optional<std::string> {
+    if (!r.answers || !r.answers->preference) return std::nullopt;
+    return fmt::format("{:.3f}", *r.answers->preference);
+  };
+  // Chats have one level, which need not be said again.
+  const auto task = [](const StageTableRow& r) { return r.level > 1 ? r.name() : r.task; };
+  add_task_lines(cells, rows, columns, preference,
+                 [&](const StageTableRow& r) { return task(r) + ", reward model's mean"; });
+  const auto bits = [](const StageTableRow& r) -> std::optional<std::string> {
+    if (!r.bits_per_byte) return std::nullopt;
+    return fmt::format("{:.3f}", *r.bits_per_byte);
+  };
+  add_task_lines(cells, rows, columns, bits, [&](const StageTableRow& r) { return task(r) + ", bits per byte"; });
+  // Means over what every model was asked that has answered; over all that it was, where they have nothing in common.
+  std::vector<std::string> answering;
+  for (const StageTableRow& r : rows)
+    if (r.answers) add_once(answering, r.column);
   std::vector<StageTableRow> common;
   for (const StageTableRow& r : rows) {
     std::vector<std::string> asked;
     for (const StageTableRow& other : rows)
-      if (other.name() == r.name()) add_once(asked, other.stage);
-    if (asked.size() == stages.size()) common.push_back(r);
+      if (other.name() == r.name() && other.answers) add_once(asked, other.column);
+    if (asked.size() == answering.size()) common.push_back(r);
   }
   if (common.empty()) common = rows;
   const auto percent = [](double share) { return fmt::format("{:.1f}", 100 * share); };
   const auto tokens = [](double n) { return fmt::format("{:.0f}", n); };
-  const auto time = [](double seconds) { return seconds > 0 ? human_time(seconds) : "–"; };
+  const auto time = [](double seconds) { return seconds > 0 ? human_time(seconds) : kNone; };
+  const auto add_mean = [&](const char* title, double StageTableAnswers::*figure, auto&& text) {
+    const auto value = [&](const StageTableRow& r) -> std::optional<double> {
+      if (!r.answers) return std::nullopt;
+      return *r.answers.*figure;
+    };
+    cells.push_back(line_of(common, columns, title, value, text));
+  };
+  add_mean("well-formed, %", &StageTableAnswers::well_formed, percent);
+  add_mean("one language, %", &StageTableAnswers::single_language, percent);
+  add_mean("tokens", &StageTableAnswers::mean_tokens, tokens);
   cells.push_back(line_of(
-      common, stages, "well-formed, %", [](const auto& r) { return r.well_formed; }, percent));
-  cells.push_back(line_of(
-      common, stages, "one language, %", [](const auto& r) { return r.single_language; }, percent));
-  cells.push_back(line_of(
-      common, stages, "tokens", [](const auto& r) { return r.mean_tokens; }, tokens));
-  cells.push_back(line_of(
-      common, stages, "time", [](const auto& r) { return r.seconds; }, time));
+      rows, columns, "time", [](const StageTableRow& r) { return std::optional(r.seconds); }, time));
   return cells;
+}
+
+// The evaluations of a model share a column, unless two of them asked the same. `evaluations`: of each row.
+void name_columns(std::vector<StageTableRow>& rows, const std::vector<std::string>& evaluations) {
+  std::map<std::pair<std::string, std::string>, std::string> asked;
+  std::set<std::string> apart;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto [first, is_new] = asked.try_emplace({rows[i].stage, rows[i].name()}, evaluations[i]);
+    if (!is_new && first->second != evaluations[i]) apart.insert(rows[i].stage);
+  }
+  for (size_t i = 0; i < rows.size(); ++i)
+    rows[i].column =
+        apart.contains(rows[i].stage) ? fmt::format("{}, by {}", rows[i].stage, evaluations[i]) : rows[i].stage;
 }
 
 }  // namespace
@@ -97,30 +169,25 @@ void complete_results(Json& results, const std::string& stage, double seconds) {
 
 std::vector<StageTableRow> stage_table(std::span<const StageRecord> stages) {
   std::vector<StageTableRow> rows;
+  std::vector<std::string> evaluations;
   for (const StageRecord& s : stages) {
     const auto results = s.result.find("results");
     if (s.state != StageState::done || results == s.result.end() || !results->is_array()) continue;
     for (const Json& r : *results) {
       if (!r.is_object()) continue;
-      const auto task = r.find("task"), stage = r.find("stage"), ci = r.find("ci95");
+      const auto task = r.find("task"), stage = r.find("stage");
       const bool named = task != r.end() && task->is_string() && stage != r.end() && stage->is_string();
-      const bool bounded =
-          ci != r.end() && ci->is_array() && ci->size() == 2 && (*ci)[0].is_number() && (*ci)[1].is_number();
-      const auto accuracy = number(r, "accuracy"), formed = number(r, "well_formed"),
-                 language = number(r, "single_language"), tokens = number(r, "mean_tokens");
-      if (!named || !bounded || !accuracy || !formed || !language || !tokens) continue;
-      rows.push_back({.stage = stage->get<std::string>(),
-                      .task = task->get<std::string>(),
-                      .level = int(std::clamp(number(r, "level").value_or(0), 0.0, 1000.0)),
-                      .accuracy = *accuracy,
-                      .low = (*ci)[0].get<double>(),
-                      .high = (*ci)[1].get<double>(),
-                      .well_formed = *formed,
-                      .single_language = *language,
-                      .mean_tokens = *tokens,
-                      .seconds = number(r, "seconds").value_or(0)});
+      StageTableRow row{.answers = answers_of(r),
+                        .bits_per_byte = number(r, "bits_per_byte"),
+                        .seconds = number(r, "seconds").value_or(0)};
+      if (!named || (!row.answers && !row.bits_per_byte)) continue;
+      row.stage = stage->get<std::string>(), row.task = task->get<std::string>();
+      row.level = int(std::clamp(number(r, "level").value_or(0), 0.0, 1000.0));
+      rows.push_back(std::move(row));
+      evaluations.push_back(s.name);
     }
   }
+  name_columns(rows, evaluations);
   return rows;
 }
 

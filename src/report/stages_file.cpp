@@ -89,15 +89,20 @@ std::string result_line(const StageRecord& s) {
                        count("questions_kept"), count("questions"));
   }
   std::string line;
+  bool has_answers = false;
   const auto results = s.result.find("results");
   if (results == s.result.end() || !results->is_array()) return line;
   for (const Json& r : *results) {
     if (!r.is_object()) continue;
-    const double level = number(r, "level");
-    line += fmt::format("{}{}{} {}", line.empty() ? "" : ", ", text(r, "task"),
-                        level > 0 ? fmt::format(":{:.0f}", level) : "", percent(number(r, "pass@1")));
+    const double level = number(r, "level"), right = number(r, "pass@1"), bits = number(r, "bits_per_byte");
+    const std::string task = text(r, "task") + (level > 0 ? fmt::format(":{:.0f}", level) : "");
+    const auto add = [&](const std::string& figure) {
+      line += fmt::format("{}{} {}", line.empty() ? "" : ", ", task, figure);
+    };
+    if (std::isfinite(right)) add(percent(right)), has_answers = true;
+    else if (std::isfinite(bits)) add(fmt::format("{:.3f} bits per byte", bits));
   }
-  return line.empty() ? line : "pass@1: " + line;
+  return has_answers ? "pass@1: " + line : line;
 }
 
 }  // namespace minke

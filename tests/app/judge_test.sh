@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A reward model as a judge, as a user goes: a pipeline that makes one from built-in pairs and asks it in sampling, in reinforcement
-# learning and in evaluation, killed and resumed; the verbs with --judge give the same; mistakes.
+# learning and in evaluation, killed and resumed; bits per byte of good answers, also of the base; the verbs give the same; mistakes.
 . "$(dirname "$0")/lib.sh"
 stage() { printf '\n[[stage]]\nname = "%s"\nkind = "%s"\n' "$1" "$2"; [ -z "${3:-}" ] || printf 'from = "%s"\n' "$3"; sed 's/^\[/[stage./'; }
 {
@@ -10,6 +10,7 @@ stage() { printf '\n[[stage]]\nname = "%s"\nkind = "%s"\n' "$1" "$2"; [ -z "${3:
   stage chats sample chatter <<<$'[sample]\ntasks = ["chat"]\nproblems = 12\nsamples = 2\nmax_new = 40\ntemperature = 1\nprompt = "chat-plain"\njudge = "stage:judge"\nany_format = true\nlanguage_share = 0.0'
   stage rl grpo chatter <<<$'[train]\nsteps = 2\nsequence_length = 128\nbatch_size = 16\nweight_decay = 0\n[grpo]\ntasks = ["chat", "chains:2"]\nprompt = "chat-plain"\ngroup = 4\nmax_new = 40\neval_problems = 4\ntruncated = "score"\njudge = "stage:judge"'
   stage test eval rl <<<$'[eval]\ntasks = ["chat", "chains:2"]\nproblems = 6\nsamples = 2\nmax_new = 40\ntemperature = 1\ntop_p = 1\nprompt = "chat-plain"\njudge = "stage:judge"'
+  stage bits eval base <<<$'[eval]\ntasks = ["chat", "chat_zh"]\nproblems = 5\nsamples = 0'
 } >p.toml
 run() { "$minke" pipeline p.toml "$@" >out.txt 2>&1; }
 # A model of so few steps may say nothing that the judge likes; then the pipeline says so and stops there.
@@ -24,6 +25,17 @@ grep -q 'rewards/preference/mean' a/rl/log.jsonl || fail "no preferences in the 
 [ "$(grep -c '"preference":' a/test/responses.jsonl)" = 12 ] || fail "not every chat is judged, or a sum is: $(cat a/test/responses.jsonl)"
 ! grep '"task":"chain"' a/test/responses.jsonl | grep -q '"preference"' || fail "a rule's task is judged"
 grep -q '"preference_ci95"' a/test/eval.json || fail "$(cat a/test/eval.json)"
+
+# The base, which has no chat template, and the last model side by side.
+grep -q '^ *bits  *eval .* chat:1 [0-9.]* bits per byte, chat_zh:1 [0-9.]* bits per byte$' out.txt || fail "no bits of the base: $(grep -A9 "^results" out.txt)"
+table=$(sed -n '/^table/,$p' out.txt)
+for line in '^table  *accuracy, %  *rl  *base$' '^ *chat:1, by the reward model  *[0-9.]* \[[0-9]*, [0-9]*\]  *–$' "^ *chat, reward model's mean  *0\.[0-9]*  *–$" \
+  '^ *chat, bits per byte  *[0-9.]*  *[0-9.]*$' '^ *chat_zh, bits per byte  *–  *[0-9.]*$'; do
+  grep -q "$line" <<<"$table" || fail "the table lacks $line: $table"
+done
+[ "$(sed -n '/"results"/,$p' a/stages.json | grep -c '"bits_per_byte": [0-9]')" = 3 ] || fail "$(cat a/stages.json)"
+grep -q '<td>chat, bits per byte</td><td>[0-9.]*</td><td>[0-9.]*</td>' a/report.html || fail "the page has no bits per byte"
+[ "$(ls a/bits)" = eval.json ] || fail "answers where none are asked for: $(ls a/bits)"
 
 # Killed while it asks the judge, and resumed: the same.
 for moment in '[ -e b/rl/latest ]' '[ -s b/test/responses.jsonl ]'; do
@@ -40,6 +52,11 @@ cmp a/test/eval.json b/test/eval.json || fail "killed and resumed: other figures
 "$minke" eval tasks -m a/rl/latest --task chat --task chains:2 -n 6 -k 2 --max-new 40 --temp 1 --top-p 1 --prompt chat-plain --judge a/judge/latest --out f.json >out.txt 2>&1 || fail "$(cat out.txt)"
 cmp <(sed -n '/"results"/,$p' f.json) <(sed -n '/"results"/,$p' a/test/eval.json) || fail "minke eval tasks has other figures"
 grep -q "^chat:1: 6 problems, .* the judge's mean 0\.[0-9]*, " out.txt || fail "$(cat out.txt)"
+
+"$minke" eval tasks -m a/base/latest --task chat --task chat_zh -n 5 -k 0 --out f.json >out.txt 2>err.txt || fail "$(cat err.txt)"
+cmp <(sed -n '/"results"/,$p' f.json) <(sed -n '/"results"/,$p' a/bits/eval.json) || fail "minke eval tasks has other bits per byte"
+grep -q '^chat_zh:1: 5 problems, good answers [0-9.]* bits per byte$' out.txt || fail "$(cat out.txt)"
+grep -q '^memory .* buffers and scratch + .* good answers = ' err.txt || fail "the memory of good answers is not said: $(cat err.txt)"
 
 mistake '--task: no rule grades answers to chats: name a reward model with --judge' "$minke" eval tasks -m a/rl/latest --task chat
 mistake '--judge has no effect: --task has no chats' "$minke" eval tasks -m a/rl/latest --task chains:2 --judge a/judge/latest

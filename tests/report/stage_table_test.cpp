@@ -38,12 +38,14 @@ TEST(StageTable, HasARowForEachTaskAndLevelOfEachModel) {
   EXPECT_EQ(rows[1].name(), "gsm8k");
   EXPECT_EQ(rows[3].stage, "r1");
   EXPECT_EQ(rows[3].level, 3);
-  EXPECT_EQ(rows[2].accuracy, 0.905);
-  EXPECT_EQ(rows[2].low, 0.905 - 0.05);
-  EXPECT_EQ(rows[2].high, 0.905 + 0.05);
-  EXPECT_EQ(rows[0].well_formed, 0.5);
-  EXPECT_EQ(rows[0].single_language, 0.5);
-  EXPECT_EQ(rows[0].mean_tokens, 40);
+  EXPECT_EQ(rows[2].answers->accuracy, 0.905);
+  EXPECT_EQ(rows[2].answers->low, 0.905 - 0.05);
+  EXPECT_EQ(rows[2].answers->high, 0.905 + 0.05);
+  EXPECT_EQ(rows[0].answers->well_formed, 0.5);
+  EXPECT_EQ(rows[0].answers->single_language, 0.5);
+  EXPECT_EQ(rows[0].answers->mean_tokens, 40);
+  EXPECT_EQ(rows[0].answers->preference, std::nullopt);
+  EXPECT_EQ(rows[0].bits_per_byte, std::nullopt);
   EXPECT_EQ(rows[0].seconds, 600);
 }
 
@@ -57,6 +59,53 @@ TEST(StageTable, ShowsModelsSideBySide) {
   const std::string html = stage_table_html(stage_table(two()));
   EXPECT_NE(html.find("<tr><td>gsm8k</td><td>10.0 [5, 15]</td><td>–</td></tr>"), html.npos) << html;
   EXPECT_NE(html.find("<tr><th>accuracy, %</th><th>base</th><th>r1</th></tr>"), html.npos) << html;
+}
+
+// The base answers no chats, and r1's are judged by a reward model.
+TEST(StageTable, ShowsChatsAsWhatTheyAre) {
+  std::vector<StageRecord> all = two();
+  Json bits{{"task", "chat"}, {"level", 1}, {"bits_per_byte", 1.75}}, chat = result("chat", 1, 0.75);
+  chat["preference"] = 0.625, chat["bits_per_byte"] = 0.5;
+  all.push_back(evaluation("base", 600, {bits}));
+  all.push_back(evaluation("r1", 65, {chat}));
+  all[3].name = "chats-base", all[4].name = "chats-r1";
+  const std::vector<std::string> want{"accuracy, %                           base             r1",
+                                      "chain:2                      25.0 [20, 30]  90.5 [86, 96]",
+                                      "gsm8k                         10.0 [5, 15]              –",
+                                      "chain:3                                  –  50.0 [45, 55]",
+                                      "chat:1, by the reward model              –  75.0 [70, 80]",
+                                      "chat, reward model's mean                –          0.625",
+                                      "chat, bits per byte                  1.750          0.500",
+                                      "well-formed, %                        50.0          100.0",
+                                      "one language, %                       50.0           50.0",
+                                      "tokens                                  40             40",
+                                      "time                                10 min           65 s"};
+  EXPECT_EQ(stage_table_lines(stage_table(all)), want);
+  EXPECT_NE(
+      stage_table_html(stage_table(all)).find("<tr><td>chat, bits per byte</td><td>1.750</td><td>0.500</td></tr>"),
+      std::string::npos);
+  // Bits alone: nobody has answered anything.
+  const std::vector<std::string> alone{"accuracy, %            base", "chat, bits per byte   1.750",
+                                       "well-formed, %            –", "one language, %           –",
+                                       "tokens                    –", "time                 10 min"};
+  EXPECT_EQ(stage_table_lines(stage_table(std::span(all).subspan(3, 1))), alone);
+}
+
+TEST(StageTable, GivesEachEvaluationItsColumnWhereTwoAskTheSame) {
+  std::vector<StageRecord> all = two();
+  all.push_back(evaluation("r1", 65, {result("chain", 2, 0.5)}));
+  all.push_back(evaluation("base", 600, {result("chain", 3, 0.75)}));
+  all[3].name = "again", all[4].name = "more";
+  const std::vector<StageTableRow> rows = stage_table(all);
+  ASSERT_EQ(rows.size(), 6u);
+  EXPECT_EQ(rows[0].column, "base");
+  EXPECT_EQ(rows[2].column, "r1, by test-r1");
+  EXPECT_EQ(rows[4].column, "r1, by again");
+  EXPECT_EQ(rows[4].stage, "r1");
+  EXPECT_EQ(rows[5].column, "base");  // another level: below the others
+  const std::vector<std::string> lines = stage_table_lines(rows);
+  EXPECT_EQ(lines[0], "accuracy, %               base  r1, by test-r1   r1, by again");
+  EXPECT_EQ(lines[1], "chain:2          25.0 [20, 30]   90.5 [86, 96]  50.0 [45, 55]");
 }
 
 TEST(StageTable, WithoutEvaluationsThereIsNone) {

@@ -106,6 +106,8 @@ TEST_F(Stages, WhatCameOfThem) {
       {"results",
        {{{"task", "chain"}, {"level", 2}, {"pass@1", 0.5}}, {{"task", "gsm8k"}, {"level", 0}, {"pass@1", 1.0}}, 7}}};
   EXPECT_EQ(result_line(s), "pass@1: chain:2 50.0 %, gsm8k 100.0 %");
+  s.result = {{"results", {{{"task", "chat"}, {"level", 1}, {"bits_per_byte", 0.5}}}}};
+  EXPECT_EQ(result_line(s), "chat:1 0.500 bits per byte");
   s.result = {{"sampled", {{"drawn", 3200}, {"kept", 30}, {"questions", 390}, {"questions_kept", 25}}}};
   EXPECT_EQ(result_line(s), "30 of 3200 answers kept, for 25 of 390 questions");
   s.error = "it broke";
