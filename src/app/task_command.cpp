@@ -89,10 +89,7 @@ AnsweredTasks answer_tasks(const TaskOptions& o,
                    .responses = o.responses,
                    .resume = o.resume,
                    .each = each};
-  if (!o.questions.judge.empty()) {
-    open_checkpoint(o.questions.judge, 0, Head::value);  // its mistakes come first
-    e.open_judge = [&o](const Context& ctx) { return std::make_unique<RewardJudge>(ctx, o.questions.judge); };
-  }
+  if (!o.questions.judge.empty()) e.judge = reward_judge(o.questions.judge, "--judge");
   const ModelSource source = open_model(o.inference.model, o.inference.mtp_modules());
   put_questions(e, o.prompt, source.tokenizer, source.chat_template, context_size(o.inference, source),
                 source.stop_tokens, questions.split == TaskSplit::test);

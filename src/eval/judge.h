@@ -24,6 +24,12 @@ class Judge {
 // An answer with so much counts as right.
 inline constexpr double kGoodAnswer = 0.5;
 
-using OpenJudge = std::function<std::unique_ptr<Judge>(const Context& ctx)>;
+// A judge that is not open yet.
+struct JudgeSource {
+  std::function<std::unique_ptr<Judge>(const Context& ctx)> open;
+  // On a dry run: one that has judged the most at once; what it returns holds what it takes.
+  std::function<std::shared_ptr<void>(const Context& dry)> dry;
+  explicit operator bool() const { return bool(open); }
+};
 
 }  // namespace minke

@@ -14,11 +14,12 @@ namespace minke {
 namespace {
 
 // What computes beside the engine: its memory is found and said before the model is opened.
-std::vector<BesideEngine> beside_engine(const TaskEvaluation& e) {
+std::vector<BesideEngine> beside_engine(const TaskEvaluation& e, bool answers) {
   std::vector<BesideEngine> all;
   if (!e.references.empty())
     all.push_back({"good answers",
                    [&e](const Context& dry, Model& model) { return hold_reference_bits(dry, model, e.references); }});
+  if (e.judge && answers) all.push_back({"judge", [&e](const Context& dry, Model&) { return e.judge.dry(dry); }});
   return all;
 }
 
@@ -119,7 +120,7 @@ std::optional<std::vector<TaskScore>> evaluate_tasks(const TaskEvaluation& e, co
   const bool are_missing = int64_t(known.size()) < all;
   if (are_missing && responses) responses->open();
   std::optional<AnsweringModel> opened;
-  if (are_missing || !e.references.empty()) opened.emplace(open(beside_engine(e)));
+  if (are_missing || !e.references.empty()) opened.emplace(open(beside_engine(e, are_missing)));
   std::vector<ReferenceBits> bits;
   if (!e.references.empty()) {
     const auto go_on = [&](size_t done) {
@@ -133,7 +134,7 @@ std::optional<std::vector<TaskScore>> evaluate_tasks(const TaskEvaluation& e, co
   }
   if (are_missing) {
     const AnsweringModel& model = *opened;
-    const std::unique_ptr<Judge> judge = e.open_judge ? e.open_judge(model.ctx) : nullptr;
+    const std::unique_ptr<Judge> judge = e.judge ? e.judge.open(model.ctx) : nullptr;
     const auto begin = Clock::now();
     double right = 0;
     const auto take = [&](TaskAnswer a) {

@@ -41,10 +41,10 @@ struct TaskEvaluation {
   std::vector<TaskProblem> problems;             // with prompts
   std::vector<ReferenceAnswer> references = {};  // whose bits per byte are asked for
   AnswerSettings answers;
-  Json settings;              // answer_settings() and more
-  fs::path responses;         // a file for the answers; empty: none
-  bool resume = false;        // go on with what it holds
-  OpenJudge open_judge = {};  // if answers are to be judged
+  Json settings;           // answer_settings() and more
+  fs::path responses;      // a file for the answers; empty: none
+  bool resume = false;     // go on with what it holds
+  JudgeSource judge = {};  // if answers are to be judged
   // Gets every answer with its problem, also those of the file, in any order.
   std::function<void(const TaskProblem&, const TaskAnswer&)> each = {};
 };

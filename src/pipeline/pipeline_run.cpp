@@ -13,6 +13,7 @@
 #include "report/pipeline_page.h"
 #include "report/stage_table.h"
 #include "rl/rejection.h"
+#include "rl/reward_judge.h"
 #include "run/folder_lock.h"
 
 namespace minke {
@@ -74,7 +75,7 @@ void check_stage(const Pipeline& pipeline, const PipelineStage& s) {
     user_error("{}.prompt = \"{}\", but the model of {} has no chat template: use \"brief\" or \"r1-zero\"",
                s.kind == RecipeOf::ppo ? "grpo" : name_of(s.kind), name_of(prompt), s.from);
   const std::string& judge = judge_of(s);
-  if (!judge.empty() && !judge.starts_with(kStageSource)) open_checkpoint(judge, 0, Head::value);
+  if (!judge.empty() && !judge.starts_with(kStageSource)) check_judge_folder(judge, "judge");
   const int64_t positions = positions_of(pipeline, s), length = s.recipe.train.sequence_length;
   const auto& sections = stage_kind(s.kind).sections;
   const bool trains = std::find(sections.begin(), sections.end(), "train") != sections.end();

@@ -70,7 +70,7 @@ std::optional<Answered> answer(const StageTask& t, const Recipe::Asked& a, const
                 source.stop_tokens, evaluates);
   evaluation.settings = answer_settings(name_of_model(t.model, t), a.prompt, questions, evaluation.answers);
   if (!a.judge.empty()) {
-    evaluation.open_judge = [&a](const Context& ctx) { return std::make_unique<RewardJudge>(ctx, a.judge); };
+    evaluation.judge = reward_judge(a.judge, evaluates ? "eval.judge" : "sample.judge");
     evaluation.settings["judge"] = name_of_model(a.judge, t);
   }
   evaluation.settings.update(t.machine.answer_settings);

@@ -97,7 +97,7 @@ PolicyStage::PolicyStage(std::string_view verb, const Recipe& recipe, const fs::
   if (config().max_position_embeddings < recipe.train.sequence_length)
     user_error("{}: train.sequence_length {} is more than the model's {} positions", verb, recipe.train.sequence_length,
                config().max_position_embeddings);
-  if (!recipe.grpo.judge.empty()) open_checkpoint(recipe.grpo.judge, 0, Head::value);  // its mistakes come first
+  if (!recipe.grpo.judge.empty()) check_judge_folder(recipe.grpo.judge, "grpo.judge");  // its mistakes come first
   if (recipe.grpo.levels == LevelSampling::edge) rates_.emplace(questions_.levels());
   if (folder.has_begun()) return;
   questions_.check_lengths();
@@ -107,7 +107,7 @@ PolicyStage::PolicyStage(std::string_view verb, const Recipe& recipe, const fs::
 Rewards::Judging PolicyStage::judging(const Context& ctx) {
   if (recipe_.grpo.judge.empty()) return {};
   return [&](std::span<const TaskToGrade> all, std::span<TaskGrade> grades) {
-    if (!judge_) judge_ = std::make_unique<RewardJudge>(ctx, recipe_.grpo.judge, RewardJudge::Scratch::of_context);
+    if (!judge_) judge_ = std::make_unique<RewardJudge>(ctx, recipe_.grpo.judge);
     judge_tasks(ctx, *judge_, all, grades);
   };
 }
@@ -155,7 +155,7 @@ StageMemory PolicyStage::memory() const {
   const size_t tests = questions_.count_tests();
   std::optional<EngineSettings> mtp;
   if (config().num_nextn_predict_layers > 0) mtp = mtp_engine(engine_settings(), tests);
-  const auto judge = [this](const Context& dry, const Model&, int64_t) -> std::shared_ptr<void> {
+  const auto judge = [this](const Context& dry) -> std::shared_ptr<void> {
     return recipe_.grpo.judge.empty() ? nullptr : RewardModel::dry(dry, recipe_.grpo.judge);
   };
   // Tokens, their probabilities, advantages and text of all answers that are drawn; tokens, targets, four values of a step.
@@ -165,7 +165,7 @@ StageMemory PolicyStage::memory() const {
           .trains_mtp = false,
           .replays_experts = g.replay,
           .asks_token_losses = true,
-          .holds = judge,
+          .judge = judge,
           .host_bytes = step * double(g.mini_batches * g.dynamic) * (16 + experts) + step * (24 + experts)};
 }
 

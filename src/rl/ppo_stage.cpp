@@ -51,15 +51,14 @@ StageMemory PpoStage::memory() const {
   // Of all answers that are drawn: the batches that the critic judges, values, returns and advantages; of a step its own batches.
   const double step = double(recipe().train.batch_size * recipe().train.sequence_length);
   m.host_bytes += step * (double(recipe().grpo.mini_batches) * 60 + 20);
-  m.holds = [this, judge = m.holds](const Context& dry, const Model& policy, int64_t sequences) {
+  m.critic = [this](const Context& dry, const Model& policy, int64_t sequences) {
     const int64_t length = recipe().train.sequence_length;
     const auto critic = std::make_shared<Critic>(dry, policy, critic_settings(), sequences, length);
     TokenBatch b{.num_sequences = sequences, .sequence_length = length};
     b.tokens.assign(size_t(sequences * length), 0), b.targets = b.tokens;
     b.weight.assign(b.tokens.size(), 0), b.value_target = b.weight;
     critic->step(dry, {&b, 1}, 0);
-    return std::make_shared<std::pair<std::shared_ptr<void>, std::shared_ptr<void>>>(judge(dry, policy, sequences),
-                                                                                     critic);
+    return critic;
   };
   return m;
 }

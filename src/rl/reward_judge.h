@@ -8,16 +8,19 @@ namespace minke {
 
 class RewardJudge final : public Judge {
  public:
-  // Whose scratch arena it computes in: the context's, which is large enough (a run has asked RewardModel::dry), or one of its own.
-  enum class Scratch : uint8_t { of_context, own };
   // UserErrors of RewardModel.
-  RewardJudge(const Context& ctx, const fs::path& folder, Scratch scratch = Scratch::own);
+  RewardJudge(const Context& ctx, const fs::path& folder) : model_(ctx, folder) {}
+  // In the context's scratch, which is to be large enough for it (JudgeSource::dry).
   std::vector<double> judge(const Context& ctx, std::span<const JudgedText> texts) override;
 
  private:
   RewardModel model_;
-  std::optional<Arena> scratch_;
 };
+
+// The reward model in a folder, named by the flag or key `where`. Its mistakes come at once: UserErrors of check_judge_folder.
+JudgeSource reward_judge(const std::string& folder, std::string_view where);
+// UserError, which names `where`, for all that can be seen to be wrong with it before its weights are read.
+void check_judge_folder(const std::string& folder, std::string_view where);
 
 // σ(score − midpoint); 0 for a text that has none (RewardModel::scores: too long).
 double preference_of(float score, double midpoint);

@@ -31,30 +31,46 @@ int64_t longest_of(const RewardModelSettings& s, const Config& config) {
   return s.longest > 0 ? std::min(s.longest, positions) : std::min(positions, kMostPositions);
 }
 
+Json messages_of(const ScoredText& text) {
+  return Json::array({{{"role", "user"}, {"content", valid_utf8(text.user)}},
+                      {{"role", "assistant"}, {"content", valid_utf8(text.response)}}});
+}
+
 }  // namespace
 
+// What the folder holds but for the weights' bytes.
 struct RewardModel::Source {
   CheckpointFiles files;
-  explicit Source(const fs::path& folder) : files(open_checkpoint(folder, 0, Head::value)) {}
+  Tokenizer tokenizer;
+  ChatTemplate chat_template;
+  double midpoint;
+  explicit Source(const fs::path& folder)
+      : files(open_checkpoint(folder, 0, Head::value)),
+        tokenizer(Tokenizer::load(folder)),
+        chat_template(template_in(folder)),
+        midpoint(score_midpoint(folder)) {
+    if (tokenizer.vocab_size() > files.config.vocab_size)
+      user_error("the tokenizer of {} has {} tokens, the model only {}: they do not belong together", folder.string(),
+                 tokenizer.vocab_size(), files.config.vocab_size);
+    // The template and the end of an answer are as they have to be.
+    ConversationEncoder(tokenizer, chat_template).answer(messages_of({"?", "."}));
+  }
 };
 
-RewardModel::RewardModel(const Context& ctx, const fs::path& folder, const RewardModelSettings& settings)
-    : RewardModel(ctx, folder, settings, Source(folder), false) {}
+void RewardModel::check(const fs::path& folder) { Source{folder}; }
 
-RewardModel::RewardModel(const Context& ctx, const fs::path& folder, const RewardModelSettings& settings,
-                         Source&& source, bool is_dry)
-    : tokenizer_(Tokenizer::load(folder)),
-      template_(template_in(folder)),
+RewardModel::RewardModel(const Context& ctx, const fs::path& folder, const RewardModelSettings& settings)
+    : RewardModel(ctx, settings, Source(folder), false) {}
+
+RewardModel::RewardModel(const Context& ctx, const RewardModelSettings& settings, Source&& source, bool is_dry)
+    : tokenizer_(std::move(source.tokenizer)),
+      template_(std::move(source.chat_template)),
       encoder_(tokenizer_, template_),
-      midpoint_(score_midpoint(folder)),
+      midpoint_(source.midpoint),
       longest_(longest_of(settings, source.files.config)),
       // Whole texts of the longest: so that a batch of shorter ones has no more tokens, and takes no more scratch.
       at_once_(std::max(settings.at_once, longest_) / longest_ * longest_),
       model_(ctx, source.files.config, precision(settings.dtype).for_inference(), longest_, nullptr, Head::value) {
-  if (tokenizer_.vocab_size() > model_.config().vocab_size)
-    user_error("the tokenizer of {} has {} tokens, the model only {}: they do not belong together", folder.string(),
-               tokenizer_.vocab_size(), model_.config().vocab_size);
-  encode(ScoredText{"?", "."});  // the template and the end of an answer are as they have to be
   if (is_dry) load_nothing(ctx, model_);
   else load_weights(ctx, model_, source.files.weights);
   model_.set_recompute({.attention = true, .ffn = true});  // nothing is kept of a layer that is done
@@ -66,7 +82,7 @@ RewardModel::RewardModel(const Context& ctx, const fs::path& folder, const Rewar
 
 std::shared_ptr<RewardModel> RewardModel::dry(const Context& dry, const fs::path& folder,
                                               const RewardModelSettings& settings) {
-  std::shared_ptr<RewardModel> made(new RewardModel(dry, folder, settings, Source(folder), true));
+  std::shared_ptr<RewardModel> made(new RewardModel(dry, settings, Source(folder), true));
   const std::vector<int32_t> longest(size_t(made->longest_), 0);
   const std::vector<const std::vector<int32_t>*> texts(size_t(made->at_once_ / made->longest_), &longest);
   std::vector<float> out;
@@ -76,10 +92,7 @@ std::shared_ptr<RewardModel> RewardModel::dry(const Context& dry, const fs::path
 
 std::vector<int32_t> RewardModel::encode(const Json& messages) const { return encoder_.answer(messages).tokens; }
 
-std::vector<int32_t> RewardModel::encode(const ScoredText& text) const {
-  return encode(Json::array({{{"role", "user"}, {"content", valid_utf8(text.user)}},
-                             {{"role", "assistant"}, {"content", valid_utf8(text.response)}}}));
-}
+std::vector<int32_t> RewardModel::encode(const ScoredText& text) const { return encode(messages_of(text)); }
 
 std::vector<float> RewardModel::scores(const Context& ctx, std::span<const ScoredText> texts) {
   std::vector<std::vector<int32_t>> ids;

@@ -44,14 +44,16 @@ class RewardModel {
   // The score in the middle between good and bad answers of its training (run/reward_model_stage.h).
   double midpoint() const { return midpoint_; }
 
+  // UserErrors of the constructor, without reading the weights.
+  static void check(const fs::path& folder);
+
   // On a dry run: one such, without its weights, that has scored the largest batch: what it takes of memory and of scratch.
   static std::shared_ptr<RewardModel> dry(const Context& dry, const fs::path& folder,
                                           const RewardModelSettings& settings = {});
 
  private:
   struct Source;
-  RewardModel(const Context& ctx, const fs::path& folder, const RewardModelSettings& settings, Source&& source,
-              bool is_dry);
+  RewardModel(const Context& ctx, const RewardModelSettings& settings, Source&& source, bool is_dry);
   void score(const Context& ctx, std::span<const std::vector<int32_t>* const> texts, std::vector<float>& out);
 
   Tokenizer tokenizer_;

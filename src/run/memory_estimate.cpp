@@ -30,8 +30,8 @@ std::string MemoryEstimate::text() const {
   };
   add(in_file, "weights in the file"), add(parameters, "parameters"), add(forms, "compute forms"),
       add(gradients, "gradients"), add(moments, "moments");
-  add(average, "average"), add(copies, "reference policy"), add(critic, "critic"), add(activations, "activations"),
-      add(scratch, "scratch"), add(evaluation, "samples and questions");
+  add(average, "average"), add(copies, "reference policy"), add(critic, "critic"), add(judge, "judge"),
+      add(activations, "activations"), add(scratch, "scratch"), add(evaluation, "samples and questions");
   add(host, "batches and saving"), add(process, "program and data");
   text += " = " + human_bytes(sum());
   if (reached > sum()) text += fmt::format(" (before that, {})", human_bytes(reached));
@@ -84,8 +84,10 @@ MemoryEstimate training_memory(const Context& ctx, const Config& config, const R
   TokenLosses tokens;
   trainer.step(d, {&batch, 1}, stage.asks_token_losses ? &tokens : nullptr);
   m.forms = taken();
-  const std::shared_ptr<void> held = stage.holds ? stage.holds(d, model, sequences) : nullptr;
+  const std::shared_ptr<void> critic = stage.critic ? stage.critic(d, model, sequences) : nullptr;
   m.critic = taken();
+  const std::shared_ptr<void> judge = stage.judge ? stage.judge(d) : nullptr;
+  m.judge = taken();
   if (stage.engine || (r.log.sample_tokens > 0 && stage.head == Head::tokens)) {
     Engine engine(d, model, stage.engine ? *stage.engine : sample_settings(model));
     engine.run_largest(d);

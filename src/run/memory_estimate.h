@@ -25,8 +25,9 @@ struct StageMemory {
   bool replays_experts = false;    // batches bring expert choices
   bool asks_token_losses = false;  // and the losses of their tokens are looked at
   int64_t weight_copies = 0;       // train/weight_copy.h
-  // Makes and uses what it holds besides, such as a critic, for micro-batches of so many sequences.
-  std::function<std::shared_ptr<void>(const Context& dry, const Model& policy, int64_t sequences)> holds;
+  // Make and use what it holds besides: a critic, for micro-batches of so many sequences, and what judges answers.
+  std::function<std::shared_ptr<void>(const Context& dry, const Model& policy, int64_t sequences)> critic;
+  std::function<std::shared_ptr<void>(const Context& dry)> judge;
   double host_bytes = 0;  // of what batches are made from
 };
 
@@ -34,14 +35,14 @@ struct StageMemory {
 struct MemoryEstimate {
   double process = 0;  // what is held before: the program, its libraries, the tokenizer, the data's maps
   double in_file = 0;  // weights that are read where they lie in a mapped file
-  double parameters = 0, forms = 0, gradients = 0, moments = 0, average = 0, copies = 0, critic = 0;
+  double parameters = 0, forms = 0, gradients = 0, moments = 0, average = 0, copies = 0, critic = 0, judge = 0;
   double activations = 0, scratch = 0;
   double evaluation = 0;  // beside the training: the cache of the samples, the batches of questions
   double host = 0;        // batches of tokens; a tensor that is being saved
   double reached = 0;     // the most that is held before this, while data are prepared or weights loaded
   double sum() const {
-    return process + in_file + parameters + forms + gradients + moments + average + copies + critic + activations +
-           scratch + evaluation + host;
+    return process + in_file + parameters + forms + gradients + moments + average + copies + critic + judge +
+           activations + scratch + evaluation + host;
   }
   double all() const { return std::max(sum(), reached); }
   // "41 MiB parameters + … = 501 MiB", without what is 0.
