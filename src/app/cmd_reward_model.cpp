@@ -130,6 +130,9 @@ void score(RewardModelOptions& o) {
   LineScorer scorer(runtime.ctx(), model);
   read_json_lines(o.score, {}, [&](const Json& line, const std::string& where) { scorer.add(line, where); });
   scorer.flush();
+  if (scorer.text().empty())
+    user_error("--score {} holds no lines: give a file of {{\"prompt\", \"response\"}} or of pairs, a line each",
+               o.score);
   if (is_standard_output(o.run.out)) print_note(scorer.summary());
   else print_out(scorer.summary());
   write_file_atomic(o.run.out, scorer.text());

@@ -7,6 +7,7 @@
 
 #include "bench/ceilings.h"
 #include "core/error.h"
+#include "recipe/pipeline.h"
 
 namespace minke {
 
@@ -60,6 +61,7 @@ std::string stem_of(const std::string& recipe, RecipeOf kind) {
 
 void start_run(const Recipe& recipe, RecipeOf kind, RunFlags& flags, const std::string& stem,
                const std::function<bool(const fs::path&, const RunMachine&)>& train) {
+  refuse_stage_sources(recipe);
   const fs::path out = flags.out.empty() ? fs::path("runs") / "out" / stem : fs::path(flags.out);
   if (const std::optional<Recipe> stored = flags.resume ? stored_recipe(out, kind) : std::nullopt) {
     std::vector<RecipeDifference> differences = recipe_differences(*stored, recipe);

@@ -87,6 +87,9 @@ TaskChoice parse_task_choice(std::string_view text, std::string_view where) {
                names_of<TaskKind>(", "));
   const LevelRange all = task_levels(*kind);
   if (colon == text.size()) return {*kind, Levels::range(all)};
+  if (grader_of(*kind) == GraderKind::judge && text.substr(colon + 1) != "1")
+    user_error("{} {}: chats have one level, 1, and their language is in their name, chat or chat_zh: leave \"{}\" out",
+               where, printable(text), printable(text.substr(colon)));
   return {*kind, parse_levels(text.substr(colon + 1), all, fmt::format("{} {}", where, printable(text)))};
 }
 

@@ -43,6 +43,7 @@ std::string answer_line(const TaskProblem& p, const TaskAnswer& a, const Json& s
             {"truncated", a.truncated},
             {"final_answer", a.final_answer},
             {"settings", settings}};
+  if (p.task.grader == GraderKind::judge) line["grader"] = name_of(p.task.grader);
   if (a.grade.preference) line["preference"] = *a.grade.preference;
   return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";  // an answer may have half a character
 }

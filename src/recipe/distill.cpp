@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "core/error.h"
+#include "corpus/tasks.h"
 #include "recipe/toml_text.h"
 
 namespace minke {
@@ -30,7 +32,15 @@ train = ["{}teach"]
 )",
       toml_of(d.teacher), toml_of(d.tasks), toml_of(d.jsonl), d.problems, d.samples,
       toml_of(std::string(name_of(d.prompt))), toml_of(d.student), kStageSource);
-  return parse_pipeline(toml, "minke distill", overrides);
+  Pipeline pipeline = parse_pipeline(toml, "minke distill", overrides);
+  const Recipe::Sample& asked = pipeline.stages[0].recipe.sample;
+  for (const std::string& task : asked.tasks)
+    if (grader_of(parse_task_choice(task, "--task").kind) == GraderKind::judge && asked.judge.empty())
+      user_error(
+          "--task {}: no rule grades answers to chats: name a reward model with --set teach.sample.judge=FOLDER, or "
+          "leave this task out",
+          task);
+  return pipeline;
 }
 
 }  // namespace minke

@@ -132,9 +132,13 @@ void check_stage_sources(const PipelineStage& stage, const std::vector<PipelineS
   }
   for (const std::string& source : stage.recipe.data.train) {
     if (!source.starts_with(kStageSource)) continue;
-    if (stage.kind != RecipeOf::sft || !names_sample_stage(source))
-      user_error("{}: data.train: {} must name an earlier stage of kind \"sample\", and only SFT learns from it",
-                 stage.place, printable(source));
+    if (stage.kind != RecipeOf::sft)
+      user_error(
+          "{}: data.train: {}: only a stage of kind \"sft\" learns from what another has kept, this one is of kind "
+          "\"{}\": give files",
+          stage.place, printable(source), name_of(stage.kind));
+    if (!names_sample_stage(source))
+      user_error("{}: data.train: {} must name an earlier stage of kind \"sample\"", stage.place, printable(source));
   }
 }
 
@@ -149,6 +153,12 @@ std::vector<std::vector<RecipeOverride>> overrides_of(const std::vector<std::str
     if (dot == text.size() || at == names.end())
       user_error("--set {}: write it as STAGE.section.key=value, the stages being {}{}", printable(text),
                  fmt::join(names, ", "), did_you_mean(name.substr(0, name.find('=')), names));
+    const std::string key = text.substr(dot + 1, text.find_first_of(" =", dot) - dot - 1);
+    if (key == "name" || key == "kind" || key == "from" || key == "about")
+      user_error(
+          "--set {}: {} of a stage is changed in the file alone; --set has the keys of its recipe, as "
+          "STAGE.section.key=value",
+          printable(text), key);
     all[size_t(at - names.begin())].push_back({text.substr(dot + 1), text});
   }
   return all;
@@ -160,6 +170,13 @@ const StageKind& stage_kind(RecipeOf kind) {
   for (const StageKind& k : kKinds)
     if (k.kind == kind) return k;
   bug("a kind of stage that the table lacks", SourceLocation::current());
+}
+
+void refuse_stage_sources(const Recipe& recipe) {
+  for (const std::string& source : recipe.data.train)
+    if (source.starts_with(kStageSource))
+      user_error("data.train: {}: only a stage of minke pipeline can name another stage: give its file, such as {}",
+                 printable(source), printable(source.substr(kStageSource.size()) + "/samples.jsonl"));
 }
 
 const std::string& judge_of(const PipelineStage& stage) {

@@ -25,6 +25,9 @@ struct PipelineStage {
 // Before the name of an earlier stage: in data.train the answers that it has kept, as a judge its reward model.
 inline constexpr std::string_view kStageSource = "stage:";
 
+// UserError if a recipe that is no stage's takes its data from one.
+void refuse_stage_sources(const Recipe& recipe);
+
 struct Pipeline {
   std::vector<PipelineStage> stages;
 };

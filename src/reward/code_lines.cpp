@@ -12,6 +12,7 @@ std::vector<GradedLine> grade_code_lines(const Sandbox& sandbox, std::span<const
   std::vector<CodeToGrade> all;
   for (const NumberedLine& line : lines) {
     parsed.push_back(parse_graded_line(line.text, line.where));
+    refuse_judged(parsed.back(), line.where);
     const auto answer = parsed.back().find("answer");
     const bool own = answer == parsed.back().end() || answer->is_null();
     tasks.push_back(parse_code_task(own ? parsed.back() : *answer, line.where));

@@ -139,6 +139,16 @@ Json parse_graded_line(std::string_view text, std::string_view where) {
 
 Thought thought_of(const Json& line, std::string_view where) { return thought_after(prompt_text(line, where)); }
 
+void refuse_judged(const Json& line, std::string_view where) {
+  const auto grader = line.find("grader");
+  if ((grader == line.end() || *grader != "judge") && !line.contains("preference")) return;
+  user_error(
+      "{}: an answer to a chat, which no rule grades: leave such lines out; a reward model judges them: minke eval "
+      "tasks "
+      "--judge, or minke reward-model --score",
+      where);
+}
+
 std::string with_grade(std::string_view text, Json& line, const Grade& g) {
   if (line.contains("strict") || line.contains("lenient") || line.contains("reason")) {  // graded before
     line["strict"] = g.strict, line["lenient"] = g.lenient, line["reason"] = g.reason;
@@ -152,6 +162,7 @@ std::string with_grade(std::string_view text, Json& line, const Grade& g) {
 
 GradedLine grade_line(GradeKind kind, std::string_view text, std::string_view where) {
   Json line = parse_graded_line(text, where);
+  if (kind == GradeKind::math || kind == GradeKind::countdown) refuse_judged(line, where);
   const Grade g =
       grade(kind, text_field(line, "response", where), reference_of(kind, line, where), thought_of(line, where));
   return {g, with_grade(text, line, g)};

@@ -33,6 +33,8 @@ GradedLine grade_line(GradeKind kind, std::string_view text, std::string_view wh
 // "prompt"; the line with its grade.
 Json parse_graded_line(std::string_view text, std::string_view where);
 Thought thought_of(const Json& line, std::string_view where);
+// UserError for an answer to a chat, as minke eval tasks writes it: no rule can grade that.
+void refuse_judged(const Json& line, std::string_view where);
 std::string with_grade(std::string_view text, Json& line, const Grade& grade);
 
 }  // namespace minke

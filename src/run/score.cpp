@@ -107,6 +107,9 @@ struct Scored {
 }  // namespace
 
 TokenBatch tokens_to_score(const std::string& path, const Config& config) {
+  std::error_code none;
+  if (fs::file_size(path, none) == 0 && !none)
+    user_error("--tokens {} is empty: give a safetensors file with \"tokens\", int32 [B,T]", path);
   const SafetensorsFile file = SafetensorsFile::open(path);
   const TensorInfo* tokens = file.find("tokens");
   if (!tokens) user_error("{} has no tensor \"tokens\" (int32 [B,T])", path);

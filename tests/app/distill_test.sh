@@ -35,7 +35,8 @@ cmp a/latest/model.safetensors b/latest/model.safetensors || fail "killed and re
 bad() { local expected=$1; shift; mistake "$expected" "$minke" distill "$@" --out new; [ ! -e new ] || fail "something was left behind: $(ls new)"; }
 bad 'give --task NAME, such as --task chains:2-3, or --jsonl FILE' -m small/latest --teacher teacher/latest
 bad '--teacher' -m small/latest --task chains:2
-bad 'stage teach: sample.tasks' -m small/latest --teacher teacher/latest --task riddles
+bad '--task riddles: there is no task "riddles"' -m small/latest --teacher teacher/latest --task riddles
+bad '--task chat: no rule grades answers to chats: name a reward model with --set teach.sample.judge=' -m small/latest --teacher teacher/latest --task chat
 bad 'cannot open nobody/latest' -m small/latest --teacher nobody/latest --task chains:2
 bad 'write it as STAGE.section.key=value, the stages being teach, student' -m small/latest --teacher teacher/latest --task chains:2 --set train.lr=1
 mistake 'a already holds a pipeline' "${distill[@]}" --out a

@@ -43,6 +43,12 @@ for line in '{"answer": "3"}' '{"response": 3, "answer": "3"}' '{"response": "3"
   { cat math.jsonl; echo "$line"; } >bad.jsonl
   mistake 'bad.jsonl, line 6' $grade bad.jsonl --out out.jsonl
 done
+for more in '"grader": "judge"' '"preference": 0.7'; do
+  echo "{\"response\": \"They sing.\", \"answer\": \"They sing.\", $more}" >bad.jsonl
+  for kind in math countdown; do
+    mistake 'bad.jsonl, line 1: an answer to a chat, which no rule grades' "$minke" grade --kind $kind --jsonl bad.jsonl --out out.jsonl
+  done
+done
 [ ! -e out.jsonl ] || fail "a mistake leaves a file behind"
 nothing_left .
 echo "ok"

@@ -17,6 +17,8 @@ score="$minke score -m m --tokens ../tokens.safetensors --out scores.safetensors
 fresh
 for verb in "$inspect" "$generate" "$score"; do $verb >../out.txt 2>&1 || fail "$verb: $(cat ../out.txt)"; done
 rm scores.safetensors
+: >../empty
+refused '--tokens ../empty is empty' $minke score -m m --tokens ../empty --out scores.safetensors
 # The folder m is refused by every verb that reads the weights.
 refused_model() { for verb in "$inspect" "$generate" "$score"; do refused "$1" $verb; done; }
 

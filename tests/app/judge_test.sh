@@ -37,19 +37,27 @@ done
 grep -q '<td>chat, bits per byte</td><td>[0-9.]*</td><td>[0-9.]*</td>' a/report.html || fail "the page has no bits per byte"
 [ "$(ls a/bits)" = eval.json ] || fail "answers where none are asked for: $(ls a/bits)"
 
-# Killed while it asks the judge, and resumed: the same.
-for moment in '[ -e b/rl/latest ]' '[ -s b/test/responses.jsonl ]'; do
-  "$minke" pipeline p.toml --out b --resume >b.txt 2>&1 & pid=$!
+# What the judge takes of memory is named, in a run and beside an engine.
+grep -q '^memory .* parameters + .* KiB judge\|^memory .* parameters + .* MiB judge' out.txt || fail "no judge in the memory of grpo: $(grep ^memory out.txt)"
+! grep '^memory ' out.txt | grep -q critic || fail "a critic without PPO: $(grep ^memory out.txt)"
+
+# Killed while it asks the judge, moved, and resumed: the same.
+b=b
+for moment in '[ -e $b/rl/latest ]' '[ -s $b/test/responses.jsonl ]'; do
+  "$minke" pipeline p.toml --out $b --resume >b.txt 2>&1 & pid=$!
   until eval "$moment" 2>/dev/null; do kill -0 $pid 2>/dev/null || break; done
   kill -KILL $pid 2>/dev/null || true
   wait $pid 2>/dev/null || true
+  mv $b moved_$b
+  b=moved_$b
 done
-run --out b --resume || fail "$(cat out.txt)"
-cmp a/rl/latest/model.safetensors b/rl/latest/model.safetensors || fail "killed and resumed: another model"
-cmp a/test/eval.json b/test/eval.json || fail "killed and resumed: other figures"
+run --out $b --resume || fail "$(cat out.txt)"
+cmp a/rl/latest/model.safetensors $b/rl/latest/model.safetensors || fail "killed, moved and resumed: another model"
+cmp a/test/eval.json $b/test/eval.json || fail "killed, moved and resumed: other figures"
 
 # The verb asks the same judge.
 "$minke" eval tasks -m a/rl/latest --task chat --task chains:2 -n 6 -k 2 --max-new 40 --temp 1 --top-p 1 --prompt chat-plain --judge a/judge/latest --out f.json >out.txt 2>&1 || fail "$(cat out.txt)"
+grep -q '^memory .* buffers and scratch + .* good answers + .* judge = ' out.txt || fail "no judge in the memory: $(cat out.txt)"
 cmp <(sed -n '/"results"/,$p' f.json) <(sed -n '/"results"/,$p' a/test/eval.json) || fail "minke eval tasks has other figures"
 grep -q "^chat:1: 6 problems, .* the judge's mean 0\.[0-9]*, " out.txt || fail "$(cat out.txt)"
 
@@ -60,6 +68,28 @@ grep -q '^memory .* buffers and scratch + .* good answers = ' err.txt || fail "t
 
 mistake '--task: no rule grades answers to chats: name a reward model with --judge' "$minke" eval tasks -m a/rl/latest --task chat
 mistake '--judge has no effect: --task has no chats' "$minke" eval tasks -m a/rl/latest --task chains:2 --judge a/judge/latest
+# A judge that cannot judge is found before a model is loaded.
+cp -rL a/judge/latest mute
+rm mute/chat_template.jinja 2>/dev/null || true
+sed -i 's/"chat_template"/"no_template"/' mute/tokenizer_config.json
+chat=("$minke" eval tasks -m a/rl/latest --task chat -n 2 --prompt chat-plain)
+for judge in mute 'stage:judge' a/judge missing; do
+  case $judge in
+    mute) expected='--judge: mute has no chat template, which a reward model reads texts by' ;;
+    stage:*) expected='--judge stage:judge: only a stage of minke pipeline can name another stage' ;;
+    a/judge) expected='--judge a/judge is the folder of a run: its reward model is a/judge/latest' ;;
+    missing) expected='--judge: cannot open missing' ;;
+  esac
+  mistake "$expected" "${chat[@]}" --judge $judge
+  ! grep -q '^memory' err.txt || fail "the model is loaded before the judge's mistake is found: $(cat err.txt)"
+done
+echo '{"question": "What is 2 + 3?", "answer": "2 + 3 = 5 #### 5"}' >sums.jsonl
+"$minke" corpus tasks --task chat -n 3 --out chats.jsonl >/dev/null
+mistake '--jsonl: no rule grades answers to chats: name a reward model with --judge' "$minke" eval tasks -m a/rl/latest --task chains:2 --jsonl chats.jsonl --prompt chat-plain
+mistake '--judge has no effect: --jsonl has no chats' "$minke" eval tasks -m a/rl/latest --jsonl sums.jsonl --judge a/judge/latest
+mistake '--task chat:fr: chats have one level, 1, and their language is in their name' "$minke" eval tasks -m a/rl/latest --task chat:fr
+grep '"task":"chat"' a/test/responses.jsonl >said.jsonl
+mistake 'said.jsonl, line 1: an answer to a chat, which no rule grades' "$minke" grade --kind math --jsonl said.jsonl --out new
 mistake 'a/rl/latest is no reward model' "$minke" eval tasks -m a/rl/latest --task chat --judge a/rl/latest
 mistake 'is a reward model' "$minke" generate -m a/judge/latest -p hi
 bad() { local expected=$1; shift; mistake "$expected" "$minke" pipeline p.toml --out new "$@"; [ ! -e new ] || fail "something was left behind: $(ls new)"; }
@@ -67,5 +97,9 @@ bad 'judge = "stage:chatter" must name an earlier stage of kind "reward-model"' 
 bad 'stage rl: grpo.tasks: no rule grades answers to chats: name a reward model with grpo.judge' --set rl.grpo.judge=
 bad 'stage test: eval.judge has no effect' --set 'test.eval.tasks=["chains:2"]'
 bad 'no reward model' --set rl.grpo.judge=a/rl/latest
+bad 'stage rl: judge: mute has no chat template' --set rl.grpo.judge=mute
+bad 'stage test: judge a/judge is the folder of a run' --set test.eval.judge=a/judge
+bad 'stage judge: data.train: stage:chats: only a stage of kind "sft" learns from what another has kept' --set 'judge.data.train=["stage:chats"]'
+bad '--set rl.about=x: about of a stage is changed in the file alone' --set rl.about=x
 bad 'stage judge: reward-model: data.train: builtin:chats holds no pairs' --set 'judge.data.train=["builtin:chats"]'
 echo ok

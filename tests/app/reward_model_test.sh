@@ -102,6 +102,9 @@ printf '{"prompt":"x","chosen":"y","rejected":"y"}\n' >same.jsonl
 mistake 'no pair to train on' "$minke" reward-model same.jsonl -m base/latest --out new --set train.sequence_length=64
 printf '{"prompt":"x"}\n' >asked.jsonl
 mistake 'asked.jsonl, line 1: ' "$minke" reward-model --score asked.jsonl -m run/latest --out new
+echo >empty.jsonl
+mistake '--score empty.jsonl holds no lines' "$minke" reward-model --score empty.jsonl -m run/latest --out new
+mistake 'data.train: stage:right: only a stage of minke pipeline can name another stage' "$minke" reward-model stage:right -m base/latest --out new
 mistake 'a.jsonl to be read' "$minke" reward-model --score a.jsonl -m run/latest --out a.jsonl
 mistake '--score' "$minke" reward-model --score a.jsonl -m run/latest --out new --resume
 mistake 'leave out p.jsonl' "$minke" reward-model p.jsonl --score a.jsonl -m run/latest --out new

@@ -82,5 +82,6 @@ for set in tokenizer.vocab_size=300 model.hidden_size=64 grpo.group=8 data.weigh
   'log.choices="x"' log.needle_lengths=[32]; do
   mistake "sft: ${set%%=*} = " "$minke" sft one.jsonl -m base/latest --out new --set "$set"
 done
+mistake 'data.train: stage:right: only a stage of minke pipeline can name another stage' "$minke" sft stage:right -m base/latest --out new
 mistake 'already holds a run' "$minke" sft one.jsonl -m base/latest --out run --set train.sequence_length=64
 [ ! -e new ] || fail "something was left behind: $(ls new)"

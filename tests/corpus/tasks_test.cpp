@@ -133,12 +133,14 @@ TEST(Tasks, SeedIndexKindAndLevelNameTheTask) {
 }
 
 TEST(Tasks, AChoiceNamesKindAndLevels) {
+  EXPECT_EQ(parse_task_choice("chats:1", "--task").levels, Levels::range({1, 1}));
   EXPECT_EQ(parse_task_choice("countdown", "--task").kind, TaskKind::countdown);
   EXPECT_EQ(parse_task_choice("countdown", "--task").levels, Levels::range({3, 6}));
   EXPECT_EQ(parse_task_choice("chains:2,4-5", "--task").kind, TaskKind::chain);
   EXPECT_EQ(parse_task_choice("chains:2,4-5", "--task").levels.bits, 0b110100u);
-  for (const char* wrong : {"", "poem", "countdown:", "countdown:7", "countdown:2", "countdown:3-", "countdown:5-3",
-                            "countdown:3,,4", "countdown:3:4", ":3", "countdown:99999999999999999999"}) {
+  for (const char* wrong :
+       {"", "poem", "countdown:", "countdown:7", "countdown:2", "countdown:3-", "countdown:5-3", "countdown:3,,4",
+        "countdown:3:4", ":3", "countdown:99999999999999999999", "chat:fr", "chat_zh:2", "chat:"}) {
     try {
       parse_task_choice(wrong, "--task");
       FAIL() << wrong;

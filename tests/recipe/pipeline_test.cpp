@@ -1,5 +1,6 @@
 #include "recipe/pipeline.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "core/error.h"
@@ -196,6 +197,10 @@ TEST(Pipeline, OverridesNameTheirStage) {
   EXPECT_NE(complaint(kThree, {"base.train.lrr=1"})
                 .find("--set base.train.lrr=1: there is no key train.lrr (did you mean train.lr?)"),
             std::string::npos);
+  for (const char* key : {"about", "name", "kind", "from"})
+    EXPECT_NE(complaint(kThree, {fmt::format("base.{}=\"x\"", key)})
+                  .find(fmt::format("{} of a stage is changed in the file alone", key)),
+              std::string::npos);
 }
 
 TEST(Pipeline, ARecipeIsNoPipelineAndTheOtherWayRound) {
@@ -226,9 +231,13 @@ TEST(Pipeline, StageSourcesAreAnswersOfASampleStage) {
        {right + learner("sft", "test"), right + learner("sft", "base"), right + learner("sft", "next"),
         right + learner("sft", ""), learner("sft", "right") + right, right + learner("sft", "wrong")})
     EXPECT_NE(complaint(kThree + text).find(expected), std::string::npos) << text << complaint(kThree + text);
+  const std::string only = "only a stage of kind \"sft\" learns from what another has kept";
+  EXPECT_NE(complaint(kThree + right + learner("reward-model", "right")).find(only), std::string::npos);
   const std::string base =
       std::string(kThree).replace(std::string(kThree).find("train = ["), 9, "train = [\"stage:base\", ");
-  EXPECT_NE(complaint(base).find(expected), std::string::npos) << complaint(base);
+  EXPECT_NE(complaint(base).find(only), std::string::npos) << complaint(base);
+  EXPECT_THROW(refuse_stage_sources(p.stages.back().recipe), UserError);
+  EXPECT_NO_THROW(refuse_stage_sources(p.stages.front().recipe));
 }
 
 }  // namespace
