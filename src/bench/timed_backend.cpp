@@ -30,6 +30,7 @@ Work work_of(const CombineArgs&) { return Work::routing; }
 Work work_of(const BiasUpdateArgs&) { return Work::routing; }
 Work work_of(const ScatterAddArgs&) { return Work::embedding; }
 Work work_of(const CrossEntropyArgs&) { return Work::cross_entropy; }
+Work work_of(const SoftCrossEntropyArgs&) { return Work::cross_entropy; }
 Work work_of(const AddArgs&) { return Work::elementwise; }
 Work work_of(const CopyArgs&) { return Work::elementwise; }
 Work work_of(const FillArgs&) { return Work::elementwise; }

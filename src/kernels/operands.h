@@ -179,6 +179,11 @@ template <class F> class OperandVisitor {
     see(a.loss, {"loss", writes, high});
     see(a.weight, {"weight", reads, high}), see(a.entropy, {"entropy", writes, high});
   }
+  void operator()(const SoftCrossEntropyArgs& a) {
+    see(a.logits, {"logits", updates}), see(a.target, {"target", reads, index, contiguous});
+    see(a.soft_token, {"soft_token", reads, index, contiguous}), see(a.probability, {"probability", reads, high});
+    see(a.loss, {"loss", writes, high}), see(a.weight, {"weight", reads, high});
+  }
   void operator()(const PolicyWeightArgs& a) {
     see(a.loss, {"loss", reads, high}), see(a.token_weight, {"token_weight", reads, high});
     see(a.advantage, {"advantage", reads, high}), see(a.old_loss, {"old_loss", reads, high});

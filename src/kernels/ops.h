@@ -259,6 +259,29 @@ struct CrossEntropyArgs {
   bool gradient = false;
   double grad_scale = 1;
 };
+// Cross-entropy with a teacher (distillation with hard and soft targets: Hinton et al., arXiv:1503.02531, at temperature 1). Of each
+// target the teacher gives the probabilities p_k of the K tokens that it finds most likely, and nothing of the others but how
+// probable they are together: r = max(0, 1 − Σ p_k). So the others are one class. With q = softmax(logits[n]), the student's, and q_r
+// all that it gives to tokens that are not listed:
+//   soft = −Σ_k p_k log q_k − r log q_r,   loss[n] = (1 − share)·(−log q[target]) + share·soft.
+// It is least where q_k = p_k, and then q_r = r: the cross-entropy of two distributions over K + 1 classes, and never more than that of
+// the whole ones, as joining classes hides differences. To renormalise the p_k instead would teach the student to give nothing at all to
+// other tokens: a biased estimate of the teacher, which costs quality and calibration (Anshumann et al., arXiv:2503.16870).
+// Gradient, with M = Σ p_k + r, which is 1 unless the p_k were rounded up: of soft, M·q_j − p_j for a listed token, M·q_j − r·q_j/q_r
+// for another one; both are computed from sums over their own class, so that neither cancels where q_r is small. A list that has all
+// tokens leaves no others: r = 0. A row whose list is empty has its target alone, in full; target −1: loss and gradient 0.
+constexpr int64_t kMaxSoftTargets = 64;
+struct SoftCrossEntropyArgs {
+  Operand logits;  // [n,V]: with gradient it becomes ∂(grad_scale · Σ weight[n]·loss[n])/∂logits; else it is as before
+  Operand target;       // i32 [n]
+  Operand soft_token;   // i32 [n,K], K ≤ kMaxSoftTargets; different ones in a row; −1 = none
+  Operand probability;  // f32/f64 [n,K]; anything where there is no token
+  double share = 1;     // 0 … 1
+  Operand loss;         // f32/f64 [n], nats
+  Operand weight;       // as loss, optional: 1 for all
+  bool gradient = false;
+  double grad_scale = 1;
+};
 // weight[n]: what a policy objective makes of each token: ∂L/∂loss, of loss = −log π (kernels/policy_objective.h).
 struct PolicyWeightArgs {
   Operand loss;            // f32/f64 [n]: −log π of the token
@@ -370,6 +393,7 @@ struct DownloadArgs {
   X(route, RouteArgs) X(route_backward, RouteBackwardArgs) X(balance, BalanceArgs) X(drop_tokens, DropTokensArgs)     \
   X(permute_plan, PermutePlanArgs) X(gather, GatherArgs) X(combine, CombineArgs) X(bias_update, BiasUpdateArgs)       \
   X(scatter_add, ScatterAddArgs) X(scatter, ScatterArgs) X(cross_entropy, CrossEntropyArgs)                           \
+  X(soft_cross_entropy, SoftCrossEntropyArgs)                                                                         \
   X(policy_weight, PolicyWeightArgs) X(value_loss, ValueLossArgs) X(pair_loss, PairLossArgs)                          \
   X(add, AddArgs) X(copy, CopyArgs) X(fill, FillArgs) X(fill_normal, FillNormalArgs) X(dropout, DropoutArgs)          \
   X(bias_grad, BiasGradArgs) X(add_bias, AddBiasArgs) X(adamw, AdamWArgs) X(ema, EmaArgs)                            \

@@ -43,6 +43,19 @@ const std::vector<Batch>& BatchBuffers::fill(const Context& ctx, const TokenBatc
     main.rival = memory_[0].operand().at(0, kRival).slice(0, 0, main.num_tokens);
     ctx.backend->upload(ctx, {.host = host.rival.data(), .device = main.rival});
   }
+  if (host.num_soft > 0) {
+    const int64_t n = main.num_tokens, k = host.num_soft;
+    check(int64_t(host.soft_token.size()) == n * k && host.soft_probability.size() == host.soft_token.size(),
+          "BatchBuffers::fill: soft targets of each position");
+    if (!soft_token_ || soft_token_.operand().shape[1] != k) {
+      soft_token_ = Tensor(ctx.backend->memory(), DType::i32, {max_tokens_, k});
+      soft_probability_ = Tensor(ctx.backend->memory(), DType::f32, {max_tokens_, k});
+    }
+    main.soft_token = soft_token_.operand().slice(0, 0, n);
+    main.soft_probability = soft_probability_.operand().slice(0, 0, n);
+    ctx.backend->upload(ctx, {.host = host.soft_token.data(), .device = main.soft_token});
+    ctx.backend->upload(ctx, {.host = host.soft_probability.data(), .device = main.soft_probability});
+  }
   for (size_t depth = 1; depth < batches_.size(); ++depth) {
     std::vector<float>& weights = weights_[depth];
     weights.clear();
@@ -95,6 +108,7 @@ const std::vector<Batch>& BatchBuffers::fill(const Context& ctx, std::span<const
     b.num_tokens = n;
     b.objective = {};
     b.weight = b.advantage = b.old_loss = b.reference_loss = b.entropy = b.flips = b.rival = {};
+    b.soft_token = b.soft_probability = {};
     b.replay_experts.clear();
     b.sequence_offsets.resize(size_t(num_sequences) + 1);
     for (int64_t s = 0; s <= num_sequences; ++s) b.sequence_offsets[s] = s * length;

@@ -24,6 +24,11 @@ struct TokenBatch {
   std::vector<float> advantage, old_loss, reference_loss;  // policy objectives (kernels/policy_objective.h)
   std::vector<float> value_target;                         // a critic's (model/value_head.h)
   std::vector<int32_t> rival;  // a reward model's: the other position of a pair, −1 = none
+  // A teacher's (SoftCrossEntropyArgs): of each target the `num_soft` tokens that it finds most likely, −1 = fewer, or none, and their
+  // probabilities; [B,T,num_soft] or empty.
+  int64_t num_soft = 0;
+  std::vector<int32_t> soft_token;
+  std::vector<float> soft_probability;
   // Expert choices to replay, recorded at sampling: [MoE layers of the main model][B,T,K], or empty: choose.
   std::vector<int32_t> experts;
 };
@@ -33,6 +38,7 @@ struct TokenBatch {
 struct Objective {
   double inverse_temperature = 1;     // of the distribution that the targets were drawn from
   std::optional<PolicyTerms> policy;  // instead of the −log probability itself
+  double soft_share = 0;  // of a teacher's distribution in the loss, where batches bring one (SoftCrossEntropyArgs)
 };
 
 // The balance loss that a training step adds (docs/recipe/training.md §4); no terms = none.
@@ -74,6 +80,7 @@ struct Batch {
 
   Objective objective;
   Operand weight;                               // f32 [N], optional: of a token in the loss
+  Operand soft_token, soft_probability;         // i32, f32 [N,K], with objective.soft_share; only the main model's
   Operand advantage, old_loss, reference_loss;  // f32 [N], with objective.policy; the last one only if it has a KL term
   Operand entropy;                              // out, high [N], optional: of the distribution of each target
   Operand value_target;                         // f32 [N], with a value head: a critic's, or
@@ -118,6 +125,7 @@ class BatchBuffers {
   std::vector<Tensor> memory_;  // one [kRows, max_tokens] i32 per depth
   std::vector<Batch> batches_;
   std::vector<std::array<std::vector<int32_t>, kRows>> rows_;  // what is uploaded, per depth; stays until the next fill
+  Tensor soft_token_, soft_probability_;                       // [max_tokens, K], made when a batch brings some
   std::vector<Tensor> floats_;                                 // [kFloatRows, max_tokens] f32; MTP has weights only
   std::vector<std::vector<float>> weights_;                    // of MTP's targets, uploaded
   RoutedLayers routes_;

@@ -25,7 +25,14 @@ void LmHead::loss(const Context& ctx, const Operand& h, const Batch& batch, cons
                   const Operand& dh) const {
   const int64_t n = h.shape[0], vocab = head_.weight->master().shape[0], chunk = chunk_rows();
   const Objective& objective = batch.objective;
-  const bool by_policy = dh && objective.policy;
+  const bool by_policy = dh && objective.policy, by_teacher = batch.soft_token && objective.soft_share > 0;
+  check(!by_teacher || (!objective.policy && objective.inverse_temperature == 1 && !batch.entropy),
+        "LmHead::loss: a teacher's distribution is learned at temperature 1, and without a policy");
+  const auto backward = [&](const Operand& rows, const Operand& logits, int64_t begin, int64_t end) {
+    if (!dh) return;
+    head_.backward_input(ctx, logits, dh.slice(0, begin, end));
+    head_.backward_weight(ctx, rows, logits);
+  };
   for (int64_t begin = 0; begin < n; begin += chunk) {
     const int64_t end = std::min(n, begin + chunk);
     const auto part = [&](const Operand& o) { return o ? o.slice(0, begin, end) : Operand{}; };
@@ -33,6 +40,19 @@ void LmHead::loss(const Context& ctx, const Operand& h, const Batch& batch, cons
     const Operand logits = ctx.scratch->take(high_, {end - begin, vocab});
     const Operand rows = part(h);
     head_.forward(ctx, rows, logits);
+    if (by_teacher) {
+      ctx.backend->soft_cross_entropy(ctx, {.logits = logits,
+                                            .target = part(batch.targets),
+                                            .soft_token = part(batch.soft_token),
+                                            .probability = part(batch.soft_probability),
+                                            .share = objective.soft_share,
+                                            .loss = part(loss),
+                                            .weight = part(batch.weight),
+                                            .gradient = bool(dh),
+                                            .grad_scale = grad_scale});
+      backward(rows, logits, begin, end);
+      continue;
+    }
     CrossEntropyArgs args{.logits = logits,
                           .target = part(batch.targets),
                           .loss = part(loss),
@@ -42,7 +62,6 @@ void LmHead::loss(const Context& ctx, const Operand& h, const Batch& batch, cons
                           .gradient = dh && !by_policy,
                           .grad_scale = grad_scale};
     ctx.backend->cross_entropy(ctx, args);
-    if (!dh) continue;
     if (by_policy) {  // what a token weighs depends on its probability
       args.weight = ctx.scratch->take(high_, {end - begin});
       args.entropy = {};
@@ -56,8 +75,7 @@ void LmHead::loss(const Context& ctx, const Operand& h, const Batch& batch, cons
                                        .weight = args.weight});
       ctx.backend->cross_entropy(ctx, args);
     }
-    head_.backward_input(ctx, logits, dh.slice(0, begin, end));
-    head_.backward_weight(ctx, rows, logits);
+    backward(rows, logits, begin, end);
   }
 }
 

@@ -20,8 +20,8 @@ class LmHead {
   static constexpr int64_t kHostRows = 64;
   void logits_to_host(const Context& ctx, const Operand& h, float* out) const;
 
-  // h [N,d] → loss high [N]: −log probability of each of the batch's targets, 0 where there is none; entropy if the batch has a
-  // place for it. With dh [N,d]: the gradient of grad_scale · Σ of what the batch's objective makes of the losses; dh is
+  // h [N,d] → loss high [N]: −log probability of each of the batch's targets, or its mean with that of a teacher's distribution
+  // (objective.soft_share), 0 where there is no target; entropy if the batch has a place for it. With dh [N,d]: the gradient of grad_scale · Σ of what the batch's objective makes of the losses; dh is
   // written, and the head's gradient gets its share.
   void loss(const Context& ctx, const Operand& h, const Batch& batch, const Operand& loss, double grad_scale = 0,
             const Operand& dh = {}) const;

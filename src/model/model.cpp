@@ -68,6 +68,13 @@ Model::Unasked Model::ask_backend(const Context& ctx, const Config& config, cons
   model.loss(d, buffers.batches(), saved);
   if (gradients)
     model.loss_and_backward(d, buffers.batches(), saved, {.main = 1, .mtp = std::vector<double>(size_t(depths), 1)});
+  if (head == Head::tokens && gradients) {
+    const Tensor soft_token(dry.memory(), DType::i32, {sequences * length, 1});
+    const Tensor soft_probability(dry.memory(), DType::f32, {sequences * length, 1});
+    Batch& batch = buffers.batches().front();
+    batch.soft_token = soft_token, batch.soft_probability = soft_probability, batch.objective.soft_share = 0.5;
+    model.loss(d, buffers.batches(), saved);
+  }
   if (head == Head::value) {
     buffers.batches().front().rival = buffers.batches().front().targets;
     model.loss(d, buffers.batches(), saved);

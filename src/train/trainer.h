@@ -64,8 +64,8 @@ class Trainer {
   void time_step(const Context& ctx, std::span<const TokenBatch> micro_batches);
   // Changes schedules and balance. Settings that need memory (moments, average) stay as constructed.
   void set_settings(TrainSettings settings) { settings_ = std::move(settings); }
-  const LossSums& losses(const Context& ctx, const TokenBatch& batch, bool with_mtp) {
-    return executor_->losses(ctx, batch, with_mtp);
+  const LossSums& losses(const Context& ctx, const TokenBatch& batch, bool with_mtp, const Objective& objective = {}) {
+    return executor_->losses(ctx, batch, with_mtp, objective);
   }
   // −log probability of each target, with the temperature of the objective, as the weights are now; `tokens` is filled.
   void token_losses(const Context& ctx, const TokenBatch& batch, TokenLosses& tokens);

@@ -157,6 +157,12 @@ class Supports : public ::testing::Test {
     MINKE_AGREE(cross_entropy,
                 CrossEntropyArgs{
                     .logits = matrix(), .target = index({kN}), .loss = f({kN}), .weight = f({kN}), .entropy = f({kN})});
+    MINKE_AGREE(soft_cross_entropy, SoftCrossEntropyArgs{.logits = matrix(),
+                                                         .target = index({kN}),
+                                                         .soft_token = index({kN, 1}),
+                                                         .probability = f({kN, 1}),
+                                                         .loss = f({kN}),
+                                                         .weight = f({kN})});
     MINKE_AGREE(policy_weight, PolicyWeightArgs{.loss = f({kN}),
                                                 .token_weight = f({kN}),
                                                 .advantage = f({kN}),

@@ -115,6 +115,30 @@ void cross_entropy(const Kernels& kernels, const Context& ctx, const CrossEntrop
   in_chunks(ctx, n, job.width * 4, [&](int64_t begin, int64_t end) { kernels.cross_entropy(job, begin, end); });
 }
 
+static_assert(kMaxListed == kMaxSoftTargets);
+void soft_cross_entropy(const Kernels& kernels, const Context& ctx, const SoftCrossEntropyArgs& args) {
+  check(args.logits.rank == 2 && args.soft_token.rank == 2, "soft_cross_entropy: logits is [n,V], soft_token [n,K]");
+  const int64_t n = args.logits.shape[0];
+  SoftCrossEntropyJob job;
+  job.width = args.logits.shape[1], job.count = args.soft_token.shape[1];
+  check(job.count <= kMaxSoftTargets, "soft_cross_entropy: K");
+  expect_shape(args.target, {n}, "soft_cross_entropy: target is [n]");
+  expect_shape(args.soft_token, {n, job.count}, "soft_cross_entropy: soft_token is [n,K]");
+  expect_shape(args.probability, {n, job.count}, "soft_cross_entropy: probability is [n,K]");
+  expect_shape(args.loss, {n}, "soft_cross_entropy: loss is [n]");
+  job.logits = rows_of(args.logits), job.target = i32_data(args.target), job.soft_token = i32_data(args.soft_token);
+  job.probability = rows_of(args.probability), job.loss = f32_data(args.loss);
+  check(!job.probability.half, "soft_cross_entropy: probability is f32");
+  for (int64_t i = 0; i < n; ++i)
+    if (job.target[i] >= 0) bounded(job.target[i], job.width, "soft_cross_entropy: target");
+  for (int64_t i = 0; i < n * job.count; ++i)
+    if (job.soft_token[i] >= 0) bounded(job.soft_token[i], job.width, "soft_cross_entropy: soft_token");
+  job.gradient = args.gradient, job.share = args.share, job.grad_scale = args.grad_scale;
+  if (args.weight)
+    expect_shape(args.weight, {n}, "soft_cross_entropy: weight is [n]"), job.weight = f32_data(args.weight);
+  in_chunks(ctx, n, job.width * 4, [&](int64_t begin, int64_t end) { kernels.soft_cross_entropy(job, begin, end); });
+}
+
 void policy_weight(const Kernels&, const Context&, const PolicyWeightArgs& args) {
   const int64_t n = args.weight.shape[0];
   const auto floats = [&](const Operand& o) -> float* {

@@ -65,9 +65,9 @@ template <class S, class... Index> S load(const Operand& o, Index... index) {
 template <class S, class... Index> void store(const Operand& o, S value, Index... index) {
   store_at<S>(o, offset_of(o, index...), value);
 }
-inline int64_t load_index(const Operand& o, int64_t i) {
+template <class... Index> int64_t load_index(const Operand& o, Index... index) {
   check(o.dtype == DType::i32, "reference: an index operand is i32");
-  return static_cast<const int32_t*>(o.data)[offset_of(o, i)];
+  return static_cast<const int32_t*>(o.data)[offset_of(o, index...)];
 }
 
 // Offset of element `flat` in row-major order of the logical shape, over the first `axes` axes.

@@ -1,5 +1,6 @@
 // Cross-entropy and the gradient of the embedding.
 #include <cmath>
+#include <limits>
 
 #include "kernels/reference/access.h"
 
@@ -66,6 +67,75 @@ void cross_entropy(const Context&, const CrossEntropyArgs& args) {
       x[size_t(target)] -= 1;
       for (S& v : x) v *= S(args.grad_scale) * tau * weight;
       store_row(args.logits, n, x);
+    }
+  });
+}
+
+void soft_cross_entropy(const Context&, const SoftCrossEntropyArgs& args) {
+  check(args.logits.rank == 2 && args.soft_token.rank == 2, "soft_cross_entropy: logits is [n,V], soft_token [n,K]");
+  const int64_t N = args.logits.shape[0], V = args.logits.shape[1], K = args.soft_token.shape[1];
+  check(K <= kMaxSoftTargets, "soft_cross_entropy: K");
+  expect_shape(args.target, {N}, "soft_cross_entropy: target is [n]");
+  expect_shape(args.soft_token, {N, K}, "soft_cross_entropy: soft_token is [n,K]");
+  expect_shape(args.probability, {N, K}, "soft_cross_entropy: probability is [n,K]");
+  expect_shape(args.loss, {N}, "soft_cross_entropy: loss is [n]");
+  if (args.weight) expect_shape(args.weight, {N}, "soft_cross_entropy: weight is [n]");
+  with_scalar(args.logits.dtype, [&](auto scalar) {
+    using S = decltype(scalar);
+    // log Σ exp over some of the x, as their maximum and the rest, so that large ones keep their differences.
+    struct LogSum {
+      S max, log;
+      S over(S x) const { return log + (max - x); }  // log Σ − x
+    };
+    const auto log_sum = [&](const std::vector<S>& x, auto&& wanted) {
+      LogSum all{-std::numeric_limits<S>::infinity(), 0};
+      for (int64_t v = 0; v < V; ++v)
+        if (wanted(v)) all.max = std::max(all.max, x[size_t(v)]);
+      S sum = 0;
+      for (int64_t v = 0; v < V; ++v)
+        if (wanted(v)) sum += std::exp(x[size_t(v)] - all.max);
+      all.log = std::log(sum);
+      return all;
+    };
+    for (int64_t n = 0; n < N; ++n) {
+      const int64_t target = load_index(args.target, n);
+      const auto x = load_row<S>(args.logits, n);
+      std::vector<S> gradient(x.size());
+      if (target < 0) {
+        store(args.loss, S(0), n);
+        if (args.gradient) store_row(args.logits, n, gradient);
+        continue;
+      }
+      bounded(target, V, "soft_cross_entropy: target");
+      std::vector<uint8_t> listed(x.size());
+      std::vector<S> p(x.size());  // of the listed tokens
+      S mass = 0;
+      int64_t count = 0;
+      for (int64_t k = 0; k < K; ++k) {
+        const int64_t token = load_index(args.soft_token, n, k);
+        if (token < 0) continue;
+        bounded(token, V, "soft_cross_entropy: soft_token");
+        check(!listed[size_t(token)], "soft_cross_entropy: a token twice");
+        listed[size_t(token)] = 1, ++count;
+        mass += p[size_t(token)] = load<S>(args.probability, n, k);
+      }
+      const S rest = count < V ? std::max(S(0), 1 - mass) : S(0), all = mass + rest;
+      const S share = count > 0 ? S(args.share) : S(0), weight = args.weight ? load<S>(args.weight, n) : S(1);
+      const LogSum z = log_sum(x, [](int64_t) { return true; });
+      const LogSum others = log_sum(x, [&](int64_t v) { return !listed[size_t(v)]; });
+      S soft = rest > 0 ? rest * (z.over(others.max) - others.log) : S(0);
+      for (size_t v = 0; v < x.size(); ++v)
+        if (listed[v]) soft += p[v] * z.over(x[v]);
+      const S hard = z.over(x[size_t(target)]);
+      store(args.loss, share < 1 ? (1 - share) * hard + share * soft : soft, n);
+      if (!args.gradient) continue;
+      for (size_t v = 0; v < x.size(); ++v) {
+        const S q = std::exp(-z.over(x[v]));
+        const S of_class = listed[v] ? p[v] : rest > 0 ? rest * std::exp(-others.over(x[v])) : S(0);
+        const S d = (1 - share) * (q - S(int64_t(v) == target)) + share * (all * q - of_class);
+        gradient[v] = S(args.grad_scale) * weight * d;
+      }
+      store_row(args.logits, n, gradient);
     }
   });
 }

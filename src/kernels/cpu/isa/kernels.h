@@ -168,6 +168,18 @@ struct CrossEntropyJob {
   float grad_scale = 1;
 };
 
+constexpr int64_t kMaxListed = 64;  // kMaxSoftTargets of ops.h
+struct SoftCrossEntropyJob {
+  Rows logits;
+  const int32_t *target = nullptr, *soft_token = nullptr;  // soft_token [n,count]
+  Rows probability;
+  int64_t count = 0, width = 0;
+  float* loss = nullptr;
+  const float* weight = nullptr;
+  double share = 1, grad_scale = 1;
+  bool gradient = false;
+};
+
 struct AdamJob {
   float* param = nullptr;
   const float* grad = nullptr;
@@ -224,6 +236,7 @@ struct Kernels {
   void (*swiglu)(const SwigluJob&, int64_t begin, int64_t end) = nullptr;
   void (*swiglu_backward)(const SwigluJob&, int64_t begin, int64_t end) = nullptr;
   void (*cross_entropy)(const CrossEntropyJob&, int64_t begin, int64_t end) = nullptr;
+  void (*soft_cross_entropy)(const SoftCrossEntropyJob&, int64_t begin, int64_t end) = nullptr;
   // One row of n elements.
   void (*add_row)(void* y, bool y_half, const void* x, bool x_half, int64_t n) = nullptr;
   void (*copy_row)(void* y, bool y_half, const void* x, bool x_half, int64_t n) = nullptr;

@@ -202,6 +202,79 @@ void cross_entropy(const CrossEntropyJob& job, int64_t begin, int64_t end) {
   }
 }
 
+// The listed tokens are taken out of the row, so that one sum over it, in its fixed order, is that of the others; what is left are a
+// few numbers a row, which are computed in double.
+void soft_cross_entropy(const SoftCrossEntropyJob& job, int64_t begin, int64_t end) {
+  for (int64_t r = begin; r < end; ++r) {
+    char* x = row_at(job.logits, r);
+    const bool half = job.logits.half;
+    const int64_t target = job.target[r];
+    if (target < 0) {
+      job.loss[r] = 0;
+      if (job.gradient) each(0, job.width, [&](int64_t i, int64_t n) { store(x, half, i, n, vf{}); });
+      continue;
+    }
+    const int32_t* tokens = job.soft_token + r * job.count;
+    const char* probability = row_at(job.probability, r);
+    float listed[kMaxListed];
+    double p[kMaxListed], mass = 0, at_target = load_scalar(x, half, target);
+    int64_t in_list = -1, count = 0;
+    for (int64_t k = 0; k < job.count; ++k) {
+      if (tokens[k] < 0) continue;
+      if (tokens[k] == target) in_list = k;
+      ++count;
+      listed[k] = load_scalar(x, half, tokens[k]);
+      mass += p[k] = load_scalar(probability, job.probability.half, k);
+      store_scalar(x, half, tokens[k], -kInfinity);
+    }
+    vf top = splat(-kInfinity);
+    each(0, job.width, [&](int64_t i, int64_t n) {
+      vf v = load(x, half, i, n);
+      if (n < kWidth) v = iota() < splat_i(int32_t(n)) ? v : splat(-kInfinity);
+      top = max(top, v);
+    });
+    const bool others = count < job.width;
+    const float maximum = others ? max_lane(top) : 0;
+    const auto powers = [&](int64_t i, int64_t n) { return exp(load(x, half, i, n) - maximum); };
+    vf total = {};
+    each(0, job.width, [&](int64_t i, int64_t n) {
+      const vf v = powers(i, n);
+      total += n < kWidth ? (iota() < splat_i(int32_t(n)) ? v : vf{}) : v;
+    });
+    const double of_others = others ? double(sum(total)) : 0;
+    const double rest = others && mass < 1 ? 1 - mass : 0, share = count > 0 ? job.share : 0;
+    double largest = others ? double(maximum) : -__builtin_inf();
+    for (int64_t k = 0; k < job.count; ++k)
+      if (tokens[k] >= 0 && !(listed[k] <= largest)) largest = listed[k];
+    const double others_scale = others ? __builtin_exp(maximum - largest) : 0;
+    double z = others_scale * of_others;
+    for (int64_t k = 0; k < job.count; ++k)
+      if (tokens[k] >= 0) z += __builtin_exp(listed[k] - largest);
+    const double log_z = largest + __builtin_log(z);
+    double soft = rest > 0 ? rest * (log_z - (double(maximum) + __builtin_log(of_others))) : 0;
+    for (int64_t k = 0; k < job.count; ++k)
+      if (tokens[k] >= 0) soft += p[k] * (log_z - listed[k]);
+    job.loss[r] = float(share < 1 ? (1 - share) * (log_z - at_target) + share * soft : soft);
+    if (!job.gradient) {
+      for (int64_t k = 0; k < job.count; ++k)
+        if (tokens[k] >= 0) store_scalar(x, half, tokens[k], listed[k]);
+      continue;
+    }
+    const double weight = job.grad_scale * (job.weight ? double(job.weight[r]) : 1);
+    const double of_q = 1 - share + share * (mass + rest);  // what q counts in the gradient
+    const double scale = others ? weight * (of_q * others_scale / z - share * rest / of_others) : 0;
+    each(0, job.width, [&](int64_t i, int64_t n) { store(x, half, i, n, powers(i, n) * float(scale)); });
+    for (int64_t k = 0; k < job.count; ++k) {
+      if (tokens[k] < 0) continue;
+      const double hard = k == in_list ? 1 - share : 0;
+      store_scalar(x, half, tokens[k],
+                   float(weight * (of_q * (__builtin_exp(listed[k] - largest) / z) - share * p[k] - hard)));
+    }
+    if (in_list < 0)
+      store_scalar(x, half, target, float(scale * __builtin_exp(at_target - maximum) - weight * (1 - share)));
+  }
+}
+
 }  // namespace
 
 namespace MINKE_ISA {
@@ -214,6 +287,7 @@ void fill_rows(Kernels& kernels) {
   kernels.swiglu = swiglu;
   kernels.swiglu_backward = swiglu_backward;
   kernels.cross_entropy = cross_entropy;
+  kernels.soft_cross_entropy = soft_cross_entropy;
 }
 }  // namespace MINKE_ISA
 
