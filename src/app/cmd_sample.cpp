@@ -23,6 +23,7 @@ struct SampleOptions {
 
 void sample(SampleOptions& o) {
   check_rules(o.rules);
+  refuse_rewritten_tokens(o.rules.readable, o.tasks.top_log_probabilities, "--readable", "--top-logprobs");
   if (!o.sometimes.empty() && o.tasks.samples < 2)
     user_error("--sometimes {}: with one answer to a problem none is right only sometimes; give -k of at least 2",
                o.sometimes);
@@ -72,6 +73,11 @@ void add_sample_command(CLI::App& program) {
       ->capture_default_str();
   c->add_flag("--readable", o->rules.readable,
               "Write what is kept in a readable form: a thought of one sentence a line, then the answer in a box");
+  c->add_option("--top-logprobs", o->tasks.top_log_probabilities,
+                "Beside each answer, the log-probabilities of so many tokens at each of its places, as minke sft --set "
+                "sft.soft_targets=1 learns them; 0 = none")
+      ->check(CLI::Range(int64_t(0), kMostTopLogProbabilities))
+      ->capture_default_str();
   c->add_flag("--any-format", o->rules.any_form, "Also keep answers without <think>…</think><answer>…</answer>");
   c->callback([o] { sample(*o); });
 }

@@ -74,6 +74,7 @@ AnsweredTasks answer_tasks(const TaskOptions& o,
                            const std::function<void(const TaskProblem&, const TaskAnswer&)>& each) {
   AnswerSettings settings{.samples = o.samples, .max_new = o.max_new, .sampling = o.sampling.over(kTaskSampling)};
   settings.sampling.seed = o.inference.runtime.seed;
+  settings.top_log_probabilities = o.top_log_probabilities;
   validate(settings.sampling);
   if (o.samples > 1 && settings.sampling.temperature == 0)
     user_error("-k {} with --temp 0: all answers to a problem would be the same; use -k 1", o.samples);

@@ -19,6 +19,7 @@ struct TaskOptions {
   TaskQuestions questions;
   std::string responses;
   int64_t samples = 1, max_new = 1024;
+  int64_t top_log_probabilities = 0;
   bool resume = false;
 };
 // -m and its like, --task, --jsonl, -n, -k, --prompt, --max-new, -b, sampling, --responses, --resume. The caller adds a flag for

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "core/error.h"
 #include "corpus/chat_source.h"
@@ -172,16 +173,20 @@ class SetWriter {
       : folder_(folder),
         name_(std::move(name)),
         tokens_(o.tokenizer_hash, o.vocab_size),
-        targets_(o.tokenizer_hash, 2) {}
-  void add(const TrainedConversation& c, uint64_t text_bytes) {
+        targets_(o.tokenizer_hash, 2) {
+    if (o.soft_targets) soft_.emplace(o.tokenizer_hash, o.vocab_size);
+  }
+  void add(const TrainedConversation& c, uint64_t text_bytes, const SoftRows& rows, const TopLogProbabilities& top) {
     tokens_.add(c.tokens, text_bytes);
+    if (soft_) soft_->add(rows, top);
     targets_.add(std::vector<int32_t>(c.is_target.begin(), c.is_target.end()), text_bytes);
-    if (tokens_.num_tokens() >= kShardTokens) flush();
+    if (tokens_.num_tokens() + (soft_ ? soft_->pairs() : 0) >= kShardTokens) flush();
   }
   void flush() {
     if (tokens_.num_documents() == 0) return;
     tokens_.write(folder_ / fmt::format("{}-tokens-{:05}.bin", name_, number_));
     targets_.write(folder_ / fmt::format("{}-targets-{:05}.bin", name_, number_));
+    if (soft_) soft_->write(folder_, name_, number_);
     ++number_;
     tokens_.clear(), targets_.clear();
   }
@@ -190,6 +195,7 @@ class SetWriter {
   fs::path folder_;
   std::string name_;
   ShardWriter tokens_, targets_;
+  std::optional<SoftWriter> soft_;
   int number_ = 0;
 };
 
@@ -201,11 +207,13 @@ ConversationSet open_set(const fs::path& folder, std::string_view name) {
     tokens.push_back(t);
     targets.push_back(folder / fmt::format("{}-targets-{:05}.bin", name, i));
   }
-  ConversationSet set{TokenSet(tokens), TokenSet(targets)};
+  ConversationSet set{TokenSet(tokens), TokenSet(targets), {}};
   bool same = set.tokens.num_documents() == set.is_target.num_documents();
   for (uint64_t d = 0; same && d < set.tokens.num_documents(); ++d)
     same = set.tokens.document_length(d) == set.is_target.document_length(d);
   if (!same) user_error("{}: the shards of tokens and those of targets do not belong together", folder.string());
+  if (!tokens.empty() && fs::exists(soft_shard(folder, name, 0)))
+    set.soft = SoftSet(folder, name, int(tokens.size()), set.tokens);
   return set;
 }
 
@@ -224,7 +232,12 @@ void check_vocabulary(const Tokenizer& tokenizer, const std::vector<int32_t>& to
                where, tokenizer.token_bytes(largest), largest, vocab_size);
 }
 
-void check_conversations(const std::string& source, std::string_view where) {
+void check_conversations(const std::string& source, std::string_view where, bool soft_targets) {
+  if ((is_chat_source(source) || is_task_source(source)) && soft_targets)
+    user_error(
+        "{}: no teacher has written {}: learn from the answers of minke sample --top-logprobs alone, or set "
+        "sft.soft_targets=0",
+        where, source);
   if (is_chat_source(source)) parse_chat_source(source, where);
   else if (is_task_source(source)) parse_task_source(source, where);
   else if (source.starts_with("builtin:"))
@@ -233,18 +246,42 @@ void check_conversations(const std::string& source, std::string_view where) {
   else source_files(source, {"messages"});
 }
 
+namespace {
+
+TopLogProbabilities teachers_of(const Json& line, std::string_view where, const std::string& vocabulary) {
+  const auto found = line.find("top_logprobs");
+  if (found == line.end())
+    user_error(
+        "{}: no \"top_logprobs\", which sft.soft_targets learns from: let minke sample --top-logprobs write the "
+        "answers, or set sft.soft_targets=0",
+        where);
+  TopLogProbabilities top = top_log_probabilities(*found, where);
+  if (top.vocabulary != vocabulary)
+    user_error(
+        "{}: the teacher has another vocabulary ({}) than the student ({}): its log-probabilities are of other "
+        "tokens. Take a student with the teacher's tokenizer, or set sft.soft_targets=0",
+        where, printable(top.vocabulary.substr(0, 40)), vocabulary);
+  return top;
+}
+
+}  // namespace
+
 ConversationCounts tokenize_conversations(const ConversationOptions& o, const ConversationEncoder& encoder,
                                           const fs::path& folder,
                                           const std::function<void(const ConversationCounts&)>& progress) {
   AtomicFolder made(folder);
   SetWriter train(made.path(), "train", o), held_out(made.path(), "heldout", o);
   ConversationCounts counts;
-  uint64_t trained = 0;
+  uint64_t trained = 0, soft = 0;  // of those that are not held out
+  const std::string vocabulary = o.soft_targets ? vocabulary_hash(encoder.tokenizer()) : "";
   const bool as_thought = encoder.opens_thoughts();
   const auto add = [&](const Json& given, const std::string& where) {
     const bool problem = given.is_object() && !given.contains("messages") && given.contains("question");
-    const Json line = problem ? conversation_of(task_of_json(given, where), as_thought, where) : given;
+    Json line = problem ? conversation_of(task_of_json(given, where), as_thought, where) : given;
     const std::vector<TrainedConversation> sequences = encoder.encode(line, where);
+    TopLogProbabilities top;
+    if (o.soft_targets) top = teachers_of(line, where, vocabulary);
+    line.erase("top_logprobs");  // no text
     const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace);
     const bool out = is_held_out(line["messages"], o.held_out);
     ++counts.conversations;
@@ -255,7 +292,17 @@ ConversationCounts tokenize_conversations(const ConversationOptions& o, const Co
         ++counts.too_long;
         continue;
       }
-      (out ? held_out : train).add(c, text.size());
+      SoftRows rows;
+      if (o.soft_targets) {
+        const bool last = &c == &sequences.back();
+        rows = soft_rows(encoder.tokenizer(), c, last ? top : TopLogProbabilities{});
+        counts.otherwise += last && !rows.whole;
+        const auto teachers =
+            uint64_t(std::count_if(rows.row.begin(), rows.row.end(), [](int32_t r) { return r >= 0; }));
+        counts.soft_targets += teachers;
+        if (!out) soft += teachers;
+      }
+      (out ? held_out : train).add(c, text.size(), rows, top);
       ++counts.sequences;
       trained += !out;
       counts.tokens += c.tokens.size();
@@ -286,6 +333,14 @@ ConversationCounts tokenize_conversations(const ConversationOptions& o, const Co
         "{}: no conversation to train on: {} were read, {} are longer than {} tokens (train.sequence_length), {} are "
         "held out",
         fmt::join(o.sources, ", "), counts.conversations, counts.too_long, o.sequence_length + 1, counts.held_out);
+  if (o.soft_targets && soft == 0)
+    user_error(
+        "{}: in none of {} conversations is the answer made of the tokens that the teacher has drawn: the student's "
+        "chat "
+        "template (sft.chat_template) writes it otherwise, or the text was changed; set sft.soft_targets=0 to learn "
+        "from "
+        "the text alone",
+        fmt::join(o.sources, ", "), trained);
   train.flush(), held_out.flush();
   made.commit();
   return counts;

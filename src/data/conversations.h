@@ -11,6 +11,7 @@
 #include "core/json.h"
 #include "data/documents.h"
 #include "data/shards.h"
+#include "data/soft_targets.h"
 #include "tokenize/chat_template.h"
 #include "tokenize/tokenizer.h"
 
@@ -61,6 +62,7 @@ std::string marked_text(const Tokenizer& tokenizer, const TrainedConversation& c
 // the same plan packs both (packing.h).
 struct ConversationSet {
   TokenSet tokens, is_target;
+  SoftSet soft;  // with ConversationOptions::soft_targets
   TrainedConversation conversation(uint64_t document) const;
 };
 struct ConversationData {
@@ -70,11 +72,14 @@ struct ConversationCounts {
   uint64_t conversations = 0, held_out = 0;  // held_out: of them
   uint64_t sequences = 0, too_long = 0;      // too_long: left out
   uint64_t tokens = 0, targets = 0;
+  uint64_t soft_targets = 0,
+           otherwise = 0;  // targets with a teacher's probabilities; answers that are other tokens than the teacher's
 };
 
 // UserError for a source that holds no conversations: built-in text, or a file that is not there. Problems with their solutions are some, too
 // (data/worked_tasks.h): files with "question" and "answer", as GSM8K's, and "builtin:tasks" (corpus/task_source.h). `where`: the key that names it.
-void check_conversations(const std::string& source, std::string_view where);
+// soft_targets: nor may it be what is built in, which no teacher has written.
+void check_conversations(const std::string& source, std::string_view where, bool soft_targets = false);
 
 struct ConversationOptions {
   std::vector<std::string> sources;  // files, folders, globs of JSON Lines; "builtin:chats", "builtin:tasks"
@@ -82,9 +87,11 @@ struct ConversationOptions {
   HeldOutOptions held_out;
   int64_t sequence_length = 0;  // longer ones are left out: a model must not learn from an answer without its end
   uint64_t tokenizer_hash = 0;
-  int32_t vocab_size = 0;  // of the model
+  int32_t vocab_size = 0;     // of the model
+  bool soft_targets = false;  // with the teacher's log-probabilities that each line has (top_log_probabilities.h)
 };
-// Into `folder`, which appears complete or not at all. UserError if nothing is left to train on.
+// Into `folder`, which appears complete or not at all. UserError if nothing is left to train on; with soft_targets, also for a line
+// without a teacher's log-probabilities, for those of another vocabulary, and if no answer is of the teacher's tokens.
 ConversationCounts tokenize_conversations(const ConversationOptions& options, const ConversationEncoder& encoder,
                                           const fs::path& folder,
                                           const std::function<void(const ConversationCounts&)>& progress = {});

@@ -78,6 +78,8 @@ bool answer_problems(const Context& ctx, Engine& engine, const Tokenizer& tokeni
   std::unordered_map<int64_t, TaskAnswer> open;  // by the engine's number
   size_t problem = 0;
   int64_t sample = 0, drawn = 0;
+  const bool with_top = o.top_log_probabilities > 0;
+  const std::string vocabulary = with_top ? vocabulary_hash(tokenizer) : "";
   // The engine waits for as many as it runs, so that no place is empty, and no more.
   const auto fill = [&] {
     while (problem < problems.size() && engine.num_waiting() < engine.settings().max_sequences) {
@@ -88,10 +90,12 @@ bool answer_problems(const Context& ctx, Engine& engine, const Tokenizer& tokeni
                         .max_new = o.max_new > 0 ? std::min(o.max_new, room) : room,
                         .sampling = o.sampling,
                         .sample_index = uint64_t(sample),
-                        .stop_tokens = o.stop_tokens};
+                        .stop_tokens = o.stop_tokens,
+                        .top_log_probabilities = with_top ? o.top_log_probabilities : -1};
         request.sampling.seed =
             RngKey{o.sampling.seed}.at("tasks").at(p.group).at(uint64_t(p.level)).at(uint64_t(p.index)).u64(0);
-        open[engine.add(std::move(request))] = {.problem = problem, .sample = sample};
+        TaskAnswer& a = open[engine.add(std::move(request))];
+        a.problem = problem, a.sample = sample, a.top.vocabulary = vocabulary;
       }
       if (++sample == o.samples) sample = 0, ++problem;
     }
@@ -102,6 +106,7 @@ bool answer_problems(const Context& ctx, Engine& engine, const Tokenizer& tokeni
       if (found == open.end()) continue;  // what was drafted behind the end
       TaskAnswer& a = found->second;
       ++a.tokens, ++drawn;
+      if (with_top) a.top.add(t.token, t.log_probabilities.top);
       bool stopped = t.ending == Ending::stop_token;  // which is no part of the text
       if (!stopped) {
         const std::string_view piece = tokenizer.token_bytes(t.token);

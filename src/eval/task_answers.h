@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "data/top_log_probabilities.h"
 #include "eval/reflection.h"
 #include "eval/task_problems.h"
 #include "infer/engine.h"
@@ -23,6 +24,7 @@ struct TaskAnswer {
   bool single_language = false;  // its thought is in the language of the question (kSingleLanguage)
   TaskGrade grade;
   Reflection reflection;
+  TopLogProbabilities top;  // of its tokens, with AnswerSettings::top_log_probabilities
 };
 
 struct AnswerSettings {
@@ -31,6 +33,7 @@ struct AnswerSettings {
   SamplingSettings sampling;
   std::vector<int32_t> stop_tokens;
   std::vector<std::string> stop_texts;  // an answer ends behind any of these, too
+  int64_t top_log_probabilities = 0;    // K most likely tokens at each of an answer's; at most kMostTopLogProbabilities
 };
 
 // Ends the text behind the first stop text that the piece at the end of it has completed; false if there is none.

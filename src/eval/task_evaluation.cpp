@@ -78,23 +78,33 @@ std::vector<TaskProblem> asked_problems(const TaskQuestions& q, const QuestionNa
 
 Json answer_settings(const std::string& model, PromptFormat prompt, const TaskQuestions& q, const AnswerSettings& a) {
   const SamplingSettings& s = a.sampling;
-  return {{"model", model},
-          {"prompt", name_of(prompt)},
-          {q.split == TaskSplit::test ? "test_seed" : "train_seed", q.seed},
-          {"seed", s.seed},
-          {"temperature", s.temperature},
-          {"top_k", s.top_k},
-          {"top_p", s.top_p},
-          {"min_p", s.min_p},
-          {"repetition_penalty", s.repetition_penalty},
-          {"presence_penalty", s.presence_penalty},
-          {"frequency_penalty", s.frequency_penalty},
-          {"max_new", a.max_new}};
+  Json settings{{"model", model},
+                {"prompt", name_of(prompt)},
+                {q.split == TaskSplit::test ? "test_seed" : "train_seed", q.seed},
+                {"seed", s.seed},
+                {"temperature", s.temperature},
+                {"top_k", s.top_k},
+                {"top_p", s.top_p},
+                {"min_p", s.min_p},
+                {"repetition_penalty", s.repetition_penalty},
+                {"presence_penalty", s.presence_penalty},
+                {"frequency_penalty", s.frequency_penalty},
+                {"max_new", a.max_new}};
+  if (a.top_log_probabilities > 0) settings["top_logprobs"] = a.top_log_probabilities;
+  return settings;
 }
 
 void put_questions(TaskEvaluation& e, PromptFormat prompt, const Tokenizer& tokenizer,
                    const std::optional<ChatTemplate>& chat, int64_t max_context, std::vector<int32_t> stop_tokens,
                    bool with_references) {
+  const int64_t k = e.answers.top_log_probabilities,
+                longest = e.answers.max_new > 0 ? std::min(e.answers.max_new, max_context) : max_context;
+  if (k * longest > kMostInAnAnswer)
+    user_error(
+        "log-probabilities of {} tokens at each place of an answer of up to {}: a line can hold {} of them; ask for "
+        "{}, or "
+        "for shorter answers (max-new)",
+        k, longest, kMostInAnAnswer, std::max<int64_t>(kMostInAnAnswer / longest, 1));
   make_prompts(e.problems, prompt, tokenizer, chat, max_context, e.answers.samples > 0);
   if (with_references) e.references = reference_answers(e.problems, prompt, tokenizer, chat, max_context);
   e.answers.stop_tokens = std::move(stop_tokens);
@@ -109,7 +119,7 @@ std::optional<std::vector<TaskScore>> evaluate_tasks(const TaskEvaluation& e, co
   std::vector<TaskAnswer> answers;
   const auto keep = [&](TaskAnswer a) {
     if (e.each) e.each(e.problems[a.problem], a);
-    a.response = {};
+    a.response = {}, a.top = {};
     answers.push_back(std::move(a));
   };
   AnswerKeys known;

@@ -45,6 +45,7 @@ std::string answer_line(const TaskProblem& p, const TaskAnswer& a, const Json& s
             {"settings", settings}};
   if (p.task.grader == GraderKind::judge) line["grader"] = name_of(p.task.grader);
   if (a.grade.preference) line["preference"] = *a.grade.preference;
+  if (!a.top.empty()) line["top_logprobs"] = to_json(a.top);
   return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";  // an answer may have half a character
 }
 
@@ -94,6 +95,10 @@ std::vector<TaskAnswer> read_answers(const fs::path& file, const std::vector<Tas
                         field<std::string>(line, "reason", where)};
     a.grade.format.strict = field<double>(line, "format", where);
     if (line.contains("preference")) a.grade.preference = field<double>(line, "preference", where);
+    if (const auto top = line.find("top_logprobs"); top != line.end()) a.top = top_log_probabilities(*top, where);
+    if (int64_t(a.top.tokens.size()) != (settings.contains("top_logprobs") ? a.tokens : 0))
+      user_error("{}: has log-probabilities of {} of {} tokens: give another file to --responses", where,
+                 a.top.tokens.size(), a.tokens);
     const std::string prompt = field<std::string>(line, "prompt", where);
     a.response = field<std::string>(line, "response", where);
     a.reflection = reflection_of(prompt, a.response);

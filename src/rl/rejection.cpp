@@ -33,6 +33,13 @@ void check_rules(const RejectionRules& rules) {
                name_of(rules.prefer));
 }
 
+void refuse_rewritten_tokens(bool readable, int64_t top_log_probabilities, std::string_view readable_flag,
+                             std::string_view top_flag) {
+  if (readable && top_log_probabilities > 0)
+    user_error("{} rewrites the answers, and {} {} is of the tokens that the model has drawn: use one of the two",
+               readable_flag, top_flag, top_log_probabilities);
+}
+
 std::optional<Rejection> RejectionSampling::judge(const TaskProblem& problem, const TaskAnswer& a) const {
   if (a.truncated) return Rejection::unfinished;
   if (a.grade.accuracy.strict < 1) return Rejection::wrong;
@@ -51,6 +58,7 @@ void RejectionSampling::add(const TaskProblem& problem, const TaskAnswer& a) {
     q.line = task_line(problem.task, problem.group, problem.level);
   Answer answer{
       .rejection = judge(problem, a), .right = !a.truncated && a.grade.accuracy.strict >= 1, .tokens = a.tokens};
+  if (!answer.rejection) answer.top = a.top;
   if (!answer.rejection)
     answer.response = rules_.readable ? readable_response(problem.task, a.response, thought_after(problem.prompt))
                                       : whole_response(problem, a.response);
@@ -91,13 +99,14 @@ RejectionSampling::Data RejectionSampling::data() const {
       }
       if (rejection) continue;
       before.insert(a.response);
-      const Json line{{"messages", Json::array({Json{{"role", "user"}, {"content", q.asked}},
-                                                Json{{"role", "assistant"}, {"content", a.response}}})},
-                      {"task", q.group},
-                      {"level", q.level},
-                      {"problem", q.index},
-                      {"sample", sample},
-                      {"tokens", a.tokens}};
+      Json line{{"messages", Json::array({Json{{"role", "user"}, {"content", q.asked}},
+                                          Json{{"role", "assistant"}, {"content", a.response}}})},
+                {"task", q.group},
+                {"level", q.level},
+                {"problem", q.index},
+                {"sample", sample},
+                {"tokens", a.tokens}};
+      if (!a.top.empty()) line["top_logprobs"] = to_json(a.top);
       data.lines += line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
     }
     for (RejectionCounts* c : {&data.all, &level}) {

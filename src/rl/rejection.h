@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/enum_names.h"
@@ -34,6 +35,10 @@ struct RejectionRules {
   AnswerOrder prefer = AnswerOrder::first;  // which those are; of equally long ones the first
   bool readable = false;                    // what is kept is written as rl/readable.h says
 };
+// UserError for answers that are rewritten and also have the log-probabilities of their tokens, which would be of another text. The
+// flags are named as the user gives them.
+void refuse_rewritten_tokens(bool readable, int64_t top_log_probabilities, std::string_view readable_flag,
+                             std::string_view top_flag);
 
 // UserError where `prefer` has nothing to choose among.
 void check_rules(const RejectionRules& rules);
@@ -58,7 +63,7 @@ class RejectionSampling {
 
   struct Data {
     // Lines {"messages": [user, assistant], "task", "level", "problem", "sample", "tokens"}, as minke sft reads them, by problem, and of a problem as
-    // RejectionRules::prefer has them.
+    // RejectionRules::prefer has them; with "top_logprobs" (data/top_log_probabilities.h) if the answers have them.
     std::string lines;
     // The problems to which some answers are right and others are not, each once, as minke corpus tasks writes them: where there is most to
     // learn.
@@ -78,6 +83,7 @@ class RejectionSampling {
     bool right = false;
     std::string response;
     int64_t tokens = 0;
+    TopLogProbabilities top;
   };
   using Answers = std::map<int64_t, Answer>;  // by sample
   struct Question {

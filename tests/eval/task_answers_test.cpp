@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "eval/task_evaluation.h"
@@ -82,6 +84,54 @@ TEST(TaskAnswers, DependOnProblemAndNumberOnly) {
   AnswerSettings other = o;
   other.sampling.seed = 5;
   EXPECT_NE(rig.answers(other, 4).begin()->second.response, all.begin()->second.response);
+}
+
+// What the model itself says of each token, whatever draws it: of the one that ends an answer, too, and the same alone as among others.
+TEST(TaskAnswers, ComeWithTheLogProbabilitiesOfTheirTokens) {
+  Rig rig;
+  AnswerSettings o{.samples = 3, .max_new = 12, .sampling = {.temperature = 2, .top_k = 40, .seed = 4}};
+  for (const auto& [key, a] : rig.answers(o, 4)) EXPECT_TRUE(a.top.empty());
+  o.top_log_probabilities = 5;
+  // A token that the first answer has in its midst ends them now.
+  const int32_t stop = rig.answers(o, 4).begin()->second.top.tokens.at(6);
+  o.stop_tokens = {stop};
+  const auto all = rig.answers(o, 4), alone = rig.answers(o, 1);
+  ASSERT_EQ(all.size(), 18u);
+  int64_t ended = 0, likeliest = 0;
+  for (const auto& [key, a] : all) {
+    ASSERT_EQ(int64_t(a.top.tokens.size()), a.tokens);
+    EXPECT_EQ(a.top.k(), 5u);
+    EXPECT_EQ(a.top.vocabulary, vocabulary_hash(tokenizer()));
+    std::string text;
+    for (size_t i = 0; i < a.top.tokens.size(); ++i) {
+      const bool stops = a.top.tokens[i] == stop;
+      EXPECT_EQ(stops, !a.truncated && i + 1 == a.top.tokens.size());
+      if (!stops) text += tokenizer().token_bytes(a.top.tokens[i]);
+      double mass = 0;
+      for (size_t k = i * 5; k < i * 5 + 5; ++k) {
+        mass += std::exp(a.top.log_probabilities[k]);
+        if (k % 5 > 0) {
+          EXPECT_LE(a.top.log_probabilities[k], a.top.log_probabilities[k - 1]);
+        }
+      }
+      EXPECT_GT(mass, 5.0 / double(tokenizer().vocab_size()));
+      EXPECT_LT(mass, 1);
+      likeliest += a.top.tokens[i] == a.top.ids[i * 5];
+    }
+    EXPECT_EQ(text, a.response);
+    ended += !a.truncated;
+    EXPECT_EQ(to_json(alone.at(key).top), to_json(a.top));
+  }
+  EXPECT_GT(ended, 0);
+  EXPECT_GT(likeliest, 0);
+  EXPECT_LE(all.begin()->second.tokens, 7);
+  // Too much for a line.
+  TaskEvaluation e{.problems = rig.problems, .answers = o};
+  e.answers.top_log_probabilities = 64, e.answers.max_new = 0;
+  EXPECT_NO_THROW(put_questions(e, PromptFormat::brief, tokenizer(), {}, 4096, {}));
+  EXPECT_THROW(put_questions(e, PromptFormat::brief, tokenizer(), {}, 4097, {}), UserError);
+  e.answers.max_new = 100;
+  EXPECT_NO_THROW(put_questions(e, PromptFormat::brief, tokenizer(), {}, 4097, {}));
 }
 
 // Problems that are put in the same words, as generated ones may be by chance, are still other problems.

@@ -145,5 +145,39 @@ TEST(ResponsesFile, GoesOnFromItsWholeLines) {
   fs::remove(file);
 }
 
+// They come back as they went; a file with them goes on with as many, one without goes on without.
+TEST(ResponsesFile, KeepsTheLogProbabilitiesOfTokens) {
+  const fs::path file = testing::TempDir() + "minke_responses_top_test.jsonl";
+  fs::remove(file);
+  Rig rig;
+  rig.add_problem(2);
+  rig.add(0, 0, "5", 1), rig.add(0, 1, "7", 0);
+  const auto settings = [](int64_t k) {
+    return answer_settings("model", PromptFormat::brief, {}, {.top_log_probabilities = k});
+  };
+  EXPECT_FALSE(settings(0).contains("top_logprobs"));
+  for (TaskAnswer& a : rig.answers) {
+    a.top.vocabulary = "abc";
+    for (int32_t i = 0; i < a.tokens; ++i)
+      a.top.add(i, std::vector<std::pair<int32_t, double>>{{i, std::log(0.9 - i / 50.0)}, {i + 9, -3 - i / 7.0}});
+  }
+  {
+    ResponsesFile f(file, false, rig.problems, 2, settings(2));
+    for (const TaskAnswer& a : rig.answers) f.add(a);
+  }
+  const std::vector<TaskAnswer> known = ResponsesFile(file, true, rig.problems, 2, settings(2)).take_known();
+  ASSERT_EQ(known.size(), 2u);
+  for (size_t i = 0; i < 2; ++i) EXPECT_EQ(to_json(known[i].top), to_json(rig.answers[i].top));
+  EXPECT_THROW(ResponsesFile(file, true, rig.problems, 2, settings(3)), UserError);
+  EXPECT_THROW(ResponsesFile(file, true, rig.problems, 2, settings(0)), UserError);
+  // Of another number of tokens than the answer has.
+  std::string text = read_file(file);
+  const std::string tokens = "\"tokens\":10,";
+  ASSERT_NE(text.find(tokens), text.npos);
+  write_file_atomic(file, text.replace(text.find(tokens), tokens.size(), "\"tokens\":11,"));
+  EXPECT_THROW(ResponsesFile(file, true, rig.problems, 2, settings(2)), UserError);
+  fs::remove(file);
+}
+
 }  // namespace
 }  // namespace minke

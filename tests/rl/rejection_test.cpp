@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "core/error.h"
 #include "eval/task_evaluation.h"
 
 namespace minke {
@@ -147,6 +148,32 @@ TEST(Rejection, KeepsThePreferred) {
   EXPECT_THROW(check_rules({.prefer = AnswerOrder::longest}), UserError);
   EXPECT_NO_THROW(check_rules({.per_question = 1, .prefer = AnswerOrder::longest}));
   EXPECT_NO_THROW(check_rules({}));
+}
+
+// Beside what is kept, and beside nothing else; answers without any have the lines that they always had.
+TEST(Rejection, TheLogProbabilitiesOfAnAnswerStayWithIt) {
+  const TaskProblem p = problem("What is 1 + 2?");
+  TaskAnswer kept = answer(0, 0, kRight), wrong = answer(0, 1, kRight + "!");
+  wrong.grade.accuracy.strict = 0;
+  for (TaskAnswer* a : {&kept, &wrong}) {
+    a->top.vocabulary = "abc";
+    a->top.add(int32_t(a->sample), std::vector<std::pair<int32_t, double>>{{3, -0.25}});
+  }
+  RejectionSampling with({}), without({});
+  with.add(p, kept), with.add(p, wrong);
+  const std::string lines = with.data().lines;
+  Json line = Json::parse(lines);  // one line
+  EXPECT_EQ(line["top_logprobs"].dump(), R"({"vocabulary":"abc","tokens":[0],"ids":[[3]],"logprobs":[[-0.25]]})");
+  kept.top = {};
+  without.add(p, kept), without.add(p, wrong);
+  line.erase("top_logprobs");
+  EXPECT_EQ(without.data().lines, line.dump() + "\n");
+}
+
+TEST(Rejection, RewrittenAnswersHaveOtherTokens) {
+  EXPECT_NO_THROW(refuse_rewritten_tokens(true, 0, "--readable", "--top-logprobs"));
+  EXPECT_NO_THROW(refuse_rewritten_tokens(false, 8, "--readable", "--top-logprobs"));
+  EXPECT_THROW(refuse_rewritten_tokens(true, 8, "--readable", "--top-logprobs"), UserError);
 }
 
 // What the prompt has opened is part of what is to be learned.
