@@ -59,6 +59,31 @@ bool begins_with_chat_template(const Pipeline& pipeline, const PipelineStage& s)
                       : open_model(s.from).chat_template.has_value();
 }
 
+// The model whose tokenizer the stage's has; "" for one that pre-training is still to make.
+std::string tokenizer_of(const Pipeline& pipeline, const PipelineStage& s) {
+  return s.from_stage ? tokenizer_of(pipeline, pipeline.stages[*s.from_stage]) : s.from;
+}
+
+// Hours of a teacher's work would be lost if its student could not read it: the ids of its log-probabilities are its tokenizer's.
+void check_vocabulary_of_teachers(const Pipeline& pipeline, const PipelineStage& s) {
+  const std::string student = tokenizer_of(pipeline, s);
+  for (const PipelineStage& t : pipeline.stages) {
+    const auto& sources = s.recipe.data.train;
+    if (std::find(sources.begin(), sources.end(), std::string(kStageSource) + t.name) == sources.end()) continue;
+    const std::string teacher = tokenizer_of(pipeline, t);
+    if (student.empty() || teacher.empty() || student == teacher) continue;
+    const Tokenizer a = open_model(teacher).tokenizer, b = open_model(student).tokenizer;
+    bool same = a.vocab_size() == b.vocab_size();
+    for (int32_t id = 0; same && id < a.vocab_size(); ++id) same = a.token_bytes(id) == b.token_bytes(id);
+    if (!same)
+      user_error(
+          "{} and {} have other tokens: the log-probabilities of stage {} mean nothing to this student "
+          "(sft.soft_targets "
+          "{:g}). Take one with the teacher's tokenizer, or set sft.soft_targets=0",
+          teacher, student, t.name, s.recipe.sft.soft_targets);
+  }
+}
+
 void check_stage(const Pipeline& pipeline, const PipelineStage& s) {
   stage_actions(s.kind).check(s.recipe);
   if (!stage_kind(s.kind).needs_model) return;
@@ -68,6 +93,7 @@ void check_stage(const Pipeline& pipeline, const PipelineStage& s) {
       !begins_with_chat_template(pipeline, s))
     user_error("the model of {} has no chat template: set {}.chat_template = \"r1\" (thoughts) or \"v3\" (none)",
                s.from, is_sft ? "sft" : "reward_model");
+  if (is_sft && s.recipe.sft.soft_targets > 0) check_vocabulary_of_teachers(pipeline, s);
   const PromptFormat prompt = s.kind == RecipeOf::eval     ? s.recipe.eval.prompt
                               : s.kind == RecipeOf::sample ? s.recipe.sample.prompt
                                                            : s.recipe.grpo.prompt;

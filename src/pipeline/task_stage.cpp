@@ -55,7 +55,7 @@ struct Answered {
 };
 // Nothing if it was stopped. `files`: what the stage writes in the end.
 std::optional<Answered> answer(const StageTask& t, const Recipe::Asked& a, const TaskQuestions& questions,
-                               std::initializer_list<std::string_view> files,
+                               int64_t top_log_probabilities, std::initializer_list<std::string_view> files,
                                const std::function<void(const TaskProblem&, const TaskAnswer&)>& each) {
   const bool evaluates = questions.split == TaskSplit::test;
   TaskEvaluation evaluation{.problems = asked_problems(questions, names_of_keys(evaluates ? "eval" : "sample")),
@@ -65,6 +65,7 @@ std::optional<Answered> answer(const StageTask& t, const Recipe::Asked& a, const
                             .responses = t.folder / "responses.jsonl",
                             .resume = true,
                             .each = each};
+  evaluation.answers.top_log_probabilities = top_log_probabilities;
   const ModelSource source = open_model(t.model);
   put_questions(evaluation, a.prompt, source.tokenizer, source.chat_template, t.machine.context_size(source),
                 source.stop_tokens, evaluates);
@@ -105,7 +106,7 @@ RejectionRules rules_of(const Recipe::Sample& s) {
 void check_eval_recipe(const Recipe& recipe) { check_asked(recipe, "eval", recipe.eval, questions_of(recipe.eval)); }
 
 bool evaluate(const StageTask& t) {
-  const auto answered = answer(t, t.recipe.eval, questions_of(t.recipe.eval), {"eval.json"}, {});
+  const auto answered = answer(t, t.recipe.eval, questions_of(t.recipe.eval), 0, {"eval.json"}, {});
   if (!answered) return false;
   for (const TaskScore& s : answered->scores) t.console.print(score_line(s));
   write_file_atomic(t.folder / "eval.json", evaluation_json(answered->settings, answered->scores).dump(2) + "\n");
@@ -115,12 +116,13 @@ bool evaluate(const StageTask& t) {
 void check_sample_recipe(const Recipe& recipe) {
   check_asked(recipe, "sample", recipe.sample, questions_of(recipe.sample));
   check_rules(rules_of(recipe.sample));
+  refuse_rewritten_tokens(recipe.sample.readable, recipe.sample.top_logprobs, "sample.readable", "sample.top_logprobs");
 }
 
 bool sample(const StageTask& t) {
   const Recipe::Sample& s = t.recipe.sample;
   RejectionSampling sampling(rules_of(s));
-  const auto answered = answer(t, s, questions_of(s), {"sample.json", kSamplesFile, kSometimesFile},
+  const auto answered = answer(t, s, questions_of(s), s.top_logprobs, {"sample.json", kSamplesFile, kSometimesFile},
                                [&](const TaskProblem& p, const TaskAnswer& a) { sampling.add(p, a); });
   if (!answered) return false;
   const RejectionSampling::Data data = sampling.data();

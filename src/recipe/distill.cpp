@@ -21,6 +21,7 @@ jsonl = {}
 problems = {}
 samples = {}
 prompt = {}
+top_logprobs = {}
 
 [[stage]]
 name = "student"
@@ -29,9 +30,12 @@ about = "The student learns to write what the teacher wrote."
 from = {}
 [stage.data]
 train = ["{}teach"]
+[stage.sft]
+soft_targets = {}
 )",
       toml_of(d.teacher), toml_of(d.tasks), toml_of(d.jsonl), d.problems, d.samples,
-      toml_of(std::string(name_of(d.prompt))), toml_of(d.student), kStageSource);
+      toml_of(std::string(name_of(d.prompt))), d.top_logprobs, toml_of(d.student), kStageSource,
+      toml_of(d.soft_targets));
   Pipeline pipeline = parse_pipeline(toml, "minke distill", overrides);
   const Recipe::Sample& asked = pipeline.stages[0].recipe.sample;
   for (const std::string& task : asked.tasks)

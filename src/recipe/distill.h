@@ -13,6 +13,8 @@ struct Distillation {
   std::vector<std::string> tasks, jsonl;  // what the teacher is asked, as [sample] has it
   int64_t problems = 0, samples = 4;      // of each level and file, 0: 100, and all of a file; answers to each
   PromptFormat prompt = PromptFormat::chat;
+  int64_t top_logprobs = 0;  // sample.top_logprobs of the teacher
+  double soft_targets = 0;   // sft.soft_targets of the student
 };
 // UserErrors as of parse_pipeline. Overrides are "teach.sample.max_new=300", "student.train.lr=1e-4".
 Pipeline distillation(const Distillation& settings, const std::vector<std::string>& overrides);

@@ -111,20 +111,21 @@ void check_stage_sources(const PipelineStage& stage, const std::vector<PipelineS
       user_error("{}: judge = \"{}\" must name an earlier stage of kind \"reward-model\"", stage.place,
                  printable(judge));
   }
-  const auto names_sample_stage = [&](const std::string& source) {
+  // "stage:right": an earlier stage of kind sample; nothing if there is none.
+  const auto sample_stage = [&](const std::string& source) -> const PipelineStage* {
     const auto is_it = [&](const PipelineStage& s) {
       return s.name == source.substr(kStageSource.size()) && s.kind == RecipeOf::sample;
     };
-    return std::any_of(before.begin(), before.end(), is_it);
+    const auto found = std::find_if(before.begin(), before.end(), is_it);
+    return found == before.end() ? nullptr : &*found;
   };
   std::set<std::string> asked;
   for (const std::string& source : stage.recipe.grpo.jsonl) {
     if (!source.starts_with(kStageSource)) continue;
-    if (!names_sample_stage(source))
+    const PipelineStage* of = sample_stage(source);
+    if (!of)
       user_error("{}: grpo.jsonl: {} must name an earlier stage of kind \"sample\"", stage.place, printable(source));
     if (!asked.insert(source).second) user_error("{}: grpo.jsonl: {} is named twice", stage.place, source);
-    const auto of = std::find_if(before.begin(), before.end(),
-                                 [&](const PipelineStage& s) { return s.name == source.substr(kStageSource.size()); });
     if (of->recipe.sample.samples < 2)
       user_error(
           "{}: grpo.jsonl: {} finds problems that are right sometimes, for which {}.sample.samples is at least 2",
@@ -137,8 +138,11 @@ void check_stage_sources(const PipelineStage& stage, const std::vector<PipelineS
           "{}: data.train: {}: only a stage of kind \"sft\" learns from what another has kept, this one is of kind "
           "\"{}\": give files",
           stage.place, printable(source), name_of(stage.kind));
-    if (!names_sample_stage(source))
+    if (!sample_stage(source))
       user_error("{}: data.train: {} must name an earlier stage of kind \"sample\"", stage.place, printable(source));
+    if (stage.recipe.sft.soft_targets > 0 && sample_stage(source)->recipe.sample.top_logprobs == 0)
+      user_error("{}: sft.soft_targets {:g}, but {} writes no log-probabilities: set {}.sample.top_logprobs=8",
+                 stage.place, stage.recipe.sft.soft_targets, printable(source), sample_stage(source)->name);
   }
 }
 

@@ -69,6 +69,7 @@ struct Recipe {
   struct Sft {
     double epochs = 2;  // with train.steps and train.minutes 0
     std::string chat_template = "model";
+    double soft_targets = 0;  // share of the loss that is a teacher's distribution; 0: the targets alone
   } sft;
   // minke reward-model.
   struct RewardModel {
@@ -120,6 +121,7 @@ struct Recipe {
     AnswerOrder prefer = AnswerOrder::first;
     double language_share = 0.95;
     bool any_format = false, readable = false;
+    int64_t top_logprobs = 0;  // tokens at each place of an answer, for a student's sft.soft_targets
   } sample;
   struct Balance {
     double bias_speed = 0.001;

@@ -120,6 +120,10 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
     "not; or a "
     ".jinja file",
     any);
+  f("sft.soft_targets", r.sft.soft_targets,
+    "minke sft: share of the loss that is the distribution of a teacher, whose answers have their log-probabilities "
+    "(minke sample --top-logprobs); 0: the answers alone",
+    share);
   f("reward_model.epochs", r.reward_model.epochs,
     "minke reward-model: times that the pairs are seen, where train.steps and train.minutes are 0", Range{1e-6, 1e6});
   f("reward_model.chat_template", r.reward_model.chat_template, "as sft.chat_template", any);
@@ -201,6 +205,9 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
     "start)",
     any);
   f("sample.any_format", r.sample.any_format, "also keep answers without <think>…</think><answer>…</answer>", any);
+  f("sample.top_logprobs", r.sample.top_logprobs,
+    "beside each answer, the log-probabilities of so many tokens at each of its places, for sft.soft_targets; 0: none",
+    Range{0, 64});
   f("balance.bias_speed", r.balance.bias_speed,
     "γ of the loss-free balancing; it is 0 after train.decay_end (\"step\": after the last drop)", not_negative);
   f("balance.loss", r.balance.loss,

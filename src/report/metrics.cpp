@@ -37,6 +37,14 @@ const std::vector<Metric>& known_metrics() {
        .unit = "score of the better answer − score of the other",
        .note = "Mean over a step's pairs.",
        .parts = {{"pair_margin", "training", true}}},
+      {.id = "teacher_kl",
+       .heading = "Distance from the teacher",
+       .unit = "nats per held-out target",
+       .note = "KL divergence of the student's distribution from the teacher's, over the tokens that the teacher lists "
+               "and all "
+               "others as one: 0 where both say the same.",
+       .parts = {{"eval_teacher_kl", "held-out", false, true}},
+       .from_zero = true},
       {.id = "length",
        .heading = "Length of the answers",
        .unit = "tokens, thoughts included",

@@ -81,6 +81,11 @@ MemoryEstimate training_memory(const Context& ctx, const Config& config, const R
     batch.advantage = batch.old_loss = batch.reference_loss = batch.weight;
   }
   if (stage.head == Head::value) batch.rival = batch.targets;
+  if (stage.num_soft > 0) {
+    batch.num_soft = stage.num_soft;
+    batch.soft_token.assign(batch.tokens.size() * size_t(stage.num_soft), 0);
+    batch.soft_probability.assign(batch.soft_token.size(), 0);
+  }
   TokenLosses tokens;
   trainer.step(d, {&batch, 1}, stage.asks_token_losses ? &tokens : nullptr);
   m.forms = taken();

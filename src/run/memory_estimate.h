@@ -24,6 +24,7 @@ struct StageMemory {
   bool trains_mtp = true;          // the MTP modules, if there are any
   bool replays_experts = false;    // batches bring expert choices
   bool asks_token_losses = false;  // and the losses of their tokens are looked at
+  int64_t num_soft = 0;            // batches bring so many tokens of a teacher's at each position
   int64_t weight_copies = 0;       // train/weight_copy.h
   // Make and use what it holds besides: a critic, for micro-batches of so many sequences, and what judges answers.
   std::function<std::shared_ptr<void>(const Context& dry, const Model& policy, int64_t sequences)> critic;

@@ -1,6 +1,8 @@
 // Supervised fine-tuning as a stage of a run (V3 §5.1, R1 §2.3.3; docs/recipe/post-training.md §1): a model's weights at the start,
 // conversations packed so that none sees another, and only what the assistant wrote as targets. What is needed of the model
-// besides its weights is kept in the run's folder `base`, the tokens in `data`. Test: tests/run/sft_test.cpp, tests/app/sft_test.sh.
+// besides its weights is kept in the run's folder `base`, the tokens in `data`. With sft.soft_targets = a above 0 a target that a teacher
+// speaks of has the loss (1 − a)·(its own) + a·(that of the teacher's distribution; SoftCrossEntropyArgs of kernels/ops.h says which);
+// MTP modules learn the targets alone. Test: tests/run/sft_test.cpp, tests/app/sft_test.sh, tests/app/soft_targets_test.sh.
 #pragma once
 #include <optional>
 
@@ -25,6 +27,8 @@ class SftStage final : public Stage {
   void initialise(const Context& ctx, Model& model) override { base_.initialise(ctx, model); }
   void save_files(const fs::path& folder) const override;
   void enter_phase(const Phase& phase) override;
+  void adjust(TrainSettings& settings) const override { settings.objective.soft_share = soft_share_; }
+  StageMemory memory() const override;
   std::vector<TokenBatch> batches(const Context&, Trainer&, LoaderPosition position, int64_t size) override;
   LoaderPosition after(LoaderPosition position, int64_t size) const override;
   LoaderPosition in_next_phase(LoaderPosition position) const override { return {position.epoch + 1, 0}; }
@@ -34,13 +38,21 @@ class SftStage final : public Stage {
   void show_samples(const RunView& run) override;
 
  private:
-  // Tokens and their marks, packed by the same plan.
+  // Tokens, their marks, and which row of a teacher's they have, packed by the same plan. The set outlives it.
   struct Packed {
     Loader tokens, is_target;
-    Packed(const ConversationSet& set, const PackingOptions& options, int32_t padding)
-        : tokens({{&set.tokens}}, options, padding), is_target({{&set.is_target}}, options, 0) {}
+    std::optional<Loader> soft;
+    const SoftSet& rows;
+    int64_t num_soft;  // 0: no teacher
+    Packed(const ConversationSet& set, const PackingOptions& options, int32_t padding, int64_t num_soft);
     std::vector<TokenBatch> batches(LoaderPosition position, int64_t size, int64_t micro_batch_size) const;
   };
+  // Of held-out targets that a teacher speaks of: the KL divergence from its distribution, summed.
+  struct Distance {
+    double nats = 0;
+    int64_t targets = 0;
+  };
+  void add_distance(const RunView& run, TokenBatch batch, Distance& sum) const;
   PackingOptions packing(int64_t sequence_length, bool shuffle) const;
 
   uint64_t seed_;
@@ -49,6 +61,8 @@ class SftStage final : public Stage {
   ConversationData data_;
   std::optional<Packed> packed_, held_out_;
   int64_t micro_batch_size_ = 0;
+  double soft_share_, step_tokens_;
+  int64_t num_soft_ = 0;
 };
 
 }  // namespace minke

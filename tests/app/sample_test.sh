@@ -169,6 +169,9 @@ grep -q '"drawn": 3208' k/right/sample.json || fail "the file is not asked: $(ca
 rm -r k
 
 # --- mistakes
+mistake 'it is of the test split' "$minke" sample -m base/latest --jsonl test.jsonl -k 2 --out new.jsonl
+mistake 'none is right only sometimes' "$minke" sample -m base/latest --task chains:2 -k 1 --sometimes new.jsonl --out new2.jsonl
+bad 'finds problems that are right sometimes, for which right.sample.samples is at least 2' --set right.sample.samples=1
 bad() { local expected=$1; shift; mistake "$expected" "$minke" pipeline p.toml --out new "$@"; [ ! -e new ] || fail "something was left behind: $(ls new)"; }
 bad 'stage right: sample: give sample.tasks' --set right.sample.tasks=[]
 bad 'stage right: sample: sample.samples 8 with sample.temperature 0' --set right.sample.temperature=0

@@ -71,6 +71,7 @@ TEST(RecipeFields, AreTheMembersOfTheirNames) {
   MINKE_FIELD(train, dense);
   MINKE_FIELD(sft, epochs);
   MINKE_FIELD(sft, chat_template);
+  MINKE_FIELD(sft, soft_targets);
   MINKE_FIELD(reward_model, epochs);
   MINKE_FIELD(reward_model, chat_template);
   MINKE_FIELD(grpo, tasks);
@@ -129,6 +130,7 @@ TEST(RecipeFields, AreTheMembersOfTheirNames) {
   MINKE_FIELD(sample, tasks);
   MINKE_FIELD(sample, temperature);
   MINKE_FIELD(sample, top_p);
+  MINKE_FIELD(sample, top_logprobs);
   MINKE_FIELD(sample, train_seed);
   MINKE_FIELD(balance, bias_speed);
   MINKE_FIELD(balance, loss);

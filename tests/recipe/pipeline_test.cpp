@@ -226,6 +226,15 @@ TEST(Pipeline, StageSourcesAreAnswersOfASampleStage) {
   const Pipeline p = parse_pipeline(kThree + right + learner("sft", "right"), "p.toml");
   EXPECT_EQ(p.stages.back().recipe.data.train, (std::vector<std::string>{"more.jsonl", "stage:right"}));
   EXPECT_EQ(p.stages[3].recipe.sample.samples, 4);
+  // A teacher's distribution is learned from what writes one.
+  const std::string soft = learner("sft", "right") + "[stage.sft]\nsoft_targets = 0.5\n";
+  EXPECT_NE(complaint(kThree + right + soft)
+                .find("sft.soft_targets 0.5, but stage:right writes no log-probabilities: set "
+                      "right.sample.top_logprobs=8"),
+            std::string::npos);
+  EXPECT_EQ(
+      parse_pipeline(kThree + right + "top_logprobs = 4\n" + soft, "p.toml").stages.back().recipe.sft.soft_targets,
+      0.5);
   const std::string expected = "must name an earlier stage of kind \"sample\"";
   for (const std::string& text :
        {right + learner("sft", "test"), right + learner("sft", "base"), right + learner("sft", "next"),

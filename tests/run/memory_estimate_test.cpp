@@ -69,6 +69,11 @@ void compare(const Config& config, FloatFormat format, const StageMemory& stage 
     batch.weight.assign(16, 0.1f);
     batch.advantage = batch.old_loss = batch.reference_loss = batch.weight;
   }
+  if (stage.num_soft > 0) {
+    batch.num_soft = stage.num_soft;
+    for (int64_t i = 0; i < 16 * stage.num_soft; ++i)
+      batch.soft_token.push_back(int32_t(i % stage.num_soft)), batch.soft_probability.push_back(0.01f);
+  }
   TokenLosses tokens;
   for (int step = 0; step < 2; ++step)
     EXPECT_EQ(trainer.step(exact, {&batch, 1}, stage.asks_token_losses ? &tokens : nullptr).skipped, "");
@@ -95,6 +100,13 @@ TEST(TrainingMemory, IsWhatAStepOfThePolicyTakes) {
     compare(tiny_v3(1), format, stage);
     compare(tiny_llama(), format, stage);
   }
+}
+
+// A student's: what its teacher says of each target.
+TEST(TrainingMemory, IsWhatAStepWithSoftTargetsTakes) {
+  const StageMemory stage{.objective = {.soft_share = 0.5}, .num_soft = 5};
+  compare(tiny_v3(1), FloatFormat::bf16, stage);
+  compare(tiny_llama(), FloatFormat::f32, stage);
 }
 
 TEST(TrainingMemory, ModulesThatAreNotTrainedTakeNoActivations) {
