@@ -64,8 +64,8 @@ std::vector<TaskProblem> asked_problems(const TaskQuestions& q, const QuestionNa
   for (const std::string& file : q.files) append(problems_of_file(file, q.problems));
   for (const TaskProblem& p : all)
     if (p.level == 0 && q.split == TaskSplit::train && p.task.split == TaskSplit::test)
-      user_error("{} {}: it is of the test split (minke corpus tasks --split test), which nothing may learn from", names.files,
-                 p.where());
+      user_error("{} {}: it is of the test split (minke corpus tasks --split test), which nothing may learn from",
+                 names.files, p.where());
   if (!q.answered) {
     refuse_what_needs_answers(all, q, names);
   } else {

@@ -171,13 +171,13 @@ rm -r k
 # --- mistakes
 mistake 'it is of the test split' "$minke" sample -m base/latest --jsonl test.jsonl -k 2 --out new.jsonl
 mistake 'none is right only sometimes' "$minke" sample -m base/latest --task chains:2 -k 1 --sometimes new.jsonl --out new2.jsonl
-bad 'finds problems that are right sometimes, for which right.sample.samples is at least 2' --set right.sample.samples=1
 bad() { local expected=$1; shift; mistake "$expected" "$minke" pipeline p.toml --out new "$@"; [ ! -e new ] || fail "something was left behind: $(ls new)"; }
 bad 'stage right: sample: give sample.tasks' --set right.sample.tasks=[]
 bad 'stage right: sample: sample.samples 8 with sample.temperature 0' --set right.sample.temperature=0
 bad 'stage right: sample: eval.samples = 3 has no effect' --set right.eval.samples=3
 bad 'stage right: longest answers can be preferred only where not all are kept' --set right.sample.prefer=longest
 bad 'stage right: chain:2 is asked twice' --set 'right.sample.tasks=["chains:2","chains:2"]'
+bad 'finds problems that are right sometimes, for which right.sample.samples is at least 2' --set right.sample.samples=1
 bad 'stage rl: grpo.jsonl: stage:tuned must name an earlier stage of kind "sample"' --set 'rl.grpo.jsonl=["stage:tuned"]'
 bad 'stage rl: grpo: grpo.tasks names no task' --set 'rl.grpo.jsonl=[]'
 bad 'stage tuned: data.train: stage:wrong must name an earlier stage of kind "sample"' --set 'tuned.data.train=["stage:wrong"]'

@@ -89,7 +89,6 @@ mistake '--readable rewrites the answers, and --top-logprobs 4 is of the tokens'
 mistake '--top-logprobs' "${sample[@]}" --top-logprobs 65 --out x.jsonl
 mistake 'was answered with other settings (top_logprobs 4, now 5)' "${sample[@]}" --top-logprobs 5 --out x.jsonl --responses r.jsonl --resume
 mistake 'was answered with other settings (top_logprobs 4, now none)' "${sample[@]}" --out x.jsonl --responses r.jsonl --resume
-mistake 'ask for 8, or for shorter answers' "$minke" sample -m teacher/latest --task chains:2 --max-new 0 --top-logprobs 64 --ctx-size 32768 --out x.jsonl
 [ ! -e x.jsonl ] || fail "something was written"
 bad() { local expected=$1; shift; mistake "$expected" "${sft[@]}" "$@" --out new; rm -rf new; }
 bad 'plain.jsonl, line 1: no "top_logprobs", which sft.soft_targets learns from' plain.jsonl --set sft.soft_targets=0.5
