@@ -128,10 +128,10 @@ TEST(TaskAnswers, ComeWithTheLogProbabilitiesOfTheirTokens) {
   // Too much for a line.
   TaskEvaluation e{.problems = rig.problems, .answers = o};
   e.answers.top_log_probabilities = 64, e.answers.max_new = 0;
-  EXPECT_NO_THROW(put_questions(e, PromptFormat::brief, tokenizer(), {}, 4096, {}));
-  EXPECT_THROW(put_questions(e, PromptFormat::brief, tokenizer(), {}, 4097, {}), UserError);
+  EXPECT_NO_THROW(put_questions(e, PromptFormat::brief, tokenizer(), {}, 4096, {}, false));
+  EXPECT_THROW(put_questions(e, PromptFormat::brief, tokenizer(), {}, 4097, {}, false), UserError);
   e.answers.max_new = 100;
-  EXPECT_NO_THROW(put_questions(e, PromptFormat::brief, tokenizer(), {}, 4097, {}));
+  EXPECT_NO_THROW(put_questions(e, PromptFormat::brief, tokenizer(), {}, 4097, {}, false));
 }
 
 // Problems that are put in the same words, as generated ones may be by chance, are still other problems.

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "eval/task_evaluation.h"
 #include "eval/task_responses.h"
 
 namespace minke {
