@@ -25,9 +25,9 @@ one_line 'there is no verb "bench nothing"; the verbs of bench are machine, gemm
 one_line 'did you mean minke tokenizer train?' $minke tokenizer tarin
 one_line 'did you mean minke eval text?' $minke eval txet -m x
 one_line 'tokenizer needs a verb after it: train, encode, decode or inspect. For example: minke tokenizer train' $minke tokenizer
-one_line 'eval needs a verb after it: text, choices, needle or tasks. For example: minke eval text -m' $minke eval
+one_line 'eval needs a verb after it: text, choices, needle, tasks or compare. For example: minke eval text -m' $minke eval
 one_line 'bench needs a verb after it: ' $minke bench
-one_line 'eval needs a verb after it: text, choices, needle or tasks' $minke eval -m x
+one_line 'eval needs a verb after it: text, choices, needle, tasks or compare' $minke eval -m x
 one_line 'pretrain: there is no flag --stpes; did you mean --set?' $minke pretrain --stpes 3
 one_line 'generate: there is no flag --promt; did you mean --prompt?' $minke generate -m x --promt=hi
 one_line 'there is no flag --verison; did you mean --version?' $minke --verison

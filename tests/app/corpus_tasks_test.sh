@@ -56,7 +56,7 @@ refused '--language' $minke corpus pairs --language ''
 refused '--split' $minke corpus chats --split dev
 refused '--count' $minke corpus pairs -n 0
 refused '--seed comes before pairs, but flags come after it' $minke corpus --seed 3 pairs
-refused '--task chat:2: "2" names no level; there is only 1' $minke corpus tasks --task chat:2
+refused '--task chat:2: chats have one level, 1, and their language is in their name, chat or chat_zh' $minke corpus tasks --task chat:2
 $minke corpus --kind chats --bytes 1k | grep -q '^Assistant: ' || fail "chats as text"
 # The verb itself is as before, with and without flags.
 $minke corpus --bytes 2k | head -c 20 | grep -q . || fail "corpus prints"
