@@ -1,9 +1,6 @@
 // minke distill: flags → two stages → recipe/distill.h.
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
 #include <memory>
-#include <optional>
 
 #include "app/choice_flag.h"
 #include "app/command_line.h"
@@ -17,21 +14,20 @@
 namespace minke {
 namespace {
 
-constexpr double kSoftTargets = 0.5;
-
 struct DistillOptions {
   Distillation what;
-  std::optional<double> soft_targets;
+  double soft_targets = 0.5;
+  CLI::Option* share = nullptr;  // the flag, which means nothing without log-probabilities
   RunFlags run;
 };
 
 void run(DistillOptions& o) {
   if (o.what.tasks.empty() && o.what.jsonl.empty())
     user_error("give --task NAME, such as --task chains:2-3, or --jsonl FILE: what the teacher is asked");
-  if (o.soft_targets && o.what.top_logprobs == 0)
+  if (o.share->count() > 0 && o.what.top_logprobs == 0)
     user_error("--soft-targets {:g} is the share of the teacher's log-probabilities: give --top-logprobs, such as 8",
-               *o.soft_targets);
-  if (o.what.top_logprobs > 0) o.what.soft_targets = o.soft_targets.value_or(kSoftTargets);
+               o.soft_targets);
+  if (o.what.top_logprobs > 0) o.what.soft_targets = o.soft_targets;
   for (std::string* path : {&o.what.student, &o.what.teacher}) {
     open_model(*path);                                         // its mistakes come first
     if (path->find('/') == path->npos) path->insert(0, "./");  // not the name of a stage
@@ -66,10 +62,10 @@ void add_distill_command(CLI::App& program) {
        "The teacher also writes the log-probabilities of so many tokens at each place, for the student; 0 = none")
       ->check(CLI::Range(int64_t(0), kMostTopLogProbabilities))
       ->capture_default_str();
-  c->add_option(
-       "--soft-targets", o->soft_targets,
-       fmt::format("Share of the student's loss that they are, the text being the rest; default: {}", kSoftTargets))
-      ->check(CLI::Range(0.0, 1.0));
+  o->share = c->add_option("--soft-targets", o->soft_targets,
+                           "Share of the student's loss that they are, with --top-logprobs; the text is the rest")
+                 ->check(CLI::Range(0.0, 1.0))
+                 ->capture_default_str();
   add_run_flags(*c, o->run);
   c->get_option("--set")->description(
       "Override a key of a stage: --set teach.sample.max_new=300, --set student.train.lr=1e-4 (may be repeated)");
