@@ -47,17 +47,17 @@ $minke pipeline runs/quickstart.toml --out "$run" --resume "${scaled[@]}" || out
 cat <<END
 
 Done. What to try next:
-  $minke chat -m $run/r1/latest                  the model: problems such as "Make 56 from 15 20 21." or "Compute (19+25)/4.", or small talk
+  $minke chat -m $run/r1/latest                  the model: problems such as "Make 27 from 24 9 12." or "Compute (19+25)/4.", or small talk
   $run/report.html       the table of the stages and all curves, for a browser
   $minke inspect -m $run/r1/latest               its architecture and size
   ./quickstart.sh --minutes 60                   longer training
   less runs/quickstart.toml                      the recipe: change a line, train again
   ./test.sh                                      the tests
 END
-question="Make 56 from 15 20 21."
+question="Make 27 from 24 9 12."
 if [ -t 0 ] && [ -t 1 ]; then
   printf '\nYou are in the chat now. Try: %s   (/help lists the commands, Ctrl-D ends)\n\n' "$question"
   exec $minke chat -m "$run/r1/latest" --temp 0.6
 fi
 printf '\nIn the chat:\n\n> %s\n' "$question"
-$minke chat -m "$run/r1/latest" --temp 0.6 --seed 1 <<<"$question"
+$minke chat -m "$run/r1/latest" --temp 0.6 --seed 1 --show-thoughts <<<"$question"

@@ -116,7 +116,9 @@ void Questions::hold_out(size_t source) {
   if (tests == 0)
     user_error("grpo.jsonl: of the problems of {} only {} different ones can be asked; at least {} are needed{}{}",
                sources_[source].name, by_hash.size(), kTestsOfFile, why.empty() ? "" : ". ", why);
-  const auto last = *std::next(by_hash.begin(), std::ptrdiff_t(tests) - 1);
+  const auto [last_hash, viewed] = *std::next(by_hash.begin(), std::ptrdiff_t(tests) - 1);
+  const std::string last_question(viewed);  // the tasks move
+  const std::pair last{last_hash, std::string_view(last_question)};
   std::vector<Task> train, test;
   std::set<std::string> held;
   for (Task& t : tasks) {

@@ -142,6 +142,10 @@ cmp some.jsonl p/right/sometimes.jsonl || fail "a stage finds other problems rig
 echo "" >empty.toml
 "$minke" grpo empty.toml -m base/latest --out rl --set train.steps=1 --set train.batch_size=8 --set train.sequence_length=128 --set train.lr=1e-4 --set 'grpo.jsonl=["some.jsonl"]' --set grpo.group=4 --set grpo.max_new=40 --set grpo.eval_problems=2 >grpo.txt 2>&1 || fail "$(cat grpo.txt)"
 grep -q 'of 2 test problems right (some ' grpo.txt || fail "$(grep evaluation grpo.txt)"
+# The run has its own copy of the problems.
+mv some.jsonl elsewhere.jsonl
+"$minke" grpo empty.toml -m base/latest --out rl --resume >grpo.txt 2>&1 || fail "a run needs the file that it began with: $(cat grpo.txt)"
+mv elsewhere.jsonl some.jsonl
 cmp rl/latest/model.safetensors p/rl/latest/model.safetensors || fail "a stage of GRPO learns from other problems than the verb"
 grep -q '^results  *right  *sample .* of 3200 answers kept, for .* of .* questions$' out.txt || fail "no result: $(tail -4 out.txt)"
 "$minke" pipeline p.toml --out k >k.txt 2>&1 & pid=$!
