@@ -100,7 +100,8 @@ Questions::Questions(std::string_view verb, const Recipe& recipe, const Tokenize
 
 void Questions::hold_out(size_t source) {
   std::vector<Task>& tasks = sources_[source].train;
-  auto& [count, why] = too_long_[source];
+  size_t& count = too_long_[source].first;
+  std::string& why = too_long_[source].second;
   std::erase_if(tasks, [&](const Task& task) {
     std::string w = trouble(put(task, source, 0));
     if (w.empty()) return false;
