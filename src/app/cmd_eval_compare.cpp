@@ -1,5 +1,6 @@
 // minke eval compare: flags → eval/comparison.h.
 #include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -10,7 +11,6 @@
 #include "core/files.h"
 #include "core/standard_output.h"
 #include "eval/comparison.h"
-#include "report/console.h"
 
 namespace minke {
 namespace {

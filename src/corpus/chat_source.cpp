@@ -3,36 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "corpus/source_text.h"
 
 namespace minke {
 namespace {
 
 constexpr std::string_view kChats = "builtin:chats", kPairs = "builtin:pairs";
 
-bool is_named(std::string_view source, std::string_view name) {
-  if (!source.starts_with(name)) return false;
-  const std::string_view rest = source.substr(name.size());
-  return rest.empty() || rest[0] == ':' || rest[0] == '*';
-}
-
 ChatSource parse(std::string_view source, std::string_view name, std::string_view where) {
-  check(is_named(source, name), "parse_chat_source: a source of this name");
   const std::string at = fmt::format("{}: \"{}\"", where, printable(source));
-  std::string_view rest = source.substr(name.size());
-  ChatSource parsed{{Language::english, Language::chinese}};
-  if (const size_t star = rest.find('*'); star != rest.npos) {
-    const std::string_view count = rest.substr(star + 1);
-    const auto [end, error] = std::from_chars(count.data(), count.data() + count.size(), parsed.count);
-    if (error != std::errc() || end != count.data() + count.size() || parsed.count < 1 || parsed.count > kMostChats)
-      user_error("{}: \"{}\" is no number from 1 to {}. Write {}*2000, or {} for {}", at, printable(count), kMostChats,
-                 name, name, kUsualChats);
-    rest = rest.substr(0, star);
-  }
-  if (!rest.empty()) parsed.languages = parse_languages(rest.substr(1), at);
+  const auto [chosen, count] = split_source(source, name, kUsualChats, kMostChats, at,
+                                            fmt::format("Write {0}*2000, or {0} for {1}", name, kUsualChats));
+  ChatSource parsed{{Language::english, Language::chinese}, count};
+  if (!chosen.empty()) parsed.languages = parse_languages(chosen.substr(1), at);
   return parsed;
 }
 
