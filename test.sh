@@ -29,15 +29,20 @@ options=(-DMINKE_TESTS=ON)
 # build_and_test PRESET TARGET [ctest arguments…]
 build_and_test() {
   local name=$1 target=$2 begin=$SECONDS
+  local list=build/$name/Testing/Temporary/LastTestsFailed.log
   shift 2
+  rm -f "$list"
   [ -e "build/$name/.ninja_log" ] || say "building $name with $cores cores: the first time takes minutes"
   configure "$name" "${options[@]}"
   cmake --build --preset "$name" -j "$cores" --target "$target" || return
   say "built $name in $((SECONDS - begin)) s; testing"
-  ctest --test-dir "build/$name" --output-on-failure --no-tests=error --no-label-summary -j "$cores" "$@"
+  ctest --test-dir "build/$name" --output-on-failure --no-tests=error --no-label-summary -j "$cores" "$@" && return
+  # Named again at the very end: where only the last lines of a log are kept, another build's tests would hide them.
+  mapfile -t -O "${#failed_tests[@]}" failed_tests < <(sed "s/^[0-9]*:/$name: /" "$list" 2>/dev/null)
+  return 1
 }
 
-failed=()
+failed=() failed_tests=()
 if [ "${CI:-}" = true ]; then
   # shellcheck disable=SC2086
   need_packages $ci_packages
@@ -45,4 +50,5 @@ if [ "${CI:-}" = true ]; then
   [ "$preset" != release ] || CXX=clang++-14 build_and_test asan unit_tests -L '^(unit|fuzz)$' || failed+=("unit tests or fuzzing with clang and asan")
 fi
 build_and_test "$preset" "$target" "${labels[@]}" "$@" || failed+=("$preset")
+[ ${#failed_tests[@]} = 0 ] || printf '%s\n' 'test.sh: failed tests:' "${failed_tests[@]/#/  }" >&2
 [ ${#failed[@]} = 0 ] || die "FAILED: $(printf '%s; ' "${failed[@]}")see above"

@@ -66,8 +66,8 @@ TEST(StageTable, ShowsChatsAsWhatTheyAre) {
   std::vector<StageRecord> all = two();
   Json bits{{"task", "chat"}, {"level", 1}, {"bits_per_byte", 1.75}}, chat = result("chat", 1, 0.75);
   chat["preference"] = 0.625, chat["bits_per_byte"] = 0.5;
-  all.push_back(evaluation("base", 600, {bits}));
-  all.push_back(evaluation("r1", 65, {chat}));
+  all.push_back(evaluation("base", 600, Json::array({bits})));
+  all.push_back(evaluation("r1", 65, Json::array({chat})));
   all[3].name = "chats-base", all[4].name = "chats-r1";
   const std::vector<std::string> want{"accuracy, %                           base             r1",
                                       "chain:2                      25.0 [20, 30]  90.5 [86, 96]",
@@ -93,8 +93,8 @@ TEST(StageTable, ShowsChatsAsWhatTheyAre) {
 
 TEST(StageTable, GivesEachEvaluationItsColumnWhereTwoAskTheSame) {
   std::vector<StageRecord> all = two();
-  all.push_back(evaluation("r1", 65, {result("chain", 2, 0.5)}));
-  all.push_back(evaluation("base", 600, {result("chain", 3, 0.75)}));
+  all.push_back(evaluation("r1", 65, Json::array({result("chain", 2, 0.5)})));
+  all.push_back(evaluation("base", 600, Json::array({result("chain", 3, 0.75)})));
   all[3].name = "again", all[4].name = "more";
   const std::vector<StageTableRow> rows = stage_table(all);
   ASSERT_EQ(rows.size(), 6u);
