@@ -71,8 +71,9 @@ void add_sample_command(CLI::App& program) {
                 "Least share of a thought's words that are of the question's language")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  c->add_flag("--readable", o->rules.readable,
-              "Write what is kept in a readable form: a thought of one sentence a line, then the answer in a box");
+  c->add_flag(
+      "--readable", o->rules.readable,
+      "Write what is kept in a readable form: a thought of one step a line, in words, then the answer in a box");
   c->add_option("--top-logprobs", o->tasks.top_log_probabilities,
                 "Beside each answer, the log-probabilities of so many tokens at each of its places, as minke sft --set "
                 "sft.soft_targets=1 learns them; 0 = none")

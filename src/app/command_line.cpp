@@ -142,7 +142,10 @@ std::string no_uint64(const std::string& value) {
   const unsigned long long nearest = std::strtoull(value.c_str(), nullptr, 0);
   return errno == ERANGE ? fmt::format("{}{} {}", value, kDoesNotFit, nearest) : "";
 }
-std::string no_name(const std::string& value) { return value.empty() ? "the name is empty" : ""; }
+std::string no_name(const std::string& value) {
+  if (value == "-") return "- is no file: standard output is /dev/stdout, a file of that name ./-";
+  return value.empty() ? "the name is empty" : "";
+}
 std::string no_checkpoint(const std::string& value) {
   const std::filesystem::path folder = value, latest = folder / "latest";
   std::error_code none;
@@ -210,7 +213,8 @@ void check_values(CLI::App& program) {
     if (type.starts_with("FLOAT")) option->check(&not_finite);
     if (type.starts_with("INT")) option->check(&no_int64);
     if (type.starts_with("UINT")) option->check(&no_uint64);
-    if (option->check_lname("out")) option->check(&no_name);
+    for (const char* written : {"out", "counts", "sometimes", "responses"})
+      if (option->check_lname(written)) option->check(&no_name);
     if (option->check_lname("model") || option->check_lname("tokenizer") || option->get_name() == "from")
       option->check(&no_checkpoint);
   }

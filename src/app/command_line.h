@@ -21,8 +21,8 @@ std::string overview(const CLI::App& program);
 // that tokenizer, eval and bench need. "help VERB" becomes "VERB --help".
 void check_verbs(const CLI::App& program, std::vector<std::string>& arguments);
 
-// What the flags of all verbs have in common: numbers are finite ("nan" passes CLI11's ranges) and fit, --out names something,
-// and a model is a checkpoint, not the folder of a run.
+// What the flags of all verbs have in common: numbers are finite ("nan" passes CLI11's ranges) and fit, files that are
+// written have a name, and a model is a checkpoint, not the folder of a run.
 void check_values(CLI::App& program);
 
 // UserError if the file that is to be written is the one that is read.

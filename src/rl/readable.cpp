@@ -30,27 +30,19 @@ bool take_end(std::string_view& line, std::string_view mark) {
   return true;
 }
 
-// "33+20=53 for 53 ok" → "33+20=53 for 53: yes."
-std::string sentence_of(std::string_view line) {
+// "33+20=53 for 53 ok" → "33+20=53 for 53: yes"
+std::string in_words(std::string_view line) {
   if (line == "check") return "Check:";
-  const bool equation = line.find('=') != line.npos;
-  if (equation) {
-    const bool ok = take_end(line, " ok"), no = !ok && take_end(line, " no");
-    const std::string_view target = take(line, " for "), wrong = take(line, " not "), left = take(line, " and ");
-    std::string text(line);
-    if (!left.empty()) text += fmt::format(", and {} {} left", left, left.find(' ') == left.npos ? "is" : "are");
-    if (!wrong.empty()) text += fmt::format(", not {}", wrong);
-    if (!target.empty() && (ok || no)) text += fmt::format(" for {}: {}", target, ok ? "yes" : "no");
-    else if (!target.empty()) text += fmt::format(" for {}", target);
-    else if (ok) text += ", right";
-    else if (no) text += ", no";
-    return text + ".";
-  }
+  if (line.find('=') == line.npos) return std::string(line);
+  const bool ok = take_end(line, " ok"), no = !ok && take_end(line, " no");
+  const std::string_view target = take(line, " for "), wrong = take(line, " not "), left = take(line, " and ");
   std::string text(line);
-  const unsigned char last = static_cast<unsigned char>(text.back());
-  const bool ends_with_letter =
-      (last >= '0' && last <= '9') || (last >= 'a' && last <= 'z') || (last >= 'A' && last <= 'Z') || last == ')';
-  if (ends_with_letter) text += '.';
+  if (!left.empty()) text += fmt::format(", and {} {} left", left, left.find(' ') == left.npos ? "is" : "are");
+  if (!wrong.empty()) text += fmt::format(", not {}", wrong);
+  if (!target.empty() && (ok || no)) text += fmt::format(" for {}: {}", target, ok ? "yes" : "no");
+  else if (!target.empty()) text += fmt::format(" for {}", target);
+  else if (ok) text += ", right";
+  else if (no) text += ", no";
   return text;
 }
 
@@ -63,10 +55,10 @@ std::string readable_thought(std::string_view thought) {
     const std::string_view line = trimmed(thought.substr(begin, end - begin));
     begin = end + 1;
     if (line.empty()) continue;
-    std::string sentence = sentence_of(line);
-    if (sentence == before) continue;
-    text += sentence + "\n";
-    before = std::move(sentence);
+    std::string step = in_words(line);
+    if (step == before) continue;
+    text += step + "\n";
+    before = std::move(step);
   }
   return text;
 }

@@ -63,6 +63,10 @@ one_line '--threads' $minke bench machine --threads 5000
 one_line '--kind' $minke tokenizer train x.txt --out t --kind bytes
 for verb in "report x" "corpus" "tokenizer train x.txt" "tokenizer encode -t x hi" "eval text -m x y" "pretrain x.toml"; do
   one_line '--out: the name is empty' $minke $verb --out ""
+  one_line '--out: - is no file: standard output is /dev/stdout' $minke $verb --out -
+done
+for flag in --counts --sometimes --responses; do
+  one_line "$flag: - is no file" $minke sample -m x --task chain:2 --out x.jsonl $flag -
 done
 mkdir -p run/latest && echo '{}' >run/latest/config.json
 for verb in "generate -m run" "inspect -m run" "eval text x.txt -m run" "tokenizer encode -t run hi" "score --tokens x --out y -m run"; do
