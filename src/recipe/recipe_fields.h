@@ -201,9 +201,8 @@ template <class R, class F> void recipe_fields(R& r, F&& f) {
   f("sample.language_share", r.sample.language_share,
     "least share of a thought's words that are of the question's language", share);
   f("sample.readable", r.sample.readable,
-    "write what is kept in a readable form: a thought of one step a line, in words, then the answer in a box (R1's "
-    "cold "
-    "start)",
+    "write what is kept in a readable form (R1's cold start): a thought of one step a line, in words, then the answer "
+    "in a box",
     any);
   f("sample.any_format", r.sample.any_format, "also keep answers without <think>…</think><answer>…</answer>", any);
   f("sample.top_logprobs", r.sample.top_logprobs,

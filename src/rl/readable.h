@@ -10,7 +10,7 @@
 //
 // Nothing is worked out again: numbers and equations stay as they are, and so does their order up to a verdict, which a small model has
 // learned to give from what stands directly before it (docs/recipes.md: with "that is not 46" half of a small model's verdicts were wrong).
-// No full stop ends a line: chats end with one, and a small model that learns both then ends its answer in the middle of a thought.
+// Lines get no full stop: chats end with one, and a small model that learns both then ends its answer in the middle of a thought.
 // Test: tests/rl/readable_test.cpp.
 #pragma once
 #include <string>
