@@ -118,10 +118,15 @@ cp -rL plain/latest wide
 sed -i 's/\("max_position_embeddings":\) *[0-9]*/\1 4096/' wide/config.json
 prompt=$(for ((i = 0; i < 290; i++)); do printf 'the whale sings in the sea and '; done)
 # What is no part of the estimate: the program itself, the tokenizer, stacks. Taken from one word to a model of next to nothing
-# with such a tokenizer.
+# with such a tokenizer: by one thread (the scratch of others is in the estimate), and the most of five runs, because one of few
+# milliseconds may end between two readings.
 { sed '/^hidden_size/,$d; /^\[model\]/d' run.toml; echo "$tiny_model"; } >tiny.toml
 "$minke" pretrain tiny.toml --out tiny --set train.steps=1 --set train.ema_decay=0 >tiny.txt
-program=$(peak_of "$minke" generate -m tiny/latest -n 1 -c 64 -p hi) || fail "$(cat err.txt)"
+cpu=$(taskset -cp $$ | sed 's/.*: //; s/[,-].*//')
+for ((i = 0; i < 5; i++)); do
+  peak_of taskset -c "$cpu" "$minke" generate -m tiny/latest -n 50 -c 64 -p hi || fail "$(cat err.txt)"
+done >peaks.txt
+program=$(sort -g peaks.txt | tail -1)
 for types in "--dtype bf16" "--dtype f32 --cache-type f32" "--weights int8" "--weights fp8" "--cache-type fp8"; do
   # shellcheck disable=SC2086
   peak=$(peak_of "$minke" generate -m wide -n 20 -p "$prompt" $types) || fail "$types: $(cat err.txt)"
