@@ -43,7 +43,9 @@ void refuse_rewritten_tokens(bool readable, int64_t top_log_probabilities, std::
 std::optional<Rejection> RejectionSampling::judge(const TaskProblem& problem, const TaskAnswer& a) const {
   if (a.truncated) return Rejection::unfinished;
   if (a.grade.accuracy.strict < 1) return Rejection::wrong;
-  if (!unicode::is_valid_utf8(a.response)) return Rejection::malformed;  // a character that was cut in two
+  // A character that was cut in two; in a file of answers U+FFFD stands for it.
+  if (!unicode::is_valid_utf8(a.response) || a.response.find("\uFFFD") != std::string::npos)
+    return Rejection::malformed;
   if (!rules_.any_form && a.grade.format.strict < 1) return Rejection::malformed;
   if (rules_.longest > 0 && a.tokens > rules_.longest) return Rejection::too_long;
   if (language_share(problem.task, problem.prompt, a.response) < rules_.language_share)

@@ -54,6 +54,8 @@ TEST(Rejection, KeepsWhatIsRightAndSaysWhyNot) {
   EXPECT_EQ(verdict({.any_form = true}, p, a), std::nullopt);
   a.response = "3 \xE4\xB8";  // half a character
   EXPECT_EQ(verdict({.any_form = true}, p, a), Rejection::malformed);
+  a.response = "3 \uFFFD";  // the same from a file of answers, when sampling goes on
+  EXPECT_EQ(verdict({.any_form = true}, p, a), Rejection::malformed);
   a = answer(0, 5, kRight);
   EXPECT_EQ(verdict({.longest = 15}, p, a), std::nullopt);
   EXPECT_EQ(verdict({.longest = 14}, p, a), Rejection::too_long);
