@@ -17,10 +17,17 @@ Continuation in_chat(const TaskProblem& p, const Tokenizer& tokenizer, const Cha
   const TrainedConversation c = ConversationEncoder(tokenizer, chat)
                                     .answer(Json::array({{{"role", "user"}, {"content", p.asked}},
                                                          {{"role", "assistant"}, {"content", p.task.answer}}}));
-  const auto begin = c.tokens.begin() + (std::find(c.is_target.begin(), c.is_target.end(), 1) - c.is_target.begin());
-  Continuation text{{c.tokens.begin(), begin}, {begin, c.tokens.end()}};
-  check(text.prompt == p.ids, "a good answer stands behind the prompt that the question is put by");
-  return text;
+  auto begin = c.tokens.begin() + (std::find(c.is_target.begin(), c.is_target.end(), 1) - c.is_target.begin());
+  check(std::equal(c.tokens.begin(), begin, p.ids.begin(), p.ids.end()),
+        "a good answer stands behind the prompt that the question is put by");
+  // What closes the thought belongs to the prompt; a token that has some of the answer, too, to the answer.
+  const auto written = [&] { return tokenizer.decode({std::to_address(begin), size_t(c.tokens.end() - begin) - 1}); };
+  for (size_t closing = written().rfind(p.task.answer); closing != std::string::npos && closing > 0; ++begin) {
+    const size_t bytes = tokenizer.decode({std::to_address(begin), 1}).size();
+    if (bytes > closing) break;
+    closing -= bytes;
+  }
+  return {{c.tokens.begin(), begin}, {begin, c.tokens.end()}};
 }
 
 Continuation in_plain_text(const TaskProblem& p, const Tokenizer& tokenizer) {

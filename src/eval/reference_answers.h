@@ -3,7 +3,7 @@
 //
 // What is scored stands behind the question's prompt, in the form in which an answer without a thought is learned:
 //   by a chat template   what minke sft trains on (ConversationEncoder::answer): the answer, and the token that ends it. Where the
-//                        prompt has opened a thought, "</think>" comes first, as it does there.
+//                        prompt has opened a thought, it is closed before: whether a model thinks first says nothing of its chats.
 //   brief, r1-zero       what the built-in text of pre-training has (corpus::chat_text): a blank, the answer, the end of its line.
 // All of these tokens count as bits; as bytes, only the answer's own in UTF-8. Test: tests/eval/reference_answers_test.cpp.
 #pragma once

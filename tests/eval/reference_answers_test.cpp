@@ -77,8 +77,9 @@ TEST(ReferenceAnswers, ByATemplateAsFineTuningLearnsThem) {
     for (const PromptFormat format : {PromptFormat::chat, PromptFormat::chat_plain}) {
       const ChatTemplate t = own(thinking);
       const ReferenceAnswer a = put(problems(), format, t)[0];
-      EXPECT_EQ(text_of(a.text.text), std::string(thinking ? "\n</think>\n\n" : "") + "It is blue." + kEnd);
-      EXPECT_EQ(text_of(a.text.prompt).ends_with("<think>\n"), thinking) << text_of(a.text.prompt);
+      // That a thought is closed at once is no part of what is scored.
+      EXPECT_EQ(text_of(a.text.text), std::string("It is blue.") + kEnd);
+      EXPECT_EQ(text_of(a.text.prompt).ends_with("<think>\n\n</think>\n\n"), thinking) << text_of(a.text.prompt);
       const auto learned = ConversationEncoder(tokenizer(), t)
                                .encode({{"messages",
                                          {{{"role", "user"}, {"content", "How is the sea?"}},
@@ -88,7 +89,9 @@ TEST(ReferenceAnswers, ByATemplateAsFineTuningLearnsThem) {
       both.insert(both.end(), a.text.text.begin(), a.text.text.end());
       ASSERT_EQ(learned.size(), 1u);
       EXPECT_EQ(both, learned[0].tokens);
-      for (size_t i = 0; i < both.size(); ++i) EXPECT_EQ(bool(learned[0].is_target[i]), i >= a.text.prompt.size());
+      const size_t closing = thinking ? tokenizer().encode("\n</think>\n\n").size() : 0;
+      for (size_t i = 0; i < both.size(); ++i)
+        EXPECT_EQ(bool(learned[0].is_target[i]), i + closing >= a.text.prompt.size());
     }
 }
 
