@@ -56,6 +56,12 @@ Responses read_responses(const fs::path& file) {
     }
   });
   if (all.problems.empty()) user_error("{} holds no answers", file.string());
+  // Where an evaluation was ended early, some problems have fewer answers: means over one and over two do not compare.
+  for (const auto& [key, p] : all.problems)
+    if (const auto& first = *all.problems.begin(); p.answers != first.second.answers)
+      user_error(
+          "{}: {}, problem {} has {} answers, {}, problem {} has {}: the evaluation is not complete; let it end first",
+          file.string(), key.first, key.second, p.answers, first.first.first, first.first.second, first.second.answers);
   for (auto& [key, p] : all.problems) p.strict /= double(p.answers), p.lenient /= double(p.answers);
   return all;
 }
@@ -150,6 +156,7 @@ ComparedModels compare_responses(const fs::path& first, const fs::path& second, 
   if (tasks.size() > 1) add("all", all);
   for (const auto& [key, value] : read_a.settings.items())
     if (key != "model" && value != read_b.settings.value(key, Json())) compared.settings.push_back(key);
+  if (a.begin()->second.answers != b.begin()->second.answers) compared.settings.push_back("answers to a problem");
   return compared;
 }
 

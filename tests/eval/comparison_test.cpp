@@ -108,9 +108,13 @@ class CompareResponses : public testing::Test {
 };
 
 TEST_F(CompareResponses, ByTaskAndInAll) {
-  // The second of chain's problems has two answers, in another order, one of them right.
-  const fs::path a =
-      file("a", {{"chain", 2, 0, 0, 1}, {"chain", 2, 1, 1, 1}, {"chain", 2, 1, 0, 0, 0, 1}, {"own", 0, 0, 0, 0}});
+  // Two answers to each, in another order; of the second of chain's problems one is right.
+  const fs::path a = file("a", {{"chain", 2, 0, 0, 1},
+                                {"chain", 2, 1, 1, 1},
+                                {"chain", 2, 1, 0, 0, 0, 1},
+                                {"own", 0, 0, 0, 0},
+                                {"chain", 2, 0, 0, 1, 0, 1},
+                                {"own", 0, 0, 0, 0, 0, 1}});
   const fs::path b = file("b", {{"own", 0, 0, 1, 1}, {"chain", 2, 1, 1, 1}, {"chain", 2, 0, 1, 1}});
   const auto compared = compare_responses(a, b, 1000, 0).tasks;
   ASSERT_EQ(compared.size(), 3u);
