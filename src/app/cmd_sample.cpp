@@ -32,6 +32,8 @@ void sample(SampleOptions& o) {
   const AnsweredTasks answered =
       answer_tasks(o.tasks, [&](const TaskProblem& problem, const TaskAnswer& a) { sampling.add(problem, a); });
   const RejectionSampling::Data data = sampling.data();
+  if (!o.sometimes.empty()) write_file_atomic(o.sometimes, data.sometimes);
+  if (!o.counts.empty()) write_file_atomic(o.counts, data.to_json(answered.settings).dump(2) + "\n");
   if (data.all.kept == 0)
     user_error("no answer is worth learning: {}. Nothing was written to --out {}", counts_line(data.all), o.out);
   std::string lines;
@@ -39,8 +41,6 @@ void sample(SampleOptions& o) {
   if (is_standard_output(o.out)) print_note(lines);
   else print_out(lines);
   write_file_atomic(o.out, data.lines);
-  if (!o.sometimes.empty()) write_file_atomic(o.sometimes, data.sometimes);
-  if (!o.counts.empty()) write_file_atomic(o.counts, data.to_json(answered.settings).dump(2) + "\n");
 }
 
 }  // namespace

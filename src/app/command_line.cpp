@@ -213,8 +213,8 @@ void check_values(CLI::App& program) {
     if (type.starts_with("FLOAT")) option->check(&not_finite);
     if (type.starts_with("INT")) option->check(&no_int64);
     if (type.starts_with("UINT")) option->check(&no_uint64);
-    for (const char* written : {"out", "counts", "sometimes", "responses"})
-      if (option->check_lname(written)) option->check(&no_name);
+    for (const char* written : {"out", "counts", "sometimes", "responses", "json"})
+      if (option->get_type_size_max() > 0 && option->check_lname(written)) option->check(&no_name);
     if (option->check_lname("model") || option->check_lname("tokenizer") || option->get_name() == "from")
       option->check(&no_checkpoint);
   }

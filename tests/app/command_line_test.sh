@@ -65,6 +65,7 @@ for verb in "report x" "corpus" "tokenizer train x.txt" "tokenizer encode -t x h
   one_line '--out: the name is empty' $minke $verb --out ""
   one_line '--out: - is no file: standard output is /dev/stdout' $minke $verb --out -
 done
+one_line '--json: - is no file' $minke bench machine --json -
 for flag in --counts --sometimes --responses; do
   one_line "$flag: - is no file" $minke sample -m x --task chain:2 --out x.jsonl $flag -
 done
