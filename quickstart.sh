@@ -33,15 +33,17 @@ tests=(-DMINKE_TESTS=OFF)
 configure release "${tests[@]}"
 cmake --build --preset release --target minke -j "$(nproc)"
 
-# Longer or shorter: the steps of the stages that take most of the time.
-scaled=()
-if [ "$minutes" != $usual ] && [ ! -e "$run/pipeline.toml" ]; then
+# Longer or shorter: the steps of the stages that take most of the time. A run that has begun goes on with what it was begun with.
+recipe=runs/quickstart.toml scaled=()
+if [ -e "$run/pipeline.toml" ] && [ "$minutes" != $usual ]; then
+  recipe=$run/pipeline.toml
+elif [ "$minutes" != $usual ]; then
   while read -r stage steps; do
     scaled+=(--set "$stage.train.steps=$(awk -v s="$steps" -v m="$minutes" -v u=$usual 'BEGIN { printf "%d", s * m / u + 0.999 }')")
   done < <(awk '/^name = / { gsub(/"/, "", $3); stage = $3 } /^steps = / { print stage, $3 }' runs/quickstart.toml)
 fi
 outcome=0
-$minke pipeline runs/quickstart.toml --out "$run" --resume "${scaled[@]}" || outcome=$?
+$minke pipeline "$recipe" --out "$run" --resume "${scaled[@]}" || outcome=$?
 [ $outcome = 0 ] || die "stopped (exit code $outcome). ./quickstart.sh continues from here, ./quickstart.sh --fresh starts over." $outcome
 
 cat <<END
@@ -51,13 +53,13 @@ Done. What to try next:
   $run/report.html       the table of the stages and all curves, for a browser
   $minke inspect -m $run/r1/latest               its architecture and size
   ./quickstart.sh --minutes 60                   longer training
-  less runs/quickstart.toml                      the recipe: change a line, train again
+  less runs/quickstart.toml                      the recipe: change a line, then ./quickstart.sh --fresh
   ./test.sh                                      the tests
 END
 question="Make 27 from 24 9 12."
-if [ -t 0 ] && [ -t 1 ]; then
-  printf '\nYou are in the chat now. Try: %s   (/help lists the commands, Ctrl-D ends)\n\n' "$question"
-  exec $minke chat -m "$run/r1/latest" --temp 0.6
-fi
 printf '\nIn the chat:\n\n> %s\n' "$question"
 $minke chat -m "$run/r1/latest" --temp 0.6 --seed 1 --show-thoughts <<<"$question"
+if [ -t 0 ] && [ -t 1 ]; then
+  printf '\nNow you: %s, for example   (/help lists the commands, Ctrl-D ends)\n\n' "Make 40 from 3 13 1."
+  exec $minke chat -m "$run/r1/latest" --temp 0.6 --show-thoughts
+fi
