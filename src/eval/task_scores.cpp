@@ -40,24 +40,24 @@ TaskScore score_group(const std::vector<TaskProblem>& problems, const std::vecto
   s.different = int64_t(different.size());
   if (samples == 0) return s;
   std::vector<int64_t> rights;
-  std::vector<double> cons, lenients, preferences;
+  std::vector<double> cons, lenients, preferences, formats;
   std::vector<double> tokens, tokens_right, tokens_wrong;
   bool votes = true;
   for (const size_t p : group) {
     check_equal(int64_t(answers[p].size()), samples, "answers to a problem");
     int64_t right = 0;
-    double lenient = 0, preference = 0;
+    double lenient = 0, preference = 0, formed = 0;
     bool is_judged = false;
     for (const TaskAnswer* a : answers[p]) {
       right += is_right(*a), lenient += a->grade.accuracy.lenient;
-      s.format += a->grade.format.strict, s.truncated += a->truncated, s.single_language += a->single_language;
+      formed += a->grade.format.strict, s.truncated += a->truncated, s.single_language += a->single_language;
       s.reflection.add(a->reflection);
       if (a->grade.preference) preference += *a->grade.preference, is_judged = true;
       tokens.push_back(double(a->tokens));
       (is_right(*a) ? tokens_right : tokens_wrong).push_back(double(a->tokens));
     }
     if (is_judged) preferences.push_back(preference / double(samples));
-    rights.push_back(right), lenients.push_back(lenient / double(samples));
+    rights.push_back(right), lenients.push_back(lenient / double(samples)), formats.push_back(formed / double(samples));
     const GraderKind grader = problems[p].task.grader;
     if (grader == GraderKind::code || grader == GraderKind::judge) votes = false;
     else cons.push_back(majority_is_right(grader, answers[p]));
@@ -71,7 +71,8 @@ TaskScore score_group(const std::vector<TaskProblem>& problems, const std::vecto
   if (votes) s.cons = Estimate{mean_of(cons), mean_interval(cons, 1)};
   if (!preferences.empty()) s.preference = {mean_of(preferences), mean_interval(preferences, samples)};
   s.lenient = {mean_of(lenients), mean_interval(lenients, samples)};
-  for (double* share : {&s.format, &s.single_language, &s.truncated}) *share /= double(tokens.size());
+  s.format = mean_of(formats), s.format_ci95 = mean_interval(formats, samples);
+  for (double* share : {&s.single_language, &s.truncated}) *share /= double(tokens.size());
   s.mean_tokens = mean_of(tokens);
   if (!tokens_right.empty()) s.mean_tokens_right = mean_of(tokens_right);
   if (!tokens_wrong.empty()) s.mean_tokens_wrong = mean_of(tokens_wrong);
@@ -129,8 +130,8 @@ Json score_json(const TaskScore& s) {
   j["cons@k_ci95"] = s.cons ? interval_json(s.cons->ci95) : Json();
   j["strict"] = s.pass.front().second.value, j["lenient"] = s.lenient.value;
   j["lenient_ci95"] = interval_json(s.lenient.ci95);
-  j["format"] = s.format, j["single_language"] = s.single_language, j["truncated"] = s.truncated,
-  j["mean_tokens"] = s.mean_tokens;
+  j["format"] = s.format, j["format_ci95"] = interval_json(s.format_ci95), j["single_language"] = s.single_language,
+  j["truncated"] = s.truncated, j["mean_tokens"] = s.mean_tokens;
   if (s.preference) j["preference"] = s.preference->value, j["preference_ci95"] = interval_json(s.preference->ci95);
   const Reflection& r = s.reflection;
   j["reflection"] = {{"equations", r.equations},

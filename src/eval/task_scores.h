@@ -27,6 +27,7 @@ struct TaskScore {
   std::optional<Estimate> cons;                           // majority of k; not of programs
   Estimate lenient;                                       // as pass@1
   double format = 0, single_language = 0, truncated = 0;  // shares of the answers
+  Interval format_ci95;
   double mean_tokens = 0;
   std::optional<Estimate> preference;   // what a judge gave, if one did
   std::optional<double> bits_per_byte;  // of the good answers to chats, if it was asked for

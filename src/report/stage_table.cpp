@@ -29,20 +29,26 @@ std::optional<double> number(const Json& row, const char* key) {
   return found->get<double>();
 }
 
+std::optional<std::pair<double, double>> interval(const Json& row, const char* key) {
+  const auto ci = row.find(key);
+  if (ci == row.end() || !ci->is_array() || ci->size() != 2 || !(*ci)[0].is_number() || !(*ci)[1].is_number())
+    return std::nullopt;
+  return std::pair((*ci)[0].get<double>(), (*ci)[1].get<double>());
+}
+
 // Nothing if a figure is missing.
 std::optional<StageTableAnswers> answers_of(const Json& row) {
-  const auto ci = row.find("ci95");
-  const bool bounded =
-      ci != row.end() && ci->is_array() && ci->size() == 2 && (*ci)[0].is_number() && (*ci)[1].is_number();
+  const auto ci = interval(row, "ci95");
   const auto accuracy = number(row, "accuracy"), formed = number(row, "well_formed"),
              language = number(row, "single_language"), tokens = number(row, "mean_tokens");
-  if (!bounded || !accuracy || !formed || !language || !tokens) return std::nullopt;
+  if (!ci || !accuracy || !formed || !language || !tokens) return std::nullopt;
   return StageTableAnswers{.accuracy = *accuracy,
-                           .low = (*ci)[0].get<double>(),
-                           .high = (*ci)[1].get<double>(),
+                           .low = ci->first,
+                           .high = ci->second,
                            .well_formed = *formed,
                            .single_language = *language,
                            .mean_tokens = *tokens,
+                           .well_formed_ci95 = interval(row, "well_formed_ci95"),
                            .preference = number(row, "preference")};
 }
 
@@ -65,6 +71,26 @@ std::vector<std::string> line_of(const std::vector<StageTableRow>& rows, const s
     line.push_back(count > 0 ? text(sum / count) : kNone);
   }
   return line;
+}
+
+// "99.5 [98, 100]": the mean of a column's shares with its 95 % interval, from theirs by MOVER (Zou and Donner 2008, eq. 1): the
+// distances to the bounds of a mean of independent shares are the roots of the sums of their squares. Without intervals the mean alone.
+std::string mean_of_shares(const std::vector<StageTableRow>& rows, const std::string& column) {
+  double sum = 0, below = 0, above = 0, count = 0;
+  bool bounded = true;
+  for (const StageTableRow& r : rows) {
+    if (r.column != column || !r.answers) continue;
+    const double share = r.answers->well_formed;
+    sum += share, ++count;
+    if (const auto& ci = r.answers->well_formed_ci95)
+      below += (share - ci->first) * (share - ci->first), above += (ci->second - share) * (ci->second - share);
+    else bounded = false;
+  }
+  if (count == 0) return kNone;
+  const double mean = sum / count;
+  if (!bounded) return fmt::format("{:.1f}", 100 * mean);
+  return fmt::format("{:.1f} [{:.0f}, {:.0f}]", 100 * mean, 100 * (mean - std::sqrt(below) / count),
+                     100 * (mean + std::sqrt(above) / count));
 }
 
 // A line for each task and level of which some row has the value; `title` names it.
@@ -134,11 +160,16 @@ Cells cells_of(const std::vector<StageTableRow>& rows) {
     };
     cells.push_back(line_of(common, columns, title, value, text));
   };
-  add_mean("well-formed, %", &StageTableAnswers::well_formed, percent);
+  cells.push_back({"well-formed, %"});
+  for (const std::string& column : columns) cells.back().push_back(mean_of_shares(common, column));
   add_mean("one language, %", &StageTableAnswers::single_language, percent);
   add_mean("tokens", &StageTableAnswers::mean_tokens, tokens);
   cells.push_back(line_of(
       rows, columns, "time", [](const StageTableRow& r) { return std::optional(r.seconds); }, time));
+  if (std::any_of(rows.begin(), rows.end(), [](const StageTableRow& r) { return r.cost.has_value(); }))
+    cells.push_back(line_of(
+        rows, columns, "cost, $", [](const StageTableRow& r) { return r.cost; },
+        [](double dollars) { return dollars > 0 ? fmt::format("{:.4f}", dollars) : kNone; }));
   return cells;
 }
 
@@ -159,10 +190,12 @@ void name_columns(std::vector<StageTableRow>& rows, const std::vector<std::strin
 
 std::string StageTableRow::name() const { return level > 0 ? fmt::format("{}:{}", task, level) : task; }
 
-void complete_results(Json& results, const std::string& stage, double seconds) {
+void complete_results(Json& results, const std::string& stage, double seconds, double cost_per_hour) {
   for (Json& row : results) {
     row["stage"] = stage, row["seconds"] = seconds;
-    for (const auto& [key, from] : {std::pair{"accuracy", "pass@1"}, {"well_formed", "format"}})
+    if (cost_per_hour > 0) row["cost"] = seconds / 3600 * cost_per_hour;
+    for (const auto& [key, from] :
+         {std::pair{"accuracy", "pass@1"}, {"well_formed", "format"}, {"well_formed_ci95", "format_ci95"}})
       if (const auto found = row.find(from); found != row.end()) row[key] = *found;
   }
 }
@@ -179,7 +212,8 @@ std::vector<StageTableRow> stage_table(std::span<const StageRecord> stages) {
       const bool named = task != r.end() && task->is_string() && stage != r.end() && stage->is_string();
       StageTableRow row{.answers = answers_of(r),
                         .bits_per_byte = number(r, "bits_per_byte"),
-                        .seconds = number(r, "seconds").value_or(0)};
+                        .seconds = number(r, "seconds").value_or(0),
+                        .cost = number(r, "cost")};
       if (!named || (!row.answers && !row.bits_per_byte)) continue;
       row.stage = stage->get<std::string>(), row.task = task->get<std::string>();
       row.level = int(std::clamp(number(r, "level").value_or(0), 0.0, 1000.0));

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "report/stages_file.h"
@@ -15,6 +16,7 @@ namespace minke {
 struct StageTableAnswers {
   double accuracy = 0, low = 0, high = 1;  // strict, with its 95 % interval
   double well_formed = 0, single_language = 0, mean_tokens = 0;
+  std::optional<std::pair<double, double>> well_formed_ci95;  // files of before have none
   std::optional<double> preference;  // what a reward model gave: then its judgement is the accuracy
 };
 // One task and level of one model: what an evaluation's "results" in stages.json hold.
@@ -26,11 +28,13 @@ struct StageTableRow {
   std::optional<StageTableAnswers> answers;
   std::optional<double> bits_per_byte;  // of good answers
   double seconds = 0;                   // of the stage that made the model; 0: not known
+  std::optional<double> cost;           // of these, in dollars
   std::string name() const;             // "chain:2"
 };
 
-// Adds to each of an evaluation's results, of the model that `stage` made: stage, accuracy (pass@1), well_formed (format), seconds.
-void complete_results(Json& results, const std::string& stage, double seconds);
+// Adds to each of an evaluation's results, of the model that `stage` made: stage, accuracy (pass@1), well_formed (format), seconds, and
+// where a price is known cost, in dollars.
+void complete_results(Json& results, const std::string& stage, double seconds, double cost_per_hour = 0);
 
 // Of all evaluations that are done. A row that lacks a figure of answers is one without answers; one without any figure is left out.
 std::vector<StageTableRow> stage_table(std::span<const StageRecord> stages);

@@ -91,6 +91,27 @@ TEST(StageTable, ShowsChatsAsWhatTheyAre) {
   EXPECT_EQ(stage_table_lines(stage_table(std::span(all).subspan(3, 1))), alone);
 }
 
+// The bounds of a mean of two: 0.6 [0.5, 0.8] and 0.9 [0.6, 0.94] → 0.75 − √(0.1² + 0.3²) / 2, 0.75 + √(0.2² + 0.04²) / 2.
+TEST(StageTable, SaysHowSureTheShareOfWellFormedAnswersIs) {
+  Json a = result("chain", 2, 0.25, 0.6), b = result("chain", 3, 0.5, 0.9);
+  a["format_ci95"] = {0.5, 0.8}, b["format_ci95"] = {0.6, 0.94};
+  std::vector<StageRecord> all{evaluation("r1", 65, Json::array({a, b}))};
+  const auto line = [&] { return stage_table_lines(stage_table(all)).at(3); };
+  EXPECT_EQ(line(), "well-formed, %   75.0 [59, 85]");
+  all[0].result["results"][1].erase("well_formed_ci95");  // a file of before
+  EXPECT_EQ(line(), "well-formed, %            75.0");
+}
+
+TEST(StageTable, SaysWhatModelsCostWhereAPriceIsKnown) {
+  std::vector<StageRecord> all = two();
+  complete_results(all[1].result["results"], "base", 600, 0.12);
+  EXPECT_EQ(all[1].result["results"][0]["cost"], 600 / 3600.0 * 0.12);
+  const std::string line = stage_table_lines(stage_table(all)).back();
+  EXPECT_TRUE(line.starts_with("cost, $")) << line;
+  EXPECT_NE(line.find("0.0200"), line.npos) << line;
+  EXPECT_TRUE(line.ends_with("–")) << line;
+}
+
 TEST(StageTable, GivesEachEvaluationItsColumnWhereTwoAskTheSame) {
   std::vector<StageRecord> all = two();
   all.push_back(evaluation("r1", 65, Json::array({result("chain", 2, 0.5)})));
