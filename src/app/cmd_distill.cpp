@@ -40,8 +40,10 @@ void run(DistillOptions& o) {
 void add_distill_command(CLI::App& program) {
   auto o = std::make_shared<DistillOptions>();
   CLI::App* c = program.add_subcommand("distill", "Teach a small model what a large one answers (R1's distillation)");
-  set_example(*c,
-              "minke distill -m small/latest --teacher runs/out/r1/latest --task chains:2-3 -n 1000 --out my-student");
+  set_example(
+      *c,
+      "minke distill -m small/latest --teacher runs/out/r1/latest --prompt chat-plain --task chains:2-3 -n 1000 --out "
+      "my-student");
   c->add_option("-m,--model", o->what.student, "Student: a Hugging Face folder or a GGUF file")->required();
   c->add_option("--teacher", o->what.teacher, "Teacher: a Hugging Face folder or a GGUF file")->required();
   c->add_option("--task", o->what.tasks,

@@ -8,7 +8,7 @@
 
 namespace minke {
 
-void run_stages(Pipeline pipeline, const std::string& stem, RunFlags& flags) {
+void run_stages(Pipeline pipeline, const std::string& stem, RunFlags& flags, double cost_per_hour) {
   const fs::path out = flags.out.empty() ? fs::path("runs") / "out" / stem : fs::path(flags.out);
   if (flags.resume) {
     if (std::optional<Pipeline> stored = stored_pipeline(out)) {
@@ -28,7 +28,8 @@ void run_stages(Pipeline pipeline, const std::string& stem, RunFlags& flags) {
       },
       .close = [&] { loaded.reset(); },
       .context_size = [&](const ModelSource& source) { return context_size(inference, source); },
-      .answer_settings = computation_settings(inference)};
+      .answer_settings = computation_settings(inference),
+      .cost_per_hour = cost_per_hour};
   if (!run_pipeline(pipeline, out, flags.resume, machine)) throw CLI::RuntimeError(130);
 }
 

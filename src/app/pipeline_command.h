@@ -6,7 +6,7 @@
 namespace minke {
 
 // Runs the stages in --out, or runs/out/<stem>. A pipeline that goes on keeps its stages, as a run keeps its recipe (start_run).
-// CLI::RuntimeError 130 if it was stopped.
-void run_stages(Pipeline pipeline, const std::string& stem, RunFlags& flags);
+// CLI::RuntimeError 130 if it was stopped. cost_per_hour: of the machine, in dollars; 0: nobody asks.
+void run_stages(Pipeline pipeline, const std::string& stem, RunFlags& flags, double cost_per_hour = 0);
 
 }  // namespace minke

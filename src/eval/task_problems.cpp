@@ -54,13 +54,16 @@ std::vector<TaskProblem> problems_of_file(const fs::path& file, int64_t count) {
   return all;
 }
 
+void check_prompt(GraderKind grader, PromptFormat format, std::string_view name) {
+  if (grader == GraderKind::judge && !is_chat(format))
+    user_error(
+        "a chat that is to be answered is put by the model's chat template: {} is to be \"{}\"; use chat or chat-plain",
+        name, name_of(format));
+}
+
 PutQuestion put_question(const Task& task, PromptFormat format, const Tokenizer& tokenizer, const ChatTemplate* chat,
                          bool answered) {
-  if (task.grader == GraderKind::judge && !is_chat(format) && answered)
-    user_error(
-        "a chat that is to be answered is put by the model's chat template: the prompt is to be \"{}\"; use chat or "
-        "chat-plain",
-        name_of(format));
+  if (answered) check_prompt(task.grader, format, "the prompt");
   if (!is_chat(format)) {
     PutQuestion q{.asked = task.question, .prompt = prompt_of(task.question, format)};
     q.ids = tokenizer.encode(q.prompt, {.parse_special = false, .add_bos = true});

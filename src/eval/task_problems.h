@@ -13,13 +13,16 @@
 
 namespace minke {
 
+// UserError for a chat in plain text, where nothing ends an answer. `name`: of the setting.
+void check_prompt(GraderKind grader, PromptFormat format, std::string_view name);
+
 // A task as a prompt.
 struct PutQuestion {
   std::string asked;   // what the user says: the question, with PromptFormat::chat more
   std::string prompt;  // the text that the model goes on with
   std::vector<int32_t> ids;
 };
-// UserError: a chat without a template; in plain text nothing ends an answer to a chat, so there it is not to be answered.
+// UserError: a chat without a template; of check_prompt, if it is to be answered.
 PutQuestion put_question(const Task& task, PromptFormat format, const Tokenizer& tokenizer, const ChatTemplate* chat,
                          bool answered = true);
 // What ends an answer beside the tokens that do.

@@ -8,12 +8,10 @@
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/human_numbers.h"
-#include "model/checkpoint.h"
-#include "recipe/model_config.h"
+#include "pipeline/stage_check.h"
 #include "report/pipeline_page.h"
 #include "report/stage_table.h"
 #include "rl/rejection.h"
-#include "rl/reward_judge.h"
 #include "run/folder_lock.h"
 
 namespace minke {
@@ -33,80 +31,6 @@ void refuse_what_is_in_the_way(const Pipeline& pipeline, const fs::path& folder)
   for (const std::string& name : names)
     if (fs::exists(fs::symlink_status(folder / name, none)))
       user_error("{} already exists and was not written by a pipeline: choose another --out", (folder / name).string());
-}
-
-// Positions of the model that a stage begins with or makes; 0: not known.
-int64_t positions_of(const Pipeline& pipeline, const PipelineStage& s) {
-  if (s.from_stage) return positions_of(pipeline, pipeline.stages[*s.from_stage]);  // an earlier one, so this ends
-  if (!s.from.empty()) return open_checkpoint(s.from, kAllMtp).config.max_position_embeddings;
-  int64_t longest = model_config(s.recipe, 1, -1, -1).max_position_embeddings;
-  for (const Recipe::LongContext& p : s.recipe.long_context) longest = std::max(longest, p.sequence_length);
-  return longest;
-}
-
-bool begins_with_chat_template(const Pipeline& pipeline, const PipelineStage& s);
-
-// A new tokenizer of pre-training has one, unless it is of characters; SFT gives one, and RL leaves what there is.
-bool has_chat_template(const Pipeline& pipeline, const PipelineStage& s) {
-  if (s.kind == RecipeOf::sft) return true;
-  if (s.kind != RecipeOf::pretraining) return begins_with_chat_template(pipeline, s);
-  const Recipe::Tokenizer& t = s.recipe.tokenizer;
-  return t.path.empty() ? t.kind == TokenizerKind::bpe : ChatTemplate::load(t.path).has_value();
-}
-
-bool begins_with_chat_template(const Pipeline& pipeline, const PipelineStage& s) {
-  return s.from_stage ? has_chat_template(pipeline, pipeline.stages[*s.from_stage])
-                      : open_model(s.from).chat_template.has_value();
-}
-
-// The model whose tokenizer the stage's has; "" for one that pre-training is still to make.
-std::string tokenizer_of(const Pipeline& pipeline, const PipelineStage& s) {
-  return s.from_stage ? tokenizer_of(pipeline, pipeline.stages[*s.from_stage]) : s.from;
-}
-
-// Hours of a teacher's work would be lost if its student could not read it: the ids of its log-probabilities are its tokenizer's.
-void check_vocabulary_of_teachers(const Pipeline& pipeline, const PipelineStage& s) {
-  const std::string student = tokenizer_of(pipeline, s);
-  for (const PipelineStage& t : pipeline.stages) {
-    const auto& sources = s.recipe.data.train;
-    if (std::find(sources.begin(), sources.end(), std::string(kStageSource) + t.name) == sources.end()) continue;
-    const std::string teacher = tokenizer_of(pipeline, t);
-    if (student.empty() || teacher.empty() || student == teacher) continue;
-    const Tokenizer a = open_model(teacher).tokenizer, b = open_model(student).tokenizer;
-    bool same = a.vocab_size() == b.vocab_size();
-    for (int32_t id = 0; same && id < a.vocab_size(); ++id) same = a.token_bytes(id) == b.token_bytes(id);
-    if (!same)
-      user_error(
-          "{} and {} have other tokens: the log-probabilities of stage {} mean nothing to this student "
-          "(sft.soft_targets "
-          "{:g}). Take one with the teacher's tokenizer, or set sft.soft_targets=0",
-          teacher, student, t.name, s.recipe.sft.soft_targets);
-  }
-}
-
-void check_stage(const Pipeline& pipeline, const PipelineStage& s) {
-  stage_actions(s.kind).check(s.recipe);
-  if (!stage_kind(s.kind).needs_model) return;
-  const bool is_sft = s.kind == RecipeOf::sft, is_reward_model = s.kind == RecipeOf::reward_model;
-  if (((is_sft && s.recipe.sft.chat_template == "model") ||
-       (is_reward_model && s.recipe.reward_model.chat_template == "model")) &&
-      !begins_with_chat_template(pipeline, s))
-    user_error("the model of {} has no chat template: set {}.chat_template = \"r1\" (thoughts) or \"v3\" (none)",
-               s.from, is_sft ? "sft" : "reward_model");
-  if (is_sft && s.recipe.sft.soft_targets > 0) check_vocabulary_of_teachers(pipeline, s);
-  const PromptFormat prompt = s.kind == RecipeOf::eval     ? s.recipe.eval.prompt
-                              : s.kind == RecipeOf::sample ? s.recipe.sample.prompt
-                                                           : s.recipe.grpo.prompt;
-  if (is_chat(prompt) && !begins_with_chat_template(pipeline, s))
-    user_error("{}.prompt = \"{}\", but the model of {} has no chat template: use \"brief\" or \"r1-zero\"",
-               s.kind == RecipeOf::ppo ? "grpo" : name_of(s.kind), name_of(prompt), s.from);
-  const std::string& judge = judge_of(s);
-  if (!judge.empty() && !judge.starts_with(kStageSource)) check_judge_folder(judge, "judge");
-  const int64_t positions = positions_of(pipeline, s), length = s.recipe.train.sequence_length;
-  const auto& sections = stage_kind(s.kind).sections;
-  const bool trains = std::find(sections.begin(), sections.end(), "train") != sections.end();
-  if (trains && length > positions)
-    user_error("train.sequence_length {} is more than the {} positions of the model of {}", length, positions, s.from);
 }
 
 std::vector<StageRecord> records_of(const Pipeline& pipeline, const fs::path& folder) {
@@ -201,7 +125,8 @@ class PipelineRun {
       }
       r.result = actions.result(folder);
       if (const auto results = r.result.find("results"); results != r.result.end())
-        complete_results(*results, r.from, stage.from_stage ? records_[*stage.from_stage].seconds : 0);
+        complete_results(*results, r.from, stage.from_stage ? records_[*stage.from_stage].seconds : 0,
+                         machine_.cost_per_hour);
     } catch (const std::exception& e) {
       over(StageState::stopped);
       r.error = e.what();
@@ -215,7 +140,7 @@ class PipelineRun {
     over(StageState::done);
     if (stage_kind(stage.kind).makes_model) {
       r.model = stage.name + "/latest";
-      replace_link(folder_ / "latest", r.model);
+      if (!pipeline_.result || i <= *pipeline_.result) replace_link(folder_ / "latest", r.model);
     }
     write();
     return true;
@@ -225,6 +150,8 @@ class PipelineRun {
   Recipe with_stage_sources(Recipe recipe) const {
     for (std::string* judge : {&recipe.grpo.judge, &recipe.eval.judge, &recipe.sample.judge})
       if (judge->starts_with(kStageSource)) *judge = (folder_ / judge->substr(kStageSource.size()) / "latest").string();
+    if (std::string& path = recipe.tokenizer.path; path.starts_with(kStageSource))
+      path = (folder_ / path.substr(kStageSource.size()) / "latest").string();
     for (std::string& source : recipe.data.train)
       if (source.starts_with(kStageSource))
         source = (folder_ / source.substr(kStageSource.size()) / kSamplesFile).string();
@@ -243,6 +170,7 @@ class PipelineRun {
       // The paths of stages are those of the folder as it was called then.
       if (d.key == "data.train" && recipe.data.train != written.data.train) continue;
       if (d.key == "grpo.jsonl" && recipe.grpo.jsonl != written.grpo.jsonl) continue;
+      if (d.key == "tokenizer.path" && recipe.tokenizer.path != written.tokenizer.path) continue;
       if (d.key == "grpo.judge" && recipe.grpo.judge != written.grpo.judge) continue;
       keys += (keys.empty() ? "" : ", ") + d.key;
     }
@@ -299,15 +227,18 @@ std::string stored_backend(const Pipeline& pipeline, const fs::path& folder) {
 
 void check_pipeline(const Pipeline& pipeline, const fs::path& folder) {
   const std::vector<StageRecord> records = records_of(pipeline, folder);
+  std::vector<bool> to_come;
   for (size_t i = 0; i < pipeline.stages.size(); ++i) {
     const PipelineStage& s = pipeline.stages[i];
-    if (records[i].state == StageState::done || stage_actions(s.kind).has_begun(folder / s.name)) continue;
+    to_come.push_back(records[i].state != StageState::done && !stage_actions(s.kind).has_begun(folder / s.name));
+    if (!to_come.back()) continue;
     try {
       check_stage(pipeline, s);
     } catch (const UserError& e) {
       user_error("{}: {}", s.place, e.what());
     }
   }
+  check_tests_apart(pipeline, to_come);
 }
 
 bool run_pipeline(const Pipeline& pipeline, const fs::path& folder, bool resume, const PipelineMachine& machine) {

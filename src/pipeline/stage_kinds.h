@@ -16,7 +16,8 @@ struct PipelineMachine {
   std::function<AnsweringModel(const ModelSource&, const std::vector<BesideEngine>&)> open;
   std::function<void()> close;
   std::function<int64_t(const ModelSource&)> context_size;
-  Json answer_settings;  // what its answers depend on beside the model and the sampling
+  Json answer_settings;      // what its answers depend on beside the model and the sampling
+  double cost_per_hour = 0;  // of the machine, in dollars; 0: nobody asks
 };
 
 struct StageTask {

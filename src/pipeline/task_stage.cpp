@@ -46,7 +46,8 @@ void check_asked(const Recipe& recipe, const std::string& section, const Recipe:
   if (a.samples > 1 && a.temperature == 0)
     user_error("{0}: {0}.samples {1} with {0}.temperature 0: all answers to a problem would be the same; use 1",
                section, a.samples);
-  asked_problems(q, names_of_keys(section));
+  for (const TaskProblem& p : asked_problems(q, names_of_keys(section)))
+    if (a.samples > 0) check_prompt(p.task.grader, a.prompt, section + ".prompt");
 }
 
 struct Answered {

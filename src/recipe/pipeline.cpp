@@ -111,6 +111,14 @@ void check_stage_sources(const PipelineStage& stage, const std::vector<PipelineS
       user_error("{}: judge = \"{}\" must name an earlier stage of kind \"reward-model\"", stage.place,
                  printable(judge));
   }
+  if (const std::string& path = stage.recipe.tokenizer.path; path.starts_with(kStageSource)) {
+    const auto is_it = [&](const PipelineStage& s) {
+      return s.name == path.substr(kStageSource.size()) && stage_kind(s.kind).makes_model;
+    };
+    if (std::none_of(before.begin(), before.end(), is_it))
+      user_error("{}: tokenizer.path = \"{}\" must name an earlier stage that makes a model", stage.place,
+                 printable(path));
+  }
   // "stage:right": an earlier stage of kind sample; nothing if there is none.
   const auto sample_stage = [&](const std::string& source) -> const PipelineStage* {
     const auto is_it = [&](const PipelineStage& s) {
@@ -177,6 +185,9 @@ const StageKind& stage_kind(RecipeOf kind) {
 }
 
 void refuse_stage_sources(const Recipe& recipe) {
+  if (recipe.tokenizer.path.starts_with(kStageSource))
+    user_error("tokenizer.path = \"{}\": only a stage of minke pipeline can name another stage: give its folder",
+               printable(recipe.tokenizer.path));
   for (const std::string& source : recipe.data.train)
     if (source.starts_with(kStageSource))
       user_error("data.train: {}: only a stage of minke pipeline can name another stage: give its file, such as {}",
@@ -192,10 +203,15 @@ const std::string& judge_of(const PipelineStage& stage) {
 Pipeline parse_pipeline(std::string_view text, std::string_view where, const std::vector<std::string>& overrides) {
   const TomlSource file{std::string(where), true};
   toml::table top = parse_toml(text, file);
+  const std::string result_place = top.contains("result") ? file.at(*top.get("result")) : "";
+  const std::string result = take(top, "result", file);
   for (const auto& [key, node] : top)
     if (key.str() != "stage")
-      user_error("{}: {} stands outside of a stage: a pipeline is [[stage]] tables, with [stage.train] … below them",
-                 file.at(node), printable(key.str()));
+      user_error(
+          "{}: {} stands outside of a stage: a pipeline is [[stage]] tables, with [stage.train] … below them, and "
+          "before "
+          "them at most result = \"NAME\"",
+          file.at(node), printable(key.str()));
   toml::node* stages = top.get("stage");
   if (!stages)
     user_error("{}: there is no [[stage]]: a pipeline has one for each of its runs, with name, kind and from", where);
@@ -225,6 +241,11 @@ Pipeline parse_pipeline(std::string_view text, std::string_view where, const std
     check_stage_sources(stage, pipeline.stages);
     pipeline.stages.push_back(std::move(stage));
   }
+  for (size_t i = 0; i < pipeline.stages.size() && !result.empty(); ++i)
+    if (pipeline.stages[i].name == result && stage_kind(pipeline.stages[i].kind).makes_model) pipeline.result = i;
+  if (!result_place.empty() && !pipeline.result)
+    user_error("{}: result = \"{}\" is no stage that makes a model{}", result_place, printable(result),
+               did_you_mean(result, stage_names(pipeline.stages)));
   return pipeline;
 }
 
@@ -234,6 +255,7 @@ Pipeline load_pipeline(const std::filesystem::path& file, const std::vector<std:
 
 std::string pipeline_to_toml(const Pipeline& pipeline) {
   std::string text;
+  if (pipeline.result) text = fmt::format("result = {}\n", toml_of(pipeline.stages[*pipeline.result].name));
   for (const PipelineStage& s : pipeline.stages) {
     text += fmt::format("{}[[stage]]\nname = {}\nkind = {}\n", text.empty() ? "" : "\n", toml_of(s.name),
                         toml_of(std::string(name_of(s.kind))));
@@ -250,6 +272,8 @@ std::string pipeline_to_toml(const Pipeline& pipeline) {
 
 std::vector<RecipeDifference> pipeline_differences(const Pipeline& a, const Pipeline& b) {
   std::vector<RecipeDifference> all;
+  const auto result = [](const Pipeline& p) { return p.result ? toml_of(p.stages[*p.result].name) : ""; };
+  if (result(a) != result(b)) all.push_back({"result", result(a), result(b)});
   const auto find = [](const Pipeline& p, const std::string& name) -> const PipelineStage* {
     for (const PipelineStage& s : p.stages)
       if (s.name == name) return &s;

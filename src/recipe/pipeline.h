@@ -22,13 +22,16 @@ struct PipelineStage {
   std::string place;  // "r1.toml:12: stage base", for messages
 };
 
-// Before the name of an earlier stage: in data.train the answers that it has kept, as a judge its reward model.
+// Before the name of an earlier stage: in data.train the answers that it has kept, as a judge its reward model, as tokenizer.path the
+// tokenizer of its model.
 inline constexpr std::string_view kStageSource = "stage:";
 
 // UserError if a recipe that is no stage's takes its data from one.
 void refuse_stage_sources(const Recipe& recipe);
 
 struct Pipeline {
+  // The stage whose model the pipeline is for, which its `latest` leads to; without: the last that makes one.
+  std::optional<size_t> result;
   std::vector<PipelineStage> stages;
 };
 

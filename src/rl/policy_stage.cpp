@@ -60,9 +60,7 @@ void check_policy_recipe(const Recipe& recipe, std::string_view verb, std::span<
   if (g.max_new >= recipe.train.sequence_length)
     user_error("{}: grpo.max_new {} leaves no room for a question in train.sequence_length {}", verb, g.max_new,
                recipe.train.sequence_length);
-  // Problems that a stage is still to find are looked at when they are asked.
-  const auto is_stage = [](const std::string& file) { return file.starts_with(kStageSource); };
-  if (std::ranges::none_of(g.jsonl, is_stage)) question_sources(recipe);
+  check_questions(recipe);
 }
 
 namespace {

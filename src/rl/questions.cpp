@@ -24,10 +24,21 @@ constexpr int kOthers = 40;             // bits of an index: problems that stand
 
 }  // namespace
 
-std::vector<QuestionSource> question_sources(const Recipe& recipe) {
+namespace {
+
+void check_prompts(const std::vector<GraderKind>& graders, const Recipe& recipe) {
+  for (const GraderKind grader : graders) check_prompt(grader, recipe.grpo.prompt, "grpo.prompt");
+}
+
+struct NamedSources {
   std::vector<QuestionSource> sources;
-  std::set<std::pair<TaskKind, int>> named;
   std::vector<GraderKind> graders;
+};
+
+NamedSources named_sources(const Recipe& recipe) {
+  NamedSources all;
+  auto& [sources, graders] = all;
+  std::set<std::pair<TaskKind, int>> named;
   for (const std::string& task : recipe.grpo.tasks) {
     const TaskChoice c = parse_task_choice(task, "grpo.tasks");
     QuestionSource& source = sources.emplace_back(QuestionSource{.name = std::string(name_of(c.kind)), .kind = c.kind});
@@ -62,9 +73,29 @@ std::vector<QuestionSource> question_sources(const Recipe& recipe) {
                  source.train.size(), kTestsOfFile);
     sources.push_back(std::move(source));
   }
-  check_judge(graders, !recipe.grpo.judge.empty(),
+  return all;
+}
+
+}  // namespace
+
+std::vector<QuestionSource> question_sources(const Recipe& recipe) {
+  NamedSources all = named_sources(recipe);
+  check_judge(all.graders, !recipe.grpo.judge.empty(),
               recipe.grpo.jsonl.empty() ? "grpo.tasks" : "grpo.tasks and grpo.jsonl", "grpo.judge");
-  return sources;
+  check_prompts(all.graders, recipe);
+  return std::move(all.sources);
+}
+
+void check_questions(Recipe recipe) {
+  const auto is_stage = [](const std::string& file) { return file.starts_with(kStageSource); };
+  if (std::erase_if(recipe.grpo.jsonl, is_stage) == 0) {
+    question_sources(recipe);
+    return;
+  }
+  // What the stage will ask may need the judge.
+  const std::vector<GraderKind> graders = named_sources(recipe).graders;
+  if (recipe.grpo.judge.empty()) check_judge(graders, false, "grpo.tasks and grpo.jsonl", "grpo.judge");
+  check_prompts(graders, recipe);
 }
 
 std::string name_of_file(const fs::path& file) {

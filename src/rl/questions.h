@@ -34,6 +34,9 @@ struct QuestionSource {
 // grpo.tasks with their levels, then the problems of grpo.jsonl, all of them in `train`. UserError for a task or level that there is not,
 // or that is named twice; for files that cannot be read, have too few problems or some of the test split; for chats without a judge.
 std::vector<QuestionSource> question_sources(const Recipe& recipe);
+// The same UserErrors before a run, where stages of a pipeline are still to find some of the questions: these are looked at when they are
+// asked.
+void check_questions(Recipe recipe);
 // The file's name without its endings; of the file of a pipeline's sample stage, the stage's.
 std::string name_of_file(const fs::path& file);
 

@@ -46,7 +46,7 @@ stage() { printf '\n[[stage]]\nname = "%s"\nkind = "%s"\n' "$1" "$2"; [ -z "${3:
 # Each of "state" in stages.json, in order.
 states() { sed -n 's/.*"state": "\([a-z]*\)".*/\1/p' "$1/stages.json" | tr '\n' ' '; }
 
-"$minke" pipeline p.toml --out a >a.txt 2>&1 || fail "$(cat a.txt)"
+"$minke" pipeline p.toml --out a --cost-per-hour 100 >a.txt 2>&1 || fail "$(cat a.txt)"
 [ "$(states a)" = "done done done done " ] || fail "states: $(states a)"
 grep -q '^stages  *base  *pretrain .*40 steps, 41.0k tokens$' a.txt || fail "no word of what will be done: $(head -5 a.txt)"
 grep -q '^ *rl  *grpo  *chats  *4 steps, 64 answers of at most 40 tokens$' a.txt || fail "$(head -5 a.txt)"
@@ -56,6 +56,7 @@ grep -q '^results  *base  *pretrain .* nats per token, held out$' a.txt || fail 
 grep -q '^ *rl  *grpo .* % right, before .* %$' a.txt || fail "no results of grpo: $(tail -6 a.txt)"
 grep -q '^ *test  *eval .*pass@1: chain:2 .* %, chain:3 ' a.txt || fail "no results of the evaluation: $(tail -6 a.txt)"
 grep -q '^table  *accuracy, %  *rl$' a.txt && grep -q '^ *chain:2  *[0-9.]* \[[0-9]*, [0-9]*\]$' a.txt || fail "no table of the stages: $(tail a.txt)"
+grep -q '^ *cost, \$  *[0-9.]*$' a.txt || fail "the table does not say what a model cost: $(tail a.txt)"
 grep -q '^done  *4 stages in ' a.txt || fail "$(tail -1 a.txt)"
 cmp a/latest/model.safetensors a/rl/latest/model.safetensors || fail "latest is not the last model"
 [ "$(wc -l <a/test/responses.jsonl)" = 32 ] && grep -q '"pass@1"' a/test/eval.json || fail "no evaluation: $(ls a/test)"
@@ -86,6 +87,11 @@ for row, figure in zip(rows, figures):
     assert 0 <= row["single_language"] <= 1 and row["mean_tokens"] > 0 and len(row["ci95"]) == 2
 END
 fi
+
+# The model that the pipeline is for, though others are made after it; the price.
+{ echo 'result = "base"'; sed '/^name = "test"$/,$d' p.toml | sed '$d'; } >r.toml
+"$minke" pipeline r.toml --out result --set base.train.steps=2 --set chats.train.steps=1 --set rl.train.steps=1 >out.txt 2>&1 || fail "$(cat out.txt)"
+[ "$(readlink result/latest)" = base/latest ] && grep -q '^result = "base"$' result/pipeline.toml || fail "latest: $(readlink result/latest)"
 
 # Over: said, and nothing is touched.
 listing() { find "$1" -printf '%p %s %T@ %l\n' | sort; }
@@ -211,6 +217,17 @@ mistake 'stage rl: grpo.prompt = "chat-plain", but the model of base has no chat
 sed 's/^kind = "eval"$/kind = "sample"/; s/^\[stage.eval\]$/[stage.sample]/' no_chats.toml >sampled.toml
 mistake 'stage test: sample.prompt = "chat", but the model of rl has no chat template' "$minke" pipeline sampled.toml --out new --set test.sample.prompt=chat "${characters[@]}"
 "$minke" pipeline no_chats.toml --out chat --set test.eval.prompt=chat --set base.train.steps=2 --set rl.train.steps=1 --set rl.train.sequence_length=128 --set test.eval.problems=1 >out.txt 2>&1 || fail "a new tokenizer has a chat template: $(cat out.txt)"
+# Chats by a plain prompt, found at once; a question that is learned and tested on; a tokenizer of a stage.
+bad 'stage rl: a chat that is to be answered is put by the model' --set 'rl.grpo.tasks=["chat"]' --set rl.grpo.judge=a/judge
+bad 'stage test: a chat that is to be answered is put by the model' --set 'test.eval.tasks=["chat"]' --set test.eval.judge=a/judge
+echo '{"question": "what is  2 + 3?", "answer": "5"}' >>c.jsonl
+bad 'stage chats: it would learn from 1 question of stage test, which tests on sums.jsonl: sums.jsonl, problem 1 is also c.jsonl, line 41' --set 'test.eval.jsonl=["sums.jsonl"]'
+sed -i '$d' c.jsonl
+bad 'tokenizer.path = "stage:rl" must name an earlier stage that makes a model' --set base.tokenizer.path=stage:rl
+echo "$thinking_base" >base.toml
+mistake 'only a stage of minke pipeline can name another stage' "$minke" pretrain base.toml --set tokenizer.path=stage:base --out new
+sed '1i result = "none"' p.toml >result.toml
+mistake 'result.toml:1: result = "none" is no stage that makes a model' "$minke" pipeline result.toml --out new
 bad 'stage test: eval: train.lr = 0.5 has no effect' --set test.train.lr=0.5
 bad 'stage test: cannot open none.jsonl' --set 'test.eval.jsonl=["none.jsonl"]'
 stage rl grpo no/model <grpo.toml >bad.toml
