@@ -1,0 +1,138 @@
+#include "structured/answer_constraint.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/error.h"
+
+namespace minke {
+namespace {
+
+constexpr std::string_view kOpen = "<think>", kClose = "</think>";
+constexpr float kNever = -std::numeric_limits<float>::infinity();
+// What one answer may remember: 4 MiB of states, and 4 MiB of masks with 129,280 tokens.
+constexpr int64_t kMostStates = 4096;
+constexpr size_t kMostMasks = 256;
+
+// How many bytes at the end of text are the beginning of `word`, but not all of it.
+size_t begun_at_end(std::string_view text, std::string_view word) {
+  for (size_t n = std::min(word.size() - 1, text.size()); n > 0; --n)
+    if (text.ends_with(word.substr(0, n))) return n;
+  return 0;
+}
+
+}  // namespace
+
+AnswerConstraint::AnswerConstraint(const Grammar& grammar, const Tokenizer& tokenizer, const TokenTrie& trie,
+                                   Settings settings)
+    : tokenizer_(&tokenizer),
+      trie_(&trie),
+      settings_(std::move(settings)),
+      matcher_(grammar),
+      state_(matcher_.start()),
+      phase_(settings_.in_thought  ? Phase::thought
+             : settings_.may_think ? Phase::start
+                                   : Phase::text) {
+  if (settings_.stop_tokens.empty())
+    user_error("an answer in a given form needs a token that ends it, and this model has none");
+  if (phase_ == Phase::text) return;
+  for (int32_t id = 0; id < tokenizer.vocab_size(); ++id)
+    if (const size_t sign = tokenizer.token_bytes(id).find('>'); sign != std::string_view::npos)
+      if (sign + 1 < tokenizer.token_bytes(id).size()) closing_.push_back(id);
+}
+
+bool AnswerConstraint::is_stop(size_t token) const {
+  return std::find(settings_.stop_tokens.begin(), settings_.stop_tokens.end(), int32_t(token)) !=
+         settings_.stop_tokens.end();
+}
+
+const AnswerConstraint::Mask& AnswerConstraint::mask_of(int32_t state) {
+  if (const auto known = masks_.find(state); known != masks_.end()) return known->second;
+  if (masks_.size() >= kMostMasks) masks_.clear();
+  Mask mask(size_t(trie_->vocab_size()));
+  bool any = false;
+  std::vector<int32_t> states(257, Matcher::kDead);  // by bytes read
+  states[0] = state;
+  const std::vector<TokenTrie::Node>& nodes = trie_->nodes();
+  for (int32_t i = 0; i < int32_t(nodes.size());) {
+    const TokenTrie::Node& node = nodes[size_t(i)];
+    const int32_t to = matcher_.next(states[node.depth - 1u], node.byte);
+    states[node.depth] = to;
+    if (to == Matcher::kDead) {
+      i = node.end;
+      continue;
+    }
+    for (int32_t t = node.first_token; t < node.first_token + node.num_tokens; ++t)
+      mask[size_t(trie_->tokens()[size_t(t)])] = any = true;
+    ++i;
+  }
+  for (const int32_t token : settings_.stop_tokens)
+    if (token >= 0 && size_t(token) < mask.size()) mask[size_t(token)] = matcher_.accepts(state) || !any;
+  return masks_[state] = std::move(mask);
+}
+
+void AnswerConstraint::mask(std::span<float> logits) {
+  const auto never = [&](size_t token) { logits[token] = kNever; };
+  if (phase_ == Phase::thought) {
+    for (const int32_t token : settings_.stop_tokens)
+      if (token >= 0 && size_t(token) < logits.size()) never(size_t(token));
+    for (const int32_t token : closing_) {
+      const std::string text = held_ + std::string(tokenizer_->token_bytes(token));
+      const size_t close = text.find(kClose);
+      if (close == text.npos) continue;
+      if (matcher_.next(state_, std::string_view(text).substr(close + kClose.size())) == Matcher::kDead)
+        never(size_t(token));
+    }
+    return;
+  }
+  const bool begun = phase_ == Phase::start && !held_.empty();  // <think> has begun: nothing else may come
+  const Mask none(begun ? size_t(trie_->vocab_size()) : 0);
+  const Mask& may = begun ? none : mask_of(state_);
+  for (size_t token = 0; token < logits.size(); ++token) {
+    if (token < may.size() && may[token]) continue;
+    if (phase_ == Phase::start && token < size_t(trie_->vocab_size())) {
+      const std::string text = held_ + std::string(tokenizer_->token_bytes(int32_t(token)));
+      if (text.size() > held_.size() && (kOpen.starts_with(text) || text == kOpen)) continue;
+    }
+    never(token);
+  }
+}
+
+void AnswerConstraint::push_text(std::string_view text) {
+  state_ = matcher_.next(state_, text);
+  phase_ = Phase::text;
+  if (matcher_.num_states() > kMostStates) {
+    state_ = matcher_.reset(state_);
+    masks_.clear();
+  }
+}
+
+void AnswerConstraint::push_thought(std::string_view text) {
+  held_ += text;
+  const size_t close = held_.find(kClose);
+  if (close == held_.npos) {
+    held_.erase(0, held_.size() - begun_at_end(held_, kClose));
+    return;
+  }
+  const std::string rest = held_.substr(close + kClose.size());
+  held_.clear();
+  push_text(rest);
+}
+
+void AnswerConstraint::push(int32_t token) {
+  if (is_stop(size_t(token))) return;
+  const std::string_view text = tokenizer_->token_bytes(token);
+  const bool is_tag = text == kOpen || text == kClose;  // as a special token, too
+  if (tokenizer_->is_special(token) && !is_tag) return;
+  if (phase_ == Phase::thought) return push_thought(text);
+  if (phase_ == Phase::text) return push_text(text);
+  held_ += text;
+  if (held_ == kOpen) {
+    held_.clear(), phase_ = Phase::thought;
+  } else if (!kOpen.starts_with(held_)) {
+    push_text(held_);
+    held_.clear();
+  }
+}
+
+}  // namespace minke

@@ -1,0 +1,55 @@
+// Keeps an answer within a grammar while its tokens are chosen. Where a model thinks first, the grammar begins behind </think>.
+// One answer at a time; several may share a grammar and a tree of tokens.
+// Test: tests/structured/answer_constraint_test.cpp.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "structured/grammar.h"
+#include "structured/token_trie.h"
+
+namespace minke {
+
+class AnswerConstraint {
+ public:
+  struct Settings {
+    std::vector<int32_t> stop_tokens;  // may come where the text is complete
+    bool in_thought = false;           // the answer begins within a thought: everything may come until its end
+    bool may_think = false;            // the answer may begin with <think>
+  };
+  // grammar and tokenizer must outlive it. UserError if there is no stop token: the answer could not end.
+  AnswerConstraint(const Grammar& grammar, const Tokenizer& tokenizer, const TokenTrie& trie, Settings settings);
+
+  // Before a token is chosen: the logits of those that may not come become −inf. At least one stays as it is: where nothing can be
+  // written (a vocabulary without a byte that must come), the stop tokens.
+  void mask(std::span<float> logits);
+  // A token was chosen.
+  void push(int32_t token);
+
+  // The text so far is one of the grammar.
+  bool is_complete() const { return phase_ == Phase::text && matcher_.accepts(state_); }
+
+ private:
+  enum class Phase : uint8_t { start, thought, text };  // start: <think> or the text
+  using Mask = std::vector<bool>;                       // by token
+  const Mask& mask_of(int32_t state);
+  bool is_stop(size_t token) const;
+  void push_text(std::string_view text);
+  void push_thought(std::string_view text);
+
+  const Tokenizer* tokenizer_;
+  const TokenTrie* trie_;
+  Settings settings_;
+  Matcher matcher_;
+  int32_t state_;
+  Phase phase_;
+  std::string held_;                         // the beginning of <think>, or of </think> at the end of a thought
+  std::vector<int32_t> closing_;             // tokens that have text behind a ">"
+  std::unordered_map<int32_t, Mask> masks_;  // by state
+};
+
+}  // namespace minke
