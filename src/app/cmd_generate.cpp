@@ -11,6 +11,8 @@
 #include "chat/text_stream.h"
 #include "core/clock.h"
 #include "core/standard_output.h"
+#include "structured/answer_constraint.h"
+#include "structured/json_schema.h"
 
 namespace minke {
 namespace {
@@ -23,6 +25,7 @@ struct GenerateOptions {
   std::string prompt;
   int64_t max_new = 256, count = 1;
   std::vector<std::string> stop;
+  std::string json_schema;
   bool quiet = false;
 };
 
@@ -59,6 +62,15 @@ void generate_one(const GenerateOptions& o, const ModelSource& source, LoadedMod
   if (speculation) std::fprintf(stderr, "%s\n", speculation->counts().since(before).text().c_str());
 }
 
+// What keeps answers within --json-schema.
+struct JsonAnswers {
+  Grammar grammar;
+  TokenTrie trie;
+  JsonAnswers(const fs::path& schema, const Tokenizer& tokenizer)
+      : grammar(json_schema_grammar(parse_json(read_file(schema, size_t(4) << 20), schema.string()))),
+        trie(tokenizer) {}
+};
+
 void generate(const GenerateOptions& o) {
   Request request{.max_new = o.max_new, .sampling = o.sampling.over(kSampling)};
   validate(request.sampling);
@@ -67,10 +79,22 @@ void generate(const GenerateOptions& o) {
   if (request.prompt.empty())
     user_error("-p: the prompt is empty, and with this tokenizer text has no begin-of-text token; give some text");
   request.stop_tokens = source.stop_tokens;
+  std::optional<JsonAnswers> json;
+  if (!o.json_schema.empty()) json.emplace(o.json_schema, source.tokenizer);
   LoadedModel loaded(o.inference, source, o.quiet);
   for (int64_t i = 0; i < o.count; ++i) {
     request.sampling.seed = o.inference.runtime.seed + uint64_t(i);
+    std::optional<AnswerConstraint> constraint;
+    if (json) {
+      constraint.emplace(json->grammar, source.tokenizer, json->trie,
+                         AnswerConstraint::Settings{.stop_tokens = source.stop_tokens});
+      request.constrain = [&](std::span<const int32_t> answer, std::span<float> logits) {
+        constraint->constrain(answer, logits);
+      };
+    }
     generate_one(o, source, loaded, request);
+    if (constraint && !constraint->is_complete())
+      std::fprintf(stderr, "the answer is cut off: it is no complete JSON; a larger -n lets it end\n");
   }
 }
 
@@ -90,6 +114,9 @@ void add_generate_command(CLI::App& program) {
       ->capture_default_str();
   o->sampling.add(*c, kSampling);
   c->add_option("--stop", o->stop, "Stop before this text (may be repeated)")->allow_extra_args(false);
+  c->add_option("--json-schema", o->json_schema,
+                "File with a JSON schema: the new text is JSON that satisfies it; what is not known of schemas is "
+                "refused by name");
   c->add_flag("-q,--quiet", o->quiet, "Print only the new text");
   c->callback([o] { generate(*o); });
 }

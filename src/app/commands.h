@@ -25,6 +25,7 @@ void add_distill_command(CLI::App& program);
 void add_pipeline_command(CLI::App& program);
 void add_generate_command(CLI::App& program);
 void add_chat_command(CLI::App& program);
+void add_serve_command(CLI::App& program);
 void add_convert_command(CLI::App& program);
 void add_init_command(CLI::App& program);
 void add_eval_command(CLI::App& program);

@@ -26,12 +26,13 @@ void add_verbs(CLI::App& program) {
       {"Train a model", minke::add_ppo_command},          {"Train a model", minke::add_sample_command},
       {"Train a model", minke::add_distill_command},      {"Train a model", minke::add_pipeline_command},
       {"Train a model", minke::add_report_command},       {"Use a model", minke::add_generate_command},
-      {"Use a model", minke::add_chat_command},           {"Use a model", minke::add_eval_command},
-      {"Use a model", minke::add_grade_command},          {"Use a model", minke::add_convert_command},
-      {"Inspect a model", minke::add_inspect_command},    {"Inspect a model", minke::add_score_command},
-      {"Text and tokens", minke::add_tokenizer_command},  {"Text and tokens", minke::add_template_command},
-      {"Text and tokens", minke::add_corpus_command},     {"This machine", minke::add_doctor_command},
-      {"This machine", minke::add_bench_command},         {"This machine", minke::add_init_command}};
+      {"Use a model", minke::add_chat_command},           {"Use a model", minke::add_serve_command},
+      {"Use a model", minke::add_eval_command},           {"Use a model", minke::add_grade_command},
+      {"Use a model", minke::add_convert_command},        {"Inspect a model", minke::add_inspect_command},
+      {"Inspect a model", minke::add_score_command},      {"Text and tokens", minke::add_tokenizer_command},
+      {"Text and tokens", minke::add_template_command},   {"Text and tokens", minke::add_corpus_command},
+      {"This machine", minke::add_doctor_command},        {"This machine", minke::add_bench_command},
+      {"This machine", minke::add_init_command}};
   for (const Verb& verb : kVerbs) {
     verb.add(program);
     program.get_subcommands([](CLI::App*) { return true; }).back()->group(verb.group);

@@ -141,6 +141,7 @@ void Engine::admit(const Context& ctx) {
       --s.promised, --promised_;
       s.cached += part.count;
     }
+    s.known = s.cached;
     running_.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
   }
@@ -278,12 +279,18 @@ void Engine::choose_tokens(Sequence& s, Sampler& sampler) const {
 void Engine::choose_token(Sequence& s, std::span<const float> logits, Sampler& sampler) const {
   const Request& r = s.request;
   const int64_t position = int64_t(s.tokens.size());
-  NewToken t{.sequence = s.id};
+  NewToken t{.sequence = s.id, .known = s.known};
   if (r.choose) {
     t.token = r.choose(logits, position);
   } else {
-    t.token = sampler.sample(logits, r.sampling, r.sample_index, uint64_t(position), r.prompt,
-                             std::span<const int32_t>(s.tokens).subspan(r.prompt.size()));
+    const std::span<const int32_t> answer = std::span<const int32_t>(s.tokens).subspan(r.prompt.size());
+    std::span<const float> allowed = logits;
+    if (r.constrain) {
+      const std::span<float> changed = sampler.copy(logits);
+      r.constrain(answer, changed);
+      allowed = changed;
+    }
+    t.token = sampler.sample(allowed, r.sampling, r.sample_index, uint64_t(position), r.prompt, answer);
     t.log_probability = sampler.log_probability_of_last();
   }
   check(t.token >= 0 && t.token < model_->config().vocab_size, "Engine: a token that the model has");

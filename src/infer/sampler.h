@@ -43,9 +43,15 @@ class Sampler {
   // Takes the memory for so many logits now.
   void reserve(size_t logits) {
     logits_.reserve(logits), all_.reserve(logits), counts_.reserve(logits), counted_.reserve(logits);
+    changed_.reserve(logits);
+  }
+  // A copy to be changed before it is sampled from; valid until the next one.
+  std::span<float> copy(std::span<const float> logits) {
+    changed_.assign(logits.begin(), logits.end());
+    return changed_;
   }
   static size_t bytes(size_t logits) {
-    return logits * (sizeof(double) + sizeof(TokenProbability) + 2 * sizeof(int32_t));
+    return logits * (sizeof(double) + sizeof(TokenProbability) + 2 * sizeof(int32_t) + sizeof(float));
   }
   // NaN logits count as −inf; if all are, a UserError says that the model's output is not finite. prompt and answer so far
   // are for the penalties.
@@ -67,6 +73,7 @@ class Sampler {
                std::span<const int32_t> answer);
   void sort_more();
   std::vector<double> logits_;
+  std::vector<float> changed_;
   std::vector<int32_t> counts_, counted_;  // how often each token occurs; those that do
   std::vector<TokenProbability> all_;      // that may be drawn
   double last_ = 0;

@@ -56,6 +56,9 @@ struct Request {
   int64_t top_log_probabilities = -1;
   // Instead of sampling: f(logits [V], position) → token.
   std::function<int32_t(std::span<const float>, int64_t)> choose = {};
+  // Which tokens may come next: f(answer so far, logits [V]) makes the logits of the others −inf; at least one stays as it is. Asked before
+  // each token is sampled, in their order, for several sequences at once.
+  std::function<void(std::span<const int32_t>, std::span<float>)> constrain = {};
   // The experts chosen for the tokens from `position` on: i32 [tokens, MoE layers, K].
   std::function<void(int64_t position, std::span<const int32_t>)> on_experts = {};
   // With on_experts: of every token, so no known beginning is used; false: of those that are computed for this request.
@@ -69,6 +72,7 @@ struct NewToken {
   int64_t sequence = 0;
   int32_t token = 0;
   Ending ending = Ending::none;  // of the answer, with this token
+  int64_t known = 0;             // tokens of its prompt that were in the cache already
   double log_probability = 0;    // of the token among those that could be drawn; 0 if Request::choose chose it
   LogProbabilities log_probabilities = {};
 };
@@ -78,6 +82,7 @@ struct Sequence {
   Request request;
   std::vector<int32_t> tokens;    // prompt, then answer
   int64_t cached = 0, limit = 0;  // tokens in the cache; tokens in all at the end
+  int64_t known = 0;              // of the prompt: in the cache when it was admitted
   int64_t promised = 0;           // pages that it may still take
   std::vector<int32_t> pages;
   int64_t learned = 0;    // pages that have been offered to the pool

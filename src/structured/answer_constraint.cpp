@@ -71,6 +71,11 @@ const AnswerConstraint::Mask& AnswerConstraint::mask_of(int32_t state) {
   return masks_[state] = std::move(mask);
 }
 
+void AnswerConstraint::constrain(std::span<const int32_t> answer, std::span<float> logits) {
+  for (; pushed_ < answer.size(); ++pushed_) push(answer[pushed_]);
+  mask(logits);
+}
+
 void AnswerConstraint::mask(std::span<float> logits) {
   const auto never = [&](size_t token) { logits[token] = kNever; };
   if (phase_ == Phase::thought) {

@@ -24,6 +24,9 @@ class AnswerConstraint {
   // grammar and tokenizer must outlive it. UserError if there is no stop token: the answer could not end.
   AnswerConstraint(const Grammar& grammar, const Tokenizer& tokenizer, const TokenTrie& trie, Settings settings);
 
+  // mask() after all tokens of the answer so far, as Request::constrain of the engine is asked.
+  void constrain(std::span<const int32_t> answer, std::span<float> logits);
+
   // Before a token is chosen: the logits of those that may not come become −inf. At least one stays as it is: where nothing can be
   // written (a vocabulary without a byte that must come), the stop tokens.
   void mask(std::span<float> logits);
@@ -47,6 +50,7 @@ class AnswerConstraint {
   Matcher matcher_;
   int32_t state_;
   Phase phase_;
+  size_t pushed_ = 0;                        // by constrain()
   std::string held_;                         // the beginning of <think>, or of </think> at the end of a thought
   std::vector<int32_t> closing_;             // tokens that have text behind a ">"
   std::unordered_map<int32_t, Mask> masks_;  // by state

@@ -497,6 +497,61 @@ TEST(Engine, LogProbabilitiesOnRequest) {
   EXPECT_EQ(made.logits.size(), 3u);
 }
 
+// Only what may come comes, whatever else runs; what is asked is asked in order, with the answer so far; the model's own probabilities
+// stay what they are.
+TEST(Engine, AConstraintDecidesWhatMayCome) {
+  const TestContext ctx{cpu_backend()};
+  const Config config = tiny_v3();
+  Model model(ctx, config, Precision::bf16(), 64);
+  model.weights().initialise(ctx, 0.3);
+  const EngineSettings settings{.max_context = 64, .cache_tokens = 640, .max_sequences = 8};
+  const auto request = [&](uint64_t seed, double temperature) {
+    return Request{.prompt = random_tokens(seed, 5, config.vocab_size),
+                   .max_new = 12,
+                   .sampling = {.temperature = temperature, .seed = seed},
+                   .top_log_probabilities = 1};
+  };
+  const auto made = [&](const std::vector<Request>& requests) {
+    Engine engine(ctx, model, settings);
+    std::map<int64_t, size_t> number;
+    std::vector<std::vector<NewToken>> all(requests.size());
+    for (size_t i = 0; i < requests.size(); ++i) number[engine.add(requests[i])] = i;
+    while (!engine.idle())
+      for (const NewToken& t : engine.step(ctx)) all[number.at(t.sequence)].push_back(t);
+    return all;
+  };
+  std::vector<Request> free, constrained;
+  std::vector<std::vector<int32_t>> asked(6);
+  for (uint64_t i = 0; i < 6; ++i) {
+    free.push_back(request(i, i % 2 ? 1.0 : 0.0));
+    constrained.push_back(free.back());
+    constrained.back().constrain = [&asked, i](std::span<const int32_t> answer, std::span<float> logits) {
+      EXPECT_TRUE(
+          std::equal(answer.begin(), answer.end() - (answer.empty() ? 0 : 1), asked[i].begin(), asked[i].end()));
+      asked[i].assign(answer.begin(), answer.end());
+      for (size_t t = answer.size() % 2; t < logits.size(); t += 2) logits[t] = -INFINITY;  // odd, even, odd …
+    };
+  }
+  const auto without = made(free);
+  const auto with = made(constrained);
+  for (size_t i = 0; i < with.size(); ++i) {
+    ASSERT_EQ(with[i].size(), 12u);
+    for (size_t n = 0; n < with[i].size(); ++n) EXPECT_EQ(with[i][n].token % 2, int32_t(1 - n % 2)) << i << " " << n;
+    // The first token's probabilities are of the same logits.
+    EXPECT_EQ(with[i][0].log_probabilities.top, without[i][0].log_probabilities.top);
+    asked[i].clear();
+    EXPECT_EQ(made({constrained[i]})[0].back().token, with[i].back().token) << "alone";
+  }
+  // One that forbids nothing changes nothing.
+  for (Request& r : constrained) r.constrain = [](std::span<const int32_t>, std::span<float>) {};
+  const auto same = made(constrained);
+  for (size_t i = 0; i < same.size(); ++i)
+    for (size_t n = 0; n < 12; ++n) {
+      EXPECT_EQ(same[i][n].token, without[i][n].token);
+      EXPECT_EQ(same[i][n].log_probability, without[i][n].log_probability);
+    }
+}
+
 TEST(Engine, RunsOnThePoisonBackend) {
   const auto run = [](const Context& ctx) {
     Model model(ctx, tiny_v3(), Precision::bf16().for_inference(), 64);

@@ -135,8 +135,9 @@ TEST(InferenceMemory, BuffersAreThoseOfAStep) {
     if (c.drafts > 0) s.speculation = SpeculationMode::mtp, s.drafts = c.drafts;
     const int64_t wanted = c.sequences * (1 + c.drafts);
     double bytes = index_bytes(s, c.keys, c.drafts) + footprint(wanted * 23, 4) + 4.0 * double(wanted) * 23;
-    // A sampler: a logit in double, a token with its probability, how often it occurs, and whether it has been counted.
-    bytes += double(c.samplers) * 23 * (8 + 16 + 4 + 4);
+    // A sampler: a logit in double, a token with its probability, how often it occurs, and whether it has been counted; a logit that a
+    // constraint may change.
+    bytes += double(c.samplers) * 23 * (8 + 16 + 4 + 4 + 4);
     if (c.drafts >
         0)  // of the module: hidden states, the model's and two of its own, logits, experts; those of the model's layers
       bytes += index_bytes(s, c.keys, c.drafts) + footprint(c.tokens * 10, 4) + 2 * footprint(c.sequences * 10, 4) +

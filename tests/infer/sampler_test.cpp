@@ -257,7 +257,7 @@ TEST(Sampler, LogProbabilitiesOfWhatIsNoNumber) {
 
 // A logit in double, a token with its probability, and two counters.
 TEST(Sampler, SaysWhatItTakes) {
-  EXPECT_EQ(Sampler::bytes(1000), 1000u * (8 + 16 + 4 + 4));
+  EXPECT_EQ(Sampler::bytes(1000), 1000u * (8 + 16 + 4 + 4 + 4));
   EXPECT_FALSE(SamplingSettings{}.changes_logits());
   EXPECT_TRUE(SamplingSettings{.repetition_penalty = 1.1}.changes_logits());
   EXPECT_TRUE(SamplingSettings{.presence_penalty = -0.1}.changes_logits());

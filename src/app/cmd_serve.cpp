@@ -1,0 +1,113 @@
+// minke serve: an OpenAI-compatible API over a checkpoint.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <thread>
+
+#include "app/command_line.h"
+#include "app/commands.h"
+#include "app/loaded_model.h"
+#include "app/sampling_flags.h"
+#include "chat/session.h"
+#include "core/files.h"
+#include "core/standard_output.h"
+#include "run/stop_signals.h"
+#include "serve/api_server.h"
+
+namespace minke {
+namespace {
+
+struct ServeOptions {
+  InferenceOptions inference;
+  SamplingFlags sampling;
+  HttpSettings http;
+  SchedulerSettings scheduler;
+  ApiSettings api;
+  std::string name, key_file;
+  int64_t timeout_s = 600, reasoning_budget = -1;
+};
+
+// One key a line; blank lines and what begins with # count for nothing.
+void add_keys(std::vector<std::string>& keys, const fs::path& file) {
+  const std::string text = read_file(file, size_t(1) << 20);
+  const size_t before = keys.size();
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    std::string line = text.substr(at, end - at);
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+    if (!line.empty() && line[0] != '#') keys.push_back(line);
+    at = end + 1;
+  }
+  if (keys.size() == before) user_error("--api-key-file {}: no key is in it; one on each line", file.string());
+}
+
+void serve(ServeOptions& o) {
+  for (const std::string& key : o.api.keys)
+    if (key.empty()) user_error("--api-key: the key is empty");
+  if (!o.key_file.empty()) add_keys(o.api.keys, o.key_file);
+  const ModelSource source = open_model(o.inference.model, o.inference.mtp_modules());
+  o.api.model.sampling = o.sampling.over(chat_sampling(source.defaults));
+  validate(o.api.model.sampling);
+  o.api.model.context = context_size(o.inference, source);
+  if (o.reasoning_budget >= 0) o.api.model.reasoning_budget = o.reasoning_budget;
+  fs::path named = source.path.has_filename() ? source.path : source.path.parent_path();
+  if (named.filename() == "latest") named = named.parent_path();
+  o.api.model.name = o.name.empty() ? named.filename().string() : o.name;
+  o.scheduler.longest = std::chrono::seconds(o.timeout_s);
+  const StopSignals signals;
+  ApiServer server(source, o.api, o.http);
+  const std::string address = fmt::format("http://{}:{}", o.http.address, server.port());
+  LoadedModel loaded(o.inference, source, false);
+  ModelEngine engine(loaded.ctx(), loaded.engine());
+  print_note(fmt::format("listening   {}/v1 as {}, {} answers at once; Ctrl-C ends", address, o.api.model.name,
+                         o.inference.sequences));
+  std::atomic<bool> over = false;
+  std::thread watch([&] {
+    while (!over && !stop_is_requested()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    if (!over) server.stop(std::chrono::seconds(10));
+  });
+  server.run(engine, o.scheduler);
+  over = true;
+  watch.join();
+  print_note("stopped");
+}
+
+}  // namespace
+
+void add_serve_command(CLI::App& program) {
+  auto o = std::make_shared<ServeOptions>();
+  o->inference.sequences = 8;
+  o->http.port = 8080;
+  CLI::App* c = program.add_subcommand("serve", "An OpenAI-compatible API over a checkpoint");
+  set_example(*c, "minke serve -m DeepSeek-R1-Distill-Qwen-1.5B");
+  add_inference_flags(*c, o->inference);
+  c->add_option("--host", o->http.address, "IP address to listen on; 0.0.0.0: all of this machine's")
+      ->capture_default_str();
+  c->add_option("--port", o->http.port, "Port; 0: any that is free")->capture_default_str();
+  c->add_option("--alias", o->name, "What clients call the model; default: its folder");
+  c->add_option("--parallel", o->inference.sequences,
+                "Answers that are computed at once, each with cache for a whole context")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  c->add_option("--queue", o->scheduler.queue, "Requests that may wait for their turn; more are told to try again")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  c->add_option("--timeout", o->timeout_s, "Seconds that a request may take, waiting included")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  c->add_option("--api-key", o->api.keys, "Key that clients must send (may be repeated)")->allow_extra_args(false);
+  c->add_option("--api-key-file", o->key_file, "File with such keys, one on each line");
+  c->add_option("--cors", o->api.cors_origin, "Origin whose pages may ask, such as https://example.org, or *");
+  c->add_option("--reasoning-budget", o->reasoning_budget,
+                "Tokens of a thought, which is ended then; -1: as many as the model likes")
+      ->check(CLI::Range(-1, 1 << 30))
+      ->capture_default_str();
+  c->add_option("--cost-per-hour", o->api.cost_per_hour, "Price of this machine in dollars, for /metrics")
+      ->check(CLI::Range(0.0, 1e6))
+      ->capture_default_str();
+  o->sampling.add(*c, chat_sampling({}));
+  c->callback([o] { serve(*o); });
+}
+
+}  // namespace minke

@@ -1,0 +1,146 @@
+#include "serve/answer_requests.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "core/error.h"
+#include "structured/answer_constraint.h"
+#include "structured/json_schema.h"
+#include "structured/thought_budget.h"
+
+namespace minke {
+namespace {
+
+// What keeps one answer in its form and its thought in its budget; the grammar is shared.
+struct AnswerLimits {
+  std::shared_ptr<const Grammar> grammar;
+  std::optional<AnswerConstraint> form;
+  std::optional<ThoughtBudget> budget;
+  void constrain(std::span<const int32_t> answer, std::span<float> logits) {
+    if (budget && budget->constrain(answer, logits)) return;
+    if (form) form->constrain(answer, logits);
+  }
+};
+
+uint64_t drawn_seed() {
+  static thread_local std::random_device device;
+  return uint64_t(device()) << 32 | device();
+}
+// Clients that are set to a fixed name ask for these.
+bool is_default_name(std::string_view name) { return name == "default" || name == "minke"; }
+
+}  // namespace
+
+std::string AnswerRequests::prompt_of(const ChatRequest& r) const {
+  if (!source_.chat_template)
+    throw ApiError(400,
+                   "this model has no chat template: it was not trained on conversations; POST /v1/completions "
+                   "continues a text with it");
+  ChatInputs inputs{.messages = r.messages, .add_generation_prompt = true, .variables = r.template_variables};
+  if (r.thinking) inputs.variables["enable_thinking"] = inputs.variables["thinking"] = *r.thinking;
+  if (!r.tools.empty() && r.tool_choice != ToolChoice::none) inputs.variables["tools"] = r.tools;
+  return source_.chat_template->render(inputs);
+}
+Request AnswerRequests::request_of(const GenerationRequest& r, std::vector<int32_t> prompt, uint64_t index) const {
+  const int64_t tokens = int64_t(prompt.size());
+  if (tokens >= model_.context) {
+    ApiError e(400,
+               fmt::format("the request has {} tokens, but the context holds {}, answer included: shorten it, or "
+                           "start the server with a larger --ctx-size",
+                           tokens, model_.context),
+               "messages", "context_length_exceeded");
+    e.more = {{"type", "exceed_context_size_error"}, {"n_prompt_tokens", tokens}, {"n_ctx", model_.context}};
+    throw e;
+  }
+  Request request{.prompt = std::move(prompt),
+                  .max_new = model_.context - tokens,
+                  .sampling = r.sampling,
+                  .sample_index = index,
+                  .stop_tokens = source_.stop_tokens,
+                  .top_log_probabilities = r.top_logprobs};
+  if (r.max_tokens > 0) request.max_new = std::min(request.max_new, r.max_tokens);
+  return request;
+}
+
+AnswerRequests::Prepared AnswerRequests::prepared(GenerationRequest& r, Put put) {
+  if (!r.model.empty() && r.model != model_.name && !is_default_name(r.model))
+    throw ApiError(404, fmt::format("the model {} is not here; this server has {}", printable(r.model), model_.name),
+                   "model", "model_not_found");
+  if (!r.seed_given) r.sampling.seed = drawn_seed();
+  for (const auto& [token, bias] : r.sampling.logit_bias)
+    if (token >= source_.tokenizer.vocab_size())
+      bad_request("logit_bias", "logit_bias: {} is no token of this model, which has 0 to {}", token,
+                  source_.tokenizer.vocab_size() - 1);
+  std::shared_ptr<const Grammar> grammar;
+  if (r.form == AnswerForm::json_object) grammar = std::make_shared<Grammar>(json_object_grammar());
+  if (r.form == AnswerForm::json_schema) grammar = std::make_shared<Grammar>(json_schema_grammar(r.schema));
+  if (grammar && !trie_) trie_.emplace(source_.tokenizer);
+  Prepared p;
+  std::vector<int64_t> tokens;
+  for (const auto& prompt : put.prompts) {
+    tokens.push_back(int64_t(prompt.size()));
+    for (int64_t i = 0; i < r.n; ++i) {
+      Request request = request_of(r, prompt, uint64_t(i));
+      if (grammar || put.budget) {
+        const auto limits = std::make_shared<AnswerLimits>(AnswerLimits{.grammar = grammar});
+        if (grammar)
+          limits->form.emplace(*grammar, source_.tokenizer, *trie_,
+                               AnswerConstraint::Settings{.stop_tokens = source_.stop_tokens,
+                                                          .in_thought = put.in_thought,
+                                                          .may_think = put.is_chat && !put.in_thought});
+        if (put.budget) limits->budget.emplace(source_.tokenizer, *put.budget, put.in_thought);
+        request.constrain = [limits](std::span<const int32_t> said, std::span<float> logits) {
+          limits->constrain(said, logits);
+        };
+      }
+      p.requests.push_back(std::move(request));
+    }
+  }
+  const std::string id = fmt::format("{}-{:016x}", put.is_chat ? "chatcmpl" : "cmpl", drawn_seed());
+  p.exchange = std::make_unique<Exchange>(source_.tokenizer,
+                                          Exchange::Settings{.is_chat = put.is_chat,
+                                                             .stream = r.stream,
+                                                             .include_usage = r.include_usage,
+                                                             .id = id,
+                                                             .model = r.model.empty() ? model_.name : r.model,
+                                                             .created = unix_time(),
+                                                             .top_logprobs = r.top_logprobs,
+                                                             .text = {.stop = r.stop, .in_thought = put.in_thought}},
+                                          tokens, r.n, std::move(put.echoes));
+  return p;
+}
+AnswerRequests::Prepared AnswerRequests::chat(const Json& body) {
+  ChatRequest r = read_chat_request(body, model_.sampling);
+  if (!r.tools.empty() && r.tool_choice != ToolChoice::none)
+    bad_request("tools", "tools are not supported yet: leave them out, or set tool_choice to none");
+  const std::string prompt = prompt_of(r);
+  return prepared(r, {.prompts = {source_.tokenizer.encode(prompt)},
+                      .in_thought = opens_thought(prompt),
+                      .budget = r.reasoning_budget ? r.reasoning_budget : model_.reasoning_budget});
+}
+
+AnswerRequests::Prepared AnswerRequests::completion(const Json& body) {
+  CompletionRequest r = read_completion_request(body, model_.sampling);
+  Put put{.is_chat = false};
+  std::vector<std::vector<int32_t>>& prompts = put.prompts;
+  for (const auto& p : r.prompts) {
+    if (const auto* text = std::get_if<std::string>(&p))
+      prompts.push_back(source_.tokenizer.encode(*text, {.add_bos = source_.tokenizer.begins_with_bos()}));
+    else prompts.push_back(std::get<std::vector<int32_t>>(p));
+    if (prompts.back().empty())
+      bad_request("prompt", "prompt is empty, and this model has no token that begins a text");
+    for (const int32_t id : prompts.back())
+      if (id >= source_.tokenizer.vocab_size())
+        bad_request("prompt", "prompt: {} is no token of this model, which has 0 to {}", id,
+                    source_.tokenizer.vocab_size() - 1);
+    if (r.echo)
+      for (int64_t i = 0; i < r.n; ++i)
+        put.echoes.push_back(std::holds_alternative<std::string>(p) ? std::get<std::string>(p)
+                                                                    : source_.tokenizer.decode(prompts.back()));
+  }
+  return prepared(r, std::move(put));
+}
+
+}  // namespace minke

@@ -1,0 +1,411 @@
+#include "serve/api_server.h"
+
+#include <fmt/format.h>
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <unordered_map>
+
+#include "core/error.h"
+#include "serve/answer_requests.h"
+#include "serve/metrics.h"
+
+namespace minke {
+namespace {
+
+constexpr const char* kJson = "application/json; charset=utf-8";
+
+std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+// As long for every wrong key.
+bool is_same_key(std::string_view given, std::string_view key) {
+  unsigned difference = unsigned(given.size() ^ key.size());
+  for (size_t i = 0; i < given.size(); ++i) difference |= unsigned(uint8_t(given[i]) ^ uint8_t(key[i % key.size()]));
+  return difference == 0;
+}
+
+// Runs what it is given one after the other on a thread of its own.
+class Worker {
+ public:
+  Worker() : thread_([this] { run(); }) {}
+  ~Worker() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    work_.notify_one();
+    thread_.join();
+  }
+  void add(std::function<void()> f) {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(f));
+    work_.notify_one();
+  }
+
+ private:
+  void run() {
+    for (;;) {
+      std::function<void()> f;
+      {
+        std::unique_lock lock(mutex_);
+        work_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+        if (stopping_) return;
+        f = std::move(queue_.front());
+        queue_.pop_front();
+      }
+      f();
+    }
+  }
+  std::mutex mutex_;
+  std::condition_variable work_;
+  std::deque<std::function<void()>> queue_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace
+
+struct ApiServer::State {
+  State(const ModelSource& s, ApiSettings a, HttpSettings h)
+      : source(s), settings(std::move(a)), requests(source, settings.model), http(with_handlers(std::move(h))) {
+    http.every(settings.ping, [this] { ping(); });
+    thread = std::thread([this] {
+      http.run();
+      has_ended = true;
+      if (Scheduler* s = scheduler) s->stop();
+    });
+  }
+  ~State() {
+    http.stop();
+    if (thread.joinable()) thread.join();
+  }
+
+  // --- what is asked
+  HttpSettings with_handlers(HttpSettings h) {
+    h.error = [](int status, const std::string& why) {
+      return std::pair{std::string(kJson), dump(to_json(ApiError(status, why)))};
+    };
+    h.handler = [this](HttpRequest request, HttpReply reply) { handle(std::move(request), reply); };
+    return h;
+  }
+  HttpHeaders cors() const {
+    if (settings.cors_origin.empty()) return {};
+    return {{"Access-Control-Allow-Origin", settings.cors_origin},
+            {"Access-Control-Allow-Headers", "Authorization, Content-Type"},
+            {"Access-Control-Allow-Methods", "GET, POST, OPTIONS"}};
+  }
+  void refuse(const HttpReply& reply, const ApiError& e) {
+    HttpHeaders headers = cors();
+    if (e.status == 429 || e.status == 503) headers.emplace_back("Retry-After", "2");
+    if (e.status == 401) headers.emplace_back("WWW-Authenticate", "Bearer");
+    ++metrics.requests["refused"];
+    reply.send(e.status, kJson, dump(to_json(e)), std::move(headers));
+  }
+  void answer(const HttpReply& reply, const Json& json) { reply.send(200, kJson, dump(json), cors()); }
+
+  void handle(HttpRequest request, const HttpReply& reply) {
+    try {
+      route(std::move(request), reply);
+    } catch (const ApiError& e) {
+      refuse(reply, e);
+    } catch (const UserError& e) {
+      refuse(reply, ApiError(400, e.what()));
+    }
+  }
+  void check_key(const HttpRequest& r) const {
+    if (settings.keys.empty()) return;
+    std::string_view given = r.header("authorization");
+    if (given.starts_with("Bearer ")) given.remove_prefix(7);
+    bool known = false;
+    for (const std::string& key : settings.keys) known |= is_same_key(given, key);
+    if (!known)
+      throw ApiError(401, "this server asks for an API key: send the header \"Authorization: Bearer KEY\"", "",
+                     "invalid_api_key");
+  }
+  void route(HttpRequest r, const HttpReply& reply) {
+    if (r.method == "OPTIONS") return reply.send(204, "text/plain", "", cors());
+    using Handler = void (State::*)(const HttpRequest&, const HttpReply&);
+    struct Route {
+      const char *method, *path;
+      Handler handler;
+    };
+    static constexpr Route kRoutes[] = {{"GET", "/health", &State::health},
+                                        {"GET", "/v1/models", &State::models},
+                                        {"GET", "/metrics", &State::say_metrics},
+                                        {"GET", "/props", &State::props},
+                                        {"POST", "/v1/chat/completions", &State::chat},
+                                        {"POST", "/v1/completions", &State::completions},
+                                        {"POST", "/tokenize", &State::tokenize},
+                                        {"POST", "/detokenize", &State::detokenize},
+                                        {"POST", "/apply-template", &State::apply_template}};
+    if (r.path != "/health") check_key(r);
+    const std::string method = r.method == "HEAD" ? "GET" : r.method;
+    bool known = false;
+    for (const Route& to : kRoutes) {
+      if (r.path != to.path) continue;
+      known = true;
+      if (method == to.method) return (this->*to.handler)(r, reply);
+    }
+    if (known) throw ApiError(405, fmt::format("{} is not asked with {}", r.path, printable(r.method)));
+    throw ApiError(404, fmt::format("there is nothing at {}", printable(r.path)));
+  }
+  static Json body_of(const HttpRequest& r) {
+    Json body = parse_json(r.body, "the body of the request");
+    if (!body.is_object()) throw ApiError(400, "the body of the request is to be a JSON object");
+    return body;
+  }
+
+  // --- what is answered at once
+  void health(const HttpRequest&, const HttpReply& reply) {
+    if (!scheduler) return reply.send(503, kJson, R"({"status":"loading model"})", {{"Retry-After", "2"}});
+    answer(reply, {{"status", "ok"}});
+  }
+  void models(const HttpRequest&, const HttpReply& reply) {
+    answer(reply, {{"object", "list"},
+                   {"data", Json::array({{{"id", settings.model.name},
+                                          {"object", "model"},
+                                          {"created", begun_at},
+                                          {"owned_by", "minke"},
+                                          {"max_model_len", settings.model.context}}})}});
+  }
+  void say_metrics(const HttpRequest&, const HttpReply& reply) {
+    reply.send(200, "text/plain; version=0.0.4",
+               metrics.text(scheduler ? scheduler.load()->counts() : SchedulerCounts{}, http.connections(),
+                            seconds_since(begun), settings.cost_per_hour),
+               cors());
+  }
+  void props(const HttpRequest&, const HttpReply& reply) {
+    const SamplingSettings& s = settings.model.sampling;
+    answer(reply,
+           {{"model", settings.model.name},
+            {"n_ctx", settings.model.context},
+            {"vocab_size", source.tokenizer.vocab_size()},
+            {"chat_template", source.chat_template ? Json(source.chat_template->sources().front().second) : Json()},
+            {"default_generation_settings",
+             {{"temperature", s.temperature}, {"top_p", s.top_p}, {"top_k", s.top_k}, {"min_p", s.min_p}}}});
+  }
+  void tokenize(const HttpRequest& r, const HttpReply& reply) {
+    const Json body = body_of(r);
+    if (!body.contains("content") || !body["content"].is_string()) bad_request("content", "content is to be the text");
+    const bool special = body.value("add_special", Json()) == true,
+               parse = body.value("parse_special", Json(true)) != false;
+    const auto ids =
+        source.tokenizer.encode(body["content"].get<std::string>(),
+                                {.parse_special = parse, .add_bos = special && source.tokenizer.begins_with_bos()});
+    Json tokens = Json::array();
+    const bool pieces = body.value("with_pieces", Json()) == true;
+    for (const int32_t id : ids)
+      tokens.push_back(pieces ? Json{{"id", id}, {"piece", std::string(source.tokenizer.token_bytes(id))}} : Json(id));
+    answer(reply, {{"tokens", tokens}, {"count", ids.size()}});
+  }
+  void detokenize(const HttpRequest& r, const HttpReply& reply) {
+    const Json body = body_of(r);
+    if (!body.contains("tokens") || !body["tokens"].is_array())
+      bad_request("tokens", "tokens is to be a list of token ids");
+    std::vector<int32_t> ids;
+    for (const Json& id : body["tokens"]) {
+      if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() >= source.tokenizer.vocab_size())
+        bad_request("tokens", "tokens: {} is no id of this model, which has 0 to {}", printable(id.dump()),
+                    source.tokenizer.vocab_size() - 1);
+      ids.push_back(id.get<int32_t>());
+    }
+    answer(reply, {{"content", source.tokenizer.decode(ids)}});
+  }
+  void apply_template(const HttpRequest& r, const HttpReply& reply) {
+    const Json body = body_of(r);
+    ChatRequest request;
+    request.messages = read_messages(body.value("messages", Json()));
+    if (const auto tools = body.find("tools"); tools != body.end() && !tools->is_null())
+      request.tools = read_tools(*tools);
+    answer(reply, {{"prompt", requests.prompt_of(request)}});
+  }
+
+  // --- answers of the model
+  void chat(const HttpRequest& r, const HttpReply& reply) {
+    check_loaded();
+    prepare(r, reply, [this](const Json& body) { return requests.chat(body); });
+  }
+  void completions(const HttpRequest& r, const HttpReply& reply) {
+    check_loaded();
+    prepare(r, reply, [this](const Json& body) { return requests.completion(body); });
+  }
+  void check_loaded() const {
+    if (!scheduler) throw ApiError(503, "the model is being loaded", "", "loading_model");
+    if (stopping) throw ApiError(503, "the server is about to end");
+  }
+  // On the worker's thread, then back on the loop's.
+  void prepare(const HttpRequest& r, const HttpReply& reply, std::function<AnswerRequests::Prepared(const Json&)> f) {
+    const std::string client = settings.keys.empty() ? std::string() : std::string(r.header("authorization"));
+    worker.add([this, body = r.body, reply, client, f = std::move(f)] {
+      auto prepared = std::make_shared<AnswerRequests::Prepared>();
+      std::optional<ApiError> mistake;
+      try {
+        *prepared = f(parse_json(body, "the body of the request"));
+      } catch (const ApiError& e) {
+        mistake = e;
+      } catch (const UserError& e) {
+        mistake = ApiError(400, e.what());
+      } catch (const std::exception& e) {
+        mistake = ApiError(500, e.what());
+      }
+      http.post([this, prepared, mistake, reply, client] {
+        if (mistake) refuse(reply, *mistake);
+        else begin(std::move(*prepared), reply, client);
+      });
+    });
+  }
+  // --- answers under way; on the loop's thread
+  struct Running {
+    std::unique_ptr<Exchange> exchange;
+    HttpReply reply;
+    std::vector<uint64_t> jobs;  // of its answers
+    Clock::time_point begun = Clock::now(), written = Clock::now();
+    std::vector<Clock::time_point> last;  // token of each answer
+    bool has_begun = false;
+  };
+  using Handle = std::shared_ptr<Running>;
+
+  void begin(AnswerRequests::Prepared p, const HttpReply& reply, const std::string& client) {
+    const auto running = std::make_shared<Running>(Running{.exchange = std::move(p.exchange), .reply = reply});
+    running->last.resize(p.requests.size());
+    for (size_t i = 0; i < p.requests.size(); ++i) {
+      const auto job = scheduler.load()->submit(std::move(p.requests[i]), client);
+      if (!job) {
+        drop(running);
+        return refuse(reply, ApiError(429, "too many requests wait for their turn: try again later", "", "queue_full"));
+      }
+      running->jobs.push_back(*job);
+      by_job[*job] = {running, i};
+    }
+    reply.on_gone([this, weak = std::weak_ptr(running)] {
+      const Handle gone = weak.lock();
+      if (!gone || gone->exchange->is_over()) return;
+      ++metrics.requests["gone"];
+      drop(gone);
+    });
+  }
+  // Nothing of it is wanted any more.
+  void drop(const Handle& r) {
+    for (const uint64_t job : r->jobs)
+      if (Scheduler* s = scheduler; by_job.erase(job) > 0 && s) s->cancel(job);
+  }
+  void send(Running& r, std::string text) {
+    if (text.empty()) return;
+    if (!r.has_begun) {
+      HttpHeaders headers = cors();
+      headers.emplace_back("Cache-Control", "no-cache");
+      r.reply.begin(200, "text/event-stream; charset=utf-8", std::move(headers));
+      r.has_begun = true;
+    }
+    r.reply.write(std::move(text));
+    r.written = Clock::now();
+  }
+  void take(const std::vector<TokenEvent>& events) {
+    for (const TokenEvent& e : events) {
+      const auto found = by_job.find(e.job);
+      if (found == by_job.end()) continue;  // it was cancelled, and this was on its way
+      const auto [r, answer] = found->second;
+      if (e.end == TokenEvent::End::failed) {
+        fail(r, ApiError(e.why.starts_with("the prompt") || e.why.starts_with("a prompt") ? 400 : 500, e.why));
+        continue;
+      }
+      if (e.end != TokenEvent::End::none) {
+        fail(r, e.end == TokenEvent::End::too_late
+                    ? ApiError(504, "the request took longer than the server lets one take", "", "timeout")
+                    : ApiError(503, "the server has ended this request"));
+        continue;
+      }
+      count_token(*r, answer, e);
+      if (r->exchange->streams() && !r->has_begun) send(*r, r->exchange->begin());
+      std::string text = r->exchange->token(answer, *e.token);
+      if (r->exchange->is_over(answer)) {
+        by_job.erase(e.job);
+        if (e.token->ending == Ending::none) scheduler.load()->cancel(e.job);  // by a stop text
+        ++metrics.requests[r->exchange->finish_reason(answer)];
+      }
+      if (r->exchange->streams()) send(*r, std::move(text));
+      if (r->exchange->is_over()) finish(*r);
+    }
+  }
+  void count_token(Running& r, size_t answer, const TokenEvent& e) {
+    const auto now = Clock::now();
+    if (r.last[answer] == Clock::time_point{}) {
+      metrics.first_token.add(seconds_since(r.begun));
+      metrics.queued.add(e.queued_s);
+    } else {
+      metrics.between_tokens.add(std::chrono::duration<double>(now - r.last[answer]).count());
+    }
+    r.last[answer] = now;
+  }
+  void finish(Running& r) {
+    const Exchange::Usage u = r.exchange->usage();
+    metrics.prompt_tokens += uint64_t(u.prompt), metrics.cached_tokens += uint64_t(u.cached);
+    metrics.answer_tokens += uint64_t(u.completion), metrics.thought_tokens += uint64_t(u.reasoning);
+    if (r.exchange->streams()) {
+      send(r, r.exchange->end());
+      r.reply.end();
+    } else {
+      r.reply.send(200, kJson, r.exchange->end(), cors());
+    }
+  }
+  // A stream that has begun cannot have another status: the mistake is its last event.
+  void fail(const Handle& r, const ApiError& e) {
+    drop(r);
+    if (!r->has_begun) return refuse(r->reply, e);
+    ++metrics.requests["failed"];
+    r->reply.write("data: " + dump(to_json(e)) + "\n\n");
+    r->reply.end();
+  }
+  void ping() {
+    const auto before = Clock::now() - settings.ping / 2;
+    std::vector<Running*> seen;
+    for (const auto& [job, of] : by_job) {
+      Running& r = *of.first;
+      if (!r.exchange->streams() || r.written > before || std::find(seen.begin(), seen.end(), &r) != seen.end())
+        continue;
+      seen.push_back(&r);
+      send(r, ": ping\n\n");
+    }
+  }
+
+  const ModelSource& source;
+  const ApiSettings settings;
+  const Clock::time_point begun = Clock::now();
+  const int64_t begun_at = unix_time();
+  ServerMetrics metrics;
+  std::unordered_map<uint64_t, std::pair<Handle, size_t>> by_job;
+  AnswerRequests requests;  // of the worker, but for prompt_of
+  std::atomic<Scheduler*> scheduler{nullptr};
+  std::atomic<bool> stopping{false}, has_ended{false};
+  HttpServer http;
+  Worker worker;
+  std::thread thread;
+};
+
+ApiServer::ApiServer(const ModelSource& source, ApiSettings settings, HttpSettings http)
+    : state_(std::make_unique<State>(source, std::move(settings), std::move(http))) {}
+ApiServer::~ApiServer() = default;
+
+uint16_t ApiServer::port() const { return state_->http.port(); }
+
+void ApiServer::run(TokenEngine& engine, const SchedulerSettings& settings) {
+  State& s = *state_;
+  Scheduler scheduler(engine, settings, [&s](std::vector<TokenEvent> events) {
+    s.http.post([&s, events = std::move(events)] { s.take(events); });
+  });
+  s.scheduler = &scheduler;
+  if (s.has_ended) scheduler.stop();
+  scheduler.run();
+  s.thread.join();
+  s.scheduler = nullptr;
+}
+
+void ApiServer::stop(std::chrono::milliseconds grace) {
+  State& s = *state_;
+  s.stopping = true;
+  s.http.stop(grace);
+}
+
+}  // namespace minke

@@ -1,0 +1,166 @@
+#include "serve/scheduler.h"
+
+#include "core/clock.h"
+#include "core/error.h"
+
+namespace minke {
+
+Scheduler::Scheduler(TokenEngine& engine, SchedulerSettings settings,
+                     std::function<void(std::vector<TokenEvent>)> deliver)
+    : engine_(engine), settings_(settings), deliver_(std::move(deliver)) {
+  counts_.pages = engine.load().pages, counts_.free_pages = engine.load().free_pages;
+}
+
+std::optional<uint64_t> Scheduler::submit(Request request, std::string_view client) {
+  const std::lock_guard lock(mutex_);
+  if (queued_ >= settings_.queue || stopping_) return std::nullopt;
+  queues_[std::string(client)].push_back({.number = ++last_job_, .request = std::move(request), .since = Clock::now()});
+  counts_.queued = int64_t(++queued_);
+  work_.notify_one();
+  return last_job_;
+}
+
+void Scheduler::cancel(uint64_t job) {
+  const std::lock_guard lock(mutex_);
+  cancelled_.push_back(job);
+  work_.notify_one();
+}
+
+SchedulerCounts Scheduler::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+void Scheduler::stop() {
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
+  work_.notify_one();
+}
+
+void Scheduler::run() {
+  while (wait_for_work()) {
+    std::vector<TokenEvent> events;
+    drop_late(events);
+    admit(events);
+    if (!engine_.idle()) step(events);
+    if (!events.empty()) deliver_(std::move(events));
+  }
+}
+
+// Takes what was cancelled; false when it is to end.
+bool Scheduler::wait_for_work() {
+  std::vector<TokenEvent> events;
+  {
+    std::unique_lock lock(mutex_);
+    work_.wait(lock, [&] { return stopping_ || queued_ > 0 || !cancelled_.empty() || !engine_.idle(); });
+    if (stopping_) {
+      for (const auto& [client, jobs] : queues_)
+        for (const Job& job : jobs) cancelled_.push_back(job.number);
+      for (const auto& [sequence, job] : running_) cancelled_.push_back(job.number);
+    }
+    for (const uint64_t number : cancelled_) {
+      for (auto of = queues_.begin(); of != queues_.end();) {
+        const size_t dropped = std::erase_if(of->second, [&](const Job& j) { return j.number == number; });
+        queued_ -= dropped;
+        if (dropped > 0) events.push_back({.job = number, .end = TokenEvent::End::cancelled});
+        of = of->second.empty() ? queues_.erase(of) : std::next(of);
+      }
+      if (const auto at = sequence_of_.find(number); at != sequence_of_.end()) {
+        engine_.cancel(at->second);
+        running_.erase(at->second);
+        sequence_of_.erase(at);
+        events.push_back({.job = number, .end = TokenEvent::End::cancelled});
+      }
+    }
+    cancelled_.clear();
+    counts_.queued = int64_t(queued_), counts_.running = int64_t(running_.size());
+    counts_.free_pages = engine_.load().free_pages;
+  }
+  if (!events.empty()) deliver_(std::move(events));
+  return !stopping_;
+}
+
+// Of the client after the last one, in the order of their names; with the lock.
+std::optional<Scheduler::Job> Scheduler::next_in_turn() {
+  if (queues_.empty()) return std::nullopt;
+  auto of = queues_.upper_bound(last_client_);
+  if (of == queues_.end()) of = queues_.begin();
+  last_client_ = of->first;
+  Job job = std::move(of->second.front());
+  of->second.pop_front();
+  if (of->second.empty()) queues_.erase(of);
+  counts_.queued = int64_t(--queued_);
+  return job;
+}
+
+void Scheduler::admit(std::vector<TokenEvent>& events) {
+  // What waits in the engine for pages has had its turn: no more than one, so that turns stay turns.
+  while (int64_t(running_.size()) < engine_.settings().max_sequences && engine_.load().waiting == 0) {
+    std::optional<Job> job;
+    {
+      const std::lock_guard lock(mutex_);
+      job = next_in_turn();
+    }
+    if (!job) return;
+    try {
+      job->admitted = Clock::now();
+      const int64_t sequence = engine_.add(std::move(job->request));
+      sequence_of_[job->number] = sequence;
+      running_.emplace(sequence, std::move(*job));
+    } catch (const std::exception& e) {
+      events.push_back({.job = job->number, .end = TokenEvent::End::failed, .why = e.what()});
+    }
+  }
+}
+
+void Scheduler::end(int64_t sequence) {
+  const auto at = running_.find(sequence);
+  sequence_of_.erase(at->second.number);
+  running_.erase(at);
+}
+
+void Scheduler::drop_late(std::vector<TokenEvent>& events) {
+  const Clock::time_point latest = Clock::now() - settings_.longest;
+  std::vector<int64_t> late;
+  for (const auto& [sequence, job] : running_)
+    if (job.since < latest) late.push_back(sequence);
+  for (const int64_t sequence : late) {
+    events.push_back({.job = running_.at(sequence).number, .end = TokenEvent::End::too_late});
+    engine_.cancel(sequence);
+    end(sequence);
+  }
+  const std::lock_guard lock(mutex_);
+  for (auto of = queues_.begin(); of != queues_.end();) {
+    queued_ -= std::erase_if(of->second, [&](const Job& j) {
+      if (j.since < latest) events.push_back({.job = j.number, .end = TokenEvent::End::too_late});
+      return j.since < latest;
+    });
+    of = of->second.empty() ? queues_.erase(of) : std::next(of);
+  }
+}
+
+void Scheduler::step(std::vector<TokenEvent>& events) {
+  const auto begin = Clock::now();
+  size_t made = 0;
+  try {
+    for (const NewToken& t : engine_.step()) {
+      Job& job = running_.at(t.sequence);
+      TokenEvent& event = events.emplace_back(TokenEvent{.job = job.number, .token = t});
+      if (!job.has_token) event.queued_s = std::chrono::duration<double>(job.admitted - job.since).count();
+      job.has_token = true, ++made;
+      if (t.ending != Ending::none) end(t.sequence);
+    }
+  } catch (const std::exception& e) {  // a model that is not finite, say: of whom is not known
+    while (!running_.empty()) {
+      const int64_t sequence = running_.begin()->first;
+      events.push_back({.job = running_.begin()->second.number, .end = TokenEvent::End::failed, .why = e.what()});
+      engine_.cancel(sequence);
+      end(sequence);
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  counts_.steps += 1, counts_.tokens += made, counts_.step_seconds += seconds_since(begin);
+  counts_.running = int64_t(running_.size()), counts_.free_pages = engine_.load().free_pages;
+}
+
+}  // namespace minke

@@ -1,0 +1,376 @@
+// The API from outside, over sockets, with a scripted engine: what is asked decides what the script says.
+#include "serve/api_server.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "chat/fixture.h"
+#include "serve/http_client.h"
+#include "serve/scripted_engine.h"
+
+namespace minke {
+namespace {
+
+using test::HttpClient;
+using test::ScriptedEngine;
+using namespace std::chrono_literals;
+
+struct Answer {
+  int status = 0;
+  std::string head, body;
+  Json json() const { return Json::parse(body, nullptr, false); }
+};
+
+class ApiServers : public testing::Test {
+ protected:
+  ApiServers() : source_(test::ChatFixture::source_of(test::kChatTemplate)) {
+    settings_.model = {.name = "tiny", .context = 200, .sampling = {.temperature = 0.5}};
+    engine_.engine_settings.max_context = 200;
+    engine_.answer = [this](const Request&) { return script_; };
+    say("Hello, you.");
+  }
+  ~ApiServers() override { stop(); }
+  void say(std::string_view text, bool ends = true) {
+    script_ = source_.tokenizer.encode(text);
+    if (ends) script_.push_back(1);
+  }
+  void start(SchedulerSettings scheduler = {}) {
+    HttpSettings http;
+    http.limits.header = http.limits.body = http.limits.idle = http.limits.write = 30s;
+    server_ = std::make_unique<ApiServer>(source_, settings_, http);
+    port_ = server_->port();
+    thread_ = std::thread([this, scheduler] { server_->run(engine_, scheduler); });
+    for (int i = 0; i < 500 && get("/health").status != 200; ++i) std::this_thread::sleep_for(10ms);
+  }
+  void stop() {
+    if (!thread_.joinable()) return;
+    server_->stop(0ms);
+    thread_.join();
+    server_.reset();
+  }
+  Answer ask(const std::string& method, const std::string& path, const std::string& body,
+             const std::string& headers = "") {
+    HttpClient c(port_);
+    c.send(fmt::format("{} {} HTTP/1.1\r\nContent-Length: {}\r\nConnection: close\r\n{}\r\n{}", method, path,
+                       body.size(), headers, body));
+    const std::string all = c.receive("", 20'000);
+    const size_t end = all.find("\r\n\r\n");
+    if (end == all.npos) return {};
+    Answer a{.status = std::stoi(all.substr(9)), .head = all.substr(0, end), .body = all.substr(end + 4)};
+    if (a.head.find("chunked") != a.head.npos) a.body = without_chunks(a.body);
+    return a;
+  }
+  static std::string without_chunks(std::string_view text) {
+    std::string out;
+    while (!text.empty()) {
+      const size_t length = std::stoul(std::string(text), nullptr, 16), begin = text.find("\r\n") + 2;
+      if (length == 0) break;
+      out += text.substr(begin, length);
+      text.remove_prefix(begin + length + 2);
+    }
+    return out;
+  }
+  Answer get(const std::string& path) { return ask("GET", path, ""); }
+  Answer post(const std::string& path, const Json& body, const std::string& headers = "") {
+    return ask("POST", path, body.dump(), headers);
+  }
+  Answer chat(Json more = Json::object()) {
+    Json body{{"messages", Json::array({Json{{"role", "user"}, {"content", "hi"}}})}};
+    body.update(more);
+    return post("/v1/chat/completions", body);
+  }
+  // The events of a stream.
+  static std::vector<Json> events(const std::string& body) {
+    std::vector<Json> all;
+    std::string last;
+    for (size_t at = 0, end; (end = body.find("\n\n", at)) != body.npos; at = end + 2) {
+      const std::string event = body.substr(at, end - at);
+      if (event.starts_with(":")) continue;
+      EXPECT_TRUE(event.starts_with("data: ")) << event;
+      last = event.substr(6);
+      if (last != "[DONE]") all.push_back(Json::parse(last));
+    }
+    EXPECT_EQ(last, "[DONE]");
+    return all;
+  }
+  std::string metric(const std::string& name) {
+    const std::string text = get("/metrics").body;
+    const size_t at = text.find("\n" + name + " ");
+    return at == text.npos ? "" : text.substr(at + name.size() + 2, text.find('\n', at + 1) - at - name.size() - 2);
+  }
+  bool soon(const std::function<bool()>& what) {
+    for (int i = 0; i < 500; ++i) {
+      if (what()) return true;
+      std::this_thread::sleep_for(10ms);
+    }
+    return false;
+  }
+
+  ModelSource source_;
+  ScriptedEngine engine_;
+  std::vector<int32_t> script_;
+  ApiSettings settings_;
+  std::unique_ptr<ApiServer> server_;
+  std::thread thread_;
+  uint16_t port_ = 0;
+};
+
+TEST_F(ApiServers, AnswersAChat) {
+  engine_.known = 3;
+  start();
+  const Answer a = chat();
+  ASSERT_EQ(a.status, 200) << a.body;
+  const Json j = a.json();
+  EXPECT_EQ(j["object"], "chat.completion");
+  EXPECT_EQ(j["model"], "tiny");
+  EXPECT_EQ(j["choices"].size(), 1u);
+  EXPECT_EQ(j["choices"][0]["message"], (Json{{"role", "assistant"}, {"content", "Hello, you."}}));
+  EXPECT_EQ(j["choices"][0]["finish_reason"], "stop");
+  EXPECT_EQ(j["choices"][0]["logprobs"], nullptr);
+  const int64_t prompt = int64_t(source_.tokenizer.encode("<bos>u:hi|a:").size());
+  EXPECT_EQ(j["usage"]["prompt_tokens"], prompt);
+  EXPECT_EQ(j["usage"]["completion_tokens"], script_.size());
+  EXPECT_EQ(j["usage"]["total_tokens"], prompt + int64_t(script_.size()));
+  EXPECT_EQ(j["usage"]["prompt_tokens_details"]["cached_tokens"], 3);
+  EXPECT_EQ(j["usage"]["prompt_cache_hit_tokens"], 3);
+  EXPECT_EQ(j["usage"]["prompt_cache_miss_tokens"], prompt - 3);
+  EXPECT_EQ(metric("minke_requests_total{end=\"stop\"}"), "1");
+  EXPECT_EQ(metric("minke_answer_tokens_total"), std::to_string(script_.size()));
+}
+
+// The same text as a stream as at once, thoughts apart, whatever is cut where.
+TEST_F(ApiServers, StreamsTheSameText) {
+  for (const auto& [said, thought, content] :
+       std::vector<std::array<std::string, 3>>{{"Hello, you.", "", "Hello, you."},
+                                               {"<think>\nI greet.</think>\n\nHello 鲸!", "\nI greet.", "Hello 鲸!"},
+                                               {"<think>no end", "no end", ""},
+                                               {"no </think> here", "", "no </think> here"}}) {
+    say(said);
+    start();
+    const Json whole = chat().json()["choices"][0]["message"];
+    EXPECT_EQ(whole["content"], content);
+    EXPECT_EQ(whole.value("reasoning_content", ""), thought);
+    const Answer a = chat({{"stream", true}, {"stream_options", {{"include_usage", true}}}});
+    EXPECT_NE(a.head.find("text/event-stream"), std::string::npos);
+    std::string streamed, thoughts, finish, role;
+    const std::vector<Json> all = events(a.body);
+    for (const Json& e : all) {
+      EXPECT_EQ(e["object"], "chat.completion.chunk");
+      EXPECT_EQ(e["id"], all[0]["id"]);
+      for (const Json& c : e["choices"]) {
+        streamed += c["delta"].value("content", ""), thoughts += c["delta"].value("reasoning_content", "");
+        if (c["delta"].contains("role")) role = c["delta"]["role"];
+        if (!c["finish_reason"].is_null()) finish = c["finish_reason"];
+      }
+    }
+    EXPECT_EQ(streamed, content);
+    EXPECT_EQ(thoughts, thought);
+    EXPECT_EQ(finish, "stop");
+    EXPECT_EQ(role, "assistant");
+    EXPECT_TRUE(all.back()["choices"].empty());
+    EXPECT_EQ(all.back()["usage"]["completion_tokens"], script_.size());
+    if (!thought.empty()) {
+      EXPECT_GT(all.back()["usage"]["completion_tokens_details"]["reasoning_tokens"], 3);
+    }
+    stop();
+  }
+}
+
+TEST_F(ApiServers, EndsWhereItIsAskedTo) {
+  say("one two three", false);  // again and again, until it is cancelled
+  settings_.model.context = engine_.engine_settings.max_context = 10'000'000;
+  engine_.step_time = 1ms;
+  start();
+  const Json at_two = chat({{"stop", {"x", "two"}}}).json();
+  EXPECT_EQ(at_two["choices"][0]["message"]["content"], "one ");
+  EXPECT_EQ(at_two["choices"][0]["finish_reason"], "stop");
+  EXPECT_TRUE(soon([&] { return engine_.cancelled == 1; }));
+  say("one two three");
+  engine_.step_time = 0us;
+  const Json cut = chat({{"max_tokens", 3}}).json();
+  EXPECT_EQ(cut["choices"][0]["message"]["content"], "one");
+  EXPECT_EQ(cut["choices"][0]["finish_reason"], "length");
+  EXPECT_EQ(cut["usage"]["completion_tokens"], 3);
+  // What may be the beginning of a stop text is held back, and given at the end.
+  EXPECT_EQ(chat({{"stop", "three!"}}).json()["choices"][0]["message"]["content"], "one two three");
+}
+
+TEST_F(ApiServers, GivesSeveralAnswersAndLogprobs) {
+  say("ab");
+  std::vector<uint64_t> indices;
+  engine_.answer = [&](const Request& r) {
+    indices.push_back(r.sample_index);
+    EXPECT_EQ(r.sampling.seed, 7u);
+    return script_;
+  };
+  start();
+  const Json j = chat({{"n", 3}, {"seed", 7}, {"logprobs", true}, {"top_logprobs", 2}}).json();
+  ASSERT_EQ(j["choices"].size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(j["choices"][i]["index"], i);
+    const Json& list = j["choices"][i]["logprobs"]["content"];
+    ASSERT_EQ(list.size(), script_.size() - 1);  // not of the token that ends it
+    EXPECT_EQ(list[0]["logprob"], -0.5);
+    EXPECT_EQ(list[0]["top_logprobs"].size(), 2u);
+    EXPECT_EQ(list[0]["bytes"].size(), list[0]["token"].get<std::string>().size());
+  }
+  std::sort(indices.begin(), indices.end());
+  EXPECT_EQ(indices, (std::vector<uint64_t>{0, 1, 2}));
+  EXPECT_EQ(j["usage"]["completion_tokens"], 3 * script_.size());
+}
+
+TEST_F(ApiServers, ContinuesTexts) {
+  say(" more");
+  std::vector<std::string> prompts;
+  engine_.answer = [&](const Request& r) {
+    prompts.push_back(source_.tokenizer.decode(r.prompt));
+    EXPECT_EQ(r.max_new, 16);
+    return script_;
+  };
+  start();
+  const Json one = post("/v1/completions", {{"prompt", "Once"}, {"echo", true}, {"logprobs", 1}}).json();
+  EXPECT_EQ(one["object"], "text_completion");
+  EXPECT_EQ(one["choices"][0]["text"], "Once more");
+  EXPECT_EQ(one["choices"][0]["logprobs"]["token_logprobs"][0], -0.5);
+  EXPECT_TRUE(prompts[0].ends_with("Once"));
+  const Json two = post("/v1/completions", {{"prompt", {"a", "b"}}, {"n", 2}, {"temperature", 1}}).json();
+  EXPECT_EQ(two["choices"].size(), 4u);
+  const Json ids = post("/v1/completions", {{"prompt", source_.tokenizer.encode("xyz")}}).json();
+  EXPECT_EQ(prompts.back(), "xyz");
+  EXPECT_EQ(ids["choices"][0]["text"], " more");
+  std::string streamed;
+  for (const Json& e : events(post("/v1/completions", {{"prompt", "Once"}, {"stream", true}}).body))
+    streamed += e["choices"][0]["text"].get<std::string>();
+  EXPECT_EQ(streamed, " more");
+}
+
+TEST_F(ApiServers, SmallRoutes) {
+  start();
+  EXPECT_EQ(get("/v1/models").json()["data"][0]["id"], "tiny");
+  EXPECT_EQ(get("/props").json()["n_ctx"], 200);
+  const Json tokens = post("/tokenize", {{"content", "abc"}, {"add_special", true}}).json();
+  EXPECT_EQ(post("/detokenize", {{"tokens", tokens["tokens"]}}).json()["content"], "<bos>abc");
+  EXPECT_EQ(post("/tokenize", {{"content", "a"}, {"with_pieces", true}}).json()["tokens"][0]["piece"], "a");
+  EXPECT_EQ(
+      post("/apply-template", {{"messages", Json::array({Json{{"role", "user"}, {"content", "q"}}})}}).json()["prompt"],
+      "<bos>u:q|a:");
+  EXPECT_EQ(get("/nothing").status, 404);
+  EXPECT_EQ(get("/../../etc/passwd").status, 404);
+  EXPECT_EQ(get("/v1/chat/completions").status, 405);
+  EXPECT_NE(get("/metrics").body.find("# TYPE minke_first_token_seconds histogram"), std::string::npos);
+}
+
+TEST_F(ApiServers, MistakesAreNamed) {
+  start();
+  const auto complaint = [&](Json more) {
+    const Answer a = chat(std::move(more));
+    EXPECT_EQ(a.status, 400) << a.body;
+    EXPECT_TRUE(a.json().contains("error")) << a.body;
+    return a.json()["error"]["message"].get<std::string>();
+  };
+  EXPECT_NE(complaint({{"temperature", -1}}).find("temperature is to be a number from 0 to 100, not -1"),
+            std::string::npos);
+  EXPECT_NE(complaint({{"messages", Json::array()}}).find("messages is to be a list"), std::string::npos);
+  EXPECT_NE(complaint({{"messages", Json::array({Json{{"role", "robot"}, {"content", ""}}})}}).find("messages[0].role"),
+            std::string::npos);
+  EXPECT_NE(
+      complaint({{"response_format", {{"type", "json_schema"}, {"json_schema", {{"schema", {{"pattern", "x"}}}}}}}})
+          .find("pattern is not supported"),
+      std::string::npos);
+  EXPECT_NE(complaint({{"n", 1e9}}).find("n is to be a whole number"), std::string::npos);
+  EXPECT_NE(complaint({{"logit_bias", {{"99999", 1}}}}).find("99999 is no token of this model"), std::string::npos);
+  const Answer large = chat({{"messages", Json::array({Json{{"role", "user"}, {"content", std::string(300, 'x')}}})}});
+  EXPECT_EQ(large.status, 400);
+  EXPECT_EQ(large.json()["error"]["type"], "exceed_context_size_error");
+  EXPECT_EQ(large.json()["error"]["n_ctx"], 200);
+  EXPECT_GE(large.json()["error"]["n_prompt_tokens"], 300);
+  EXPECT_EQ(chat({{"model", "gpt-9"}}).status, 404);
+  EXPECT_EQ(ask("POST", "/v1/chat/completions", "{\"messages\": [").status, 400);
+  EXPECT_EQ(ask("POST", "/v1/chat/completions", "[1]").status, 400);
+  EXPECT_EQ(ask("POST", "/v1/chat/completions", std::string(100'000, '[')).status, 400);
+  EXPECT_EQ(ask("POST", "/v1/chat/completions", "{\"messages\": [{\"role\": \"user\", \"content\": \"\xff\"}]}").status,
+            400);
+  EXPECT_EQ(chat().status, 200);
+}
+
+TEST_F(ApiServers, KeysAndOrigins) {
+  settings_.keys = {"sesame", "other"}, settings_.cors_origin = "https://a.example";
+  start();
+  EXPECT_EQ(get("/health").status, 200);
+  EXPECT_EQ(chat().status, 401);
+  const Json body{{"messages", Json::array({Json{{"role", "user"}, {"content", "hi"}}})}};
+  for (const char* wrong : {"sesam", "sesame2", "SESAME", "", "sesamesesame"})
+    EXPECT_EQ(post("/v1/chat/completions", body, fmt::format("Authorization: Bearer {}\r\n", wrong)).status, 401)
+        << wrong;
+  const Answer right = post("/v1/chat/completions", body, "Authorization: Bearer other\r\n");
+  EXPECT_EQ(right.status, 200);
+  EXPECT_NE(right.head.find("Access-Control-Allow-Origin: https://a.example"), std::string::npos);
+  EXPECT_EQ(ask("OPTIONS", "/v1/chat/completions", "").status, 204);
+}
+
+TEST_F(ApiServers, RefusesWhatTheQueueDoesNotHold) {
+  say("x", false);  // for ever
+  engine_.step_time = 1ms;
+  engine_.engine_settings.max_sequences = 1;
+  start({.queue = 1});
+  HttpClient first(port_), second(port_);
+  const std::string body = R"({"messages":[{"role":"user","content":"hi"}],"stream":true})";
+  const std::string request =
+      fmt::format("POST /v1/chat/completions HTTP/1.1\r\nContent-Length: {}\r\n\r\n{}", body.size(), body);
+  first.send(request);
+  EXPECT_NE(first.receive("data: ").find("200"), std::string::npos);
+  second.send(request);
+  EXPECT_TRUE(soon([&] { return metric("minke_requests_queued") == "1"; }));
+  const Answer a = chat();
+  EXPECT_EQ(a.status, 429);
+  EXPECT_NE(a.head.find("Retry-After: "), std::string::npos);
+  // Those that go free their places.
+  first.close();
+  second.close();
+  EXPECT_TRUE(soon([&] { return metric("minke_requests_running") == "0" && metric("minke_requests_queued") == "0"; }));
+  EXPECT_EQ(metric("minke_requests_total{end=\"gone\"}"), "2");
+}
+
+TEST_F(ApiServers, KeepsStreamsAliveAndSaysWhatFailed) {
+  say("x", false);
+  engine_.step_time = 300ms;
+  settings_.ping = 40ms;
+  start();
+  HttpClient c(port_);
+  const std::string body = R"({"messages":[{"role":"user","content":"hi"}],"stream":true})";
+  c.send(fmt::format("POST /v1/chat/completions HTTP/1.1\r\nContent-Length: {}\r\n\r\n{}", body.size(), body));
+  EXPECT_NE(c.receive(": ping").find(": ping"), std::string::npos);
+  engine_.throws = true;
+  EXPECT_NE(c.receive("\"error\"").find("\"error\""), std::string::npos);
+  EXPECT_NE(c.receive("0\r\n\r\n").find("the model's output is not finite"), std::string::npos);
+  engine_.step_time = 0us;
+  say("y");
+  EXPECT_EQ(chat().status, 200);
+}
+
+TEST_F(ApiServers, IsHealthyOnlyWhenTheModelIsThere) {
+  ApiServer server(source_, settings_, {});
+  port_ = server.port();
+  EXPECT_EQ(get("/health").status, 503);
+  EXPECT_EQ(chat().status, 503);
+  server.stop(0ms);
+}
+
+TEST_F(ApiServers, LetsAnswersEndWhenItStops) {
+  say("slowly", true);
+  engine_.step_time = 20ms;
+  start();
+  HttpClient c(port_);
+  const std::string body = R"({"messages":[{"role":"user","content":"hi"}]})";
+  c.send(fmt::format("POST /v1/chat/completions HTTP/1.1\r\nContent-Length: {}\r\n\r\n{}", body.size(), body));
+  EXPECT_TRUE(soon([&] { return engine_.steps > 0; }));
+  server_->stop(20s);
+  EXPECT_NE(c.answer(20'000).find("slowly"), std::string::npos);
+  thread_.join();
+  server_.reset();
+}
+
+}  // namespace
+}  // namespace minke

@@ -1,0 +1,69 @@
+// An engine that says what it is told to, a token of each request a step.
+#pragma once
+#include <atomic>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "core/error.h"
+#include "serve/token_engine.h"
+
+namespace minke::test {
+
+class ScriptedEngine : public TokenEngine {
+ public:
+  // answer(request) → its tokens; one that is a stop token of the request ends it.
+  std::function<std::vector<int32_t>(const Request&)> answer;
+  EngineSettings engine_settings{.max_context = 4096, .max_sequences = 4};
+  int64_t known = 0;  // of each prompt
+  std::chrono::microseconds step_time{0};
+  std::atomic<bool> throws = false;  // the next step does
+  std::atomic<int64_t> added = 0, cancelled = 0, steps = 0, most_running = 0;
+
+  int64_t add(Request request) override {
+    if (int64_t(request.prompt.size()) >= engine_settings.max_context)
+      user_error("the prompt has {} tokens", request.prompt.size());
+    Running r{.script = answer(request), .request = std::move(request)};
+    running_[++added] = std::move(r);
+    most_running = std::max<int64_t>(most_running, int64_t(running_.size()));
+    return added;
+  }
+  void cancel(int64_t sequence) override { cancelled += int64_t(running_.erase(sequence)); }
+  bool idle() const override { return running_.empty(); }
+  std::span<const NewToken> step() override {
+    ++steps;
+    if (step_time.count() > 0) std::this_thread::sleep_for(step_time);
+    if (throws.exchange(false)) throw std::runtime_error("the model's output is not finite");
+    tokens_.clear();
+    std::vector<int64_t> over;
+    for (auto& [id, r] : running_) {
+      NewToken t{.sequence = id, .token = r.script[r.at++ % r.script.size()], .known = known};
+      t.log_probabilities.chosen = -0.5;
+      for (int64_t i = 0; i < r.request.top_log_probabilities; ++i)
+        t.log_probabilities.top.emplace_back(int32_t(i), -1.0 - double(i));
+      const auto& stops = r.request.stop_tokens;
+      if (std::find(stops.begin(), stops.end(), t.token) != stops.end()) t.ending = Ending::stop_token;
+      else if (int64_t(r.at) == r.request.max_new) t.ending = Ending::max_new;
+      if (t.ending != Ending::none) over.push_back(id);
+      tokens_.push_back(std::move(t));
+    }
+    for (const int64_t id : over) running_.erase(id);
+    return tokens_;
+  }
+  Load load() const override { return {int64_t(running_.size()), 0, 90, 100}; }
+  const EngineSettings& settings() const override { return engine_settings; }
+
+ private:
+  struct Running {
+    std::vector<int32_t> script;
+    Request request;
+    size_t at = 0;
+  };
+  std::map<int64_t, Running> running_;
+  std::vector<NewToken> tokens_;
+};
+
+}  // namespace minke::test
