@@ -12,7 +12,10 @@ constexpr size_t kMostMessages = 10'000, kMostTools = 256, kMostStops = 16, kLon
                  kMostPrompts = 64;
 constexpr int64_t kMostAnswers = 64, kMostTopLogprobs = 20;
 
-std::string shown(const Json& value) { return printable(value.dump(-1, ' ', true, Json::error_handler_t::replace)); }
+std::string shown(const Json& value) {
+  if (value.is_string()) return fmt::format("\"{}\"", printable(value.get<std::string>()));
+  return printable(value.dump(-1, ' ', true, Json::error_handler_t::replace));
+}
 
 // The member, unless it is absent or null.
 const Json* member(const Json& body, const char* key) {
