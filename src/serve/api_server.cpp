@@ -268,10 +268,12 @@ struct ApiServer::State {
   using Handle = std::shared_ptr<Running>;
 
   void begin(AnswerRequests::Prepared p, const HttpReply& reply, const std::string& client) {
+    Scheduler* const to = scheduler;
+    if (!to || stopping) return refuse(reply, ApiError(503, "the server is about to end"));
     const auto running = std::make_shared<Running>(Running{.exchange = std::move(p.exchange), .reply = reply});
     running->last.resize(p.requests.size());
     for (size_t i = 0; i < p.requests.size(); ++i) {
-      const auto job = scheduler.load()->submit(std::move(p.requests[i]), client);
+      const auto job = to->submit(std::move(p.requests[i]), client);
       if (!job) {
         drop(running);
         return refuse(reply, ApiError(429, "too many requests wait for their turn: try again later", "", "queue_full"));

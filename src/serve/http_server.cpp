@@ -329,8 +329,8 @@ HttpServer::~HttpServer() {
   state_->acceptor.close(none);
   state_->retry.cancel(), state_->grace.cancel();
   for (const auto& c : std::vector(state_->connections.begin(), state_->connections.end())) c->close();
-  state_->io.restart();
-  state_->io.poll();
+  do state_->io.restart();  // one of them may stop the loop again
+  while (state_->io.poll() > 0);
 }
 
 uint16_t HttpServer::port() const { return state_->acceptor.local_endpoint().port(); }
