@@ -237,7 +237,8 @@ struct ApiServer::State {
   }
   // On the worker's thread, then back on the loop's.
   void prepare(const HttpRequest& r, const HttpReply& reply, std::function<AnswerRequests::Prepared(const Json&)> f) {
-    const std::string client = settings.keys.empty() ? std::string() : std::string(r.header("authorization"));
+    // Who takes turns with whom: clients by their keys, or else by where they are.
+    const std::string client(settings.keys.empty() ? std::string_view(r.from) : r.header("authorization"));
     worker.add([this, body = r.body, reply, client, f = std::move(f)] {
       auto prepared = std::make_shared<AnswerRequests::Prepared>();
       std::optional<ApiError> mistake;

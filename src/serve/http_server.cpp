@@ -122,6 +122,8 @@ struct HttpReply::Connection : std::enable_shared_from_this<HttpReply::Connectio
     if (question != target.npos) request.query = target.substr(question + 1);
     for (const auto& field : message)
       request.headers.emplace_back(std::string(view(field.name_string())), std::string(view(field.value())));
+    Error none;
+    request.from = stream.socket().remote_endpoint(none).address().to_string();
     ++number;
     state = Reply::waiting;
     watch();

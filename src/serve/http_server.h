@@ -20,6 +20,7 @@ struct HttpRequest {
   std::string query;   // behind "?", may be empty
   HttpHeaders headers;
   std::string body;
+  std::string from;  // the client's address, without its port
   // Of the first header of this name, whatever its case; "" if there is none.
   std::string_view header(std::string_view name) const;
 };

@@ -50,6 +50,7 @@ class HttpServers : public testing::Test {
   void route(HttpRequest r, HttpReply reply) {
     if (r.path == "/echo")
       return reply.send(200, "text/plain", fmt::format("{} {} {} {}", r.method, r.query, r.header("x-a"), r.body));
+    if (r.path == "/from") return reply.send(200, "text/plain", r.from);
     if (r.path == "/throw") throw std::runtime_error("broken");
     if (r.path == "/keep") {
       reply.on_gone([this] { ++gone_; });
@@ -159,6 +160,7 @@ TEST_F(HttpServers, RefusesWhatIsTooLargeOrNoHttp) {
     const std::string answer = ask(bad);
     EXPECT_TRUE(status_of(answer) == 400 || answer.empty()) << bad << "\n" << answer;
   }
+  EXPECT_EQ(body_of(ask("GET /from HTTP/1.1\r\n\r\n")), "127.0.0.1");
   EXPECT_EQ(body_of(ask("GET /throw HTTP/1.1\r\n\r\n")), "500 broken");
   EXPECT_EQ(status_of(ask("GET /echo HTTP/1.1\r\n\r\n")), 200);  // still there
 }
