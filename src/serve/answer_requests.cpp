@@ -24,6 +24,20 @@ struct AnswerLimits {
   }
 };
 
+// Arguments of earlier calls as the template takes them.
+Json with_arguments(Json messages, bool as_objects) {
+  for (Json& m : messages) {
+    if (!m.contains("tool_calls")) continue;
+    for (Json& call : m["tool_calls"]) {
+      Json& arguments = call["function"]["arguments"];
+      if (as_objects && arguments.is_string())
+        arguments = parse_json(arguments.get<std::string>(), "arguments of a tool call");
+      else if (!as_objects && !arguments.is_string()) arguments = arguments.dump();
+    }
+  }
+  return messages;
+}
+
 uint64_t drawn_seed() {
   static thread_local std::random_device device;
   return uint64_t(device()) << 32 | device();
@@ -38,11 +52,23 @@ std::string AnswerRequests::prompt_of(const ChatRequest& r) const {
     throw ApiError(400,
                    "this model has no chat template: it was not trained on conversations; POST /v1/completions "
                    "continues a text with it");
-  ChatInputs inputs{.messages = r.messages, .add_generation_prompt = true, .variables = r.template_variables};
+  const bool objects = takes_argument_objects(template_text());
+  ChatInputs inputs{.messages = with_arguments(r.messages, objects),
+                    .add_generation_prompt = true,
+                    .variables = r.template_variables};
   if (r.thinking) inputs.variables["enable_thinking"] = inputs.variables["thinking"] = *r.thinking;
   if (!r.tools.empty() && r.tool_choice != ToolChoice::none) inputs.variables["tools"] = r.tools;
   return source_.chat_template->render(inputs);
 }
+// The one for tools, where there are several.
+std::string_view AnswerRequests::template_text() const {
+  if (!source_.chat_template) return "";
+  const auto& all = source_.chat_template->sources();
+  for (const auto& [name, text] : all)
+    if (name == "tool_use") return text;
+  return all.front().second;
+}
+
 Request AnswerRequests::request_of(const GenerationRequest& r, std::vector<int32_t> prompt, uint64_t index) const {
   const int64_t tokens = int64_t(prompt.size());
   if (tokens >= model_.context) {
@@ -73,7 +99,7 @@ AnswerRequests::Prepared AnswerRequests::prepared(GenerationRequest& r, Put put)
     if (token >= source_.tokenizer.vocab_size())
       bad_request("logit_bias", "logit_bias: {} is no token of this model, which has 0 to {}", token,
                   source_.tokenizer.vocab_size() - 1);
-  std::shared_ptr<const Grammar> grammar;
+  std::shared_ptr<const Grammar> grammar = put.calls;
   if (r.form == AnswerForm::json_object) grammar = std::make_shared<Grammar>(json_object_grammar());
   if (r.form == AnswerForm::json_schema) grammar = std::make_shared<Grammar>(json_schema_grammar(r.schema));
   if (grammar && !trie_) trie_.emplace(source_.tokenizer);
@@ -99,26 +125,40 @@ AnswerRequests::Prepared AnswerRequests::prepared(GenerationRequest& r, Put put)
     }
   }
   const std::string id = fmt::format("{}-{:016x}", put.is_chat ? "chatcmpl" : "cmpl", drawn_seed());
-  p.exchange = std::make_unique<Exchange>(source_.tokenizer,
-                                          Exchange::Settings{.is_chat = put.is_chat,
-                                                             .stream = r.stream,
-                                                             .include_usage = r.include_usage,
-                                                             .id = id,
-                                                             .model = r.model.empty() ? model_.name : r.model,
-                                                             .created = unix_time(),
-                                                             .top_logprobs = r.top_logprobs,
-                                                             .text = {.stop = r.stop, .in_thought = put.in_thought}},
-                                          tokens, r.n, std::move(put.echoes));
+  p.exchange = std::make_unique<Exchange>(
+      source_.tokenizer,
+      Exchange::Settings{.is_chat = put.is_chat,
+                         .stream = r.stream,
+                         .include_usage = r.include_usage,
+                         .id = id,
+                         .model = r.model.empty() ? model_.name : r.model,
+                         .created = unix_time(),
+                         .top_logprobs = r.top_logprobs,
+                         .text = {.stop = r.stop, .in_thought = put.in_thought, .tools = put.form}},
+      tokens, r.n, std::move(put.echoes));
   return p;
 }
 AnswerRequests::Prepared AnswerRequests::chat(const Json& body) {
   ChatRequest r = read_chat_request(body, model_.sampling);
-  if (!r.tools.empty() && r.tool_choice != ToolChoice::none)
-    bad_request("tools", "tools are not supported yet: leave them out, or set tool_choice to none");
+  Put put{.budget = r.reasoning_budget ? r.reasoning_budget : model_.reasoning_budget};
+  if (!r.tools.empty() && r.tool_choice != ToolChoice::none) {
+    put.form = tool_call_form(template_text());
+    if (!put.form)
+      bad_request(
+          "tools",
+          "the chat template of this model has no calls of tools in a form that is known here: leave tools out");
+    if (r.form != AnswerForm::text) bad_request("response_format", "response_format beside tools is not supported");
+    Json callable = r.tools;
+    if (r.tool_choice == ToolChoice::named)
+      std::erase_if(callable.get_ref<Json::array_t&>(),
+                    [&](const Json& t) { return t["function"]["name"] != r.tool_name; });
+    put.calls =
+        std::make_shared<Grammar>(tool_call_grammar(*put.form, callable, r.tool_choice != ToolChoice::automatic));
+  }
   const std::string prompt = prompt_of(r);
-  return prepared(r, {.prompts = {source_.tokenizer.encode(prompt)},
-                      .in_thought = opens_thought(prompt),
-                      .budget = r.reasoning_budget ? r.reasoning_budget : model_.reasoning_budget});
+  put.in_thought = opens_thought(prompt);
+  put.prompts = {source_.tokenizer.encode(prompt)};
+  return prepared(r, std::move(put));
 }
 
 AnswerRequests::Prepared AnswerRequests::completion(const Json& body) {

@@ -42,7 +42,10 @@ class AnswerRequests {
     bool is_chat = true, in_thought = false;
     std::optional<int64_t> budget;
     std::vector<std::string> echoes;
+    std::shared_ptr<const Grammar> calls;  // of tools
+    std::optional<ToolCallForm> form;      // of these
   };
+  std::string_view template_text() const;
   Prepared prepared(GenerationRequest& request, Put put);
   Request request_of(const GenerationRequest& request, std::vector<int32_t> prompt, uint64_t index) const;
 

@@ -7,12 +7,20 @@ namespace minke {
 AnswerText::AnswerText(const Tokenizer& tokenizer, Settings settings)
     : settings_(std::move(settings)), stream_(tokenizer, settings_.stop, false) {
   if (settings_.splits_thoughts) thoughts_.emplace(settings_.in_thought);
+  if (settings_.tools) calls_.emplace(*settings_.tools);
 }
 
 AnswerText::Piece AnswerText::split(const std::string& text) {
   if (!thoughts_) return {.text = text};
   ThoughtSplitter::Piece p = thoughts_->push(text);
-  return {.thought = std::move(p.thought), .text = std::move(p.answer)};
+  Piece piece{.thought = std::move(p.thought), .text = std::move(p.answer)};
+  if (calls_) take_calls(piece);
+  return piece;
+}
+
+void AnswerText::take_calls(Piece& piece) {
+  ToolCallParser::Piece said = calls_->push(piece.text);
+  piece.text = std::move(said.text), piece.calls = std::move(said.calls);
 }
 
 AnswerText::Piece AnswerText::push(const NewToken& token) {
@@ -22,7 +30,6 @@ AnswerText::Piece AnswerText::push(const NewToken& token) {
   if (token.ending != Ending::stop_token) piece = split(stream_.push(token.token));
   if (thinks || (thoughts_ && thoughts_->is_open())) ++thought_tokens_;
   if (settings_.with_logprobs && token.ending != Ending::stop_token) piece.tokens.push_back(token);
-  has_text_ = has_text_ || !piece.text.empty();
   return piece;
 }
 
@@ -30,9 +37,14 @@ AnswerText::Piece AnswerText::finish() {
   Piece piece = split(stream_.finish());
   if (thoughts_) {
     ThoughtSplitter::Piece rest = thoughts_->finish();
-    piece.thought += rest.thought, piece.text += rest.answer;
+    Piece last{.thought = std::move(rest.thought), .text = std::move(rest.answer)};
+    if (calls_) {
+      take_calls(last);
+      last.text += calls_->finish().text;
+    }
+    piece.thought += last.thought, piece.text += last.text;
+    piece.calls.insert(piece.calls.end(), last.calls.begin(), last.calls.end());
   }
-  has_text_ = has_text_ || !piece.text.empty();
   return piece;
 }
 

@@ -9,6 +9,7 @@
 #include "chat/thoughts.h"
 #include "core/json.h"
 #include "infer/sequence.h"
+#include "serve/tool_calls.h"
 
 namespace minke {
 
@@ -19,11 +20,13 @@ class AnswerText {
     bool splits_thoughts = true;  // of chats; else all is text
     bool in_thought = false;      // the prompt has opened one
     bool with_logprobs = false;
+    std::optional<ToolCallForm> tools = {};  // that may be called
   };
   struct Piece {
     std::string thought, text;
+    std::vector<ToolCallParser::Delta> calls;
     std::vector<NewToken> tokens;  // with_logprobs: of this piece
-    bool empty() const { return thought.empty() && text.empty() && tokens.empty(); }
+    bool empty() const { return thought.empty() && text.empty() && calls.empty() && tokens.empty(); }
   };
   AnswerText(const Tokenizer& tokenizer, Settings settings);
 
@@ -33,15 +36,16 @@ class AnswerText {
   bool stopped() const { return stream_.stopped(); }
   int64_t tokens() const { return tokens_; }
   int64_t thought_tokens() const { return thought_tokens_; }  // its end included
-  bool has_text() const { return has_text_; }
+  size_t calls() const { return calls_ ? calls_->calls() : 0; }
 
  private:
   Piece split(const std::string& text);
+  void take_calls(Piece& piece);
   Settings settings_;
   TextStream stream_;
   std::optional<ThoughtSplitter> thoughts_;
+  std::optional<ToolCallParser> calls_;
   int64_t tokens_ = 0, thought_tokens_ = 0;
-  bool has_text_ = false;
 };
 
 }  // namespace minke

@@ -1,5 +1,7 @@
 #include "serve/exchange.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -87,14 +89,35 @@ Json Exchange::completion_logprobs(const Json& list) const {
   return {{"tokens", tokens}, {"token_logprobs", chosen}, {"top_logprobs", top}};
 }
 
+// What of it is new, as a delta has it.
+Json Exchange::take_calls(size_t i, const std::vector<ToolCallParser::Delta>& deltas) {
+  Json all = Json::array();
+  Json& calls = answers_[i].calls;
+  for (const ToolCallParser::Delta& d : deltas) {
+    Json delta{{"index", d.index}};
+    if (d.index == calls.size()) {
+      const std::string id = fmt::format("call_{}_{}_{}", settings_.id.substr(settings_.id.rfind('-') + 1), i, d.index);
+      calls.push_back({{"id", id}, {"type", "function"}, {"function", {{"name", d.name}, {"arguments", ""}}}});
+      delta["id"] = id, delta["type"] = "function", delta["function"]["name"] = d.name;
+    }
+    Json& arguments = calls[d.index]["function"]["arguments"];
+    arguments = arguments.get<std::string>() + d.arguments;
+    delta["function"]["arguments"] = d.arguments;
+    all.push_back(std::move(delta));
+  }
+  return all;
+}
+
 std::string Exchange::piece(size_t i, const AnswerText::Piece& p, bool is_last) {
   Answer& a = answers_[i];
   a.thought += p.thought, a.content += p.text;
+  const Json calls = take_calls(i, p.calls);
   const Json list = settings_.top_logprobs >= 0 ? logprobs(a, p.tokens) : Json::array();
   if (!settings_.stream || (p.empty() && !is_last)) return "";
   Json delta = Json::object();
   if (!p.thought.empty()) delta["reasoning_content"] = p.thought;
   if (!p.text.empty()) delta["content"] = p.text;
+  if (!calls.empty()) delta["tool_calls"] = calls;
   const Json said = list.empty() ? Json() : settings_.is_chat ? Json{{"content", list}} : completion_logprobs(list);
   std::string all;
   if (!delta.empty() || !said.is_null()) all = chunk(i, std::move(delta), nullptr, said);
@@ -113,6 +136,8 @@ std::string Exchange::token(size_t i, const NewToken& t) {
   --open_;
   const AnswerText::Piece rest = a.text.finish();
   p.thought += rest.thought, p.text += rest.text;
+  p.calls.insert(p.calls.end(), rest.calls.begin(), rest.calls.end());
+  if (a.finish == "stop" && a.text.calls() > 0) a.finish = "tool_calls";
   return piece(i, p, true);
 }
 
@@ -173,6 +198,10 @@ std::string Exchange::end() {
     if (settings_.is_chat) {
       choice["message"] = {{"role", "assistant"}, {"content", a.content}};
       if (!a.thought.empty()) choice["message"]["reasoning_content"] = a.thought;
+      if (!a.calls.empty()) {
+        choice["message"]["tool_calls"] = a.calls;
+        if (a.content.empty()) choice["message"]["content"] = nullptr;
+      }
     } else {
       choice["text"] = (echoes_.empty() ? "" : echoes_[i]) + a.content;
     }

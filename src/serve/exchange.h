@@ -45,12 +45,13 @@ class Exchange {
   struct Answer {
     AnswerText text;
     std::string thought, content, finish;
-    Json logprobs = Json::array();
+    Json logprobs = Json::array(), calls = Json::array();
     int64_t known = 0;
   };
   std::string piece(size_t answer, const AnswerText::Piece& piece, bool is_last);
   std::string chunk(size_t answer, Json delta, const Json& finish, const Json& logprobs) const;
   Json logprobs(Answer& answer, const std::vector<NewToken>& tokens) const;
+  Json take_calls(size_t answer, const std::vector<ToolCallParser::Delta>& calls);
   Json completion_logprobs(const Json& list) const;
   Json head(const char* object) const;
   Json usage_json() const;

@@ -1,6 +1,7 @@
 #include "structured/json_grammar.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
 
 namespace minke {
@@ -19,6 +20,25 @@ ByteSet between(int first, int last) {
 
 void JsonGrammar::set_root(int32_t rule) {
   grammar.add_alternative(root_, sequence({one(repeated(byte(" \n"), 0, 4)), one(rule)}));
+}
+
+// A state for each beginning of the word that the text may end with (Knuth, Morris and Pratt 1977).
+int32_t JsonGrammar::text_until(std::string_view word, const Sequence& after) {
+  std::vector<int32_t> states;
+  for (size_t i = 0; i < word.size(); ++i) states.push_back(any_of({{}}));
+  for (size_t i = 0; i < word.size(); ++i) {
+    std::map<size_t, ByteSet> to;
+    for (int byte = 0; byte < 256; ++byte) {
+      std::string text = std::string(word.substr(0, i)) + char(byte);
+      size_t n = std::min(text.size(), word.size());
+      while (!text.ends_with(word.substr(0, n))) --n;
+      to[n].set(size_t(byte));
+    }
+    for (const auto& [n, bytes] : to)
+      grammar.add_alternative(states[i], n == word.size() ? sequence({{grammar.one_of(bytes)}, after})
+                                                          : sequence({{grammar.one_of(bytes)}, one(states[n])}));
+  }
+  return states[0];
 }
 
 int32_t JsonGrammar::any_of(std::vector<Sequence> alternatives) {

@@ -17,6 +17,9 @@ class JsonGrammar {
 
   // The text is of this rule, behind at most four blanks: models like to begin a line first.
   void set_root(int32_t rule);
+  void set_root(Sequence sequence) { grammar.add_alternative(root_, std::move(sequence)); }
+  // Any bytes, in which `word` comes at most as their end: then `after` follows.
+  int32_t text_until(std::string_view word, const Sequence& after);
 
   int32_t any_of(std::vector<Sequence> alternatives);
   Sequence sequence(std::initializer_list<Sequence> parts) const;

@@ -8,7 +8,6 @@
 #include <string>
 
 #include "core/error.h"
-#include "structured/json_grammar.h"
 
 namespace minke {
 namespace {
@@ -46,16 +45,16 @@ std::string shown(const Json& value) {
 
 class Compiler {
  public:
-  explicit Compiler(const Json& root) : root_(root) {}
+  Compiler(JsonGrammar& grammar, const Json& root) : json_(grammar), root_(root) {}
 
-  Grammar compile() {
-    json_.set_root(rule_of(root_, "#"));
+  int32_t compile() {
+    const int32_t root = rule_of(root_, "#");
     if (const int32_t rule = json_.grammar.left_recursive(); rule >= 0) {
       for (const auto& [place, made] : made_)
         if (made == rule) user_error("the JSON schema at {} refers to itself with nothing in between", place);
       user_error("the JSON schema refers to itself with nothing in between");
     }
-    return std::move(json_.grammar);
+    return root;
   }
 
  private:
@@ -330,14 +329,20 @@ class Compiler {
     return out;
   }
 
+  JsonGrammar& json_;
   const Json& root_;
-  JsonGrammar json_;
   std::map<std::string, int32_t> made_;  // by place
 };
 
 }  // namespace
 
-Grammar json_schema_grammar(const Json& schema) { return Compiler(schema).compile(); }
+int32_t json_schema_rule(JsonGrammar& grammar, const Json& schema) { return Compiler(grammar, schema).compile(); }
+
+Grammar json_schema_grammar(const Json& schema) {
+  JsonGrammar json;
+  json.set_root(json_schema_rule(json, schema));
+  return std::move(json.grammar);
+}
 
 Grammar json_object_grammar() {
   JsonGrammar json;

@@ -11,11 +11,13 @@
 // Test: tests/structured/json_schema_test.cpp.
 #pragma once
 #include "core/json.h"
-#include "structured/grammar.h"
+#include "structured/json_grammar.h"
 
 namespace minke {
 
 Grammar json_schema_grammar(const Json& schema);
+// The rule of such texts, as a part of a larger grammar.
+int32_t json_schema_rule(JsonGrammar& grammar, const Json& schema);
 Grammar json_object_grammar();  // any object
 
 }  // namespace minke

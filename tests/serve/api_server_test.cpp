@@ -246,6 +246,70 @@ TEST_F(ApiServers, ContinuesTexts) {
   EXPECT_EQ(streamed, " more");
 }
 
+// A model of Qwen's form: the calls come apart from the text, at once and streamed.
+TEST_F(ApiServers, CallsTools) {
+  source_ = test::ChatFixture::source_of(
+      "{% if tools %}<tool_call>{{ tools[0].function.name }}{% endif %}{% for m in messages %}{{ m.role[0] }}:{{ "
+      "m.content }}"
+      "{% for c in m.tool_calls %}{{ c.function.arguments | tojson }}{% endfor %}|{% endfor %}a:");
+  say("<think>hm</think>I look.\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"x\": 1}}\n</tool_call>");
+  std::vector<Request> asked;
+  engine_.answer = [&](const Request& r) {
+    asked.push_back(r);
+    return script_;
+  };
+  settings_.model.context = engine_.engine_settings.max_context = 1000;
+  start();
+  const Json tools = Json::parse(
+      R"([{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"x": {"type": "integer"}}}}}])");
+  const Json choice = chat({{"tools", tools}}).json()["choices"][0];
+  EXPECT_EQ(choice["finish_reason"], "tool_calls");
+  EXPECT_EQ(choice["message"]["content"], "I look.\n");
+  EXPECT_EQ(choice["message"]["reasoning_content"], "hm");
+  ASSERT_EQ(choice["message"]["tool_calls"].size(), 1u);
+  EXPECT_EQ(choice["message"]["tool_calls"][0]["function"], (Json{{"name", "f"}, {"arguments", "{\"x\": 1}"}}));
+  EXPECT_TRUE(source_.tokenizer.decode(asked.back().prompt).find("<tool_call>f") != std::string::npos);
+  EXPECT_TRUE(bool(asked.back().constrain));
+  std::string name, arguments, content, finish, id;
+  for (const Json& e : events(chat({{"tools", tools}, {"stream", true}}).body)) {
+    const Json& c = e["choices"][0];
+    content += c["delta"].value("content", "");
+    if (!c["finish_reason"].is_null()) finish = c["finish_reason"];
+    if (!c["delta"].contains("tool_calls")) continue;
+    const Json& call = c["delta"]["tool_calls"][0];
+    EXPECT_EQ(call["index"], 0);
+    id += call.value("id", ""), name += call["function"].value("name", ""),
+        arguments += call["function"].value("arguments", "");
+  }
+  EXPECT_EQ(name, "f");
+  EXPECT_EQ(arguments, "{\"x\": 1}");
+  EXPECT_EQ(content, "I look.\n");
+  EXPECT_EQ(finish, "tool_calls");
+  EXPECT_TRUE(id.starts_with("call_"));
+  // The next turn: arguments as the template takes them, an object.
+  const Json turns =
+      Json::parse(R"([{"role": "user", "content": "q"}, {"role": "assistant", "content": null, "tool_calls":
+      [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{\"x\":1}"}}]}, {"role": "tool", "tool_call_id": "c", "content": "2"}])");
+  EXPECT_EQ(chat({{"messages", turns}, {"tools", tools}}).status, 200);
+  EXPECT_TRUE(source_.tokenizer.decode(asked.back().prompt).find("{\"x\": 1}") != std::string::npos)
+      << source_.tokenizer.decode(asked.back().prompt);
+  // Only a call may come, if one must.
+  say("<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>");
+  const Json must = chat({{"tools", tools}, {"tool_choice", "required"}}).json()["choices"][0];
+  EXPECT_EQ(must["message"]["content"], nullptr);
+  std::vector<float> logits(size_t(source_.tokenizer.vocab_size()), 0);
+  asked.back().constrain({}, logits);
+  EXPECT_TRUE(std::isinf(logits[size_t(source_.tokenizer.encode("N")[0])]));
+  // Left out where the client says so; mistakes.
+  chat({{"tools", tools}, {"tool_choice", "none"}});
+  EXPECT_FALSE(bool(asked.back().constrain));
+  EXPECT_EQ(chat({{"tools", tools}, {"response_format", {{"type", "json_object"}}}}).status, 400);
+  stop();
+  source_ = test::ChatFixture::source_of(test::kChatTemplate);
+  start();
+  EXPECT_NE(chat({{"tools", tools}}).body.find("no calls of tools in a form that is known here"), std::string::npos);
+}
+
 TEST_F(ApiServers, SmallRoutes) {
   start();
   EXPECT_EQ(get("/v1/models").json()["data"][0]["id"], "tiny");
