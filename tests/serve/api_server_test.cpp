@@ -42,7 +42,7 @@ class ApiServers : public testing::Test {
     server_ = std::make_unique<ApiServer>(source_, settings_, http);
     port_ = server_->port();
     thread_ = std::thread([this, scheduler] { server_->run(engine_, scheduler); });
-    for (int i = 0; i < 500 && get("/health").status != 200; ++i) std::this_thread::sleep_for(10ms);
+    for (int i = 0; i < 3000 && get("/health").status != 200; ++i) std::this_thread::sleep_for(10ms);
   }
   void stop() {
     if (!thread_.joinable()) return;
@@ -101,7 +101,7 @@ class ApiServers : public testing::Test {
     return at == text.npos ? "" : text.substr(at + name.size() + 2, text.find('\n', at + 1) - at - name.size() - 2);
   }
   bool soon(const std::function<bool()>& what) {
-    for (int i = 0; i < 500; ++i) {
+    for (int i = 0; i < 3000; ++i) {
       if (what()) return true;
       std::this_thread::sleep_for(10ms);
     }

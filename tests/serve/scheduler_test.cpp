@@ -52,7 +52,7 @@ class Schedulers : public testing::Test {
     return all;
   }
   bool soon(const std::function<bool()>& what) {
-    for (int i = 0; i < 1000; ++i) {
+    for (int i = 0; i < 6000; ++i) {
       if (what()) return true;
       std::this_thread::sleep_for(5ms);
     }
