@@ -3,13 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-namespace minke {
+#include "core/begun_at_end.h"
 
-size_t begun_at_end(std::string_view text, std::string_view word) {
-  for (size_t n = std::min(word.empty() ? 0 : word.size() - 1, text.size()); n > 0; --n)
-    if (text.ends_with(word.substr(0, n))) return n;
-  return 0;
-}
+namespace minke {
 
 TextStream::TextStream(const Tokenizer& tokenizer, std::vector<std::string> stops, bool show_special)
     : tokenizer_(&tokenizer), decoder_(tokenizer), stops_(std::move(stops)), show_special_(show_special) {

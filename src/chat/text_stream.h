@@ -29,7 +29,4 @@ class TextStream {
   std::string held_;
 };
 
-// How many bytes at the end of text are the beginning of `word`, but not all of it.
-size_t begun_at_end(std::string_view text, std::string_view word);
-
 }  // namespace minke

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "chat/text_stream.h"
+#include "core/begun_at_end.h"
 
 namespace minke {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "chat/text_stream.h"
+#include "core/begun_at_end.h"
 #include "core/error.h"
 #include "structured/json_schema.h"
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/begun_at_end.h"
 #include "core/error.h"
 
 namespace minke {
@@ -13,13 +14,6 @@ constexpr float kNever = -std::numeric_limits<float>::infinity();
 // What one answer may remember: 4 MiB of states, and 4 MiB of masks with 129,280 tokens.
 constexpr int64_t kMostStates = 4096;
 constexpr size_t kMostMasks = 256;
-
-// How many bytes at the end of text are the beginning of `word`, but not all of it.
-size_t begun_at_end(std::string_view text, std::string_view word) {
-  for (size_t n = std::min(word.size() - 1, text.size()); n > 0; --n)
-    if (text.ends_with(word.substr(0, n))) return n;
-  return 0;
-}
 
 }  // namespace
 
@@ -35,10 +29,6 @@ AnswerConstraint::AnswerConstraint(const Grammar& grammar, const Tokenizer& toke
                                    : Phase::text) {
   if (settings_.stop_tokens.empty())
     user_error("an answer in a given form needs a token that ends it, and this model has none");
-  if (phase_ == Phase::text) return;
-  for (int32_t id = 0; id < tokenizer.vocab_size(); ++id)
-    if (const size_t sign = tokenizer.token_bytes(id).find('>'); sign != std::string_view::npos)
-      if (sign + 1 < tokenizer.token_bytes(id).size()) closing_.push_back(id);
 }
 
 bool AnswerConstraint::is_stop(size_t token) const {
@@ -81,7 +71,7 @@ void AnswerConstraint::mask(std::span<float> logits) {
   if (phase_ == Phase::thought) {
     for (const int32_t token : settings_.stop_tokens)
       if (token >= 0 && size_t(token) < logits.size()) never(size_t(token));
-    for (const int32_t token : closing_) {
+    for (const int32_t token : trie_->behind_a_sign()) {
       const std::string text = held_ + std::string(tokenizer_->token_bytes(token));
       const size_t close = text.find(kClose);
       if (close == text.npos) continue;
@@ -91,13 +81,13 @@ void AnswerConstraint::mask(std::span<float> logits) {
     return;
   }
   const bool begun = phase_ == Phase::start && !held_.empty();  // <think> has begun: nothing else may come
-  const Mask none(begun ? size_t(trie_->vocab_size()) : 0);
-  const Mask& may = begun ? none : mask_of(state_);
+  const Mask* may = begun ? nullptr : &mask_of(state_);
+  const std::string_view rest = phase_ == Phase::start ? kOpen.substr(held_.size()) : std::string_view();  // of <think>
   for (size_t token = 0; token < logits.size(); ++token) {
-    if (token < may.size() && may[token]) continue;
-    if (phase_ == Phase::start && token < size_t(trie_->vocab_size())) {
-      const std::string text = held_ + std::string(tokenizer_->token_bytes(int32_t(token)));
-      if (text.size() > held_.size() && (kOpen.starts_with(text) || text == kOpen)) continue;
+    if (may && token < may->size() && (*may)[token]) continue;
+    if (!rest.empty() && token < size_t(trie_->vocab_size())) {
+      const std::string_view text = tokenizer_->token_bytes(int32_t(token));
+      if (!text.empty() && rest.starts_with(text)) continue;
     }
     never(token);
   }

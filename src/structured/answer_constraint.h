@@ -52,7 +52,6 @@ class AnswerConstraint {
   Phase phase_;
   size_t pushed_ = 0;                        // by constrain()
   std::string held_;                         // the beginning of <think>, or of </think> at the end of a thought
-  std::vector<int32_t> closing_;             // tokens that have text behind a ">"
   std::unordered_map<int32_t, Mask> masks_;  // by state
 };
 

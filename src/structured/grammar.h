@@ -20,7 +20,6 @@ class Grammar {
   struct Element {
     bool is_rule = false;
     int32_t index = 0;  // of the rule, or of the set of bytes
-    bool operator==(const Element&) const = default;
   };
   using Sequence = std::vector<Element>;
 
@@ -36,7 +35,6 @@ class Grammar {
   size_t num_rules() const { return rules_.size(); }
   const std::vector<Sequence>& alternatives(int32_t rule) const { return rules_[size_t(rule)]; }
   const ByteSet& bytes(int32_t index) const { return sets_[size_t(index)]; }
-  size_t num_sets() const { return sets_.size(); }
 
   // A rule that can begin with itself before any byte was read, or −1. The matcher would not end on such a grammar.
   int32_t left_recursive() const;

@@ -11,8 +11,11 @@ constexpr size_t kLongest = 255;  // longer tokens (rows of blanks or signs) are
 
 TokenTrie::TokenTrie(const Tokenizer& tokenizer) : vocab_size_(tokenizer.vocab_size()) {
   std::vector<std::pair<std::string_view, int32_t>> texts;
-  for (int32_t id = 0; id < vocab_size_; ++id)
-    if (tokenizer.has_token(id) && !tokenizer.is_special(id)) texts.emplace_back(tokenizer.token_bytes(id), id);
+  for (int32_t id = 0; id < vocab_size_; ++id) {
+    const std::string_view text = tokenizer.token_bytes(id);
+    if (const size_t sign = text.find('>'); sign != text.npos && sign + 1 < text.size()) behind_a_sign_.push_back(id);
+    if (tokenizer.has_token(id) && !tokenizer.is_special(id)) texts.emplace_back(text, id);
+  }
   build(std::move(texts));
 }
 

@@ -26,11 +26,13 @@ class TokenTrie {
   const std::vector<Node>& nodes() const { return nodes_; }
   const std::vector<int32_t>& tokens() const { return tokens_; }
   int32_t vocab_size() const { return vocab_size_; }
+  // Tokens of the tokenizer, special ones too, that have text behind a ">": those that may end a tag and go on.
+  const std::vector<int32_t>& behind_a_sign() const { return behind_a_sign_; }
 
  private:
   void build(std::vector<std::pair<std::string_view, int32_t>> texts);
   std::vector<Node> nodes_;
-  std::vector<int32_t> tokens_;
+  std::vector<int32_t> tokens_, behind_a_sign_;
   int32_t vocab_size_ = 0;
 };
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/begun_at_end.h"
 #include "core/rng.h"
 #include "tokenize/train.h"
 
