@@ -4,6 +4,12 @@
 
 namespace minke {
 
+void AnswerText::Piece::append(Piece more) {
+  thought += more.thought, text += more.text;
+  calls.insert(calls.end(), more.calls.begin(), more.calls.end());
+  tokens.insert(tokens.end(), more.tokens.begin(), more.tokens.end());
+}
+
 AnswerText::AnswerText(const Tokenizer& tokenizer, Settings settings)
     : settings_(std::move(settings)), stream_(tokenizer, settings_.stop, false) {
   if (settings_.splits_thoughts) thoughts_.emplace(settings_.in_thought);
@@ -42,8 +48,7 @@ AnswerText::Piece AnswerText::finish() {
       take_calls(last);
       last.text += calls_->finish().text;
     }
-    piece.thought += last.thought, piece.text += last.text;
-    piece.calls.insert(piece.calls.end(), last.calls.begin(), last.calls.end());
+    piece.append(std::move(last));
   }
   return piece;
 }

@@ -26,6 +26,7 @@ class AnswerText {
     std::string thought, text;
     std::vector<ToolCallParser::Delta> calls;
     std::vector<NewToken> tokens;  // with_logprobs: of this piece
+    void append(Piece more);
     bool empty() const { return thought.empty() && text.empty() && calls.empty() && tokens.empty(); }
   };
   AnswerText(const Tokenizer& tokenizer, Settings settings);

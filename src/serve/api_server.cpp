@@ -10,14 +10,13 @@
 
 #include "core/error.h"
 #include "serve/answer_requests.h"
+#include "serve/json_text.h"
 #include "serve/metrics.h"
 
 namespace minke {
 namespace {
 
 constexpr const char* kJson = "application/json; charset=utf-8";
-
-std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 // As long for every wrong key.
 bool is_same_key(std::string_view given, std::string_view key) {
@@ -85,7 +84,7 @@ struct ApiServer::State {
   // --- what is asked
   HttpSettings with_handlers(HttpSettings h) {
     h.error = [](int status, const std::string& why) {
-      return std::pair{std::string(kJson), dump(to_json(ApiError(status, why)))};
+      return std::pair{std::string(kJson), json_text(to_json(ApiError(status, why)))};
     };
     h.handler = [this](HttpRequest request, HttpReply reply) { handle(std::move(request), reply); };
     return h;
@@ -101,9 +100,9 @@ struct ApiServer::State {
     if (e.status == 429 || e.status == 503) headers.emplace_back("Retry-After", "2");
     if (e.status == 401) headers.emplace_back("WWW-Authenticate", "Bearer");
     ++metrics.requests["refused"];
-    reply.send(e.status, kJson, dump(to_json(e)), std::move(headers));
+    reply.send(e.status, kJson, json_text(to_json(e)), std::move(headers));
   }
-  void answer(const HttpReply& reply, const Json& json) { reply.send(200, kJson, dump(json), cors()); }
+  void answer(const HttpReply& reply, const Json& json) { reply.send(200, kJson, json_text(json), cors()); }
 
   void handle(HttpRequest request, const HttpReply& reply) {
     try {
@@ -257,6 +256,7 @@ struct ApiServer::State {
       });
     });
   }
+
   // --- answers under way; on the loop's thread
   struct Running {
     std::unique_ptr<Exchange> exchange;
@@ -358,7 +358,7 @@ struct ApiServer::State {
     drop(r);
     if (!r->has_begun) return refuse(r->reply, e);
     ++metrics.requests["failed"];
-    r->reply.write("data: " + dump(to_json(e)) + "\n\n");
+    r->reply.write("data: " + json_text(to_json(e)) + "\n\n");
     r->reply.end();
   }
   void ping() {

@@ -5,11 +5,10 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "serve/json_text.h"
+
 namespace minke {
 namespace {
-
-// Text may end within a character where an answer is cut off: U+FFFD stands for that.
-std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 Json bytes_of(std::string_view text) {
   Json list = Json::array();
@@ -32,7 +31,7 @@ Exchange::Exchange(const Tokenizer& tokenizer, Settings settings, const std::vec
   for (size_t i = 0; i < open_; ++i) answers_.push_back({.text = AnswerText(tokenizer, settings_.text)});
 }
 
-std::string Exchange::event(const Json& json) const { return "data: " + dump(json) + "\n\n"; }
+std::string Exchange::event(const Json& json) const { return "data: " + json_text(json) + "\n\n"; }
 
 Json Exchange::head(const char* object) const {
   return {{"id", settings_.id}, {"object", object}, {"created", settings_.created}, {"model", settings_.model}};
@@ -134,9 +133,7 @@ std::string Exchange::token(size_t i, const NewToken& t) {
   if (!a.text.stopped() && t.ending == Ending::none) return piece(i, p, false);
   a.finish = a.text.stopped() || t.ending == Ending::stop_token ? "stop" : "length";
   --open_;
-  const AnswerText::Piece rest = a.text.finish();
-  p.thought += rest.thought, p.text += rest.text;
-  p.calls.insert(p.calls.end(), rest.calls.begin(), rest.calls.end());
+  p.append(a.text.finish());
   if (a.finish == "stop" && a.text.calls() > 0) a.finish = "tool_calls";
   return piece(i, p, true);
 }
@@ -212,7 +209,7 @@ std::string Exchange::end() {
     json["choices"].push_back(std::move(choice));
   }
   json["usage"] = usage_json(), json["timings"] = timings_json();
-  return dump(json);
+  return json_text(json);
 }
 
 }  // namespace minke

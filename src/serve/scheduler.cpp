@@ -47,6 +47,19 @@ void Scheduler::run() {
   }
 }
 
+// With the lock.
+template <class Which>
+void Scheduler::drop_queued(Which&& which, TokenEvent::End how, std::vector<TokenEvent>& events) {
+  for (auto of = queues_.begin(); of != queues_.end();) {
+    queued_ -= std::erase_if(of->second, [&](const Job& j) {
+      const bool dropped = which(j);
+      if (dropped) events.push_back({.job = j.number, .end = how});
+      return dropped;
+    });
+    of = of->second.empty() ? queues_.erase(of) : std::next(of);
+  }
+}
+
 // Takes what was cancelled; false when it is to end.
 bool Scheduler::wait_for_work() {
   std::vector<TokenEvent> events;
@@ -59,18 +72,9 @@ bool Scheduler::wait_for_work() {
       for (const auto& [sequence, job] : running_) cancelled_.push_back(job.number);
     }
     for (const uint64_t number : cancelled_) {
-      for (auto of = queues_.begin(); of != queues_.end();) {
-        const size_t dropped = std::erase_if(of->second, [&](const Job& j) { return j.number == number; });
-        queued_ -= dropped;
-        if (dropped > 0) events.push_back({.job = number, .end = TokenEvent::End::cancelled});
-        of = of->second.empty() ? queues_.erase(of) : std::next(of);
-      }
-      if (const auto at = sequence_of_.find(number); at != sequence_of_.end()) {
-        engine_.cancel(at->second);
-        running_.erase(at->second);
-        sequence_of_.erase(at);
-        events.push_back({.job = number, .end = TokenEvent::End::cancelled});
-      }
+      drop_queued([&](const Job& j) { return j.number == number; }, TokenEvent::End::cancelled, events);
+      if (const auto at = sequence_of_.find(number); at != sequence_of_.end())
+        end(at->second, TokenEvent::End::cancelled, events);
     }
     cancelled_.clear();
     counts_.queued = int64_t(queued_), counts_.running = int64_t(running_.size());
@@ -113,30 +117,27 @@ void Scheduler::admit(std::vector<TokenEvent>& events) {
   }
 }
 
-void Scheduler::end(int64_t sequence) {
+void Scheduler::forget(int64_t sequence) {
   const auto at = running_.find(sequence);
   sequence_of_.erase(at->second.number);
   running_.erase(at);
 }
 
+// Of one that runs, before its own end.
+void Scheduler::end(int64_t sequence, TokenEvent::End how, std::vector<TokenEvent>& events, const std::string& why) {
+  events.push_back({.job = running_.at(sequence).number, .end = how, .why = why});
+  engine_.cancel(sequence);
+  forget(sequence);
+}
+
 void Scheduler::drop_late(std::vector<TokenEvent>& events) {
-  const Clock::time_point latest = Clock::now() - settings_.longest;
+  const auto is_late = [latest = Clock::now() - settings_.longest](const Job& job) { return job.since < latest; };
   std::vector<int64_t> late;
   for (const auto& [sequence, job] : running_)
-    if (job.since < latest) late.push_back(sequence);
-  for (const int64_t sequence : late) {
-    events.push_back({.job = running_.at(sequence).number, .end = TokenEvent::End::too_late});
-    engine_.cancel(sequence);
-    end(sequence);
-  }
+    if (is_late(job)) late.push_back(sequence);
+  for (const int64_t sequence : late) end(sequence, TokenEvent::End::too_late, events);
   const std::lock_guard lock(mutex_);
-  for (auto of = queues_.begin(); of != queues_.end();) {
-    queued_ -= std::erase_if(of->second, [&](const Job& j) {
-      if (j.since < latest) events.push_back({.job = j.number, .end = TokenEvent::End::too_late});
-      return j.since < latest;
-    });
-    of = of->second.empty() ? queues_.erase(of) : std::next(of);
-  }
+  drop_queued(is_late, TokenEvent::End::too_late, events);
 }
 
 void Scheduler::step(std::vector<TokenEvent>& events) {
@@ -148,15 +149,10 @@ void Scheduler::step(std::vector<TokenEvent>& events) {
       TokenEvent& event = events.emplace_back(TokenEvent{.job = job.number, .token = t});
       if (!job.has_token) event.queued_s = std::chrono::duration<double>(job.admitted - job.since).count();
       job.has_token = true, ++made;
-      if (t.ending != Ending::none) end(t.sequence);
+      if (t.ending != Ending::none) forget(t.sequence);
     }
   } catch (const std::exception& e) {  // a model that is not finite, say: of whom is not known
-    while (!running_.empty()) {
-      const int64_t sequence = running_.begin()->first;
-      events.push_back({.job = running_.begin()->second.number, .end = TokenEvent::End::failed, .why = e.what()});
-      engine_.cancel(sequence);
-      end(sequence);
-    }
+    while (!running_.empty()) end(running_.begin()->first, TokenEvent::End::failed, events, e.what());
   }
   const std::lock_guard lock(mutex_);
   counts_.steps += 1, counts_.tokens += made, counts_.step_seconds += seconds_since(begin);

@@ -64,7 +64,9 @@ class Scheduler {
   std::optional<Job> next_in_turn();
   void drop_late(std::vector<TokenEvent>& events);
   void step(std::vector<TokenEvent>& events);
-  void end(int64_t sequence);
+  void forget(int64_t sequence);
+  void end(int64_t sequence, TokenEvent::End how, std::vector<TokenEvent>& events, const std::string& why = "");
+  template <class Which> void drop_queued(Which&& which, TokenEvent::End how, std::vector<TokenEvent>& events);
 
   TokenEngine& engine_;
   SchedulerSettings settings_;
