@@ -10,8 +10,8 @@
 #include "app/loaded_model.h"
 #include "app/sampling_flags.h"
 #include "chat/session.h"
-#include "core/files.h"
 #include "core/standard_output.h"
+#include "data/json_lines.h"
 #include "run/stop_signals.h"
 #include "serve/api_server.h"
 
@@ -30,14 +30,11 @@ struct ServeOptions {
 
 // One key a line; blank lines and what begins with # count for nothing.
 void add_keys(std::vector<std::string>& keys, const fs::path& file) {
-  const std::string text = read_file(file, size_t(1) << 20);
   const size_t before = keys.size();
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    std::string line = text.substr(at, end - at);
+  LineReader lines(file, 4096);
+  for (std::string line; lines.next(line);) {
     while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
     if (!line.empty() && line[0] != '#') keys.push_back(line);
-    at = end + 1;
   }
   if (keys.size() == before) user_error("--api-key-file {}: no key is in it; one on each line", file.string());
 }

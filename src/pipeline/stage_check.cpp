@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "core/error.h"
 #include "eval/test_overlap.h"
@@ -125,6 +126,7 @@ void check_stage(const Pipeline& pipeline, const PipelineStage& s) {
 
 // What models learn from, and what those of later stages, too, are tested on.
 void check_tests_apart(const Pipeline& pipeline, const std::vector<bool>& to_come) {
+  std::set<std::pair<std::vector<std::string>, std::vector<std::string>>> apart;  // files of tests, sources
   for (const PipelineStage& test : pipeline.stages) {
     if (test.kind != RecipeOf::eval || test.recipe.eval.jsonl.empty()) continue;
     for (size_t i = 0; i < pipeline.stages.size(); ++i) {
@@ -135,11 +137,12 @@ void check_tests_apart(const Pipeline& pipeline, const std::vector<bool>& to_com
       if (s.kind == RecipeOf::grpo || s.kind == RecipeOf::ppo) sources = s.recipe.grpo.jsonl;
       if (s.kind == RecipeOf::sft || s.kind == RecipeOf::reward_model) sources = s.recipe.data.train;
       std::erase_if(sources, [](const std::string& source) { return source.starts_with(kStageSource); });
+      if (sources.empty() || !apart.emplace(test.recipe.eval.jsonl, sources).second) continue;
       if (const auto same = test_overlap(test.recipe.eval.jsonl, sources))
         user_error(
             "{}: it would learn from {} question{} of stage {}, which tests on {}: {} is also {}. Take what is tested "
-            "out "
-            "of what is learned",
+            "out of "
+            "what is learned",
             s.place, same->questions, same->questions == 1 ? "" : "s", test.name,
             fmt::join(test.recipe.eval.jsonl, ", "), same->test, same->train);
     }

@@ -103,29 +103,23 @@ std::optional<size_t> stage_before(const PipelineStage& stage, const std::string
 
 // What data.train and judge take from earlier stages.
 void check_stage_sources(const PipelineStage& stage, const std::vector<PipelineStage>& before) {
-  if (const std::string& judge = judge_of(stage); judge.starts_with(kStageSource)) {
-    const auto is_it = [&](const PipelineStage& s) {
-      return s.name == judge.substr(kStageSource.size()) && s.kind == RecipeOf::reward_model;
-    };
-    if (std::none_of(before.begin(), before.end(), is_it))
-      user_error("{}: judge = \"{}\" must name an earlier stage of kind \"reward-model\"", stage.place,
-                 printable(judge));
-  }
-  if (const std::string& path = stage.recipe.tokenizer.path; path.starts_with(kStageSource)) {
-    const auto is_it = [&](const PipelineStage& s) {
-      return s.name == path.substr(kStageSource.size()) && stage_kind(s.kind).makes_model;
-    };
-    if (std::none_of(before.begin(), before.end(), is_it))
-      user_error("{}: tokenizer.path = \"{}\" must name an earlier stage that makes a model", stage.place,
-                 printable(path));
-  }
-  // "stage:right": an earlier stage of kind sample; nothing if there is none.
-  const auto sample_stage = [&](const std::string& source) -> const PipelineStage* {
-    const auto is_it = [&](const PipelineStage& s) {
-      return s.name == source.substr(kStageSource.size()) && s.kind == RecipeOf::sample;
-    };
-    const auto found = std::find_if(before.begin(), before.end(), is_it);
-    return found == before.end() ? nullptr : &*found;
+  // The earlier stage that "stage:NAME" names, if it is of the kind that is wanted; else nothing.
+  const auto earlier = [&](const std::string& source, auto&& is_wanted) -> const PipelineStage* {
+    for (const PipelineStage& s : before)
+      if (s.name == source.substr(kStageSource.size()) && is_wanted(s)) return &s;
+    return nullptr;
+  };
+  if (const std::string& judge = judge_of(stage);
+      judge.starts_with(kStageSource) &&
+      !earlier(judge, [](const PipelineStage& s) { return s.kind == RecipeOf::reward_model; }))
+    user_error("{}: judge = \"{}\" must name an earlier stage of kind \"reward-model\"", stage.place, printable(judge));
+  if (const std::string& path = stage.recipe.tokenizer.path;
+      path.starts_with(kStageSource) &&
+      !earlier(path, [](const PipelineStage& s) { return stage_kind(s.kind).makes_model; }))
+    user_error("{}: tokenizer.path = \"{}\" must name an earlier stage that makes a model", stage.place,
+               printable(path));
+  const auto sample_stage = [&](const std::string& source) {
+    return earlier(source, [](const PipelineStage& s) { return s.kind == RecipeOf::sample; });
   };
   std::set<std::string> asked;
   for (const std::string& source : stage.recipe.grpo.jsonl) {
@@ -209,8 +203,7 @@ Pipeline parse_pipeline(std::string_view text, std::string_view where, const std
     if (key.str() != "stage")
       user_error(
           "{}: {} stands outside of a stage: a pipeline is [[stage]] tables, with [stage.train] … below them, and "
-          "before "
-          "them at most result = \"NAME\"",
+          "before them at most result = \"NAME\"",
           file.at(node), printable(key.str()));
   toml::node* stages = top.get("stage");
   if (!stages)
