@@ -3,6 +3,8 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <thread>
 
 #include "app/command_line.h"
@@ -10,8 +12,10 @@
 #include "app/loaded_model.h"
 #include "app/sampling_flags.h"
 #include "chat/session.h"
+#include "core/human_numbers.h"
 #include "core/standard_output.h"
 #include "data/json_lines.h"
+#include "infer/computed_by.h"
 #include "run/stop_signals.h"
 #include "serve/api_server.h"
 
@@ -25,6 +29,8 @@ struct ServeOptions {
   SchedulerSettings scheduler;
   ApiSettings api;
   std::string name, key_file;
+  std::string disk_cache;
+  double disk_cache_gb = 20;
   int64_t timeout_s = 600, reasoning_budget = -1;
 };
 
@@ -55,7 +61,18 @@ void serve(ServeOptions& o) {
   const StopSignals signals;
   ApiServer server(source, o.api, o.http);
   const std::string address = fmt::format("http://{}:{}", o.http.address, server.port());
+  std::optional<DiskCache> disk;  // outlives the engine
   LoadedModel loaded(o.inference, source, false);
+  if (!o.disk_cache.empty()) {
+    const std::string how = computation_settings(o.inference).dump() + (o.inference.repack ? "" : " not repacked");
+    disk.emplace(
+        DiskCache::Settings{.folder = o.disk_cache,
+                            .bytes = uint64_t(o.disk_cache_gb * 1e9),
+                            .computed_by = computed_by(loaded.ctx(), source.files, loaded.engine().settings(), how)});
+    loaded.engine().use_disk(*disk);
+    print_note(fmt::format("disk cache  {} of {} in {}", human_bytes(double(disk->counts().bytes)),
+                           human_bytes(o.disk_cache_gb * 1e9), o.disk_cache));
+  }
   ModelEngine engine(loaded.ctx(), loaded.engine());
   print_note(fmt::format("listening   {}/v1 as {}, {} answers at once; Ctrl-C ends", address, o.api.model.name,
                          o.inference.sequences));
@@ -75,6 +92,7 @@ void serve(ServeOptions& o) {
 void add_serve_command(CLI::App& program) {
   auto o = std::make_shared<ServeOptions>();
   o->inference.sequences = 8;
+  o->inference.share_answers = true;
   o->http.port = 8080;
   CLI::App* c = program.add_subcommand("serve", "An OpenAI-compatible API over a checkpoint");
   set_example(*c, "minke serve -m DeepSeek-R1-Distill-Qwen-1.5B");
@@ -87,6 +105,17 @@ void add_serve_command(CLI::App& program) {
                 "Answers that are computed at once, each with cache for a whole context")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+  c->add_option("--disk-cache", o->disk_cache,
+                "Folder in which the beginnings of prompts are kept, too, to be read again after a restart")
+      ->type_name("FOLDER");
+  c->add_option("--disk-cache-size", o->disk_cache_gb, "With --disk-cache: GB at most; the longest unused go first")
+      ->needs(c->get_option("--disk-cache"))
+      ->check(CLI::Range(0.001, 1e6))
+      ->capture_default_str();
+  c->add_flag(
+      "!--no-reuse-answers", o->inference.share_answers,
+      "Compute the model's own words anew when a conversation goes on: a prompt then has the same bits whatever was "
+      "asked before; slower");
   c->add_option("--queue", o->scheduler.queue, "Requests that may wait for their turn; more are told to try again")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();

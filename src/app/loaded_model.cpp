@@ -102,6 +102,7 @@ LoadedModel::LoadedModel(std::unique_ptr<Runtime> own, Runtime* lent, const Infe
                           .max_tokens = std::max<int64_t>(512, o.sequences * (1 + o.drafts)),
                           .cache = dtype_of(o.cache_type),
                           .form = o.strict ? AttentionForm::absorbed : AttentionForm::by_role,
+                          .share_answers = o.share_answers,
                           .speculation = speculation_of(o, config),
                           .drafts = o.drafts};
   settings.cache_tokens = settings.slots_for_all();

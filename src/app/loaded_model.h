@@ -22,6 +22,7 @@ struct InferenceOptions {
   bool repack = true;
   int64_t ctx_size = 0;
   bool strict = false;
+  bool share_answers = false;  // EngineSettings
   SpeculationMode speculation = SpeculationMode::off;
   int64_t drafts = 1;
   int64_t sequences = 1;  // that run at once, each with cache for a whole context

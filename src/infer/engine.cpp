@@ -65,6 +65,17 @@ int64_t Engine::add(Request request) {
   return last_id_;
 }
 
+void Engine::use_disk(DiskCache& disk) {
+  check(idle(), "Engine::use_disk: while idle");
+  disk_ = std::make_unique<DiskPages>(pool_, disk);
+}
+
+void Engine::weights_changed() {
+  pool_.forget_all();
+  disk_.reset();
+  for (const auto& s : running_) s->restorable = s->learned;
+}
+
 void Engine::cancel(int64_t sequence) {
   const auto is_it = [&](const auto& s) { return s->id == sequence; };
   std::erase_if(waiting_, is_it);
@@ -85,11 +96,16 @@ bool Engine::gathers_keys(bool prompt) const {
   return settings_.form == AttentionForm::by_role ? prompt : settings_.form == AttentionForm::training;
 }
 
-// Pages of a known beginning. The last token of the prompt is computed in any case: its logits are wanted.
+// The last token of the prompt is computed in any case: its logits are wanted.
+std::span<const int32_t> Engine::tokens_to_find(const Sequence& s) const {
+  return std::span(s.tokens).first(size_t(s.prompt() - (pool_.ahead() > 0 ? 0 : 1)));
+}
+
+// Pages of a known beginning.
 Engine::Beginning Engine::known_beginning(const Sequence& s) const {
   Beginning known;
   if (!s.request.shares_beginnings()) return known;
-  const std::span<const int32_t> tokens(s.tokens.data(), size_t(s.prompt() - (pool_.ahead() > 0 ? 0 : 1)));
+  const std::span<const int32_t> tokens = tokens_to_find(s);
   for (;;) {
     const size_t from = known.pages.size() * size_t(settings_.page);
     known.part = pool_.find(known.pages.empty() ? -1 : known.pages.back(), tokens.subspan(from));
@@ -135,8 +151,9 @@ void Engine::admit(const Context& ctx) {
     s.cached = s.learned * settings_.page;
     s.promised = needed;
     promised_ += needed;
-    if (part.count > 0) {               // it will write behind them: a copy of its own
-      s.pages.push_back(pool_.take());  // which may be that page itself
+    if (disk_) disk_->find(s, s.request.shares_beginnings() ? tokens_to_find(s) : std::span<const int32_t>());
+    if (part.count > 0 && s.restorable <= s.learned) {  // it will write behind them: a copy of its own
+      s.pages.push_back(pool_.take());                  // which may be that page itself
       if (s.pages.back() != part.page) pool_.copy(ctx, part.page, s.pages.back(), part.count);
       --s.promised, --promised_;
       s.cached += part.count;
@@ -145,6 +162,24 @@ void Engine::admit(const Context& ctx) {
     running_.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
   }
+}
+
+// In turn; what one step leaves the next one goes on with.
+void Engine::restore(const Context& ctx) {
+  constexpr double kMostSeconds = 0.03;
+  const auto begin = Clock::now();
+  for (const auto& s : running_)
+    while (s->learned < s->restorable) {
+      take_pages(*s, s->cached + settings_.page);
+      if (!disk_->restore(ctx, *s)) {
+        s->restorable = s->learned;
+        break;
+      }
+      s->cached += settings_.page;
+      s->known = s->cached;
+      know_whole_page(ctx, *s);
+      if (seconds_since(begin) > kMostSeconds) return;
+    }
 }
 
 void Engine::take_pages(Sequence& s, int64_t end) {
@@ -176,7 +211,7 @@ void Engine::plan() {
   for (const auto& s : running_)
     if (!s->in_prompt()) room -= rows_of(*s);
   for (const auto& s : running_) {
-    if (!s->in_prompt()) continue;
+    if (!s->in_prompt() || s->learned < s->restorable) continue;
     const int64_t count = std::min(room, s->prompt() - s->cached);
     const bool gathers = gathers_keys(true);
     if (count == 0 || (gathers && rows_.num_keys() + s->cached + count > settings_.most_keys())) break;
@@ -202,7 +237,9 @@ std::span<const NewToken> Engine::step(const Context& ctx) {
   check(!idle(), "Engine::step: nothing to do");
   new_tokens_.clear();
   admit(ctx);
+  if (disk_) restore(ctx);
   plan();
+  if (rows_.count() == 0) return new_tokens_;  // all wait for the disk
   Step& step = rows_.upload(ctx);
   step.experts = asked_experts(ctx, step);
   const auto begin = Clock::now();
@@ -217,7 +254,7 @@ std::span<const NewToken> Engine::step(const Context& ctx) {
   if (speculation_) finish_speculation(ctx, seconds);
   for (Sequence* s : stepped_) {
     s->cached += s->kept;
-    learn_pages(*s);
+    learn_pages(ctx, *s);
   }
   for (const NewToken& t : new_tokens_)
     if (t.ending != Ending::none) cancel(t.sequence);
@@ -233,19 +270,27 @@ void Engine::finish_speculation(const Context& ctx, double seconds) {
   for (const auto& s : running_) s->followed = false, s->drafts.clear();
 }
 
-// Only what was computed as a prompt may be shared with prompts, so that a shared beginning has the bits of one computed.
-void Engine::learn_pages(Sequence& s) {
+uint64_t Engine::know_page(Sequence& s, int64_t tokens) {
+  return pool_.learn(s.pages[size_t(s.learned)], s.known_as,
+                     std::span(s.tokens).subspan(size_t(s.learned * settings_.page), size_t(tokens)), s.followed);
+}
+
+void Engine::know_whole_page(const Context& ctx, Sequence& s) {
+  s.known_as = know_page(s, settings_.page + pool_.ahead());
+  if (disk_) disk_->keep(ctx, s);
+  ++s.learned;
+}
+
+// What was computed as an answer is shared with prompts where both have the same bits, or where the caller does not mind others. The
+// page at the end of a prompt, or of an answer, is known as far as it is filled: it may be filled further, and be known for more.
+void Engine::learn_pages(const Context& ctx, Sequence& s) {
   const int64_t page = settings_.page, ahead = pool_.ahead();
-  const int64_t computed = settings_.form == AttentionForm::by_role ? std::min(s.cached, s.prompt()) : s.cached,
-                whole = (computed - ahead) / page;
-  const auto learn = [&](int64_t tokens) {
-    s.known_as = pool_.learn(s.pages[size_t(s.learned)], s.known_as,
-                             std::span(s.tokens).subspan(size_t(s.learned * page), size_t(tokens)), s.followed);
-    ++s.learned;
-  };
-  while (s.learned < whole) learn(page + ahead);
+  const bool answers = settings_.form != AttentionForm::by_role || settings_.share_answers;
+  const int64_t computed = answers ? s.cached : std::min(s.cached, s.prompt()), whole = (computed - ahead) / page;
+  while (s.learned < whole) know_whole_page(ctx, s);
   const int64_t rest = computed - whole * page;
-  if (s.cached == s.prompt() && rest > ahead && s.learned == whole) learn(rest);
+  const bool ends = s.cached == s.prompt() || (answers && s.ending != Ending::none);
+  if (ends && rest > ahead && s.learned == whole) know_page(s, rest);
 }
 
 // All threads sample: a draw depends on neither order nor thread. Callers that choose themselves are asked one after another.

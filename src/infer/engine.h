@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 
+#include "infer/disk_pages.h"
 #include "infer/page_pool.h"
 #include "infer/speculation.h"
 #include "infer/step_rows.h"
@@ -35,8 +36,14 @@ class Engine {
   // One forward; returns the new tokens, valid until the next call. Not while idle.
   std::span<const NewToken> step(const Context& ctx);
 
-  // The weights have been changed: known beginnings are forgotten. Sequences that run go on with what they have.
-  void weights_changed() { pool_.forget_all(); }
+  // The weights have been changed: known beginnings are forgotten, and the disk's are no longer its. Sequences that run go on with
+  // what they have.
+  void weights_changed();
+
+  // From now on whole pages are kept on disk as well, and found there; while idle. A step reads for a few hundredths of a second at most, so
+  // that others go on meanwhile. `disk` outlives the engine.
+  void use_disk(DiskCache& disk);
+  const DiskCache* disk() const { return disk_ ? &disk_->disk() : nullptr; }
 
   const PagePool& pool() const { return pool_; }
   const EngineSettings& settings() const { return settings_; }
@@ -54,6 +61,7 @@ class Engine {
 
  private:
   void admit(const Context& ctx);
+  void restore(const Context& ctx);
   struct Beginning {
     std::vector<int32_t> pages;  // whole ones
     PagePool::Match part;        // of one more
@@ -71,7 +79,10 @@ class Engine {
   void choose_token(Sequence& s, std::span<const float> logits, Sampler& sampler) const;
   void report_experts(const Context& ctx, const Operand& experts);
   void finish_speculation(const Context& ctx, double seconds);
-  void learn_pages(Sequence& s);
+  std::span<const int32_t> tokens_to_find(const Sequence& s) const;
+  uint64_t know_page(Sequence& s, int64_t tokens);
+  void know_whole_page(const Context& ctx, Sequence& s);
+  void learn_pages(const Context& ctx, Sequence& s);
 
   const Model* model_;
   EngineSettings settings_;
@@ -81,6 +92,7 @@ class Engine {
   std::vector<NewToken> new_tokens_;
   std::vector<Sampler> samplers_;  // one a thread
   std::unique_ptr<Speculation> speculation_;
+  std::unique_ptr<DiskPages> disk_;
 
   StepRows rows_;
   std::vector<Sequence*> stepped_;  // in the order of their rows

@@ -97,13 +97,16 @@ uint64_t PagePool::learn(int32_t p, uint64_t before, std::span<const int32_t> to
   Page& page = pages_[size_t(p)];
   const int64_t slots = int64_t(tokens.size()) - ahead_;
   check(page.holders > 0 && slots > 0 && slots <= page_, "PagePool::learn");
-  if (page.number != 0) return page.number;
+  if (page.number != 0 && page.tokens.size() >= tokens.size()) return page.number;
   if (const Match same = find_after(before, tokens); same.count == slots) return number_of(same.page);
-  page.number = ++last_number_;
-  page.before = before;
+  if (page.number == 0) {
+    page.number = ++last_number_;
+    page.before = before;
+    page.modules = true;
+    after_[page.before].push_back(p);
+  }
   page.tokens.assign(tokens.begin(), tokens.end());
-  page.modules = modules;
-  after_[page.before].push_back(p);
+  page.modules = page.modules && modules;
   return page.number;
 }
 

@@ -54,8 +54,8 @@ class PagePool {
   int64_t ahead() const { return ahead_; }
   Match find(int32_t before, std::span<const int32_t> tokens) const { return find_after(number_of(before), tokens); }
   // Makes a page that is held known for the tokens of its first slots, which never change while it is held, and `ahead` more, after
-  // the page of the number `before` (0: none). modules: the slots of the MTP modules are filled, too. Returns its number, or that of
-  // another page that is known for the same.
+  // the page of the number `before` (0: none). modules: the slots of the MTP modules are filled, too. One that is known for fewer is
+  // known for more then. Returns its number, or that of another page that is known for the same.
   uint64_t learn(int32_t page, uint64_t before, std::span<const int32_t> tokens, bool modules = true);
   uint64_t number_of(int32_t page) const { return page < 0 ? 0 : pages_[size_t(page)].number; }
   bool has_modules(int32_t page) const { return pages_[size_t(page)].modules; }

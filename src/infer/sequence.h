@@ -7,6 +7,7 @@
 #include "core/divided_up.h"
 #include "core/enum_names.h"
 #include "core/types.h"
+#include "infer/page_key.h"
 #include "infer/sampler.h"
 
 namespace minke {
@@ -32,6 +33,9 @@ struct EngineSettings {
   int64_t page = 64;           // slots; even, divides kAttentionChunk
   DType cache = DType::f32;    // f32, bf16, or f8_e4m3 with MLA
   AttentionForm form = AttentionForm::by_role;
+  // Prompts may begin with what was computed as an answer, so that a conversation that goes on computes its new tokens alone. With
+  // by_role the bits of such a prompt are those of the answer: they depend on whether it was still in the cache.
+  bool share_answers = false;
   SpeculationMode speculation = SpeculationMode::off;  // else the model must have an MTP module
   int64_t drafts = 1;                                  // of a sequence in a step, with speculation
   int64_t most_drafts() const { return speculation == SpeculationMode::off ? 0 : drafts; }
@@ -85,8 +89,10 @@ struct Sequence {
   int64_t known = 0;              // of the prompt: in the cache when it was admitted
   int64_t promised = 0;           // pages that it may still take
   std::vector<int32_t> pages;
-  int64_t learned = 0;    // pages that have been offered to the pool
-  uint64_t known_as = 0;  // the number of the last of them
+  int64_t learned = 0;     // whole pages that have been offered to the pool
+  uint64_t known_as = 0;   // the number of the last of them
+  PageKey key;             // of the last of them, on disk (infer/disk_pages.h)
+  int64_t restorable = 0;  // pages that are there or on disk: those behind `learned` are still to be read
   Ending ending = Ending::none;
 
   // In this step: its rows; how many of the last ones have logits; how many of the first ones are tokens that it really has.

@@ -7,12 +7,12 @@
 
 #include "core/clock.h"
 #include "core/error.h"
+#include "core/folder_lock.h"
 #include "core/human_numbers.h"
 #include "pipeline/stage_check.h"
 #include "report/pipeline_page.h"
 #include "report/stage_table.h"
 #include "rl/rejection.h"
-#include "run/folder_lock.h"
 
 namespace minke {
 namespace {

@@ -8,9 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include "core/files.h"
+#include "core/folder_lock.h"
 #include "core/json.h"
 #include "data/loader.h"
-#include "run/folder_lock.h"
 #include "train/balance.h"
 
 namespace minke {

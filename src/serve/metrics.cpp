@@ -45,9 +45,21 @@ std::string ServerMetrics::text(const SchedulerCounts& now, size_t connections, 
   one("minke_engine_steps_total", "counter", "Steps of the engine.", now.steps);
   one("minke_engine_step_seconds_total", "counter", "Time in these.", now.step_seconds);
   one("minke_engine_tokens_total", "counter", "Tokens of answers that these gave.", now.tokens);
-  one("minke_kv_pages", "gauge", "Pages of the KV cache.", now.pages);
+  one("minke_kv_pages", "gauge", "Pages of the KV cache.", now.engine.pages);
   one("minke_kv_pages_free", "gauge", "Of these, held by no answer (their beginnings may still be known).",
-      now.free_pages);
+      now.engine.free_pages);
+  one("minke_drafted_tokens_total", "counter", "Tokens that the MTP module drafted.", now.engine.drafted);
+  one("minke_accepted_tokens_total", "counter", "Of these, the tokens that were right.", now.engine.accepted);
+  const DiskCache::Counts& disk = now.engine.disk;
+  one("minke_disk_cache_pages", "gauge", "Pages of the KV cache on disk.", disk.pages);
+  one("minke_disk_cache_bytes", "gauge", "Their bytes.", disk.bytes);
+  one("minke_disk_cache_read_total", "counter", "Pages read from the disk instead of computed.", disk.read);
+  one("minke_disk_cache_written_total", "counter", "Pages written to the disk.", disk.written);
+  one("minke_disk_cache_skipped_total", "counter", "Pages not written: too many waited, or the disk is full.",
+      disk.skipped);
+  one("minke_disk_cache_dropped_total", "counter", "Pages deleted, the longest unused first, to keep to the bound.",
+      disk.dropped);
+  one("minke_disk_cache_damaged_total", "counter", "Pages that were not as they had been written.", disk.damaged);
   one("minke_uptime_seconds", "gauge", "Since the server began.", uptime_s);
   all += first_token.text("minke_first_token_seconds", "From a request to its first token.");
   all += between_tokens.text("minke_between_tokens_seconds", "From a token of an answer to its next.");
@@ -58,6 +70,9 @@ std::string ServerMetrics::text(const SchedulerCounts& now, size_t connections, 
         uptime_s / 3600 * cost_per_hour);
     one("minke_cost_per_million_tokens_dollars", "gauge", "The same, by a million tokens of prompts and answers.",
         tokens == 0 ? 0.0 : uptime_s / 3600 * cost_per_hour / double(tokens) * 1e6);
+    head("minke_deepseek_price_per_million_tokens_dollars", "gauge", "What DeepSeek asked for R1 in January 2025.");
+    for (const auto& [kind, price] : {std::pair("cached", 0.14), {"prompt", 0.55}, {"answer", 2.19}})
+      all += fmt::format("minke_deepseek_price_per_million_tokens_dollars{{kind=\"{}\"}} {}\n", kind, price);
   }
   return all;
 }

@@ -8,7 +8,7 @@ namespace minke {
 Scheduler::Scheduler(TokenEngine& engine, SchedulerSettings settings,
                      std::function<void(std::vector<TokenEvent>)> deliver)
     : engine_(engine), settings_(settings), deliver_(std::move(deliver)) {
-  counts_.pages = engine.load().pages, counts_.free_pages = engine.load().free_pages;
+  counts_.engine = engine.load();
 }
 
 std::optional<uint64_t> Scheduler::submit(Request request, std::string_view client) {
@@ -78,7 +78,7 @@ bool Scheduler::wait_for_work() {
     }
     cancelled_.clear();
     counts_.queued = int64_t(queued_), counts_.running = int64_t(running_.size());
-    counts_.free_pages = engine_.load().free_pages;
+    counts_.engine = engine_.load();
   }
   if (!events.empty()) deliver_(std::move(events));
   return !stopping_;
@@ -156,7 +156,7 @@ void Scheduler::step(std::vector<TokenEvent>& events) {
   }
   const std::lock_guard lock(mutex_);
   counts_.steps += 1, counts_.tokens += made, counts_.step_seconds += seconds_since(begin);
-  counts_.running = int64_t(running_.size()), counts_.free_pages = engine_.load().free_pages;
+  counts_.running = int64_t(running_.size()), counts_.engine = engine_.load();
 }
 
 }  // namespace minke

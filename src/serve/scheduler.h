@@ -33,7 +33,8 @@ struct TokenEvent {
 };
 
 struct SchedulerCounts {
-  int64_t running = 0, queued = 0, free_pages = 0, pages = 0;
+  int64_t running = 0, queued = 0;
+  TokenEngine::Load engine;
   uint64_t steps = 0, tokens = 0;  // tokens: of answers
   double step_seconds = 0;         // in the engine's steps
 };

@@ -16,6 +16,8 @@ class TokenEngine {
   virtual std::span<const NewToken> step() = 0;  // not while idle; valid until the next call
   struct Load {
     int64_t running = 0, waiting = 0, free_pages = 0, pages = 0;
+    int64_t drafted = 0, accepted = 0;  // tokens, with speculation, so far
+    DiskCache::Counts disk;
   };
   virtual Load load() const = 0;
   virtual const EngineSettings& settings() const = 0;
@@ -29,7 +31,14 @@ class ModelEngine : public TokenEngine {
   bool idle() const override { return engine_.idle(); }
   std::span<const NewToken> step() override { return engine_.step(ctx_); }
   Load load() const override {
-    return {engine_.num_running(), engine_.num_waiting(), engine_.pool().num_free(), engine_.pool().num_pages()};
+    const SpeculationCounts drafts = engine_.speculation() ? engine_.speculation()->counts() : SpeculationCounts{};
+    return {.running = engine_.num_running(),
+            .waiting = engine_.num_waiting(),
+            .free_pages = engine_.pool().num_free(),
+            .pages = engine_.pool().num_pages(),
+            .drafted = drafts.drafted,
+            .accepted = drafts.accepted,
+            .disk = engine_.disk() ? engine_.disk()->counts() : DiskCache::Counts{}};
   }
   const EngineSettings& settings() const override { return engine_.settings(); }
 

@@ -64,6 +64,24 @@ TEST_F(PagePoolTest, FindsWhatBeginsAlike) {
   EXPECT_EQ(found(second, {1, 2, 3, 4}), std::pair(-1, int64_t(0)));
 }
 
+// The page at the end of a prompt is filled further by the answer, and known for more then, under its number.
+TEST_F(PagePoolTest, AKnownPageIsKnownForMoreWhenItIsFilled) {
+  const std::vector<int32_t> part{1, 2}, whole{1, 2, 3, 4}, behind{5, 6, 7, 8};
+  const int32_t p = pool.take(), q = pool.take();
+  const uint64_t number = pool.learn(p, 0, part);
+  EXPECT_EQ(pool.learn(p, 0, whole), number);
+  EXPECT_EQ(pool.find(-1, whole).count, 4);
+  EXPECT_EQ(pool.learn(p, 0, part), number);  // for no fewer
+  EXPECT_EQ(pool.find(-1, whole).count, 4);
+  pool.learn(q, number, behind);
+  EXPECT_EQ(pool.find(p, behind).page, q);
+  // One that another page is known for stays as it is.
+  const int32_t r = pool.take();
+  pool.learn(r, 0, std::vector<int32_t>{1, 2, 9});
+  EXPECT_EQ(pool.learn(r, 0, std::vector<int32_t>{1, 2, 3, 4}), number);
+  EXPECT_EQ(pool.find(-1, std::vector<int32_t>{1, 2, 9, 9}).page, r);
+}
+
 TEST_F(PagePoolTest, KeepsWhatIsKnownUntilItsMemoryIsNeeded) {
   const std::vector<int32_t> a{1, 2, 3, 4}, b{5, 6, 7, 8};
   const int32_t first = pool.take(), second = pool.take();

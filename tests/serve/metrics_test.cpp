@@ -43,7 +43,8 @@ TEST(Metrics, AreWellFormed) {
   EXPECT_NE(text.find("minke_requests_total{end=\"stop\"} 3\n"), std::string::npos);
   EXPECT_NE(text.find("minke_cost_dollars_total 0.2\n"), std::string::npos);
   EXPECT_NE(text.find("minke_cost_per_million_tokens_dollars 0.2\n"), std::string::npos);
-  EXPECT_EQ(m.text({}, 0, 1, 0).find("cost"), std::string::npos);
+  EXPECT_NE(text.find("minke_deepseek_price_per_million_tokens_dollars{kind=\"answer\"} 2.19\n"), std::string::npos);
+  EXPECT_EQ(m.text({}, 0, 1, 0).find("dollars"), std::string::npos);
 }
 
 }  // namespace

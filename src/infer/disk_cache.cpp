@@ -1,0 +1,258 @@
+#include "infer/disk_cache.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <memory>
+#include <system_error>
+
+#include "core/error.h"
+
+namespace minke {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+PageKey as_key(XXH128_hash_t h) { return {h.low64, h.high64}; }
+
+struct Header {
+  char magic[8] = {'m', 'i', 'n', 'k', 'e', 'k', 'v', '1'};
+  PageKey key;
+  uint64_t tokens = 0, bytes = 0;
+  PageKey checksum;  // of all that stands before it and behind it
+};
+
+PageKey checksum_of(const Header& h, std::span<const int32_t> tokens, std::span<const std::byte> bytes) {
+  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), XXH3_freeState);
+  XXH3_128bits_reset(state.get());
+  XXH3_128bits_update(state.get(), &h, offsetof(Header, checksum));
+  XXH3_128bits_update(state.get(), tokens.data(), tokens.size_bytes());
+  XXH3_128bits_update(state.get(), bytes.data(), bytes.size());
+  return as_key(XXH3_128bits_digest(state.get()));
+}
+
+class OpenFile {
+ public:
+  OpenFile(const fs::path& path, int flags) : file_(::open(path.c_str(), flags | O_CLOEXEC, 0600)) {}
+  ~OpenFile() {
+    if (file_ >= 0) ::close(file_);
+  }
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+  explicit operator bool() const { return file_ >= 0; }
+  int get() const { return file_; }
+  bool read(void* to, size_t bytes) const {
+    for (char* at = static_cast<char*>(to); bytes > 0;) {
+      const ssize_t n = ::read(file_, at, bytes);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) return false;
+      at += n, bytes -= size_t(n);
+    }
+    return true;
+  }
+  bool write(const void* from, size_t bytes) const {
+    for (const char* at = static_cast<const char*>(from); bytes > 0;) {
+      const ssize_t n = ::write(file_, at, bytes);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) return false;
+      at += n, bytes -= size_t(n);
+    }
+    return true;
+  }
+
+ private:
+  int file_;
+};
+
+constexpr std::string_view kEnding = ".kv";
+
+// Of what path_of() names.
+bool parse_key(const std::string& name, PageKey& key) {
+  if (name.size() != 32 + kEnding.size() || !name.ends_with(kEnding)) return false;
+  const char* at = name.data();
+  const auto high = std::from_chars(at, at + 16, key.high, 16), low = std::from_chars(at + 16, at + 32, key.low, 16);
+  return high.ptr == at + 16 && low.ptr == at + 32;
+}
+
+fs::path made(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (!fs::is_directory(folder, error))
+    user_error("--disk-cache {}: the folder cannot be made: {}", folder.string(),
+               error ? error.message() : "there is something else of this name");
+  fs::permissions(folder, fs::perms::owner_all, error);
+  return folder;
+}
+
+}  // namespace
+
+PageKey key_after(PageKey before, std::span<const int32_t> tokens) {
+  return as_key(XXH3_128bits_withSeed(tokens.data(), tokens.size_bytes(), XXH3_64bits(&before, sizeof before)));
+}
+
+DiskCache::DiskCache(Settings settings)
+    : settings_(std::move(settings)),
+      lock_(made(settings_.folder), "--disk-cache"),
+      beginning_(as_key(XXH3_128bits(settings_.computed_by.data(), settings_.computed_by.size()))) {
+  find_files();
+  thread_ = std::thread([this] { write_what_waits(); });
+}
+
+DiskCache::~DiskCache() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  work_.notify_one();
+  thread_.join();
+}
+
+fs::path DiskCache::path_of(PageKey key) const {
+  return settings_.folder / fmt::format("{:016x}{:016x}{}", key.high, key.low, kEnding);
+}
+
+// What an earlier process left, the longest unused first.
+void DiskCache::find_files() {
+  struct Found {
+    PageKey key;
+    uint64_t bytes;
+    timespec used;
+  };
+  std::vector<Found> found;
+  std::error_code error;
+  for (fs::directory_iterator at(settings_.folder, error), end; !error && at != end; at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    struct stat about;
+    if (::lstat(at->path().c_str(), &about) != 0 || !S_ISREG(about.st_mode)) continue;
+    PageKey key;
+    if (parse_key(name, key)) found.push_back({key, uint64_t(about.st_size), about.st_mtim});
+    else if (name.ends_with(std::string(kEnding) + ".tmp")) ::unlink(at->path().c_str());  // of one that was killed
+  }
+  if (error) user_error("--disk-cache {}: the folder cannot be read: {}", settings_.folder.string(), error.message());
+  std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
+    return std::pair(a.used.tv_sec, a.used.tv_nsec) < std::pair(b.used.tv_sec, b.used.tv_nsec);
+  });
+  for (const Found& f : found) add(f.key, f.bytes);
+  while (counts_.bytes > settings_.bytes) ++counts_.dropped, forget(used_.front());
+}
+
+void DiskCache::add(PageKey key, uint64_t bytes) {
+  if (files_.contains(key)) return;
+  files_[key] = {bytes, used_.insert(used_.end(), key)};
+  ++counts_.pages, counts_.bytes += bytes;
+}
+
+void DiskCache::forget(PageKey key) {
+  const auto at = files_.find(key);
+  if (at == files_.end()) return;
+  --counts_.pages, counts_.bytes -= at->second.bytes;
+  used_.erase(at->second.used);
+  files_.erase(at);
+  ::unlink(path_of(key).c_str());
+}
+
+bool DiskCache::has(PageKey key) const {
+  const std::lock_guard lock(mutex_);
+  return files_.contains(key);
+}
+
+DiskCache::Counts DiskCache::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+void DiskCache::expect(std::span<const PageKey> keys) const {
+  for (const PageKey& key : keys)
+    if (const OpenFile file(path_of(key), O_RDONLY); file) ::posix_fadvise(file.get(), 0, 0, POSIX_FADV_WILLNEED);
+}
+
+bool DiskCache::read(PageKey key, std::span<const int32_t> tokens, std::span<std::byte> bytes) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = files_.find(key);
+    if (at == files_.end()) return false;
+    used_.splice(used_.end(), used_, at->second.used);
+  }
+  const fs::path path = path_of(key);
+  const OpenFile file(path, O_RDONLY | O_NOFOLLOW);
+  Header h;
+  std::vector<int32_t> stored(tokens.size());
+  const bool same = file && file.read(&h, sizeof h) && std::memcmp(h.magic, Header{}.magic, sizeof h.magic) == 0 &&
+                    h.key == key && h.tokens == tokens.size() && h.bytes == bytes.size() &&
+                    file.read(stored.data(), tokens.size_bytes()) &&
+                    std::equal(stored.begin(), stored.end(), tokens.begin()) && file.read(bytes.data(), bytes.size()) &&
+                    checksum_of(h, tokens, bytes) == h.checksum;
+  if (same) ::futimens(file.get(), nullptr);  // used now, for the order after a restart
+  const std::lock_guard lock(mutex_);
+  if (same) ++counts_.read;
+  else ++counts_.damaged, forget(key);
+  return same;
+}
+
+void DiskCache::write(PageKey key, std::span<const int32_t> tokens, std::vector<std::byte> bytes) {
+  const std::lock_guard lock(mutex_);
+  if (files_.contains(key) || being_written_.contains(key)) return;
+  if (queued_bytes_ + bytes.size() > settings_.queued_bytes) {
+    ++counts_.skipped;
+    return;
+  }
+  queued_bytes_ += bytes.size();
+  being_written_.insert(key);
+  queue_.push_back({key, {tokens.begin(), tokens.end()}, std::move(bytes)});
+  work_.notify_one();
+}
+
+void DiskCache::wait_until_written() {
+  std::unique_lock lock(mutex_);
+  written_.wait(lock, [&] { return being_written_.empty(); });
+}
+
+// Under another name first: a file of a page's name is whole, but for what a power cut leaves, which its checksum tells.
+bool DiskCache::write_file(const Waiting& page) const {
+  const fs::path path = path_of(page.key);
+  fs::path part = path;
+  part += ".tmp";
+  Header h;
+  h.key = page.key, h.tokens = page.tokens.size(), h.bytes = page.bytes.size();
+  h.checksum = checksum_of(h, page.tokens, page.bytes);
+  const bool written = [&] {
+    const OpenFile file(part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
+    return file && file.write(&h, sizeof h) && file.write(page.tokens.data(), page.tokens.size() * 4) &&
+           file.write(page.bytes.data(), page.bytes.size());
+  }();
+  if (written && ::rename(part.c_str(), path.c_str()) == 0) return true;
+  ::unlink(part.c_str());
+  return false;
+}
+
+void DiskCache::write_what_waits() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    work_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+    if (queue_.empty()) return;
+    const Waiting page = std::move(queue_.front());
+    queue_.pop_front();
+    const uint64_t size = sizeof(Header) + page.tokens.size() * 4 + page.bytes.size();
+    bool written = false;
+    if (size <= settings_.bytes) {
+      while (counts_.bytes + size > settings_.bytes) ++counts_.dropped, forget(used_.front());
+      lock.unlock();
+      written = write_file(page);
+      lock.lock();
+    }
+    if (written) add(page.key, size);
+    ++(written ? counts_.written : counts_.skipped);
+    queued_bytes_ -= page.bytes.size();
+    being_written_.erase(page.key);
+    if (being_written_.empty()) written_.notify_all();
+  }
+}
+
+}  // namespace minke
