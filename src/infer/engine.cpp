@@ -65,8 +65,9 @@ int64_t Engine::add(Request request) {
   return last_id_;
 }
 
-void Engine::use_disk(DiskCache& disk) {
+void Engine::use_disk(DiskCache& disk, double seconds_per_step) {
   check(idle(), "Engine::use_disk: while idle");
+  disk_seconds_ = seconds_per_step;
   disk_ = std::make_unique<DiskPages>(pool_, disk);
 }
 
@@ -166,7 +167,6 @@ void Engine::admit(const Context& ctx) {
 
 // In turn; what one step leaves the next one goes on with.
 void Engine::restore(const Context& ctx) {
-  constexpr double kMostSeconds = 0.03;
   const auto begin = Clock::now();
   for (const auto& s : running_)
     while (s->learned < s->restorable) {
@@ -178,7 +178,7 @@ void Engine::restore(const Context& ctx) {
       s->cached += settings_.page;
       s->known = s->cached;
       know_whole_page(ctx, *s);
-      if (seconds_since(begin) > kMostSeconds) return;
+      if (seconds_since(begin) > disk_seconds_) return;
     }
 }
 

@@ -40,9 +40,9 @@ class Engine {
   // what they have.
   void weights_changed();
 
-  // From now on whole pages are kept on disk as well, and found there; while idle. A step reads for a few hundredths of a second at most, so
+  // From now on whole pages are kept on disk as well, and found there; while idle. A step reads one page, and more for so many seconds, so
   // that others go on meanwhile. `disk` outlives the engine.
-  void use_disk(DiskCache& disk);
+  void use_disk(DiskCache& disk, double seconds_per_step = 0.03);
   const DiskCache* disk() const { return disk_ ? &disk_->disk() : nullptr; }
 
   const PagePool& pool() const { return pool_; }
@@ -93,6 +93,7 @@ class Engine {
   std::vector<Sampler> samplers_;  // one a thread
   std::unique_ptr<Speculation> speculation_;
   std::unique_ptr<DiskPages> disk_;
+  double disk_seconds_ = 0;  // of a step, at most
 
   StepRows rows_;
   std::vector<Sequence*> stepped_;  // in the order of their rows

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -129,6 +130,22 @@ TEST_F(DiskCacheTest, TheLongestUnusedGoesFirst) {
   DiskCache smaller(settings(1100));  // a bound that is smaller than what is there
   EXPECT_EQ(smaller.counts().pages, 1u);
   EXPECT_EQ(files().size(), 1u);
+}
+
+// What was read last is the last to go after a restart, too.
+TEST_F(DiskCacheTest, ReadingCountsAsUseAlsoAfterARestart) {
+  std::vector<PageKey> keys;
+  {
+    DiskCache disk(settings());
+    keys = fill(disk, 3);
+    for (const fs::path& f : files()) {  // an hour ago
+      const auto hour = std::chrono::hours(1);
+      fs::last_write_time(f, fs::last_write_time(f) - hour);
+    }
+    EXPECT_TRUE(gives(disk, keys[0], 1));
+  }
+  DiskCache disk(settings(1100));
+  EXPECT_TRUE(disk.has(keys[0]));
 }
 
 TEST_F(DiskCacheTest, WhatCannotBeTakenIsNotWritten) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <set>
 
 #include "infer/disk_cache.h"
 #include "support/crowd.h"
@@ -222,6 +223,55 @@ TEST_F(Turns, WithSpeculationTheModulesSlotsComeBack) {
   EXPECT_EQ(read.known, 40);
   EXPECT_EQ(read.made, computed.made);
   EXPECT_EQ(again, steps - 40);
+}
+
+// A page that the module did not follow is half a page: it is not kept, or drafts would be drawn from nothing.
+TEST_F(Turns, WithSpeculationAPageWithoutTheModulesSlotsIsNotKept) {
+  Model with_module(ctx, tiny_v3(1), Precision::f32(), 128);
+  with_module.weights().initialise(ctx, 0.3);
+  EngineSettings s = settings;
+  s.speculation = SpeculationMode::mtp, s.max_tokens = 64;
+  DiskCache disk(on_disk());
+  Engine engine(ctx, with_module, s);
+  engine.use_disk(disk);
+  generate(ctx, engine, {.prompt = random_tokens(3, 45, 23), .drafts = false}, [](const NewToken&) { return true; });
+  generate(ctx, engine, {.prompt = random_tokens(4, 21, 23)}, [](const NewToken&) { return true; });
+  disk.wait_until_written();
+  EXPECT_EQ(disk.counts().pages, 2u);
+}
+
+// A step reads for so long, and gives the answers beside it their tokens.
+TEST_F(Turns, OthersGoOnWhileAPromptIsRead) {
+  const std::vector<int32_t> prompt = random_tokens(3, 45, 23);
+  Turn computed;
+  {
+    DiskCache disk(on_disk());
+    Engine engine(ctx, model, settings);
+    engine.use_disk(disk);
+    computed = ask(ctx, engine, prompt, 1);
+  }
+  DiskCache disk(on_disk());
+  Engine engine(ctx, model, settings);
+  engine.use_disk(disk, 0);
+  const int64_t other = engine.add({.prompt = {1, 2, 3}, .max_new = 20});
+  engine.step(ctx);
+  const int64_t reads = engine.add({.prompt = prompt});
+  for (uint64_t i = 1; i <= 5; ++i) {
+    std::set<int64_t> came;
+    for (const NewToken& t : engine.step(ctx)) came.insert(t.sequence);
+    EXPECT_EQ(disk.counts().read, i);
+    EXPECT_EQ(came, (i < 5 ? std::set<int64_t>{other} : std::set<int64_t>{other, reads}));
+  }
+  engine.cancel(other);
+  // Alone it waits for nobody, in steps that compute nothing; cancelled on the way it leaves nothing behind.
+  Engine third(ctx, model, settings);
+  third.use_disk(disk, 0);
+  const int64_t alone = third.add({.prompt = prompt});
+  EXPECT_TRUE(third.step(ctx).empty());
+  EXPECT_EQ(third.tokens_computed(), 0);
+  third.cancel(alone);
+  EXPECT_EQ(third.pool().num_free(), third.pool().num_pages());
+  EXPECT_EQ(ask(ctx, third, prompt, 1).made, computed.made);
 }
 
 TEST_F(Turns, OnThePoisonBackend) {
