@@ -90,6 +90,12 @@ Request AnswerRequests::request_of(const GenerationRequest& r, std::vector<int32
   return request;
 }
 
+namespace {
+Grammar grammar_of(const GenerationRequest& r) {
+  return r.form == AnswerForm::json_schema ? json_schema_grammar(r.schema) : json_object_grammar();
+}
+}  // namespace
+
 AnswerRequests::Prepared AnswerRequests::prepared(GenerationRequest& r, Put put) {
   if (!r.model.empty() && r.model != model_.name && !is_default_name(r.model))
     throw ApiError(404, fmt::format("the model {} is not here; this server has {}", printable(r.model), model_.name),
@@ -100,8 +106,7 @@ AnswerRequests::Prepared AnswerRequests::prepared(GenerationRequest& r, Put put)
       bad_request("logit_bias", "logit_bias: {} is no token of this model, which has 0 to {}", token,
                   source_.tokenizer.vocab_size() - 1);
   std::shared_ptr<const Grammar> grammar = put.calls;
-  if (r.form == AnswerForm::json_object) grammar = std::make_shared<Grammar>(json_object_grammar());
-  if (r.form == AnswerForm::json_schema) grammar = std::make_shared<Grammar>(json_schema_grammar(r.schema));
+  if (!grammar && r.form != AnswerForm::text) grammar = std::make_shared<Grammar>(grammar_of(r));
   if (grammar && !trie_) trie_.emplace(source_.tokenizer);
   Prepared p;
   std::vector<int64_t> tokens;
@@ -147,13 +152,18 @@ AnswerRequests::Prepared AnswerRequests::chat(const Json& body) {
       bad_request(
           "tools",
           "the chat template of this model has no calls of tools in a form that is known here: leave tools out");
-    if (r.form != AnswerForm::text) bad_request("response_format", "response_format beside tools is not supported");
+    const bool must_call = r.tool_choice != ToolChoice::automatic, may_say = r.form != AnswerForm::text && !must_call;
+    if (may_say && put.form->at_start)
+      bad_request(
+          "response_format",
+          "response_format beside tools: this model writes its calls as JSON, too, so that one could not be told from "
+          "the other; leave one of them out");
     Json callable = r.tools;
     if (r.tool_choice == ToolChoice::named)
       std::erase_if(callable.get_ref<Json::array_t&>(),
                     [&](const Json& t) { return t["function"]["name"] != r.tool_name; });
-    put.calls =
-        std::make_shared<Grammar>(tool_call_grammar(*put.form, callable, r.tool_choice != ToolChoice::automatic));
+    Grammar calls = tool_call_grammar(*put.form, callable, must_call || may_say);
+    put.calls = std::make_shared<Grammar>(may_say ? either(calls, grammar_of(r)) : std::move(calls));
   }
   const std::string prompt = prompt_of(r);
   put.in_thought = opens_thought(prompt);

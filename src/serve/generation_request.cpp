@@ -256,8 +256,6 @@ ChatRequest read_chat_request(const Json& body, const SamplingSettings& usual) {
     if (r.tool_choice == ToolChoice::required && r.tools.empty())
       bad_request("tool_choice", "tool_choice is required, but there are no tools");
   }
-  if (r.form != AnswerForm::text && (r.tool_choice == ToolChoice::required || r.tool_choice == ToolChoice::named))
-    bad_request("response_format", "response_format and a tool_choice that asks for a call exclude each other");
   if (const Json* variables = member(body, "chat_template_kwargs")) {
     if (!variables->is_object()) bad_request("chat_template_kwargs", "chat_template_kwargs is to be an object");
     r.template_variables = *variables;

@@ -29,6 +29,24 @@ Grammar::Sequence Grammar::literal(std::string_view text) {
   return sequence;
 }
 
+int32_t Grammar::add(const Grammar& other) {
+  const auto first = int32_t(rules_.size());
+  for (size_t r = 0; r < other.rules_.size(); ++r) new_rule();
+  for (size_t r = 0; r < other.rules_.size(); ++r)
+    for (Sequence sequence : other.rules_[r]) {
+      for (Element& e : sequence) e = e.is_rule ? rule(first + e.index) : one_of(other.bytes(e.index));
+      add_alternative(first + int32_t(r), std::move(sequence));
+    }
+  return first;
+}
+
+Grammar either(const Grammar& a, const Grammar& b) {
+  Grammar g;
+  const int32_t root = g.new_rule();
+  for (const Grammar* one : {&a, &b}) g.add_alternative(root, {Grammar::rule(g.add(*one))});
+  return g;
+}
+
 int32_t Grammar::left_recursive() const {
   const size_t n = rules_.size();
   std::vector<char> empty(n);  // can be of no bytes

@@ -31,6 +31,9 @@ class Grammar {
   static Element rule(int32_t index) { return {true, index}; }
   Sequence literal(std::string_view text);  // its bytes, one after the other
 
+  // All rules of another grammar; returns the number that its rule 0 has here.
+  int32_t add(const Grammar& other);
+
   int64_t size() const { return size_; }  // elements and alternatives in all
   size_t num_rules() const { return rules_.size(); }
   const std::vector<Sequence>& alternatives(int32_t rule) const { return rules_[size_t(rule)]; }
@@ -45,6 +48,9 @@ class Grammar {
   std::map<std::string, int32_t> set_numbers_;  // by their bits
   int64_t size_ = 0;
 };
+
+// What is a text of the one or of the other.
+Grammar either(const Grammar& a, const Grammar& b);
 
 class Matcher {
  public:

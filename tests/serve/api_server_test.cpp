@@ -300,10 +300,22 @@ TEST_F(ApiServers, CallsTools) {
   std::vector<float> logits(size_t(source_.tokenizer.vocab_size()), 0);
   asked.back().constrain({}, logits);
   EXPECT_TRUE(std::isinf(logits[size_t(source_.tokenizer.encode("N")[0])]));
+  // A call or JSON, where both are offered; calls alone, if one must come.
+  const auto first_may_be = [&](const char* text) {
+    std::vector<float> may(size_t(source_.tokenizer.vocab_size()), 0);
+    asked.back().constrain({}, may);
+    return std::isfinite(may[size_t(source_.tokenizer.encode(text)[0])]);
+  };
+  const Json form{{"type", "json_object"}};
+  say("{\"a\": 1}");
+  EXPECT_EQ(chat({{"tools", tools}, {"response_format", form}}).json()["choices"][0]["message"]["content"],
+            "{\"a\": 1}");
+  EXPECT_TRUE(first_may_be("{") && first_may_be("<") && !first_may_be("N"));
+  chat({{"tools", tools}, {"response_format", form}, {"tool_choice", "required"}});
+  EXPECT_TRUE(!first_may_be("{") && first_may_be("<"));
   // Left out where the client says so; mistakes.
   chat({{"tools", tools}, {"tool_choice", "none"}});
   EXPECT_FALSE(bool(asked.back().constrain));
-  EXPECT_EQ(chat({{"tools", tools}, {"response_format", {{"type", "json_object"}}}}).status, 400);
   stop();
   source_ = test::ChatFixture::source_of(test::kChatTemplate);
   start();

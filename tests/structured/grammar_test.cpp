@@ -114,6 +114,27 @@ TEST(Grammar, RandomOnesAgreeWithWhatTheyWrite) {
   EXPECT_GT(tried, 100);
 }
 
+TEST(Grammar, EitherIsAllOfBoth) {
+  const auto small = [&](std::string_view word) {  // word, any number of times, then b
+    Grammar g;
+    const int32_t root = g.new_rule(), more = g.new_rule();
+    g.add_alternative(root, {Grammar::rule(more), g.one_of(ByteSet().set('b'))});
+    g.add_alternative(more, {});
+    Grammar::Sequence again = g.literal(word);
+    again.push_back(Grammar::rule(more));
+    g.add_alternative(more, again);
+    return g;
+  };
+  const Grammar a = small("a"), c = small("ca"), both = either(a, c);
+  Texts expected = texts_of(a, 5)[0];
+  expected.merge(texts_of(c, 5)[0]);
+  EXPECT_EQ(texts_of(both, 5)[0], expected);
+  EXPECT_EQ(expected.size(), 5u + 2u);
+  Matcher m(both);
+  for (const std::string text : {"b", "aab", "cacab"}) EXPECT_TRUE(m.accepts(m.next(m.start(), text))) << text;
+  for (const std::string text : {"acab", "caab", "a"}) EXPECT_FALSE(m.accepts(m.next(m.start(), text))) << text;
+}
+
 TEST(Grammar, LeftRecursionIsSeen) {
   Grammar g;
   const int32_t a = g.new_rule(), b = g.new_rule(), none = g.new_rule();
