@@ -24,6 +24,15 @@ struct AnswerLimits {
   }
 };
 
+// f(), whose mistakes are those of this field.
+template <class F> auto named(std::string_view field, F f) {
+  try {
+    return f();
+  } catch (const UserError& e) {
+    bad_request(field, "{}: {}", field, e.what());
+  }
+}
+
 // Arguments of earlier calls as the template takes them.
 Json with_arguments(Json messages, bool as_objects) {
   for (Json& m : messages) {
@@ -31,7 +40,8 @@ Json with_arguments(Json messages, bool as_objects) {
     for (Json& call : m["tool_calls"]) {
       Json& arguments = call["function"]["arguments"];
       if (as_objects && arguments.is_string())
-        arguments = parse_json(arguments.get<std::string>(), "arguments of a tool call");
+        arguments =
+            named("messages", [&] { return parse_json(arguments.get<std::string>(), "arguments of a tool call"); });
       else if (!as_objects && !arguments.is_string()) arguments = arguments.dump();
     }
   }
@@ -58,7 +68,7 @@ std::string AnswerRequests::prompt_of(const ChatRequest& r) const {
                     .variables = r.template_variables};
   if (r.thinking) inputs.variables["enable_thinking"] = inputs.variables["thinking"] = *r.thinking;
   if (!r.tools.empty() && r.tool_choice != ToolChoice::none) inputs.variables["tools"] = r.tools;
-  return source_.chat_template->render(inputs);
+  return named("messages", [&] { return source_.chat_template->render(inputs); });
 }
 // The one for tools, where there are several.
 std::string_view AnswerRequests::template_text() const {
@@ -101,7 +111,8 @@ AnswerRequests::Prepared AnswerRequests::prepared(GenerationRequest& r, Put put)
                   source_.tokenizer.vocab_size() - 1);
   std::shared_ptr<const Grammar> grammar = put.calls;
   if (r.form == AnswerForm::json_object) grammar = std::make_shared<Grammar>(json_object_grammar());
-  if (r.form == AnswerForm::json_schema) grammar = std::make_shared<Grammar>(json_schema_grammar(r.schema));
+  if (r.form == AnswerForm::json_schema)
+    grammar = named("response_format", [&] { return std::make_shared<Grammar>(json_schema_grammar(r.schema)); });
   if (grammar && !trie_) trie_.emplace(source_.tokenizer);
   Prepared p;
   std::vector<int64_t> tokens;

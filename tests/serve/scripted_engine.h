@@ -53,7 +53,8 @@ class ScriptedEngine : public TokenEngine {
     for (const int64_t id : over) running_.erase(id);
     return tokens_;
   }
-  Load load() const override { return {int64_t(running_.size()), 0, 90, 100}; }
+  // A page of each.
+  Load load() const override { return {int64_t(running_.size()), 0, 100 - int64_t(running_.size()), 100}; }
   const EngineSettings& settings() const override { return engine_settings; }
 
  private:
