@@ -70,6 +70,10 @@ std::string AnswerRequests::prompt_of(const ChatRequest& r) const {
   if (!r.tools.empty() && r.tool_choice != ToolChoice::none) inputs.variables["tools"] = r.tools;
   return named("messages", [&] { return source_.chat_template->render(inputs); });
 }
+ApiError AnswerRequests::no_such_model(std::string_view name) const {
+  return ApiError(404, fmt::format("the model {} is not here; this server has {}", printable(name), model_.name),
+                  "model", "model_not_found");
+}
 // The one for tools, where there are several.
 std::string_view AnswerRequests::template_text() const {
   if (!source_.chat_template) return "";
@@ -101,9 +105,7 @@ Request AnswerRequests::request_of(const GenerationRequest& r, std::vector<int32
 }
 
 AnswerRequests::Prepared AnswerRequests::prepared(GenerationRequest& r, Put put) {
-  if (!r.model.empty() && r.model != model_.name && !is_default_name(r.model))
-    throw ApiError(404, fmt::format("the model {} is not here; this server has {}", printable(r.model), model_.name),
-                   "model", "model_not_found");
+  if (!r.model.empty() && r.model != model_.name && !is_default_name(r.model)) throw no_such_model(r.model);
   if (!r.seed_given) r.sampling.seed = drawn_seed();
   for (const auto& [token, bias] : r.sampling.logit_bias)
     if (token >= source_.tokenizer.vocab_size())

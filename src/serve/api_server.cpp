@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -18,6 +19,21 @@ namespace {
 
 constexpr const char* kJson = "application/json; charset=utf-8";
 
+// What stands in a path for other signs: %2F.
+std::string without_percents(std::string_view path) {
+  std::string out;
+  for (size_t i = 0; i < path.size(); ++i) {
+    unsigned byte = 0;
+    const char* const digits = path.data() + i + 1;
+    if (path[i] != '%' || path.size() - i < 3 || std::from_chars(digits, digits + 2, byte, 16).ptr != digits + 2) {
+      out += path[i];
+      continue;
+    }
+    out += char(byte);
+    i += 2;
+  }
+  return out;
+}
 // As long for every wrong key.
 bool is_same_key(std::string_view given, std::string_view key) {
   unsigned difference = unsigned(given.size() ^ key.size());
@@ -150,6 +166,7 @@ struct ApiServer::State {
       known = true;
       if (method == to.method) return (this->*to.handler)(r, reply);
     }
+    if (method == "GET" && r.path.starts_with("/v1/models/")) return one_model(r, reply);
     if (known) throw ApiError(405, fmt::format("{} is not asked with {}", r.path, printable(r.method)));
     throw ApiError(404, fmt::format("there is nothing at {}", printable(r.path)));
   }
@@ -159,13 +176,20 @@ struct ApiServer::State {
     if (!scheduler) return reply.send(503, kJson, R"({"status":"loading model"})", {{"Retry-After", "2"}});
     answer(reply, {{"status", "ok"}});
   }
+  Json model() const {
+    return {{"id", settings.model.name},
+            {"object", "model"},
+            {"created", begun_at},
+            {"owned_by", "minke"},
+            {"max_model_len", settings.model.context}};
+  }
   void models(const HttpRequest&, const HttpReply& reply) {
-    answer(reply, {{"object", "list"},
-                   {"data", Json::array({{{"id", settings.model.name},
-                                          {"object", "model"},
-                                          {"created", begun_at},
-                                          {"owned_by", "minke"},
-                                          {"max_model_len", settings.model.context}}})}});
+    answer(reply, {{"object", "list"}, {"data", Json::array({model()})}});
+  }
+  void one_model(const HttpRequest& r, const HttpReply& reply) {
+    const std::string name = without_percents(std::string_view(r.path).substr(std::string_view("/v1/models/").size()));
+    if (name != settings.model.name) throw requests.no_such_model(name);
+    answer(reply, model());
   }
   void say_metrics(const HttpRequest&, const HttpReply& reply) {
     reply.send(200, "text/plain; version=0.0.4",

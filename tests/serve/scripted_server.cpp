@@ -3,7 +3,8 @@
 //   test_scripted_server SCRIPT.json
 // {"template": …, "context": 4096, "parallel": 4, "queue": 1024, "step_us": 0, "keys": [], "header_ms": …, "timeout_ms": …,
 //  "answers": [{"if": "text in the prompt", "say": "text", "ends": true, "fails": false}]}
-// The first answer whose text stands in the prompt is given; one that does not end is said again and again, one that fails ends the step.
+// The first answer whose text stands in the prompt is given; one that does not end is said again and again, one that fails does so
+// behind its text.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -23,7 +24,6 @@ using std::chrono::milliseconds;
 struct Said {
   std::string when;
   std::vector<int32_t> tokens;
-  bool fails = false;
 };
 
 // Of Qwen's form, so that tools may be called.
@@ -37,9 +37,9 @@ int run(const char* file) {
   const ModelSource source = test::ChatFixture::source_of(script.value("template", kTemplate).c_str());
   std::vector<Said> answers;
   for (const Json& a : script.at("answers")) {
-    Said& said = answers.emplace_back(
-        Said{a.value("if", ""), source.tokenizer.encode(a.at("say").get<std::string>()), a.value("fails", false)});
-    if (a.value("ends", true)) said.tokens.push_back(source.stop_tokens.at(0));
+    Said& said = answers.emplace_back(Said{a.value("if", ""), source.tokenizer.encode(a.at("say").get<std::string>())});
+    if (a.value("fails", false)) said.tokens.push_back(-1);
+    else if (a.value("ends", true)) said.tokens.push_back(source.stop_tokens.at(0));
   }
   test::ScriptedEngine engine;
   engine.engine_settings = {.max_context = script.value("context", int64_t(4096)),
@@ -48,9 +48,7 @@ int run(const char* file) {
   engine.answer = [&](const Request& r) {
     const std::string prompt = source.tokenizer.decode(r.prompt);
     for (const Said& a : answers) {
-      if (prompt.find(a.when) == prompt.npos) continue;
-      if (a.fails) engine.throws = true;
-      return a.tokens;
+      if (prompt.find(a.when) != prompt.npos) return a.tokens;
     }
     return std::vector<int32_t>{source.stop_tokens.at(0)};
   };
