@@ -24,6 +24,15 @@ struct AnswerLimits {
   }
 };
 
+// f(), whose mistakes are those of this field.
+template <class F> auto named(std::string_view field, F f) {
+  try {
+    return f();
+  } catch (const UserError& e) {
+    bad_request(field, "{}: {}", field, e.what());
+  }
+}
+
 // Arguments of earlier calls as the template takes them.
 Json with_arguments(Json messages, bool as_objects) {
   for (Json& m : messages) {
@@ -31,7 +40,8 @@ Json with_arguments(Json messages, bool as_objects) {
     for (Json& call : m["tool_calls"]) {
       Json& arguments = call["function"]["arguments"];
       if (as_objects && arguments.is_string())
-        arguments = parse_json(arguments.get<std::string>(), "arguments of a tool call");
+        arguments =
+            named("messages", [&] { return parse_json(arguments.get<std::string>(), "arguments of a tool call"); });
       else if (!as_objects && !arguments.is_string()) arguments = arguments.dump();
     }
   }
@@ -58,7 +68,11 @@ std::string AnswerRequests::prompt_of(const ChatRequest& r) const {
                     .variables = r.template_variables};
   if (r.thinking) inputs.variables["enable_thinking"] = inputs.variables["thinking"] = *r.thinking;
   if (!r.tools.empty() && r.tool_choice != ToolChoice::none) inputs.variables["tools"] = r.tools;
-  return source_.chat_template->render(inputs);
+  return named("messages", [&] { return source_.chat_template->render(inputs); });
+}
+ApiError AnswerRequests::no_such_model(std::string_view name) const {
+  return ApiError(404, fmt::format("the model {} is not here; this server has {}", printable(name), model_.name),
+                  "model", "model_not_found");
 }
 // The one for tools, where there are several.
 std::string_view AnswerRequests::template_text() const {
@@ -92,14 +106,13 @@ Request AnswerRequests::request_of(const GenerationRequest& r, std::vector<int32
 
 namespace {
 Grammar grammar_of(const GenerationRequest& r) {
-  return r.form == AnswerForm::json_schema ? json_schema_grammar(r.schema) : json_object_grammar();
+  if (r.form == AnswerForm::json_object) return json_object_grammar();
+  return named("response_format", [&] { return json_schema_grammar(r.schema); });
 }
 }  // namespace
 
 AnswerRequests::Prepared AnswerRequests::prepared(GenerationRequest& r, Put put) {
-  if (!r.model.empty() && r.model != model_.name && !is_default_name(r.model))
-    throw ApiError(404, fmt::format("the model {} is not here; this server has {}", printable(r.model), model_.name),
-                   "model", "model_not_found");
+  if (!r.model.empty() && r.model != model_.name && !is_default_name(r.model)) throw no_such_model(r.model);
   if (!r.seed_given) r.sampling.seed = drawn_seed();
   for (const auto& [token, bias] : r.sampling.logit_bias)
     if (token >= source_.tokenizer.vocab_size())

@@ -35,6 +35,7 @@ class AnswerRequests {
 
   // What messages become; may be called from any thread.
   std::string prompt_of(const ChatRequest& request) const;
+  ApiError no_such_model(std::string_view name) const;
 
  private:
   struct Put {  // to the model

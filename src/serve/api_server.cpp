@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -18,6 +19,21 @@ namespace {
 
 constexpr const char* kJson = "application/json; charset=utf-8";
 
+// What stands in a path for other signs: %2F.
+std::string without_percents(std::string_view path) {
+  std::string out;
+  for (size_t i = 0; i < path.size(); ++i) {
+    unsigned byte = 0;
+    const char* const digits = path.data() + i + 1;
+    if (path[i] != '%' || path.size() - i < 3 || std::from_chars(digits, digits + 2, byte, 16).ptr != digits + 2) {
+      out += path[i];
+      continue;
+    }
+    out += char(byte);
+    i += 2;
+  }
+  return out;
+}
 // As long for every wrong key.
 bool is_same_key(std::string_view given, std::string_view key) {
   unsigned difference = unsigned(given.size() ^ key.size());
@@ -89,11 +105,14 @@ struct ApiServer::State {
     h.handler = [this](HttpRequest request, HttpReply reply) { handle(std::move(request), reply); };
     return h;
   }
+  // What browsers are told: no text that a model or a client wrote is anything but what its type says.
   HttpHeaders cors() const {
-    if (settings.cors_origin.empty()) return {};
-    return {{"Access-Control-Allow-Origin", settings.cors_origin},
-            {"Access-Control-Allow-Headers", "Authorization, Content-Type"},
-            {"Access-Control-Allow-Methods", "GET, POST, OPTIONS"}};
+    HttpHeaders headers{{"X-Content-Type-Options", "nosniff"}};
+    if (settings.cors_origin.empty()) return headers;
+    headers.emplace_back("Access-Control-Allow-Origin", settings.cors_origin);
+    headers.emplace_back("Access-Control-Allow-Headers", "Authorization, Content-Type");
+    headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+    return headers;
   }
   void refuse(const HttpReply& reply, const ApiError& e) {
     HttpHeaders headers = cors();
@@ -147,13 +166,9 @@ struct ApiServer::State {
       known = true;
       if (method == to.method) return (this->*to.handler)(r, reply);
     }
+    if (method == "GET" && r.path.starts_with("/v1/models/")) return one_model(r, reply);
     if (known) throw ApiError(405, fmt::format("{} is not asked with {}", r.path, printable(r.method)));
     throw ApiError(404, fmt::format("there is nothing at {}", printable(r.path)));
-  }
-  static Json body_of(const HttpRequest& r) {
-    Json body = parse_json(r.body, "the body of the request");
-    if (!body.is_object()) throw ApiError(400, "the body of the request is to be a JSON object");
-    return body;
   }
 
   // --- what is answered at once
@@ -161,13 +176,20 @@ struct ApiServer::State {
     if (!scheduler) return reply.send(503, kJson, R"({"status":"loading model"})", {{"Retry-After", "2"}});
     answer(reply, {{"status", "ok"}});
   }
+  Json model() const {
+    return {{"id", settings.model.name},
+            {"object", "model"},
+            {"created", begun_at},
+            {"owned_by", "minke"},
+            {"max_model_len", settings.model.context}};
+  }
   void models(const HttpRequest&, const HttpReply& reply) {
-    answer(reply, {{"object", "list"},
-                   {"data", Json::array({{{"id", settings.model.name},
-                                          {"object", "model"},
-                                          {"created", begun_at},
-                                          {"owned_by", "minke"},
-                                          {"max_model_len", settings.model.context}}})}});
+    answer(reply, {{"object", "list"}, {"data", Json::array({model()})}});
+  }
+  void one_model(const HttpRequest& r, const HttpReply& reply) {
+    const std::string name = without_percents(std::string_view(r.path).substr(std::string_view("/v1/models/").size()));
+    if (name != settings.model.name) throw requests.no_such_model(name);
+    answer(reply, model());
   }
   void say_metrics(const HttpRequest&, const HttpReply& reply) {
     reply.send(200, "text/plain; version=0.0.4",
@@ -185,22 +207,36 @@ struct ApiServer::State {
             {"default_generation_settings",
              {{"temperature", s.temperature}, {"top_p", s.top_p}, {"top_k", s.top_k}, {"min_p", s.min_p}}}});
   }
+
+  // --- what is answered by the worker, since a text may be long
   void tokenize(const HttpRequest& r, const HttpReply& reply) {
-    const Json body = body_of(r);
+    work(
+        r, reply, [this](const Json& body) { return tokens_of(body); },
+        [this, reply](const Json& json) { answer(reply, json); });
+  }
+  void detokenize(const HttpRequest& r, const HttpReply& reply) {
+    work(
+        r, reply, [this](const Json& body) { return text_of(body); },
+        [this, reply](const Json& json) { answer(reply, json); });
+  }
+  void apply_template(const HttpRequest& r, const HttpReply& reply) {
+    work(
+        r, reply, [this](const Json& body) { return prompt_of(body); },
+        [this, reply](const Json& json) { answer(reply, json); });
+  }
+  Json tokens_of(const Json& body) const {
     if (!body.contains("content") || !body["content"].is_string()) bad_request("content", "content is to be the text");
-    const bool special = body.value("add_special", Json()) == true,
-               parse = body.value("parse_special", Json(true)) != false;
+    const bool special = read_flag(body, "add_special", false), parse = read_flag(body, "parse_special", true);
     const auto ids =
         source.tokenizer.encode(body["content"].get<std::string>(),
                                 {.parse_special = parse, .add_bos = special && source.tokenizer.begins_with_bos()});
     Json tokens = Json::array();
-    const bool pieces = body.value("with_pieces", Json()) == true;
+    const bool pieces = read_flag(body, "with_pieces", false);
     for (const int32_t id : ids)
       tokens.push_back(pieces ? Json{{"id", id}, {"piece", std::string(source.tokenizer.token_bytes(id))}} : Json(id));
-    answer(reply, {{"tokens", tokens}, {"count", ids.size()}});
+    return {{"tokens", tokens}, {"count", ids.size()}};
   }
-  void detokenize(const HttpRequest& r, const HttpReply& reply) {
-    const Json body = body_of(r);
+  Json text_of(const Json& body) const {
     if (!body.contains("tokens") || !body["tokens"].is_array())
       bad_request("tokens", "tokens is to be a list of token ids");
     std::vector<int32_t> ids;
@@ -210,15 +246,14 @@ struct ApiServer::State {
                     source.tokenizer.vocab_size() - 1);
       ids.push_back(id.get<int32_t>());
     }
-    answer(reply, {{"content", source.tokenizer.decode(ids)}});
+    return {{"content", source.tokenizer.decode(ids)}};
   }
-  void apply_template(const HttpRequest& r, const HttpReply& reply) {
-    const Json body = body_of(r);
+  Json prompt_of(const Json& body) const {
     ChatRequest request;
     request.messages = read_messages(body.value("messages", Json()));
     if (const auto tools = body.find("tools"); tools != body.end() && !tools->is_null())
       request.tools = read_tools(*tools);
-    answer(reply, {{"prompt", requests.prompt_of(request)}});
+    return {{"prompt", requests.prompt_of(request)}};
   }
 
   // --- answers of the model
@@ -234,15 +269,34 @@ struct ApiServer::State {
     if (!scheduler) throw ApiError(503, "the model is being loaded", "", "loading_model");
     if (stopping) throw ApiError(503, "the server is about to end");
   }
-  // On the worker's thread, then back on the loop's.
-  void prepare(const HttpRequest& r, const HttpReply& reply, std::function<AnswerRequests::Prepared(const Json&)> f) {
+  template <class F> void prepare(const HttpRequest& r, const HttpReply& reply, F f) {
     // Who takes turns with whom: clients by their keys, or else by where they are.
     const std::string client(settings.keys.empty() ? std::string_view(r.from) : r.header("authorization"));
-    worker.add([this, body = r.body, reply, client, f = std::move(f)] {
-      auto prepared = std::make_shared<AnswerRequests::Prepared>();
+    work(r, reply, std::move(f),
+         [this, reply, client](AnswerRequests::Prepared& p) { begin(std::move(p), reply, client); });
+  }
+  // A body that waits for the worker; who takes it first, the worker or the client's going, is the one that uses it.
+  struct Waiting {
+    std::string body;
+    std::atomic<bool> taken{false};
+  };
+  // f(body) on the worker's thread, then then(what it gave) back on the loop's.
+  template <class F, class Then> void work(const HttpRequest& r, const HttpReply& reply, F f, Then then) {
+    const auto waiting = std::make_shared<Waiting>();
+    waiting->body = r.body;
+    reply.on_gone([this, waiting] {
+      if (waiting->taken.exchange(true)) return;
+      ++metrics.requests["gone"];
+      waiting->body = {};
+    });
+    worker.add([this, waiting, reply, f = std::move(f), then = std::move(then)] {
+      if (waiting->taken.exchange(true)) return;
+      auto result = std::make_shared<decltype(f(Json()))>();
       std::optional<ApiError> mistake;
       try {
-        *prepared = f(parse_json(body, "the body of the request"));
+        const Json body = parse_json(waiting->body, "the body of the request");
+        if (!body.is_object()) throw ApiError(400, "the body of the request is to be a JSON object");
+        *result = f(body);
       } catch (const ApiError& e) {
         mistake = e;
       } catch (const UserError& e) {
@@ -250,9 +304,9 @@ struct ApiServer::State {
       } catch (const std::exception& e) {
         mistake = ApiError(500, e.what());
       }
-      http.post([this, prepared, mistake, reply, client] {
+      http.post([this, result, mistake, reply, then] {
         if (mistake) refuse(reply, *mistake);
-        else begin(std::move(*prepared), reply, client);
+        else then(*result);
       });
     });
   }

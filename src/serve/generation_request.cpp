@@ -40,10 +40,13 @@ std::optional<int64_t> integer(const Json& body, const char* key, int64_t least,
     bad_request(key, "{} is to be a whole number from {} to {}, not {}", key, least, most, shown(*value));
   return value->get<int64_t>();
 }
-std::optional<bool> boolean(const Json& body, const char* key) {
+// `in`: the field of the request in which the key stands, unless it is one itself.
+std::optional<bool> boolean(const Json& body, const char* key, std::string_view in = "") {
   const Json* value = member(body, key);
   if (!value) return {};
-  if (!value->is_boolean()) bad_request(key, "{} is to be true or false, not {}", key, shown(*value));
+  if (!value->is_boolean())
+    bad_request(in.empty() ? key : in, "{}{}{} is to be true or false, not {}", in, in.empty() ? "" : ".", key,
+                shown(*value));
   return value->get<bool>();
 }
 std::optional<std::string> text(const Json& body, const char* key) {
@@ -128,7 +131,7 @@ void read_common(const Json& body, const SamplingSettings& usual, GenerationRequ
     if (!r.stream) bad_request("stream_options", "stream_options is for stream: true");
     if (!options->is_object())
       bad_request("stream_options", "stream_options is to be an object, not {}", shown(*options));
-    r.include_usage = boolean(*options, "include_usage").value_or(false);
+    r.include_usage = boolean(*options, "include_usage", "stream_options").value_or(false);
   }
 }
 
@@ -174,6 +177,8 @@ Json calls_of(const Json& calls, const std::string& where) {
 
 }  // namespace
 
+bool read_flag(const Json& body, const char* key, bool otherwise) { return boolean(body, key).value_or(otherwise); }
+
 Json read_messages(const Json& messages) {
   if (!messages.is_array() || messages.empty() || messages.size() > kMostMessages)
     bad_request("messages", "messages is to be a list of 1 to {} messages", kMostMessages);
@@ -193,7 +198,10 @@ Json read_messages(const Json& messages) {
       if (const Json* calls = member(m, "tool_calls"); calls && !calls->empty())
         message["tool_calls"] = calls_of(*calls, where);
     for (const char* key : {"name", "tool_call_id", "reasoning_content"})
-      if (const auto value = text(m, key); value) message[key] = *value;
+      if (const Json* value = member(m, key)) {
+        if (!value->is_string()) bad_request("messages", "{}.{} is to be a text, not {}", where, key, shown(*value));
+        message[key] = *value;
+      }
     if (role != "assistant" && !m.contains("content")) bad_request("messages", "{} has no content", where);
     all.push_back(std::move(message));
   }
@@ -259,8 +267,8 @@ ChatRequest read_chat_request(const Json& body, const SamplingSettings& usual) {
   if (const Json* variables = member(body, "chat_template_kwargs")) {
     if (!variables->is_object()) bad_request("chat_template_kwargs", "chat_template_kwargs is to be an object");
     r.template_variables = *variables;
-    r.thinking = boolean(*variables, "enable_thinking");
-    if (const auto thinking = boolean(*variables, "thinking")) r.thinking = thinking;
+    r.thinking = boolean(*variables, "enable_thinking", "chat_template_kwargs");
+    if (const auto thinking = boolean(*variables, "thinking", "chat_template_kwargs")) r.thinking = thinking;
   }
   if (const Json* thinking = member(body, "thinking")) {  // DeepSeek's: {"type": "enabled"}
     const Json* type = thinking->is_object() ? member(*thinking, "type") : nullptr;

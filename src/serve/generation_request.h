@@ -51,5 +51,7 @@ CompletionRequest read_completion_request(const Json& body, const SamplingSettin
 // The messages alone, checked, and as chat templates take them.
 Json read_messages(const Json& messages);
 Json read_tools(const Json& tools);
+// A field that is true or false.
+bool read_flag(const Json& body, const char* key, bool otherwise);
 
 }  // namespace minke

@@ -43,6 +43,18 @@ std::string head_of(int status, std::string_view type, const HttpHeaders& header
   return head + std::string(length) + (keep ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n");
 }
 
+// A target as a proxy gets it, "http://host/path", is the path.
+std::string_view without_authority(std::string_view target) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!same_name(target.substr(0, scheme.size()), scheme)) continue;
+    const size_t path = target.find('/', scheme.size());
+    return path == target.npos ? "/" : target.substr(path);
+  }
+  return target;
+}
+
+constexpr size_t kLargeBody = 64 << 10;
+
 }  // namespace
 
 std::string_view HttpRequest::header(std::string_view name) const {
@@ -63,6 +75,7 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
   net::steady_timer grace, retry;
   std::set<std::shared_ptr<HttpReply::Connection>> connections;
   std::atomic<size_t> count{0};
+  size_t large_bodies = 0;  // bytes
   bool stopping = false;
 };
 
@@ -101,21 +114,36 @@ struct HttpReply::Connection : std::enable_shared_from_this<HttpReply::Connectio
     version_11 = head.version() >= 11;
     keep = head.keep_alive() && !server->stopping;
     is_head = head.method() == http::verb::head;
+    // Where such a body ends is not known: taken for none, it would be the next request.
+    if (head.count(http::field::transfer_encoding) > 0 && !parser->chunked()) {
+      keep = false;
+      return fail(400, "Transfer-Encoding is to be chunked");
+    }
+    if (!take_space(parser->chunked() ? limits().body_bytes : size_t(parser->content_length().value_or(0)))) {
+      keep = false;
+      return fail(503, "too many large requests are under way: try again later");
+    }
     if (!parser->is_done() && same_name(view(head[http::field::expect]), "100-continue"))
       write_text("HTTP/1.1 100 Continue\r\n\r\n");
-    if (const auto length = parser->content_length(); length && *length > limits().body_bytes)
-      return refuse(http::error::body_limit);
     stream.expires_after(limits().body);
     http::async_read(stream, buffer, *parser, [self = shared_from_this()](Error e, size_t) {
       if (e) return self->refuse(e);
       self->handle();
     });
   }
+  // Small bodies cost little, however many; the large ones share what there is.
+  bool take_space(size_t body) {
+    if (body < kLargeBody) return true;
+    if (server->large_bodies + body > limits().large_bodies_bytes) return false;
+    server->large_bodies += large_body = body;
+    return true;
+  }
+  void give_space() { server->large_bodies -= std::exchange(large_body, 0); }
   void handle() {
     stream.expires_never();
     auto message = parser->release();
     HttpRequest request{.method = std::string(view(message.method_string())), .body = std::move(message.body())};
-    const std::string_view target = view(message.target());
+    const std::string_view target = without_authority(view(message.target()));
     const size_t question = target.find('?');
     request.path = target.substr(0, question);
     if (question != target.npos) request.query = target.substr(question + 1);
@@ -138,8 +166,12 @@ struct HttpReply::Connection : std::enable_shared_from_this<HttpReply::Connectio
     stream.socket().async_wait(tcp::socket::wait_read, [self = shared_from_this(), of = number](Error e) {
       if (e || self->number != of || self->state == Reply::none) return;
       Error none;
-      if (self->stream.socket().available(none) == 0 || none) self->close();
-      // Else the next request is there already; it is read when this one is answered.
+      const size_t there = self->stream.socket().available(none);
+      if (there == 0 || none) return self->close();
+      // The next request is there already, or a part of it. It is kept until this one is answered, and the client may still go.
+      if (self->buffer.size() >= self->limits().header_bytes) return;
+      self->buffer.commit(self->stream.socket().read_some(self->buffer.prepare(std::min<size_t>(there, 4096)), none));
+      self->watch();
     });
   }
 
@@ -153,6 +185,8 @@ struct HttpReply::Connection : std::enable_shared_from_this<HttpReply::Connectio
       return fail(431, fmt::format("the header of the request has more than {} bytes", limits().header_bytes));
     if (e == http::error::body_limit)
       return fail(413, fmt::format("the body of the request has more than {} bytes", limits().body_bytes));
+    if (e == http::error::buffer_overflow)
+      return fail(400, fmt::format("between the chunks of the body are more than {} bytes", limits().header_bytes));
     if (e.category() == http::make_error_code(http::error::bad_method).category())
       return fail(400, "this is no HTTP request: " + e.message());
     close();
@@ -167,8 +201,8 @@ struct HttpReply::Connection : std::enable_shared_from_this<HttpReply::Connectio
   // --- writing
   void send(int status, std::string_view type, const std::string& body, const HttpHeaders& headers) {
     if (state != Reply::waiting) return;
-    write_text(head_of(status, type, headers, fmt::format("Content-Length: {}\r\n", body.size()), keep) +
-               (is_head ? "" : body));
+    const std::string length = status == 204 ? "" : fmt::format("Content-Length: {}\r\n", body.size());
+    write_text(head_of(status, type, headers, length, keep) + (is_head ? "" : body));
     finish();
   }
   void begin(int status, std::string_view type, const HttpHeaders& headers) {
@@ -190,6 +224,7 @@ struct HttpReply::Connection : std::enable_shared_from_this<HttpReply::Connectio
   void finish() {
     state = Reply::none;
     gone = nullptr;
+    give_space();
     over = true;
     if (queue.empty()) next();
   }
@@ -217,7 +252,7 @@ struct HttpReply::Connection : std::enable_shared_from_this<HttpReply::Connectio
   void next() {
     over = false;
     if (keep && !server->stopping) {
-      if (buffer.size() == 0) buffer = {};
+      if (buffer.size() == 0) buffer = beast::flat_buffer(buffer.max_size());
       return read_header();
     }
     // What a client is still sending would reset the connection, and with it the answer that it has not read: so it is read, for a while.
@@ -236,6 +271,7 @@ struct HttpReply::Connection : std::enable_shared_from_this<HttpReply::Connectio
   void close() {
     if (closed) return;
     closed = true;
+    give_space();
     const bool unfinished = state != Reply::none;
     state = Reply::none;
     writing.cancel();
@@ -250,10 +286,10 @@ struct HttpReply::Connection : std::enable_shared_from_this<HttpReply::Connectio
   std::shared_ptr<HttpServer::State> server;
   beast::tcp_stream stream;
   net::steady_timer writing{server->io};
-  beast::flat_buffer buffer;
+  beast::flat_buffer buffer{limits().header_bytes + (64 << 10)};  // more than one reading of a body takes
   std::optional<http::request_parser<http::string_body>> parser;
   std::deque<std::string> queue;
-  size_t unsent = 0;
+  size_t unsent = 0, large_body = 0;
   std::array<char, 16384> sink;
   uint64_t number = 0;  // of the request
   Reply state = Reply::none;

@@ -47,8 +47,9 @@ class HttpReply {
 
 struct HttpLimits {
   size_t header_bytes = 16 << 10, body_bytes = 16 << 20;
-  size_t connections = 4096;      // more are closed at once
-  size_t unsent_bytes = 4 << 20;  // of a stream, before its client counts as gone
+  size_t large_bodies_bytes = size_t(1) << 30;  // of all bodies of 64 KiB and more whose answers are not given yet
+  size_t connections = 4096;                    // more are closed at once
+  size_t unsent_bytes = 4 << 20;                // of a stream, before its client counts as gone
   std::chrono::milliseconds header{10'000}, body{60'000}, idle{60'000}, write{30'000};
 };
 
@@ -56,7 +57,7 @@ struct HttpSettings {
   std::string address = "127.0.0.1";
   uint16_t port = 0;  // 0: any that is free
   HttpLimits limits = {};
-  // The body and its type of an answer to what is no request: 400, 408, 413, 431.
+  // The body and its type of an answer to what is no request: 400, 413, 431, 503.
   std::function<std::pair<std::string, std::string>(int status, const std::string& why)> error;
   // Each request, on the loop's thread: it must not take long. An exception is a 500 whose body is error's.
   std::function<void(HttpRequest, HttpReply)> handler;

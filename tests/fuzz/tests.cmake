@@ -16,6 +16,9 @@ function(minke_fuzz name source)
   add_executable(fuzz_${name} ${source})
   target_link_libraries(fuzz_${name} PRIVATE minke::recipe minke::data minke::reward minke::tokenize minke::formats minke::spec minke::report minke::core
     nlohmann_json::nlohmann_json)
+  if(name MATCHES "^(http|serve_request)$")  # the server, and what stands in for a model there
+    target_link_libraries(fuzz_${name} PRIVATE minke::serve minke_test_support)
+  endif()
   minke_pch(fuzz_${name} minke_core)
   target_include_directories(fuzz_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_compile_definitions(fuzz_${name} PRIVATE MINKE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")

@@ -15,7 +15,7 @@ namespace minke::test {
 
 class ScriptedEngine : public TokenEngine {
  public:
-  // answer(request) → its tokens; one that is a stop token of the request ends it.
+  // answer(request) → its tokens; one that is a stop token of the request ends it, and at one below 0 the step fails.
   std::function<std::vector<int32_t>(const Request&)> answer;
   EngineSettings engine_settings{.max_context = 4096, .max_sequences = 4};
   int64_t known = 0;  // of each prompt
@@ -40,6 +40,7 @@ class ScriptedEngine : public TokenEngine {
     tokens_.clear();
     std::vector<int64_t> over;
     for (auto& [id, r] : running_) {
+      if (r.script[r.at % r.script.size()] < 0) throw std::runtime_error("the model's output is not finite");
       NewToken t{.sequence = id, .token = r.script[r.at++ % r.script.size()], .known = known};
       t.log_probabilities.chosen = -0.5;
       for (int64_t i = 0; i < r.request.top_log_probabilities; ++i)
@@ -53,7 +54,8 @@ class ScriptedEngine : public TokenEngine {
     for (const int64_t id : over) running_.erase(id);
     return tokens_;
   }
-  Load load() const override { return {int64_t(running_.size()), 0, 90, 100}; }
+  // A page of each.
+  Load load() const override { return {int64_t(running_.size()), 0, 100 - int64_t(running_.size()), 100}; }
   const EngineSettings& settings() const override { return engine_settings; }
 
  private:
