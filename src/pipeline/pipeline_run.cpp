@@ -138,6 +138,9 @@ class PipelineRun {
       throw;
     }
     over(StageState::done);
+    // What killed processes took is known to nobody but the run's own clock, which its checkpoints carry.
+    if (const auto trained = r.result.find("train_seconds"); trained != r.result.end())
+      r.seconds = std::max(r.seconds, trained->get<double>());
     if (stage_kind(stage.kind).makes_model) {
       r.model = stage.name + "/latest";
       if (!pipeline_.result || i <= *pipeline_.result) replace_link(folder_ / "latest", r.model);

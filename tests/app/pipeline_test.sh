@@ -123,6 +123,11 @@ done
 [ "$kills" -ge 6 ] || fail "only $kills of the kills met it"
 same a b
 nothing_left b
+# Time that was spent before a kill counts.
+[ -z "${python:-}" ] || "$python" - <<'END' || fail "stages.json: $(cat b/stages.json)"
+import json
+for s in json.load(open("b/stages.json")): assert s["seconds"] >= s["result"].get("train_seconds", 0), s
+END
 
 # Stopped: saved, said, 130; one process at a time; it goes on.
 sed 's/^steps = 40$/steps = 1000000/' p.toml >long.toml
