@@ -167,8 +167,9 @@ struct HttpReply::Connection : std::enable_shared_from_this<HttpReply::Connectio
   // --- writing
   void send(int status, std::string_view type, const std::string& body, const HttpHeaders& headers) {
     if (state != Reply::waiting) return;
-    write_text(head_of(status, type, headers, fmt::format("Content-Length: {}\r\n", body.size()), keep) +
-               (is_head ? "" : body));
+    // "Not modified" has no body, and a length would be taken for that of the page.
+    const std::string length = status == 304 ? "" : fmt::format("Content-Length: {}\r\n", body.size());
+    write_text(head_of(status, type, headers, length, keep) + (is_head ? "" : body));
     finish();
   }
   void begin(int status, std::string_view type, const HttpHeaders& headers) {
