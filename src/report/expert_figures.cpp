@@ -114,28 +114,29 @@ std::string expert_figures(const RunLog& run) {
 
 std::vector<TitledPicture> load_pictures(const RunLog& run, size_t layers) {
   constexpr size_t kColumns = 120;
-  constexpr double kHeight = 262, kHead = 38;
+  constexpr double kHead = 38;
+  // The cells have edges; on a dark page the palette is turned round, as on that of a report.
+  constexpr std::string_view kStyle =
+      "image{image-rendering:pixelated}@media(max-width:460px){.tick,.title{font-size:17px}.odd{display:none}}"
+      "@media(prefers-color-scheme:dark){image,.cells{filter:invert(1) hue-rotate(180deg)}}";
   std::vector<TitledPicture> out;
   const auto add = [&](const HeatMap& map, const std::string& title) {
-    const std::string picture = svg_heat_map(map, kHeight), scale = heat_map_legend();
+    const double height = std::clamp(44 + 24 * double(map.rows.size()), 110.0, 340.0);
+    const std::string picture = svg_heat_map(map, height), scale = heat_map_legend();
     if (picture.empty()) return;
     constexpr std::string_view kSvg = "<svg ";
     const Frame f;
     const std::string placed =
-        fmt::format("<svg x=\"{}\" y=\"4\" width=\"250\" height=\"34\" {}", f.right - 250, scale.substr(kSvg.size())) +
-        fmt::format("<svg y=\"{}\" width=\"{}\" height=\"{}\" {}", kHead, f.width, kHeight,
-                    picture.substr(kSvg.size()));
-    // As on the page of a report: the palette is turned round on a dark one.
-    out.push_back(
-        {title, svg_document(f.width, kHeight + kHead, placed,
-                             "@media(prefers-color-scheme:dark){image,.cells{filter:invert(1) hue-rotate(180deg)}}")});
+        fmt::format("<svg x=\"{}\" y=\"8\" width=\"250\" height=\"34\" {}", f.left - 12, scale.substr(kSvg.size())) +
+        fmt::format("<svg y=\"{}\" width=\"{}\" height=\"{}\" {}", kHead, f.width, height, picture.substr(kSvg.size()));
+    out.push_back({title, svg_document(f.width, height + kHead, placed, kStyle)});
   };
-  add(layer_map(run, kColumns), "Load of the fullest expert of each layer");
+  add(layer_map(run, kColumns), "Load of the fullest expert");
   const std::set<int> all = layers_of(run);
   size_t left_out = all.size() - std::min(all.size(), layers);
   for (const int layer : all)
     if (left_out > 0) --left_out;
-    else add(expert_map(run, layer, kColumns), fmt::format("Load of the experts of layer {}", layer));
+    else add(expert_map(run, layer, kColumns), fmt::format("Experts of layer {}", layer));
   return out;
 }
 

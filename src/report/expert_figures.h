@@ -22,7 +22,7 @@ struct TitledPicture {
 std::string layer_figure(const RunLog& run);
 std::string expert_figures(const RunLog& run);
 
-// The same as pictures of their own, with titles: of all layers, then of at most so many single ones, the last of them.
+// The same as files of their own: of all layers, then of at most so many single ones, the last of them.
 std::vector<TitledPicture> load_pictures(const RunLog& run, size_t layers);
 
 }  // namespace minke

@@ -150,7 +150,11 @@ struct ApiServer::State {
             {"vocab_size", source.tokenizer.vocab_size()},
             {"chat_template", source.chat_template ? Json(source.chat_template->sources().front().second) : Json()},
             {"default_generation_settings",
-             {{"temperature", s.temperature}, {"top_p", s.top_p}, {"top_k", s.top_k}, {"min_p", s.min_p}}}});
+             {{"temperature", s.temperature},
+              {"top_p", s.top_p},
+              {"top_k", s.top_k},
+              {"min_p", s.min_p},
+              {"repetition_penalty", s.repetition_penalty}}}});
   }
   void tokenize(const HttpRequest& r, const HttpReply& reply) {
     const Json body = body_of(r);

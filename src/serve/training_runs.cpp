@@ -1,5 +1,7 @@
 #include "serve/training_runs.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -10,8 +12,8 @@
 #include "report/expert_figures.h"
 #include "report/metrics.h"
 #include "report/pipeline_page.h"
-#include "report/report.h"
 #include "report/stages_file.h"
+#include "report/svg_chart.h"
 #include "serve/json_text.h"
 
 namespace minke {
@@ -52,12 +54,29 @@ std::string kind_of(const RunLog& log) {
   return log.find("pair_accuracy") ? "reward_model" : "";
 }
 
-std::string chart(const RunLog& log, const std::string& id, const std::string& title) {
-  try {
-    return report_svg({&log, 1}, id, XAxis::step, title);
-  } catch (const UserError&) {  // it has no such figure
-    return "";
+// The picture of a metric as a file, its legend beside it: in a narrow picture the legend would be too small to be read.
+Json chart(const RunLog& log, const Metric& metric) {
+  const std::vector<Curve> curves = metric_curves(metric, {&log, 1}, XAxis::step);
+  const std::string picture = svg_chart(curves, metric_axes(metric, XAxis::step));
+  if (picture.empty()) return {};
+  Json legend = Json::array();
+  for (const Curve& c : curves) {
+    if (c.faint) continue;
+    const auto last = std::find_if(c.y.rbegin(), c.y.rend(), [](double v) { return std::isfinite(v); });
+    legend.push_back({{"label", c.label},
+                      {"colour", c.colour % kColours},
+                      {"value", last == c.y.rend() ? std::string("–") : number_label(*last)}});
   }
+  constexpr std::string_view kSvg = "<svg ";
+  constexpr std::string_view kNarrow = "@media(max-width:460px){.tick,.title{font-size:17px}.odd{display:none}}";
+  const Frame f;
+  const std::string placed =
+      fmt::format("<svg width=\"{}\" height=\"{}\" {}", f.width, f.height, picture.substr(kSvg.size()));
+  return {{"id", metric.id},
+          {"title", metric.heading},
+          {"unit", metric.unit},
+          {"legend", legend},
+          {"svg", svg_document(f.width, f.height, placed, kNarrow)}};
 }
 
 }  // namespace
@@ -111,13 +130,12 @@ const TrainingRuns::Known& TrainingRuns::known(const fs::path& folder) {
                  {"kind", kind_of(run)},    {"seconds", run.minutes.back() * 60}, {"tokens", run.tokens.back()}};
     for (const Figure& f : kFigures)
       if (const double v = latest(run, f); std::isfinite(v)) now.figures.push_back({{"id", f.id}, {"value", v}});
-    const auto add = [&now](const std::string& id, const std::string& title, const std::string& svg) {
-      if (!svg.empty()) now.charts.push_back({{"id", id}, {"title", title}, {"svg", svg}});
-    };
     for (const Metric& m : metrics_of({&run, 1}))
       if (std::find(kCharts.begin(), kCharts.end(), m.id) != kCharts.end())
-        add(m.id, m.heading, chart(run, m.id, m.heading));
-    for (const TitledPicture& p : load_pictures(run, kLayers)) add("load", p.title, p.svg);
+        if (Json drawn = chart(run, m); !drawn.is_null()) now.charts.push_back(std::move(drawn));
+    for (const TitledPicture& p : load_pictures(run, kLayers))
+      now.charts.push_back(
+          {{"id", "load"}, {"title", p.title}, {"unit", "× mean load"}, {"legend", Json::array()}, {"svg", p.svg}});
     k = std::move(now);
   } catch (const UserError&) {  // no step yet, or it went away
     k = Known{.size = size, .written = written};

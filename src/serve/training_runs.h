@@ -19,7 +19,7 @@ class TrainingRuns {
 
   // {"runs": [{"index", "name", "pipeline", "kind", "state", "step", "steps", "result"}]}
   Json list();
-  // Of one: these, "figures": [{"id", "value"}] and "charts": [{"id", "title", "svg"}]. "null" if there is none.
+  // Of one: these, "figures": [{"id", "value"}] and "charts": [{"id", "title", "unit", "legend", "svg"}]. "null" if there is none.
   std::string run(int64_t index);
 
  private:

@@ -1,5 +1,5 @@
 // Blocks of code, coloured by highlight.js, whose answer is turned into elements: it is text with <span class="hljs-…"> and nothing else.
-import {element, say} from './dom.js';
+import {element, icon, say} from './dom.js';
 import {libraries, needHighlighting} from './libraries.js';
 import {t} from './strings.js';
 
@@ -38,11 +38,11 @@ export async function copy(text) {
 }
 
 export function copyButton(text, name) {
-  const button = element('button', {type: 'button', class: 'copy', 'aria-label': name, onclick: async () => {
-    button.textContent = await copy(text()) ? t('copied') : t('notCopied');
-    setTimeout(() => { button.textContent = t('copy'); }, 1500);
-  }}, t('copy'));
-  return button;
+  const label = element('span', {}, t('copy'));
+  return element('button', {type: 'button', class: 'action', 'aria-label': name, onclick: async () => {
+    label.textContent = await copy(text()) ? t('copied') : t('notCopied');
+    setTimeout(() => { label.textContent = t('copy'); }, 1500);
+  }}, icon('copy'), label);
 }
 
 export function codeBlock(text, info, isOver) {

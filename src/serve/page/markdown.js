@@ -15,6 +15,8 @@ function lexer(text) {
   return marked.lexer(text);
 }
 
+const hasTargets = tokens => Object.keys(tokens.links ?? {}).length > 0;
+
 // As marked sees it, so that the lengths of its tokens are those of the text.
 const normal = text => text.replace(/\r\n|\r/g, '\n').replace(/^( *)(\t+)/gm, (_, spaces, tabs) => spaces + '    '.repeat(tabs.length));
 
@@ -61,10 +63,11 @@ function inline(tokens) {
   });
 }
 
-function listItem(item, isOver) {
+// Of a loose list, one with empty lines in it, everything is a paragraph.
+function listItem(item, isLoose, isOver) {
   const li = element('li', {}, ...(item.task ? [item.checked ? '☑ ' : '☐ '] : []));
   for (const token of item.tokens)
-    if (token.type === 'text') li.append(...(token.tokens ? inline(token.tokens) : [decoded(token.raw)]));
+    if (token.type === 'text' && !isLoose) li.append(...(token.tokens ? inline(token.tokens) : [decoded(token.raw)]));
     else li.append(...block(token, isOver));
   return li;
 }
@@ -81,13 +84,13 @@ function block(token, isOver) {
   switch (token.type) {
     case 'space': case 'def': return [];
     // The page has a heading, and so has each message.
-    case 'heading': return [element('h' + Math.min(6, token.depth + 2), {}, ...inline(token.tokens))];
+    case 'heading': return [element('h' + Math.min(6, Math.max(3, token.depth + 1)), {}, ...inline(token.tokens))];
     case 'paragraph': case 'text': return [element('p', {}, ...(token.tokens ? inline(token.tokens) : [decoded(token.raw)]))];
     case 'code': return [codeBlock(token.text, token.lang ?? '', isOver)];
     case 'blockquote': return [element('blockquote', {}, ...token.tokens.flatMap(t => block(t, isOver)))];
     case 'list': {
       const start = token.ordered && Number(token.start) !== 1 ? Number(token.start) : undefined;
-      return [element(token.ordered ? 'ol' : 'ul', {start}, ...token.items.map(item => listItem(item, isOver)))];
+      return [element(token.ordered ? 'ol' : 'ul', {start}, ...token.items.map(item => listItem(item, token.loose, isOver)))];
     }
     case 'table': return [table(token)];
     case 'hr': return [element('hr')];
@@ -120,13 +123,14 @@ export class MarkdownView {
   show(text, isOver) {
     if (isOver) {
       // What comes late may change what came early: lists that go on, the targets of links.
-      const all = lexer(text).filter(t => t.type !== 'space');
-      if (!this.blocks.every((raw, i) => all[i]?.raw === raw)) this.clear();
+      const tokens = lexer(text), all = tokens.filter(t => t.type !== 'space');
+      if (!this.blocks.every((raw, i) => all[i]?.raw === raw) || hasTargets(tokens)) this.clear();
       this.replaceTail(all.slice(this.blocks.length), true);
       return;
     }
     const tokens = lexer(text.slice(this.made));
-    const last = tokens.findLastIndex(t => t.type !== 'space');
+    // The targets of links are no tokens, so that the lengths of the others do not say where they stand: wait for the end.
+    const last = hasTargets(tokens) ? 0 : tokens.findLastIndex(t => t.type !== 'space');
     for (const token of tokens.slice(0, Math.max(last, 0))) {
       this.made += token.raw.length;
       if (token.type === 'space') continue;

@@ -9,6 +9,8 @@ const inlineForms = [
   {form: /^\\\(([\s\S]+?)\\\)/, display: false},
   {form: /^\\\[([\s\S]+?)\\\]/, display: true},
   {form: /^\$\$([^$]+?)\$\$/, display: true},
+  // As models write the end of a derivation, with or without dollars.
+  {form: /^(\\boxed\{(?:[^{}\n]|\{(?:[^{}\n]|\{[^{}\n]*\})*\})*\})/, display: false},
   {form: /^\$(?![\s$])((?:\\[\s\S]|[^\\$\n])*?[^\s\\$]|[^\s\\$])\$(?!\d)/, display: false},
 ];
 
@@ -20,7 +22,7 @@ export const mathExtensions = [
       return found ? {type: 'blockMath', raw: found[0], tex: (found[1] ?? found[2]).trim()} : undefined;
     }},
   {name: 'math', level: 'inline',
-    start(text) { return /\$|\\\(|\\\[/.exec(text)?.index; },
+    start(text) { return /\$|\\\(|\\\[|\\boxed\{/.exec(text)?.index; },
     tokenizer(text) {
       for (const {form, display} of inlineForms) {
         const found = form.exec(text);

@@ -15,7 +15,7 @@ export function statistics(m) {
   const parts = [t('tokens', number(completion))];
   if (speed > 0) parts.push(t('speed', number(speed, speed < 10 ? 1 : 0)));
   const cached = details?.cached_tokens ?? 0;
-  parts.push(t('prompt', number(prompt)) + (cached > 0 ? (language() === 'zh' ? '，' : ', ') + t('cached', number(cached)) : ''));
+  parts.push(cached > 0 ? t('promptCached', number(prompt), number(cached)) : t('prompt', number(prompt)));
   if (m.first > 0) parts.push(t('first', number(m.first, 2)));
   return parts.join(' · ');
 }
@@ -25,7 +25,7 @@ export function noteOf(m, isRunning) {
   if (m.stopped) return t('stopped');
   if (!m.finish) return t('interrupted');
   if (m.finish === 'length') return t('length');
-  return m.text || m.thought ? '' : t('empty');
+  return m.text ? '' : t('empty');
 }
 
 export class MessageView {
@@ -113,7 +113,7 @@ export class MessageView {
     if (m.thought) {
       const thinks = isRunning && !m.text;
       if (!this.thoughtChosen && this.thought.open !== thinks) this.thought.open = thinks;
-      const seconds = number(m.thoughtSeconds ?? 0, 1);
+      const took = m.thoughtSeconds ?? 0, seconds = number(took, thinks || took >= 1 ? 1 : 2);
       this.summary.textContent = thinks ? t('thinking', seconds)
         : m.thoughtTokens ? t('thought', seconds, number(m.thoughtTokens)) : t('thoughtCut', seconds);
       this.showThought(isRunning);

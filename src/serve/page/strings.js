@@ -12,9 +12,9 @@ const english = {
   notKept: 'This browser keeps nothing here: conversations end with this page.',
   full: 'There is no room to keep this conversation. Export or delete some.', branch: '{0} of {1}',
   thinking: 'Thinking… {0} s', thought: 'Thought for {0} s, {1} tokens', waiting: 'Waiting for the model…', thoughtCut: 'Thought for {0} s',
-  speed: '{0} tokens/s', tokens: '{0} tokens', prompt: 'prompt {0} tokens', cached: '{0} of them cached', first: 'first after {0} s',
+  speed: '{0} tokens/s', tokens: '{0} tokens', prompt: 'prompt {0}', promptCached: 'prompt {0}, {1} of it cached', first: '{0} s to the first',
   length: 'Cut off: there was no room for more.', stopped: 'Stopped.', interrupted: 'Interrupted: the page was closed before the end.',
-  empty: 'The model said nothing.', done: 'Answer: {0}', failed: 'The server refused this ({0}).', busy: 'The server is busy.',
+  empty: 'The model gave no answer.', done: 'Answer: {0}', failed: 'The server refused this ({0}).', busy: 'The server is busy.',
   noServer: 'The server does not answer. Is minke serve still running?', cutOff: 'The connection broke before the end.', retry: 'Try again',
   keyTitle: 'This server asks for a key', keyWhy: 'It is kept until this tab is closed.', key: 'API key', keyUse: 'Use it', keyWrong: 'That is not the key.',
   loading: 'loading the model…', gone: 'no server', context: '{0}, {1} tokens of context', welcome: 'What would you like to know?',
@@ -27,7 +27,7 @@ const english = {
   state_waiting: 'waiting', figure_loss: 'Training loss', figure_held_out: 'Held-out nats per token', figure_right: 'Right answers',
   figure_reward: 'Reward', figure_length: 'Tokens an answer', figure_pairs: 'Right pairs', figure_max_vio: 'Load: max over mean − 1',
   figure_tokens_per_second: 'Tokens per second', time: 'Time of training', seen: 'Tokens trained on', chart_right: 'Right answers',
-  chart_reward: 'Reward', chart_length: 'Length of the answers, thoughts included', chart_loss: 'Loss', updated: 'Updated {0}.',
+  chart_reward: 'Reward', chart_length: 'Length of the answers', chart_loss: 'Loss', updated: 'Updated {0}.',
   example1: 'How many primes are below 20?', example2: 'Compute (12+7)*3-8.', example3: 'Make 54 from 3 7 25.',
 };
 
@@ -43,9 +43,9 @@ const chinese = {
   notKept: '这个浏览器不保存数据：关闭页面后对话就没有了。',
   full: '没有空间保存这个对话。请导出或删除一些对话。', branch: '第 {0} 个，共 {1} 个',
   thinking: '思考中… {0} 秒', thought: '思考了 {0} 秒，{1} 个词元', waiting: '等待模型…', thoughtCut: '思考了 {0} 秒',
-  speed: '每秒 {0} 个词元', tokens: '{0} 个词元', prompt: '提示 {0} 个词元', cached: '其中 {0} 个来自缓存', first: '{0} 秒后开始',
+  speed: '每秒 {0} 个词元', tokens: '{0} 个词元', prompt: '提示 {0}', promptCached: '提示 {0}，其中 {1} 来自缓存', first: '{0} 秒后开始',
   length: '回答被截断：没有更多空间。', stopped: '已停止。', interrupted: '已中断：页面在结束前被关闭。',
-  empty: '模型没有回答。', done: '回答：{0}', failed: '服务器拒绝了请求（{0}）。', busy: '服务器正忙。',
+  empty: '模型没有给出回答。', done: '回答：{0}', failed: '服务器拒绝了请求（{0}）。', busy: '服务器正忙。',
   noServer: '服务器没有响应。minke serve 还在运行吗？', cutOff: '连接在结束前断开。', retry: '重试',
   keyTitle: '服务器需要密钥', keyWhy: '密钥只保留到关闭这个标签页。', key: 'API 密钥', keyUse: '使用', keyWrong: '密钥不正确。',
   loading: '正在加载模型…', gone: '没有服务器', context: '{0}，上下文 {1} 个词元', welcome: '你想知道什么？',
@@ -58,7 +58,7 @@ const chinese = {
   state_waiting: '等待中', figure_loss: '训练损失', figure_held_out: '留出集 nats/词元', figure_right: '正确率',
   figure_reward: '奖励', figure_length: '每个回答的词元数', figure_pairs: '正确的配对', figure_max_vio: '负载：最大 ÷ 平均 − 1',
   figure_tokens_per_second: '每秒词元数', time: '训练时间', seen: '已训练词元数', chart_right: '正确率',
-  chart_reward: '奖励', chart_length: '回答长度（含思考）', chart_loss: '损失', updated: '更新于 {0}。',
+  chart_reward: '奖励', chart_length: '回答长度', chart_loss: '损失', updated: '更新于 {0}。',
   example1: '20 以下有多少个质数？', example2: 'Compute (12+7)*3-8.', example3: 'Make 54 from 3 7 25.',
 };
 

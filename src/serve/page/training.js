@@ -21,12 +21,15 @@ const badge = state => element('span', {class: 'badge ' + state}, t('state_' + s
 const steps = run => run.step === undefined ? '' : run.steps > 0 ? t('of', number(run.step), number(run.steps)) : number(run.step);
 
 // An image cannot run anything, whatever is in it.
-function chart({id, title, svg}, i, run) {
+function chart({id, title, unit, legend, svg}, i, run) {
   const name = hasText('chart_' + id) ? t('chart_' + id) : title, key = `${run.index} ${i}`;
   const known = pictures.get(key);
   if (known?.svg === svg && known.name === name) return known.figure;
-  const picture = element('img', {src: 'data:image/svg+xml;charset=utf-8,' + encodeURIComponent(svg), alt: `${name}, ${t('step')} ${steps(run)}`, width: 560, height: 340});
-  const figure = element('figure', {}, picture);
+  const labels = legend.map(l => element('span', {class: 'c' + l.colour}, `${l.label} ${l.value}`));
+  // What the picture shows is said by its legend.
+  const figure = element('figure', {},
+    element('figcaption', {}, element('b', {}, name), element('span', {class: 'small'}, unit), element('div', {class: 'legend'}, ...labels)),
+    element('img', {src: 'data:image/svg+xml;charset=utf-8,' + encodeURIComponent(svg), alt: `${name}: ${labels.map(l => l.textContent).join(', ')}`}));
   pictures.set(key, {svg, name, figure});
   return figure;
 }
