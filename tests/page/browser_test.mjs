@@ -44,12 +44,21 @@ async function noComplaints({page, complaints}) {
 
 test('asks, sees the thought fold and the answer come, reloads, finds it again', async () => {
   const opened = await open(), {page} = opened;
+  // What is seen on the way: [is the thought open, its summary, has the answer begun].
+  await page.evaluate(() => {
+    window.seen = [];
+    new MutationObserver(() => {
+      const thought = document.querySelector('.thought:not([hidden])');
+      if (thought && document.querySelector('.message.running'))
+        window.seen.push([thought.open, thought.querySelector('summary').textContent, Boolean(document.querySelector('.assistant > .text h3'))]);
+    }).observe(document.querySelector('#messages'), {subtree: true, childList: true, attributes: true, characterData: true});
+  });
   await ask(page, 'a rich answer');
-  await page.waitForSelector('.thought[open]');
-  assert.match(await text(page, '.thought summary'), /^Thinking… [\d.]+ s$/);
-  await page.waitForSelector('.message.running .text h3');  // the answer has begun, and goes on
-  assert.equal(await page.$eval('.thought', e => e.open), false);
   await answered(page, 1);
+  const seen = await page.evaluate(() => window.seen);
+  assert.ok(seen.some(([open, summary, begun]) => open && /^Thinking… [\d.]+ s$/.test(summary) && !begun));
+  assert.ok(seen.filter(([,, begun]) => begun).length > 3, 'the answer came at once');
+  assert.ok(seen.filter(([,, begun]) => begun).every(([open]) => !open), 'the thought was not folded when the answer began');
   assert.match(await text(page, '.thought summary'), /^Thought for [\d.]+ s, \d+ tokens$/);
   assert.match(await text(page, '.assistant .statistics'), /^\d+ tokens · \d+ tokens\/s · prompt \d+, 5 of it cached · /);
   await page.waitForSelector('.text math munderover');
@@ -236,6 +245,7 @@ test('by keyboard alone', async () => {
   assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
   await page.keyboard.press('Enter');
   assert.equal(await page.evaluate(() => document.activeElement.id), 'question');
+  assert.equal(await page.evaluate(() => location.hash), '');
   await page.keyboard.type('one');
   await page.keyboard.down('Shift'); await page.keyboard.press('Enter'); await page.keyboard.up('Shift');
   await page.keyboard.type('two');

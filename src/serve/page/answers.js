@@ -10,6 +10,14 @@ export const runningIn = conversation => running.get(conversation?.id);
 export const anyRunning = () => running.size > 0;
 export function stop(conversation) { running.get(conversation?.id)?.controller.abort(); }
 
+// Of a conversation that is deleted: it is not to be kept again.
+export function forget(id) {
+  const run = running.get(id);
+  if (!run) return;
+  run.isForgotten = true;
+  run.controller.abort();
+}
+
 // Asks for an answer below the message `parent`. changed(run) after every piece; ended(run) once.
 export async function answer(conversation, parent, {changed, ended, keepFailed}) {
   const message = addMessage(conversation, parent, {role: 'assistant', text: '', thought: ''});
@@ -41,7 +49,7 @@ export async function answer(conversation, parent, {changed, ended, keepFailed})
         message.thoughtTokens = part.usage.completion_tokens_details?.reasoning_tokens ?? 0;
       }
       changed(run);
-      if (performance.now() - saved > 1000) {
+      if (performance.now() - saved > 1000 && !run.isForgotten) {
         saved = performance.now();
         saveConversation(conversation).catch(keepFailed);
       }
@@ -56,6 +64,7 @@ export async function answer(conversation, parent, {changed, ended, keepFailed})
     conversation.updated = Date.now();
     running.delete(conversation.id);
   }
+  if (run.isForgotten) return;
   await saveConversation(conversation).catch(keepFailed);
   ended(run);
 }

@@ -120,6 +120,8 @@ async function start() {
     await meetServer();
   });
   onKeyWanted(askForKey);
+  // Its address is not one of a view.
+  document.querySelector('.skip').addEventListener('click', event => { event.preventDefault(); byId('question').focus(); });
   byId('open-drawer').addEventListener('click', () => setDrawer(true));
   byId('close-drawer').addEventListener('click', closeDrawer);
   byId('shade').addEventListener('click', closeDrawer);
@@ -144,7 +146,7 @@ async function start() {
   await Promise.all([needMarkdown(), openStorage()]);
   chat.startChat({listChanged: showList});
   onChangeElsewhere(id => {
-    if (id === chat.current().id && !runningIn(chat.current())) chat.open(id);
+    if (id === chat.current().id && !runningIn(chat.current()) && !document.querySelector('#messages .edit')) chat.open(id);
     showList();
   });
   window.addEventListener('hashchange', go);

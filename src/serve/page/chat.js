@@ -50,23 +50,25 @@ export async function open(id) {
 }
 const runningWith = id => runningIn({id})?.conversation;
 
+// One answer of a conversation at a time.
+const ifIdle = f => (...given) => runningIn(conversation) ? undefined : f(...given);
+
 const actions = {
-  again: m => ask(m.parent),
-  retry: m => {
+  again: ifIdle(m => ask(m.parent)),
+  retry: ifIdle(m => {
     const parent = m.parent;
     if (!m.text && !m.thought) removeMessage(conversation, m.id);
     ask(parent);
-  },
-  edit: (m, text) => ask(addMessage(conversation, m.parent, {role: 'user', text}).id),
-  turn: (m, by) => {
-    if (runningIn(conversation)) return;
+  }),
+  edit: ifIdle((m, text) => ask(addMessage(conversation, m.parent, {role: 'user', text}).id)),
+  turn: ifIdle((m, by) => {
     const now = turnTo(conversation, m.id, by);
     show(m.id);
     const place = messages.querySelector(`[data-id="${now.id}"]`);
     // The keyboard stays where it was.
     (place.querySelector(`[data-turn=${by < 0 ? 'back' : 'on'}]:not([disabled])`) ?? place.querySelector('[data-turn]:not([disabled])'))?.focus();
     save();
-  },
+  }),
 };
 
 export function show() {
@@ -105,7 +107,6 @@ const showChange = oncePerFrame(() => {
 });
 
 async function ask(parent) {
-  if (runningIn(conversation)) return;
   const asked = conversation;
   let isNew = true;
   follows = true;

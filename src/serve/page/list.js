@@ -1,4 +1,5 @@
 // The list of conversations, and what can be done with one: rename, export, delete.
+import {forget} from './answers.js';
 import {current, keepFailed, open} from './chat.js';
 import {asMarkdown} from './conversations.js';
 import {byId, element, icon} from './dom.js';
@@ -26,6 +27,7 @@ async function rename(id) {
 
 async function remove(id, title) {
   if (!confirm(t('removeAsk', title))) return;
+  forget(id);
   await deleteConversation(id);
   if (current().id === id) {
     history.replaceState(null, '', '#chat');
