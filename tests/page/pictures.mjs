@@ -12,6 +12,7 @@ async function shown(name, options, questions, last = async () => {}) {
     await answered(page, i + 1 - questions.lastIndexOf('', i) - 1);
   }
   await last(page);
+  await page.mouse.move(700, 400);
   await new Promise(resolve => setTimeout(resolve, 600));
   await page.screenshot({path: `${folder}/${name}.png`});
   for (const complaint of complaints) console.error(name, complaint);
@@ -19,9 +20,9 @@ async function shown(name, options, questions, last = async () => {}) {
 }
 const unfold = page => page.$eval('.thought summary', e => e.click());
 
-await shown('page', {viewport: {...desktop, height: 720}}, ['Make 17 from 6 20 18.', '', 'What is 45 + 17 - 8?', '', 'Compute (12+7)*3-8.', 'Make 54 from 3 7 25.'],
+await shown('page', {viewport: {...desktop, height: 720}}, ['Make 17 from 6 20 18.', '', 'What is 45 + 17 - 8?', '', 'Compute (12+7)*3-8.', 'Make 40 from 20 14 6.'],
   async page => { await unfold(page); await page.$eval('#scroll', e => { e.scrollTop = 0; }); });
-await shown('page-phone', {viewport: phone, dark: true, language: 'zh-CN'}, ['Compute (12+7)*3-8.', 'Make 54 from 3 7 25.'], unfold);
+await shown('page-phone', {viewport: phone, dark: true, language: 'zh-CN'}, ['Compute (12+7)*3-8.', 'Make 40 from 20 14 6.'], unfold);
 await shown('page-training', {viewport: {...desktop, height: 900}, dark: true}, [], async page => {
   await page.click('#tab-training');
   await page.waitForSelector('.runs a');

@@ -113,7 +113,7 @@ export class MessageView {
     if (m.thought) {
       const thinks = isRunning && !m.text;
       if (!this.thoughtChosen && this.thought.open !== thinks) this.thought.open = thinks;
-      const took = m.thoughtSeconds ?? 0, seconds = number(took, thinks || took >= 1 ? 1 : 2);
+      const took = Math.max(m.thoughtSeconds ?? 0, 0.01), seconds = number(took, thinks || took >= 1 ? 1 : 2);
       this.summary.textContent = thinks ? t('thinking', seconds)
         : m.thoughtTokens ? t('thought', seconds, number(m.thoughtTokens)) : t('thoughtCut', seconds);
       this.showThought(isRunning);

@@ -38,7 +38,7 @@ function showRuns(runs) {
   const place = byId('runs');
   if (runs.length === 0) {
     byId('run').replaceChildren();
-    place.replaceChildren(element('p', {}, t('noRuns')), element('pre', {}, 'minke serve -m runs/r1/latest --run runs/r1'));
+    place.replaceChildren(element('p', {}, t('noRuns')), element('pre', {}, 'minke serve -m r1/latest --run r1'));
     return;
   }
   const had = place.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
