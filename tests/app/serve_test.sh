@@ -8,6 +8,7 @@ echo "$text_base" >base.toml
 
 # serve FLAGS…: starts it, and leaves its address in $address.
 serve() {
+  : >serve.txt  # what the server before said is not this one's
   "$minke" serve -m base/latest --port 0 "$@" >serve.txt 2>&1 & pid=$!
   until grep -q '^listening' serve.txt; do kill -0 $pid 2>/dev/null || fail "$(cat serve.txt)"; sleep 0.05; done
   address=$(sed -n 's|^listening  *http://\([^/]*\)/v1 .*|\1|p' serve.txt)
