@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 build_packages="g++ cmake ninja-build ccache pkg-config libcli11-dev nlohmann-json3-dev libtomlplusplus-dev libfmt-dev \
-libicu-dev libzstd-dev zlib1g-dev libedit-dev libgmp-dev libboost-dev libxxhash-dev"
+libicu-dev libzstd-dev zlib1g-dev libedit-dev libgmp-dev libboost-dev libxxhash-dev libjs-marked libjs-katex \
+libjs-highlight.js"
 test_packages="libgtest-dev binutils bubblewrap python3"
 ci_packages="clang-14 libclang-rt-14-dev clang-format-14"
 

@@ -52,6 +52,8 @@ void serve(ServeOptions& o) {
   const ModelSource source = open_model(o.inference.model, o.inference.mtp_modules());
   o.api.model.sampling = o.sampling.over(chat_sampling(source.defaults));
   validate(o.api.model.sampling);
+  for (const fs::path& run : o.api.runs)
+    if (!fs::is_directory(run)) user_error("--run {}: no such folder; give a run's, or a pipeline's", run.string());
   o.api.model.context = context_size(o.inference, source);
   if (o.reasoning_budget >= 0) o.api.model.reasoning_budget = o.reasoning_budget;
   fs::path named = source.path.has_filename() ? source.path : source.path.parent_path();
@@ -74,6 +76,7 @@ void serve(ServeOptions& o) {
                            human_bytes(o.disk_cache_gb * 1e9), o.disk_cache));
   }
   ModelEngine engine(loaded.ctx(), loaded.engine());
+  print_note(fmt::format("page        {}/", address));
   print_note(fmt::format("listening   {}/v1 as {}, {} answers at once; Ctrl-C ends", address, o.api.model.name,
                          o.inference.sequences));
   std::atomic<bool> over = false;
@@ -124,6 +127,8 @@ void add_serve_command(CLI::App& program) {
       ->capture_default_str();
   c->add_option("--api-key", o->api.keys, "Key that clients must send (may be repeated)")->allow_extra_args(false);
   c->add_option("--api-key-file", o->key_file, "File with such keys, one on each line");
+  c->add_option("--run", o->api.runs, "Folder of a run or pipeline whose training the page shows (may be repeated)")
+      ->allow_extra_args(false);
   c->add_option("--cors", o->api.cors_origin, "Origin whose pages may ask, such as https://example.org, or *");
   c->add_option("--reasoning-budget", o->reasoning_budget,
                 "Tokens of a thought, which is ended then; -1: as many as the model likes")

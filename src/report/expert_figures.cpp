@@ -7,6 +7,7 @@
 #include <set>
 
 #include "report/html_page.h"
+#include "report/svg_chart.h"
 
 namespace minke {
 namespace {
@@ -109,6 +110,34 @@ std::string expert_figures(const RunLog& run) {
       "of an "
       "equal share.{}</p>{}<div class=\"grid3\">{}</div>",
       left_out ? fmt::format(" {} further layers are left out.", left_out) : "", heat_map_legend(), maps);
+}
+
+std::vector<TitledPicture> load_pictures(const RunLog& run, size_t layers) {
+  constexpr size_t kColumns = 120;
+  constexpr double kHead = 38;
+  // The cells have edges; on a dark page the palette is turned round, as on that of a report.
+  constexpr std::string_view kStyle =
+      "image{image-rendering:pixelated}@media(max-width:460px){.tick,.title{font-size:17px}.odd{display:none}}"
+      "@media(prefers-color-scheme:dark){image,.cells{filter:invert(1) hue-rotate(180deg)}}";
+  std::vector<TitledPicture> out;
+  const auto add = [&](const HeatMap& map, const std::string& title) {
+    const double height = std::clamp(44 + 24 * double(map.rows.size()), 110.0, 340.0);
+    const std::string picture = svg_heat_map(map, height), scale = heat_map_legend();
+    if (picture.empty()) return;
+    constexpr std::string_view kSvg = "<svg ";
+    const Frame f;
+    const std::string placed =
+        fmt::format("<svg x=\"{}\" y=\"8\" width=\"250\" height=\"34\" {}", f.left - 12, scale.substr(kSvg.size())) +
+        fmt::format("<svg y=\"{}\" width=\"{}\" height=\"{}\" {}", kHead, f.width, height, picture.substr(kSvg.size()));
+    out.push_back({title, svg_document(f.width, height + kHead, placed, kStyle)});
+  };
+  add(layer_map(run, kColumns), "Load of the fullest expert");
+  const std::set<int> all = layers_of(run);
+  size_t left_out = all.size() - std::min(all.size(), layers);
+  for (const int layer : all)
+    if (left_out > 0) --left_out;
+    else add(expert_map(run, layer, kColumns), fmt::format("Experts of layer {}", layer));
+  return out;
 }
 
 }  // namespace minke

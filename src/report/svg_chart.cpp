@@ -330,13 +330,18 @@ std::string svg_file(std::span<const Curve> curves, const Axes& axes, const std:
     at += width + 9;
   }
   const double offset = y + 8;
+  const size_t begin = chart.find('>') + 1, end = chart.size() - std::string_view("</svg>").size();
+  return svg_document(
+      f.width, f.height + offset,
+      fmt::format("{}<g transform=\"translate(0 {:.0f})\">{}</g>", head, offset, chart.substr(begin, end - begin)));
+}
+
+std::string svg_document(double width, double height, std::string_view content, std::string_view more_style) {
   return fmt::format(
-             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1:.0f}\"><style>svg{{{2}}}"
-             "@media(prefers-color-scheme:dark){{svg{{{3}}}}}{4}</style><rect width=\"{0}\" height=\"{1:.0f}\" "
-             "rx=\"8\" fill=\"var(--panel)\"/>{5}<g transform=\"translate(0 {6:.0f})\">",
-             f.width, f.height + offset, chart_colours(false), chart_colours(true), chart_style(), head, offset) +
-         chart.substr(chart.find('>') + 1, chart.size() - chart.find('>') - 1 - std::string_view("</svg>").size()) +
-         "</g></svg>\n";
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1:.0f}\"><style>svg{{{2}}}"
+      "@media(prefers-color-scheme:dark){{svg{{{3}}}}}{4}{5}</style><rect width=\"{0}\" height=\"{1:.0f}\" "
+      "rx=\"8\" fill=\"var(--panel)\"/>{6}</svg>\n",
+      width, height, chart_colours(false), chart_colours(true), chart_style(), more_style, content);
 }
 
 }  // namespace minke

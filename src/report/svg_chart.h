@@ -5,6 +5,7 @@
 #pragma once
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace minke {
@@ -29,6 +30,8 @@ constexpr int kColours = 8;
 std::string svg_chart(std::span<const Curve> curves, const Axes& axes);
 // The same as a separate file with title and legend, for light and dark pages.
 std::string svg_file(std::span<const Curve> curves, const Axes& axes, const std::string& title);
+// Pictures as a separate file: content is laid out in width × height units, and has the colours of light and dark pages.
+std::string svg_document(double width, double height, std::string_view content, std::string_view more_style = "");
 // CSS of the elements in a chart, without the variables --c0 … --c7, --ink, --muted, --grid, --panel that it uses.
 std::string chart_style();
 // Their values as CSS declarations.

@@ -3,9 +3,6 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <condition_variable>
-#include <deque>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
@@ -13,6 +10,9 @@
 #include "serve/answer_requests.h"
 #include "serve/json_text.h"
 #include "serve/metrics.h"
+#include "serve/page_routes.h"
+#include "serve/training_routes.h"
+#include "serve/worker.h"
 
 namespace minke {
 namespace {
@@ -41,50 +41,15 @@ bool is_same_key(std::string_view given, std::string_view key) {
   return difference == 0;
 }
 
-// Runs what it is given one after the other on a thread of its own.
-class Worker {
- public:
-  Worker() : thread_([this] { run(); }) {}
-  ~Worker() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    work_.notify_one();
-    thread_.join();
-  }
-  void add(std::function<void()> f) {
-    const std::lock_guard lock(mutex_);
-    queue_.push_back(std::move(f));
-    work_.notify_one();
-  }
-
- private:
-  void run() {
-    for (;;) {
-      std::function<void()> f;
-      {
-        std::unique_lock lock(mutex_);
-        work_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
-        if (stopping_) return;
-        f = std::move(queue_.front());
-        queue_.pop_front();
-      }
-      f();
-    }
-  }
-  std::mutex mutex_;
-  std::condition_variable work_;
-  std::deque<std::function<void()>> queue_;
-  bool stopping_ = false;
-  std::thread thread_;
-};
-
 }  // namespace
 
 struct ApiServer::State {
   State(const ModelSource& s, ApiSettings a, HttpSettings h)
-      : source(s), settings(std::move(a)), requests(source, settings.model), http(with_handlers(std::move(h))) {
+      : source(s),
+        settings(std::move(a)),
+        requests(source, settings.model),
+        training(settings.runs),
+        http(with_handlers(std::move(h))) {
     http.every(settings.ping, [this] { ping(); });
     thread = std::thread([this] {
       http.run();
@@ -143,6 +108,7 @@ struct ApiServer::State {
                      "invalid_api_key");
   }
   void route(HttpRequest r, const HttpReply& reply) {
+    if (answer_page(r, reply)) return;
     if (r.method == "OPTIONS") return reply.send(204, "text/plain", "", cors());
     using Handler = void (State::*)(const HttpRequest&, const HttpReply&);
     struct Route {
@@ -167,6 +133,7 @@ struct ApiServer::State {
       if (method == to.method) return (this->*to.handler)(r, reply);
     }
     if (method == "GET" && r.path.starts_with("/v1/models/")) return one_model(r, reply);
+    if (training.answer(r, reply, cors())) return;
     if (known) throw ApiError(405, fmt::format("{} is not asked with {}", r.path, printable(r.method)));
     throw ApiError(404, fmt::format("there is nothing at {}", printable(r.path)));
   }
@@ -205,7 +172,11 @@ struct ApiServer::State {
             {"vocab_size", source.tokenizer.vocab_size()},
             {"chat_template", source.chat_template ? Json(source.chat_template->sources().front().second) : Json()},
             {"default_generation_settings",
-             {{"temperature", s.temperature}, {"top_p", s.top_p}, {"top_k", s.top_k}, {"min_p", s.min_p}}}});
+             {{"temperature", s.temperature},
+              {"top_p", s.top_p},
+              {"top_k", s.top_k},
+              {"min_p", s.min_p},
+              {"repetition_penalty", s.repetition_penalty}}}});
   }
 
   // --- what is answered by the worker, since a text may be long
@@ -434,6 +405,7 @@ struct ApiServer::State {
   ServerMetrics metrics;
   std::unordered_map<uint64_t, std::pair<Handle, size_t>> by_job;
   AnswerRequests requests;  // of the worker, but for prompt_of
+  TrainingRoutes training;
   std::atomic<Scheduler*> scheduler{nullptr};
   std::atomic<bool> stopping{false}, has_ended{false};
   HttpServer http;

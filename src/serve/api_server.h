@@ -2,6 +2,7 @@
 // tokens by another, the engine has a third: none waits for another. Test: tests/serve/api_server_test.cpp, tests/app/serve_test.sh.
 #pragma once
 #include <atomic>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <thread>
@@ -15,10 +16,11 @@ namespace minke {
 
 struct ApiSettings {
   ServedModel model;
-  std::vector<std::string> keys;           // of clients; empty: all may ask
-  std::string cors_origin;                 // whose pages may ask; empty: none
-  double cost_per_hour = 0;                // of the machine, in dollars
-  std::chrono::milliseconds ping{15'000};  // a comment to a stream in which nothing comes
+  std::vector<std::string> keys;            // of clients; empty: all may ask
+  std::string cors_origin;                  // whose pages may ask; empty: none
+  std::vector<std::filesystem::path> runs;  // of training, to be shown; no other folder is read
+  double cost_per_hour = 0;                 // of the machine, in dollars
+  std::chrono::milliseconds ping{15'000};   // a comment to a stream in which nothing comes
 };
 
 class ApiServer {

@@ -201,7 +201,8 @@ struct HttpReply::Connection : std::enable_shared_from_this<HttpReply::Connectio
   // --- writing
   void send(int status, std::string_view type, const std::string& body, const HttpHeaders& headers) {
     if (state != Reply::waiting) return;
-    const std::string length = status == 204 ? "" : fmt::format("Content-Length: {}\r\n", body.size());
+    // "No content" and "not modified" have no body, and a length would be taken for that of the page.
+    const std::string length = status == 204 || status == 304 ? "" : fmt::format("Content-Length: {}\r\n", body.size());
     write_text(head_of(status, type, headers, length, keep) + (is_head ? "" : body));
     finish();
   }

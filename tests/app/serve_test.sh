@@ -96,6 +96,24 @@ kill -INT $pid
 wait $pid || fail "exit code $?: $(cat serve.txt)"
 grep -q '^stopped$' serve.txt || fail "$(cat serve.txt)"
 
+# The page, and the run that the model comes from; no other folder is read.
+serve --run base
+"$python" - "$address" <<'END' || fail "$(cat serve.txt)"
+import json, sys
+from client import Client
+c = Client(sys.argv[1])
+status, page = c.ask("/")
+assert status == 200 and "/page/app.js" in page, page
+runs = c.json("/training")[1]["runs"]
+assert [(r["name"], r["state"], r["step"]) for r in runs] == [("base", "done", 2)], runs
+charts = c.json("/training/0")[1]["charts"]
+assert {"loss", "load"} <= {chart["id"] for chart in charts}, charts
+assert c.ask("/training/1")[0] == 404
+END
+kill -INT $pid
+wait $pid || fail "exit code $?: $(cat serve.txt)"
+mistake '--run nowhere: no such folder' "$minke" serve -m base/latest --run nowhere --port 0
+
 # Keys.
 printf '# of friends\nsesame\n\n' >keys.txt
 serve --api-key-file keys.txt

@@ -376,6 +376,12 @@ TEST_F(ApiServers, KeysAndOrigins) {
   start();
   EXPECT_EQ(get("/health").status, 200);
   EXPECT_EQ(chat().status, 401);
+  // The page asks for the key, so it comes without one; what it shows does not.
+  EXPECT_EQ(get("/").status, 200);
+  EXPECT_EQ(get("/page/app.js").status, 200);
+  EXPECT_EQ(get("/training").status, 401);
+  EXPECT_EQ(get("/training/0").status, 401);
+  EXPECT_EQ(ask("GET", "/training", "", "Authorization: Bearer sesame\r\n").body, "{\"runs\":[]}");
   const Json body{{"messages", Json::array({Json{{"role", "user"}, {"content", "hi"}}})}};
   for (const char* wrong : {"sesam", "sesame2", "SESAME", "", "sesamesesame"})
     EXPECT_EQ(post("/v1/chat/completions", body, fmt::format("Authorization: Bearer {}\r\n", wrong)).status, 401)
