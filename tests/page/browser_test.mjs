@@ -209,6 +209,22 @@ test('conversations are renamed, exported and deleted; another tab sees it', asy
   await noComplaints(opened);
 });
 
+test('where there is no room, that is said, and nothing is lost', async () => {
+  const opened = await open(), {page} = opened;
+  await ask(page, 'first');
+  await answered(page, 1);
+  await page.evaluate(() => { IDBObjectStore.prototype.put = () => { throw new DOMException('full', 'QuotaExceededError'); }; });
+  await ask(page, 'second');
+  await answered(page, 2);
+  await page.waitForFunction(() => document.querySelector('#kept.error')?.textContent === 'There is no room to keep this conversation. Export or delete some.');
+  assert.equal(await page.$$eval('.message', all => all.length), 4);
+  await page.reload();
+  await page.waitForSelector('.message');
+  assert.equal(await text(page, '.mine'), 'first');
+  opened.complaints.splice(0, Infinity, ...opened.complaints.filter(c => !/JSHandle|QuotaExceeded/.test(c)));
+  await noComplaints(opened);
+});
+
 test('training is shown as it goes on', async () => {
   const opened = await open(), {page} = opened;
   await page.click('#tab-training');

@@ -29,6 +29,7 @@ async function remove(id, title) {
   if (!confirm(t('removeAsk', title))) return;
   forget(id);
   await deleteConversation(id);
+  byId('kept').classList.remove('error');  // there may be room now
   if (current().id === id) {
     history.replaceState(null, '', '#chat');
     await open('');
