@@ -83,17 +83,31 @@ std::string_view AnswerRequests::template_text() const {
   return all.front().second;
 }
 
+AnswerRequests::AnswerRequests(const ModelSource& source, const ServedModel& model)
+    : source_(source), model_(model), longest_token_(1) {
+  for (int32_t id = 0; id < source.tokenizer.vocab_size(); ++id)
+    longest_token_ = std::max(longest_token_, source.tokenizer.token_bytes(id).size());
+}
+
+ApiError AnswerRequests::too_long(int64_t tokens) const {
+  ApiError e(400,
+             fmt::format("the request has {} tokens, but the context holds {}, answer included: shorten it, or "
+                         "start the server with a larger --ctx-size",
+                         tokens, model_.context),
+             "messages", "context_length_exceeded");
+  e.more = {{"type", "exceed_context_size_error"}, {"n_prompt_tokens", tokens}, {"n_ctx", model_.context}};
+  return e;
+}
+// A text that is certainly too long is not cut up first: others wait. (A tokenizer may shorten texts a little before it cuts them.)
+std::vector<int32_t> AnswerRequests::tokens_of(const std::string& text, bool add_bos) const {
+  const int64_t least = int64_t(text.size() / longest_token_ / 4);
+  if (least >= model_.context) throw too_long(least);
+  return source_.tokenizer.encode(text, {.add_bos = add_bos});
+}
+
 Request AnswerRequests::request_of(const GenerationRequest& r, std::vector<int32_t> prompt, uint64_t index) const {
   const int64_t tokens = int64_t(prompt.size());
-  if (tokens >= model_.context) {
-    ApiError e(400,
-               fmt::format("the request has {} tokens, but the context holds {}, answer included: shorten it, or "
-                           "start the server with a larger --ctx-size",
-                           tokens, model_.context),
-               "messages", "context_length_exceeded");
-    e.more = {{"type", "exceed_context_size_error"}, {"n_prompt_tokens", tokens}, {"n_ctx", model_.context}};
-    throw e;
-  }
+  if (tokens >= model_.context) throw too_long(tokens);
   Request request{.prompt = std::move(prompt),
                   .max_new = model_.context - tokens,
                   .sampling = r.sampling,
@@ -180,7 +194,7 @@ AnswerRequests::Prepared AnswerRequests::chat(const Json& body) {
   }
   const std::string prompt = prompt_of(r);
   put.in_thought = opens_thought(prompt);
-  put.prompts = {source_.tokenizer.encode(prompt)};
+  put.prompts = {tokens_of(prompt, false)};
   return prepared(r, std::move(put));
 }
 
@@ -190,7 +204,7 @@ AnswerRequests::Prepared AnswerRequests::completion(const Json& body) {
   std::vector<std::vector<int32_t>>& prompts = put.prompts;
   for (const auto& p : r.prompts) {
     if (const auto* text = std::get_if<std::string>(&p))
-      prompts.push_back(source_.tokenizer.encode(*text, {.add_bos = source_.tokenizer.begins_with_bos()}));
+      prompts.push_back(tokens_of(*text, source_.tokenizer.begins_with_bos()));
     else prompts.push_back(std::get<std::vector<int32_t>>(p));
     if (prompts.back().empty())
       bad_request("prompt", "prompt is empty, and this model has no token that begins a text");

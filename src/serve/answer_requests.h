@@ -27,7 +27,7 @@ class AnswerRequests {
     std::unique_ptr<Exchange> exchange;
   };
   // Both outlive it.
-  AnswerRequests(const ModelSource& source, const ServedModel& model) : source_(source), model_(model) {}
+  AnswerRequests(const ModelSource& source, const ServedModel& model);
 
   // ApiError or UserError for what is wrong with the request. One thread at a time.
   Prepared chat(const Json& body);
@@ -47,11 +47,14 @@ class AnswerRequests {
     std::optional<ToolCallForm> form;      // of these
   };
   std::string_view template_text() const;
+  std::vector<int32_t> tokens_of(const std::string& text, bool add_bos) const;
+  ApiError too_long(int64_t tokens) const;
   Prepared prepared(GenerationRequest& request, Put put);
   Request request_of(const GenerationRequest& request, std::vector<int32_t> prompt, uint64_t index) const;
 
   const ModelSource& source_;
   const ServedModel& model_;
+  size_t longest_token_;           // bytes
   std::optional<TokenTrie> trie_;  // once somebody asks for a form
 };
 

@@ -18,6 +18,7 @@ namespace minke {
 namespace {
 
 constexpr const char* kJson = "application/json; charset=utf-8";
+constexpr size_t kLongestTokenized = 1 << 20;  // each byte may become a token, which costs a hundred times as much
 
 // What stands in a path for other signs: %2F.
 std::string without_percents(std::string_view path) {
@@ -107,6 +108,14 @@ struct ApiServer::State {
       throw ApiError(401, "this server asks for an API key: send the header \"Authorization: Bearer KEY\"", "",
                      "invalid_api_key");
   }
+  // A page of another origin could not read its answer, but a browser would let it ask.
+  void check_origin(const HttpRequest& r) const {
+    const std::string_view origin = r.header("origin"), host = r.header("host");
+    if (origin.empty() || settings.cors_origin == "*" || origin == settings.cors_origin) return;
+    if (const size_t scheme = origin.find("://"); scheme != origin.npos && origin.substr(scheme + 3) == host) return;
+    throw ApiError(
+        403, fmt::format("pages of {} may not ask here; the server's option --cors lets them", printable(origin)));
+  }
   void route(HttpRequest r, const HttpReply& reply) {
     if (answer_page(r, reply)) return;
     if (r.method == "OPTIONS") return reply.send(204, "text/plain", "", cors());
@@ -124,6 +133,7 @@ struct ApiServer::State {
                                         {"POST", "/tokenize", &State::tokenize},
                                         {"POST", "/detokenize", &State::detokenize},
                                         {"POST", "/apply-template", &State::apply_template}};
+    check_origin(r);
     if (r.path != "/health") check_key(r);
     const std::string method = r.method == "HEAD" ? "GET" : r.method;
     bool known = false;
@@ -197,6 +207,8 @@ struct ApiServer::State {
   }
   Json tokens_of(const Json& body) const {
     if (!body.contains("content") || !body["content"].is_string()) bad_request("content", "content is to be the text");
+    if (const size_t size = body["content"].get_ref<const std::string&>().size(); size > kLongestTokenized)
+      bad_request("content", "content has {} bytes; at most {} are cut into tokens at once", size, kLongestTokenized);
     const bool special = read_flag(body, "add_special", false), parse = read_flag(body, "parse_special", true);
     const auto ids =
         source.tokenizer.encode(body["content"].get<std::string>(),

@@ -392,6 +392,56 @@ TEST_F(ApiServers, KeysAndOrigins) {
   EXPECT_EQ(ask("OPTIONS", "/v1/chat/completions", "").status, 204);
 }
 
+// A browser lets any page ask, and keeps but the answer from it.
+TEST_F(ApiServers, PagesOfOtherOriginsMayNotAsk) {
+  settings_.cors_origin = "https://a.example";
+  start();
+  const auto asked = [&](const std::string& origin) {
+    return ask("GET", "/v1/models", "", "Host: me:8080\r\nOrigin: " + origin + "\r\n").status;
+  };
+  EXPECT_EQ(asked("https://b.example"), 403);
+  EXPECT_EQ(asked("null"), 403);
+  EXPECT_EQ(asked("http://me"), 403);
+  EXPECT_EQ(asked("http://me:8080.b.example"), 403);
+  EXPECT_EQ(asked("http://me:8080"), 200);  // its own page
+  EXPECT_EQ(asked("https://a.example"), 200);
+  EXPECT_EQ(engine_.added, 0);
+}
+
+TEST_F(ApiServers, ModelsHaveRoutesOfTheirNames) {
+  settings_.model.name = "of me/tiny";
+  start();
+  EXPECT_EQ(get("/v1/models/of%20me%2Ftiny").json()["id"], "of me/tiny");
+  EXPECT_EQ(get("/v1/models/of%20me/tiny").json()["id"], "of me/tiny");
+  EXPECT_EQ(get("/v1/models/of%2").json()["error"]["code"], "model_not_found");
+  EXPECT_EQ(get("/v1/models/%2e%2e/tiny").status, 404);
+}
+
+// The worker's texts: what would take it seconds is refused at once, so that others' requests do not wait behind it.
+TEST_F(ApiServers, TextsThatAreCertainlyTooLongAreNotCutUp) {
+  start();
+  const std::string text(1 << 21, 'x');
+  const Answer large = chat({{"messages", Json::array({Json{{"role", "user"}, {"content", text}}})}});
+  EXPECT_EQ(large.status, 400);
+  EXPECT_EQ(large.json()["error"]["code"], "context_length_exceeded");
+  EXPECT_EQ(post("/tokenize", {{"content", text}}).json()["error"]["param"], "content");
+}
+
+TEST_F(ApiServers, ClientsThatGoAreNoticedBehindMoreThatTheySaid) {
+  say("x", false);
+  engine_.step_time = 1ms;
+  settings_.model.context = engine_.engine_settings.max_context = 10'000'000;
+  start();
+  const std::string body = R"({"messages":[{"role":"user","content":"hi"}]})";
+  {
+    HttpClient c(port_);
+    c.send(fmt::format("POST /v1/chat/completions HTTP/1.1\r\nContent-Length: {}\r\n\r\n{}", body.size(), body));
+    EXPECT_TRUE(soon([&] { return engine_.steps > 0; }));
+    c.send("GET /health HTTP/1.1\r\n");
+  }
+  EXPECT_TRUE(soon([&] { return metric("minke_requests_running") == "0"; }));
+}
+
 TEST_F(ApiServers, RefusesWhatTheQueueDoesNotHold) {
   say("x", false);  // for ever
   engine_.step_time = 1ms;

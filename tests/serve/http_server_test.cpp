@@ -165,6 +165,47 @@ TEST_F(HttpServers, RefusesWhatIsTooLargeOrNoHttp) {
   EXPECT_EQ(status_of(ask("GET /echo HTTP/1.1\r\n\r\n")), 200);  // still there
 }
 
+// What has no certain end is no body: it would be the next request.
+TEST_F(HttpServers, BodiesHaveEnds) {
+  start();
+  HttpClient c(server_->port());
+  c.send("POST /echo HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\nGET /echo?smuggled HTTP/1.1\r\n\r\n");
+  const std::string answer = c.receive("");
+  EXPECT_EQ(status_of(answer), 400);
+  EXPECT_EQ(answer.find("smuggled"), std::string::npos);
+  // Nor do the lines between chunks go on for ever.
+  HttpClient chunks(server_->port());
+  chunks.send("POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5;");
+  bool sent = true;
+  for (int i = 0; i < 1000 && sent; ++i) sent = chunks.send(std::string(10'000, 'x'));
+  EXPECT_EQ(body_of(chunks.answer()), "400 between the chunks of the body are more than 4096 bytes");
+  EXPECT_EQ(body_of(ask("GET http://x:80/echo?q HTTP/1.1\r\n\r\n")), "GET q  ");
+}
+
+TEST_F(HttpServers, LargeBodiesShareWhatThereIs) {
+  settings_.limits.large_bodies_bytes = 200'000;
+  start();
+  const std::string head = "POST /keep HTTP/1.1\r\nContent-Length: 90000\r\n\r\n";
+  HttpClient first(server_->port());
+  first.send(head + std::string(90'000, 'x'));
+  kept();
+  {
+    HttpClient second(server_->port());
+    second.send(head);
+    EXPECT_TRUE(soon([&] { return status_of(ask("POST /echo HTTP/1.1\r\nContent-Length: 90000\r\n\r\n")) == 503; }));
+    EXPECT_EQ(status_of(ask("POST /echo HTTP/1.1\r\nContent-Length: 5\r\n\r\nsmall")), 200);
+  }
+  const std::string all = "POST /echo HTTP/1.1\r\nContent-Length: 90000\r\n\r\n" + std::string(90'000, 'x');
+  EXPECT_TRUE(soon([&] { return status_of(ask(all)) == 200; }));
+  kept().send(200, "text/plain", "");
+  EXPECT_EQ(status_of(first.answer()), 200);
+  HttpClient third(server_->port()), fourth(server_->port());
+  third.send(all);
+  EXPECT_EQ(status_of(third.answer()), 200);
+  fourth.send(all);
+  EXPECT_EQ(status_of(fourth.answer()), 200);
+}
+
 TEST_F(HttpServers, SlowClientsMeetDeadlines) {
   settings_.limits.header = 300ms, settings_.limits.body = 300ms;
   start();
