@@ -14,6 +14,7 @@
 #include "chat/session.h"
 #include "core/human_numbers.h"
 #include "core/standard_output.h"
+#include "core/system_files.h"
 #include "data/json_lines.h"
 #include "infer/computed_by.h"
 #include "run/stop_signals.h"
@@ -60,6 +61,7 @@ void serve(ServeOptions& o) {
   if (named.filename() == "latest") named = named.parent_path();
   o.api.model.name = o.name.empty() ? named.filename().string() : o.name;
   o.scheduler.longest = std::chrono::seconds(o.timeout_s);
+  allow_many_open_files();
   const StopSignals signals;
   ApiServer server(source, o.api, o.http);
   const std::string address = fmt::format("http://{}:{}", o.http.address, server.port());

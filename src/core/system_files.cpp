@@ -1,5 +1,7 @@
 #include "core/system_files.h"
 
+#include <sys/resource.h>
+
 #include <charconv>
 #include <cstdlib>
 #include <sstream>
@@ -40,6 +42,13 @@ std::vector<int> number_list(const std::string& text) {
     if (at == end || *at++ != ',') break;
   }
   return all;
+}
+
+void allow_many_open_files() {
+  rlimit limit;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 }  // namespace minke

@@ -19,4 +19,7 @@ std::optional<size_t> bytes_in_line(const std::string& text, std::string_view na
 // "0-2,8" → 0, 1, 2, 8. What is no such list ends it, and so do a number above 65,535 and the 65,536th.
 std::vector<int> number_list(const std::string& text);
 
+// Raises this process's limit of open files to the most that it may have: each connection of a server is one.
+void allow_many_open_files();
+
 }  // namespace minke

@@ -9,8 +9,8 @@
 
 namespace minke {
 
-// The configuration, the weights (their names, and of each matrix a row: a copy of a checkpoint is the same model, one that is trained
-// further is another), the settings of the engine, the backend and this program itself. how: what the caller asked for besides.
+// The configuration, the weights (all of them; beyond 10G parameters eight rows of each matrix: a copy of a checkpoint is the same model,
+// one that is trained further is another), the settings of the engine, the backend and this program itself. how: what the caller asked for besides.
 std::string computed_by(const Context& ctx, const CheckpointFiles& files, const EngineSettings& settings,
                         std::string_view how);
 

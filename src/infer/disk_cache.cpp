@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -73,6 +74,14 @@ class OpenFile {
 
 constexpr std::string_view kEnding = ".kv";
 
+constexpr int64_t kSecond = 1'000'000'000;  // ns
+constexpr int64_t kBehind = 1000;           // by which a page counts as used before the one before it
+int64_t now() {
+  timespec t;
+  ::clock_gettime(CLOCK_REALTIME, &t);
+  return t.tv_sec * kSecond + t.tv_nsec;
+}
+
 // Of what path_of() names.
 bool parse_key(const std::string& name, PageKey& key) {
   if (name.size() != 32 + kEnding.size() || !name.ends_with(kEnding)) return false;
@@ -83,18 +92,21 @@ bool parse_key(const std::string& name, PageKey& key) {
 
 fs::path made(const fs::path& folder) {
   std::error_code error;
-  fs::create_directories(folder, error);
+  const bool is_new = fs::create_directories(folder, error);
   if (!fs::is_directory(folder, error))
     user_error("--disk-cache {}: the folder cannot be made: {}", folder.string(),
                error ? error.message() : "there is something else of this name");
-  fs::permissions(folder, fs::perms::owner_all, error);
+  if (is_new) fs::permissions(folder, fs::perms::owner_all, error);
   return folder;
 }
 
 }  // namespace
 
 PageKey key_after(PageKey before, std::span<const int32_t> tokens) {
-  return as_key(XXH3_128bits_withSeed(tokens.data(), tokens.size_bytes(), XXH3_64bits(&before, sizeof before)));
+  std::vector<std::byte> all(sizeof before + tokens.size_bytes());
+  std::memcpy(all.data(), &before, sizeof before);
+  std::memcpy(all.data() + sizeof before, tokens.data(), tokens.size_bytes());
+  return as_key(XXH3_128bits(all.data(), all.size()));
 }
 
 DiskCache::DiskCache(Settings settings)
@@ -123,7 +135,7 @@ void DiskCache::find_files() {
   struct Found {
     PageKey key;
     uint64_t bytes;
-    timespec used;
+    int64_t used;
   };
   std::vector<Found> found;
   std::error_code error;
@@ -132,28 +144,49 @@ void DiskCache::find_files() {
     struct stat about;
     if (::lstat(at->path().c_str(), &about) != 0 || !S_ISREG(about.st_mode)) continue;
     PageKey key;
-    if (parse_key(name, key)) found.push_back({key, uint64_t(about.st_size), about.st_mtim});
+    if (parse_key(name, key))
+      found.push_back({key, uint64_t(about.st_size), about.st_mtim.tv_sec * kSecond + about.st_mtim.tv_nsec});
     else if (name.ends_with(std::string(kEnding) + ".tmp")) ::unlink(at->path().c_str());  // of one that was killed
   }
   if (error) user_error("--disk-cache {}: the folder cannot be read: {}", settings_.folder.string(), error.message());
-  std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
-    return std::pair(a.used.tv_sec, a.used.tv_nsec) < std::pair(b.used.tv_sec, b.used.tv_nsec);
-  });
-  for (const Found& f : found) add(f.key, f.bytes);
+  std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.used < b.used; });
+  for (const Found& f : found) {
+    files_[f.key] = {f.bytes, f.used, used_.insert(used_.end(), f.key)};
+    ++counts_.pages, counts_.bytes += f.bytes;
+  }
   while (counts_.bytes > settings_.bytes) ++counts_.dropped, forget(used_.front());
 }
 
-void DiskCache::add(PageKey key, uint64_t bytes) {
-  if (files_.contains(key)) return;
-  files_[key] = {bytes, used_.insert(used_.end(), key)};
+void DiskCache::set_used(PageKey key, int64_t at) {
+  files_.at(key).used = at;
+  const timespec times[2] = {{0, UTIME_OMIT}, {time_t(at / kSecond), long(at % kSecond)}};
+  ::utimensat(AT_FDCWD, path_of(key).c_str(), times, 0);  // for the order after a restart
+}
+
+void DiskCache::add(PageKey key, PageKey before, uint64_t bytes) {
+  const auto parent = files_.find(before);
+  const bool has_parent = parent != files_.end();
+  files_[key] = {bytes, 0, used_.insert(has_parent ? parent->second.place : used_.end(), key)};
+  set_used(key, has_parent ? parent->second.used - kBehind : now());
   ++counts_.pages, counts_.bytes += bytes;
+}
+
+void DiskCache::touch(std::span<const PageKey> keys) {
+  const std::lock_guard lock(mutex_);
+  const int64_t latest = now();
+  for (size_t i = keys.size(); i-- > 0;) {
+    const auto at = files_.find(keys[i]);
+    if (at == files_.end()) continue;
+    used_.splice(used_.end(), used_, at->second.place);
+    set_used(keys[i], latest - int64_t(i) * kBehind);
+  }
 }
 
 void DiskCache::forget(PageKey key) {
   const auto at = files_.find(key);
   if (at == files_.end()) return;
   --counts_.pages, counts_.bytes -= at->second.bytes;
-  used_.erase(at->second.used);
+  used_.erase(at->second.place);
   files_.erase(at);
   ::unlink(path_of(key).c_str());
 }
@@ -174,38 +207,40 @@ void DiskCache::expect(std::span<const PageKey> keys) const {
 }
 
 bool DiskCache::read(PageKey key, std::span<const int32_t> tokens, std::span<std::byte> bytes) {
-  {
+  if (!has(key)) return false;
+  const OpenFile file(path_of(key), O_RDONLY | O_NOFOLLOW);
+  if (!file) {  // dropped a moment ago, or deleted by somebody; or too many files are open, which is not its fault
     const std::lock_guard lock(mutex_);
-    const auto at = files_.find(key);
-    if (at == files_.end()) return false;
-    used_.splice(used_.end(), used_, at->second.used);
+    if (errno == ENOENT) forget(key);
+    return false;
   }
-  const fs::path path = path_of(key);
-  const OpenFile file(path, O_RDONLY | O_NOFOLLOW);
   Header h;
   std::vector<int32_t> stored(tokens.size());
-  const bool same = file && file.read(&h, sizeof h) && std::memcmp(h.magic, Header{}.magic, sizeof h.magic) == 0 &&
+  const bool same = file.read(&h, sizeof h) && std::memcmp(h.magic, Header{}.magic, sizeof h.magic) == 0 &&
                     h.key == key && h.tokens == tokens.size() && h.bytes == bytes.size() &&
                     file.read(stored.data(), tokens.size_bytes()) &&
                     std::equal(stored.begin(), stored.end(), tokens.begin()) && file.read(bytes.data(), bytes.size()) &&
                     checksum_of(h, tokens, bytes) == h.checksum;
-  if (same) ::futimens(file.get(), nullptr);  // used now, for the order after a restart
   const std::lock_guard lock(mutex_);
   if (same) ++counts_.read;
   else ++counts_.damaged, forget(key);
   return same;
 }
 
-void DiskCache::write(PageKey key, std::span<const int32_t> tokens, std::vector<std::byte> bytes) {
+bool DiskCache::takes(PageKey key, size_t bytes) {
   const std::lock_guard lock(mutex_);
-  if (files_.contains(key) || being_written_.contains(key)) return;
-  if (queued_bytes_ + bytes.size() > settings_.queued_bytes) {
-    ++counts_.skipped;
-    return;
-  }
+  if (files_.contains(key) || being_written_.contains(key)) return false;
+  const bool has_room = queued_bytes_ + bytes <= settings_.queued_bytes;
+  counts_.skipped += !has_room;
+  return has_room;
+}
+
+void DiskCache::write(PageKey key, PageKey before, std::span<const int32_t> tokens, std::vector<std::byte> bytes) {
+  const std::lock_guard lock(mutex_);
+  check(!files_.contains(key) && !being_written_.contains(key), "DiskCache::write: takes() says so");
   queued_bytes_ += bytes.size();
   being_written_.insert(key);
-  queue_.push_back({key, {tokens.begin(), tokens.end()}, std::move(bytes)});
+  queue_.push_back({key, before, {tokens.begin(), tokens.end()}, std::move(bytes)});
   work_.notify_one();
 }
 
@@ -247,7 +282,7 @@ void DiskCache::write_what_waits() {
       written = write_file(page);
       lock.lock();
     }
-    if (written) add(page.key, size);
+    if (written) add(page.key, page.before, size);
     ++(written ? counts_.written : counts_.skipped);
     queued_bytes_ -= page.bytes.size();
     being_written_.erase(page.key);

@@ -42,9 +42,14 @@ class DiskCache {
   bool has(PageKey key) const;
   // They will be read soon.
   void expect(std::span<const PageKey> keys) const;
+  // Those of them that are there are used now, the first of a prompt last: without its beginning an end is of no use.
+  void touch(std::span<const PageKey> keys);
   // Fills `bytes`; false if the page is not there as it was written for these tokens.
   bool read(PageKey key, std::span<const int32_t> tokens, std::span<std::byte> bytes);
-  void write(PageKey key, std::span<const int32_t> tokens, std::vector<std::byte> bytes);
+  // Whether write() would take a page that it has not yet; where too many wait already, it counts as skipped.
+  bool takes(PageKey key, size_t bytes);
+  // `before`: the key of the page before it, or beginning(); it counts as used just before that one.
+  void write(PageKey key, PageKey before, std::span<const int32_t> tokens, std::vector<std::byte> bytes);
   void wait_until_written();
 
   struct Counts {
@@ -56,17 +61,20 @@ class DiskCache {
  private:
   struct File {
     uint64_t bytes = 0;
-    std::list<PageKey>::iterator used;
+    int64_t used = 0;  // ns since 1970, the file's time; in the order of used_
+    std::list<PageKey>::iterator place;
   };
   struct Waiting {
-    PageKey key;
+    PageKey key, before;
     std::vector<int32_t> tokens;
     std::vector<std::byte> bytes;
   };
   std::filesystem::path path_of(PageKey key) const;
   void find_files();
-  void add(PageKey key, uint64_t bytes);  // as the last used; with the lock
-  void forget(PageKey key);               // and delete it; with the lock
+  // With the lock:
+  void add(PageKey key, PageKey before, uint64_t bytes);
+  void set_used(PageKey key, int64_t at);
+  void forget(PageKey key);  // and delete it
   void write_what_waits();
   bool write_file(const Waiting& page) const;
 

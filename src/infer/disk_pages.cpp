@@ -1,5 +1,7 @@
 #include "infer/disk_pages.h"
 
+#include <utility>
+
 #include "kernels/backend.h"
 
 namespace minke {
@@ -24,21 +26,16 @@ std::span<const int32_t> DiskPages::tokens_of(const Sequence& s) const {
 void DiskPages::find(Sequence& s, std::span<const int32_t> tokens) const {
   const size_t page = size_t(pool_.page()), known = page + size_t(pool_.ahead());
   s.key = disk_.beginning();
-  std::vector<PageKey> expected;
-  PageKey key = s.key;
-  int64_t pages = 0;
-  for (; tokens.size() >= known; tokens = tokens.subspan(page)) {
+  std::vector<PageKey> keys;
+  for (PageKey key = s.key; tokens.size() >= known; tokens = tokens.subspan(page)) {
     key = key_after(key, tokens.first(known));
-    if (++pages <= s.learned) {
-      s.key = key;
-    } else if (disk_.has(key)) {
-      expected.push_back(key);
-    } else {
-      break;
-    }
+    if (int64_t(keys.size()) >= s.learned && !disk_.has(key)) break;
+    keys.push_back(key);
   }
-  s.restorable = s.learned + int64_t(expected.size());
-  disk_.expect(expected);
+  if (s.learned > 0) s.key = keys[size_t(s.learned) - 1];
+  s.restorable = int64_t(keys.size());
+  disk_.touch(keys);
+  disk_.expect(std::span(keys).subspan(size_t(s.learned)));
 }
 
 bool DiskPages::restore(const Context& ctx, const Sequence& s) {
@@ -53,16 +50,16 @@ bool DiskPages::restore(const Context& ctx, const Sequence& s) {
 }
 
 void DiskPages::keep(const Context& ctx, Sequence& s) {
-  s.key = key_after(s.key, tokens_of(s));
-  if (disk_.has(s.key) || (pool_.ahead() > 0 && !s.followed))
-    return;  // without the MTP module's slots it is half a page
+  const PageKey before = std::exchange(s.key, key_after(s.key, tokens_of(s)));
+  if (pool_.ahead() > 0 && !s.followed) return;  // without the MTP module's slots it is half a page
+  if (!disk_.takes(s.key, bytes_)) return;
   std::vector<std::byte> bytes(bytes_);
   std::byte* to = bytes.data();
   in_memory(s.pages[size_t(s.learned)], [&](const Operand& o) {
     ctx.backend->download(ctx, {.device = o, .host = to});
     to += o.bytes();
   });
-  disk_.write(s.key, tokens_of(s), std::move(bytes));
+  disk_.write(s.key, before, tokens_of(s), std::move(bytes));
 }
 
 }  // namespace minke

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <utility>
 
 #include "core/clock.h"
 #include "core/divided_up.h"
@@ -30,6 +31,7 @@ Engine::Engine(const Context& ctx, const Model& model, const EngineSettings& set
       logits_(ctx.backend->memory(), DType::f32,
               {settings_.max_sequences * (1 + settings_.most_drafts()), model.config().vocab_size}),
       host_logits_(size_t(logits_.operand().size())) {
+  prompts_.reserve(size_t(settings_.max_sequences));
   for (Sampler& s : samplers_) s.reserve(size_t(model.config().vocab_size));
   for (const Block& b : model.blocks()) moe_layers_ += b.moe() != nullptr;
   if (settings_.most_drafts() > 0)
@@ -86,8 +88,9 @@ void Engine::cancel(int64_t sequence) {
   });
 }
 
+// From its end: what is unused longest goes first, and without its beginning an end is of no use.
 void Engine::give_back(Sequence& s) {
-  for (int32_t p : s.pages) pool_.release(p);
+  for (size_t i = s.pages.size(); i-- > 0;) pool_.release(s.pages[i]);
   s.pages.clear();
   promised_ -= s.promised;
   s.promised = 0;
@@ -130,39 +133,52 @@ bool Engine::must_wait_for_another(const Sequence& s, int64_t known) const {
   return false;
 }
 
+// In the order of arrival, but for those that wait for what another is about to compute: whoever comes behind goes first then.
 void Engine::admit(const Context& ctx) {
-  while (!waiting_.empty() && num_running() < settings_.max_sequences) {
-    Sequence& s = *waiting_.front();
-    const Beginning known = known_beginning(s);
-    const std::vector<int32_t>& held = known.pages;
-    const PagePool::Match& part = known.part;
-    if (must_wait_for_another(s, int64_t(held.size()) * settings_.page + part.count)) return;
-    for (const int32_t p : held) pool_.hold(p);
-    const int64_t needed = divided_up(s.limit, settings_.page) - int64_t(held.size());
-    if (needed > pool_.num_free() - promised_) {
-      for (int32_t p : held) pool_.release(p);
-      return;
+  const int64_t most = 2 * settings_.max_sequences;  // that are looked at in a step, of thousands that may wait
+  for (int64_t i = 0, looked = 0; i < num_waiting() && looked < most && num_running() < settings_.max_sequences;
+       ++looked) {
+    const auto at = waiting_.begin() + i;
+    const Admission admission = admit(ctx, **at);
+    if (admission == Admission::no_pages) return;
+    if (admission == Admission::waits) {
+      ++i;
+    } else {
+      running_.push_back(std::move(*at));
+      waiting_.erase(at);
     }
-    s.followed = speculation_ && s.request.drafts && speculation_->follows_new();
-    for (const int32_t p : held) s.followed = s.followed && pool_.has_modules(p);
-    if (part.count > 0) s.followed = s.followed && pool_.has_modules(part.page);
-    s.pages.insert(s.pages.end(), held.begin(), held.end());
-    s.learned = int64_t(held.size());
-    s.known_as = held.empty() ? 0 : pool_.number_of(held.back());
-    s.cached = s.learned * settings_.page;
-    s.promised = needed;
-    promised_ += needed;
-    if (disk_) disk_->find(s, s.request.shares_beginnings() ? tokens_to_find(s) : std::span<const int32_t>());
-    if (part.count > 0 && s.restorable <= s.learned) {  // it will write behind them: a copy of its own
-      s.pages.push_back(pool_.take());                  // which may be that page itself
-      if (s.pages.back() != part.page) pool_.copy(ctx, part.page, s.pages.back(), part.count);
-      --s.promised, --promised_;
-      s.cached += part.count;
-    }
-    s.known = s.cached;
-    running_.push_back(std::move(waiting_.front()));
-    waiting_.pop_front();
   }
+}
+
+Engine::Admission Engine::admit(const Context& ctx, Sequence& s) {
+  const Beginning known = known_beginning(s);
+  const std::vector<int32_t>& held = known.pages;
+  const PagePool::Match& part = known.part;
+  if (must_wait_for_another(s, int64_t(held.size()) * settings_.page + part.count)) return Admission::waits;
+  for (const int32_t p : held) pool_.hold(p);
+  const int64_t needed = divided_up(s.limit, settings_.page) - int64_t(held.size());
+  if (needed > pool_.num_free() - promised_) {
+    for (size_t i = held.size(); i-- > 0;) pool_.release(held[i]);
+    return Admission::no_pages;
+  }
+  s.followed = speculation_ && s.request.drafts && speculation_->follows_new();
+  for (const int32_t p : held) s.followed = s.followed && pool_.has_modules(p);
+  if (part.count > 0) s.followed = s.followed && pool_.has_modules(part.page);
+  s.pages.insert(s.pages.end(), held.begin(), held.end());
+  s.learned = int64_t(held.size());
+  s.known_as = held.empty() ? 0 : pool_.number_of(held.back());
+  s.cached = s.learned * settings_.page;
+  s.promised = needed;
+  promised_ += needed;
+  if (disk_) disk_->find(s, s.request.shares_beginnings() ? tokens_to_find(s) : std::span<const int32_t>());
+  if (part.count > 0 && s.restorable <= s.learned) {  // it will write behind them: a copy of its own
+    s.pages.push_back(pool_.take());                  // which may be that page itself
+    if (s.pages.back() != part.page) pool_.copy(ctx, part.page, s.pages.back(), part.count);
+    --s.promised, --promised_;
+    s.cached += part.count;
+  }
+  s.known = s.cached;
+  return Admission::admitted;
 }
 
 // In turn; what one step leaves the next one goes on with.
@@ -210,8 +226,18 @@ void Engine::plan() {
   const auto rows_of = [&](const Sequence& s) { return 1 + (checks ? int64_t(s.drafts.size()) : 0); };
   for (const auto& s : running_)
     if (!s->in_prompt()) room -= rows_of(*s);
-  for (const auto& s : running_) {
-    if (!s->in_prompt() || s->learned < s->restorable) continue;
+  // The prompt that is done soonest comes first, so that a long one does not keep the short ones waiting; but every second step
+  // the oldest does, so that many short ones do not keep a long one waiting either.
+  prompts_.clear();
+  for (const auto& s : running_)
+    if (s->in_prompt() && s->learned >= s->restorable) prompts_.push_back(s.get());
+  const auto rest = [](const Sequence* s) { return std::pair(s->prompt() - s->cached, s->id); };
+  const auto by_rest = [&](const Sequence* a, const Sequence* b) { return rest(a) < rest(b); };
+  if (prompts_.size() > 1) {
+    oldest_first_ = !oldest_first_;
+    std::sort(prompts_.begin() + oldest_first_, prompts_.end(), by_rest);
+  }
+  for (Sequence* s : prompts_) {
     const int64_t count = std::min(room, s->prompt() - s->cached);
     const bool gathers = gathers_keys(true);
     if (count == 0 || (gathers && rows_.num_keys() + s->cached + count > settings_.most_keys())) break;

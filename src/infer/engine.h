@@ -6,7 +6,8 @@
 // found in the cache: same bits, same tokens (model/step.h says why). Prompt tokens are computed in the form of training,
 // answer tokens in the form that reads the cache as it lies; EngineSettings::form asks for one of them for both.
 //
-// A request is admitted when all pages that it can ever need are free, in the order of arrival; until then it waits. One
+// A request is admitted when all pages that it can ever need are free, in the order of arrival; until then it waits, and also
+// while another computes what it will share; others go before it then. One
 // that could never be admitted is refused when it is added. Nothing is cut off in silence: every answer says how it ended.
 // Test: tests/infer/engine_test.cpp.
 #pragma once
@@ -60,7 +61,9 @@ class Engine {
   double host_bytes() const;  // of logits, and to sample from them
 
  private:
+  enum class Admission : uint8_t { admitted, waits, no_pages };  // waits: for what another is about to compute
   void admit(const Context& ctx);
+  Admission admit(const Context& ctx, Sequence& s);
   void restore(const Context& ctx);
   struct Beginning {
     std::vector<int32_t> pages;  // whole ones
@@ -97,6 +100,8 @@ class Engine {
 
   StepRows rows_;
   std::vector<Sequence*> stepped_;  // in the order of their rows
+  std::vector<Sequence*> prompts_;  // that a step may compute, in this order
+  bool oldest_first_ = false;       // the oldest of them
   int64_t moe_layers_ = 0;
   Tensor logits_;
   Tensor d_experts_;  // made when somebody asks

@@ -63,6 +63,7 @@ void Scheduler::drop_queued(Which&& which, TokenEvent::End how, std::vector<Toke
 // Takes what was cancelled; false when it is to end.
 bool Scheduler::wait_for_work() {
   std::vector<TokenEvent> events;
+  bool goes_on = true;
   {
     std::unique_lock lock(mutex_);
     work_.wait(lock, [&] { return stopping_ || queued_ > 0 || !cancelled_.empty() || !engine_.idle(); });
@@ -77,11 +78,12 @@ bool Scheduler::wait_for_work() {
         end(at->second, TokenEvent::End::cancelled, events);
     }
     cancelled_.clear();
+    goes_on = !stopping_;
     counts_.queued = int64_t(queued_), counts_.running = int64_t(running_.size());
     counts_.engine = engine_.load();
   }
   if (!events.empty()) deliver_(std::move(events));
-  return !stopping_;
+  return goes_on;
 }
 
 // Of the client after the last one, in the order of their names; with the lock.
@@ -98,8 +100,8 @@ std::optional<Scheduler::Job> Scheduler::next_in_turn() {
 }
 
 void Scheduler::admit(std::vector<TokenEvent>& events) {
-  // What waits in the engine for pages has had its turn: no more than one, so that turns stay turns.
-  while (int64_t(running_.size()) < engine_.settings().max_sequences && engine_.load().waiting == 0) {
+  // No more than can run at once, so that turns stay turns.
+  while (int64_t(running_.size()) < engine_.settings().max_sequences) {
     std::optional<Job> job;
     {
       const std::lock_guard lock(mutex_);

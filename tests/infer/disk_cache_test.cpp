@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -29,11 +28,23 @@ struct DiskCacheTest : ::testing::Test {
   // Writes pages 1 … n one behind another; their keys.
   static std::vector<PageKey> fill(DiskCache& disk, int n) {
     std::vector<PageKey> keys;
-    PageKey key = disk.beginning();
     for (int i = 1; i <= n; ++i) {
-      keys.push_back(key = key_after(key, tokens(i)));
-      disk.write(key, tokens(i), page(i));
-      disk.wait_until_written();
+      const PageKey before = keys.empty() ? disk.beginning() : keys.back();
+      keys.push_back(key_after(before, tokens(i)));
+      put(disk, keys.back(), before, i);
+    }
+    return keys;
+  }
+  static void put(DiskCache& disk, PageKey key, PageKey before, int i) {
+    if (disk.takes(key, 1000)) disk.write(key, before, tokens(i), page(i));
+    disk.wait_until_written();
+  }
+  // The first pages of n conversations.
+  static std::vector<PageKey> beginnings(DiskCache& disk, int n) {
+    std::vector<PageKey> keys;
+    for (int i = 1; i <= n; ++i) {
+      keys.push_back(key_after(disk.beginning(), tokens(i)));
+      put(disk, keys.back(), disk.beginning(), i);
     }
     return keys;
   }
@@ -113,39 +124,46 @@ TEST_F(DiskCacheTest, OtherTokensAreNotGivenUnderTheSameName) {
   EXPECT_FALSE(gives(disk, key, 2));
 }
 
-TEST_F(DiskCacheTest, TheLongestUnusedGoesFirst) {
+TEST_F(DiskCacheTest, TheLongestUnusedGoesFirstAlsoAfterARestart) {
   std::vector<PageKey> keys;
   {
     DiskCache disk(settings(3 * 1100));
-    keys = fill(disk, 3);
-    EXPECT_TRUE(gives(disk, keys[0], 1));  // used again
-    const PageKey fourth = key_after(keys[2], tokens(4));
-    disk.write(fourth, tokens(4), page(4));
-    disk.wait_until_written();
+    keys = beginnings(disk, 3);
+    disk.touch(std::span(keys).first(1));
+    keys.push_back(key_after(disk.beginning(), tokens(4)));
+    put(disk, keys[3], disk.beginning(), 4);
     EXPECT_FALSE(disk.has(keys[1]));
-    EXPECT_TRUE(disk.has(keys[0]) && disk.has(keys[2]) && disk.has(fourth));
+    EXPECT_TRUE(disk.has(keys[0]) && disk.has(keys[2]) && disk.has(keys[3]));
     EXPECT_LE(disk.counts().bytes, 3u * 1100);
     EXPECT_EQ(disk.counts().dropped, 1u);
+    disk.touch(std::span(keys).subspan(2, 1));
   }
   DiskCache smaller(settings(1100));  // a bound that is smaller than what is there
-  EXPECT_EQ(smaller.counts().pages, 1u);
   EXPECT_EQ(files().size(), 1u);
+  EXPECT_TRUE(smaller.has(keys[2]));
 }
 
-// What was read last is the last to go after a restart, too.
-TEST_F(DiskCacheTest, ReadingCountsAsUseAlsoAfterARestart) {
+// Without its beginning an end is of no use: so the end goes first, as it was written and as it was used, also after a restart.
+TEST_F(DiskCacheTest, OfAConversationTheEndGoesFirst) {
   std::vector<PageKey> keys;
+  const auto left = [&](const DiskCache& disk) {
+    std::string all;
+    for (const PageKey& key : keys) all += disk.has(key) ? 'x' : '-';
+    return all;
+  };
   {
-    DiskCache disk(settings());
-    keys = fill(disk, 3);
-    for (const fs::path& f : files()) {  // an hour ago
-      const auto hour = std::chrono::hours(1);
-      fs::last_write_time(f, fs::last_write_time(f) - hour);
-    }
-    EXPECT_TRUE(gives(disk, keys[0], 1));
+    DiskCache disk(settings(4 * 1100));
+    keys = fill(disk, 4);
+    put(disk, key_after(disk.beginning(), tokens(8)), disk.beginning(), 8);
+    EXPECT_EQ(left(disk), "xxx-");
+    disk.touch(keys);
+    put(disk, key_after(disk.beginning(), tokens(9)), disk.beginning(), 9);  // the other one goes, which was not used
+    EXPECT_EQ(left(disk), "xxx-");
+    put(disk, key_after(disk.beginning(), tokens(10)), disk.beginning(), 10);
+    EXPECT_EQ(left(disk), "xx--");
   }
-  DiskCache disk(settings(1100));
-  EXPECT_TRUE(disk.has(keys[0]));
+  DiskCache again(settings(3 * 1100));
+  EXPECT_EQ(left(again), "x---");
 }
 
 TEST_F(DiskCacheTest, WhatCannotBeTakenIsNotWritten) {

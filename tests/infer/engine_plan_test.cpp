@@ -77,6 +77,52 @@ TEST(Engine, PromisedPagesComeBack) {
   }
 }
 
+// A short prompt does not wait for a long one; and of many short ones the long one does not wait for all.
+TEST(Engine, ShortPromptsDoNotWaitForLongOnes) {
+  const TestContext ctx(cpu_backend());
+  Model model(ctx, tiny_v3(), Precision::f32(), 64);
+  model.weights().initialise(ctx, 0.3);
+  for (const AttentionForm form : kForms) {
+    Engine engine(
+        ctx, model,
+        {.max_context = 64, .cache_tokens = 640, .max_sequences = 9, .max_tokens = 10, .page = 4, .form = form});
+    const int64_t long_one = engine.add({.prompt = random_tokens(1, 60, 23), .max_new = 1});
+    engine.step(ctx);
+    const int64_t short_one = engine.add({.prompt = random_tokens(2, 5, 23), .max_new = 1});
+    int64_t came = 0;
+    for (int i = 0; i < 2 && came == 0; ++i)
+      for (const NewToken& t : engine.step(ctx)) came = t.sequence;
+    EXPECT_EQ(came, short_one);
+    // From now on there is always one that would fill a step.
+    int steps = 0;
+    for (bool is_over = false; !is_over && steps < 100; ++steps) {
+      if (engine.num_running() + engine.num_waiting() < 4)
+        engine.add({.prompt = random_tokens(100 + uint64_t(steps), 10, 23), .max_new = 1});
+      for (const NewToken& t : engine.step(ctx)) is_over = is_over || t.sequence == long_one;
+    }
+    EXPECT_LE(steps, 2 * 6 + 2);
+  }
+}
+
+// One that waits for what another computes keeps nobody waiting.
+TEST(Engine, OthersGoBeforeOneThatWaitsForABeginning) {
+  const TestContext ctx(cpu_backend());
+  Model model(ctx, tiny_v3(), Precision::f32(), 64);
+  model.weights().initialise(ctx, 0.3);
+  Engine engine(ctx, model, {.max_context = 64, .cache_tokens = 640, .max_sequences = 4, .max_tokens = 10, .page = 4});
+  const std::vector<int32_t> prompt = random_tokens(1, 60, 23);
+  for (uint64_t i = 0; i < 2; ++i) engine.add({.prompt = prompt, .max_new = 1, .sample_index = i});
+  const int64_t other = engine.add({.prompt = random_tokens(2, 5, 23), .max_new = 1});
+  engine.step(ctx);
+  EXPECT_EQ(engine.num_running(), 2);
+  EXPECT_EQ(engine.num_waiting(), 1);
+  std::vector<int64_t> order;
+  while (!engine.idle())
+    for (const NewToken& t : engine.step(ctx)) order.push_back(t.sequence);
+  ASSERT_EQ(order.size(), 3u);
+  EXPECT_EQ(order[0], other);
+}
+
 // Of a caller that throws nothing stays behind.
 TEST(Engine, WhatACallerThrowsEndsTheRequest) {
   const TestContext ctx(cpu_backend());
@@ -138,9 +184,9 @@ TEST(Engine, KeysOfAStepAreNoMoreThanPlanned) {
     return engine.tokens_computed() - before;
   };
   EXPECT_EQ(computed(), 16);
-  EXPECT_EQ(computed(), 28);      // 28 keys, and 8 + 4 more would be 40 of 32
-  EXPECT_EQ(computed(), 28 + 5);  // the first one's answer beside the second one's four
-  EXPECT_EQ(computed(), 28 + 5 + 1);
+  EXPECT_EQ(computed(), 16 + 4);           // the second one's last: 8 + 4 keys, and 16 + 12 more would be 40 of 32
+  EXPECT_EQ(computed(), 16 + 4 + 12 + 1);  // its answer beside the first one's last
+  EXPECT_EQ(computed(), 16 + 4 + 12 + 1 + 1);
   EXPECT_TRUE(engine.idle());
 }
 

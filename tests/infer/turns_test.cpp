@@ -119,6 +119,34 @@ TEST_F(Turns, WhatIsOnDiskHasTheBitsOfWhatIsComputed) {
   }
 }
 
+// When memory is short a conversation loses its end, not its beginning, in memory and on disk; and what is asked for again is used.
+TEST_F(Turns, WhatIsDroppedOfAConversationIsItsEnd) {
+  EngineSettings s = settings;
+  s.cache_tokens = 128;  // 16 pages
+  const std::vector<int32_t> old = random_tokens(3, 60, 23), other = random_tokens(4, 90, 23);
+  Engine engine(ctx, model, s);
+  ask(ctx, engine, old, 1);    // 8 pages
+  ask(ctx, engine, other, 1);  // 12 pages: 4 of the old ones go
+  EXPECT_EQ(ask(ctx, engine, old, 1).known, 32);
+  // On disk a beginning that is always found in memory is used, too.
+  DiskCache::Settings d = on_disk();
+  {
+    DiskCache disk(d);
+    Engine with(ctx, model, settings);
+    with.use_disk(disk);
+    ask(ctx, with, old, 1);
+    disk.wait_until_written();
+    d.bytes = disk.counts().bytes;
+    ask(ctx, with, other, 1);
+    disk.wait_until_written();
+    ask(ctx, with, old, 1);  // from memory
+  }
+  DiskCache disk(d);  // room for the old one alone
+  Engine fresh(ctx, model, settings);
+  fresh.use_disk(disk);
+  EXPECT_EQ(ask(ctx, fresh, old, 1).known, 56);
+}
+
 // What the disk does not give is computed, from there on.
 TEST_F(Turns, APageThatIsDamagedIsComputedAgain) {
   const std::vector<int32_t> prompt = random_tokens(3, 45, 23);
