@@ -274,21 +274,22 @@ struct ApiServer::State {
     });
     worker.add([this, waiting, reply, f = std::move(f), then = std::move(then)] {
       if (waiting->taken.exchange(true)) return;
-      auto result = std::make_shared<decltype(f(Json()))>();
-      std::optional<ApiError> mistake;
+      const auto result = std::make_shared<decltype(f(Json()))>();
+      // Of one owner: copies of an exception share their text across threads in a way that ThreadSanitizer cannot see.
+      const auto mistake = std::make_shared<std::optional<ApiError>>();
       try {
         const Json body = parse_json(waiting->body, "the body of the request");
         if (!body.is_object()) throw ApiError(400, "the body of the request is to be a JSON object");
         *result = f(body);
       } catch (const ApiError& e) {
-        mistake = e;
+        *mistake = e;
       } catch (const UserError& e) {
-        mistake = ApiError(400, e.what());
+        mistake->emplace(400, e.what());
       } catch (const std::exception& e) {
-        mistake = ApiError(500, e.what());
+        mistake->emplace(500, e.what());
       }
       http.post([this, result, mistake, reply, then] {
-        if (mistake) refuse(reply, *mistake);
+        if (*mistake) refuse(reply, **mistake);
         else then(*result);
       });
     });

@@ -129,9 +129,11 @@ TEST_F(Schedulers, EndsWhatTakesTooLong) {
   engine_.engine_settings.max_sequences = 1;
   engine_.step_time = 1ms;
   start({.longest = 50ms});
-  const uint64_t runs = *scheduler_->submit(request(1, 100'000'000), ""), waits = *scheduler_->submit(request(2), "");
+  const uint64_t runs = *scheduler_->submit(request(1, 100'000'000), ""),
+                 waits = *scheduler_->submit(request(2, 100'000'000), "");
   go();
-  EXPECT_TRUE(soon([&] { return story(runs).ends_with("late") && story(waits) == "late"; })) << story(waits);
+  // The second one may have its turn between the ends of both, where the machine was busy between their beginnings.
+  EXPECT_TRUE(soon([&] { return story(runs).ends_with("late") && story(waits).ends_with("late"); })) << story(waits);
 }
 
 TEST_F(Schedulers, SaysWhatTheEngineRefusesAndGoesOnWhenAStepFails) {
