@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -46,10 +47,21 @@ void add_keys(std::vector<std::string>& keys, const fs::path& file) {
   if (keys.size() == before) user_error("--api-key-file {}: no key is in it; one on each line", file.string());
 }
 
+// As people write an address.
+void normalise(std::string& address) {
+  if (address == "localhost") address = "127.0.0.1";
+  if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
+}
+bool is_loopback(const std::string& address) { return address.starts_with("127.") || address == "::1"; }
+
 void serve(ServeOptions& o) {
-  for (const std::string& key : o.api.keys)
-    if (key.empty()) user_error("--api-key: the key is empty");
+  normalise(o.http.address);
   if (!o.key_file.empty()) add_keys(o.api.keys, o.key_file);
+  for (const std::string& key : o.api.keys)
+    if (key.empty() || !std::all_of(key.begin(), key.end(), [](char c) { return c > ' ' && c < 127; }))
+      user_error(
+          "--api-key, --api-key-file: a key is of letters, digits and signs of ASCII, without blanks: clients send it "
+          "in a header");
   const ModelSource source = open_model(o.inference.model, o.inference.mtp_modules());
   o.api.model.sampling = o.sampling.over(chat_sampling(source.defaults));
   validate(o.api.model.sampling);
@@ -57,14 +69,17 @@ void serve(ServeOptions& o) {
     if (!fs::is_directory(run)) user_error("--run {}: no such folder; give a run's, or a pipeline's", run.string());
   o.api.model.context = context_size(o.inference, source);
   if (o.reasoning_budget >= 0) o.api.model.reasoning_budget = o.reasoning_budget;
-  fs::path named = source.path.has_filename() ? source.path : source.path.parent_path();
+  fs::path named = fs::absolute(source.path).lexically_normal();
+  if (!named.has_filename()) named = named.parent_path();
   if (named.filename() == "latest") named = named.parent_path();
   o.api.model.name = o.name.empty() ? named.filename().string() : o.name;
   o.scheduler.longest = std::chrono::seconds(o.timeout_s);
   allow_many_open_files();
   const StopSignals signals;
   ApiServer server(source, o.api, o.http);
-  const std::string address = fmt::format("http://{}:{}", o.http.address, server.port());
+  const bool is_v6 = o.http.address.find(':') != std::string::npos;
+  const std::string address =
+      fmt::format("http://{}:{}", is_v6 ? fmt::format("[{}]", o.http.address) : o.http.address, server.port());
   std::optional<DiskCache> disk;  // outlives the engine
   LoadedModel loaded(o.inference, source, false);
   if (!o.disk_cache.empty()) {
@@ -72,11 +87,19 @@ void serve(ServeOptions& o) {
     disk.emplace(
         DiskCache::Settings{.folder = o.disk_cache,
                             .bytes = uint64_t(o.disk_cache_gb * 1e9),
-                            .computed_by = computed_by(loaded.ctx(), source.files, loaded.engine().settings(), how)});
+                            .computed_by = computed_by(loaded.ctx(), source.files, loaded.engine().settings(), how),
+                            .on_failure = [folder = o.disk_cache](const std::string& why) {
+                              print_note(fmt::format("disk cache  a page cannot be written to {}: {}", folder, why));
+                            }});
     loaded.engine().use_disk(*disk);
     print_note(fmt::format("disk cache  {} of {} in {}", human_bytes(double(disk->counts().bytes)),
                            human_bytes(o.disk_cache_gb * 1e9), o.disk_cache));
   }
+  if (!source.chat_template)
+    print_note(
+        "note        the model has no chat template: /v1/completions continues texts, conversations are refused");
+  if (o.api.keys.empty() && !is_loopback(o.http.address))
+    print_note("note        whoever reaches this machine may ask: --api-key asks for a key");
   ModelEngine engine(loaded.ctx(), loaded.engine());
   print_note(fmt::format("page        {}/", address));
   print_note(fmt::format("listening   {}/v1 as {}, {} answers at once; Ctrl-C ends", address, o.api.model.name,
@@ -84,7 +107,9 @@ void serve(ServeOptions& o) {
   std::atomic<bool> over = false;
   std::thread watch([&] {
     while (!over && !stop_is_requested()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    if (!over) server.stop(std::chrono::seconds(10));
+    if (over) return;
+    print_note("stopping    answers that are under way have 10 s; Ctrl-C again ends at once");
+    server.stop(std::chrono::seconds(10));
   });
   server.run(engine, o.scheduler);
   over = true;
@@ -104,7 +129,9 @@ void add_serve_command(CLI::App& program) {
   add_inference_flags(*c, o->inference);
   c->add_option("--host", o->http.address, "IP address to listen on; 0.0.0.0: all of this machine's")
       ->capture_default_str();
-  c->add_option("--port", o->http.port, "Port; 0: any that is free")->capture_default_str();
+  c->add_option("--port", o->http.port, "Port; 0: any that is free")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
   c->add_option("--alias", o->name, "What clients call the model; default: its folder");
   c->add_option("--parallel", o->inference.sequences,
                 "Answers that are computed at once, each with cache for a whole context")
@@ -139,6 +166,9 @@ void add_serve_command(CLI::App& program) {
   c->add_option("--cost-per-hour", o->api.cost_per_hour, "Price of this machine in dollars, for /metrics")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
+  // An unset variable of a script must not open the server.
+  for (const char* flag : {"--api-key-file", "--cors", "--alias", "--disk-cache"})
+    c->get_option(flag)->check([](const std::string& value) { return value.empty() ? "the value is empty" : ""; }, "");
   o->sampling.add(*c, chat_sampling({}));
   c->callback([o] { serve(*o); });
 }

@@ -93,7 +93,8 @@ bool parse_key(const std::string& name, PageKey& key) {
 fs::path made(const fs::path& folder) {
   std::error_code error;
   const bool is_new = fs::create_directories(folder, error);
-  if (!fs::is_directory(folder, error))
+  std::error_code none;
+  if (!fs::is_directory(folder, none))
     user_error("--disk-cache {}: the folder cannot be made: {}", folder.string(),
                error ? error.message() : "there is something else of this name");
   if (is_new) fs::permissions(folder, fs::perms::owner_all, error);
@@ -114,6 +115,10 @@ DiskCache::DiskCache(Settings settings)
       lock_(made(settings_.folder), "--disk-cache"),
       beginning_(as_key(XXH3_128bits(settings_.computed_by.data(), settings_.computed_by.size()))) {
   find_files();
+  const fs::path probe = settings_.folder / fmt::format("probe{}.tmp", kEnding);
+  if (!OpenFile(probe, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW))
+    user_error("--disk-cache {}: nothing can be written there: {}", settings_.folder.string(), std::strerror(errno));
+  ::unlink(probe.c_str());
   thread_ = std::thread([this] { write_what_waits(); });
 }
 
@@ -250,21 +255,24 @@ void DiskCache::wait_until_written() {
 }
 
 // Under another name first: a file of a page's name is whole, but for what a power cut leaves, which its checksum tells.
-bool DiskCache::write_file(const Waiting& page) const {
+std::string DiskCache::write_file(const Waiting& page) const {
   const fs::path path = path_of(page.key);
   fs::path part = path;
   part += ".tmp";
   Header h;
   h.key = page.key, h.tokens = page.tokens.size(), h.bytes = page.bytes.size();
   h.checksum = checksum_of(h, page.tokens, page.bytes);
+  std::error_code error;
+  fs::create_directories(settings_.folder, error);  // somebody may have deleted it
   const bool written = [&] {
     const OpenFile file(part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
     return file && file.write(&h, sizeof h) && file.write(page.tokens.data(), page.tokens.size() * 4) &&
            file.write(page.bytes.data(), page.bytes.size());
   }();
-  if (written && ::rename(part.c_str(), path.c_str()) == 0) return true;
+  if (written && ::rename(part.c_str(), path.c_str()) == 0) return "";
+  const std::string why = std::strerror(errno);
   ::unlink(part.c_str());
-  return false;
+  return why;
 }
 
 void DiskCache::write_what_waits() {
@@ -275,15 +283,17 @@ void DiskCache::write_what_waits() {
     const Waiting page = std::move(queue_.front());
     queue_.pop_front();
     const uint64_t size = sizeof(Header) + page.tokens.size() * 4 + page.bytes.size();
-    bool written = false;
+    std::string why = "it is larger than the cache may be";
     if (size <= settings_.bytes) {
       while (counts_.bytes + size > settings_.bytes) ++counts_.dropped, forget(used_.front());
       lock.unlock();
-      written = write_file(page);
+      why = write_file(page);
       lock.lock();
     }
-    if (written) add(page.key, page.before, size);
-    ++(written ? counts_.written : counts_.skipped);
+    if (why.empty()) add(page.key, page.before, size);
+    ++(why.empty() ? counts_.written : counts_.skipped);
+    if (!why.empty() && !has_failed_ && settings_.on_failure) settings_.on_failure(why);
+    has_failed_ = has_failed_ || !why.empty();
     queued_bytes_ -= page.bytes.size();
     being_written_.erase(page.key);
     if (being_written_.empty()) written_.notify_all();

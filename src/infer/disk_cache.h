@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <list>
 #include <mutex>
 #include <span>
@@ -31,8 +32,10 @@ class DiskCache {
     uint64_t bytes = 0;                     // of all files, at most
     std::string computed_by;                // all that the bits of a page depend on but the tokens
     size_t queued_bytes = size_t(1) << 28;  // that may wait to be written
+    std::function<void(const std::string& why)>
+        on_failure;  // called once, by the thread that writes: a page cannot be written
   };
-  // UserError if the folder cannot be made or read, or another process uses it.
+  // UserError if the folder cannot be made, read or written to, or another process uses it.
   explicit DiskCache(Settings settings);
   ~DiskCache();  // writes what waits
   DiskCache(const DiskCache&) = delete;
@@ -76,7 +79,7 @@ class DiskCache {
   void set_used(PageKey key, int64_t at);
   void forget(PageKey key);  // and delete it
   void write_what_waits();
-  bool write_file(const Waiting& page) const;
+  std::string write_file(const Waiting& page) const;  // why it could not; "" if it could
 
   Settings settings_;
   FolderLock lock_;
@@ -89,7 +92,7 @@ class DiskCache {
   std::unordered_set<PageKey, PageKey::Hash> being_written_;
   size_t queued_bytes_ = 0;
   Counts counts_;
-  bool stopping_ = false;
+  bool stopping_ = false, has_failed_ = false;
   std::thread thread_;
 };
 

@@ -51,5 +51,7 @@ for page in kv/*.kv; do printf x | dd of="$page" bs=1 seek=900 conv=notrunc stat
 [ "$(ask base/latest --disk-cache kv)" = 0 ] || fail "from a damaged file"
 cmp answer.json computed.json
 [ "$(ask base/latest --disk-cache kv)" = $((pages * 64)) ] || fail "a damaged file was not written anew"
+mkdir read-only && chmod 555 read-only
+[ "$(id -u)" = 0 ] || mistake 'nothing can be written there' "$minke" serve -m base/latest --port 0 --disk-cache read-only
 mistake '--disk-cache base.toml: the folder cannot be made' "$minke" serve -m base/latest --port 0 --disk-cache base.toml
 echo ok

@@ -127,5 +127,17 @@ kill -TERM $pid
 wait $pid || fail "exit code $?: $(cat serve.txt)"
 echo '#' >none.txt
 mistake 'no key is in it' "$minke" serve -m base/latest --api-key-file none.txt
+mistake '--api-key-file: the value is empty' "$minke" serve -m base/latest --api-key-file ''
 mistake '--host nowhere: no IP address' "$minke" serve -m base/latest --host nowhere --port 0
+# The folder's name is the model's, also from within it.
+cd base
+"$minke" serve -m latest --port 0 --host '[::1]' >../named.txt 2>&1 & pid=$!
+cd ..
+until grep -q '^listening' named.txt; do kill -0 $pid 2>/dev/null || break; sleep 0.05; done
+if kill -0 $pid 2>/dev/null; then  # a machine without IPv6 has no such address
+  grep -q '^listening  *http://\[::1\]:[0-9]*/v1 as base,' named.txt || fail "$(cat named.txt)"
+  kill -INT $pid
+  wait $pid || fail "exit code $?: $(cat named.txt)"
+  grep -q '^stopping  *answers that are under way have 10 s' named.txt || fail "$(cat named.txt)"
+fi
 echo ok

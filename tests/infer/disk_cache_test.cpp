@@ -175,6 +175,30 @@ TEST_F(DiskCacheTest, WhatCannotBeTakenIsNotWritten) {
   EXPECT_EQ(disk.counts().pages, 0u);
 }
 
+// What cannot be written is told once, and costs nothing but the page.
+TEST_F(DiskCacheTest, WhatCannotBeWrittenIsTold) {
+  std::vector<std::string> told;
+  DiskCache::Settings s = settings(1000);  // less than a page
+  s.on_failure = [&](const std::string& why) { told.push_back(why); };
+  DiskCache disk(s);
+  fill(disk, 3);
+  EXPECT_EQ(told, std::vector<std::string>{"it is larger than the cache may be"});
+  EXPECT_EQ(disk.counts().skipped, 3u);
+  EXPECT_TRUE(files().empty());
+}
+
+// Somebody deletes the folder: it is made anew, and what was in it counts as absent, not as damaged.
+TEST_F(DiskCacheTest, ADeletedFolderIsMadeAnew) {
+  DiskCache disk(settings());
+  const std::vector<PageKey> keys = fill(disk, 2);
+  fs::remove_all(folder);
+  EXPECT_FALSE(gives(disk, keys[0], 1));
+  EXPECT_EQ(disk.counts().damaged, 0u);
+  EXPECT_FALSE(disk.has(keys[0]));
+  put(disk, keys[0], disk.beginning(), 1);
+  EXPECT_TRUE(gives(disk, keys[0], 1));
+}
+
 TEST_F(DiskCacheTest, LeavesAloneWhatIsNotItsOwn) {
   fs::create_directories(folder);
   std::ofstream(folder / "letter.txt") << "Dear Whale";
