@@ -18,9 +18,26 @@ struct AnswerLimits {
   std::shared_ptr<const Grammar> grammar;
   std::optional<AnswerConstraint> form;
   std::optional<ThoughtBudget> budget;
+  std::vector<int32_t> stop_tokens;
+  bool has_failed = false;
+  // What goes wrong here ends this answer, never those that are computed with it.
   void constrain(std::span<const int32_t> answer, std::span<float> logits) {
+    try {
+      if (!has_failed) return limit(answer, logits);
+    } catch (const std::exception&) {  // no memory, say
+      has_failed = true;
+      form.reset();
+    }
+    only(stop_tokens, logits);
+  }
+  void limit(std::span<const int32_t> answer, std::span<float> logits) {
     if (budget && budget->constrain(answer, logits)) return;
     if (form) form->constrain(answer, logits);
+  }
+  static void only(const std::vector<int32_t>& tokens, std::span<float> logits) {
+    std::fill(logits.begin(), logits.end(), -std::numeric_limits<float>::infinity());
+    for (const int32_t token : tokens)
+      if (token >= 0 && size_t(token) < logits.size()) logits[size_t(token)] = 0;
   }
 };
 

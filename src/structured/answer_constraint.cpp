@@ -96,7 +96,7 @@ void AnswerConstraint::mask(std::span<float> logits) {
 void AnswerConstraint::push_text(std::string_view text) {
   state_ = matcher_.next(state_, text);
   phase_ = Phase::text;
-  if (matcher_.num_states() > kMostStates) {
+  if (matcher_.num_states() > kMostStates || matcher_.work() > Matcher::kMostWork / 8) {
     state_ = matcher_.reset(state_);
     masks_.clear();
   }

@@ -178,5 +178,18 @@ TEST(AnswerConstraint, LongAnswersTakeBoundedMemory) {
   EXPECT_TRUE(c.is_complete());
 }
 
+// A schema whose texts can be read in 2^depth ways: a client may send it, and the engine must live.
+TEST(AnswerConstraint, AmbiguousSchemasEndTheAnswer) {
+  const Grammar g = json_schema_grammar(Json::parse(
+      R"({"$defs": {"A": {"anyOf": [{"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/A"}},
+          {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/A"}}]}}, "$ref": "#/$defs/A"})"));
+  AnswerConstraint c(g, tokenizer(), trie(), {.stop_tokens = {eos()}});
+  const int32_t open = tokenizer().encode("[")[0];
+  int depth = 0;
+  for (; depth < 1000 && allowed(c).contains(open); ++depth) c.push(open);
+  EXPECT_LT(depth, 20);
+  while (!allowed(c).contains(eos())) c.push(*allowed(c).begin());
+}
+
 }  // namespace
 }  // namespace minke
