@@ -13,12 +13,15 @@
 namespace minke {
 namespace {
 
-// What keeps one answer in its form and its thought in its budget; the grammar is shared.
+// What keeps one answer in its form and its thought in its budget; the grammar is shared. The matcher of a large grammar is large: it is
+// made when the answer's turn has come.
 struct AnswerLimits {
+  const Tokenizer& tokenizer;
+  const TokenTrie* trie;  // with a grammar
   std::shared_ptr<const Grammar> grammar;
-  std::optional<AnswerConstraint> form;
+  AnswerConstraint::Settings settings;
   std::optional<ThoughtBudget> budget;
-  std::vector<int32_t> stop_tokens;
+  std::optional<AnswerConstraint> form = {};
   bool has_failed = false;
   // What goes wrong here ends this answer, never those that are computed with it.
   void constrain(std::span<const int32_t> answer, std::span<float> logits) {
@@ -28,10 +31,11 @@ struct AnswerLimits {
       has_failed = true;
       form.reset();
     }
-    only(stop_tokens, logits);
+    only(settings.stop_tokens, logits);
   }
   void limit(std::span<const int32_t> answer, std::span<float> logits) {
     if (budget && budget->constrain(answer, logits)) return;
+    if (grammar && !form) form.emplace(*grammar, tokenizer, *trie, settings);
     if (form) form->constrain(answer, logits);
   }
   static void only(const std::vector<int32_t>& tokens, std::span<float> logits) {
@@ -151,6 +155,9 @@ AnswerRequests::Prepared AnswerRequests::prepared(GenerationRequest& r, Put put)
                   source_.tokenizer.vocab_size() - 1);
   std::shared_ptr<const Grammar> grammar = put.calls;
   if (!grammar && r.form != AnswerForm::text) grammar = std::make_shared<Grammar>(grammar_of(r));
+  if (grammar && source_.stop_tokens.empty())
+    bad_request(put.calls ? "tools" : "response_format",
+                "an answer in a given form needs a token that ends it, and this model has none");
   if (grammar && !trie_) trie_.emplace(source_.tokenizer);
   Prepared p;
   std::vector<int64_t> tokens;
@@ -159,12 +166,13 @@ AnswerRequests::Prepared AnswerRequests::prepared(GenerationRequest& r, Put put)
     for (int64_t i = 0; i < r.n; ++i) {
       Request request = request_of(r, prompt, uint64_t(i));
       if (grammar || put.budget) {
-        const auto limits = std::make_shared<AnswerLimits>(AnswerLimits{.grammar = grammar});
-        if (grammar)
-          limits->form.emplace(*grammar, source_.tokenizer, *trie_,
-                               AnswerConstraint::Settings{.stop_tokens = source_.stop_tokens,
-                                                          .in_thought = put.in_thought,
-                                                          .may_think = put.is_chat && !put.in_thought});
+        const auto limits =
+            std::make_shared<AnswerLimits>(AnswerLimits{.tokenizer = source_.tokenizer,
+                                                        .trie = grammar ? &*trie_ : nullptr,
+                                                        .grammar = grammar,
+                                                        .settings = {.stop_tokens = source_.stop_tokens,
+                                                                     .in_thought = put.in_thought,
+                                                                     .may_think = put.is_chat && !put.in_thought}});
         if (put.budget) limits->budget.emplace(source_.tokenizer, *put.budget, put.in_thought);
         request.constrain = [limits](std::span<const int32_t> said, std::span<float> logits) {
           limits->constrain(said, logits);

@@ -308,6 +308,13 @@ struct ApiServer::State {
   void begin(AnswerRequests::Prepared p, const HttpReply& reply, const std::string& client) {
     Scheduler* const to = scheduler;
     if (!to || stopping) return refuse(reply, ApiError(503, "the server is about to end"));
+    // For ever, so that "try again later" would not be true.
+    if (const size_t room = std::max<size_t>(queue, 1); p.requests.size() > room)
+      return refuse(reply,
+                    ApiError(400,
+                             fmt::format("the request is for {} answers, but the queue of this server has room for {}",
+                                         p.requests.size(), room),
+                             "n"));
     const auto running = std::make_shared<Running>(Running{.exchange = std::move(p.exchange), .reply = reply});
     running->last.resize(p.requests.size());
     for (size_t i = 0; i < p.requests.size(); ++i) {
@@ -419,6 +426,7 @@ struct ApiServer::State {
   AnswerRequests requests;  // of the worker, but for prompt_of
   TrainingRoutes training;
   std::atomic<Scheduler*> scheduler{nullptr};
+  std::atomic<size_t> queue{0};  // of it
   std::atomic<bool> stopping{false}, has_ended{false};
   HttpServer http;
   Worker worker;
@@ -436,6 +444,7 @@ void ApiServer::run(TokenEngine& engine, const SchedulerSettings& settings) {
   Scheduler scheduler(engine, settings, [&s](std::vector<TokenEvent> events) {
     s.http.post([&s, events = std::move(events)] { s.take(events); });
   });
+  s.queue = settings.queue;
   s.scheduler = &scheduler;
   if (s.has_ended) scheduler.stop();
   scheduler.run();

@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kMostMessages = 10'000, kMostTools = 256, kMostStops = 16, kLongestStop = 1000, kMostBiases = 10'000,
                  kMostPrompts = 64;
-constexpr int64_t kMostAnswers = 64, kMostTopLogprobs = 20;
+constexpr int64_t kMostAnswers = 64, kMostAnswersInAll = 128, kMostTopLogprobs = 20;
 
 std::string shown(const Json& value) {
   if (value.is_string()) return fmt::format("\"{}\"", printable(value.get<std::string>()));
@@ -316,6 +316,9 @@ CompletionRequest read_completion_request(const Json& body, const SamplingSettin
   } else {
     bad_request("prompt", "prompt is to be a text, token ids, or a list of 1 to {} of either", kMostPrompts);
   }
+  if (const int64_t all = int64_t(r.prompts.size()) * r.n; all > kMostAnswersInAll)
+    bad_request("n", "n {} for each of {} prompts are {} answers; a request has at most {}", r.n, r.prompts.size(), all,
+                kMostAnswersInAll);
   return r;
 }
 

@@ -465,6 +465,18 @@ TEST_F(ApiServers, RefusesWhatTheQueueDoesNotHold) {
   EXPECT_EQ(metric("minke_requests_total{end=\"gone\"}"), "2");
 }
 
+// What has no place at all is told so, not to try again.
+TEST_F(ApiServers, RefusesForGoodWhatCouldNeverBeQueued) {
+  start({.queue = 2});
+  const Answer a = chat({{"n", 3}});
+  EXPECT_EQ(a.status, 400);
+  EXPECT_EQ(a.json()["error"]["param"], "n");
+  EXPECT_EQ(chat({{"n", 2}}).status, 200);
+  const Answer many = post("/v1/completions", {{"prompt", std::vector<std::string>(64, "x")}, {"n", 64}});
+  EXPECT_EQ(many.status, 400);
+  EXPECT_NE(many.body.find("4096 answers; a request has at most 128"), std::string::npos) << many.body;
+}
+
 TEST_F(ApiServers, KeepsStreamsAliveAndSaysWhatFailed) {
   say("x", false);
   engine_.step_time = 300ms;
