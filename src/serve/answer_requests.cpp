@@ -54,16 +54,22 @@ template <class F> auto named(std::string_view field, F f) {
   }
 }
 
-// Arguments of earlier calls as the template takes them.
-Json with_arguments(Json messages, bool as_objects) {
+// Earlier calls as the template takes them. What a model wrote until it was cut is no JSON: it stays as it is.
+Json with_calls(Json messages, bool as_objects, bool with_none) {
   for (Json& m : messages) {
     if (!m.contains("tool_calls")) continue;
+    if (Json& content = m["content"]; content.is_null() || content == "") content = with_none ? Json() : Json("");
     for (Json& call : m["tool_calls"]) {
       Json& arguments = call["function"]["arguments"];
-      if (as_objects && arguments.is_string())
-        arguments =
-            named("messages", [&] { return parse_json(arguments.get<std::string>(), "arguments of a tool call"); });
-      else if (!as_objects && !arguments.is_string()) arguments = arguments.dump();
+      if (arguments == "") arguments = "{}";
+      if (as_objects && arguments.is_string()) {
+        try {
+          arguments = parse_json(arguments.get<std::string>(), "arguments of a tool call");
+        } catch (const UserError&) {
+        }
+      } else if (!as_objects && !arguments.is_string()) {
+        arguments = arguments.dump();
+      }
     }
   }
   return messages;
@@ -83,8 +89,8 @@ std::string AnswerRequests::prompt_of(const ChatRequest& r) const {
     throw ApiError(400,
                    "this model has no chat template: it was not trained on conversations; POST /v1/completions "
                    "continues a text with it");
-  const bool objects = takes_argument_objects(template_text());
-  ChatInputs inputs{.messages = with_arguments(r.messages, objects),
+  const std::string_view text = template_text();
+  ChatInputs inputs{.messages = with_calls(r.messages, takes_argument_objects(text), asks_for_none(text)),
                     .add_generation_prompt = true,
                     .variables = r.template_variables};
   if (r.thinking) inputs.variables["enable_thinking"] = inputs.variables["thinking"] = *r.thinking;

@@ -138,7 +138,6 @@ void read_common(const Json& body, const SamplingSettings& usual, GenerationRequ
 // Parts of a content, joined: text alone is understood.
 std::string content_of(const Json& content, const std::string& where) {
   if (content.is_string()) return content.get<std::string>();
-  if (content.is_null()) return "";
   if (!content.is_array())
     bad_request("messages", "{}.content is to be a text, or a list of parts, not {}", where, shown(content));
   std::string all;
@@ -149,7 +148,8 @@ std::string content_of(const Json& content, const std::string& where) {
       bad_request("messages",
                   "{}.content[{}] is no part {{\"type\": \"text\", \"text\": …}}: this model reads text alone", where,
                   i);
-    all += (all.empty() ? "" : "\n") + part["text"].get<std::string>();
+    if (!all.empty()) all += '\n';
+    all += part["text"].get_ref<const std::string&>();
   }
   return all;
 }
@@ -193,10 +193,13 @@ Json read_messages(const Json& messages) {
     if (role != "system" && role != "user" && role != "assistant" && role != "tool")
       bad_request("messages", "{}.role is to be system, user, assistant or tool, not {}", where,
                   given ? shown(*given) : "absent");
-    Json message{{"role", role}, {"content", content_of(m.value("content", Json()), where)}};
+    const Json* content = member(m, "content");
+    Json message{{"role", role}, {"content", content ? content_of(*content, where) : std::string()}};
     if (role == "assistant")
-      if (const Json* calls = member(m, "tool_calls"); calls && !calls->empty())
+      if (const Json* calls = member(m, "tool_calls"); calls && !calls->empty()) {
         message["tool_calls"] = calls_of(*calls, where);
+        if (!content) message["content"] = nullptr;
+      }
     for (const char* key : {"name", "tool_call_id", "reasoning_content"})
       if (const Json* value = member(m, key)) {
         if (!value->is_string()) bad_request("messages", "{}.{} is to be a text, not {}", where, key, shown(*value));

@@ -7,8 +7,10 @@
 #include <nlohmann/json.hpp>
 
 #include "chat/fixture.h"
+#include "core/files.h"
 #include "serve/http_client.h"
 #include "serve/scripted_engine.h"
+#include "support/shared_files.h"
 
 namespace minke {
 namespace {
@@ -320,6 +322,51 @@ TEST_F(ApiServers, CallsTools) {
   source_ = test::ChatFixture::source_of(test::kChatTemplate);
   start();
   EXPECT_NE(chat({{"tools", tools}}).body.find("no calls of tools in a form that is known here"), std::string::npos);
+}
+
+// R1's published template, and a small one of its form, write calls where the content is none, and as they came where they are no JSON.
+TEST_F(ApiServers, EarlierCallsStandInThePrompt) {
+  const auto shared = test::shared_file("goldens/templates/deepseek-ai-DeepSeek-R1-Distill-Llama-8B.jinja");
+  const std::string small =
+      "{% for m in messages %}{% if m['role'] == 'assistant' and m['content'] is none %}<｜tool▁calls▁begin｜>"
+      "{% for tool in m['tool_calls'] %}{{ tool['function']['name'] + '```json' + tool['function']['arguments'] + '|' "
+      "}}"
+      "{% endfor %}{% elif m['role'] == 'assistant' %}said {{ m['content'] + '' }}{% else %}{{ m['content'] }}{% endif "
+      "%}"
+      "{% endfor %}";
+  for (const std::string& text : {small, shared ? read_file(*shared) : small}) {
+    source_ = test::ChatFixture::source_of(text.c_str());
+    start();
+    for (const char* content : {R"("content": null,)", R"("content": "",)", ""})
+      for (const auto& [arguments, expected] : {std::pair(R"("{\"x\": 1}")", R"({"x": 1})"),
+                                                {R"({"x": 1})", R"({"x":1})"},
+                                                {R"("")", "{}"},
+                                                {R"("{\"x")", R"({"x)"}}) {
+        const Json messages = Json::parse(fmt::format(
+            R"([{{"role": "user", "content": "q"}}, {{"role": "assistant", {} "tool_calls": [{{"id": "c", "type": "function",
+                "function": {{"name": "look", "arguments": {}}}}}]}}, {{"role": "tool", "tool_call_id": "c", "content": "2"}}])",
+            content, arguments));
+        const Answer a = post("/apply-template", {{"messages", messages}});
+        ASSERT_EQ(a.status, 200) << a.body;
+        const std::string prompt = a.json()["prompt"];
+        EXPECT_NE(prompt.find("look"), std::string::npos) << prompt;
+        EXPECT_NE(prompt.find(expected), std::string::npos) << prompt;
+      }
+    stop();
+  }
+  // One that takes objects.
+  source_ = test::ChatFixture::source_of(
+      "<tool_call>{% for m in messages %}{{ m.content }}{% for c in m.tool_calls %}{{ c.function.arguments|tojson }}"
+      "{% endfor %}{% endfor %}");
+  start();
+  for (const auto& [arguments, expected] :
+       {std::pair(R"("{\"x\":1}")", R"({"x": 1})"), {R"("")", "{}"}, {R"("cut {")", R"("cut {")"}})
+    EXPECT_EQ(post("/apply-template",
+                   Json::parse(fmt::format(R"({{"messages": [{{"role": "assistant", "tool_calls": [{{"function":
+      {{"name": "f", "arguments": {}}}}}]}}]}})",
+                                           arguments)))
+                  .json()["prompt"],
+              "<tool_call>" + std::string(expected));
 }
 
 TEST_F(ApiServers, SmallRoutes) {

@@ -72,7 +72,7 @@ TEST(ChatRequests, MessagesAreAsTemplatesTakeThem) {
       {"role": "assistant", "content": "yes", "reasoning_content": "hm"}])"));
   EXPECT_EQ(m[0], (Json{{"role", "system"}, {"content", "be brief"}}));
   EXPECT_EQ(m[1], (Json{{"role", "user"}, {"content", "a\nb"}, {"name", "ann"}}));
-  EXPECT_EQ(m[2]["content"], "");
+  EXPECT_EQ(m[2]["content"], nullptr);
   EXPECT_EQ(m[2]["tool_calls"][0]["function"]["arguments"], "{\"x\":1}");
   EXPECT_EQ(m[2]["tool_calls"][0]["id"], "c1");
   EXPECT_EQ(m[3]["tool_call_id"], "c1");

@@ -48,7 +48,7 @@ CHAT = dict(COMMON, **{
                          [dict(USER, content=[{"type": "text", "text": 7}])], [dict(USER, name=7)], [dict(USER, tool_call_id=[])],
                          [USER, {"role": "assistant", "reasoning_content": 7}], [USER, {"role": "assistant", "tool_calls": 7}],
                          called(function=7), called(function={"name": 7}), called(function={"name": "f", "arguments": 7}), called(id=7),
-                         called(function={"name": "f", "arguments": "{"}), [7], [[]], [None]],
+                         [7], [[]], [None]],
     "max_completion_tokens": COMMON["max_tokens"], "logprobs": but(TRUE), "top_logprobs": WHOLE + [21, 3],
     "reasoning_budget": WHOLE + [-2, 2**31], "thinking": but() + [{}, {"type": "maybe"}, {"type": 7}],
     "chat_template_kwargs": but(OBJECT) + [{"thinking": 7}, {"enable_thinking": "yes"}],
