@@ -47,6 +47,7 @@ class ApiServers : public testing::Test {
     for (int i = 0; i < 3000 && get("/health").status != 200; ++i) std::this_thread::sleep_for(10ms);
   }
   void stop() {
+    EXPECT_EQ(engine_.forbidden, 0) << "a script says what its request forbids";
     if (!thread_.joinable()) return;
     server_->stop(0ms);
     thread_.join();
@@ -297,22 +298,28 @@ TEST_F(ApiServers, CallsTools) {
       << source_.tokenizer.decode(asked.back().prompt);
   // Only a call may come, if one must.
   say("<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>");
-  const Json must = chat({{"tools", tools}, {"tool_choice", "required"}}).json()["choices"][0];
+  Json must = chat({{"tools", tools}, {"tool_choice", "required"}}).json()["choices"][0];
   EXPECT_EQ(must["message"]["content"], nullptr);
-  std::vector<float> logits(size_t(source_.tokenizer.vocab_size()), 0);
-  asked.back().constrain({}, logits);
-  EXPECT_TRUE(std::isinf(logits[size_t(source_.tokenizer.encode("N")[0])]));
+  // Behind a thought that a budget has ended.
+  const std::string call = "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>";
+  say("<think>hm\n</think>\n\n" + call);
+  must = chat({{"tools", tools}, {"tool_choice", "required"}, {"reasoning_budget", 2}}).json()["choices"][0];
+  EXPECT_EQ(must["finish_reason"], "tool_calls") << must;
+  EXPECT_EQ(must["message"]["reasoning_content"], "hm\n");
+  say(call);
+  must = chat({{"tools", tools}, {"tool_choice", "required"}}).json()["choices"][0];
+  EXPECT_EQ(must["message"]["content"], nullptr);
+  EXPECT_TRUE(std::isinf(engine_.first[size_t(source_.tokenizer.encode("N")[0])]));
   // A call or JSON, where both are offered; calls alone, if one must come.
   const auto first_may_be = [&](const char* text) {
-    std::vector<float> may(size_t(source_.tokenizer.vocab_size()), 0);
-    asked.back().constrain({}, may);
-    return std::isfinite(may[size_t(source_.tokenizer.encode(text)[0])]);
+    return std::isfinite(engine_.first[size_t(source_.tokenizer.encode(text)[0])]);
   };
   const Json form{{"type", "json_object"}};
   say("{\"a\": 1}");
   EXPECT_EQ(chat({{"tools", tools}, {"response_format", form}}).json()["choices"][0]["message"]["content"],
             "{\"a\": 1}");
   EXPECT_TRUE(first_may_be("{") && first_may_be("<") && !first_may_be("N"));
+  say(call);
   chat({{"tools", tools}, {"response_format", form}, {"tool_choice", "required"}});
   EXPECT_TRUE(!first_may_be("{") && first_may_be("<"));
   // Left out where the client says so; mistakes.
