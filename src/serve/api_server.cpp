@@ -5,6 +5,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
+#include <utility>
 
 #include "core/error.h"
 #include "serve/answer_requests.h"
@@ -300,8 +301,8 @@ struct ApiServer::State {
     HttpReply reply;
     std::vector<uint64_t> jobs;  // of its answers
     Clock::time_point begun = Clock::now(), written = Clock::now();
-    std::vector<Clock::time_point> last;  // token of each answer
-    bool has_begun = false;
+    std::vector<Clock::time_point> last;         // token of each answer
+    bool has_begun = false, has_answer = false;  // its header; anything of the answer
   };
   using Handle = std::shared_ptr<Running>;
 
@@ -365,7 +366,7 @@ struct ApiServer::State {
         continue;
       }
       count_token(*r, answer, e);
-      if (r->exchange->streams() && !r->has_begun) send(*r, r->exchange->begin());
+      begin_answer(*r);
       std::string text = r->exchange->token(answer, *e.token);
       if (r->exchange->is_over(answer)) {
         by_job.erase(e.job);
@@ -375,6 +376,10 @@ struct ApiServer::State {
       if (r->exchange->streams()) send(*r, std::move(text));
       if (r->exchange->is_over()) finish(*r);
     }
+  }
+  // What comes before all else of a stream, though a comment may have come before that.
+  void begin_answer(Running& r) {
+    if (r.exchange->streams() && !std::exchange(r.has_answer, true)) send(r, r.exchange->begin());
   }
   void count_token(Running& r, size_t answer, const TokenEvent& e) {
     const auto now = Clock::now();

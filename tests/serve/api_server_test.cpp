@@ -539,7 +539,15 @@ TEST_F(ApiServers, KeepsStreamsAliveAndSaysWhatFailed) {
   HttpClient c(port_);
   const std::string body = R"({"messages":[{"role":"user","content":"hi"}],"stream":true})";
   c.send(fmt::format("POST /v1/chat/completions HTTP/1.1\r\nContent-Length: {}\r\n\r\n{}", body.size(), body));
-  EXPECT_NE(c.receive(": ping").find(": ping"), std::string::npos);
+  const std::string before = c.receive(": ping");
+  EXPECT_NE(before.find(": ping"), std::string::npos);
+  EXPECT_EQ(before.find("data: "), std::string::npos);
+  // The comment takes nothing from what a stream begins with.
+  EXPECT_NE(c.receive("\n\n").find("\n\n"), std::string::npos);
+  std::string first;
+  do first = c.receive("\n\n");
+  while (first.find("data: ") == first.npos && !first.empty());
+  EXPECT_NE(first.find("\"role\":\"assistant\""), std::string::npos) << first;
   engine_.throws = true;
   EXPECT_NE(c.receive("\"error\"").find("\"error\""), std::string::npos);
   EXPECT_NE(c.receive("0\r\n\r\n").find("the model's output is not finite"), std::string::npos);
