@@ -69,6 +69,7 @@ struct ApiServer::State {
     h.error = [](int status, const std::string& why) {
       return std::pair{std::string(kJson), json_text(to_json(ApiError(status, why)))};
     };
+    h.error_headers = cors();
     h.handler = [this](HttpRequest request, HttpReply reply) { handle(std::move(request), reply); };
     return h;
   }
@@ -77,9 +78,19 @@ struct ApiServer::State {
     HttpHeaders headers{{"X-Content-Type-Options", "nosniff"}};
     if (settings.cors_origin.empty()) return headers;
     headers.emplace_back("Access-Control-Allow-Origin", settings.cors_origin);
-    headers.emplace_back("Access-Control-Allow-Headers", "Authorization, Content-Type");
     headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
     return headers;
+  }
+  // A browser asks before it sends headers of the client's own, as OpenAI's do (x-stainless-…).
+  void preflight(const HttpRequest& r, const HttpReply& reply) {
+    HttpHeaders headers = cors();
+    if (!settings.cors_origin.empty()) {
+      const std::string_view asked = r.header("access-control-request-headers");
+      headers.emplace_back("Access-Control-Allow-Headers", asked.empty() ? "Authorization, Content-Type" : asked);
+      headers.emplace_back("Access-Control-Max-Age", "600");
+      headers.emplace_back("Vary", "Access-Control-Request-Headers");
+    }
+    reply.send(204, "text/plain", "", std::move(headers));
   }
   void refuse(const HttpReply& reply, const ApiError& e) {
     HttpHeaders headers = cors();
@@ -119,7 +130,7 @@ struct ApiServer::State {
   }
   void route(HttpRequest r, const HttpReply& reply) {
     if (answer_page(r, reply)) return;
-    if (r.method == "OPTIONS") return reply.send(204, "text/plain", "", cors());
+    if (r.method == "OPTIONS") return preflight(r, reply);
     using Handler = void (State::*)(const HttpRequest&, const HttpReply&);
     struct Route {
       const char *method, *path;
@@ -151,7 +162,11 @@ struct ApiServer::State {
 
   // --- what is answered at once
   void health(const HttpRequest&, const HttpReply& reply) {
-    if (!scheduler) return reply.send(503, kJson, R"({"status":"loading model"})", {{"Retry-After", "2"}});
+    if (!scheduler) {
+      HttpHeaders headers = cors();
+      headers.emplace_back("Retry-After", "2");
+      return reply.send(503, kJson, R"({"status":"loading model"})", std::move(headers));
+    }
     answer(reply, {{"status", "ok"}});
   }
   Json model() const {

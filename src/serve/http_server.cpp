@@ -195,7 +195,7 @@ struct HttpReply::Connection : std::enable_shared_from_this<HttpReply::Connectio
     const auto [type, body] =
         server->settings.error ? server->settings.error(status, why) : std::pair{std::string("text/plain"), why + "\n"};
     state = Reply::waiting;
-    send(status, type, body, {});
+    send(status, type, body, server->settings.error_headers);
   }
 
   // --- writing

@@ -443,7 +443,45 @@ TEST_F(ApiServers, KeysAndOrigins) {
   const Answer right = post("/v1/chat/completions", body, "Authorization: Bearer other\r\n");
   EXPECT_EQ(right.status, 200);
   EXPECT_NE(right.head.find("Access-Control-Allow-Origin: https://a.example"), std::string::npos);
-  EXPECT_EQ(ask("OPTIONS", "/v1/chat/completions", "").status, 204);
+  // OpenAI's client for browsers sends headers of its own.
+  const Answer may =
+      ask("OPTIONS", "/v1/chat/completions", "",
+          "Origin: https://a.example\r\nAccess-Control-Request-Headers: authorization,x-stainless-os\r\n");
+  EXPECT_EQ(may.status, 204);
+  EXPECT_NE(may.head.find("Access-Control-Allow-Headers: authorization,x-stainless-os"), std::string::npos) << may.head;
+  EXPECT_NE(may.head.find("Vary: Access-Control-Request-Headers"), std::string::npos) << may.head;
+  const Answer long_header = ask("GET", "/health", "", "X: " + std::string(20'000, 'x') + "\r\n");
+  EXPECT_EQ(long_header.status, 431);
+  EXPECT_NE(long_header.head.find("Access-Control-Allow-Origin: https://a.example"), std::string::npos);
+}
+
+// Of keys that are the same but for how they are sent, the client is the same, and has its turns once.
+TEST_F(ApiServers, BearerIsWrittenInAnyCase) {
+  settings_.keys = {"sesame"};
+  start();
+  for (const char* how : {"Bearer sesame", "bearer sesame", "BEARER sesame", "sesame"})
+    EXPECT_EQ(ask("GET", "/v1/models", "", fmt::format("Authorization: {}\r\n", how)).status, 200) << how;
+  EXPECT_EQ(ask("GET", "/v1/models", "", "Authorization: bear sesame\r\n").status, 401);
+}
+
+// The name of a page's origin may be made to lead here (DNS rebinding): to its browser the server is of that origin then.
+TEST_F(ApiServers, IsAskedByItsOwnNames) {
+  start();
+  const auto asked = [&](const std::string& host) {
+    return ask("GET", "/v1/models", "", "Host: " + host + "\r\nOrigin: http://" + host + "\r\n").status;
+  };
+  for (const char* own :
+       {"localhost", "localhost:8080", "LOCALHOST:1", "127.0.0.1", "127.0.0.1:8080", "[::1]:8080", "[::1]"})
+    EXPECT_EQ(asked(own), 200) << own;
+  for (const char* other :
+       {"evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", "[::2]:80"})
+    EXPECT_EQ(asked(other), 403) << other;
+  EXPECT_EQ(ask("GET", "/", "", "Host: evil.example\r\n").status, 403);
+  EXPECT_EQ(ask("GET", "/v1/models", "").status, 200);  // none: HTTP/1.0
+  stop();
+  settings_.keys = {"sesame"};  // a page does not have it
+  start();
+  EXPECT_EQ(ask("GET", "/v1/models", "", "Host: my.name\r\nAuthorization: Bearer sesame\r\n").status, 200);
 }
 
 // A browser lets any page ask, and keeps but the answer from it.
@@ -451,13 +489,13 @@ TEST_F(ApiServers, PagesOfOtherOriginsMayNotAsk) {
   settings_.cors_origin = "https://a.example";
   start();
   const auto asked = [&](const std::string& origin) {
-    return ask("GET", "/v1/models", "", "Host: me:8080\r\nOrigin: " + origin + "\r\n").status;
+    return ask("GET", "/v1/models", "", "Host: localhost:8080\r\nOrigin: " + origin + "\r\n").status;
   };
   EXPECT_EQ(asked("https://b.example"), 403);
   EXPECT_EQ(asked("null"), 403);
-  EXPECT_EQ(asked("http://me"), 403);
-  EXPECT_EQ(asked("http://me:8080.b.example"), 403);
-  EXPECT_EQ(asked("http://me:8080"), 200);  // its own page
+  EXPECT_EQ(asked("http://localhost"), 403);
+  EXPECT_EQ(asked("http://localhost:8080.b.example"), 403);
+  EXPECT_EQ(asked("http://localhost:8080"), 200);  // its own page
   EXPECT_EQ(asked("https://a.example"), 200);
   EXPECT_EQ(engine_.added, 0);
 }
