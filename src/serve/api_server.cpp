@@ -36,6 +36,15 @@ std::string without_percents(std::string_view path) {
   }
   return out;
 }
+bool is_loopback(std::string_view address) { return address.starts_with("127.") || address == "::1"; }
+bool has_beginning(std::string_view text, std::string_view lower) {  // whatever its case
+  return text.size() >= lower.size() && std::equal(lower.begin(), lower.end(), text.begin(), [](char l, char c) {
+           return l == (c >= 'A' && c <= 'Z' ? char(c + 32) : c);
+         });
+}
+bool is_localhost(std::string_view host) {
+  return has_beginning(host, "localhost") && (host.size() == 9 || host == "localhost.");
+}
 // As long for every wrong key.
 bool is_same_key(std::string_view given, std::string_view key) {
   unsigned difference = unsigned(given.size() ^ key.size());
@@ -51,6 +60,7 @@ struct ApiServer::State {
         settings(std::move(a)),
         requests(source, settings.model),
         training(settings.runs),
+        address(h.address),
         http(with_handlers(std::move(h))) {
     http.every(settings.ping, [this] { ping(); });
     thread = std::thread([this] {
@@ -128,7 +138,19 @@ struct ApiServer::State {
     throw ApiError(
         403, fmt::format("pages of {} may not ask here; the server's option --cors lets them", printable(origin)));
   }
+  // A page whose name is made to lead to this machine is of the same origin as the server, to the browser; the name it asks is not ours.
+  void check_host(const HttpRequest& r) const {
+    if (!settings.keys.empty() || !is_loopback(address)) return;
+    std::string_view host = r.header("host");
+    if (const size_t port = host.rfind(':');
+        port != host.npos && host.find(']', port) == host.npos && (host.starts_with('[') || host.find(':') == port))
+      host = host.substr(0, port);
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    if (host.empty() || host == "127.0.0.1" || host == "::1" || host == address || is_localhost(host)) return;
+    throw ApiError(403, fmt::format("this server is asked as 127.0.0.1 or localhost, not as {}", printable(host)));
+  }
   void route(HttpRequest r, const HttpReply& reply) {
+    check_host(r);
     if (answer_page(r, reply)) return;
     if (r.method == "OPTIONS") return preflight(r, reply);
     using Handler = void (State::*)(const HttpRequest&, const HttpReply&);
@@ -447,6 +469,7 @@ struct ApiServer::State {
   TrainingRoutes training;
   std::atomic<Scheduler*> scheduler{nullptr};
   std::atomic<size_t> queue{0};  // of it
+  const std::string address;     // that is listened on
   std::atomic<bool> stopping{false}, has_ended{false};
   HttpServer http;
   Worker worker;
