@@ -116,19 +116,23 @@ AnswerRequests::AnswerRequests(const ModelSource& source, const ServedModel& mod
     longest_token_ = std::max(longest_token_, source.tokenizer.token_bytes(id).size());
 }
 
-ApiError AnswerRequests::too_long(int64_t tokens) const {
+ApiError AnswerRequests::too_long(int64_t tokens, bool is_estimate) const {
   ApiError e(400,
-             fmt::format("the request has {} tokens, but the context holds {}, answer included: shorten it, or "
+             fmt::format("the request has {}{} tokens, but the context holds {}, answer included: shorten it, or "
                          "start the server with a larger --ctx-size",
-                         tokens, model_.context),
+                         is_estimate ? "about " : "", tokens, model_.context),
              "messages", "context_length_exceeded");
   e.more = {{"type", "exceed_context_size_error"}, {"n_prompt_tokens", tokens}, {"n_ctx", model_.context}};
   return e;
 }
-// A text that is certainly too long is not cut up first: others wait. (A tokenizer may shorten texts a little before it cuts them.)
+// A text that is too long is not cut up first: others wait. Certainly so if it would be with the longest token again and again; and texts,
+// but for rows of one sign, have no tokens of sixteen bytes throughout.
 std::vector<int32_t> AnswerRequests::tokens_of(const std::string& text, bool add_bos) const {
-  const int64_t least = int64_t(text.size() / longest_token_ / 4);
-  if (least >= model_.context) throw too_long(least);
+  const auto context = size_t(model_.context);
+  size_t changes = 0;
+  for (size_t i = 1; i < text.size(); ++i) changes += text[i] != text[i - 1];
+  if (text.size() / longest_token_ > context || changes / 16 > context)
+    throw too_long(std::max(int64_t(text.size() / 4), model_.context), true);
   return source_.tokenizer.encode(text, {.add_bos = add_bos});
 }
 

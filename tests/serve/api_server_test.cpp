@@ -516,6 +516,7 @@ TEST_F(ApiServers, TextsThatAreCertainlyTooLongAreNotCutUp) {
   const Answer large = chat({{"messages", Json::array({Json{{"role", "user"}, {"content", text}}})}});
   EXPECT_EQ(large.status, 400);
   EXPECT_EQ(large.json()["error"]["code"], "context_length_exceeded");
+  EXPECT_NE(large.body.find("has about 524290 tokens"), std::string::npos) << large.body;
   EXPECT_EQ(post("/tokenize", {{"content", text}}).json()["error"]["param"], "content");
 }
 
