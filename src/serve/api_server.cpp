@@ -120,15 +120,18 @@ struct ApiServer::State {
       refuse(reply, ApiError(400, e.what()));
     }
   }
-  void check_key(const HttpRequest& r) const {
-    if (settings.keys.empty()) return;
+  // The one that the client has; "" if none is asked for.
+  std::string_view check_key(const HttpRequest& r) const {
+    if (settings.keys.empty()) return "";
     std::string_view given = r.header("authorization");
-    if (given.starts_with("Bearer ")) given.remove_prefix(7);
-    bool known = false;
-    for (const std::string& key : settings.keys) known |= is_same_key(given, key);
+    if (has_beginning(given, "bearer ")) given.remove_prefix(7);
+    const std::string* known = nullptr;
+    for (const std::string& key : settings.keys)
+      if (is_same_key(given, key)) known = &key;
     if (!known)
       throw ApiError(401, "this server asks for an API key: send the header \"Authorization: Bearer KEY\"", "",
                      "invalid_api_key");
+    return *known;
   }
   // A page of another origin could not read its answer, but a browser would let it ask.
   void check_origin(const HttpRequest& r) const {
@@ -292,7 +295,7 @@ struct ApiServer::State {
   }
   template <class F> void prepare(const HttpRequest& r, const HttpReply& reply, F f) {
     // Who takes turns with whom: clients by their keys, or else by where they are.
-    const std::string client(settings.keys.empty() ? std::string_view(r.from) : r.header("authorization"));
+    const std::string client(settings.keys.empty() ? std::string_view(r.from) : check_key(r));
     work(r, reply, std::move(f),
          [this, reply, client](AnswerRequests::Prepared& p) { begin(std::move(p), reply, client); });
   }
