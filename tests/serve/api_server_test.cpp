@@ -419,6 +419,7 @@ TEST_F(ApiServers, MistakesAreNamed) {
   EXPECT_EQ(chat({{"model", "gpt-9"}}).status, 404);
   EXPECT_EQ(ask("POST", "/v1/chat/completions", "{\"messages\": [").status, 400);
   EXPECT_EQ(ask("POST", "/v1/chat/completions", "[1]").status, 400);
+  EXPECT_EQ(ask("POST", "/v1/chat/completions", "[1]").json()["error"]["code"], nullptr);
   EXPECT_EQ(ask("POST", "/v1/chat/completions", std::string(100'000, '[')).status, 400);
   EXPECT_EQ(ask("POST", "/v1/chat/completions", "{\"messages\": [{\"role\": \"user\", \"content\": \"\xff\"}]}").status,
             400);
