@@ -296,8 +296,9 @@ struct ApiServer::State {
   template <class F> void prepare(const HttpRequest& r, const HttpReply& reply, F f) {
     // Who takes turns with whom: clients by their keys, or else by where they are.
     const std::string client(settings.keys.empty() ? std::string_view(r.from) : check_key(r));
-    work(r, reply, std::move(f),
-         [this, reply, client](AnswerRequests::Prepared& p) { begin(std::move(p), reply, client); });
+    work(r, reply, std::move(f), [this, reply, client, came = Clock::now()](AnswerRequests::Prepared& p) {
+      begin(std::move(p), reply, client, came);
+    });
   }
   // A body that waits for the worker; who takes it first, the worker or the client's going, is the one that uses it.
   struct Waiting {
@@ -339,14 +340,14 @@ struct ApiServer::State {
   struct Running {
     std::unique_ptr<Exchange> exchange;
     HttpReply reply;
-    std::vector<uint64_t> jobs;  // of its answers
-    Clock::time_point begun = Clock::now(), written = Clock::now();
-    std::vector<Clock::time_point> last;         // token of each answer
-    bool has_begun = false, has_answer = false;  // its header; anything of the answer
+    std::vector<uint64_t> jobs;                                      // of its answers
+    Clock::time_point begun, written = Clock::now();                 // begun: when the request came
+    std::vector<Clock::time_point> last;                             // token of each answer
+    bool has_begun = false, has_answer = false, is_counted = false;  // its header; anything of the answer
   };
   using Handle = std::shared_ptr<Running>;
 
-  void begin(AnswerRequests::Prepared p, const HttpReply& reply, const std::string& client) {
+  void begin(AnswerRequests::Prepared p, const HttpReply& reply, const std::string& client, Clock::time_point came) {
     Scheduler* const to = scheduler;
     if (!to || stopping) return refuse(reply, ApiError(503, "the server is about to end"));
     // For ever, so that "try again later" would not be true.
@@ -356,7 +357,8 @@ struct ApiServer::State {
                              fmt::format("the request is for {} answers, but the queue of this server has room for {}",
                                          p.requests.size(), room),
                              "n"));
-    const auto running = std::make_shared<Running>(Running{.exchange = std::move(p.exchange), .reply = reply});
+    const auto running =
+        std::make_shared<Running>(Running{.exchange = std::move(p.exchange), .reply = reply, .begun = came});
     running->last.resize(p.requests.size());
     for (size_t i = 0; i < p.requests.size(); ++i) {
       const auto job = to->submit(std::move(p.requests[i]), client);
@@ -376,6 +378,7 @@ struct ApiServer::State {
   }
   // Nothing of it is wanted any more.
   void drop(const Handle& r) {
+    count_usage(*r);
     for (const uint64_t job : r->jobs)
       if (Scheduler* s = scheduler; by_job.erase(job) > 0 && s) s->cancel(job);
   }
@@ -431,10 +434,16 @@ struct ApiServer::State {
     }
     r.last[answer] = now;
   }
-  void finish(Running& r) {
+  // Once, however it ends: what was computed for clients that go was computed, too.
+  void count_usage(Running& r) {
+    if (std::exchange(r.is_counted, true)) return;
     const Exchange::Usage u = r.exchange->usage();
-    metrics.prompt_tokens += uint64_t(u.prompt), metrics.cached_tokens += uint64_t(u.cached);
     metrics.answer_tokens += uint64_t(u.completion), metrics.thought_tokens += uint64_t(u.reasoning);
+    if (u.completion == 0) return;
+    metrics.prompt_tokens += uint64_t(u.prompt), metrics.cached_tokens += uint64_t(u.cached);
+  }
+  void finish(Running& r) {
+    count_usage(r);
     if (r.exchange->streams()) {
       send(r, r.exchange->end());
       r.reply.end();

@@ -534,6 +534,7 @@ TEST_F(ApiServers, ClientsThatGoAreNoticedBehindMoreThatTheySaid) {
     c.send("GET /health HTTP/1.1\r\n");
   }
   EXPECT_TRUE(soon([&] { return metric("minke_requests_running") == "0"; }));
+  EXPECT_GT(std::stoi(metric("minke_answer_tokens_total")), 0);  // they were computed
 }
 
 TEST_F(ApiServers, RefusesWhatTheQueueDoesNotHold) {
