@@ -502,7 +502,14 @@ void ApiServer::run(TokenEngine& engine, const SchedulerSettings& settings) {
   s.queue = settings.queue;
   s.scheduler = &scheduler;
   if (s.has_ended) scheduler.stop();
-  scheduler.run();
+  try {
+    scheduler.run();
+  } catch (...) {  // the loop may not ask a scheduler that has gone
+    s.http.stop();
+    s.thread.join();
+    s.scheduler = nullptr;
+    throw;
+  }
   s.thread.join();
   s.scheduler = nullptr;
 }

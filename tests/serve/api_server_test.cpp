@@ -597,6 +597,18 @@ TEST_F(ApiServers, KeepsStreamsAliveAndSaysWhatFailed) {
   EXPECT_EQ(chat().status, 200);
 }
 
+// What the loop still has to do is done before the scheduler is gone.
+TEST_F(ApiServers, EndsWithASchedulerThatFails) {
+  ApiServer server(source_, settings_, {});
+  port_ = server.port();
+  std::thread thread([&] { EXPECT_THROW(server.run(engine_, {}), std::runtime_error); });
+  EXPECT_TRUE(soon([&] { return get("/health").status == 200; }));
+  engine_.breaks = true;
+  EXPECT_NE(chat().status, 200);
+  thread.join();
+  server.stop(0ms);
+}
+
 TEST_F(ApiServers, IsHealthyOnlyWhenTheModelIsThere) {
   ApiServer server(source_, settings_, {});
   port_ = server.port();

@@ -26,6 +26,7 @@ class ScriptedEngine : public TokenEngine {
   std::atomic<int64_t> forbidden = 0;  // tokens that a script said all the same
   std::chrono::microseconds step_time{0};
   std::atomic<bool> throws = false;  // the next step does
+  std::atomic<bool> breaks = false;  // so that its scheduler ends
   std::atomic<int64_t> added = 0, cancelled = 0, steps = 0, most_running = 0;
 
   int64_t add(Request request) override {
@@ -61,7 +62,10 @@ class ScriptedEngine : public TokenEngine {
     return tokens_;
   }
   // A page of each.
-  Load load() const override { return {int64_t(running_.size()), 0, 100 - int64_t(running_.size()), 100}; }
+  Load load() const override {
+    if (breaks) throw std::runtime_error("the engine is broken");
+    return {int64_t(running_.size()), 0, 100 - int64_t(running_.size()), 100};
+  }
   const EngineSettings& settings() const override { return engine_settings; }
 
  private:
