@@ -59,11 +59,12 @@ std::optional<std::string> text(const Json& body, const char* key) {
 void read_stop(const Json& body, GenerationRequest& r) {
   const Json* stop = member(body, "stop");
   if (!stop) return;
-  const Json list = stop->is_array() ? *stop : Json::array({*stop});
+  Json list = stop->is_array() ? *stop : Json::array({*stop});
+  std::erase(list.get_ref<Json::array_t&>(), Json(""));  // some clients send that for none
   if (list.size() > kMostStops)
     bad_request("stop", "stop has {} texts; at most {} are watched for", list.size(), kMostStops);
   for (const Json& s : list) {
-    if (!s.is_string() || s.get<std::string>().empty() || s.get<std::string>().size() > kLongestStop)
+    if (!s.is_string() || s.get<std::string>().size() > kLongestStop)
       bad_request("stop", "stop is to be a text of 1 to {} bytes, or a list of some, not {}", kLongestStop, shown(s));
     r.stop.push_back(s.get<std::string>());
   }
@@ -121,8 +122,6 @@ void read_common(const Json& body, const SamplingSettings& usual, GenerationRequ
   if (const auto seed = integer(body, "seed", std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()))
     s.seed = uint64_t(*seed), r.seed_given = true;
   r.n = integer(body, "n", 1, kMostAnswers).value_or(1);
-  if (r.n > 1 && s.temperature == 0)
-    bad_request("n", "n {} with temperature 0: all answers would be the same; use 1, or a temperature", r.n);
   read_stop(body, r);
   read_logit_bias(body, r);
   read_response_format(body, r);
@@ -133,6 +132,14 @@ void read_common(const Json& body, const SamplingSettings& usual, GenerationRequ
       bad_request("stream_options", "stream_options is to be an object, not {}", shown(*options));
     r.include_usage = boolean(*options, "include_usage", "stream_options").value_or(false);
   }
+}
+
+// The tokens of an answer; −1, as llama.cpp's clients say it, and 0: as many as the context holds.
+std::optional<int64_t> longest(const Json& body, const char* key) {
+  const auto most = integer(body, key, -1, int64_t(1) << 30);
+  if (most == 0)
+    bad_request(key, "{} is to be a whole number from 1 to {}, or -1: as many as fit; not 0", key, 1 << 30);
+  return most == -1 ? 0 : most;
 }
 
 // Parts of a content, joined: text alone is understood.
@@ -237,11 +244,11 @@ ChatRequest read_chat_request(const Json& body, const SamplingSettings& usual) {
   ChatRequest r;
   read_common(body, usual, r);
   for (const char* key : {"max_tokens", "max_completion_tokens"})
-    if (const auto most = integer(body, key, 1, int64_t(1) << 30)) r.max_tokens = *most;
+    if (const auto most = longest(body, key)) r.max_tokens = *most;
   const bool logprobs = boolean(body, "logprobs").value_or(false);
   if (const auto top = integer(body, "top_logprobs", 0, kMostTopLogprobs)) {
-    if (!logprobs) bad_request("top_logprobs", "top_logprobs needs logprobs: true");
-    r.top_logprobs = *top;
+    if (!logprobs && *top > 0) bad_request("top_logprobs", "top_logprobs needs logprobs: true");
+    if (logprobs) r.top_logprobs = *top;
   } else if (logprobs) {
     r.top_logprobs = 0;
   }
@@ -288,9 +295,13 @@ ChatRequest read_chat_request(const Json& body, const SamplingSettings& usual) {
 CompletionRequest read_completion_request(const Json& body, const SamplingSettings& usual) {
   CompletionRequest r;
   read_common(body, usual, r);
-  r.max_tokens = integer(body, "max_tokens", 1, int64_t(1) << 30).value_or(16);  // OpenAI's
-  if (const auto top = integer(body, "logprobs", 0, kMostTopLogprobs)) r.top_logprobs = *top;
+  r.max_tokens = longest(body, "max_tokens").value_or(16);  // OpenAI's
+  const Json* logprobs = member(body, "logprobs");
+  if (!logprobs || *logprobs == false) r.top_logprobs = -1;
+  else if (const auto top = integer(body, "logprobs", 0, kMostTopLogprobs)) r.top_logprobs = *top;
   r.echo = boolean(body, "echo").value_or(false);
+  if (r.echo && r.top_logprobs >= 0)
+    bad_request("echo", "echo beside logprobs is not supported: those of the prompt are not computed; leave one out");
   if (const auto suffix = text(body, "suffix"); suffix && !suffix->empty())
     bad_request("suffix", "suffix is not supported: text is continued at its end");
   if (const auto best = integer(body, "best_of", 1, 1 << 20); best && *best != r.n)
