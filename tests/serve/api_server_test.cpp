@@ -200,6 +200,21 @@ TEST_F(ApiServers, EndsWhereItIsAskedTo) {
   EXPECT_EQ(chat({{"stop", "three!"}}).json()["choices"][0]["message"]["content"], "one two three");
 }
 
+// An agent's "\nObservation" is for what is said: a model may think the word.
+TEST_F(ApiServers, StopTextsAreOfAnswersNotOfThoughts) {
+  for (const char* stop : {"\nObs", "b", "</", "k>", "\n"}) {
+    say("<think>a\nObs, b\n</think>\n\nI look.\nObs: 1");
+    start();
+    const Json at_once = chat({{"stop", stop}}).json()["choices"][0];
+    EXPECT_EQ(at_once["message"]["reasoning_content"], "a\nObs, b\n") << stop;
+    const bool is_said = std::string_view("I look.\nObs: 1").find(stop) != std::string_view::npos;
+    const std::string content = !is_said ? "I look.\nObs: 1" : *stop == 'b' ? "I look.\nO" : "I look.";
+    EXPECT_EQ(at_once["message"]["content"], content) << stop;
+    EXPECT_EQ(at_once["finish_reason"], "stop");
+    ApiServers::stop();
+  }
+}
+
 TEST_F(ApiServers, GivesSeveralAnswersAndLogprobs) {
   say("ab");
   std::vector<uint64_t> indices;
