@@ -272,13 +272,7 @@ struct ApiServer::State {
     }
     return {{"content", source.tokenizer.decode(ids)}};
   }
-  Json prompt_of(const Json& body) const {
-    ChatRequest request;
-    request.messages = read_messages(body.value("messages", Json()));
-    if (const auto tools = body.find("tools"); tools != body.end() && !tools->is_null())
-      request.tools = read_tools(*tools);
-    return {{"prompt", requests.prompt_of(request)}};
-  }
+  Json prompt_of(const Json& body) const { return {{"prompt", requests.prompt_of(read_prompt_request(body))}}; }
 
   // --- answers of the model
   void chat(const HttpRequest& r, const HttpReply& reply) {

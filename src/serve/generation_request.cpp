@@ -240,18 +240,8 @@ Json read_tools(const Json& tools) {
   return tools;
 }
 
-ChatRequest read_chat_request(const Json& body, const SamplingSettings& usual) {
-  ChatRequest r;
-  read_common(body, usual, r);
-  for (const char* key : {"max_tokens", "max_completion_tokens"})
-    if (const auto most = longest(body, key)) r.max_tokens = *most;
-  const bool logprobs = boolean(body, "logprobs").value_or(false);
-  if (const auto top = integer(body, "top_logprobs", 0, kMostTopLogprobs)) {
-    if (!logprobs && *top > 0) bad_request("top_logprobs", "top_logprobs needs logprobs: true");
-    if (logprobs) r.top_logprobs = *top;
-  } else if (logprobs) {
-    r.top_logprobs = 0;
-  }
+namespace {
+void read_prompt(const Json& body, ChatRequest& r) {
   if (!body.contains("messages"))
     bad_request("messages", "messages is missing: a list of messages, each with role and content");
   r.messages = read_messages(body["messages"]);
@@ -287,6 +277,28 @@ ChatRequest read_chat_request(const Json& body, const SamplingSettings& usual) {
                   shown(*thinking));
     r.thinking = *type == "enabled";
   }
+}
+}  // namespace
+
+ChatRequest read_prompt_request(const Json& body) {
+  ChatRequest r;
+  read_prompt(body, r);
+  return r;
+}
+
+ChatRequest read_chat_request(const Json& body, const SamplingSettings& usual) {
+  ChatRequest r;
+  read_common(body, usual, r);
+  for (const char* key : {"max_tokens", "max_completion_tokens"})
+    if (const auto most = longest(body, key)) r.max_tokens = *most;
+  const bool logprobs = boolean(body, "logprobs").value_or(false);
+  if (const auto top = integer(body, "top_logprobs", 0, kMostTopLogprobs)) {
+    if (!logprobs && *top > 0) bad_request("top_logprobs", "top_logprobs needs logprobs: true");
+    if (logprobs) r.top_logprobs = *top;
+  } else if (logprobs) {
+    r.top_logprobs = 0;
+  }
+  read_prompt(body, r);
   r.reasoning_budget = integer(body, "reasoning_budget", -1, int64_t(1) << 30);
   if (r.reasoning_budget == -1) r.reasoning_budget.reset();  // none
   return r;

@@ -402,6 +402,15 @@ TEST_F(ApiServers, SmallRoutes) {
   EXPECT_EQ(
       post("/apply-template", {{"messages", Json::array({Json{{"role", "user"}, {"content", "q"}}})}}).json()["prompt"],
       "<bos>u:q|a:");
+  // As the chat has it, whatever the prompt depends on.
+  const Json asked{{"messages", Json::array({Json{{"role", "user"}, {"content", "q"}}})}};
+  for (Json more : {Json{{"thinking", {{"type", "enabled"}}}}, Json{{"chat_template_kwargs", {{"thinking", true}}}}}) {
+    more.update(asked);
+    EXPECT_EQ(post("/apply-template", more).json()["prompt"], "<bos>u:q|a:<think>\n");
+  }
+  EXPECT_EQ(
+      post("/apply-template", {{"messages", asked["messages"]}, {"tool_choice", "sometimes"}}).json()["error"]["param"],
+      "tool_choice");
   EXPECT_EQ(get("/nothing").status, 404);
   EXPECT_EQ(get("/../../etc/passwd").status, 404);
   EXPECT_EQ(get("/v1/chat/completions").status, 405);
