@@ -287,9 +287,12 @@ struct ApiServer::State {
     if (!scheduler) throw ApiError(503, "the model is being loaded", "", "loading_model");
     if (stopping) throw ApiError(503, "the server is about to end");
   }
+  // Who takes turns with whom: clients by their keys, or else by where they are.
+  std::string client_of(const HttpRequest& r) const {
+    return std::string(settings.keys.empty() ? std::string_view(r.from) : check_key(r));
+  }
   template <class F> void prepare(const HttpRequest& r, const HttpReply& reply, F f) {
-    // Who takes turns with whom: clients by their keys, or else by where they are.
-    const std::string client(settings.keys.empty() ? std::string_view(r.from) : check_key(r));
+    const std::string client = client_of(r);
     work(r, reply, std::move(f), [this, reply, client, came = Clock::now()](AnswerRequests::Prepared& p) {
       begin(std::move(p), reply, client, came);
     });
@@ -308,7 +311,7 @@ struct ApiServer::State {
       ++metrics.requests["gone"];
       waiting->body = {};
     });
-    worker.add([this, waiting, reply, f = std::move(f), then = std::move(then)] {
+    worker.add(client_of(r), [this, waiting, reply, f = std::move(f), then = std::move(then)] {
       if (waiting->taken.exchange(true)) return;
       auto result = std::make_shared<decltype(f(Json()))>();
       std::optional<ApiError> mistake;
