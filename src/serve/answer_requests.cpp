@@ -13,14 +13,35 @@
 namespace minke {
 namespace {
 
-// What keeps one answer in its form and its thought in its budget; the grammar is shared.
+// What keeps one answer in its form and its thought in its budget; the grammar is shared. The matcher of a large grammar is large: it is
+// made when the answer's turn has come.
 struct AnswerLimits {
+  const Tokenizer& tokenizer;
+  const TokenTrie* trie;  // with a grammar
   std::shared_ptr<const Grammar> grammar;
-  std::optional<AnswerConstraint> form;
+  AnswerConstraint::Settings settings;
   std::optional<ThoughtBudget> budget;
+  std::optional<AnswerConstraint> form = {};
+  bool has_failed = false;
+  // What goes wrong here ends this answer, never those that are computed with it.
   void constrain(std::span<const int32_t> answer, std::span<float> logits) {
+    try {
+      if (!has_failed) return limit(answer, logits);
+    } catch (const std::exception&) {  // no memory, say
+      has_failed = true;
+      form.reset();
+    }
+    only(settings.stop_tokens, logits);
+  }
+  void limit(std::span<const int32_t> answer, std::span<float> logits) {
     if (budget && budget->constrain(answer, logits)) return;
+    if (grammar && !form) form.emplace(*grammar, tokenizer, *trie, settings);
     if (form) form->constrain(answer, logits);
+  }
+  static void only(const std::vector<int32_t>& tokens, std::span<float> logits) {
+    std::fill(logits.begin(), logits.end(), -std::numeric_limits<float>::infinity());
+    for (const int32_t token : tokens)
+      if (token >= 0 && size_t(token) < logits.size()) logits[size_t(token)] = 0;
   }
 };
 
@@ -33,16 +54,22 @@ template <class F> auto named(std::string_view field, F f) {
   }
 }
 
-// Arguments of earlier calls as the template takes them.
-Json with_arguments(Json messages, bool as_objects) {
+// Earlier calls as the template takes them. What a model wrote until it was cut is no JSON: it stays as it is.
+Json with_calls(Json messages, bool as_objects, bool with_none) {
   for (Json& m : messages) {
     if (!m.contains("tool_calls")) continue;
+    if (Json& content = m["content"]; content.is_null() || content == "") content = with_none ? Json() : Json("");
     for (Json& call : m["tool_calls"]) {
       Json& arguments = call["function"]["arguments"];
-      if (as_objects && arguments.is_string())
-        arguments =
-            named("messages", [&] { return parse_json(arguments.get<std::string>(), "arguments of a tool call"); });
-      else if (!as_objects && !arguments.is_string()) arguments = arguments.dump();
+      if (arguments == "") arguments = "{}";
+      if (as_objects && arguments.is_string()) {
+        try {
+          arguments = parse_json(arguments.get<std::string>(), "arguments of a tool call");
+        } catch (const UserError&) {
+        }
+      } else if (!as_objects && !arguments.is_string()) {
+        arguments = arguments.dump();
+      }
     }
   }
   return messages;
@@ -62,8 +89,8 @@ std::string AnswerRequests::prompt_of(const ChatRequest& r) const {
     throw ApiError(400,
                    "this model has no chat template: it was not trained on conversations; POST /v1/completions "
                    "continues a text with it");
-  const bool objects = takes_argument_objects(template_text());
-  ChatInputs inputs{.messages = with_arguments(r.messages, objects),
+  const std::string_view text = template_text();
+  ChatInputs inputs{.messages = with_calls(r.messages, takes_argument_objects(text), asks_for_none(text)),
                     .add_generation_prompt = true,
                     .variables = r.template_variables};
   if (r.thinking) inputs.variables["enable_thinking"] = inputs.variables["thinking"] = *r.thinking;
@@ -89,19 +116,23 @@ AnswerRequests::AnswerRequests(const ModelSource& source, const ServedModel& mod
     longest_token_ = std::max(longest_token_, source.tokenizer.token_bytes(id).size());
 }
 
-ApiError AnswerRequests::too_long(int64_t tokens) const {
+ApiError AnswerRequests::too_long(int64_t tokens, bool is_estimate) const {
   ApiError e(400,
-             fmt::format("the request has {} tokens, but the context holds {}, answer included: shorten it, or "
+             fmt::format("the request has {}{} tokens, but the context holds {}, answer included: shorten it, or "
                          "start the server with a larger --ctx-size",
-                         tokens, model_.context),
+                         is_estimate ? "about " : "", tokens, model_.context),
              "messages", "context_length_exceeded");
   e.more = {{"type", "exceed_context_size_error"}, {"n_prompt_tokens", tokens}, {"n_ctx", model_.context}};
   return e;
 }
-// A text that is certainly too long is not cut up first: others wait. (A tokenizer may shorten texts a little before it cuts them.)
+// A text that is too long is not cut up first: others wait. Certainly so if it would be with the longest token again and again; and texts,
+// but for rows of one sign, have no tokens of sixteen bytes throughout.
 std::vector<int32_t> AnswerRequests::tokens_of(const std::string& text, bool add_bos) const {
-  const int64_t least = int64_t(text.size() / longest_token_ / 4);
-  if (least >= model_.context) throw too_long(least);
+  const auto context = size_t(model_.context);
+  size_t changes = 0;
+  for (size_t i = 1; i < text.size(); ++i) changes += text[i] != text[i - 1];
+  if (text.size() / longest_token_ > context || changes / 16 > context)
+    throw too_long(std::max(int64_t(text.size() / 4), model_.context), true);
   return source_.tokenizer.encode(text, {.add_bos = add_bos});
 }
 
@@ -134,6 +165,9 @@ AnswerRequests::Prepared AnswerRequests::prepared(GenerationRequest& r, Put put)
                   source_.tokenizer.vocab_size() - 1);
   std::shared_ptr<const Grammar> grammar = put.calls;
   if (!grammar && r.form != AnswerForm::text) grammar = std::make_shared<Grammar>(grammar_of(r));
+  if (grammar && source_.stop_tokens.empty())
+    bad_request(put.calls ? "tools" : "response_format",
+                "an answer in a given form needs a token that ends it, and this model has none");
   if (grammar && !trie_) trie_.emplace(source_.tokenizer);
   Prepared p;
   std::vector<int64_t> tokens;
@@ -142,12 +176,13 @@ AnswerRequests::Prepared AnswerRequests::prepared(GenerationRequest& r, Put put)
     for (int64_t i = 0; i < r.n; ++i) {
       Request request = request_of(r, prompt, uint64_t(i));
       if (grammar || put.budget) {
-        const auto limits = std::make_shared<AnswerLimits>(AnswerLimits{.grammar = grammar});
-        if (grammar)
-          limits->form.emplace(*grammar, source_.tokenizer, *trie_,
-                               AnswerConstraint::Settings{.stop_tokens = source_.stop_tokens,
-                                                          .in_thought = put.in_thought,
-                                                          .may_think = put.is_chat && !put.in_thought});
+        const auto limits =
+            std::make_shared<AnswerLimits>(AnswerLimits{.tokenizer = source_.tokenizer,
+                                                        .trie = grammar ? &*trie_ : nullptr,
+                                                        .grammar = grammar,
+                                                        .settings = {.stop_tokens = source_.stop_tokens,
+                                                                     .in_thought = put.in_thought,
+                                                                     .may_think = put.is_chat && !put.in_thought}});
         if (put.budget) limits->budget.emplace(source_.tokenizer, *put.budget, put.in_thought);
         request.constrain = [limits](std::span<const int32_t> said, std::span<float> logits) {
           limits->constrain(said, logits);

@@ -48,7 +48,7 @@ class AnswerRequests {
   };
   std::string_view template_text() const;
   std::vector<int32_t> tokens_of(const std::string& text, bool add_bos) const;
-  ApiError too_long(int64_t tokens) const;
+  ApiError too_long(int64_t tokens, bool is_estimate = false) const;
   Prepared prepared(GenerationRequest& request, Put put);
   Request request_of(const GenerationRequest& request, std::vector<int32_t> prompt, uint64_t index) const;
 

@@ -11,7 +11,7 @@ Json to_json(const ApiError& e) {
   Json error{{"message", e.what()},
              {"type", type},
              {"param", e.param.empty() ? Json() : Json(e.param)},
-             {"code", e.code.empty() ? Json(e.status) : Json(e.code)}};
+             {"code", e.code.empty() ? Json() : Json(e.code)}};
   error.update(e.more);
   return {{"error", error}};
 }

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
+#include <utility>
 
 #include "core/error.h"
 #include "serve/answer_requests.h"
@@ -35,6 +36,15 @@ std::string without_percents(std::string_view path) {
   }
   return out;
 }
+bool is_loopback(std::string_view address) { return address.starts_with("127.") || address == "::1"; }
+bool has_beginning(std::string_view text, std::string_view lower) {  // whatever its case
+  return text.size() >= lower.size() && std::equal(lower.begin(), lower.end(), text.begin(), [](char l, char c) {
+           return l == (c >= 'A' && c <= 'Z' ? char(c + 32) : c);
+         });
+}
+bool is_localhost(std::string_view host) {
+  return has_beginning(host, "localhost") && (host.size() == 9 || host == "localhost.");
+}
 // As long for every wrong key.
 bool is_same_key(std::string_view given, std::string_view key) {
   unsigned difference = unsigned(given.size() ^ key.size());
@@ -50,6 +60,7 @@ struct ApiServer::State {
         settings(std::move(a)),
         requests(source, settings.model),
         training(settings.runs),
+        address(h.address),
         http(with_handlers(std::move(h))) {
     http.every(settings.ping, [this] { ping(); });
     thread = std::thread([this] {
@@ -68,6 +79,7 @@ struct ApiServer::State {
     h.error = [](int status, const std::string& why) {
       return std::pair{std::string(kJson), json_text(to_json(ApiError(status, why)))};
     };
+    h.error_headers = cors();
     h.handler = [this](HttpRequest request, HttpReply reply) { handle(std::move(request), reply); };
     return h;
   }
@@ -76,9 +88,19 @@ struct ApiServer::State {
     HttpHeaders headers{{"X-Content-Type-Options", "nosniff"}};
     if (settings.cors_origin.empty()) return headers;
     headers.emplace_back("Access-Control-Allow-Origin", settings.cors_origin);
-    headers.emplace_back("Access-Control-Allow-Headers", "Authorization, Content-Type");
     headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
     return headers;
+  }
+  // A browser asks before it sends headers of the client's own, as OpenAI's do (x-stainless-…).
+  void preflight(const HttpRequest& r, const HttpReply& reply) {
+    HttpHeaders headers = cors();
+    if (!settings.cors_origin.empty()) {
+      const std::string_view asked = r.header("access-control-request-headers");
+      headers.emplace_back("Access-Control-Allow-Headers", asked.empty() ? "Authorization, Content-Type" : asked);
+      headers.emplace_back("Access-Control-Max-Age", "600");
+      headers.emplace_back("Vary", "Access-Control-Request-Headers");
+    }
+    reply.send(204, "text/plain", "", std::move(headers));
   }
   void refuse(const HttpReply& reply, const ApiError& e) {
     HttpHeaders headers = cors();
@@ -98,15 +120,18 @@ struct ApiServer::State {
       refuse(reply, ApiError(400, e.what()));
     }
   }
-  void check_key(const HttpRequest& r) const {
-    if (settings.keys.empty()) return;
+  // The one that the client has; "" if none is asked for.
+  std::string_view check_key(const HttpRequest& r) const {
+    if (settings.keys.empty()) return "";
     std::string_view given = r.header("authorization");
-    if (given.starts_with("Bearer ")) given.remove_prefix(7);
-    bool known = false;
-    for (const std::string& key : settings.keys) known |= is_same_key(given, key);
+    if (has_beginning(given, "bearer ")) given.remove_prefix(7);
+    const std::string* known = nullptr;
+    for (const std::string& key : settings.keys)
+      if (is_same_key(given, key)) known = &key;
     if (!known)
       throw ApiError(401, "this server asks for an API key: send the header \"Authorization: Bearer KEY\"", "",
                      "invalid_api_key");
+    return *known;
   }
   // A page of another origin could not read its answer, but a browser would let it ask.
   void check_origin(const HttpRequest& r) const {
@@ -116,9 +141,21 @@ struct ApiServer::State {
     throw ApiError(
         403, fmt::format("pages of {} may not ask here; the server's option --cors lets them", printable(origin)));
   }
+  // A page whose name is made to lead to this machine is of the same origin as the server, to the browser; the name it asks is not ours.
+  void check_host(const HttpRequest& r) const {
+    if (!settings.keys.empty() || !is_loopback(address)) return;
+    std::string_view host = r.header("host");
+    if (const size_t port = host.rfind(':');
+        port != host.npos && host.find(']', port) == host.npos && (host.starts_with('[') || host.find(':') == port))
+      host = host.substr(0, port);
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    if (host.empty() || host == "127.0.0.1" || host == "::1" || host == address || is_localhost(host)) return;
+    throw ApiError(403, fmt::format("this server is asked as 127.0.0.1 or localhost, not as {}", printable(host)));
+  }
   void route(HttpRequest r, const HttpReply& reply) {
+    check_host(r);
     if (answer_page(r, reply)) return;
-    if (r.method == "OPTIONS") return reply.send(204, "text/plain", "", cors());
+    if (r.method == "OPTIONS") return preflight(r, reply);
     using Handler = void (State::*)(const HttpRequest&, const HttpReply&);
     struct Route {
       const char *method, *path;
@@ -150,7 +187,11 @@ struct ApiServer::State {
 
   // --- what is answered at once
   void health(const HttpRequest&, const HttpReply& reply) {
-    if (!scheduler) return reply.send(503, kJson, R"({"status":"loading model"})", {{"Retry-After", "2"}});
+    if (!scheduler) {
+      HttpHeaders headers = cors();
+      headers.emplace_back("Retry-After", "2");
+      return reply.send(503, kJson, R"({"status":"loading model"})", std::move(headers));
+    }
     answer(reply, {{"status", "ok"}});
   }
   Json model() const {
@@ -231,13 +272,7 @@ struct ApiServer::State {
     }
     return {{"content", source.tokenizer.decode(ids)}};
   }
-  Json prompt_of(const Json& body) const {
-    ChatRequest request;
-    request.messages = read_messages(body.value("messages", Json()));
-    if (const auto tools = body.find("tools"); tools != body.end() && !tools->is_null())
-      request.tools = read_tools(*tools);
-    return {{"prompt", requests.prompt_of(request)}};
-  }
+  Json prompt_of(const Json& body) const { return {{"prompt", requests.prompt_of(read_prompt_request(body))}}; }
 
   // --- answers of the model
   void chat(const HttpRequest& r, const HttpReply& reply) {
@@ -252,11 +287,15 @@ struct ApiServer::State {
     if (!scheduler) throw ApiError(503, "the model is being loaded", "", "loading_model");
     if (stopping) throw ApiError(503, "the server is about to end");
   }
+  // Who takes turns with whom: clients by their keys, or else by where they are.
+  std::string client_of(const HttpRequest& r) const {
+    return std::string(settings.keys.empty() ? std::string_view(r.from) : check_key(r));
+  }
   template <class F> void prepare(const HttpRequest& r, const HttpReply& reply, F f) {
-    // Who takes turns with whom: clients by their keys, or else by where they are.
-    const std::string client(settings.keys.empty() ? std::string_view(r.from) : r.header("authorization"));
-    work(r, reply, std::move(f),
-         [this, reply, client](AnswerRequests::Prepared& p) { begin(std::move(p), reply, client); });
+    const std::string client = client_of(r);
+    work(r, reply, std::move(f), [this, reply, client, came = Clock::now()](AnswerRequests::Prepared& p) {
+      begin(std::move(p), reply, client, came);
+    });
   }
   // A body that waits for the worker; who takes it first, the worker or the client's going, is the one that uses it.
   struct Waiting {
@@ -272,7 +311,7 @@ struct ApiServer::State {
       ++metrics.requests["gone"];
       waiting->body = {};
     });
-    worker.add([this, waiting, reply, f = std::move(f), then = std::move(then)] {
+    worker.add(client_of(r), [this, waiting, reply, f = std::move(f), then = std::move(then)] {
       if (waiting->taken.exchange(true)) return;
       const auto result = std::make_shared<decltype(f(Json()))>();
       // Of one owner: copies of an exception share their text across threads in a way that ThreadSanitizer cannot see.
@@ -299,17 +338,25 @@ struct ApiServer::State {
   struct Running {
     std::unique_ptr<Exchange> exchange;
     HttpReply reply;
-    std::vector<uint64_t> jobs;  // of its answers
-    Clock::time_point begun = Clock::now(), written = Clock::now();
-    std::vector<Clock::time_point> last;  // token of each answer
-    bool has_begun = false;
+    std::vector<uint64_t> jobs;                                      // of its answers
+    Clock::time_point begun, written = Clock::now();                 // begun: when the request came
+    std::vector<Clock::time_point> last;                             // token of each answer
+    bool has_begun = false, has_answer = false, is_counted = false;  // its header; anything of the answer
   };
   using Handle = std::shared_ptr<Running>;
 
-  void begin(AnswerRequests::Prepared p, const HttpReply& reply, const std::string& client) {
+  void begin(AnswerRequests::Prepared p, const HttpReply& reply, const std::string& client, Clock::time_point came) {
     Scheduler* const to = scheduler;
     if (!to || stopping) return refuse(reply, ApiError(503, "the server is about to end"));
-    const auto running = std::make_shared<Running>(Running{.exchange = std::move(p.exchange), .reply = reply});
+    // For ever, so that "try again later" would not be true.
+    if (const size_t room = std::max<size_t>(queue, 1); p.requests.size() > room)
+      return refuse(reply,
+                    ApiError(400,
+                             fmt::format("the request is for {} answers, but the queue of this server has room for {}",
+                                         p.requests.size(), room),
+                             "n"));
+    const auto running =
+        std::make_shared<Running>(Running{.exchange = std::move(p.exchange), .reply = reply, .begun = came});
     running->last.resize(p.requests.size());
     for (size_t i = 0; i < p.requests.size(); ++i) {
       const auto job = to->submit(std::move(p.requests[i]), client);
@@ -329,6 +376,7 @@ struct ApiServer::State {
   }
   // Nothing of it is wanted any more.
   void drop(const Handle& r) {
+    count_usage(*r);
     for (const uint64_t job : r->jobs)
       if (Scheduler* s = scheduler; by_job.erase(job) > 0 && s) s->cancel(job);
   }
@@ -359,7 +407,7 @@ struct ApiServer::State {
         continue;
       }
       count_token(*r, answer, e);
-      if (r->exchange->streams() && !r->has_begun) send(*r, r->exchange->begin());
+      begin_answer(*r);
       std::string text = r->exchange->token(answer, *e.token);
       if (r->exchange->is_over(answer)) {
         by_job.erase(e.job);
@@ -369,6 +417,10 @@ struct ApiServer::State {
       if (r->exchange->streams()) send(*r, std::move(text));
       if (r->exchange->is_over()) finish(*r);
     }
+  }
+  // What comes before all else of a stream, though a comment may have come before that.
+  void begin_answer(Running& r) {
+    if (r.exchange->streams() && !std::exchange(r.has_answer, true)) send(r, r.exchange->begin());
   }
   void count_token(Running& r, size_t answer, const TokenEvent& e) {
     const auto now = Clock::now();
@@ -380,10 +432,16 @@ struct ApiServer::State {
     }
     r.last[answer] = now;
   }
-  void finish(Running& r) {
+  // Once, however it ends: what was computed for clients that go was computed, too.
+  void count_usage(Running& r) {
+    if (std::exchange(r.is_counted, true)) return;
     const Exchange::Usage u = r.exchange->usage();
-    metrics.prompt_tokens += uint64_t(u.prompt), metrics.cached_tokens += uint64_t(u.cached);
     metrics.answer_tokens += uint64_t(u.completion), metrics.thought_tokens += uint64_t(u.reasoning);
+    if (u.completion == 0) return;
+    metrics.prompt_tokens += uint64_t(u.prompt), metrics.cached_tokens += uint64_t(u.cached);
+  }
+  void finish(Running& r) {
+    count_usage(r);
     if (r.exchange->streams()) {
       send(r, r.exchange->end());
       r.reply.end();
@@ -420,6 +478,8 @@ struct ApiServer::State {
   AnswerRequests requests;  // of the worker, but for prompt_of
   TrainingRoutes training;
   std::atomic<Scheduler*> scheduler{nullptr};
+  std::atomic<size_t> queue{0};  // of it
+  const std::string address;     // that is listened on
   std::atomic<bool> stopping{false}, has_ended{false};
   HttpServer http;
   Worker worker;
@@ -437,9 +497,17 @@ void ApiServer::run(TokenEngine& engine, const SchedulerSettings& settings) {
   Scheduler scheduler(engine, settings, [&s](std::vector<TokenEvent> events) {
     s.http.post([&s, events = std::move(events)] { s.take(events); });
   });
+  s.queue = settings.queue;
   s.scheduler = &scheduler;
   if (s.has_ended) scheduler.stop();
-  scheduler.run();
+  try {
+    scheduler.run();
+  } catch (...) {  // the loop may not ask a scheduler that has gone
+    s.http.stop();
+    s.thread.join();
+    s.scheduler = nullptr;
+    throw;
+  }
   s.thread.join();
   s.scheduler = nullptr;
 }

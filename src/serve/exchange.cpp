@@ -99,8 +99,7 @@ Json Exchange::take_calls(size_t i, const std::vector<ToolCallParser::Delta>& de
       calls.push_back({{"id", id}, {"type", "function"}, {"function", {{"name", d.name}, {"arguments", ""}}}});
       delta["id"] = id, delta["type"] = "function", delta["function"]["name"] = d.name;
     }
-    Json& arguments = calls[d.index]["function"]["arguments"];
-    arguments = arguments.get<std::string>() + d.arguments;
+    calls[d.index]["function"]["arguments"].get_ref<std::string&>() += d.arguments;
     delta["function"]["arguments"] = d.arguments;
     all.push_back(std::move(delta));
   }
@@ -136,14 +135,6 @@ std::string Exchange::token(size_t i, const NewToken& t) {
   p.append(a.text.finish());
   if (a.finish == "stop" && a.text.calls() > 0) a.finish = "tool_calls";
   return piece(i, p, true);
-}
-
-std::string Exchange::cut(size_t i, const std::string& reason) {
-  Answer& a = answers_[i];
-  if (!a.finish.empty()) return "";
-  a.finish = reason;
-  --open_;
-  return piece(i, a.text.finish(), true);
 }
 
 Exchange::Usage Exchange::usage() const {

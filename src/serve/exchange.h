@@ -32,8 +32,7 @@ class Exchange {
   // Each returns what is to be sent now, "" if nothing is: server-sent events, or nothing but at the end.
   std::string begin();
   std::string token(size_t answer, const NewToken& token);  // is_over(answer) afterwards: by its ending, or a stop text
-  std::string cut(size_t answer, const std::string& reason);  // it ends without another token
-  std::string end();                                          // all are over: the rest, or the whole body
+  std::string end();                                        // all are over: the rest, or the whole body
 
   struct Usage {
     int64_t prompt = 0, cached = 0, completion = 0, reasoning = 0;

@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kMostMessages = 10'000, kMostTools = 256, kMostStops = 16, kLongestStop = 1000, kMostBiases = 10'000,
                  kMostPrompts = 64;
-constexpr int64_t kMostAnswers = 64, kMostTopLogprobs = 20;
+constexpr int64_t kMostAnswers = 64, kMostAnswersInAll = 128, kMostTopLogprobs = 20;
 
 std::string shown(const Json& value) {
   if (value.is_string()) return fmt::format("\"{}\"", printable(value.get<std::string>()));
@@ -59,11 +59,12 @@ std::optional<std::string> text(const Json& body, const char* key) {
 void read_stop(const Json& body, GenerationRequest& r) {
   const Json* stop = member(body, "stop");
   if (!stop) return;
-  const Json list = stop->is_array() ? *stop : Json::array({*stop});
+  Json list = stop->is_array() ? *stop : Json::array({*stop});
+  std::erase(list.get_ref<Json::array_t&>(), Json(""));  // some clients send that for none
   if (list.size() > kMostStops)
     bad_request("stop", "stop has {} texts; at most {} are watched for", list.size(), kMostStops);
   for (const Json& s : list) {
-    if (!s.is_string() || s.get<std::string>().empty() || s.get<std::string>().size() > kLongestStop)
+    if (!s.is_string() || s.get<std::string>().size() > kLongestStop)
       bad_request("stop", "stop is to be a text of 1 to {} bytes, or a list of some, not {}", kLongestStop, shown(s));
     r.stop.push_back(s.get<std::string>());
   }
@@ -121,8 +122,6 @@ void read_common(const Json& body, const SamplingSettings& usual, GenerationRequ
   if (const auto seed = integer(body, "seed", std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()))
     s.seed = uint64_t(*seed), r.seed_given = true;
   r.n = integer(body, "n", 1, kMostAnswers).value_or(1);
-  if (r.n > 1 && s.temperature == 0)
-    bad_request("n", "n {} with temperature 0: all answers would be the same; use 1, or a temperature", r.n);
   read_stop(body, r);
   read_logit_bias(body, r);
   read_response_format(body, r);
@@ -135,10 +134,17 @@ void read_common(const Json& body, const SamplingSettings& usual, GenerationRequ
   }
 }
 
+// The tokens of an answer; −1, as llama.cpp's clients say it, and 0: as many as the context holds.
+std::optional<int64_t> longest(const Json& body, const char* key) {
+  const auto most = integer(body, key, -1, int64_t(1) << 30);
+  if (most == 0)
+    bad_request(key, "{} is to be a whole number from 1 to {}, or -1: as many as fit; not 0", key, 1 << 30);
+  return most == -1 ? 0 : most;
+}
+
 // Parts of a content, joined: text alone is understood.
 std::string content_of(const Json& content, const std::string& where) {
   if (content.is_string()) return content.get<std::string>();
-  if (content.is_null()) return "";
   if (!content.is_array())
     bad_request("messages", "{}.content is to be a text, or a list of parts, not {}", where, shown(content));
   std::string all;
@@ -149,7 +155,8 @@ std::string content_of(const Json& content, const std::string& where) {
       bad_request("messages",
                   "{}.content[{}] is no part {{\"type\": \"text\", \"text\": …}}: this model reads text alone", where,
                   i);
-    all += (all.empty() ? "" : "\n") + part["text"].get<std::string>();
+    if (!all.empty()) all += '\n';
+    all += part["text"].get_ref<const std::string&>();
   }
   return all;
 }
@@ -193,10 +200,13 @@ Json read_messages(const Json& messages) {
     if (role != "system" && role != "user" && role != "assistant" && role != "tool")
       bad_request("messages", "{}.role is to be system, user, assistant or tool, not {}", where,
                   given ? shown(*given) : "absent");
-    Json message{{"role", role}, {"content", content_of(m.value("content", Json()), where)}};
+    const Json* content = member(m, "content");
+    Json message{{"role", role}, {"content", content ? content_of(*content, where) : std::string()}};
     if (role == "assistant")
-      if (const Json* calls = member(m, "tool_calls"); calls && !calls->empty())
+      if (const Json* calls = member(m, "tool_calls"); calls && !calls->empty()) {
         message["tool_calls"] = calls_of(*calls, where);
+        if (!content) message["content"] = nullptr;
+      }
     for (const char* key : {"name", "tool_call_id", "reasoning_content"})
       if (const Json* value = member(m, key)) {
         if (!value->is_string()) bad_request("messages", "{}.{} is to be a text, not {}", where, key, shown(*value));
@@ -230,18 +240,8 @@ Json read_tools(const Json& tools) {
   return tools;
 }
 
-ChatRequest read_chat_request(const Json& body, const SamplingSettings& usual) {
-  ChatRequest r;
-  read_common(body, usual, r);
-  for (const char* key : {"max_tokens", "max_completion_tokens"})
-    if (const auto most = integer(body, key, 1, int64_t(1) << 30)) r.max_tokens = *most;
-  const bool logprobs = boolean(body, "logprobs").value_or(false);
-  if (const auto top = integer(body, "top_logprobs", 0, kMostTopLogprobs)) {
-    if (!logprobs) bad_request("top_logprobs", "top_logprobs needs logprobs: true");
-    r.top_logprobs = *top;
-  } else if (logprobs) {
-    r.top_logprobs = 0;
-  }
+namespace {
+void read_prompt(const Json& body, ChatRequest& r) {
   if (!body.contains("messages"))
     bad_request("messages", "messages is missing: a list of messages, each with role and content");
   r.messages = read_messages(body["messages"]);
@@ -277,6 +277,28 @@ ChatRequest read_chat_request(const Json& body, const SamplingSettings& usual) {
                   shown(*thinking));
     r.thinking = *type == "enabled";
   }
+}
+}  // namespace
+
+ChatRequest read_prompt_request(const Json& body) {
+  ChatRequest r;
+  read_prompt(body, r);
+  return r;
+}
+
+ChatRequest read_chat_request(const Json& body, const SamplingSettings& usual) {
+  ChatRequest r;
+  read_common(body, usual, r);
+  for (const char* key : {"max_tokens", "max_completion_tokens"})
+    if (const auto most = longest(body, key)) r.max_tokens = *most;
+  const bool logprobs = boolean(body, "logprobs").value_or(false);
+  if (const auto top = integer(body, "top_logprobs", 0, kMostTopLogprobs)) {
+    if (!logprobs && *top > 0) bad_request("top_logprobs", "top_logprobs needs logprobs: true");
+    if (logprobs) r.top_logprobs = *top;
+  } else if (logprobs) {
+    r.top_logprobs = 0;
+  }
+  read_prompt(body, r);
   r.reasoning_budget = integer(body, "reasoning_budget", -1, int64_t(1) << 30);
   if (r.reasoning_budget == -1) r.reasoning_budget.reset();  // none
   return r;
@@ -285,9 +307,13 @@ ChatRequest read_chat_request(const Json& body, const SamplingSettings& usual) {
 CompletionRequest read_completion_request(const Json& body, const SamplingSettings& usual) {
   CompletionRequest r;
   read_common(body, usual, r);
-  r.max_tokens = integer(body, "max_tokens", 1, int64_t(1) << 30).value_or(16);  // OpenAI's
-  if (const auto top = integer(body, "logprobs", 0, kMostTopLogprobs)) r.top_logprobs = *top;
+  r.max_tokens = longest(body, "max_tokens").value_or(16);  // OpenAI's
+  const Json* logprobs = member(body, "logprobs");
+  if (!logprobs || *logprobs == false) r.top_logprobs = -1;
+  else if (const auto top = integer(body, "logprobs", 0, kMostTopLogprobs)) r.top_logprobs = *top;
   r.echo = boolean(body, "echo").value_or(false);
+  if (r.echo && r.top_logprobs >= 0)
+    bad_request("echo", "echo beside logprobs is not supported: those of the prompt are not computed; leave one out");
   if (const auto suffix = text(body, "suffix"); suffix && !suffix->empty())
     bad_request("suffix", "suffix is not supported: text is continued at its end");
   if (const auto best = integer(body, "best_of", 1, 1 << 20); best && *best != r.n)
@@ -316,6 +342,9 @@ CompletionRequest read_completion_request(const Json& body, const SamplingSettin
   } else {
     bad_request("prompt", "prompt is to be a text, token ids, or a list of 1 to {} of either", kMostPrompts);
   }
+  if (const int64_t all = int64_t(r.prompts.size()) * r.n; all > kMostAnswersInAll)
+    bad_request("n", "n {} for each of {} prompts are {} answers; a request has at most {}", r.n, r.prompts.size(), all,
+                kMostAnswersInAll);
   return r;
 }
 

@@ -48,6 +48,8 @@ struct CompletionRequest : GenerationRequest {
 ChatRequest read_chat_request(const Json& body, const SamplingSettings& usual);
 CompletionRequest read_completion_request(const Json& body, const SamplingSettings& usual);
 
+// What the prompt is made of alone: messages, tools and their choice, thinking, chat_template_kwargs.
+ChatRequest read_prompt_request(const Json& body);
 // The messages alone, checked, and as chat templates take them.
 Json read_messages(const Json& messages);
 Json read_tools(const Json& tools);

@@ -142,6 +142,11 @@ struct HttpReply::Connection : std::enable_shared_from_this<HttpReply::Connectio
   void handle() {
     stream.expires_never();
     auto message = parser->release();
+    // A chunked body, whose length was not known, had space for the longest.
+    if (message.body().size() < large_body) {
+      give_space();
+      server->large_bodies += large_body = message.body().size() < kLargeBody ? 0 : message.body().size();
+    }
     HttpRequest request{.method = std::string(view(message.method_string())), .body = std::move(message.body())};
     const std::string_view target = without_authority(view(message.target()));
     const size_t question = target.find('?');
@@ -195,7 +200,7 @@ struct HttpReply::Connection : std::enable_shared_from_this<HttpReply::Connectio
     const auto [type, body] =
         server->settings.error ? server->settings.error(status, why) : std::pair{std::string("text/plain"), why + "\n"};
     state = Reply::waiting;
-    send(status, type, body, {});
+    send(status, type, body, server->settings.error_headers);
   }
 
   // --- writing

@@ -59,6 +59,7 @@ struct HttpSettings {
   HttpLimits limits = {};
   // The body and its type of an answer to what is no request: 400, 413, 431, 503.
   std::function<std::pair<std::string, std::string>(int status, const std::string& why)> error;
+  HttpHeaders error_headers = {};  // of such answers
   // Each request, on the loop's thread: it must not take long. An exception is a 500 whose body is error's.
   std::function<void(HttpRequest, HttpReply)> handler;
 };

@@ -44,8 +44,26 @@ std::optional<ToolCallForm> tool_call_form(std::string_view t) {
 }
 
 bool takes_argument_objects(std::string_view t) {
-  return t.find("arguments | tojson") != t.npos || t.find("arguments|tojson") != t.npos ||
-         t.find("['arguments'] | tojson") != t.npos || t.find("arguments | items") != t.npos;
+  // However the member is written, and with blanks at the bar or without.
+  for (size_t at = 0; (at = t.find("arguments", at)) != t.npos;) {
+    std::string_view behind = t.substr(at += std::string_view("arguments").size());
+    const auto skip = [&](std::string_view signs) {
+      const size_t first = behind.find_first_not_of(signs);
+      behind.remove_prefix(first == behind.npos ? behind.size() : first);
+    };
+    skip("'\"])"), skip(" ");
+    if (!behind.starts_with("|")) continue;
+    behind.remove_prefix(1), skip(" ");
+    if (behind.starts_with("tojson") || behind.starts_with("items")) return true;
+  }
+  return false;
+}
+
+bool asks_for_none(std::string_view t) {
+  for (const std::string_view member : {"content'] is", "content\"] is", ".content is"})
+    for (const std::string_view none : {" none", " not none"})
+      if (t.find(std::string(member).append(none)) != t.npos) return true;
+  return false;
 }
 
 Grammar tool_call_grammar(const ToolCallForm& form, const Json& tools, bool must_call) {

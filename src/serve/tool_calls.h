@@ -22,6 +22,8 @@ struct ToolCallForm {
 std::optional<ToolCallForm> tool_call_form(std::string_view chat_template);
 // Whether the template writes the arguments of earlier calls from objects; else from their text.
 bool takes_argument_objects(std::string_view chat_template);
+// Whether it asks if the content beside calls is none; else no content is "".
+bool asks_for_none(std::string_view chat_template);
 
 // Text with a block of calls or without one; must_call: a block alone. tools: OpenAI's list. A schema of parameters that is not known here
 // allows any object.

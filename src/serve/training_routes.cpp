@@ -23,7 +23,7 @@ bool TrainingRoutes::answer(const HttpRequest& request, const HttpReply& reply, 
   }
   if (request.method != "GET" && request.method != "HEAD")
     throw ApiError(405, fmt::format("{} is not asked with {}", request.path, printable(request.method)));
-  worker_.add([this, index, reply, headers] {
+  worker_.add(request.from, [this, index, reply, headers] {
     int status = 200;
     std::string text;
     try {

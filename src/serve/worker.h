@@ -1,9 +1,12 @@
-// A thread that runs what it is given, one after the other.
+// A thread that runs what it is given, one after the other; clients take turns, so that who has sent a thousand keeps another waiting for
+// one of them. Test: tests/serve/worker_test.cpp.
 #pragma once
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
+#include <string>
 #include <thread>
 
 namespace minke {
@@ -19,9 +22,9 @@ class Worker {
     work_.notify_one();
     thread_.join();
   }
-  void add(std::function<void()> f) {
+  void add(const std::string& client, std::function<void()> f) {
     const std::lock_guard lock(mutex_);
-    queue_.push_back(std::move(f));
+    queues_[client].push_back(std::move(f));
     work_.notify_one();
   }
 
@@ -31,17 +34,22 @@ class Worker {
       std::function<void()> f;
       {
         std::unique_lock lock(mutex_);
-        work_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+        work_.wait(lock, [&] { return stopping_ || !queues_.empty(); });
         if (stopping_) return;
-        f = std::move(queue_.front());
-        queue_.pop_front();
+        auto of = queues_.upper_bound(last_);
+        if (of == queues_.end()) of = queues_.begin();
+        last_ = of->first;
+        f = std::move(of->second.front());
+        of->second.pop_front();
+        if (of->second.empty()) queues_.erase(of);
       }
       f();
     }
   }
   std::mutex mutex_;
   std::condition_variable work_;
-  std::deque<std::function<void()>> queue_;
+  std::map<std::string, std::deque<std::function<void()>>> queues_;  // by client
+  std::string last_;                                                 // whose turn it was
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "core/begun_at_end.h"
 #include "core/error.h"
@@ -10,10 +11,17 @@ namespace minke {
 namespace {
 
 constexpr std::string_view kOpen = "<think>", kClose = "</think>";
+constexpr std::string_view kBlanks = " \t\r\n";
+constexpr size_t kMostBlanks = 8;  // bytes, behind a thought
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 // What one answer may remember: 4 MiB of states, and 4 MiB of masks with 129,280 tokens.
 constexpr int64_t kMostStates = 4096;
 constexpr size_t kMostMasks = 256;
+
+std::string_view without_blanks(std::string_view text) {
+  const size_t first = text.find_first_not_of(kBlanks);
+  return first == text.npos ? std::string_view() : text.substr(first);
+}
 
 }  // namespace
 
@@ -75,13 +83,15 @@ void AnswerConstraint::mask(std::span<float> logits) {
       const std::string text = held_ + std::string(tokenizer_->token_bytes(token));
       const size_t close = text.find(kClose);
       if (close == text.npos) continue;
-      if (matcher_.next(state_, std::string_view(text).substr(close + kClose.size())) == Matcher::kDead)
-        never(size_t(token));
+      const std::string_view behind = without_blanks(std::string_view(text).substr(close + kClose.size()));
+      if (matcher_.next(state_, behind) == Matcher::kDead) never(size_t(token));
     }
     return;
   }
-  const bool begun = phase_ == Phase::start && !held_.empty();  // <think> has begun: nothing else may come
-  const Mask* may = begun ? nullptr : &mask_of(state_);
+  if (phase_ == Phase::gap) return mask_gap(logits);
+  // What has begun like <think> may be of the grammar, too.
+  const int32_t state = phase_ == Phase::start ? matcher_.next(state_, held_) : state_;
+  const Mask* may = state == Matcher::kDead && !held_.empty() ? nullptr : &mask_of(state);
   const std::string_view rest = phase_ == Phase::start ? kOpen.substr(held_.size()) : std::string_view();  // of <think>
   for (size_t token = 0; token < logits.size(); ++token) {
     if (may && token < may->size() && (*may)[token]) continue;
@@ -93,10 +103,32 @@ void AnswerConstraint::mask(std::span<float> logits) {
   }
 }
 
+// Blanks, and then the grammar.
+void AnswerConstraint::mask_gap(std::span<float> logits) {
+  const Mask& may = mask_of(state_);
+  for (size_t token = 0; token < logits.size(); ++token) {
+    bool allowed = token < may.size() && may[token];
+    const std::string_view text =
+        token < size_t(trie_->vocab_size()) ? tokenizer_->token_bytes(int32_t(token)) : std::string_view();
+    if (!text.empty() && kBlanks.find(text[0]) != text.npos && !tokenizer_->is_special(int32_t(token))) {
+      const std::string_view behind = without_blanks(text);
+      allowed = blanks_ + (text.size() - behind.size()) <= kMostBlanks &&
+                (behind.empty() || matcher_.next(state_, behind) != Matcher::kDead);
+    }
+    if (!allowed) logits[token] = kNever;
+  }
+}
+
+void AnswerConstraint::push_gap(std::string_view text) {
+  const std::string_view behind = without_blanks(text);
+  phase_ = Phase::gap, blanks_ += text.size() - behind.size();
+  if (!behind.empty()) push_text(behind);
+}
+
 void AnswerConstraint::push_text(std::string_view text) {
   state_ = matcher_.next(state_, text);
   phase_ = Phase::text;
-  if (matcher_.num_states() > kMostStates) {
+  if (matcher_.num_states() > kMostStates || matcher_.work() > Matcher::kMostWork / 8) {
     state_ = matcher_.reset(state_);
     masks_.clear();
   }
@@ -111,7 +143,7 @@ void AnswerConstraint::push_thought(std::string_view text) {
   }
   const std::string rest = held_.substr(close + kClose.size());
   held_.clear();
-  push_text(rest);
+  push_gap(rest);
 }
 
 void AnswerConstraint::push(int32_t token) {
@@ -121,9 +153,11 @@ void AnswerConstraint::push(int32_t token) {
   if (tokenizer_->is_special(token) && !is_tag) return;
   if (phase_ == Phase::thought) return push_thought(text);
   if (phase_ == Phase::text) return push_text(text);
+  if (phase_ == Phase::gap) return push_gap(text);
   held_ += text;
-  if (held_ == kOpen) {
-    held_.clear(), phase_ = Phase::thought;
+  if (held_.starts_with(kOpen)) {
+    phase_ = Phase::thought;
+    push_thought(std::exchange(held_, "").substr(kOpen.size()));
   } else if (!kOpen.starts_with(held_)) {
     push_text(held_);
     held_.clear();

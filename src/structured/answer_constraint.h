@@ -1,4 +1,5 @@
-// Keeps an answer within a grammar while its tokens are chosen. Where a model thinks first, the grammar begins behind </think>.
+// Keeps an answer within a grammar while its tokens are chosen. Where a model thinks first, the grammar begins behind </think>, and behind
+// blanks that follow it: ThoughtSplitter drops them.
 // One answer at a time; several may share a grammar and a tree of tokens.
 // Test: tests/structured/answer_constraint_test.cpp.
 #pragma once
@@ -34,14 +35,16 @@ class AnswerConstraint {
   void push(int32_t token);
 
   // The text so far is one of the grammar.
-  bool is_complete() const { return phase_ == Phase::text && matcher_.accepts(state_); }
+  bool is_complete() const { return (phase_ == Phase::text || phase_ == Phase::gap) && matcher_.accepts(state_); }
 
  private:
-  enum class Phase : uint8_t { start, thought, text };  // start: <think> or the text
-  using Mask = std::vector<bool>;                       // by token
+  enum class Phase : uint8_t { start, thought, gap, text };  // start: <think> or the text; gap: blanks behind a thought
+  using Mask = std::vector<bool>;                            // by token
   const Mask& mask_of(int32_t state);
   bool is_stop(size_t token) const;
+  void mask_gap(std::span<float> logits);
   void push_text(std::string_view text);
+  void push_gap(std::string_view text);
   void push_thought(std::string_view text);
 
   const Tokenizer* tokenizer_;
@@ -51,6 +54,7 @@ class AnswerConstraint {
   int32_t state_;
   Phase phase_;
   size_t pushed_ = 0;                        // by constrain()
+  size_t blanks_ = 0;                        // in the gap
   std::string held_;                         // the beginning of <think>, or of </think> at the end of a thought
   std::unordered_map<int32_t, Mask> masks_;  // by state
 };

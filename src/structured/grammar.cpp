@@ -113,11 +113,13 @@ int32_t Matcher::node(Node n) {
 }
 
 // Adds the places that are reached from n without a byte.
-void Matcher::close(Node first, State& into) {
+bool Matcher::close(Node first, State& into, std::set<Node>& seen) {
   std::vector<Node> open{first};
   while (!open.empty()) {
     const Node n = open.back();
     open.pop_back();
+    if (!seen.insert(n).second) continue;
+    if (++work_; seen.size() > kMostPlaces + 2 * items_.size()) return false;
     const Item& item = items_[size_t(n.item)];
     if (item.kind == Item::Kind::bytes) {
       into.nodes.push_back(node(n));
@@ -132,6 +134,7 @@ void Matcher::close(Node first, State& into) {
       open.push_back(nodes_[size_t(n.below)]);
     }
   }
+  return true;
 }
 
 int32_t Matcher::intern(State state) {
@@ -145,8 +148,10 @@ int32_t Matcher::intern(State state) {
 
 int32_t Matcher::start() {
   State state;
+  std::set<Node> seen;
   if (!begins_.empty())
-    for (const int32_t begin : begins_[0]) close({begin, -1}, state);
+    for (const int32_t begin : begins_[0])
+      if (!close({begin, -1}, state, seen)) return kDead;
   return intern(std::move(state));
 }
 
@@ -155,12 +160,15 @@ int32_t Matcher::next(int32_t state, uint8_t byte) {
   State& from = states_[size_t(state)];
   if (from.next.empty()) from.next.assign(256, kUnknown);
   if (from.next[byte] != kUnknown) return from.next[byte];
+  if (work_ > kMostWork) return kDead;
   State to;
+  std::set<Node> seen;
+  bool fits = true;
   for (const int32_t number : from.nodes) {
     const Node n = nodes_[size_t(number)];
-    if (grammar_->bytes(items_[size_t(n.item)].index)[byte]) close({n.item + 1, n.below}, to);
+    if (grammar_->bytes(items_[size_t(n.item)].index)[byte]) fits = fits && close({n.item + 1, n.below}, to, seen);
   }
-  const int32_t number = intern(std::move(to));
+  const int32_t number = fits ? intern(std::move(to)) : kDead;
   states_[size_t(state)].next[byte] = number;  // intern() may have moved them
   return number;
 }
@@ -184,6 +192,7 @@ int32_t Matcher::reset(int32_t state) {
   const State kept = states_[size_t(state)];
   const std::vector<Node> old = std::move(nodes_);
   nodes_.clear(), node_numbers_.clear(), states_.clear(), state_numbers_.clear();
+  work_ = 0;
   std::unordered_map<int32_t, int32_t> renamed{{-1, -1}};
   const auto rename = [&](int32_t number) {
     std::vector<int32_t> stack;

@@ -1,12 +1,14 @@
 // Which bytes may come next. A grammar is a list of rules; each has alternatives, sequences of bytes (one of a set) and of rules.
 // The matcher reads bytes one by one and knows after each whether the text can still become one of the grammar, and whether it is
 // one already: it holds every place in the grammar where the text may stand (as stacks, Earley without items), and remembers
-// what it has found out, so that a state that was met before costs a look into a table.
+// what it has found out, so that a state that was met before costs a look into a table. A grammar in which one text can be read in ever
+// more ways does not take memory for them all: see kMostPlaces.
 // Test: tests/structured/grammar_test.cpp.
 #pragma once
 #include <bitset>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -56,6 +58,11 @@ class Matcher {
  public:
   // States are numbers, valid until reset(). kDead: no text of the grammar begins so.
   static constexpr int32_t kDead = -1;
+  // Places in a state, beside one for each element of the grammar: a byte that leads to more is taken for one that may not come. (As many
+  // as a grammar has elements are at the beginning of an enum.)
+  static constexpr size_t kMostPlaces = 4096;
+  // What is found out until reset(), in places: beyond, bytes that were not tried before may not come.
+  static constexpr int64_t kMostWork = int64_t(1) << 22;
 
   // BugError if the grammar is left-recursive.
   explicit Matcher(const Grammar& grammar);
@@ -64,10 +71,11 @@ class Matcher {
   int32_t next(int32_t state, uint8_t byte);
   int32_t next(int32_t state, std::string_view bytes);
   bool accepts(int32_t state) const { return state != kDead && states_[size_t(state)].accepts; }
-  // The bytes that may come next; none: the text is complete.
+  // The bytes that may come next (or would, but for kMostPlaces); none: the text is complete.
   ByteSet allowed(int32_t state) const;
 
   int64_t num_states() const { return int64_t(states_.size()); }
+  int64_t work() const { return work_; }
   // Forgets all states but this one, whose new number is returned: what is remembered of a long text grows with it.
   int32_t reset(int32_t state);
 
@@ -89,7 +97,8 @@ class Matcher {
   static constexpr int32_t kUnknown = -2;
 
   int32_t node(Node n);
-  void close(Node n, State& into);
+  // False if they are too many. seen: those of the state so far.
+  bool close(Node n, State& into, std::set<Node>& seen);
   int32_t intern(State state);
 
   const Grammar* grammar_;
@@ -99,6 +108,7 @@ class Matcher {
   std::map<Node, int32_t> node_numbers_;
   std::vector<State> states_;
   std::map<std::pair<std::vector<int32_t>, bool>, int32_t> state_numbers_;
+  int64_t work_ = 0;
 };
 
 }  // namespace minke

@@ -89,7 +89,7 @@ std::string ChatTemplate::render(const ChatInputs& inputs) const {
       user_error("a message must be an object with \"role\" and \"content\", is {}", message.type_name());
     Json& kept = messages.emplace_back(Json::object());
     for (const auto& [key, value] : message.items())
-      if (!value.is_null()) kept[key] = value;
+      if (!value.is_null() || key == "content") kept[key] = value;  // DeepSeek's ask whether it is none
   }
   const std::string where = sources_.size() == 1 ? where_ : fmt::format("{}: {}", where_, printable(at->first));
   return JinjaTemplate(at->second, where).render(variables, inputs.now);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {addMessage, asMarkdown, isConversation, lastOf, messagesFor, newConversation, pathOf, placeOf, removeMessage, titleOf,
-  turnTo} from '../../src/serve/page/conversations.js';
+  takeOver, turnTo} from '../../src/serve/page/conversations.js';
 
 const say = (c, parent, role, text, more = {}) => addMessage(c, parent, {role, text, ...more}).id;
 const texts = c => pathOf(c).map(m => m.text);
@@ -36,6 +36,24 @@ test('branches', () => {
   assert.deepEqual(texts(c), ['q1', 'a1', 'q2', 'a2']);
   assert.equal(turnTo(c, a1, -5).id, a1);
   assert.ok(isConversation(c));
+});
+
+test('two tabs with the same conversation keep both their branches', () => {
+  const one = newConversation(), q = say(one, 'root', 'user', 'q'), gone = say(one, q, 'assistant', 'gone'), two = structuredClone(one);
+  removeMessage(one, gone);
+  say(one, q, 'assistant', 'a of one');
+  const a2 = say(two, q, 'assistant', 'a of two');
+  say(two, a2, 'user', 'more of two');
+  takeOver(one, two);
+  assert.deepEqual(texts(one), ['q', 'a of one']);  // what is looked at stays
+  assert.deepEqual(one.messages[q].children.map(id => one.messages[id].text), ['a of one', 'a of two']);
+  turnTo(one, one.messages[q].children[0], 1);
+  assert.deepEqual(texts(one), ['q', 'a of two', 'more of two']);
+  assert.ok(isConversation(one));
+  const before = structuredClone(one);
+  takeOver(one, two);
+  takeOver(one, structuredClone(one));
+  assert.deepEqual(one, before);
 });
 
 test('an answer that failed goes, and what was looked at before is looked at', () => {

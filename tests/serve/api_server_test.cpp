@@ -7,8 +7,10 @@
 #include <nlohmann/json.hpp>
 
 #include "chat/fixture.h"
+#include "core/files.h"
 #include "serve/http_client.h"
 #include "serve/scripted_engine.h"
+#include "support/shared_files.h"
 
 namespace minke {
 namespace {
@@ -45,6 +47,7 @@ class ApiServers : public testing::Test {
     for (int i = 0; i < 3000 && get("/health").status != 200; ++i) std::this_thread::sleep_for(10ms);
   }
   void stop() {
+    EXPECT_EQ(engine_.forbidden, 0) << "a script says what its request forbids";
     if (!thread_.joinable()) return;
     server_->stop(0ms);
     thread_.join();
@@ -197,6 +200,21 @@ TEST_F(ApiServers, EndsWhereItIsAskedTo) {
   EXPECT_EQ(chat({{"stop", "three!"}}).json()["choices"][0]["message"]["content"], "one two three");
 }
 
+// An agent's "\nObservation" is for what is said: a model may think the word.
+TEST_F(ApiServers, StopTextsAreOfAnswersNotOfThoughts) {
+  for (const char* stop : {"\nObs", "b", "</", "k>", "\n"}) {
+    say("<think>a\nObs, b\n</think>\n\nI look.\nObs: 1");
+    start();
+    const Json at_once = chat({{"stop", stop}}).json()["choices"][0];
+    EXPECT_EQ(at_once["message"]["reasoning_content"], "a\nObs, b\n") << stop;
+    const bool is_said = std::string_view("I look.\nObs: 1").find(stop) != std::string_view::npos;
+    const std::string content = !is_said ? "I look.\nObs: 1" : *stop == 'b' ? "I look.\nO" : "I look.";
+    EXPECT_EQ(at_once["message"]["content"], content) << stop;
+    EXPECT_EQ(at_once["finish_reason"], "stop");
+    ApiServers::stop();
+  }
+}
+
 TEST_F(ApiServers, GivesSeveralAnswersAndLogprobs) {
   say("ab");
   std::vector<uint64_t> indices;
@@ -230,10 +248,11 @@ TEST_F(ApiServers, ContinuesTexts) {
     return script_;
   };
   start();
-  const Json one = post("/v1/completions", {{"prompt", "Once"}, {"echo", true}, {"logprobs", 1}}).json();
+  const Json one = post("/v1/completions", {{"prompt", "Once"}, {"echo", true}}).json();
   EXPECT_EQ(one["object"], "text_completion");
   EXPECT_EQ(one["choices"][0]["text"], "Once more");
-  EXPECT_EQ(one["choices"][0]["logprobs"]["token_logprobs"][0], -0.5);
+  const Json said = post("/v1/completions", {{"prompt", "Once"}, {"logprobs", 1}}).json();
+  EXPECT_EQ(said["choices"][0]["logprobs"]["token_logprobs"][0], -0.5);
   EXPECT_TRUE(prompts[0].ends_with("Once"));
   const Json two = post("/v1/completions", {{"prompt", {"a", "b"}}, {"n", 2}, {"temperature", 1}}).json();
   EXPECT_EQ(two["choices"].size(), 4u);
@@ -295,22 +314,28 @@ TEST_F(ApiServers, CallsTools) {
       << source_.tokenizer.decode(asked.back().prompt);
   // Only a call may come, if one must.
   say("<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>");
-  const Json must = chat({{"tools", tools}, {"tool_choice", "required"}}).json()["choices"][0];
+  Json must = chat({{"tools", tools}, {"tool_choice", "required"}}).json()["choices"][0];
   EXPECT_EQ(must["message"]["content"], nullptr);
-  std::vector<float> logits(size_t(source_.tokenizer.vocab_size()), 0);
-  asked.back().constrain({}, logits);
-  EXPECT_TRUE(std::isinf(logits[size_t(source_.tokenizer.encode("N")[0])]));
+  // Behind a thought that a budget has ended.
+  const std::string call = "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>";
+  say("<think>hm\n</think>\n\n" + call);
+  must = chat({{"tools", tools}, {"tool_choice", "required"}, {"reasoning_budget", 2}}).json()["choices"][0];
+  EXPECT_EQ(must["finish_reason"], "tool_calls") << must;
+  EXPECT_EQ(must["message"]["reasoning_content"], "hm\n");
+  say(call);
+  must = chat({{"tools", tools}, {"tool_choice", "required"}}).json()["choices"][0];
+  EXPECT_EQ(must["message"]["content"], nullptr);
+  EXPECT_TRUE(std::isinf(engine_.first[size_t(source_.tokenizer.encode("N")[0])]));
   // A call or JSON, where both are offered; calls alone, if one must come.
   const auto first_may_be = [&](const char* text) {
-    std::vector<float> may(size_t(source_.tokenizer.vocab_size()), 0);
-    asked.back().constrain({}, may);
-    return std::isfinite(may[size_t(source_.tokenizer.encode(text)[0])]);
+    return std::isfinite(engine_.first[size_t(source_.tokenizer.encode(text)[0])]);
   };
   const Json form{{"type", "json_object"}};
   say("{\"a\": 1}");
   EXPECT_EQ(chat({{"tools", tools}, {"response_format", form}}).json()["choices"][0]["message"]["content"],
             "{\"a\": 1}");
   EXPECT_TRUE(first_may_be("{") && first_may_be("<") && !first_may_be("N"));
+  say(call);
   chat({{"tools", tools}, {"response_format", form}, {"tool_choice", "required"}});
   EXPECT_TRUE(!first_may_be("{") && first_may_be("<"));
   // Left out where the client says so; mistakes.
@@ -320,6 +345,51 @@ TEST_F(ApiServers, CallsTools) {
   source_ = test::ChatFixture::source_of(test::kChatTemplate);
   start();
   EXPECT_NE(chat({{"tools", tools}}).body.find("no calls of tools in a form that is known here"), std::string::npos);
+}
+
+// R1's published template, and a small one of its form, write calls where the content is none, and as they came where they are no JSON.
+TEST_F(ApiServers, EarlierCallsStandInThePrompt) {
+  const auto shared = test::shared_file("goldens/templates/deepseek-ai-DeepSeek-R1-Distill-Llama-8B.jinja");
+  const std::string small =
+      "{% for m in messages %}{% if m['role'] == 'assistant' and m['content'] is none %}<｜tool▁calls▁begin｜>"
+      "{% for tool in m['tool_calls'] %}{{ tool['function']['name'] + '```json' + tool['function']['arguments'] + '|' "
+      "}}"
+      "{% endfor %}{% elif m['role'] == 'assistant' %}said {{ m['content'] + '' }}{% else %}{{ m['content'] }}{% endif "
+      "%}"
+      "{% endfor %}";
+  for (const std::string& text : {small, shared ? read_file(*shared) : small}) {
+    source_ = test::ChatFixture::source_of(text.c_str());
+    start();
+    for (const char* content : {R"("content": null,)", R"("content": "",)", ""})
+      for (const auto& [arguments, expected] : {std::pair(R"("{\"x\": 1}")", R"({"x": 1})"),
+                                                {R"({"x": 1})", R"({"x":1})"},
+                                                {R"("")", "{}"},
+                                                {R"("{\"x")", R"({"x)"}}) {
+        const Json messages = Json::parse(fmt::format(
+            R"([{{"role": "user", "content": "q"}}, {{"role": "assistant", {} "tool_calls": [{{"id": "c", "type": "function",
+                "function": {{"name": "look", "arguments": {}}}}}]}}, {{"role": "tool", "tool_call_id": "c", "content": "2"}}])",
+            content, arguments));
+        const Answer a = post("/apply-template", {{"messages", messages}});
+        ASSERT_EQ(a.status, 200) << a.body;
+        const std::string prompt = a.json()["prompt"];
+        EXPECT_NE(prompt.find("look"), std::string::npos) << prompt;
+        EXPECT_NE(prompt.find(expected), std::string::npos) << prompt;
+      }
+    stop();
+  }
+  // One that takes objects.
+  source_ = test::ChatFixture::source_of(
+      "<tool_call>{% for m in messages %}{{ m.content }}{% for c in m.tool_calls %}{{ c.function.arguments|tojson }}"
+      "{% endfor %}{% endfor %}");
+  start();
+  for (const auto& [arguments, expected] :
+       {std::pair(R"("{\"x\":1}")", R"({"x": 1})"), {R"("")", "{}"}, {R"("cut {")", R"("cut {")"}})
+    EXPECT_EQ(post("/apply-template",
+                   Json::parse(fmt::format(R"({{"messages": [{{"role": "assistant", "tool_calls": [{{"function":
+      {{"name": "f", "arguments": {}}}}}]}}]}})",
+                                           arguments)))
+                  .json()["prompt"],
+              "<tool_call>" + std::string(expected));
 }
 
 TEST_F(ApiServers, SmallRoutes) {
@@ -332,6 +402,15 @@ TEST_F(ApiServers, SmallRoutes) {
   EXPECT_EQ(
       post("/apply-template", {{"messages", Json::array({Json{{"role", "user"}, {"content", "q"}}})}}).json()["prompt"],
       "<bos>u:q|a:");
+  // As the chat has it, whatever the prompt depends on.
+  const Json asked{{"messages", Json::array({Json{{"role", "user"}, {"content", "q"}}})}};
+  for (Json more : {Json{{"thinking", {{"type", "enabled"}}}}, Json{{"chat_template_kwargs", {{"thinking", true}}}}}) {
+    more.update(asked);
+    EXPECT_EQ(post("/apply-template", more).json()["prompt"], "<bos>u:q|a:<think>\n");
+  }
+  EXPECT_EQ(
+      post("/apply-template", {{"messages", asked["messages"]}, {"tool_choice", "sometimes"}}).json()["error"]["param"],
+      "tool_choice");
   EXPECT_EQ(get("/nothing").status, 404);
   EXPECT_EQ(get("/../../etc/passwd").status, 404);
   EXPECT_EQ(get("/v1/chat/completions").status, 405);
@@ -365,6 +444,7 @@ TEST_F(ApiServers, MistakesAreNamed) {
   EXPECT_EQ(chat({{"model", "gpt-9"}}).status, 404);
   EXPECT_EQ(ask("POST", "/v1/chat/completions", "{\"messages\": [").status, 400);
   EXPECT_EQ(ask("POST", "/v1/chat/completions", "[1]").status, 400);
+  EXPECT_EQ(ask("POST", "/v1/chat/completions", "[1]").json()["error"]["code"], nullptr);
   EXPECT_EQ(ask("POST", "/v1/chat/completions", std::string(100'000, '[')).status, 400);
   EXPECT_EQ(ask("POST", "/v1/chat/completions", "{\"messages\": [{\"role\": \"user\", \"content\": \"\xff\"}]}").status,
             400);
@@ -389,7 +469,45 @@ TEST_F(ApiServers, KeysAndOrigins) {
   const Answer right = post("/v1/chat/completions", body, "Authorization: Bearer other\r\n");
   EXPECT_EQ(right.status, 200);
   EXPECT_NE(right.head.find("Access-Control-Allow-Origin: https://a.example"), std::string::npos);
-  EXPECT_EQ(ask("OPTIONS", "/v1/chat/completions", "").status, 204);
+  // OpenAI's client for browsers sends headers of its own.
+  const Answer may =
+      ask("OPTIONS", "/v1/chat/completions", "",
+          "Origin: https://a.example\r\nAccess-Control-Request-Headers: authorization,x-stainless-os\r\n");
+  EXPECT_EQ(may.status, 204);
+  EXPECT_NE(may.head.find("Access-Control-Allow-Headers: authorization,x-stainless-os"), std::string::npos) << may.head;
+  EXPECT_NE(may.head.find("Vary: Access-Control-Request-Headers"), std::string::npos) << may.head;
+  const Answer long_header = ask("GET", "/health", "", "X: " + std::string(20'000, 'x') + "\r\n");
+  EXPECT_EQ(long_header.status, 431);
+  EXPECT_NE(long_header.head.find("Access-Control-Allow-Origin: https://a.example"), std::string::npos);
+}
+
+// Of keys that are the same but for how they are sent, the client is the same, and has its turns once.
+TEST_F(ApiServers, BearerIsWrittenInAnyCase) {
+  settings_.keys = {"sesame"};
+  start();
+  for (const char* how : {"Bearer sesame", "bearer sesame", "BEARER sesame", "sesame"})
+    EXPECT_EQ(ask("GET", "/v1/models", "", fmt::format("Authorization: {}\r\n", how)).status, 200) << how;
+  EXPECT_EQ(ask("GET", "/v1/models", "", "Authorization: bear sesame\r\n").status, 401);
+}
+
+// The name of a page's origin may be made to lead here (DNS rebinding): to its browser the server is of that origin then.
+TEST_F(ApiServers, IsAskedByItsOwnNames) {
+  start();
+  const auto asked = [&](const std::string& host) {
+    return ask("GET", "/v1/models", "", "Host: " + host + "\r\nOrigin: http://" + host + "\r\n").status;
+  };
+  for (const char* own :
+       {"localhost", "localhost:8080", "LOCALHOST:1", "127.0.0.1", "127.0.0.1:8080", "[::1]:8080", "[::1]"})
+    EXPECT_EQ(asked(own), 200) << own;
+  for (const char* other :
+       {"evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", "[::2]:80"})
+    EXPECT_EQ(asked(other), 403) << other;
+  EXPECT_EQ(ask("GET", "/", "", "Host: evil.example\r\n").status, 403);
+  EXPECT_EQ(ask("GET", "/v1/models", "").status, 200);  // none: HTTP/1.0
+  stop();
+  settings_.keys = {"sesame"};  // a page does not have it
+  start();
+  EXPECT_EQ(ask("GET", "/v1/models", "", "Host: my.name\r\nAuthorization: Bearer sesame\r\n").status, 200);
 }
 
 // A browser lets any page ask, and keeps but the answer from it.
@@ -397,13 +515,13 @@ TEST_F(ApiServers, PagesOfOtherOriginsMayNotAsk) {
   settings_.cors_origin = "https://a.example";
   start();
   const auto asked = [&](const std::string& origin) {
-    return ask("GET", "/v1/models", "", "Host: me:8080\r\nOrigin: " + origin + "\r\n").status;
+    return ask("GET", "/v1/models", "", "Host: localhost:8080\r\nOrigin: " + origin + "\r\n").status;
   };
   EXPECT_EQ(asked("https://b.example"), 403);
   EXPECT_EQ(asked("null"), 403);
-  EXPECT_EQ(asked("http://me"), 403);
-  EXPECT_EQ(asked("http://me:8080.b.example"), 403);
-  EXPECT_EQ(asked("http://me:8080"), 200);  // its own page
+  EXPECT_EQ(asked("http://localhost"), 403);
+  EXPECT_EQ(asked("http://localhost:8080.b.example"), 403);
+  EXPECT_EQ(asked("http://localhost:8080"), 200);  // its own page
   EXPECT_EQ(asked("https://a.example"), 200);
   EXPECT_EQ(engine_.added, 0);
 }
@@ -424,6 +542,7 @@ TEST_F(ApiServers, TextsThatAreCertainlyTooLongAreNotCutUp) {
   const Answer large = chat({{"messages", Json::array({Json{{"role", "user"}, {"content", text}}})}});
   EXPECT_EQ(large.status, 400);
   EXPECT_EQ(large.json()["error"]["code"], "context_length_exceeded");
+  EXPECT_NE(large.body.find("has about 524290 tokens"), std::string::npos) << large.body;
   EXPECT_EQ(post("/tokenize", {{"content", text}}).json()["error"]["param"], "content");
 }
 
@@ -440,6 +559,7 @@ TEST_F(ApiServers, ClientsThatGoAreNoticedBehindMoreThatTheySaid) {
     c.send("GET /health HTTP/1.1\r\n");
   }
   EXPECT_TRUE(soon([&] { return metric("minke_requests_running") == "0"; }));
+  EXPECT_GT(std::stoi(metric("minke_answer_tokens_total")), 0);  // they were computed
 }
 
 TEST_F(ApiServers, RefusesWhatTheQueueDoesNotHold) {
@@ -465,6 +585,18 @@ TEST_F(ApiServers, RefusesWhatTheQueueDoesNotHold) {
   EXPECT_EQ(metric("minke_requests_total{end=\"gone\"}"), "2");
 }
 
+// What has no place at all is told so, not to try again.
+TEST_F(ApiServers, RefusesForGoodWhatCouldNeverBeQueued) {
+  start({.queue = 2});
+  const Answer a = chat({{"n", 3}});
+  EXPECT_EQ(a.status, 400);
+  EXPECT_EQ(a.json()["error"]["param"], "n");
+  EXPECT_EQ(chat({{"n", 2}}).status, 200);
+  const Answer many = post("/v1/completions", {{"prompt", std::vector<std::string>(64, "x")}, {"n", 64}});
+  EXPECT_EQ(many.status, 400);
+  EXPECT_NE(many.body.find("4096 answers; a request has at most 128"), std::string::npos) << many.body;
+}
+
 TEST_F(ApiServers, KeepsStreamsAliveAndSaysWhatFailed) {
   say("x", false);
   engine_.step_time = 300ms;
@@ -473,13 +605,33 @@ TEST_F(ApiServers, KeepsStreamsAliveAndSaysWhatFailed) {
   HttpClient c(port_);
   const std::string body = R"({"messages":[{"role":"user","content":"hi"}],"stream":true})";
   c.send(fmt::format("POST /v1/chat/completions HTTP/1.1\r\nContent-Length: {}\r\n\r\n{}", body.size(), body));
-  EXPECT_NE(c.receive(": ping").find(": ping"), std::string::npos);
+  const std::string before = c.receive(": ping");
+  EXPECT_NE(before.find(": ping"), std::string::npos);
+  EXPECT_EQ(before.find("data: "), std::string::npos);
+  // The comment takes nothing from what a stream begins with.
+  EXPECT_NE(c.receive("\n\n").find("\n\n"), std::string::npos);
+  std::string first;
+  do first = c.receive("\n\n");
+  while (first.find("data: ") == first.npos && !first.empty());
+  EXPECT_NE(first.find("\"role\":\"assistant\""), std::string::npos) << first;
   engine_.throws = true;
   EXPECT_NE(c.receive("\"error\"").find("\"error\""), std::string::npos);
   EXPECT_NE(c.receive("0\r\n\r\n").find("the model's output is not finite"), std::string::npos);
   engine_.step_time = 0us;
   say("y");
   EXPECT_EQ(chat().status, 200);
+}
+
+// What the loop still has to do is done before the scheduler is gone.
+TEST_F(ApiServers, EndsWithASchedulerThatFails) {
+  ApiServer server(source_, settings_, {});
+  port_ = server.port();
+  std::thread thread([&] { EXPECT_THROW(server.run(engine_, {}), std::runtime_error); });
+  EXPECT_TRUE(soon([&] { return get("/health").status == 200; }));
+  engine_.breaks = true;
+  EXPECT_NE(chat().status, 200);
+  thread.join();
+  server.stop(0ms);
 }
 
 TEST_F(ApiServers, IsHealthyOnlyWhenTheModelIsThere) {

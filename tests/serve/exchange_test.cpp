@@ -44,14 +44,14 @@ TEST(Exchanges, OfSeveralAnswers) {
   EXPECT_EQ(j["usage"]["completion_tokens"], 15);
 }
 
-TEST(Exchanges, CutByTheServer) {
+TEST(Exchanges, CutInAThought) {
   Exchange e(tokenizer(), {.stream = true, .id = "x", .model = "m"}, {5}, 1);
   EXPECT_NE(e.begin().find("\"role\":\"assistant\""), std::string::npos);
   const auto ids = tokenizer().encode("<think>hm");
-  for (const int32_t id : ids) e.token(0, token(id));
-  const std::string last = e.cut(0, "length");
+  std::string last;
+  for (size_t n = 0; n < ids.size(); ++n)
+    last = e.token(0, token(ids[n], n + 1 == ids.size() ? Ending::max_new : Ending::none));
   EXPECT_NE(last.find("\"finish_reason\":\"length\""), std::string::npos);
-  EXPECT_EQ(e.cut(0, "stop"), "");
   EXPECT_EQ(e.token(0, token(ids[0])), "");
   EXPECT_EQ(e.end(), "data: [DONE]\n\n");
   EXPECT_GT(e.usage().reasoning, 0);

@@ -69,8 +69,8 @@ def large_bodies(server):
         assert got[0] in status, (head, got)
         c.close()
 
-    chunked = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-    pour(f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode(), piece, 100, (413,))
+    chunked = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    pour(f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n".encode(), piece, 100, (413,))
     pour(chunked, b"%x\r\n%s\r\n" % (len(piece), piece), 100, (413, 0))
     pour(chunked + b"%x\r\n" % size, piece, 100, (413,))
     pour(chunked + b"5;x=", piece, 100, (400, 413, 431, 0))  # what stands beside the length of a chunk
@@ -105,7 +105,7 @@ def http_forms(server):
         b"X-A: a\r\n Content-Length: 27\r\n X: \x00\r\n\r\n" + hidden, b"X-A: a\rX-B: b\r\n\r\n" + hidden, b"X-A: a\nX-B: b\n\n" + hidden,
         b"X A: b\r\n\r\n" + hidden, b": b\r\n\r\n" + hidden, b"X-A\r\n\r\n" + hidden, b"\x00: b\r\n\r\n" + hidden, b"X-\xff: \xff\r\n\r\n" + hidden]
     for headers in smuggled:
-        c = Wire(server.port, b"POST /tokenize HTTP/1.1\r\nHost: x\r\n" + headers)
+        c = Wire(server.port, b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\n" + headers)
         status, _, got = c.answer()
         assert status in (0, 400, 413), (headers, status, got)
         assert c.is_closed(), (headers, c.got)
@@ -123,7 +123,7 @@ def http_forms(server):
         c.close()
     for target in ("/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2fetc%2fpasswd", "/v1/../../etc/passwd", "//etc/passwd", "/./health",
                    "/health/..", "/health%00", "/v1/models/", "file:///etc/passwd", "/health\\..\\..", "etc/passwd", "*", "?", "/" + "a" * 8000):
-        status, head, got = Wire(server.port, f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()).answer()
+        status, head, got = Wire(server.port, f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()).answer()
         assert status == 404, (target, status, got)
         is_error(status, head, got)
     # What is unusual, but right.

@@ -206,6 +206,18 @@ TEST_F(HttpServers, LargeBodiesShareWhatThereIs) {
   EXPECT_EQ(status_of(fourth.answer()), 200);
 }
 
+// A chunked body has space for the longest until it is read, then for itself.
+TEST_F(HttpServers, ChunkedBodiesGiveBackWhatTheyDoNotUse) {
+  settings_.limits.body_bytes = 150'000, settings_.limits.large_bodies_bytes = 200'000;
+  start();
+  HttpClient first(server_->port());
+  first.send("POST /keep HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nsmall\r\n0\r\n\r\n");
+  const HttpReply reply = kept();
+  EXPECT_EQ(status_of(ask("POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nsmall\r\n0\r\n\r\n")), 200);
+  reply.send(200, "text/plain", "");
+  EXPECT_EQ(status_of(first.answer()), 200);
+}
+
 TEST_F(HttpServers, SlowClientsMeetDeadlines) {
   settings_.limits.header = 300ms, settings_.limits.body = 300ms;
   start();

@@ -1,5 +1,6 @@
-// An engine that says what it is told to, a token of each request a step.
+// An engine that says what it is told to, a token of each request a step. What a request forbids is counted, and fails.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <functional>
@@ -19,8 +20,13 @@ class ScriptedEngine : public TokenEngine {
   std::function<std::vector<int32_t>(const Request&)> answer;
   EngineSettings engine_settings{.max_context = 4096, .max_sequences = 4};
   int64_t known = 0;  // of each prompt
+  size_t vocab_size = 300;
+  std::vector<float> first;  // what the last request that was limited allowed at its beginning: others are −inf
+  bool checks = true;
+  std::atomic<int64_t> forbidden = 0;  // tokens that a script said all the same
   std::chrono::microseconds step_time{0};
   std::atomic<bool> throws = false;  // the next step does
+  std::atomic<bool> breaks = false;  // so that its scheduler ends
   std::atomic<int64_t> added = 0, cancelled = 0, steps = 0, most_running = 0;
 
   int64_t add(Request request) override {
@@ -41,6 +47,7 @@ class ScriptedEngine : public TokenEngine {
     std::vector<int64_t> over;
     for (auto& [id, r] : running_) {
       if (r.script[r.at % r.script.size()] < 0) throw std::runtime_error("the model's output is not finite");
+      check_allowed(r);
       NewToken t{.sequence = id, .token = r.script[r.at++ % r.script.size()], .known = known};
       t.log_probabilities.chosen = -0.5;
       for (int64_t i = 0; i < r.request.top_log_probabilities; ++i)
@@ -55,7 +62,10 @@ class ScriptedEngine : public TokenEngine {
     return tokens_;
   }
   // A page of each.
-  Load load() const override { return {int64_t(running_.size()), 0, 100 - int64_t(running_.size()), 100}; }
+  Load load() const override {
+    if (breaks) throw std::runtime_error("the engine is broken");
+    return {int64_t(running_.size()), 0, 100 - int64_t(running_.size()), 100};
+  }
   const EngineSettings& settings() const override { return engine_settings; }
 
  private:
@@ -63,7 +73,20 @@ class ScriptedEngine : public TokenEngine {
     std::vector<int32_t> script;
     Request request;
     size_t at = 0;
+    std::vector<int32_t> said;  // where the request limits it
   };
+  void check_allowed(Running& r) {
+    if (!r.request.constrain) return;
+    const int32_t token = r.script[r.at % r.script.size()];
+    std::vector<float> logits(vocab_size, 0);
+    r.request.constrain(r.said, logits);
+    if (r.said.empty()) first = logits;
+    if (checks && !std::isfinite(logits.at(size_t(token)))) {
+      ++forbidden;
+      throw std::runtime_error("the script says a token that is forbidden");
+    }
+    r.said.push_back(token);
+  }
   std::map<int64_t, Running> running_;
   std::vector<NewToken> tokens_;
 };

@@ -102,6 +102,12 @@ TEST(ToolCalls, TextIsText) {
   EXPECT_EQ(tool_call_form("{{ messages }}"), std::nullopt);
   EXPECT_TRUE(takes_argument_objects(kV31) && takes_argument_objects(kQwen) && takes_argument_objects(kLlama));
   EXPECT_FALSE(takes_argument_objects(kV3));
+  for (const char* objects :
+       {"tool['function']['arguments']|tojson", "tool[\"arguments\"] |tojson", "(call.arguments)| tojson",
+        "tool['function']['arguments'] | tojson", "call.arguments|items", "arguments is defined … arguments | tojson"})
+    EXPECT_TRUE(takes_argument_objects(objects)) << objects;
+  for (const char* text : {"tool['function']['arguments']", "{{ arguments }} | tojson", "arguments", "tools | tojson"})
+    EXPECT_FALSE(takes_argument_objects(text)) << text;
 }
 
 Json tools() {

@@ -153,6 +153,53 @@ TEST(AnswerConstraint, MayThinkFirst) {
   EXPECT_FALSE(allowed(other).contains(brace));
 }
 
+// Blanks behind a thought are dropped before the grammar sees them: such a text has none at its beginning. A few, not for ever.
+TEST(AnswerConstraint, BlanksBehindAThoughtAreNoText) {
+  Grammar g;
+  g.add_alternative(g.new_rule(), g.literal("{x}"));
+  const auto of = [](char c) { return tokenizer().encode(std::string(1, c), {.parse_special = false})[0]; };
+  for (const char* thought : {"</think>", "</think>\n\n", "x</think> \n"}) {
+    AnswerConstraint c(g, tokenizer(), trie(), {.stop_tokens = {eos()}, .in_thought = true});
+    for (const char b : std::string_view(thought)) {
+      EXPECT_TRUE(allowed(c).contains(of(b)));
+      c.push(of(b));
+    }
+    EXPECT_TRUE(allowed(c).contains(of('{')) && allowed(c).contains(of('\n')));
+    EXPECT_FALSE(allowed(c).contains(of('x')) || allowed(c).contains(eos()));
+    int blanks = 0;
+    for (; blanks < 100 && allowed(c).contains(of('\n')); ++blanks) c.push(of('\n'));
+    EXPECT_LT(blanks, 10);
+    for (const char b : std::string_view("{x}")) {
+      EXPECT_TRUE(allowed(c).contains(of(b)));
+      c.push(of(b));
+    }
+    EXPECT_TRUE(c.is_complete());
+    EXPECT_EQ(allowed(c), std::set<int32_t>{eos()});
+  }
+  // Without a thought there is nothing to be dropped.
+  AnswerConstraint c(g, tokenizer(), trie(), {.stop_tokens = {eos()}, .may_think = true});
+  EXPECT_FALSE(allowed(c).contains(of('\n')));
+}
+
+// "<" may be the beginning of a thought or of the text, until it can be one of them alone.
+TEST(AnswerConstraint, WhatBeginsLikeAThoughtMayBeText) {
+  Grammar g;
+  g.add_alternative(g.new_rule(), g.literal("<tool>"));
+  const auto of = [](char c) { return tokenizer().encode(std::string(1, c), {.parse_special = false})[0]; };
+  AnswerConstraint c(g, tokenizer(), trie(), {.stop_tokens = {eos()}, .may_think = true});
+  c.push(of('<'));
+  c.push(of('t'));
+  EXPECT_TRUE(allowed(c).contains(of('o')) && allowed(c).contains(of('h')));
+  AnswerConstraint thinks = c;
+  for (const char b : std::string_view("ool>")) {
+    EXPECT_TRUE(allowed(c).contains(of(b)));
+    c.push(of(b));
+  }
+  EXPECT_TRUE(c.is_complete());
+  thinks.push(of('h'));
+  EXPECT_TRUE(allowed(thinks).contains(of('i')) && !allowed(thinks).contains(of('o')));
+}
+
 // Where nothing can be written the answer ends: a vocabulary without "{".
 TEST(AnswerConstraint, EndsWhereNothingCanBeWritten) {
   const TokenTrie poor(std::vector<std::string>{"a", "b", ""});
@@ -176,6 +223,19 @@ TEST(AnswerConstraint, LongAnswersTakeBoundedMemory) {
   EXPECT_TRUE(allowed(c).contains(quote));
   c.push(quote);
   EXPECT_TRUE(c.is_complete());
+}
+
+// A schema whose texts can be read in 2^depth ways: a client may send it, and the engine must live.
+TEST(AnswerConstraint, AmbiguousSchemasEndTheAnswer) {
+  const Grammar g = json_schema_grammar(Json::parse(
+      R"({"$defs": {"A": {"anyOf": [{"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/A"}},
+          {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/A"}}]}}, "$ref": "#/$defs/A"})"));
+  AnswerConstraint c(g, tokenizer(), trie(), {.stop_tokens = {eos()}});
+  const int32_t open = tokenizer().encode("[")[0];
+  int depth = 0;
+  for (; depth < 1000 && allowed(c).contains(open); ++depth) c.push(open);
+  EXPECT_LT(depth, 20);
+  while (!allowed(c).contains(eos())) c.push(*allowed(c).begin());
 }
 
 }  // namespace

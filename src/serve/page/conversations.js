@@ -27,6 +27,26 @@ export function removeMessage(conversation, id) {
   parent.children = parent.children.filter(child => child !== id);
   parent.chosen = Math.min(parent.chosen, parent.children.length - 1);
   delete conversation.messages[id];
+  (conversation.removed ??= []).push(id);  // so that no other copy brings it back
+}
+
+// Takes over from another copy of the same conversation (another tab's) the messages that are only there. What is looked at stays.
+export function takeOver(conversation, other) {
+  const {messages} = conversation;
+  const added = new Set();
+  for (const open = ['root']; open.length > 0;) {
+    const id = open.pop();
+    for (const child of other.messages[id].children) {
+      if (conversation.removed?.includes(child)) continue;
+      if (!messages[child]) {
+        messages[child] = {...other.messages[child], children: [], chosen: -1};
+        added.add(child);
+        messages[id].children.push(child);
+        if (added.has(id)) messages[id].chosen = 0;
+      }
+      open.push(child);
+    }
+  }
 }
 
 // The messages that are looked at, first to last.

@@ -1,6 +1,6 @@
 // What this browser keeps: conversations in its database, settings beside it. Where it allows none (a private window), they live as long
 // as the page. Nothing is ever thrown away to make room: then the page says that it is full.
-import {isConversation} from './conversations.js';
+import {isConversation, takeOver} from './conversations.js';
 
 export const mostConversations = 500;
 const databaseName = 'minke', storeName = 'conversations';
@@ -36,13 +36,13 @@ export async function loadConversation(id) {
   return isConversation(found) ? found : null;
 }
 
-// Rejects with a QuotaExceededError where there is no room.
+// What another tab has kept of it stays. Rejects with a QuotaExceededError where there is no room.
 export async function saveConversation(conversation) {
   if (!database) return void inPage.set(conversation.id, conversation);
-  const known = await finished(store('readonly').getKey(conversation.id));
-  if (known === undefined && await finished(store('readonly').count()) >= mostConversations)
-    throw new DOMException('', 'QuotaExceededError');
-  await finished(store('readwrite').put(conversation));
+  const all = store('readwrite'), known = await finished(all.get(conversation.id));
+  if (known === undefined && await finished(all.count()) >= mostConversations) throw new DOMException('', 'QuotaExceededError');
+  if (isConversation(known)) takeOver(conversation, known);
+  await finished(all.put(conversation));
   others?.postMessage(conversation.id);
 }
 
