@@ -112,8 +112,13 @@ std::string_view AnswerRequests::template_text() const {
 
 AnswerRequests::AnswerRequests(const ModelSource& source, const ServedModel& model)
     : source_(source), model_(model), longest_token_(1) {
-  for (int32_t id = 0; id < source.tokenizer.vocab_size(); ++id)
-    longest_token_ = std::max(longest_token_, source.tokenizer.token_bytes(id).size());
+  constexpr std::string_view kClose = "</think>";
+  for (int32_t id = 0; id < source.tokenizer.vocab_size(); ++id) {
+    const std::string_view token = source.tokenizer.token_bytes(id);
+    longest_token_ = std::max(longest_token_, token.size());
+    thinks_ = thinks_ || token == kClose;
+  }
+  thinks_ = thinks_ || template_text().find(kClose) != std::string_view::npos;
 }
 
 ApiError AnswerRequests::too_long(int64_t tokens, bool is_estimate) const {
@@ -176,13 +181,12 @@ AnswerRequests::Prepared AnswerRequests::prepared(GenerationRequest& r, Put put)
     for (int64_t i = 0; i < r.n; ++i) {
       Request request = request_of(r, prompt, uint64_t(i));
       if (grammar || put.budget) {
-        const auto limits =
-            std::make_shared<AnswerLimits>(AnswerLimits{.tokenizer = source_.tokenizer,
-                                                        .trie = grammar ? &*trie_ : nullptr,
-                                                        .grammar = grammar,
-                                                        .settings = {.stop_tokens = source_.stop_tokens,
-                                                                     .in_thought = put.in_thought,
-                                                                     .may_think = put.is_chat && !put.in_thought}});
+        const auto limits = std::make_shared<AnswerLimits>(AnswerLimits{
+            .tokenizer = source_.tokenizer,
+            .trie = grammar ? &*trie_ : nullptr,
+            .grammar = grammar,
+            .settings = {
+                .stop_tokens = source_.stop_tokens, .in_thought = put.in_thought, .may_think = put.may_think}});
         if (put.budget) limits->budget.emplace(source_.tokenizer, *put.budget, put.in_thought);
         request.constrain = [limits](std::span<const int32_t> said, std::span<float> logits) {
           limits->constrain(said, logits);
@@ -229,6 +233,7 @@ AnswerRequests::Prepared AnswerRequests::chat(const Json& body) {
   }
   const std::string prompt = prompt_of(r);
   put.in_thought = opens_thought(prompt);
+  put.may_think = thinks_ && !put.in_thought && r.thinking.value_or(true);
   put.prompts = {tokens_of(prompt, false)};
   return prepared(r, std::move(put));
 }

@@ -40,7 +40,8 @@ class AnswerRequests {
  private:
   struct Put {  // to the model
     std::vector<std::vector<int32_t>> prompts;
-    bool is_chat = true, in_thought = false;
+    bool is_chat = true;
+    bool in_thought = false, may_think = false;  // the answer begins within a thought; it may begin with one
     std::optional<int64_t> budget;
     std::vector<std::string> echoes;
     std::shared_ptr<const Grammar> calls;  // of tools
@@ -55,6 +56,7 @@ class AnswerRequests {
   const ModelSource& source_;
   const ServedModel& model_;
   size_t longest_token_;           // bytes
+  bool thinks_ = false;            // the model knows the end of a thought, as a token or by its template
   std::optional<TokenTrie> trie_;  // once somebody asks for a form
 };
 

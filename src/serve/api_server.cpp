@@ -45,6 +45,13 @@ bool has_beginning(std::string_view text, std::string_view lower) {  // whatever
 bool is_localhost(std::string_view host) {
   return has_beginning(host, "localhost") && (host.size() == 9 || host == "localhost.");
 }
+// Clients are given addresses with and without /v1, and with a slash at the end.
+std::string as_documented(std::string path) {
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  for (const std::string_view known : {"/chat/completions", "/completions", "/models"})
+    if (path == known) return fmt::format("/v1{}", known);
+  return path;
+}
 // As long for every wrong key.
 bool is_same_key(std::string_view given, std::string_view key) {
   unsigned difference = unsigned(given.size() ^ key.size());
@@ -173,15 +180,16 @@ struct ApiServer::State {
     check_origin(r);
     if (r.path != "/health") check_key(r);
     const std::string method = r.method == "HEAD" ? "GET" : r.method;
-    bool known = false;
+    const std::string path = as_documented(r.path);
+    const char* known = nullptr;
     for (const Route& to : kRoutes) {
-      if (r.path != to.path) continue;
-      known = true;
+      if (path != to.path) continue;
+      known = to.method;
       if (method == to.method) return (this->*to.handler)(r, reply);
     }
-    if (method == "GET" && r.path.starts_with("/v1/models/")) return one_model(r, reply);
+    if (method == "GET" && path.starts_with("/v1/models/")) return one_model(r, reply);
     if (training.answer(r, reply, cors())) return;
-    if (known) throw ApiError(405, fmt::format("{} is not asked with {}", r.path, printable(r.method)));
+    if (known) throw ApiError(405, fmt::format("{} is asked with {}, not with {}", path, known, printable(r.method)));
     throw ApiError(404, fmt::format("there is nothing at {}", printable(r.path)));
   }
 

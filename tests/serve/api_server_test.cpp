@@ -120,6 +120,52 @@ class ApiServers : public testing::Test {
   uint16_t port_ = 0;
 };
 
+// Addresses as clients are given them.
+TEST_F(ApiServers, IsAskedWithAndWithoutV1) {
+  start();
+  const std::string body = R"({"messages": [{"role": "user", "content": "q"}]})";
+  for (const char* path : {"/v1/chat/completions", "/v1/chat/completions/", "/chat/completions", "/chat/completions/"})
+    EXPECT_EQ(ask("POST", path, body).status, 200) << path;
+  EXPECT_EQ(get("/models").json()["data"][0]["id"], "tiny");
+  EXPECT_EQ(get("/v1/models/").json()["data"][0]["id"], "tiny");
+  EXPECT_EQ(ask("POST", "/chat", body).status, 404);
+  EXPECT_NE(ask("GET", "/v1/chat/completions", "").body.find("is asked with POST, not with GET"), std::string::npos);
+}
+
+// A form begins at once, unless the model is one that thinks: then a thought may come first, if it is not told not to.
+TEST_F(ApiServers, AFormLeavesRoomForAThoughtOnlyWhereTheModelThinks) {
+  bool may = false;
+  engine_.answer = [&](const Request& r) {
+    std::vector<float> logits(size_t(source_.tokenizer.vocab_size()), 0);
+    r.constrain({}, logits);
+    may = std::isfinite(logits[size_t(source_.tokenizer.encode("<think>")[0])]);
+    return script_;
+  };
+  const auto may_think = [&](const Json& more) {
+    Json body{{"messages", {{{"role", "user"}, {"content", "q"}}}}, {"response_format", {{"type", "json_object"}}}};
+    body.update(more);
+    EXPECT_EQ(ask("POST", "/v1/chat/completions", body.dump()).status, 200);
+    return may;
+  };
+  const std::string_view text[] = {"abc"};
+  source_ = test::ChatFixture::source_of("{% for m in messages %}{{ m.content }}{% endfor %}");
+  source_.tokenizer = train_bpe(text, {.vocab_size = 300, .special_tokens = {"<bos>", "<eos>"}});
+  say("{}");
+  start();
+  EXPECT_FALSE(may_think(Json::object()));
+  stop();
+  source_ = test::ChatFixture::source_of(
+      "{% for m in messages %}{{ m.content }}{% endfor %}");  // its tokenizer knows the tags
+  say("{}");
+  start();
+  EXPECT_TRUE(may_think(Json::object()));
+  stop();
+  source_ = test::ChatFixture::source_of(test::kChatTemplate);
+  say("{}");
+  start();
+  EXPECT_FALSE(may_think({{"thinking", {{"type", "disabled"}}}}));
+}
+
 TEST_F(ApiServers, AnswersAChat) {
   engine_.known = 3;
   start();
