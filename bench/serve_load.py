@@ -139,7 +139,7 @@ class Stream(asyncio.Protocol):
 
 
 async def streams(o):
-    load, control = Load(o), Client(o)
+    load = Load(o)
     loop = asyncio.get_running_loop()
     host, port = o.address.rsplit(":", 1)
     all_of_them = [(await loop.create_connection(lambda i=i: Stream(load, i), host.strip("[]"), int(port)))[1] for i in range(o.streams)]
@@ -148,13 +148,13 @@ async def streams(o):
         if time.perf_counter() - waiting > o.patience:
             raise SystemExit(f"after {o.patience:.0f} s not all of {o.streams} streams have a first token: does the server compute as many at once (--parallel)?")
         await asyncio.sleep(0.01)
-    before, begin = await control.metrics(), time.perf_counter()
+    before, begin = await Client(o).metrics(), time.perf_counter()
     load.counting, memory = True, []
     while (passed := time.perf_counter() - begin) < o.seconds and not load.errors:
         if o.pid:
             memory.append(memory_mb(o.pid))
         await asyncio.sleep(min(1.0, o.seconds - passed))
-    after, seconds = await control.metrics(), time.perf_counter() - begin
+    after, seconds = await Client(o).metrics(), time.perf_counter() - begin  # the server closes connections that are idle for a minute
     load.counting, load.over = False, True
     for s in all_of_them:
         s.transport.abort()
