@@ -1,5 +1,5 @@
 // Between the pool and the cache on disk: which pages a sequence finds there, and their bytes out of and into the pool's memory.
-// Test: tests/infer/disk_pages_test.cpp.
+// Test: tests/infer/turns_test.cpp.
 #pragma once
 #include <vector>
 
