@@ -124,7 +124,8 @@ TEST_F(TrainingRunsTest, StagesOfAPipeline) {
 TEST_F(TrainingRunsTest, WhatCannotBeReadIsNotShown) {
   write("broken", "nonsense\n{\"step\":");
   TrainingRuns runs({folder_ / "broken", folder_ / "nowhere"});
-  for (const Json& run : runs.list()["runs"]) EXPECT_EQ(run["state"], "waiting");
+  const Json list = runs.list();
+  for (const Json& run : list["runs"]) EXPECT_EQ(run["state"], "waiting");
   EXPECT_TRUE(Json::parse(runs.run(0))["charts"].empty());
 }
 
