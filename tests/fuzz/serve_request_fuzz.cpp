@@ -45,7 +45,9 @@ struct Asked {
         said += prepared.exchange->token(i, t);
       }
     }
-    for (size_t i = 0; i < prepared.exchange->answers(); ++i) said += prepared.exchange->cut(i, "length");
+    for (size_t i = 0; i < prepared.exchange->answers(); ++i)
+      if (!prepared.exchange->is_over(i))
+        said += prepared.exchange->token(i, {.sequence = int64_t(i), .token = 2, .ending = Ending::max_new});
     said += prepared.exchange->end();
     if (!prepared.exchange->streams() && !Json::parse(said).is_object()) std::abort();
   }
