@@ -12,7 +12,7 @@ export function missing() {
   return existsSync(chromium) ? '' : `no ${chromium}`;
 }
 
-const require = createRequire(join(tools || '.', 'here.js'));
+const require = createRequire(join(tools || '/', 'here.js'));
 export const axeSource = () => require('axe-core').source;
 
 export async function openBrowser() {
